@@ -1,0 +1,40 @@
+"""Time and chance, as values that are passed in (tests pass their own)."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+
+MAX_SLEEP = 60.0
+"""No single sleep is longer (seconds): a laptop sleeps too, and wakes late."""
+
+
+class Clock(Protocol):
+    """What the rest of dnsrenew knows of time."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, in UTC: for schedules and for files."""
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start: for deadlines."""
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Wait until ``event`` is set or ``seconds`` have passed; tell whether it is set."""
+
+
+class SystemClock:
+    """The real clock: the only place that reads it."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Wait for the event in real time."""
+        return event.wait(min(max(seconds, 0.0), MAX_SLEEP))

@@ -1,0 +1,163 @@
+"""Every error a user can meet.
+
+::
+
+    DnsRenewError            .code .message .evidence .fix
+    ├── ConfigError          a mistake in dnsrenew.toml or in an argument
+    ├── SecretError          a secret reference that leads to nothing
+    ├── StoreError           the store cannot be read or written
+    ├── LockedError          another run holds the lock
+    ├── Cancelled            Ctrl-C, SIGTERM or the caller's event
+    ├── DeployError          the new certificate could not be put to work
+    ├── RenewalFailed        no route led to a certificate    .attempts
+    └── AttemptError         this route failed, another may work
+        ├── ProviderError    the DNS host's API said no
+        ├── DnsError         no zone, a CNAME loop, CAA …
+        ├── PropagationError the TXT values were not seen in time
+        ├── ChallengeError   the challenge could not be prepared
+        └── CAError          the CA said no    .type .detail .subproblems .retry_after
+
+The class of an error decides what happens next (only an ``AttemptError`` moves on to
+another route), its ``code`` is stable and meant for programs, its ``message`` says what
+was seen and its ``fix`` is the one sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dnsrenew.model import Attempt
+
+
+class DnsRenewError(Exception):
+    """The base of all errors that dnsrenew raises.
+
+    :ivar code: stable, kebab-case name of the kind of error.
+    :ivar message: what was seen, as a whole sentence.
+    :ivar evidence: what it was concluded from; JSON values only, never a secret.
+    :ivar fix: one sentence: what to do.
+    """
+
+    def __init__(self, code: str, message: str, *, fix: str, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.fix = fix
+        self.evidence: dict[str, Any] = dict(evidence or {})
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by attributes: the constructors take keywords, which the default would lose."""
+        return _rebuild, (type(self), self.__dict__.copy())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: ``code``, ``message``, ``evidence``, ``fix``."""
+        return {"code": self.code, "message": self.message, "evidence": self.evidence, "fix": self.fix}
+
+    def with_evidence(self, **more: Any) -> Self:  # noqa: ANN401  # evidence is any JSON value
+        """Add to the evidence and return the error itself."""
+        self.evidence.update(more)
+        return self
+
+
+def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any]) -> DnsRenewError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, attributes["code"], attributes["message"])
+    error.__dict__.update(attributes)
+    return error
+
+
+class ConfigError(DnsRenewError):
+    """A mistake in the configuration or in an argument; nothing was sent anywhere."""
+
+
+class SecretError(DnsRenewError):
+    """A secret reference could not be resolved."""
+
+
+class StoreError(DnsRenewError):
+    """The store cannot be read or written."""
+
+
+class LockedError(DnsRenewError):
+    """Another process holds the lock."""
+
+
+class Cancelled(DnsRenewError):  # noqa: N818  # the contract's name: it is not a failure of anything
+    """The caller asked to stop."""
+
+
+class DeployError(DnsRenewError):
+    """The certificate was obtained but could not be put to work."""
+
+
+class AttemptError(DnsRenewError):
+    """This route failed; another may work."""
+
+
+class ProviderError(AttemptError):
+    """The DNS host refused or did not answer."""
+
+
+class DnsError(AttemptError):
+    """What DNS says makes this route impossible."""
+
+
+class PropagationError(AttemptError):
+    """Not every name server showed the TXT values in time."""
+
+
+class ChallengeError(AttemptError):
+    """The challenge could not be prepared on this host."""
+
+
+class CAError(AttemptError):
+    """The CA refused or did not answer (RFC 8555 section 6.7).
+
+    :ivar type: the ACME error type without its prefix, such as ``rateLimited``, or None.
+    :ivar detail: the CA's own words, or None.
+    :ivar subproblems: one ``{"type", "detail", "identifier"}`` for each name concerned.
+    :ivar retry_after: seconds the CA asked to wait, or None.
+    """
+
+    def __init__(  # noqa: PLR0913  # the fields of a problem document
+        self,
+        code: str,
+        message: str,
+        *,
+        fix: str,
+        evidence: Mapping[str, Any] | None = None,
+        type: str | None = None,  # noqa: A002  # the contract's name, and RFC 7807's
+        detail: str | None = None,
+        subproblems: Sequence[Mapping[str, Any]] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, message, fix=fix, evidence=evidence)
+        self.type = type
+        self.detail = detail
+        self.subproblems = tuple(dict(problem) for problem in subproblems)
+        self.retry_after = retry_after
+
+
+class RenewalFailed(DnsRenewError):  # noqa: N818  # the contract's name
+    """No route led to a certificate.
+
+    :ivar attempts: every attempt that was made, in order.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        fix: str,
+        evidence: Mapping[str, Any] | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(code, message, fix=fix, evidence=evidence)
+        self.attempts = tuple(attempts)

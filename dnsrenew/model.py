@@ -1,0 +1,357 @@
+"""The frozen values that travel between the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import ssl
+
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.secrets import Secret
+
+KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
+Status = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
+Reason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
+Check = Literal["authoritative", "doh", "none"]
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """Return a UTC time as RFC 3339 with ``Z`` and whole seconds."""
+    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ── what the user configures ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Eab:
+    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key."""
+
+    kid: str
+    hmac: Secret | str
+
+
+@dataclass(frozen=True, slots=True)
+class CA:
+    """A certificate authority that speaks ACME (RFC 8555).
+
+    :ivar directory: the URL of its directory.
+    :ivar trust: a PEM file with the only roots for its own HTTPS endpoint; default: the operating system's.
+    :ivar eab: the external account binding, where it wants one.
+    :ivar staging: the name of the CA that a rehearsal uses instead.
+    :ivar timeout: seconds it may take to decide on an authorization, and to issue.
+    :ivar name: what it is called in outcomes; default: the directory's host.
+    """
+
+    directory: str
+    trust: Path | str | None = field(default=None, kw_only=True)
+    eab: Eab | None = field(default=None, kw_only=True)
+    staging: str | None = field(default=None, kw_only=True)
+    timeout: float = field(default=180.0, kw_only=True)
+    name: str = field(default="", kw_only=True)
+
+
+class DnsAccount:
+    """An account at a DNS host.
+
+    :param provider: a file in ``providers/`` or the name of a driver entry point.
+    :param name: what it is called in routes and outcomes; default: the provider's name.
+    :param zones: the zones it may write; otherwise they are found by SOA.
+    :param options: what the provider asks for; each a ``str`` or a :class:`Secret`.
+    """
+
+    __slots__ = ("name", "options", "provider", "ttl", "zones")
+
+    def __init__(
+        self,
+        provider: str,
+        /,
+        *,
+        name: str | None = None,
+        zones: tuple[str, ...] | list[str] = (),
+        ttl: int | None = None,
+        **options: Any,  # noqa: ANN401  # str, Secret, and TOML scalars that the catalogue checks
+    ) -> None:
+        self.provider = provider
+        self.name = name or provider
+        self.zones = tuple(zones)
+        self.ttl = ttl
+        self.options: dict[str, Any] = dict(options)
+
+    def __repr__(self) -> str:
+        """Show no option: any may be a secret."""
+        return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all fields."""
+        if not isinstance(other, DnsAccount):
+            return NotImplemented
+        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.provider, self.name, self.zones))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to a certificate.
+
+    :ivar challenge: ``"http-01"`` or ``"dns-01"`` (RFC 8555 section 8).
+    :ivar dns: names of the accounts that write the TXT values (all of them); empty: those that fit.
+    :ivar ca: name of the CA; None: the certificate's.
+    :ivar listen: address of the http-01 listener, such as ``":80"``.
+    :ivar webroot: folder that a web server serves, for http-01.
+    :ivar alias: the name that ``_acme-challenge`` points to by CNAME, stated instead of looked up.
+    :ivar follow_cname: whether a CNAME at ``_acme-challenge`` is followed.
+    """
+
+    challenge: str
+    dns: tuple[str, ...] = field(default=(), kw_only=True)
+    ca: str | None = field(default=None, kw_only=True)
+    listen: str | None = field(default=None, kw_only=True)
+    webroot: Path | str | None = field(default=None, kw_only=True)
+    alias: str | None = field(default=None, kw_only=True)
+    follow_cname: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Accept one name or a list of names for ``dns``."""
+        names = (self.dns,) if isinstance(self.dns, str) else tuple(self.dns)
+        object.__setattr__(self, "dns", names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propagation:
+    """How DNS is waited for; None: as the provider's file says.
+
+    :ivar timeout: seconds until it is an error.
+    :ivar settle: seconds more after all agree.
+    :ivar check: who is asked.
+    """
+
+    timeout: float | None = None
+    settle: float | None = None
+    check: Check = "authoritative"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """How DNS is looked at from here.
+
+    :ivar nameservers: recursive servers, ``HOST[:PORT]``; empty: the system's.
+    :ivar authoritative_port: the port of authoritative servers.
+    :ivar doh: URLs of DNS-over-HTTPS servers (RFC 8484), where port 53 is closed.
+    """
+
+    nameservers: tuple[str, ...] = ()
+    authoritative_port: int = 53
+    doh: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenewBefore:
+    """When to renew: a fraction of the lifetime before its end, or a number of seconds before it."""
+
+    fraction: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A certificate profile of the CA; preferred or required."""
+
+    name: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateSpec:
+    """One ``[[certificate]]``: what is wanted.
+
+    :ivar domains: as written, in lower case.
+    :ivar identifiers: the same as A-labels, in the same order.
+    :ivar ca: name of its CA.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    identifiers: tuple[str, ...]
+    ca: str
+    key: KeyKind = "ecdsa-p256"
+    reuse_key: bool = False
+    profile: Profile | None = None
+    preferred_chain: str | None = None
+    renew_before: RenewBefore | None = None
+    routes: tuple[Route, ...] = ()
+    propagation: Propagation = Propagation()
+    deploy: tuple[Mapping[str, Any], ...] = ()
+
+
+# ── what travels during a renewal ───────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class TxtRecord:
+    """One TXT value to be written or removed.
+
+    :ivar zone: the zone it belongs to; absolute (with the final dot).
+    :ivar name: its owner name; absolute.
+    :ivar value: the text, at most 255 octets.
+    :ivar ttl: seconds.
+    """
+
+    zone: str
+    name: str
+    value: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning: something a person should look at."""
+
+    code: str
+    message: str
+    fix: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"code": self.code, "message": self.message, "fix": self.fix}
+
+
+# ── what comes out ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate in the store. Its paths point into ONE version: a pair read from them fits.
+
+    :ivar domains: the domains it was obtained for, as written.
+    :ivar serial: hexadecimal, lower case.
+    :ivar path: the ``current`` folder, for other programs.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    path: Path
+    certificate_path: Path
+    chain_path: Path
+    fullchain_path: Path
+    private_key_path: Path
+
+    @property
+    def fullchain_pem(self) -> str:
+        """The certificate and its chain, leaf first."""
+        return self.fullchain_path.read_text("ascii")
+
+    @property
+    def private_key_pem(self) -> str:
+        """The private key, unencrypted PKCS#8."""
+        return self.private_key_path.read_text("ascii")
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a new server-side context with this certificate."""
+        import ssl  # noqa: PLC0415  # slow to import, and not everyone serves
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.fullchain_path, self.private_key_path)
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTaken:
+    """The route as it was gone: CA, challenge and the accounts that wrote.
+
+    :ivar names: for a mix, each domain with its own challenge and accounts.
+    """
+
+    ca: str
+    challenge: str
+    dns: tuple[str, ...] = ()
+    names: Mapping[str, Mapping[str, Any]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form: dict[str, Any] = {"ca": self.ca, "challenge": self.challenge, "dns": list(self.dns)}
+        if self.names is not None:
+            form["names"] = {domain: dict(way) for domain, way in self.names.items()}
+        return form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One route that was tried, or skipped (then ``orders`` is 0).
+
+    :ivar seconds: how long it took.
+    :ivar error: what stopped it; None for the one that worked.
+    """
+
+    route: RouteTaken
+    orders: int
+    seconds: float
+    error: DnsRenewError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "route": self.route.to_dict(),
+            "orders": self.orders,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to for one certificate.
+
+    :ivar reason: why it was, or will be, renewed.
+    :ivar error: what stopped it; None when nothing did.
+    """
+
+    name: str
+    status: Status
+    reason: Reason | None
+    domains: tuple[str, ...]
+    issuer: str | None = None
+    serial: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    next_renewal: datetime | None = None
+    next_attempt: datetime | None = None
+    path: Path | None = None
+    route: RouteTaken | None = None
+    attempts: tuple[Attempt, ...] = ()
+    error: DnsRenewError | None = None
+    deployed: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "domains": list(self.domains),
+            "issuer": self.issuer,
+            "serial": self.serial,
+            "not_before": rfc3339(self.not_before),
+            "not_after": rfc3339(self.not_after),
+            "next_renewal": rfc3339(self.next_renewal),
+            "next_attempt": rfc3339(self.next_attempt),
+            "path": None if self.path is None else str(self.path),
+            "route": None if self.route is None else self.route.to_dict(),
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
+            "error": None if self.error is None else self.error.to_dict(),
+            "deployed": [dict(target) for target in self.deployed],
+            "warnings": [notice.to_dict() for notice in self.warnings],
+        }
+

@@ -1,0 +1,76 @@
+"""Domain names as labels (RFC 1034), without the cost of importing a DNS library."""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_MAX_NAME = 253
+
+
+class InvalidName(ValueError):  # noqa: N818  # says what it is
+    """A domain name that cannot be one; ``str()`` says why."""
+
+
+def labels(name: str) -> list[str]:
+    """Split a name into lower-case labels; a final dot does not count."""
+    return name.removesuffix(".").lower().split(".")
+
+
+def is_at_or_below(name: str, ancestor: str) -> bool:
+    """Tell whether ``name`` is ``ancestor`` or below it, label by label."""
+    upper = labels(ancestor)
+    return upper == [""] or labels(name)[-len(upper) :] == upper
+
+
+def absolute(name: str) -> str:
+    """Return the absolute form, with the final dot (RFC 1034 section 3.1)."""
+    return name if name.endswith(".") else f"{name}."
+
+
+def relative(name: str) -> str:
+    """Return the form that people write, without the final dot."""
+    return name.removesuffix(".")
+
+
+def is_wildcard(domain: str) -> bool:
+    """Tell whether the domain is ``*.something``."""
+    return domain.startswith("*.")
+
+
+def base_domain(domain: str) -> str:
+    """Return the domain that is validated: a wildcard's without its ``*.`` (RFC 8555 section 7.1.3)."""
+    return domain.removeprefix("*.")
+
+
+def to_a_labels(domain: str) -> str:
+    """Return the A-label form (RFC 5890) of a domain or wildcard, in lower case, without a final dot.
+
+    :raises InvalidName: when it is not a domain name.
+    """
+    text = domain.removesuffix(".").lower()
+    prefix = "*." if text.startswith("*.") else ""
+    base = text.removeprefix("*.")
+    if not base.isascii():
+        base = _encode(base)
+    _check(base)
+    return prefix + base
+
+
+def _encode(base: str) -> str:
+    import idna  # noqa: PLC0415  # needed for names outside ASCII only
+
+    try:
+        return idna.encode(base, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InvalidName(f"not an internationalized domain name: {error}") from None
+
+
+def _check(base: str) -> None:
+    if len(base) > _MAX_NAME:
+        raise InvalidName(f"longer than {_MAX_NAME} characters")
+    for label in base.split("."):
+        if not label:
+            raise InvalidName("it has an empty label (two dots, or a dot in front)")
+        if not _LABEL.fullmatch(label):
+            raise InvalidName(f"the label {label!r} is not made of 1 to 63 letters, digits and hyphens")

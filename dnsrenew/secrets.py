@@ -1,0 +1,235 @@
+"""Secrets as a type, references to them, and their removal from every text that leaves us."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from dnsrenew.errors import SecretError
+
+HIDDEN: Final = "•••"
+COMMAND_TIMEOUT: Final = 30.0
+_SHORTEST: Final = 3
+"""A shorter secret is not searched for in texts: it would tear holes everywhere."""
+
+
+class Secret:
+    """A value that is shown to nobody: its text, repr, format, pickle and JSON are ``•••``.
+
+    It may be a reference (``Secret.env("NAME")``), which is followed when :meth:`reveal` is first called.
+    """
+
+    __slots__ = ("_lock", "_read", "_value", "reference")
+
+    def __init__(self, value: str) -> None:
+        self.reference = "literal"
+        self._value: str | None = value
+        self._read: Callable[[], str] | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def _reference(cls, reference: str, read: Callable[[], str]) -> Secret:
+        secret = cls("")
+        secret.reference = reference
+        secret._value = None
+        secret._read = read
+        return secret
+
+    @classmethod
+    def env(cls, name: str) -> Secret:
+        """Refer to an environment variable."""
+        return cls._reference(f"env:{name}", lambda: _from_environment(name))
+
+    @classmethod
+    def file(cls, path: str | os.PathLike[str]) -> Secret:
+        """Refer to a file (UTF-8); one final newline is dropped."""
+        return cls._reference(f"file:{os.fspath(path)}", lambda: _from_file(Path(path)))
+
+    @classmethod
+    def keyring(cls, service_and_user: str) -> Secret:
+        """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs ``dnsrenew[keyring]``)."""
+        service, _, user = service_and_user.rpartition("/")
+        return cls._reference(f"keyring:{service_and_user}", lambda: _from_keyring(service, user))
+
+    @classmethod
+    def command(cls, arguments: Iterable[str]) -> Secret:
+        """Refer to what a program prints (a list of arguments, no shell, 30 s; one final newline is dropped)."""
+        arguments = list(arguments)
+        return cls._reference(f"command:{arguments[0] if arguments else ''}", lambda: _from_command(arguments))
+
+    def reveal(self) -> str:
+        """Return the value, following the reference the first time.
+
+        :raises SecretError: ``secret-missing`` when the reference leads to nothing.
+        """
+        with self._lock:
+            if self._value is None and self._read is not None:
+                self._value = self._read()
+            return self._value or ""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what they refer to; two values are equal when their texts are."""
+        if not isinstance(other, Secret):
+            return NotImplemented
+        if self.reference == other.reference == "literal":
+            return self._value == other._value
+        return self.reference == other.reference
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(HIDDEN, spec)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Secret, (HIDDEN,)
+
+
+def _missing(reference: str, what: str, fix: str, **evidence: object) -> SecretError:
+    return SecretError(
+        "secret-missing",
+        f"The secret {reference} cannot be read: {what}.",
+        fix=fix,
+        evidence={"reference": reference, **evidence},
+    )
+
+
+def _without_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        state = "is empty" if value == "" else "is not set"
+        raise _missing(f"env:{name}", f"the environment variable {state}", f"Set {name} where dnsrenew runs.")
+    return value
+
+
+def _from_file(path: Path) -> str:
+    try:
+        text = _without_newline(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise _missing(
+            f"file:{path}", str(what), f"Put the secret into {path}, readable by the user that runs dnsrenew."
+        ) from None
+    if not text:
+        raise _missing(f"file:{path}", "the file is empty", f"Put the secret into {path}.")
+    return text
+
+
+def _from_keyring(service: str, user: str) -> str:
+    reference = f"keyring:{service}/{user}"
+    try:
+        import keyring  # noqa: PLC0415  # an extra, and slow to import
+    except ImportError:
+        raise _missing(
+            reference, "the package keyring is not installed", "Install it: pip install 'dnsrenew[keyring]'."
+        ) from None
+    try:
+        value = keyring.get_password(service, user)
+    except Exception as error:  # noqa: BLE001  # back ends raise what they like
+        raise _missing(
+            reference,
+            "the keyring did not open",
+            "Unlock the keyring for the user that runs dnsrenew.",
+            cause=type(error).__name__,
+        ) from None
+    if not value:
+        raise _missing(reference, "the keyring has no such entry", f"Run: keyring set {service} {user}.")
+    return str(value)
+
+
+def _from_command(arguments: list[str]) -> str:
+    reference = f"command:{arguments[0] if arguments else ''}"
+    fix = "Run the command by hand, as the user that runs dnsrenew, and see what it says."
+    try:
+        done = subprocess.run(  # noqa: S603  # a list from the user's own config, no shell
+            arguments, capture_output=True, timeout=COMMAND_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+        )
+        text = _without_newline(done.stdout.decode("utf-8"))
+    except subprocess.TimeoutExpired:
+        raise _missing(reference, f"it did not end within {COMMAND_TIMEOUT:.0f} s", fix) from None
+    except OSError as error:
+        raise _missing(reference, f"it cannot be run ({error.strerror})", fix) from None
+    except UnicodeDecodeError:
+        raise _missing(reference, "it did not print UTF-8 text", fix) from None
+    if done.returncode:
+        raise _missing(reference, f"it ended with status {done.returncode}", fix)
+    if not text:
+        raise _missing(reference, "it printed nothing", fix)
+    return text
+
+
+class Redactor:
+    """Knows the secrets revealed in a run and takes them out of any text."""
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._ordered: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, value: str) -> str:
+        """Learn a secret, in the forms in which it travels, and return it."""
+        if len(value) < _SHORTEST:
+            return value
+        encoded = base64.b64encode(value.encode()).decode()
+        forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
+        with self._lock:
+            self._forms |= forms
+            self._ordered = tuple(sorted(self._forms, key=len, reverse=True))
+        return value
+
+    def redact(self, text: str) -> str:
+        """Return the text with every secret replaced by ``•••``."""
+        for form in self._ordered:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
+
+    @contextlib.contextmanager
+    def guard_logs(self, *prefixes: str) -> Iterator[None]:
+        """Take secrets out of what the loggers under ``prefixes`` write meanwhile.
+
+        A filter on a parent does not see a child's records, so each existing logger gets one.
+        """
+        names = [
+            name
+            for name in list(logging.root.manager.loggerDict)
+            if any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+        ]
+        loggers = [logging.getLogger(name) for name in names]
+
+        def clean(record: logging.LogRecord) -> bool:  # a function of this guard's own: guards overlap
+            return self._clean(record)
+
+        for logger in loggers:
+            logger.addFilter(clean)
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.removeFilter(clean)
+
+    def _clean(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        clean = self.redact(text)
+        if clean != text:
+            record.msg, record.args = clean, None
+        if record.exc_info:
+            record.exc_info, record.exc_text = None, None
+        return True
