@@ -1,0 +1,1 @@
+"""The tests of dnsrenew; the servers they run against are in tests/lab."""

@@ -1,0 +1,1 @@
+"""Every driver against a real server of its kind."""

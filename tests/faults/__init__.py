@@ -1,0 +1,1 @@
+"""What must hold when something breaks: servers, disks, networks, input, the process itself."""

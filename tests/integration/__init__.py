@@ -1,0 +1,1 @@
+"""A CA, name servers and the program together."""
