@@ -31,6 +31,7 @@ OWNERS = {
     "acme": {"ca"},
     "cryptography": {"x509"},
     "dns": {"dns", "drivers/rfc2136"},  # dnspython
+    "idna": {"names"},
     "josepy": {"ca"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
