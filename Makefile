@@ -54,7 +54,7 @@ debian:
 
 # hatchling is in the lock, so that nothing without a hash is installed.
 $(SET_UP): requirements.lock pyproject.toml | debian
-	@echo "Setting up .venv (once, about a minute) …"
+	@echo "Setting up .venv (only when requirements.lock or pyproject.toml change) …"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
