@@ -1,0 +1,41 @@
+"""Real servers on loopback for tests, demo and benchmark: BIND, PowerDNS, Pebble, and proxies that misbehave.
+
+Debian's packages bind9, bind9-dnsutils, pdns-server, pdns-backend-sqlite3 and pebble are needed; nothing needs root.
+"""
+
+from __future__ import annotations
+
+from .acmeproxy import DROP, AcmeProxy, Exchange, Request, Response
+from .certs import LabCA
+from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy, UdpDelayProxy
+from .dnsforwarder import DnsForwarder, Query
+from .lab import PRIMARY, SECONDARY, Lab, LabOptions
+from .pebble import Pebble, PebbleOptions
+from .powerdns import PowerDns
+from .process import ServerFailedError
+from .zones import TsigKey, Zone
+
+__all__ = [
+    "DROP",
+    "PRIMARY",
+    "SECONDARY",
+    "AcmeProxy",
+    "DnsDelayProxy",
+    "DnsForwarder",
+    "Exchange",
+    "Lab",
+    "LabCA",
+    "LabOptions",
+    "Pebble",
+    "PebbleOptions",
+    "PowerDns",
+    "Query",
+    "Request",
+    "Response",
+    "ServerFailedError",
+    "SilentServer",
+    "TcpDelayProxy",
+    "TsigKey",
+    "UdpDelayProxy",
+    "Zone",
+]

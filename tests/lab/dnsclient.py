@@ -1,0 +1,58 @@
+"""The lab's own small questions to its DNS servers, one address and port at a time."""
+
+from __future__ import annotations
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.ANY.TXT
+
+READY_TIMEOUT = 0.1
+
+
+def ask(
+    name: str, rdtype: str, server: str, port: int, *, recurse: bool = False, timeout: float = 5.0
+) -> dns.message.Message:
+    """One question to one server: UDP, then TCP when the answer is cut short."""
+    query = dns.message.make_query(name, rdtype, flags=dns.flags.RD if recurse else 0)
+    answer, _ = dns.query.udp_with_fallback(query, server, port=port, timeout=timeout)
+    return answer
+
+
+def serves(zone: str, server: str, port: int) -> bool:
+    """Whether the server answers for the zone with authority, now."""
+    return serial(zone, server, port) is not None
+
+
+def serial(zone: str, server: str, port: int) -> int | None:
+    """The zone's SOA serial at this server, None when it does not (yet) serve the zone."""
+    try:
+        answer = ask(zone, "SOA", server, port, timeout=READY_TIMEOUT)
+    except (OSError, dns.exception.DNSException):
+        return None
+    if not answer.flags & dns.flags.AA or not answer.answer:
+        return None
+    return int(answer.answer[0][0].serial)
+
+
+def recurses(server: str, port: int) -> bool:
+    """Whether the server answers recursive questions at all, now (the root is its own: no other server is asked)."""
+    try:
+        answer = ask(".", "SOA", server, port, recurse=True, timeout=READY_TIMEOUT)
+    except (OSError, dns.exception.DNSException):
+        return False
+    return answer.rcode() == dns.rcode.NOERROR
+
+
+def texts(answer: dns.message.Message) -> set[str]:
+    """The values of the TXT records in an answer, each with its strings joined."""
+    return {
+        b"".join(record.strings).decode()
+        for rrset in answer.answer
+        if rrset.rdtype == dns.rdatatype.TXT
+        for record in rrset
+        if isinstance(record, dns.rdtypes.ANY.TXT.TXT)
+    }

@@ -1,0 +1,375 @@
+"""The lab: a small Internet on loopback, with a CA in it.
+
+    with Lab.start(lag=1.0) as lab:
+        path.write_text(lab.config_toml())
+
+A primary on 127.0.0.1 and a secondary on 127.0.0.2 (same port, as a zone's servers have), a recursive resolver on
+127.0.0.1 (another port), Pebble. All ports are free ones, all files are in one temporary folder, and all of it is gone
+when the block ends, or when the process does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.update
+import dns.zone
+
+from . import dnsclient, ports
+from .acmeproxy import AcmeProxy
+from .bind import BindPrimary, BindSecondary, Resolver
+from .certs import LabCA
+from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy
+from .dnsforwarder import DnsForwarder
+from .lagrelay import LagRelay
+from .pebble import Pebble, PebbleOptions
+from .powerdns import PowerDns
+from .process import ServerFailedError
+from .settings import Settings, changed, to_toml
+from .zones import TsigKey, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .acmeproxy import Request, Response
+    from .dnsforwarder import Query
+
+PRIMARY, SECONDARY = "127.0.0.1", "127.0.0.2"
+FAR_PRIMARY, FAR_SECONDARY = "127.0.0.11", "127.0.0.12"
+"""Where the two are found when the lab is started with a round trip."""
+_ALL = (PRIMARY, SECONDARY, *(f"127.0.0.{last}" for last in range(3, 13)))
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabOptions:
+    """What `Lab.start` takes."""
+
+    lag: float = 0.0
+    """Seconds by which the secondary is behind; `lab.lag` changes it later."""
+    second: bool = True
+    """Whether there is a secondary at all."""
+    round_trip: float = 0.0
+    """Seconds to the name servers, the resolver and the CA, as the program under test sees them."""
+    resolver_cache: bool = True
+    """False: the resolver forgets everything at once (for a benchmark that repeats itself)."""
+    pebble: PebbleOptions = field(default_factory=PebbleOptions)
+
+
+class Lab:
+    """All servers, and what a test does with them. Make it with `Lab.start`."""
+
+    def __init__(self, options: LabOptions) -> None:
+        """Prepare everything; nothing runs yet."""
+        self.options = options
+        self._stack = ExitStack()
+        self._closed = False
+        self.folder = Path(tempfile.mkdtemp(prefix="dnsrenew-lab-"))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.key = TsigKey("dnsrenew")
+        """May change example.test and zones that `add_zone` makes."""
+        self.other_key = TsigKey("other")
+        """May change other.test only: a second account."""
+        addresses = (*_ALL, "::1") if ports.has_ipv6() else _ALL
+        self.port = self.reserve(*addresses)
+        """The port of every authoritative server (`resolver.authoritative_port`)."""
+        self.resolver_port = self.reserve(PRIMARY)
+        notify_port = self.reserve(PRIMARY)
+        self.ca = LabCA(self.folder / "tls")
+        self.primary = BindPrimary(self.folder / "primary", PRIMARY, self.port, self.reserve(PRIMARY), notify_port)
+        self.secondary = (
+            BindSecondary(
+                self.folder / "secondary", PRIMARY, self.reserve(PRIMARY), self.reserve(PRIMARY), self.primary
+            )
+            if options.second
+            else None
+        )
+        self.resolver = Resolver(
+            self.folder / "resolver",
+            PRIMARY,
+            self.resolver_port,
+            self.reserve(PRIMARY),
+            self.port,
+            cache=options.resolver_cache,
+        )
+        second = (self.secondary.address, self.secondary.port) if self.secondary else None
+        self._relay = LagRelay(notify_port, second, options.lag)
+        self.pebble = Pebble(
+            self.folder / "pebble", self.ca, f"{PRIMARY}:{self.resolver_port}", options.pebble
+        )
+        self._running = False
+        far = options.round_trip > 0
+        self.ns: tuple[str, ...] = (FAR_PRIMARY if far else PRIMARY,)
+        """The addresses in the NS records of ordinary zones: the primary's, then the secondary's."""
+        if options.second:
+            self.ns += (FAR_SECONDARY if far else SECONDARY,)
+        self.nameserver = f"{PRIMARY}:{self.resolver_port}"
+        """The recursive resolver, for `resolver.nameservers`."""
+        self.directory_url = ""
+        """The CA's directory."""
+        self.add_zone("example.test")
+        self.add_zone("other.test", key=self.other_key)
+
+    @classmethod
+    def start(cls, **options: Any) -> Self:  # noqa: ANN401 (the fields of LabOptions)
+        """Start everything and wait for it (well under three seconds). `options`: the fields of `LabOptions`."""
+        chosen = LabOptions(**options)
+        for attempt in range(1, _TRIES + 1):
+            lab = cls(chosen)
+            atexit.register(lab.stop)
+            try:
+                lab._start()
+            except (ServerFailedError, OSError):  # someone else took a port between our look and our start
+                lab.stop()
+                if attempt == _TRIES:
+                    raise
+            except BaseException:
+                lab.stop()
+                raise
+            else:
+                return lab
+        raise AssertionError
+
+    def stop(self) -> None:
+        """Stop everything and remove the folder. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            atexit.unregister(self.stop)
+            self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # What it is made of.
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which the secondary is behind, from the next change on."""
+        return self._relay.lag
+
+    @lag.setter
+    def lag(self, seconds: float) -> None:
+        self._relay.lag = seconds
+
+    @property
+    def dns_server(self) -> str:
+        """Where updates go: HOST:PORT."""
+        return f"{self.ns[0]}:{self.port}"
+
+    @property
+    def zones(self) -> dict[str, Zone]:
+        """The zones on the primary, by name."""
+        return self.primary.zones
+
+    def reserve(self, *addresses: str) -> int:
+        """A free port on these addresses, ours until the lab ends. Left without a server, it refuses connections."""
+        return self._stack.enter_context(ports.reserve(*addresses or (PRIMARY,))).number
+
+    def add_zone(
+        self,
+        name: str,
+        records: str = "",
+        *,
+        key: TsigKey | None = None,
+        refuse: bool = False,
+        ns: Iterable[str] | None = None,
+    ) -> Zone:
+        """Make a zone, before the start or after it.
+
+        `records`: lines of a zone file, names relative to the zone; SOA and NS are made. `key`: who may change it, by
+        default `lab.key`; `refuse`: nobody may. `ns`: the addresses of its NS records, by default the primary and the
+        secondary; others (127.0.0.3 to 127.0.0.10, ::1, all on `lab.port`) are for a `forwarder` or a `silent` server.
+        The resolver asks only the two.
+        """
+        held = tuple(address for address in (PRIMARY, SECONDARY) if address == PRIMARY or self.secondary)
+        zone = Zone(name, records, tuple(ns) if ns else self.ns, held, None if refuse else key or self.key)
+        self.primary.zones[name] = zone
+        if self.secondary:
+            self.secondary.zones[name] = zone
+        if self._running:
+            self.primary.reload()
+            if self.secondary:
+                self.secondary.reload()
+        self.resolver.set_stubs({name: zone.served_by})
+        return zone
+
+    # What is in DNS.
+
+    def ask(self, name: str, rdtype: str, server: str = PRIMARY) -> dns.message.Message:
+        """Ask an authoritative server directly."""
+        return dnsclient.ask(name, rdtype, server, self.port)
+
+    def resolve(self, name: str, rdtype: str) -> dns.message.Message:
+        """Ask the recursive resolver, which then remembers the answer."""
+        return dnsclient.ask(name, rdtype, PRIMARY, self.resolver_port, recurse=True)
+
+    def txt(self, name: str, server: str = PRIMARY) -> set[str]:
+        """The TXT values that an authoritative server has at the name now."""
+        return dnsclient.texts(self.ask(name, "TXT", server))
+
+    def update(
+        self,
+        zone: str,
+        *,
+        add: Iterable[tuple[str, str, str]] = (),
+        remove: Iterable[tuple[str, ...]] = (),
+        ttl: int = 60,
+        key: TsigKey | None = None,
+    ) -> None:
+        """Change a zone by one dynamic update, with a key that may change all of them unless another is given.
+
+        `add`: (name relative to the zone, type, value); `remove`: (name), (name, type) or (name, type, value).
+        """
+        message = dns.update.UpdateMessage(f"{zone}.", keyring=(key or self.primary.admin_key).for_dnspython())
+        for removed in remove:
+            message.delete(*removed)
+        for name, rdtype, value in add:
+            message.add(name, ttl, rdtype, value)
+        code = dns.query.tcp(message, PRIMARY, port=self.port, timeout=5).rcode()
+        if code != dns.rcode.NOERROR:
+            error = f"update of {zone}: {dns.rcode.to_text(code)}"
+            raise RuntimeError(error)
+
+    def all_txt(self) -> dict[str, set[str]]:
+        """Every TXT of every zone of the primary, by absolute name without a final dot."""
+        found: dict[str, set[str]] = {}
+        for name in self.zones:
+            zone = dns.zone.Zone(f"{name}.", relativize=False)
+            dns.query.inbound_xfr(PRIMARY, zone, port=self.port, timeout=5)
+            for owner, _, record in zone.iterate_rdatas("TXT"):
+                value = b"".join(record.strings).decode()
+                found.setdefault(owner.to_text(omit_final_dot=True), set()).add(value)
+        return found
+
+    def flush(self) -> None:
+        """Make the resolver forget everything."""
+        self.resolver.flush()
+
+    # More servers, for one test. All are context managers, started on entering.
+
+    def another_pebble(self, options: PebbleOptions | None = None, **changes: Any) -> Pebble:  # noqa: ANN401
+        """A second CA: `with lab.another_pebble(strict=True) as ca`."""
+        folder = Path(tempfile.mkdtemp(prefix="pebble-", dir=self.folder))
+        return Pebble(
+            folder, self.ca, f"{PRIMARY}:{self.resolver_port}", options or PebbleOptions(**changes)
+        )
+
+    def acme_proxy(
+        self,
+        on_request: Callable[[Request], Response | None] | None = None,
+        on_response: Callable[[Request, Response], Response] | None = None,
+        *,
+        pebble: Pebble | None = None,
+        ca: LabCA | None = None,
+    ) -> AcmeProxy:
+        """A recording, misbehaving proxy in front of the CA; `ca`: another issuer of its HTTPS certificate."""
+        return AcmeProxy(pebble or self.pebble, self.ca, on_request, on_response, endpoint=ca)
+
+    def another_ca(self) -> LabCA:
+        """An issuer of HTTPS certificates that nobody trusts."""
+        return LabCA(Path(tempfile.mkdtemp(prefix="tls-", dir=self.folder)))
+
+    def powerdns(self, address: str = "127.0.0.4") -> PowerDns:
+        """A PowerDNS on `lab.port` at this address. Tell the resolver of its zones: `lab.resolver.set_stubs`."""
+        return PowerDns(Path(tempfile.mkdtemp(prefix="powerdns-", dir=self.folder)), address, self.port)
+
+    def forwarder(
+        self,
+        address: str = "127.0.0.3",
+        hook: Callable[[Query], bytes | dns.message.Message | None] | None = None,
+        *,
+        upstream: str = PRIMARY,
+    ) -> DnsForwarder:
+        """A misbehaving authoritative server on `lab.port` at this address, in front of the primary."""
+        return DnsForwarder((address, self.port), (upstream, self.port), hook)
+
+    def resolver_forwarder(
+        self, hook: Callable[[Query], bytes | dns.message.Message | None] | None = None
+    ) -> DnsForwarder:
+        """A misbehaving recursive resolver; its address is `.listen`."""
+        return DnsForwarder((PRIMARY, self.reserve(PRIMARY)), (PRIMARY, self.resolver_port), hook)
+
+    def silent(self, address: str = "127.0.0.5", port: int | None = None) -> SilentServer:
+        """A server that accepts and never answers, on `lab.port` unless another port is given."""
+        return SilentServer(address, self.port if port is None else port)
+
+    # What a program under test is told.
+
+    def config(self, changes: Mapping[str, Any] | None = None) -> Settings:
+        """The contract's dnsrenew.toml for this lab as a dictionary; see `settings.changed` for `changes`."""
+        return changed(
+            {
+                "store": "state",
+                "contact": ["me@example.test"],
+                "agree_terms": True,
+                "default_ca": "lab",
+                "ca": {"lab": {"directory": self.directory_url, "trust": str(self.ca.trust_pem)}},
+                "dns": {"home": self.account(self.key, "example.test")},
+                "resolver": {"nameservers": [self.nameserver], "authoritative_port": self.port},
+                "certificate": [{"name": "home", "domains": ["example.test", "*.example.test"]}],
+            },
+            changes or {},
+        )
+
+    def config_toml(self, changes: Mapping[str, Any] | None = None) -> str:
+        """The same as TOML text."""
+        return to_toml(self.config(changes))
+
+    def account(self, key: TsigKey, *zones: str) -> Settings:
+        """A `[dns.…]` block for the primary; the secret is a literal one."""
+        return {
+            "provider": "rfc2136",
+            "zones": list(zones),
+            "server": self.dns_server,
+            "tsig_name": key.name,
+            "tsig_algorithm": key.algorithm,
+            "tsig_secret": f"literal:{key.secret}",
+        }
+
+    def _start(self) -> None:
+        # Every start is in this very thread: the servers end with the thread that started them.
+        for part in (self.primary, self.secondary, self.resolver, self.pebble, self._relay):
+            if part is not None:
+                self._stack.callback(part.stop)
+        self.pebble.start()  # the slowest: it makes its keys
+        self._relay.start()
+        self.primary.start()
+        self.resolver.start()
+        self.primary.wait_ready()
+        if self.secondary:  # after the primary: a first transfer that fails would be tried again much later
+            self.secondary.start()
+            self.secondary.wait_ready()
+            self._lead(SECONDARY, self.port, (self.secondary.address, self.secondary.port), 0.0)
+        self.resolver.wait_ready()
+        self.pebble.wait_ready()
+        self.directory_url = self.pebble.directory_url
+        if self.options.round_trip:
+            self._put_far_away(self.options.round_trip)
+        self._running = True
+
+    def _lead(self, address: str, port: int, target: tuple[str, int], round_trip: float) -> None:
+        self._stack.enter_context(DnsDelayProxy((address, port), target, round_trip))
+
+    def _put_far_away(self, round_trip: float) -> None:
+        self._lead(FAR_PRIMARY, self.port, (PRIMARY, self.port), round_trip)
+        if self.secondary:
+            self._lead(FAR_SECONDARY, self.port, (self.secondary.address, self.secondary.port), round_trip)
+        port = self.reserve(PRIMARY)
+        self._lead(PRIMARY, port, (PRIMARY, self.resolver_port), round_trip)
+        self.nameserver = f"{PRIMARY}:{port}"
+        port = self.reserve(PRIMARY)
+        self._stack.enter_context(TcpDelayProxy((PRIMARY, port), (PRIMARY, self.pebble.port), round_trip))
+        self.directory_url = f"https://{PRIMARY}:{port}/dir"
