@@ -1,0 +1,242 @@
+"""Private keys, signing requests, reading and checking certificates: the only user of cryptography."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from dnsrenew.model import KeyKind
+
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
+_SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
+_SKEW: Final = timedelta(hours=1)
+_END: Final = "-----END CERTIFICATE-----"
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a certificate says of itself.
+
+    :ivar issuer: the issuer's common name, else its organisation, else its whole name (RFC 4514).
+    :ivar serial: hexadecimal, lower case, as short as it can be.
+    :ivar not_before: when it begins to be valid, in UTC.
+    :ivar not_after: when it ends to be valid, in UTC.
+    :ivar names: its DNS names (A-labels, lower case), as they stand in it.
+    :ivar fingerprint: SHA-256 of its DER form, hexadecimal.
+    """
+
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+# ── keys ────────────────────────────────────────────────────────────────────────────────
+
+
+def new_key(kind: KeyKind) -> PrivateKey:
+    """Make a private key. RSA takes up to a second."""
+    if kind in _CURVES:
+        return ec.generate_private_key(_CURVES[kind]())
+    return rsa.generate_private_key(65537, _SIZES[kind])
+
+
+def key_to_pem(key: PrivateKey) -> bytes:
+    """Return the key as PEM: PKCS#8 (RFC 5208), not encrypted."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def key_from_pem(pem: bytes) -> PrivateKey:
+    """Read a private key of ours.
+
+    :raises ValueError: when it is no unencrypted ECDSA or RSA key; its text says nothing of the content.
+    """
+    try:
+        # Our own file, made by new_key: the check of an RSA key's primes would take 36 ms.
+        key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("not an unencrypted private key in PEM form") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ValueError("neither an ECDSA nor an RSA key")
+    return key
+
+
+def key_kind(key: PrivateKey) -> KeyKind | None:
+    """Return the kind of a key; None for one that the configuration cannot name."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return next((kind for kind, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
+    return next((kind for kind, size in _SIZES.items() if key.key_size == size), None)
+
+
+def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
+    """Return a signing request (PKCS#10, DER) for A-label names: all in the SAN, the subject empty.
+
+    The common name is obsolete, and too short for a long domain (RFC 8555 section 7.4, RFC 5280 appendix A).
+    """
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in identifiers])
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
+    return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────
+
+
+def split_chain(fullchain_pem: str) -> tuple[str, str]:
+    """Return the leaf and the rest of a chain, each as PEM; the rest may be empty.
+
+    :raises ValueError: when there is no certificate in it.
+    """
+    leaf, *rest = _blocks(fullchain_pem)
+    return leaf, "".join(rest)
+
+
+def _blocks(pem: str) -> list[str]:
+    """Return each certificate's PEM, without what may stand between them."""
+    blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
+    if not blocks:
+        raise ValueError("there is no certificate in it")
+    return blocks
+
+
+def read_certificate(pem: str | bytes) -> Facts:
+    """Read the first certificate.
+
+    :raises ValueError: when there is none, or it cannot be read.
+    """
+    text = pem if isinstance(pem, str) else pem.decode("ascii", "replace")
+    return _facts(_load(_blocks(text)[0]))
+
+
+def _load(pem: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("it is not a certificate in PEM form") from None
+
+
+def _facts(certificate: x509.Certificate) -> Facts:
+    return Facts(
+        issuer=_issuer(certificate.issuer),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        names=_names(certificate),
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+def _issuer(name: x509.Name) -> str:
+    for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+        for attribute in name.get_attributes_for_oid(kind):
+            return str(attribute.value)
+    return name.rfc4514_string()
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: a name that is not ASCII
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+# ── is it the one that was asked for? ───────────────────────────────────────────────────
+
+
+def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str], now: datetime) -> Facts:
+    """Check that a chain from the CA is the one that was asked for, leaf first.
+
+    There is no root to end at, so each certificate is checked against the next. A clock that is an
+    hour behind is forgiven; more names than were asked for are, too (some CAs add ``www``).
+
+    :param identifiers: A-label names, wildcards with their ``*.``.
+    :param now: the time, in UTC.
+    :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``,
+        ``dates`` or ``chain``.
+    """
+    try:
+        chain = [_load(block) for block in _blocks(fullchain_pem)]
+        facts = _facts(chain[0])
+    except ValueError as error:
+        _wrong("pem", f"What the CA sent as the certificate cannot be read: {error}.")
+    _check_key(chain[0], key)
+    _check_names(facts, identifiers)
+    _check_dates(chain, now)
+    _check_links(chain)
+    return facts
+
+
+def _wrong(what: str, message: str, **evidence: object) -> NoReturn:
+    raise CAError(
+        "certificate-wrong",
+        message,
+        fix="Run dnsrenew again, and ask the CA if the same happens; the certificate was not kept.",
+        evidence={"wrong": what, **evidence},
+    )
+
+
+def _check_key(leaf: x509.Certificate, key: PrivateKey) -> None:
+    try:
+        fits = leaf.public_key() == key.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        fits = False
+    if not fits:
+        _wrong("key", "The certificate from the CA is for another key than the one in the request.")
+
+
+def _check_names(facts: Facts, identifiers: Sequence[str]) -> None:
+    missing = [name for name in identifiers if name.lower() not in facts.names]
+    if missing:
+        has = ", ".join(facts.names) or "none"
+        _wrong(
+            "names",
+            f"The certificate from the CA is not for {', '.join(missing)}; its names: {has}.",
+            missing=missing,
+            names=list(facts.names),
+        )
+
+
+def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
+    for place, certificate in enumerate(chain):
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not begin - _SKEW <= now < end:
+            which = "The certificate from the CA" if place == 0 else "A certificate in the chain from the CA"
+            _wrong(
+                "dates",
+                f"{which} is valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC,"
+                f" and now it is {now:%Y-%m-%d %H:%M} UTC here.",
+                not_before=begin.isoformat(),
+                not_after=end.isoformat(),
+                now=now.isoformat(),
+            )
+
+
+def _check_links(chain: Sequence[x509.Certificate]) -> None:
+    for place, (lower, upper) in enumerate(pairwise(chain), start=1):
+        try:
+            lower.verify_directly_issued_by(upper)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            _wrong(
+                "chain",
+                f"The chain from the CA is broken: certificate {place} in it was not issued by certificate {place + 1}.",
+                place=place,
+            )

@@ -1,0 +1,217 @@
+"""Keys, signing requests, reading and checking certificates."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509 as cx509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+from dnsrenew import x509
+from dnsrenew.errors import CAError
+from dnsrenew.model import KeyKind
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+NAMES = ["example.test", "*.example.test"]
+
+
+class Authority:
+    """A root and an intermediate that issue what a test wants."""
+
+    def __init__(self) -> None:
+        self.root_key, self.key = x509.new_key("ecdsa-p256"), x509.new_key("ecdsa-p256")
+        self.root_name, self.name = name("Root"), name("Lab CA 1")
+        self.intermediate = build(self.name, self.key, self.root_name, self.root_key)
+
+    def issue(self, key: x509.PrivateKey, names: Sequence[str] = NAMES, begin: float = 0, end: float = 90) -> str:
+        """Return leaf and intermediate as PEM; `begin` and `end` are days from now."""
+        return build(cx509.Name([]), key, self.name, self.key, names, begin, end) + self.intermediate
+
+
+def name(common_name: str) -> cx509.Name:
+    """Return a name with one part."""
+    return cx509.Name([cx509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def build(  # noqa: PLR0917  # the fields of a certificate
+    subject: cx509.Name,
+    key: x509.PrivateKey,
+    issuer: cx509.Name,
+    issuer_key: x509.PrivateKey,
+    names: Sequence[str] = (),
+    begin: float = 0,
+    end: float = 90,
+) -> str:
+    """Return a certificate as PEM."""
+    builder = (
+        cx509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(0x2F00AB)
+        .not_valid_before(NOW + timedelta(days=begin))
+        .not_valid_after(NOW + timedelta(days=end))
+    )
+    if names:
+        san = cx509.SubjectAlternativeName([cx509.DNSName(each) for each in names])
+        builder = builder.add_extension(san, critical=False)
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Return a CA that all tests share."""
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def key() -> x509.PrivateKey:
+    """Return the key that certificates are asked for."""
+    return x509.new_key("ecdsa-p256")
+
+
+def wrong(chain: str, key: x509.PrivateKey, names: Sequence[str] = NAMES) -> CAError:
+    """Return the error of a chain that must be refused."""
+    with pytest.raises(CAError) as caught:
+        x509.check_chain(chain, key, names, NOW)
+    assert caught.value.code == "certificate-wrong"
+    assert caught.value.fix
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"])
+def test_every_kind_of_key_goes_to_pem_and_back(kind: KeyKind) -> None:
+    """A key is PKCS#8 without a password, and is known again as what it was."""
+    made = x509.new_key(kind)
+    pem = x509.key_to_pem(made)
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+    again = x509.key_from_pem(pem)
+    assert x509.key_kind(again) == kind
+    assert x509.key_to_pem(again) == pem
+
+
+def test_a_foreign_kind_of_key_has_no_name_here() -> None:
+    """A curve that the configuration does not know is read, and is no kind."""
+    assert x509.key_kind(ec.generate_private_key(ec.SECP521R1())) is None
+
+
+@pytest.mark.parametrize("pem", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_what_is_no_key_is_a_value_error(pem: bytes) -> None:
+    """Junk where a key should be is said without showing it."""
+    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM form$"):
+        x509.key_from_pem(pem)
+
+
+def test_an_encrypted_or_unknown_key_is_a_value_error() -> None:
+    """A key with a password, or of a kind that no CA takes, is refused."""
+    locked = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    edwards = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(ValueError, match="unencrypted"):
+        x509.key_from_pem(locked)
+    with pytest.raises(ValueError, match="neither"):
+        x509.key_from_pem(edwards)
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ecdsa-p384", "rsa2048"])
+def test_a_request_has_all_names_in_the_san_and_no_subject(kind: KeyKind) -> None:
+    """RFC 8555 section 7.4: the CSR names exactly the identifiers of the order."""
+    names = [*NAMES, "xn--bcher-kva.example"]
+    key = x509.new_key(kind)
+    request = cx509.load_der_x509_csr(x509.make_csr(key, names))
+    san = request.extensions.get_extension_for_class(cx509.SubjectAlternativeName).value
+    assert san.get_values_for_type(cx509.DNSName) == names
+    assert request.subject == cx509.Name([])
+    assert request.is_signature_valid
+    assert request.public_key() == key.public_key()
+
+
+def test_a_certificate_is_read(authority: Authority, key: x509.PrivateKey) -> None:
+    """Issuer, serial, dates and names are those in the certificate, as str or bytes."""
+    chain = authority.issue(key)
+    facts = x509.read_certificate(chain)
+    assert (facts.issuer, facts.serial, facts.names) == ("Lab CA 1", "2f00ab", tuple(NAMES))
+    assert (facts.not_before, facts.not_after) == (NOW, NOW + timedelta(days=90))
+    assert len(facts.fingerprint) == 64
+    assert x509.read_certificate(chain.encode()) == facts
+
+
+def test_an_issuer_without_a_common_name_is_called_by_its_organisation(key: x509.PrivateKey) -> None:
+    """Google's and others' intermediates differ in what they say of themselves."""
+    organisation = cx509.Name([cx509.NameAttribute(NameOID.ORGANIZATION_NAME, "Lab Ltd")])
+    country = cx509.Name([cx509.NameAttribute(NameOID.COUNTRY_NAME, "NL")])
+    assert x509.read_certificate(build(name("x"), key, organisation, key)).issuer == "Lab Ltd"
+    assert x509.read_certificate(build(name("x"), key, country, key)).issuer == "C=NL"
+
+
+def test_a_chain_is_split_into_leaf_and_rest(authority: Authority, key: x509.PrivateKey) -> None:
+    """Text between the certificates is dropped; both parts are PEM."""
+    chain = authority.issue(key)
+    leaf, rest = x509.split_chain("Subject: leaf\n" + chain.replace("-----BEGIN", "\n\n-----BEGIN"))
+    assert leaf + rest == chain
+    assert x509.split_chain(leaf) == (leaf, "")
+    with pytest.raises(ValueError, match="no certificate"):
+        x509.split_chain("<html>")
+
+
+def test_the_certificate_that_was_asked_for_passes(authority: Authority, key: x509.PrivateKey) -> None:
+    """Key, names, dates and chain are right; names in any order, and one more than asked for."""
+    chain = authority.issue(key, [*reversed(NAMES), "www.example.test"])
+    assert x509.check_chain(chain, key, NAMES, NOW).issuer == "Lab CA 1"
+    leaf, _ = x509.split_chain(chain)
+    assert x509.check_chain(leaf, key, NAMES, NOW).serial == "2f00ab"
+
+
+def test_a_clock_up_to_an_hour_behind_is_forgiven(authority: Authority, key: x509.PrivateKey) -> None:
+    """A certificate that begins in 50 minutes by our clock is kept; one that begins in 70 is not."""
+    leaf, _ = x509.split_chain(authority.issue(key, begin=50 / 1440))
+    assert x509.check_chain(leaf, key, NAMES, NOW)
+    leaf, _ = x509.split_chain(authority.issue(key, begin=70 / 1440))
+    assert wrong(leaf, key).evidence["wrong"] == "dates"
+
+
+def test_another_key_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
+    """A certificate for a key that is not ours could never be served."""
+    error = wrong(authority.issue(x509.new_key("ecdsa-p256")), key)
+    assert error.evidence["wrong"] == "key"
+
+
+def test_a_missing_name_is_named(authority: Authority, key: x509.PrivateKey) -> None:
+    """A certificate for other names says which are missing and which it has."""
+    error = wrong(authority.issue(key, ["example.test"]), key)
+    assert error.evidence == {"wrong": "names", "missing": ["*.example.test"], "names": ["example.test"]}
+    assert "*.example.test" in error.message
+    assert wrong(authority.issue(key, []), key).message.endswith("none.")
+
+
+def test_an_expired_certificate_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
+    """Over is over, to the second, for the leaf and for those above it."""
+    assert wrong(authority.issue(key, begin=-90, end=0), key).evidence["wrong"] == "dates"
+    leaf, _ = x509.split_chain(authority.issue(key))
+    old = build(authority.name, authority.key, authority.root_name, authority.root_key, begin=-90, end=-1)
+    assert "in the chain" in wrong(leaf + old, key).message
+
+
+def test_a_broken_chain_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
+    """A link that did not issue the one before it is found, by name and by signature."""
+    leaf, intermediate = x509.split_chain(authority.issue(key))
+    stranger = build(name("Stranger"), authority.root_key, name("Stranger"), authority.root_key)
+    impostor = build(authority.name, authority.root_key, authority.root_name, authority.root_key)
+    assert wrong(leaf + stranger, key).evidence == {"wrong": "chain", "place": 1}
+    assert wrong(leaf + impostor, key).evidence == {"wrong": "chain", "place": 1}
+    assert wrong(leaf + intermediate + stranger, key).evidence == {"wrong": "chain", "place": 2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<html>busy</html>", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "é" * 10],
+)
+def test_what_is_no_certificate_is_refused(text: str, key: x509.PrivateKey) -> None:
+    """An HTML page in place of a certificate is a typed error too."""
+    assert wrong(text, key).evidence["wrong"] == "pem"
