@@ -17,12 +17,29 @@ from dnsrenew.secrets import Redactor
 
 T = TypeVar("T")
 
+_NEVER = threading.Event()
+
+
+class Grace:
+    """How long a step may go on after the caller asked to stop: what puts things back gets a few seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether the time is up; it runs from the first question."""
+        if self._end is None:
+            self._end = now + self._seconds
+        return now >= self._end
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """Passed to every step; immutable, except that notices are collected in it.
 
     :ivar deadline: monotonic second after which every wait ends as if cancelled, or None.
+    :ivar grace: what is left to a step that goes on although the caller asked to stop, or None.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -33,16 +50,17 @@ class Context:
     certificate: str | None = None
     notices: list[Notice] = field(default_factory=list)
     deadline: float | None = None
+    grace: Grace | None = None
 
     def for_certificate(self, name: str) -> Context:
         """Return the context of one certificate, with notices of its own."""
         return replace(self, certificate=name, notices=[])
 
-    def ending(self, seconds: float) -> Context:
-        """Return a context that is not cancelled but ends after ``seconds``: for putting things back."""
-        return replace(self, cancel=threading.Event(), deadline=self.clock.monotonic() + seconds)
+    def ending(self, seconds: float, grace: float) -> Context:
+        """Return a context for putting things back: it ends after ``seconds``, or ``grace`` after a cancel."""
+        return replace(self, deadline=self.clock.monotonic() + seconds, grace=Grace(grace))
 
-    def emit(self, kind: str, **data: Any) -> None:  # noqa: ANN401  # JSON values
+    def emit(self, kind: str, **data: Any) -> None:  # JSON values
         """Tell what happened."""
         if self.emitter is not None:
             self.emitter.emit(kind, self.certificate, data)
@@ -59,8 +77,10 @@ class Context:
 
         :raises Cancelled: then.
         """
-        late = self.deadline is not None and self.clock.monotonic() >= self.deadline
-        if late or self.cancel.is_set():
+        now = self.clock.monotonic()
+        late = self.deadline is not None and now >= self.deadline
+        called_away = self.cancel.is_set() and (self.grace is None or self.grace.is_over(now))
+        if late or called_away:
             raise Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
 
     def wait(self, seconds: float) -> None:
@@ -73,7 +93,10 @@ class Context:
             self.check()
             if self.deadline is not None:
                 left = min(left, max(self.deadline - self.clock.monotonic(), 0.001))
-            self.clock.wait(left, self.cancel)
+            if self.grace is None:
+                self.clock.wait(left, self.cancel)
+            else:  # the event may be set already, and would make this a busy loop
+                self.clock.wait(min(left, workers.SLICE), _NEVER)
         self.check()
 
     def call(self, function: Callable[[], T]) -> T:
@@ -82,7 +105,13 @@ class Context:
         :raises Cancelled: when called away; the call itself goes on in its daemon thread.
         """
         self.check()
-        task = workers.start(function)
+        return self.join(workers.start(function))
+
+    def join(self, task: workers.Task[T]) -> T:
+        """Wait for a task that was started, and return or raise what it came to.
+
+        :raises Cancelled: when called away.
+        """
         self._join(task)
         return task.result()
 

@@ -59,7 +59,7 @@ class DnsRenewError(Exception):
         """Return the JSON form: ``code``, ``message``, ``evidence``, ``fix``."""
         return {"code": self.code, "message": self.message, "evidence": self.evidence, "fix": self.fix}
 
-    def with_evidence(self, **more: Any) -> Self:  # noqa: ANN401  # evidence is any JSON value
+    def with_evidence(self, **more: Any) -> Self:  # evidence is any JSON value
         """Add to the evidence and return the error itself."""
         self.evidence.update(more)
         return self
@@ -88,7 +88,7 @@ class LockedError(DnsRenewError):
     """Another process holds the lock."""
 
 
-class Cancelled(DnsRenewError):  # noqa: N818  # the contract's name: it is not a failure of anything
+class Cancelled(DnsRenewError):  # the contract's name: it is not a failure of anything
     """The caller asked to stop."""
 
 
@@ -125,7 +125,7 @@ class CAError(AttemptError):
     :ivar retry_after: seconds the CA asked to wait, or None.
     """
 
-    def __init__(  # noqa: PLR0913  # the fields of a problem document
+    def __init__(  # the fields of a problem document
         self,
         code: str,
         message: str,
@@ -144,7 +144,7 @@ class CAError(AttemptError):
         self.retry_after = retry_after
 
 
-class RenewalFailed(DnsRenewError):  # noqa: N818  # the contract's name
+class RenewalFailed(DnsRenewError):  # the contract's name
     """No route led to a certificate.
 
     :ivar attempts: every attempt that was made, in order.

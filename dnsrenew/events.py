@@ -6,10 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.clock import Clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 KINDS: Final[dict[str, str]] = {
     "run-started": "a run begins; data: certificates (names)",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import ssl
+    from datetime import datetime
+    from pathlib import Path
 
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.secrets import Secret
@@ -75,7 +75,7 @@ class DnsAccount:
         name: str | None = None,
         zones: tuple[str, ...] | list[str] = (),
         ttl: int | None = None,
-        **options: Any,  # noqa: ANN401  # str, Secret, and TOML scalars that the catalogue checks
+        **options: Any,  # str, Secret, and TOML scalars that the catalogue checks
     ) -> None:
         self.provider = provider
         self.name = name or provider
@@ -259,7 +259,7 @@ class Certificate:
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a new server-side context with this certificate."""
-        import ssl  # noqa: PLC0415  # slow to import, and not everyone serves
+        import ssl  # slow to import, and not everyone serves
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.fullchain_path, self.private_key_path)
@@ -354,4 +354,3 @@ class Outcome:
             "deployed": [dict(target) for target in self.deployed],
             "warnings": [notice.to_dict() for notice in self.warnings],
         }
-

@@ -8,7 +8,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 
 
-class InvalidName(ValueError):  # noqa: N818  # says what it is
+class InvalidName(ValueError):  # says what it is
     """A domain name that cannot be one; ``str()`` says why."""
 
 
@@ -58,7 +58,7 @@ def to_a_labels(domain: str) -> str:
 
 
 def _encode(base: str) -> str:
-    import idna  # noqa: PLC0415  # needed for names outside ASCII only
+    import idna  # needed for names outside ASCII only
 
     try:
         return idna.encode(base, uts46=True).decode("ascii")

@@ -135,7 +135,7 @@ def _from_file(path: Path) -> str:
 def _from_keyring(service: str, user: str) -> str:
     reference = f"keyring:{service}/{user}"
     try:
-        import keyring  # noqa: PLC0415  # an extra, and slow to import
+        import keyring  # an extra, and slow to import
     except ImportError:
         raise _missing(
             reference, "the package keyring is not installed", "Install it: pip install 'dnsrenew[keyring]'."
@@ -158,7 +158,7 @@ def _from_command(arguments: list[str]) -> str:
     reference = f"command:{arguments[0] if arguments else ''}"
     fix = "Run the command by hand, as the user that runs dnsrenew, and see what it says."
     try:
-        done = subprocess.run(  # noqa: S603  # a list from the user's own config, no shell
+        done = subprocess.run(  # a list from the user's own config, no shell
             arguments, capture_output=True, timeout=COMMAND_TIMEOUT, check=False, stdin=subprocess.DEVNULL
         )
         text = _without_newline(done.stdout.decode("utf-8"))

@@ -1,0 +1,263 @@
+"""The dns-01 challenge (RFC 8555 section 8.4): where its TXT values go, who writes them, in which order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew import names
+from dnsrenew.drivers import calling, catalogue
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
+from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
+from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+    from dnsrenew.dns import DnsView, Target
+    from dnsrenew.drivers.catalogue import Provider
+
+_WRITERS = 8
+"""Accounts written to at once."""
+
+_WITHDRAW_SECONDS = 60.0
+_WITHDRAW_GRACE = 4.0
+"""Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """An account and what its provider's file says of it."""
+
+    account: DnsAccount
+    provider: Provider
+
+    def zone_of(self, owner: str) -> str | None:
+        """Return the zone that this account would write ``owner`` in, as far as it is known without asking DNS."""
+        by_suffix = catalogue.zone_for(self.provider, owner)
+        if by_suffix is not None:
+            return by_suffix
+        fitting = [zone for zone in self.account.zones if names.is_at_or_below(owner, zone)]
+        return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
+
+    def may_write(self, owner: str) -> bool:
+        """Tell whether the account's stated zones, or its host's suffixes, allow the name."""
+        return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the TXT values of one identifier go.
+
+    :ivar name: the owner name of the TXT; absolute.
+    :ivar zone: the zone it is written in; absolute.
+    """
+
+    identifier: str
+    name: str
+    zone: str
+    writer: Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One TXT value at its place."""
+
+    placement: Placement
+    record: TxtRecord
+
+    @property
+    def alone_in(self) -> str | None:
+        """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
+        behaviour = self.placement.writer.provider.behaviour
+        if behaviour.values != "one":
+            return None
+        return self.record.zone if behaviour.scope == "zone" else self.record.name
+
+
+class Dns01:
+    """Places, writes, waits for and withdraws the values of one certificate's dns-01 challenges.
+
+    :param lock_zone: gives the lock for a zone where only one value or one writer is possible at a time.
+    """
+
+    def __init__(
+        self,
+        dns: DnsView,
+        accounts: Mapping[str, DnsAccount],
+        providers: Mapping[str, Provider],
+        lock_zone: Callable[[Context, str], AbstractContextManager[None]],
+    ) -> None:
+        self._dns = dns
+        self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
+        self._lock_zone = lock_zone
+
+    # ── where ───────────────────────────────────────────────────────────────────────────
+
+    def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, Placement]:
+        """Find out, for each identifier, where its TXT value goes and who writes it; nothing is written yet.
+
+        :raises DnsError: no zone, a CNAME loop, a dangling CNAME, or no account that may write there.
+        """
+        placed: dict[str, Placement] = {}
+        for route in dict.fromkeys(routes.values()):
+            identifiers = [identifier for identifier, its in routes.items() if its == route]
+            targets = self._dns.challenge_targets(
+                context, identifiers, follow_cname=route.follow_cname, alias=route.alias
+            )
+            for identifier in identifiers:
+                placed[identifier] = self._placement(identifier, targets[identifier], route)
+        return {identifier: placed[identifier] for identifier in routes}
+
+    def _placement(self, identifier: str, target: Target, route: Route) -> Placement:
+        writer = self._writer_for(identifier, target.name, route)
+        return Placement(identifier, target.name, writer.zone_of(target.name) or target.served_zone, writer)
+
+    def _writer_for(self, identifier: str, owner: str, route: Route) -> Writer:
+        """Choose the account: the longest fitting zone wins, then the order of the file."""
+        candidates = [self._writers[name] for name in route.dns] or list(self._writers.values())
+        fitting = [writer for writer in candidates if writer.may_write(owner)]
+        if not fitting:
+            raise _no_account(identifier, owner, candidates)
+        return max(fitting, key=lambda writer: len(names.labels(writer.zone_of(owner) or "")))
+
+    def unlock(self, context: Context, placements: Collection[Placement]) -> None:
+        """Read the secrets of the accounts that will write, before anything is ordered.
+
+        :raises SecretError: a reference leads to nothing.
+        """
+        for writer in {placement.writer.account.name: placement.writer for placement in placements}.values():
+            for name, value in writer.account.options.items():
+                if isinstance(value, Secret):
+                    context.redactor.add(context.call(value.reveal))
+                elif isinstance(value, str) and writer.provider.is_secret(name):
+                    context.redactor.add(value)
+
+    # ── what and when ───────────────────────────────────────────────────────────────────
+
+    def value(self, placement: Placement, text: str) -> Value:
+        """Return the finished TXT value for a placement."""
+        ttl = placement.writer.account.ttl or placement.writer.provider.behaviour.ttl
+        return Value(placement, TxtRecord(placement.zone, placement.name, text, ttl))
+
+    def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
+        """Split the values into rounds that can stand at the same time.
+
+        One round is enough, except where a host keeps one value for a name or for a whole zone.
+        """
+        rounds: list[list[Value]] = []
+        seen: dict[str, int] = {}
+        for value in values:
+            turn = 0
+            if value.alone_in is not None:
+                turn = seen.get(value.alone_in, 0)
+                seen[value.alone_in] = turn + 1
+            while len(rounds) <= turn:
+                rounds.append([])
+            rounds[turn].append(value)
+        return rounds
+
+    @contextlib.contextmanager
+    def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+        """Keep others away from the places that can hold only one value, as long as we need them."""
+        with contextlib.ExitStack() as held:
+            # In one order for everybody, so that two certificates never wait for each other.
+            for place in sorted({value.alone_in for value in values if value.alone_in is not None}):
+                held.enter_context(self._lock_zone(context, place))
+            yield
+
+    # ── publish, visible, withdraw ──────────────────────────────────────────────────────
+
+    def publish(self, context: Context, values: Sequence[Value]) -> None:
+        """Write the values, every account at once.
+
+        :raises ProviderError: an account's host refused or did not answer; any part may have been written.
+        """
+        described = [_describe(value) for value in values]
+        context.emit("txt-writing", records=described)
+        started = context.clock.monotonic()
+        self._each_account(context, values, calling.call_add)
+        context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
+
+    def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation) -> None:
+        """Wait until every name server of every zone shows the values.
+
+        :raises PropagationError: not in time, or no server can be reached.
+        """
+        behaviours = [value.placement.writer.provider.behaviour for value in values]
+        timeout = wanted.timeout
+        if timeout is None:
+            timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
+        settle = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
+        records = [value.record for value in values]
+        self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
+
+    def withdraw(self, context: Context, values: Sequence[Value]) -> None:
+        """Remove the values; what cannot be removed is said in a warning and hides no other error."""
+        removable = [value for value in values if value.placement.writer.provider.behaviour.removes]
+        if not removable:
+            return
+        ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        described = [_describe(value) for value in removable]
+        try:
+            self._each_account(ending, removable, calling.call_remove)
+        except DnsRenewError as error:
+            context.emit("txt-kept", records=described, error=error.to_dict())
+            context.warn("txt-kept", *_kept(removable, error))
+        else:
+            context.emit("txt-removed", records=described)
+
+    def _each_account(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+        """Hand each account its records, in parallel; raise the first error after all have ended."""
+        by_account: dict[str, list[Value]] = {}
+        for value in values:
+            by_account.setdefault(value.placement.writer.account.name, []).append(value)
+        calls = [partial(self._write, context, group, call) for group in by_account.values()]
+        if len(calls) == 1:
+            calls[0]()
+            return
+        for task in context.call_all(calls, _WRITERS):
+            task.result()
+
+    def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+        writer = values[0].placement.writer
+        records = [value.record for value in values]
+        with contextlib.ExitStack() as held:
+            if writer.provider.behaviour.exclusive and writer.provider.behaviour.values != "one":
+                for zone in sorted({record.zone for record in records}):
+                    held.enter_context(self._lock_zone(context, zone))
+            call(context, writer.provider, writer.account, records)
+
+
+def _describe(value: Value) -> dict[str, str]:
+    record = value.record
+    return {
+        "zone": record.zone,
+        "name": record.name,
+        "value": record.value,
+        "dns": value.placement.writer.account.name,
+    }
+
+
+def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:
+    owners = ", ".join(sorted({names.relative(value.record.name) for value in values}))
+    why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    return (
+        f"TXT values at {owners} could not be removed ({why}).",
+        "They do no harm; remove them at your DNS host when you come by.",
+    )
+
+
+def _no_account(identifier: str, owner: str, candidates: Collection[Writer]) -> DnsError:
+    zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
+    where = ", ".join(zones) or "none"
+    return DnsError(
+        "dns-no-account",
+        f"No DNS account may write {names.relative(owner)}, which proves control of {identifier}: "
+        f"the zones of the accounts asked are {where}.",
+        fix="Add the zone to the account that holds it (zones = […]), or an account for it.",
+        evidence={"identifier": identifier, "name": owner, "zones": zones},
+    )

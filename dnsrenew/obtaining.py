@@ -1,0 +1,134 @@
+"""One call: obtain a certificate, or keep the one that stands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, RenewalFailed, StoreError
+from dnsrenew.renewer import Renewer
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    from dnsrenew.drivers.protocol import Driver
+    from dnsrenew.events import Event
+    from dnsrenew.model import CA, Certificate, DnsAccount, KeyKind, Outcome, Propagation, Resolver, Route
+
+_logger = logging.getLogger("dnsrenew")
+
+
+def obtain(  # the contract: everything that a configuration file could say
+    domains: str | Sequence[str],
+    *,
+    dns: DnsAccount | Driver | Sequence[DnsAccount | Driver],
+    contact: str | Sequence[str] = (),
+    agree_terms: bool = False,
+    ca: str | CA = "letsencrypt",
+    store: Path | str | None = None,
+    name: str | None = None,
+    key: KeyKind = "ecdsa-p256",
+    profile: str | Mapping[str, str] | None = None,
+    preferred_chain: str | None = None,
+    renew_before: str | None = None,
+    routes: Sequence[Route] | None = None,
+    propagation: Propagation | Mapping[str, Any] | None = None,
+    deploy: Sequence[Mapping[str, Any]] = (),
+    resolver: Resolver | Mapping[str, Any] | None = None,
+    force: bool = False,
+    on_event: Callable[[Event], object] | None = None,
+    cancel: threading.Event | None = None,
+) -> Certificate:
+    """Obtain a certificate by ACME (RFC 8555), or return the stored one while it is not due.
+
+    It can stand at the start of a program: not due, the stored certificate is returned at once; due, it is
+    renewed; if that fails while the stored one is still valid, that one is returned, and a warning is logged.
+
+    :param domains: the names, the first one first; ``*.example.com`` is a wildcard.
+    :param dns: who writes the TXT values: an account, several, or any object with ``add`` and ``remove``
+        (see :class:`Driver`).
+    :param contact: e-mail addresses for the CA.
+    :param agree_terms: whether you agree to the CA's terms of service; without it the error shows their address.
+    :param ca: a built-in name (``letsencrypt``, ``letsencrypt-staging`` …) or a :class:`CA`.
+    :param store: the folder for certificates and accounts; None: the user's state folder.
+    :param name: what the certificate is called in the store; None: the first domain.
+    :param key: ``ecdsa-p256``, ``ecdsa-p384``, ``rsa2048``, ``rsa3072`` or ``rsa4096``.
+    :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``.
+    :param routes: how control is proved; None: dns-01 with the accounts that fit.
+    :param propagation: how long DNS is waited for.
+    :param resolver: how DNS is looked at from here.
+    :param force: renew although it is not due.
+    :param on_event: called with every :class:`Event`.
+    :param cancel: set it to stop.
+    :raises ConfigError: an argument is wrong; all mistakes at once.
+    :raises StoreError: the store cannot be read or written.
+    :raises SecretError: a secret reference leads to nothing, and no valid certificate stands.
+    :raises LockedError: another run works on it, and no valid certificate stands.
+    :raises Cancelled: ``cancel`` was set.
+    :raises RenewalFailed: it could not be obtained, and no valid certificate stands.
+    """
+    from dnsrenew.config import single_certificate  # not needed to import this module
+
+    config = single_certificate(
+        [domains] if isinstance(domains, str) else list(domains),
+        dns=_accounts(dns),
+        contact=[contact] if isinstance(contact, str) else list(contact),
+        agree_terms=agree_terms,
+        ca=ca,
+        store=store,
+        name=name,
+        key=key,
+        profile=profile,
+        preferred_chain=preferred_chain,
+        renew_before=renew_before,
+        routes=routes,
+        propagation=propagation,
+        deploy=deploy,
+        resolver=resolver,
+    )
+    renewer = Renewer(config, on_event=on_event)
+    (outcome,) = renewer.renew(force=force, cancel=cancel)
+    if outcome.status in {"renewed", "not-due"}:
+        return renewer.certificate(outcome.name)
+    return _keep(renewer, outcome)
+
+
+def _accounts(dns: DnsAccount | Driver | Sequence[DnsAccount | Driver]) -> list[DnsAccount]:
+    """Return accounts; an object of the caller's own becomes an account without a provider."""
+    from dnsrenew.model import DnsAccount
+
+    several = dns if isinstance(dns, Sequence) else [dns]
+    accounts = []
+    for number, one in enumerate(several, 1):
+        if isinstance(one, DnsAccount):
+            accounts.append(one)
+        else:
+            accounts.append(DnsAccount("", name=f"{type(one).__name__.lower()}-{number}", driver=one))
+    return accounts
+
+
+def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
+    """Return the stored certificate while it is valid; raise what stopped its renewal otherwise."""
+    error = outcome.error or RenewalFailed("renewal-failed", "The renewal failed.", fix="Try again.")
+    if isinstance(error, Cancelled | StoreError):
+        raise error
+    stored = renewer.valid_certificate(outcome.name)
+    if stored is None:
+        raise _failure(outcome, error)
+    _logger.warning("%s could not be renewed and is kept until %s: %s", outcome.name, stored.not_after, error)
+    renewer.tell("kept", outcome.name, error=error.to_dict(), not_after=stored.not_after.isoformat())
+    return stored
+
+
+def _failure(outcome: Outcome, error: DnsRenewError) -> DnsRenewError:
+    if not isinstance(error, AttemptError):
+        return error
+    return RenewalFailed(
+        "renewal-failed",
+        f"No certificate could be obtained for {', '.join(outcome.domains)}. {error.message}",
+        fix=error.fix,
+        evidence={"cause": error.to_dict()},
+        attempts=outcome.attempts,
+    )
