@@ -1,0 +1,50 @@
+"""Writing to DNS: the protocol, the catalogue of hosts, and the drivers that are built in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.catalogue import (
+        Provider,
+        check_options,
+        find_provider,
+        parse_provider,
+        provider_names,
+        zone_for,
+    )
+    from dnsrenew.drivers.loading import make_driver
+    from dnsrenew.drivers.protocol import Driver, DriverContext
+
+_HOMES = {
+    "Driver": "protocol",
+    "DriverContext": "protocol",
+    "Provider": "catalogue",
+    "check_options": "catalogue",
+    "find_provider": "catalogue",
+    "make_driver": "loading",
+    "parse_provider": "catalogue",
+    "provider_names": "catalogue",
+    "zone_for": "catalogue",
+}
+
+__all__ = [
+    "Driver",
+    "DriverContext",
+    "Provider",
+    "check_options",
+    "find_provider",
+    "make_driver",
+    "parse_provider",
+    "provider_names",
+    "zone_for",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is asked for (PEP 562): start-up is a feature."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,235 @@
+"""The DNS hosts: one file each in ``providers/``, read one at a time and checked to the last key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dnsrenew import names
+from dnsrenew.secrets import Secret
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
+"""Options of every account, which a provider may not use for its own."""
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+OWN_OBJECT: Final = ""
+"""Stands for the provider of an account whose option ``driver`` is an object of the caller's own."""
+
+SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
+"""Where our own files are: in the wheel, or in the working copy of an editable install."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """One option of an account.
+
+    :ivar env: the environment variable that :meth:`Provider.block` proposes; nothing is read unasked.
+    """
+
+    required: bool = False
+    secret: bool = False
+    env: str | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How the host behaves.
+
+    :ivar ttl: seconds, for the TXT records.
+    :ivar propagation_timeout: seconds until its name servers must show a value.
+    :ivar settle: seconds to wait after they all do.
+    :ivar values: ``"one"``: a second value at a name replaces the first.
+    :ivar scope: ``"zone"``: that one value stands for the whole zone.
+    :ivar exclusive: whether only one writer may change a zone of the account at a time.
+    :ivar removes: whether there is anything to remove.
+    """
+
+    ttl: int = 60
+    propagation_timeout: float = 120
+    settle: float = 0
+    values: str = "many"
+    scope: str = "name"
+    exclusive: bool = False
+    removes: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionMistake:
+    """One thing wrong with an account's options; never shows a value."""
+
+    key: str
+    found: str
+    expected: str
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One DNS host.
+
+    :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
+    :ivar any_options: a driver without a provider file takes whatever options it is given.
+    """
+
+    name: str
+    title: str
+    driver: str
+    website: str = ""
+    docs: str = ""
+    zone_suffixes: tuple[str, ...] = ()
+    driver_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    behaviour: Behaviour = Behaviour()
+    any_options: bool = False
+
+    def is_secret(self, option: str) -> bool:
+        """Tell whether an option is a secret; of a driver without a provider file, any may be."""
+        spec = self.options.get(option)
+        return self.any_options if spec is None else spec.secret
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew providers --json`` lists it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "website": self.website,
+            "driver": self.driver,
+            "options": {key: asdict(spec) for key, spec in self.options.items()},
+            "behaviour": asdict(self.behaviour),
+        }
+
+    def block(self) -> str:
+        """Return a ``[dns.…]`` block to be copied: what is required filled in, the rest in comments."""
+        lines = [f"[dns.{self.name}]", f'provider = "{self.name}"']
+        for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
+            comment = "" if spec.required else "# "
+            about = spec.help if spec.required else f"(optional) {spec.help}"
+            value = f"env:{spec.env or f'{self.name}_{key}'.upper()}" if spec.secret else f"<{key}>"
+            lines += [f"# {about}", f'{comment}{key} = "{value}"']
+        return "\n".join([*lines, ""])
+
+
+def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
+    """Return the provider of that name, or None.
+
+    :param folders: the user's own ``providers/``, first come first; ours and plug-ins come after them.
+    :raises ConfigError: ``provider-invalid`` when its file has a mistake.
+    """
+    if name == OWN_OBJECT:
+        return Provider(name=name, title="the program's own driver", driver=OWN_OBJECT, any_options=True)
+    if not NAME.fullmatch(name):
+        return None
+    for folder in (*folders, *SHIPPED):
+        path = folder / f"{name}.toml"
+        try:
+            text = path.read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            from dnsrenew.drivers.provider_file import unreadable
+
+            raise unreadable(path, error) from None
+        return parse_provider(text, name, str(path))
+    if name in plug_in_names():
+        return Provider(name=name, title=name, driver=name, any_options=True)
+    return None
+
+
+def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
+    """Return what a provider file says.
+
+    :param file: what it is called in messages; default: ``NAME.toml``.
+    :raises ConfigError: ``provider-invalid``, with all mistakes.
+    """
+    from dnsrenew.drivers import provider_file
+
+    return provider_file.parse(text, name, file or f"{name}.toml")
+
+
+def provider_names(folders: Iterable[Path] = ()) -> list[str]:
+    """Return the names of all providers: the user's own, ours, and plug-ins; sorted."""
+    found = {file.stem for folder in (*folders, *SHIPPED) for file in folder.glob("*.toml")}
+    return sorted({name for name in found if NAME.fullmatch(name)} | plug_in_names())
+
+
+def plug_in_names() -> set[str]:
+    """Return the names of installed drivers of third parties (slow: every installed distribution is looked at)."""
+    from importlib.metadata import entry_points
+
+    from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP
+
+    return set(entry_points(group=ENTRY_POINT_GROUP).names)
+
+
+def check_options(provider: Provider, options: Mapping[str, Any]) -> list[OptionMistake]:
+    """Return all mistakes in an account's options, in a stable order; none for a driver without a provider file.
+
+    Reserved keys are somebody else's to check. References to secrets are welcome in both forms: a ``str`` (or the
+    table ``{command = […]}``) and a :class:`Secret`.
+    """
+    if provider.any_options:
+        return []
+    mistakes = [
+        OptionMistake(key=key, found="nothing", expected=f"{spec.help or 'a value'} (required by {provider.title})")
+        for key, spec in provider.options.items()
+        if spec.required and key not in options
+    ]
+    for key, value in options.items():
+        if key in RESERVED:
+            continue
+        spec = provider.options.get(key)
+        mistake = _unknown(provider, key) if spec is None else _wrong_value(key, value, spec)
+        if mistake is not None:
+            mistakes.append(mistake)
+    return mistakes
+
+
+def zone_for(provider: Provider, name: str) -> str | None:
+    """Return the zone that the file's ``zone_suffixes`` give a name, absolute; None where none fits."""
+    for suffix in provider.zone_suffixes:
+        upper, parts = names.labels(suffix), names.labels(name)
+        if len(parts) > len(upper) and parts[-len(upper) :] == upper:
+            return ".".join(parts[-len(upper) - 1 :]) + "."
+    return None
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the word that was probably meant."""
+    return next(iter(difflib.get_close_matches(word, list(words), 1, 0.6)), None)
+
+
+def one_of(words: Sequence[str]) -> str:
+    """Return the words as people list them."""
+    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+
+
+def _unknown(provider: Provider, key: str) -> OptionMistake:
+    known = sorted(provider.options)
+    expected = one_of(known) if known else "no options of its own"
+    return OptionMistake(key=key, found="an unknown option", expected=expected, nearest=nearest(key, known))
+
+
+def _wrong_value(key: str, value: object, spec: OptionSpec) -> OptionMistake | None:
+    if isinstance(value, Secret):
+        return None
+    if isinstance(value, str):
+        if value.strip() or not spec.required:
+            return None
+        return OptionMistake(key=key, found="an empty string", expected=spec.help or "a value")
+    if spec.secret and isinstance(value, Mapping) and set(value) == {"command"}:
+        return None
+    expected = "a string, or a reference to a secret" if spec.secret else "a string in quotes"
+    return OptionMistake(key=key, found=kind_of(value), expected=expected)
+
+
+def kind_of(value: object) -> str:
+    """Return what TOML calls a value of this kind."""
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a table"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
