@@ -1,0 +1,170 @@
+"""Calling a driver: within a deadline, in a thread that can be left, with its errors put into our words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.drivers.loading import make_driver
+from dnsrenew.drivers.translation import translate
+from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError
+from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.clock import Clock
+    from dnsrenew.context import Context
+    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.model import DnsAccount, TxtRecord
+    from dnsrenew.secrets import Redactor
+
+Action = Literal["add", "remove"]
+
+CALL_SECONDS: Final = 60.0
+RECORD_SECONDS: Final = 10.0
+"""A call may take this long, and so much more for each record; then it is left behind."""
+TRIES: Final = 3
+TRY_AGAIN_WITHIN: Final = 60.0
+LONGEST_RETRY_AFTER: Final = 300.0
+
+GUARDED_LOGGERS: Final = (
+    "boto3",
+    "botocore",
+    "dnsrenew.drivers",
+    "filelock",
+    "lexicon",
+    "requests",
+    "tldextract",
+    "urllib3",
+)
+_PASSING: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
+
+
+class Deadline:
+    """A moment by which a call must have ended."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self.at = clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left; 0.0 when it has passed."""
+        return max(self.at - self._clock.monotonic(), 0.0)
+
+
+def call_add(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> None:
+    """Have the account's driver write the values.
+
+    A lost answer or a failure on the host's side is tried again, three times in all within 60 s: writing twice is
+    writing once. After an error any part may have been written.
+
+    :raises ProviderError: the host refused or did not answer; nothing secret is in it.
+    :raises ConfigError: an option is wrong, or the driver is not installed.
+    :raises SecretError: a reference leads to nothing.
+    :raises Cancelled: called away; the call may still go on, and write, in its daemon thread.
+    """
+    _Call(context, provider, account, tuple(records), "add").run()
+
+
+def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> None:
+    """Have the account's driver take the values away; otherwise as :func:`call_add`."""
+    _Call(context, provider, account, tuple(records), "remove").run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    context: Context
+    provider: Provider
+    account: DnsAccount
+    records: tuple[TxtRecord, ...]
+    action: Action
+
+    def run(self) -> None:
+        started = self.context.clock.monotonic()
+        for number in range(1, TRIES + 1):
+            error = self._try()
+            if error is None:
+                return
+            pause = _pause(error, number, self.context.clock.monotonic() - started)
+            if pause is None:
+                # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
+                raise error
+            self.context.wait(pause)
+
+    def _try(self) -> DnsRenewError | None:
+        """Make the call once; a new driver each time, so that one left behind is never met again."""
+        seconds = CALL_SECONDS + RECORD_SECONDS * len(self.records)
+        deadline = Deadline(self.context.clock, seconds)
+        at = deadline.at if self.context.deadline is None else min(deadline.at, self.context.deadline)
+        cancel = threading.Event()
+        try:
+            return replace(self.context, deadline=at).call(lambda: self._work(deadline, cancel))
+        except BaseException as error:
+            cancel.set()
+            if not isinstance(error, Cancelled):
+                raise
+            self.context.check()
+        return self._left_behind(seconds)
+
+    def _work(self, deadline: Deadline, cancel: threading.Event) -> DnsRenewError | None:
+        redactor = self.context.redactor
+        try:
+            self._learn_secrets()
+            driver = make_driver(self.provider, self.account, seconds_left=deadline.left, cancel=cancel)
+            with redactor.guard_logs(*GUARDED_LOGGERS):
+                driver.add(self.records) if self.action == "add" else driver.remove(self.records)
+        except DnsRenewError as error:
+            return _clean(error, self.account.name, redactor)
+        except BaseException as error:  # noqa: BLE001  # a driver of whoever raises what it likes, SystemExit too
+            now = self.context.clock.now()
+            return translate(error, self.provider, self.account, self.records, redactor=redactor, now=now)
+        return None
+
+    def _learn_secrets(self) -> None:
+        for key, value in self.account.options.items():
+            if isinstance(value, Secret):
+                self.context.redactor.add(value.reveal())
+            elif isinstance(value, str) and not self.provider.any_options and self.provider.is_secret(key):
+                self.context.redactor.add(value)
+
+    def _left_behind(self, seconds: float) -> ProviderError:
+        what = "written" if self.action == "add" else "removed"
+        return ProviderError(
+            "provider-timeout",
+            f"{self.provider.title} (account {self.account.name}) had not {what} the TXT values after {seconds:.0f} s; "
+            "the call was left behind and may still take effect.",
+            fix="Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
+            evidence={"account": self.account.name, "seconds": seconds, "left_behind": True},
+        )
+
+
+def _pause(error: DnsRenewError, number: int, elapsed: float) -> float | None:
+    """Return the seconds to wait before the next try; None when there is to be none."""
+    if number >= TRIES or error.evidence.get("left_behind"):
+        return None
+    asked = error.evidence.get("retry_after")
+    if isinstance(asked, int | float) and error.code in _PASSING | {"provider-rate-limited"}:
+        return max(asked, 1.0) if asked <= LONGEST_RETRY_AFTER else None
+    if error.code not in _PASSING or elapsed >= TRY_AGAIN_WITHIN:
+        return None
+    return 0.5 * number
+
+
+def _clean(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
+    """Take secrets, and whatever hangs on to it, from an error that a driver raised in our own words."""
+    error.message, error.fix = redactor.redact(error.message), redactor.redact(error.fix)
+    error.evidence = _redacted({"account": account, **error.evidence}, redactor)
+    error.args = (error.code, error.message)
+    error.__cause__ = error.__context__ = None
+    return error
+
+
+def _redacted(value: Any, redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return redactor.redact(value)
+    if isinstance(value, dict):
+        return {redactor.redact(str(key)): _redacted(item, redactor) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, redactor) for item in value]
+    return value if value is None or isinstance(value, int | float) else redactor.redact(str(value))

@@ -1,0 +1,229 @@
+"""What a driver raises that is not in our words, put into them: the one place for that in this folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew import names
+from dnsrenew.errors import ProviderError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.model import DnsAccount, TxtRecord
+    from dnsrenew.secrets import Redactor
+
+_ANSWER_SHOWN: Final = 300
+_TEXT_READ: Final = 4000
+
+_ZONE: Final = re.compile(
+    r"no (matching )?(domain|zone)|(unknown|invalid) (domain|zone)|nosuchhostedzone|"
+    r"(domain|zone)\b.{0,80}\b(not found|does ?n[o']t exist|not exist|is unknown|not deployed)|"
+    r"(cannot|could not|not) (find|found).{0,30}(domain|zone)",
+    re.IGNORECASE | re.DOTALL,
+)
+_RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|quota", re.IGNORECASE)
+_ACCESS: Final = re.compile(
+    r"unauthori[sz]ed|forbidden|not authori[sz]ed|authenticat|access.?denied|permission|credential|"
+    r"(invalid|wrong|incorrect|unknown|missing|bad|malformed) "
+    r"(request headers|((api|access|auth|consumer).{0,12})?(key|token|secret)|login|user|password|signature)|"
+    r"(key|token|secret|password|login|signature).{0,30}"
+    r"(invalid|wrong|incorrect|expired|not (valid|found|correct|match))",
+    re.IGNORECASE,
+)
+_BUGS: Final = (TypeError, KeyError, AttributeError, IndexError, NameError, AssertionError, NotImplementedError)
+_TIMEOUTS: Final = frozenset({"Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError"})
+_TLS: Final = frozenset({"SSLError", "SSLCertVerificationError"})
+_CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "EndpointConnectionError", "ProxyError"})
+
+# code: (what was seen, what to do); {title}, {account}, {zones}, {options}, {status} are filled in.
+_WORDS: Final = {
+    "provider-unauthorized": (
+        "did not accept the credentials, or they may not edit {zones}",
+        "Check {options} of the account {account}, and that they may edit the TXT records of {zones}.",
+    ),
+    "provider-zone-unknown": (
+        "has no zone {zones} that these credentials can see",
+        "See that {zones} is in this account, or state the zones the account holds in `zones`.",
+    ),
+    "provider-rate-limited": ("was asked too often", "Wait a while and run it again."),
+    "provider-unreachable": (
+        "cannot be reached",
+        "See whether this machine reaches the host's API, and whether a proxy or a firewall is in the way.",
+    ),
+    "provider-untrusted": (
+        "has a TLS certificate that is not trusted here",
+        "See whether a proxy opens TLS connections here; set the machine's clock and update its root certificates.",
+    ),
+    "provider-timeout": (
+        "did not answer in time",
+        "Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
+    ),
+    "provider-server-error": ("has a problem of its own", "Try again later."),
+    "provider-malformed-answer": (
+        "answered something that its driver does not understand",
+        "Try again later; if it stays so, update dnsrenew and its libraries.",
+    ),
+    "provider-refused": ("refused the change", "Do what its message asks for, then run it again."),
+    "provider-bug": (
+        "could not be written to, because its driver stumbled",
+        "Check the options of the account {account}; if they are right, report this to the driver's author.",
+    ),
+}
+_KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
+
+
+@dataclass
+class _Findings:
+    """What can be learnt from an exception and those behind it."""
+
+    status: int | None = None
+    answer: str = ""
+    headers: Any = None
+    classes: set[str] = field(default_factory=set)
+    kind: str | None = None
+    text: str = ""
+
+
+def translate(
+    error: BaseException,
+    provider: Provider,
+    account: DnsAccount,
+    records: Sequence[TxtRecord],
+    *,
+    redactor: Redactor,
+    now: datetime,
+) -> ProviderError:
+    """Return our error for one that a driver raised; nothing secret, and nothing of the foreign one, is in it.
+
+    :param now: for a Retry-After that is a date.
+    """
+    found = _look(error)
+    code = _classify(error, found)
+    zones = sorted({names.relative(record.zone) for record in records})
+    words = {"account": account.name, "zones": ", ".join(zones), "options": _credentials(provider, account)}
+    what, fix = (text.format(**words) for text in _WORDS[code])
+    status = f" (HTTP {found.status})" if found.status else ""
+    said = _said(error, found, code)
+    message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."
+    evidence: dict[str, Any] = {
+        "account": account.name,
+        "provider": provider.name,
+        "zones": zones,
+        "cause": redactor.redact(f"{type(error).__name__}: {str(error)[:_TEXT_READ]}")[:_TEXT_READ],
+    }
+    if found.status:
+        evidence["status"] = found.status
+    if (seconds := _retry_after(found, now)) is not None:
+        evidence["retry_after"] = seconds
+    return ProviderError(code, redactor.redact(message), fix=redactor.redact(fix), evidence=evidence)
+
+
+def _look(error: BaseException) -> _Findings:
+    found = _Findings()
+    texts = []
+    for one in _chain(error):
+        found.classes |= {kind.__name__ for kind in type(one).__mro__}
+        found.kind = found.kind or _text(getattr(one, "kind", None))
+        texts.append(str(one))
+        response = getattr(one, "response", None)
+        if found.status is None and response is not None:
+            _read_response(response, found)
+    found.text = " ".join([*texts, found.answer])[:_TEXT_READ]
+    return found
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _read_response(response: Any, found: _Findings) -> None:
+    """Read the answer that requests (an object) or botocore (a dict) keeps in its exception."""
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        answer = response.get("Error", {})
+        found.answer = f"{answer.get('Code', '')}: {answer.get('Message', '')}"
+    else:
+        status = getattr(response, "status_code", None)
+        found.headers = getattr(response, "headers", None)
+        found.answer = _text(getattr(response, "text", None)) or ""
+    found.status = status if isinstance(status, int) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _classify(error: BaseException, found: _Findings) -> str:
+    if found.kind is not None and "HttpFailure" in found.classes:
+        return _KINDS.get(found.kind, "provider-unreachable")
+    if found.status is not None and found.status >= 400:
+        return _by_status(found)
+    if found.classes & _TIMEOUTS or isinstance(error, TimeoutError):
+        return "provider-timeout"
+    if found.classes & _TLS:
+        return "provider-untrusted"
+    if found.classes & _CONNECTION or isinstance(error, OSError):
+        return "provider-unreachable"
+    if "JSONDecodeError" in found.classes:
+        return "provider-malformed-answer"
+    if isinstance(error, _BUGS) or not isinstance(error, Exception):
+        return "provider-bug"
+    return _by_text(found.text)
+
+
+def _by_status(found: _Findings) -> str:
+    status = found.status or 0
+    if status == 429:
+        return "provider-rate-limited"
+    if status >= 500:
+        return "provider-server-error"
+    if status == 401:
+        return "provider-unauthorized"
+    by_text = _by_text(found.text)
+    if by_text != "provider-refused":
+        return by_text
+    return {403: "provider-unauthorized", 404: "provider-zone-unknown", 408: "provider-timeout"}.get(status, by_text)
+
+
+def _by_text(text: str) -> str:
+    if _ZONE.search(text):
+        return "provider-zone-unknown"
+    if _RATE.search(text):
+        return "provider-rate-limited"
+    if _ACCESS.search(text):
+        return "provider-unauthorized"
+    return "provider-refused"
+
+
+def _credentials(provider: Provider, account: DnsAccount) -> str:
+    keys = [key for key, spec in provider.options.items() if spec.secret and key in account.options]
+    return ", ".join(keys) if keys else "the options"
+
+
+def _said(error: BaseException, found: _Findings, code: str) -> str:
+    """Return the host's own words, where they are words."""
+    if code in {"provider-unreachable", "provider-timeout", "provider-untrusted"}:
+        return ""
+    text = found.answer if found.status else str(error)
+    if not text.strip() or text.lstrip().startswith("<"):
+        return ""
+    words = " ".join(text.split()).rstrip(".")
+    return words if len(words) <= _ANSWER_SHOWN else f"{words[:_ANSWER_SHOWN]}…"
+
+
+def _retry_after(found: _Findings, now: datetime) -> float | None:
+    if found.headers is None:
+        return None
+    from dnsrenew.http import retry_after  # slow to import, and needed after a refusal only
+
+    return retry_after(found.headers, now)
