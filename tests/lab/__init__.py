@@ -5,14 +5,16 @@ Debian's packages bind9, bind9-dnsutils, pdns-server, pdns-backend-sqlite3 and p
 
 from __future__ import annotations
 
-from .acmeproxy import DROP, AcmeProxy, Exchange, Request, Response
+from .acmemessages import DROP, Request, Response
+from .acmeproxy import AcmeProxy, Exchange
 from .certs import LabCA
 from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy, UdpDelayProxy
 from .dnsforwarder import DnsForwarder, Query
-from .lab import PRIMARY, SECONDARY, Lab, LabOptions
+from .lab import Lab, LabOptions
 from .pebble import Pebble, PebbleOptions
 from .powerdns import PowerDns
 from .process import ServerFailedError
+from .records import PRIMARY, SECONDARY
 from .zones import TsigKey, Zone
 
 __all__ = [

@@ -6,9 +6,9 @@ passing that header on is all it takes for a client to stay with the proxy.
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import http.client
-import json
+import socket
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import ports
+from .acmemessages import DROP, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,102 +24,7 @@ if TYPE_CHECKING:
     from .certs import LabCA
     from .pebble import Pebble
 
-# Pebble's paths; what the directory calls them is what tests and people know.
-_KINDS: Final = {
-    "dir": "directory",
-    "nonce-plz": "newNonce",
-    "sign-me-up": "newAccount",
-    "my-account": "account",
-    "list-orderz": "orders",
-    "order-plz": "newOrder",
-    "my-order": "order",
-    "finalize-order": "finalize",
-    "authZ": "authorization",
-    "chalZ": "challenge",
-    "certZ": "certificate",
-    "revoke-cert": "revokeCert",
-    "rollover-account-key": "keyChange",
-    "draft-ietf-acme-ari-03": "renewalInfo",
-}
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a client sent."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    number: int
-    """How many of this kind there were, this one included."""
-
-    @property
-    def kind(self) -> str:
-        """`newOrder`, `authorization`, `challenge`, `finalize`, `order`, `certificate`, …; else the path itself."""
-        return _KINDS.get(self.path.strip("/").split("/")[0], self.path)
-
-    @property
-    def header(self) -> dict[str, Any]:
-        """The protected header of the JWS (not verified)."""
-        return self._part("protected")
-
-    @property
-    def payload(self) -> dict[str, Any] | None:
-        """The payload of the JWS; None for POST-as-GET."""
-        return self._part("payload") or None
-
-    def _part(self, name: str) -> dict[str, Any]:
-        try:
-            text = str(json.loads(self.body)[name])
-            found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or b"{}")
-        except (ValueError, KeyError, TypeError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-
-@dataclass(frozen=True)
-class Response:
-    """What goes back. Header names are as sent; `header` looks them up in any case."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def header(self, name: str) -> str | None:
-        """The first header of that name."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
-
-    def json(self) -> Any:  # noqa: ANN401 (JSON is anything)
-        """The body as JSON."""
-        return json.loads(self.body)
-
-    def with_json(self, body: object) -> Response:
-        """The same with another body."""
-        return replace(self, body=json.dumps(body).encode())
-
-    def with_header(self, name: str, value: str | None) -> Response:
-        """The same with this header set, or with None without it."""
-        others = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
-        return replace(self, headers=others if value is None else (*others, (name, value)))
-
-    @classmethod
-    def of_json(cls, status: int, body: object, *headers: tuple[str, str]) -> Response:
-        """A JSON answer."""
-        return cls(status, json.dumps(body).encode(), (("Content-Type", "application/json"), *headers))
-
-    @classmethod
-    def problem(cls, status: int, kind: str, detail: str, *headers: tuple[str, str]) -> Response:
-        """A problem document; `kind` is the word after `urn:ietf:params:acme:error:`."""
-        body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail, "status": status}
-        return cls(
-            status, json.dumps(body).encode(), (("Content-Type", "application/problem+json"), *headers)
-        )
-
-
-DROP: Final = Response(0)
-"""From a hook: close the connection without an answer. From `on_response`: the CA has done it, the answer is lost."""
 
 
 @dataclass
@@ -254,7 +160,7 @@ class _Server(ThreadingHTTPServer):
         for connection in list(self._open):
             _shutdown(connection)
 
-    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as in the base class)
+    def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread: the TLS handshake too, or one slow client would stop all others."""
         try:
             with self.context.wrap_socket(request, server_side=True) as wrapped:
@@ -271,11 +177,9 @@ class _Server(ThreadingHTTPServer):
                 upstream.close()
 
 
-def _shutdown(connection: Any) -> None:  # noqa: ANN401 (a socket, or one wrapped in TLS)
-    try:
-        connection.shutdown(2)
-    except OSError:
-        pass
+def _shutdown(connection: Any) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -293,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 (as in the base class)
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (as in the base class)
         pass
 
     def _answer(self) -> None:

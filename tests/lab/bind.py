@@ -85,7 +85,8 @@ class Named:
             f"default-port {self.control_port}; }};\n"
         )
         (self.folder / "named.conf").write_text(
-            f"{self._control_key.for_bind()}controls {{ inet {control} allow {{ 127.0.0.1; }} keys {{ control; }}; }};\n"
+            f"{self._control_key.for_bind()}"
+            f"controls {{ inet {control} allow {{ 127.0.0.1; }} keys {{ control; }}; }};\n"
             f'options {{\n  directory "{self.folder}";\n  managed-keys-directory "{self.folder}";\n'
             "  pid-file none;\n  session-keyfile none;\n  dnssec-validation no;\n  empty-zones-enable no;\n"
             f"  port {self.port};\n  allow-query {{ any; }};\n{self._options()}}};\n{self._zone_statements()}"
@@ -120,9 +121,7 @@ class BindPrimary(Named):
             if not path.exists():  # from then on it belongs to BIND, which writes updates into it
                 path.write_text(zone.text())
             allowed = "".join(f'key "{key.name}"; ' for key in (self.admin_key, zone.key) if key)
-            text += (
-                f'zone "{zone.name}" {{ type primary; file "{path.name}"; allow-update {{ {allowed}}}; }};\n'
-            )
+            text += f'zone "{zone.name}" {{ type primary; file "{path.name}"; allow-update {{ {allowed}}}; }};\n'
         return text
 
 
@@ -149,10 +148,7 @@ class BindSecondary(Named):
 
     def _zone_statements(self) -> str:
         source = f"{self._primary.address} port {self._primary.port}"
-        return "".join(
-            f'zone "{name}" {{ type secondary; primaries {{ {source}; }}; }};\n'
-            for name in self.zones
-        )
+        return "".join(f'zone "{name}" {{ type secondary; primaries {{ {source}; }}; }};\n' for name in self.zones)
 
 
 class Resolver(Named):
@@ -196,7 +192,9 @@ class Resolver(Named):
         )
 
     def _zone_statements(self) -> str:
-        (self.folder / "root.zone").write_text("$TTL 60\n. SOA ns. hostmaster. 1 86400 86400 864000 60\n. NS ns.\nns. A 127.0.0.1\n")
+        (self.folder / "root.zone").write_text(
+            "$TTL 60\n. SOA ns. hostmaster. 1 86400 86400 864000 60\n. NS ns.\nns. A 127.0.0.1\n"
+        )
         return 'zone "." { type primary; file "root.zone"; notify no; };\n' + "".join(
             f'zone "{name}" {{ type static-stub; server-addresses {{ {" ".join(f"{a};" for a in addresses)} }}; }};\n'
             for name, addresses in self.stubs.items()

@@ -89,9 +89,7 @@ class TcpDelayProxy:
             return
         try:
             # The handshake with us took no time, so the first bytes pay for it.
-            await asyncio.gather(
-                self._pump(reader, far_writer, self.round_trip), self._pump(far_reader, writer, 0.0)
-            )
+            await asyncio.gather(self._pump(reader, far_writer, self.round_trip), self._pump(far_reader, writer, 0.0))
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -263,15 +261,13 @@ class DnsDelayProxy:
 
 
 class SilentServer:
-    """Takes TCP connections and UDP datagrams, and never answers. (The kernel accepts for it: no thread needed.)"""
+    """Takes TCP connections and UDP datagrams, and never answers. The kernel accepts for it: no thread needed."""
 
     def __init__(self, address: str, port: int) -> None:
         """Listens at once."""
         self.address = address
         self.port = port
-        self._sockets = [
-            socket.socket(family(address), kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-        ]
+        self._sockets = [socket.socket(family(address), kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
         self._sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for end in self._sockets:
             end.bind((address, port))

@@ -7,7 +7,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
-import dns.rdatatype
+import dns.rdataset
 import dns.rdtypes.ANY.TXT
 
 READY_TIMEOUT = 0.1
@@ -48,11 +48,10 @@ def recurses(server: str, port: int) -> bool:
 
 
 def texts(answer: dns.message.Message) -> set[str]:
-    """The values of the TXT records in an answer, each with its strings joined."""
-    return {
-        b"".join(record.strings).decode()
-        for rrset in answer.answer
-        if rrset.rdtype == dns.rdatatype.TXT
-        for record in rrset
-        if isinstance(record, dns.rdtypes.ANY.TXT.TXT)
-    }
+    """The values of the TXT records in an answer."""
+    return {value for rrset in answer.answer for value in values(rrset)}
+
+
+def values(rdataset: dns.rdataset.Rdataset) -> set[str]:
+    """The values of TXT records, each with its strings joined."""
+    return {b"".join(record.strings).decode() for record in rdataset if isinstance(record, dns.rdtypes.ANY.TXT.TXT)}

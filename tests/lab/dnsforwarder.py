@@ -137,7 +137,7 @@ def delay(seconds: float) -> Callable[[Query], bytes]:
 
 
 def rcode(code: dns.rcode.Rcode) -> Callable[[Query], dns.message.Message]:
-    """Answer with nothing but this code: SERVFAIL, REFUSED, …"""
+    """Answer with nothing but this code (SERVFAIL, REFUSED or another)."""
 
     def hook(query: Query) -> dns.message.Message:
         answer = dns.message.make_response(query.message)

@@ -19,13 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import dns.message
-import dns.query
-import dns.rcode
-import dns.rdatatype
-import dns.update
-import dns.zone
 
-from . import dnsclient, ports
+from . import ports
 from .acmeproxy import AcmeProxy
 from .bind import BindPrimary, BindSecondary, Resolver
 from .certs import LabCA
@@ -35,16 +30,16 @@ from .lagrelay import LagRelay
 from .pebble import Pebble, PebbleOptions
 from .powerdns import PowerDns
 from .process import ServerFailedError
+from .records import PRIMARY, SECONDARY, Records
 from .settings import Settings, changed, to_toml
 from .zones import TsigKey, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .acmeproxy import Request, Response
+    from .acmemessages import Request, Response
     from .dnsforwarder import Query
 
-PRIMARY, SECONDARY = "127.0.0.1", "127.0.0.2"
 FAR_PRIMARY, FAR_SECONDARY = "127.0.0.11", "127.0.0.12"
 """Where the two are found when the lab is started with a round trip."""
 _ALL = (PRIMARY, SECONDARY, *(f"127.0.0.{last}" for last in range(3, 13)))
@@ -66,7 +61,7 @@ class LabOptions:
     pebble: PebbleOptions = field(default_factory=PebbleOptions)
 
 
-class Lab:
+class Lab(Records):
     """All servers, and what a test does with them. Make it with `Lab.start`."""
 
     def __init__(self, options: LabOptions) -> None:
@@ -82,7 +77,6 @@ class Lab:
         """May change other.test only: a second account."""
         addresses = (*_ALL, "::1") if ports.has_ipv6() else _ALL
         self.port = self.reserve(*addresses)
-        """The port of every authoritative server (`resolver.authoritative_port`)."""
         self.resolver_port = self.reserve(PRIMARY)
         notify_port = self.reserve(PRIMARY)
         self.ca = LabCA(self.folder / "tls")
@@ -104,9 +98,7 @@ class Lab:
         )
         second = (self.secondary.address, self.secondary.port) if self.secondary else None
         self._relay = LagRelay(notify_port, second, options.lag)
-        self.pebble = Pebble(
-            self.folder / "pebble", self.ca, f"{PRIMARY}:{self.resolver_port}", options.pebble
-        )
+        self.pebble = Pebble(self.folder / "pebble", self.ca, f"{PRIMARY}:{self.resolver_port}", options.pebble)
         self._running = False
         far = options.round_trip > 0
         self.ns: tuple[str, ...] = (FAR_PRIMARY if far else PRIMARY,)
@@ -121,7 +113,7 @@ class Lab:
         self.add_zone("other.test", key=self.other_key)
 
     @classmethod
-    def start(cls, **options: Any) -> Self:  # noqa: ANN401 (the fields of LabOptions)
+    def start(cls, **options: Any) -> Self:
         """Start everything and wait for it (well under three seconds). `options`: the fields of `LabOptions`."""
         chosen = LabOptions(**options)
         for attempt in range(1, _TRIES + 1):
@@ -169,11 +161,6 @@ class Lab:
         """Where updates go: HOST:PORT."""
         return f"{self.ns[0]}:{self.port}"
 
-    @property
-    def zones(self) -> dict[str, Zone]:
-        """The zones on the primary, by name."""
-        return self.primary.zones
-
     def reserve(self, *addresses: str) -> int:
         """A free port on these addresses, ours until the lab ends. Left without a server, it refuses connections."""
         return self._stack.enter_context(ports.reserve(*addresses or (PRIMARY,))).number
@@ -206,66 +193,16 @@ class Lab:
         self.resolver.set_stubs({name: zone.served_by})
         return zone
 
-    # What is in DNS.
-
-    def ask(self, name: str, rdtype: str, server: str = PRIMARY) -> dns.message.Message:
-        """Ask an authoritative server directly."""
-        return dnsclient.ask(name, rdtype, server, self.port)
-
-    def resolve(self, name: str, rdtype: str) -> dns.message.Message:
-        """Ask the recursive resolver, which then remembers the answer."""
-        return dnsclient.ask(name, rdtype, PRIMARY, self.resolver_port, recurse=True)
-
-    def txt(self, name: str, server: str = PRIMARY) -> set[str]:
-        """The TXT values that an authoritative server has at the name now."""
-        return dnsclient.texts(self.ask(name, "TXT", server))
-
-    def update(
-        self,
-        zone: str,
-        *,
-        add: Iterable[tuple[str, str, str]] = (),
-        remove: Iterable[tuple[str, ...]] = (),
-        ttl: int = 60,
-        key: TsigKey | None = None,
-    ) -> None:
-        """Change a zone by one dynamic update, with a key that may change all of them unless another is given.
-
-        `add`: (name relative to the zone, type, value); `remove`: (name), (name, type) or (name, type, value).
-        """
-        message = dns.update.UpdateMessage(f"{zone}.", keyring=(key or self.primary.admin_key).for_dnspython())
-        for removed in remove:
-            message.delete(*removed)
-        for name, rdtype, value in add:
-            message.add(name, ttl, rdtype, value)
-        code = dns.query.tcp(message, PRIMARY, port=self.port, timeout=5).rcode()
-        if code != dns.rcode.NOERROR:
-            error = f"update of {zone}: {dns.rcode.to_text(code)}"
-            raise RuntimeError(error)
-
-    def all_txt(self) -> dict[str, set[str]]:
-        """Every TXT of every zone of the primary, by absolute name without a final dot."""
-        found: dict[str, set[str]] = {}
-        for name in self.zones:
-            zone = dns.zone.Zone(f"{name}.", relativize=False)
-            dns.query.inbound_xfr(PRIMARY, zone, port=self.port, timeout=5)
-            for owner, _, record in zone.iterate_rdatas("TXT"):
-                value = b"".join(record.strings).decode()
-                found.setdefault(owner.to_text(omit_final_dot=True), set()).add(value)
-        return found
-
     def flush(self) -> None:
         """Make the resolver forget everything."""
         self.resolver.flush()
 
     # More servers, for one test. All are context managers, started on entering.
 
-    def another_pebble(self, options: PebbleOptions | None = None, **changes: Any) -> Pebble:  # noqa: ANN401
+    def another_pebble(self, options: PebbleOptions | None = None, **changes: Any) -> Pebble:
         """A second CA: `with lab.another_pebble(strict=True) as ca`."""
         folder = Path(tempfile.mkdtemp(prefix="pebble-", dir=self.folder))
-        return Pebble(
-            folder, self.ca, f"{PRIMARY}:{self.resolver_port}", options or PebbleOptions(**changes)
-        )
+        return Pebble(folder, self.ca, f"{PRIMARY}:{self.resolver_port}", options or PebbleOptions(**changes))
 
     def acme_proxy(
         self,

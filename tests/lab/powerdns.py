@@ -96,7 +96,7 @@ class PowerDns:
         self.api("POST", "/zones", {"name": f"{name}.", "kind": "Native", "rrsets": rrsets})
         self.process.wait_ready(lambda: dnsclient.serves(name, self.address, self.port))
 
-    def api(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON is anything)
+    def api(self, method: str, path: str, body: object = None) -> Any:
         """One call below /api/v1/servers/localhost; what it answered."""
         status, answer = fetch(
             f"{self.api_url}/api/v1/servers/localhost{path}",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def fetch(  # noqa: PLR0913 (a request has that many parts)
+def fetch(
     url: str,
     *,
     method: str = "GET",

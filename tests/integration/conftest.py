@@ -1,0 +1,19 @@
+"""The lab's fixtures, whether or not the root conftest has them: a plugin is registered once per name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the plugin (pytest allows `pytest_plugins` in the root conftest only)."""
+    if _ROOT not in sys.path:
+        sys.path.insert(0, _ROOT)
+    config.pluginmanager.import_plugin("tests.lab.fixtures")

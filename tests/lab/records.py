@@ -1,0 +1,85 @@
+"""What is in the lab's DNS, and changing it past the program under test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.update
+import dns.zone
+
+from . import dnsclient
+from .bind import BindPrimary
+from .zones import TsigKey, Zone
+
+PRIMARY, SECONDARY = "127.0.0.1", "127.0.0.2"
+
+
+class Records:
+    """The part of the `Lab` that reads and writes records."""
+
+    primary: BindPrimary
+    port: int
+    """The port of every authoritative server (`resolver.authoritative_port`)."""
+    resolver_port: int
+
+    @property
+    def zones(self) -> dict[str, Zone]:
+        """The zones on the primary, by name."""
+        return self.primary.zones
+
+    def ask(self, name: str, rdtype: str, server: str = PRIMARY) -> dns.message.Message:
+        """Ask an authoritative server directly."""
+        return dnsclient.ask(name, rdtype, server, self.port)
+
+    def resolve(self, name: str, rdtype: str) -> dns.message.Message:
+        """Ask the recursive resolver, which then remembers the answer."""
+        return dnsclient.ask(name, rdtype, PRIMARY, self.resolver_port, recurse=True)
+
+    def txt(self, name: str, server: str = PRIMARY) -> set[str]:
+        """The TXT values that an authoritative server has at the name now."""
+        return dnsclient.texts(self.ask(name, "TXT", server))
+
+    def update(
+        self,
+        zone: str,
+        *,
+        add: Iterable[tuple[str, str, str]] = (),
+        remove: Iterable[tuple[str, ...]] = (),
+        ttl: int = 60,
+        key: TsigKey | None = None,
+    ) -> None:
+        """Change a zone by one dynamic update, with a key that may change all of them unless another is given.
+
+        `add`: (name relative to the zone, type, value); `remove`: (name), (name, type) or (name, type, value).
+        """
+        message = dns.update.UpdateMessage(f"{zone}.", keyring=(key or self.primary.admin_key).for_dnspython())
+        for removed in remove:
+            message.delete(*removed)
+        for name, rdtype, value in add:
+            message.add(name, ttl, rdtype, value)
+        code = dns.query.tcp(message, PRIMARY, port=self.port, timeout=5).rcode()
+        if code != dns.rcode.NOERROR:
+            error = f"update of {zone}: {dns.rcode.to_text(code)}"
+            raise RuntimeError(error)
+
+    def all_txt(self) -> dict[str, set[str]]:
+        """Every TXT of every zone of the primary, by absolute name without a final dot."""
+        found = {}
+        for name in self.zones:
+            zone = dns.zone.Zone(f"{name}.", relativize=False)
+            dns.query.inbound_xfr(PRIMARY, zone, port=self.port, timeout=5)
+            for owner, rdataset in zone.iterate_rdatasets("TXT"):
+                found[owner.to_text(omit_final_dot=True)] = dnsclient.values(rdataset)
+        return found
+
+    def remove_txt_but(self, kept: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Remove every TXT value that is not in `kept` (from `all_txt`); what was removed."""
+        removed = {name: values - kept.get(name, set()) for name, values in self.all_txt().items()}
+        removed = {name: values for name, values in removed.items() if values}
+        for name, values in removed.items():
+            zone = max((zone for zone in self.zones if f".{name}".endswith(f".{zone}")), key=len)
+            self.update(zone, remove=[(f"{name}.", "TXT", f'"{value}"') for value in values])
+        return removed
