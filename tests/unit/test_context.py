@@ -1,0 +1,130 @@
+"""Waiting, blocking calls and being called away."""
+
+import threading
+import time
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled
+from dnsrenew.events import Emitter, Event
+from tests.unit.clocks import FakeClock
+
+
+def test_waiting_takes_the_time_of_the_clock() -> None:
+    """A wait is as long as asked, however the clock cuts it."""
+    clock = FakeClock()
+    Context(clock=clock).wait(200)
+    assert clock.elapsed == pytest.approx(200)
+
+
+def test_a_cancelled_wait_ends_at_once() -> None:
+    """No time passes once the event is set."""
+    clock = FakeClock()
+    context = Context(clock=clock)
+    context.cancel.set()
+    with pytest.raises(Cancelled):
+        context.wait(200)
+    assert clock.elapsed == 0
+
+
+def test_a_hanging_call_is_left_behind() -> None:
+    """A call that never returns does not hold up the one who is called away."""
+    context = Context()
+    release = threading.Event()
+    threading.Timer(0.05, context.cancel.set).start()
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        context.call(lambda: release.wait(30))
+    assert time.monotonic() - started < 2
+    release.set()
+
+
+def test_an_error_in_a_call_arrives() -> None:
+    """The caller sees what the call raised."""
+    with pytest.raises(ZeroDivisionError):
+        Context().call(lambda: 1 / 0)
+
+
+def test_calls_run_at_most_limit_at_once_and_come_back_in_order() -> None:
+    """Order is kept, errors stay with their call."""
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        with lock:
+            running -= 1
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    tasks = Context().call_all([lambda n=n: call(n) for n in range(8)], limit=2)  # type: ignore[misc]  # bound default
+    assert most == 2
+    assert [task.result() for task in tasks if task.error is None] == [0, 1, 2, 4, 5, 6, 7]
+    assert isinstance(tasks[3].error, ValueError)
+
+
+def test_putting_back_goes_on_for_its_grace_after_a_cancel() -> None:
+    """What puts things back has its grace, and not a second more."""
+    clock = FakeClock()
+    context = Context(clock=clock)
+    context.cancel.set()
+    ending = context.ending(60, 4)
+    ending.wait(3)
+    with pytest.raises(Cancelled):
+        ending.wait(3)
+    assert 3 <= clock.elapsed <= 5
+
+
+def test_putting_back_ends_at_its_deadline_without_a_cancel() -> None:
+    """A host that hangs does not keep it for ever."""
+    clock = FakeClock()
+    with pytest.raises(Cancelled):
+        Context(clock=clock).ending(60, 4).wait(1000)
+    assert clock.elapsed == pytest.approx(60, abs=1)
+
+
+def test_a_warning_is_noted_once_and_told() -> None:
+    """The same warning twice is one."""
+    told: list[Event] = []
+    context = Context(emitter=Emitter(FakeClock(), told.append)).for_certificate("home")
+    context.warn("some-code", "Something.", "Do this.")
+    context.warn("some-code", "Something.", "Do this.")
+    assert [notice.code for notice in context.notices] == ["some-code"]
+    assert [(event.kind, event.certificate) for event in told] == [("warning", "home")]
+
+
+def test_a_listener_that_fails_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Its exception is logged, and the run goes on."""
+
+    def listener(_event: Event) -> None:
+        raise RuntimeError("listener")
+
+    Emitter(FakeClock(), listener).emit("run-started", None, {})
+    assert "the event listener failed at run-started" in caplog.text
+
+
+def test_events_come_one_at_a_time() -> None:
+    """Two threads never are in the listener at once."""
+    inside, clashes = threading.Lock(), []
+
+    def listener(_event: Event) -> None:
+        if not inside.acquire(blocking=False):
+            clashes.append(1)
+            return
+        time.sleep(0.001)
+        inside.release()
+
+    emitter = Emitter(FakeClock(), listener)
+    threads = [
+        threading.Thread(target=lambda: [emitter.emit("warning", None, {}) for _ in range(10)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clashes == []

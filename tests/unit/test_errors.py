@@ -1,0 +1,55 @@
+"""The error tree: what every error carries, and that it survives a trip to another process."""
+
+import copy
+import json
+import pickle
+
+import pytest
+
+from dnsrenew import errors
+
+ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.DnsRenewError)]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_carries_code_message_evidence_and_fix(kind: type[errors.DnsRenewError]) -> None:
+    """The text is the message and the fix; the JSON form has all four."""
+    error = kind("some-code", "It did not work.", fix="Do this.", evidence={"a": 1})
+    assert str(error) == "It did not work. Do this."
+    assert json.loads(json.dumps(error.to_dict())) == {
+        "code": "some-code",
+        "message": "It did not work.",
+        "evidence": {"a": 1},
+        "fix": "Do this.",
+    }
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("travel", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_every_error_survives_pickling(kind: type[errors.DnsRenewError], travel: object) -> None:
+    """All attributes arrive, the class too."""
+    error = kind("some-code", "It did not work.", fix="Do this.", evidence={"a": [1]})
+    if isinstance(error, errors.CAError):
+        error.retry_after = 7.0
+    arrived = travel(error)  # type: ignore[operator]  # a plain callable
+    assert type(arrived) is kind
+    assert vars(arrived) == vars(error)
+    assert str(arrived) == str(error)
+
+
+def test_a_ca_error_names_type_detail_subproblems_and_retry_after() -> None:
+    """What the CA said can be read by a program."""
+    error = errors.CAError(
+        "ca-rate-limited", "Too many.", fix="Wait.", type="rateLimited", detail="too many", retry_after=60,
+        subproblems=[{"type": "x", "identifier": "example.test"}],
+    )  # fmt: skip
+    assert (error.type, error.detail, error.retry_after) == ("rateLimited", "too many", 60)
+    assert error.subproblems == ({"type": "x", "identifier": "example.test"},)
+
+
+def test_only_attempt_errors_let_another_route_be_tried() -> None:
+    """The class decides what happens next."""
+    attempts = {kind.__name__ for kind in ALL if issubclass(kind, errors.AttemptError)}
+    assert attempts == {
+        "AttemptError", "ProviderError", "DnsError", "PropagationError", "ChallengeError", "CAError",
+    }  # fmt: skip

@@ -1,0 +1,57 @@
+"""Domain names as labels."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew import names
+
+
+@pytest.mark.parametrize(
+    ("name", "ancestor", "below"),
+    [
+        ("www.example.com", "example.com", True),
+        ("example.com.", "example.com", True),
+        ("EXAMPLE.com", "example.COM.", True),
+        ("notexample.com", "example.com", False),
+        ("com", "example.com", False),
+        ("anything.at.all", ".", True),
+    ],
+)
+def test_below_is_by_labels(name: str, ancestor: str, *, below: bool) -> None:
+    """A name is below another label by label, never by the end of the text."""
+    assert names.is_at_or_below(name, ancestor) is below
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("Example.COM.", "example.com"),
+        ("*.bücher.example", "*.xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("_service.example.com", "_service.example.com"),
+    ],
+)
+def test_a_labels(domain: str, expected: str) -> None:
+    """International names become A-labels, all become lower case."""
+    assert names.to_a_labels(domain) == expected
+
+
+@pytest.mark.parametrize(
+    "domain", ["", ".", "a..b", "-a.b", "a b.c", "a" * 64 + ".com", "x." * 130 + "com", "*.*.a", "☃-.a"]
+)
+def test_what_is_no_domain_is_refused(domain: str) -> None:
+    """Each with a reason."""
+    with pytest.raises(names.InvalidName, match=r"\w"):
+        names.to_a_labels(domain)
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
+    """No other exception, and what comes out is ASCII and stable."""
+    try:
+        name = names.to_a_labels(text)
+    except names.InvalidName:
+        return
+    assert name.isascii()
+    assert names.to_a_labels(name) == name

@@ -1,0 +1,95 @@
+"""Secrets show themselves to nobody; references lead somewhere or say why not."""
+
+import base64
+import copy
+import json
+import logging
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.errors import SecretError
+from dnsrenew.secrets import HIDDEN, Redactor, Secret
+
+CANARY = "canary/s3cret+value="
+
+
+def test_a_secret_shows_itself_to_nobody() -> None:
+    """Neither text, repr, format, pickle nor an exception's text holds the value."""
+    secret = Secret(CANARY)
+    shown = [str(secret), repr(secret), f"{secret}", f"{secret:>30}", repr([secret]), repr({"a": secret})]
+    shown += [str(pickle.loads(pickle.dumps(secret)).reveal()), str(ValueError(secret)), repr(copy.copy(secret))]
+    assert all(CANARY not in text for text in shown)
+    assert secret.reveal() == CANARY
+    with pytest.raises(TypeError):
+        json.dumps(secret)
+
+
+def test_references_are_followed_when_revealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment, file (without one final newline) and command give the value, not before they are asked."""
+    file = tmp_path / "token"
+    secrets = [
+        Secret.env("DNSRENEW_TEST_TOKEN"),
+        Secret.file(file),
+        Secret.command([sys.executable, "-c", f"print({CANARY!r})"]),
+    ]
+    monkeypatch.setenv("DNSRENEW_TEST_TOKEN", CANARY)
+    file.write_text(CANARY + "\n")
+    assert [secret.reveal() for secret in secrets] == [CANARY] * 3
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        (Secret.env("DNSRENEW_NO_SUCH"), "is not set"),
+        (Secret.file("/nonexistent/token"), "No such file"),
+        (Secret.command(["/nonexistent/program"]), "cannot be run"),
+        (Secret.command([sys.executable, "-c", "import sys; print('leak'); sys.exit(3)"]), "status 3"),
+        (Secret.command([sys.executable, "-c", ""]), "printed nothing"),
+        (Secret.keyring("service/user"), "keyring"),
+    ],
+)
+def test_a_reference_to_nothing_says_what_is_missing(secret: Secret, words: str) -> None:
+    """The error names the reference and what is wrong, and never what a program printed."""
+    with pytest.raises(SecretError) as caught:
+        secret.reveal()
+    assert caught.value.code == "secret-missing"
+    assert words in caught.value.message
+    assert "leak" not in str(caught.value.to_dict())
+
+
+def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:
+    """Plain, percent-encoded, in base64."""
+    redactor = Redactor()
+    redactor.add(CANARY)
+    encoded = base64.b64encode(CANARY.encode()).decode()
+    text = f"GET /?token=canary%2Fs3cret%2Bvalue%3D {CANARY} {encoded}"
+    assert redactor.redact(text) == f"GET /?token={HIDDEN} {HIDDEN} {HIDDEN}"
+
+
+@given(st.text(min_size=3), st.text(), st.text())
+def test_no_secret_survives_redaction(secret: str, before: str, after: str) -> None:
+    """Whatever the secret and the text around it."""
+    redactor = Redactor()
+    redactor.add(secret)
+    left = redactor.redact(before + secret + after)
+    assert secret not in left or secret in HIDDEN * 3
+
+
+def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """Two guards overlap, and the end of one does not open the other."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    redactor = Redactor()
+    redactor.add(CANARY)
+    caplog.set_level(logging.DEBUG)
+    with redactor.guard_logs("urllib3"):
+        with redactor.guard_logs("urllib3"):
+            pass
+        logger.debug("GET %s", CANARY)
+    assert CANARY not in caplog.text
+    assert HIDDEN in caplog.text
+    assert not logger.filters
