@@ -237,6 +237,6 @@ def _check_links(chain: Sequence[x509.Certificate]) -> None:
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             _wrong(
                 "chain",
-                f"The chain from the CA is broken: certificate {place} in it was not issued by certificate {place + 1}.",
+                f"The chain from the CA is broken: certificate {place} was not issued by certificate {place + 1}.",
                 place=place,
             )

@@ -1,0 +1,118 @@
+"""Trying again, without waiting."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled
+from dnsrenew.retry import Policy, Transient, resend
+
+from .still_clock import StillClock
+
+
+def failing(times: int, *, after: float | None = None, tries: int | None = None) -> Callable[[], int]:
+    """Return a call that fails so often, then returns how often it was made."""
+    made: list[None] = []
+
+    def call() -> int:
+        made.append(None)
+        if len(made) <= times:
+            raise Transient(ValueError(f"failure {len(made)}"), after=after, tries=tries)
+        return len(made)
+
+    return call
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    """Return a clock that starts anew."""
+    return StillClock()
+
+
+@pytest.fixture
+def context(clock: StillClock) -> Context:
+    """Return a context with that clock."""
+    return Context(clock=clock, random=random.Random(1))
+
+
+def test_what_works_is_called_once(context: Context, clock: StillClock) -> None:
+    """A success costs no wait."""
+    assert resend(context, failing(0)) == 1
+    assert clock.waits == []
+
+
+def test_three_tries_with_growing_waits(context: Context, clock: StillClock) -> None:
+    """Half a second, then one and a half, each a fifth more or less."""
+    assert resend(context, failing(2)) == 3
+    assert 0.4 <= clock.waits[0] <= 0.6
+    assert 1.2 <= clock.waits[1] <= 1.8
+
+
+def test_after_the_last_try_the_error_itself_is_raised(context: Context) -> None:
+    """The caller gets its own error, of the last try, and no chain of others."""
+    with pytest.raises(ValueError, match="failure 3") as caught:
+        resend(context, failing(9))
+    assert caught.value.__suppress_context__
+
+
+def test_a_wait_that_was_asked_for_is_kept(context: Context, clock: StillClock) -> None:
+    """Retry-After counts instead of our own wait, and is at least a second."""
+    assert resend(context, failing(2, after=7)) == 3
+    assert resend(context, failing(1, after=0)) == 2
+    assert clock.waits == [7, 7, 1]
+
+
+def test_a_wait_beyond_the_limit_ends_it_at_once(context: Context, clock: StillClock) -> None:
+    """Nobody sleeps in order to give up afterwards."""
+    with pytest.raises(ValueError, match="failure 1"):
+        resend(context, failing(1, after=61))
+    assert clock.waits == []
+
+
+def test_a_call_that_is_slow_itself_counts(context: Context, clock: StillClock) -> None:
+    """The limit runs from the first try, so a second try that is too late is not made."""
+
+    def slow() -> int:
+        clock.seconds += 60
+        raise Transient(ValueError("slow"))
+
+    with pytest.raises(ValueError, match="slow"):
+        resend(context, slow)
+    assert clock.seconds == 1060
+
+
+def test_a_failure_may_allow_fewer_tries(context: Context) -> None:
+    """After a lost newOrder one more try is made, not two."""
+    with pytest.raises(ValueError, match="failure 2"):
+        resend(context, failing(9, tries=2))
+    with pytest.raises(ValueError, match="failure 1"):
+        resend(context, failing(9), Policy(tries=1))
+
+
+def test_another_error_passes_at_once(context: Context, clock: StillClock) -> None:
+    """Only what says so is tried again, in the first try and in a later one."""
+    errors = [Transient(ValueError("first")), KeyError("second")]
+
+    def call() -> int:
+        raise errors.pop(0)
+
+    with pytest.raises(KeyError, match="second"):
+        resend(context, call)
+    assert len(clock.waits) == 1
+
+
+def test_a_cancel_ends_the_waiting(context: Context) -> None:
+    """Ctrl-C between two tries is answered."""
+    context.cancel.set()
+    with pytest.raises(Cancelled):
+        resend(context, failing(1))
+
+
+def test_tenacity_is_imported_by_the_first_failure() -> None:
+    """Start-up does not pay for it."""
+    code = "import sys, dnsrenew.retry; sys.exit('tenacity' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
