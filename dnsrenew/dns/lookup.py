@@ -1,0 +1,108 @@
+"""One answer to each of many questions, from whichever of its servers gives one first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dnsrenew.context import Context
+from dnsrenew.dns import wire
+from dnsrenew.dns.exchange import Address, Exchange, Reply
+from dnsrenew.dns.wire import Message, Question
+
+ROUNDS: Final = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
+"""Seconds for UDP and for TCP each time all servers are gone through: the second after the first is no cost then."""
+
+_FOREVER: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer that was taken, and who gave it."""
+
+    answer: Message
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """No answer that could be taken.
+
+    :ivar reasons: for each address what came last, in words that continue "the server …".
+    :ivar heard: whether any server said anything.
+    """
+
+    reasons: Mapping[Address, str]
+    heard: bool
+
+
+Result = Found | Missing
+Judge = Callable[[Question, Message], str]
+"""Why an answer cannot be taken, in words that continue "the server …"; empty when it can."""
+
+
+class Lookup:
+    """Asks, and remembers for the run which servers kept silent: those come last from then on."""
+
+    def __init__(self) -> None:
+        self._silent: set[Address] = set()
+
+    def ask(
+        self, context: Context, wanted: Mapping[Question, Sequence[Address]], judge: Judge
+    ) -> dict[Question, Result]:
+        """Return a result for each question; all are under way together.
+
+        :raises Cancelled: when called away.
+        """
+        results: dict[Question, Result] = {}
+        reasons: dict[Question, dict[Address, str]] = {question: {} for question in wanted}
+        heard: set[Question] = set()
+        plans = {question: self._plan(addresses) for question, addresses in wanted.items()}
+        with Exchange(context) as exchange:
+            open_questions = {question for question in wanted if _ask_next(exchange, question, plans[question])}
+            while open_questions:
+                for reply in exchange.receive(_FOREVER):
+                    question = reply.question
+                    reason = self._judged(reply, judge)
+                    if reply.answer is not None:
+                        heard.add(question)
+                    if reply.answer is not None and not reason:
+                        results[question] = Found(reply.answer, reply.address)
+                        open_questions.discard(question)
+                        continue
+                    reasons[question][reply.address] = reason
+                    if not _ask_next(exchange, question, plans[question]):
+                        open_questions.discard(question)
+        for question in wanted:
+            results.setdefault(question, Missing(reasons[question], question in heard))
+        return results
+
+    def _judged(self, reply: Reply, judge: Judge) -> str:
+        if reply.answer is None:
+            self._silent.add(reply.address)
+            return reply.reason
+        self._silent.discard(reply.address)
+        return judge(reply.question, reply.answer)
+
+    def _plan(self, addresses: Sequence[Address]) -> Iterator[tuple[Address, float, float]]:
+        ordered = sorted(addresses, key=lambda address: address in self._silent)  # stable
+        return ((address, udp, tcp) for udp, tcp in ROUNDS for address in ordered)
+
+
+def _ask_next(exchange: Exchange, question: Question, plan: Iterator[tuple[Address, float, float]]) -> bool:
+    for address, udp, tcp in plan:
+        exchange.ask(address, question, udp=udp, tcp=tcp)
+        return True
+    return False
+
+
+def judge_recursive(question: Question, answer: Message) -> str:
+    """Take what a recursive server found; ``SERVFAIL`` and the like are no finding."""
+    del question
+    return "" if wire.is_positive(answer) else f"answers {wire.rcode_text(answer)}"
+
+
+def questions(names: Iterable[wire.Name], *types: wire.Type, recurse: bool = False) -> list[Question]:
+    """Return one question for each name and type, each once."""
+    return list(dict.fromkeys(Question(name, kind, recurse) for name in names for kind in types))

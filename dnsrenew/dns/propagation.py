@@ -1,0 +1,247 @@
+"""The waiting: until every address of every name server of every zone shows every value.
+
+Every address keeps its own pace: a fiftieth of the time waited so far between two questions, so that the wait ends
+within a fiftieth of the moment the last one agrees. An address that is silent is not one that is late: it gets three
+tries, and is named in a warning when the others agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dns.rdatatype
+
+from dnsrenew import names
+from dnsrenew.context import Context
+from dnsrenew.dns import report, wire
+from dnsrenew.dns.doh import Doh
+from dnsrenew.dns.dohwait import wait_at_doh
+from dnsrenew.dns.exchange import Exchange
+from dnsrenew.dns.watch import TRIES, Look, Watch
+from dnsrenew.dns.wire import Name, Question
+from dnsrenew.dns.zones import Zones
+from dnsrenew.model import Check, TxtRecord
+
+_TXT = dns.rdatatype.TXT
+_SOA = dns.rdatatype.SOA
+
+_UDP: Final = 0.8
+_TCP: Final = 0.8
+_PATIENCE: Final = 6.0  # seconds for the silent ones, after all others agree
+_TELL: Final = 1.0  # seconds between two events when nothing changes
+
+Expected = Mapping[Name, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """Every value is seen everywhere.
+
+    :ivar seconds: how long it took, ``settle`` included.
+    """
+
+    seconds: float
+
+
+class Wait:
+    """One wait for one set of records.
+
+    :param timeout: seconds until a value that is missing somewhere is an error.
+    :param settle: seconds more after all agree.
+    """
+
+    def __init__(self, context: Context, zones: Zones, doh: Doh, *, timeout: float, settle: float) -> None:
+        self._context = context
+        self._zones = zones
+        self._doh = doh
+        self._timeout = timeout
+        self._settle = settle
+        self._start = context.clock.monotonic()
+
+    def until_visible(self, records: Sequence[TxtRecord], check: Check) -> Visible:
+        """Wait.
+
+        :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
+        :raises Cancelled: when called away.
+        """
+        expected = _by_name(records)
+        left = self._at_name_servers(expected) if check == "authoritative" and expected else {}
+        if check == "doh":
+            left = expected
+        self._context.wait(self._settle)
+        if left:
+            wait_at_doh(self._context, self._doh, left, timeout=self._timeout)
+        seconds = self._context.clock.monotonic() - self._start
+        self._context.emit("dns-visible", seconds=round(seconds, 3))
+        return Visible(seconds)
+
+    def _at_name_servers(self, expected: Expected) -> Expected:
+        """Wait for the zones' own servers; return what only DNS over HTTPS can show, none being reachable."""
+        watches = watches_for(self._context, self._zones, expected)
+        with Exchange(self._context) as exchange:
+            rounds = Rounds(self._context, exchange, watches, self._zones.port, timeout=self._timeout)
+            if not rounds.run():
+                rounds.look_closer()
+                raise report.timed_out(watches, self._context.clock.monotonic() - self._start)
+        seen = {watch.zone for watch in watches if watch.state == "agrees"}
+        unseen = [watch for watch in watches if watch.zone not in seen]
+        if unseen and not self._doh:
+            raise report.unreachable(unseen)
+        for watch in watches:
+            if watch.state == "unreachable" and watch.zone in seen:
+                self._context.warn("dns-unreachable", *report.silent_server(watch))
+        return {name: values for watch in unseen for name, values in watch.expected.items()}
+
+
+class Rounds:
+    """Asks all addresses, each at its own pace, until every one is settled or the time is over."""
+
+    def __init__(
+        self, context: Context, exchange: Exchange, watches: Sequence[Watch], port: int, *, timeout: float
+    ) -> None:
+        self._context = context
+        self._exchange = exchange
+        self._watches = watches
+        self._port = port
+        self._timeout = timeout
+        self._start = context.clock.monotonic()
+        self._alone_since: dict[Name, float] = {}
+        self._by_question = {
+            (watch.server.address, name): watch for watch in watches for name in watch.expected if watch.server.address
+        }
+        self._told: tuple[float, list[str]] | None = None
+
+    def run(self) -> bool:
+        """Return True when all that can be reached agree, False when the time is over before."""
+        self._tell()
+        while any(watch.state == "waiting" for watch in self._watches):
+            if self._elapsed() >= self._timeout:
+                return self._give_up_the_silent()
+            self._ask()
+            for reply in self._exchange.receive(self._pause()):
+                watch = self._by_question[reply.address[0], reply.question.name]
+                watch.take(reply.question.name, reply, self._now(), self._elapsed())
+            self._settle_zones()
+            self._tell()
+        return True
+
+    def look_closer(self) -> None:
+        """Ask once more for all that is missing, and for the serials: for the report (about a second)."""
+        asked = 0
+        for watch in self._watches:
+            if watch.state != "waiting":
+                continue
+            for name in watch.missing:
+                self._exchange.ask((watch.server.address, self._port), Question(name, _TXT), udp=_UDP, tcp=0)
+            asked += len(watch.missing) + 1
+            self._exchange.ask((watch.server.address, self._port), Question(watch.zone, _SOA), udp=_UDP, tcp=0)
+        serials: dict[tuple[str, Name], int | None] = {}
+        while asked > 0 and (replies := self._exchange.receive(2 * _UDP)):
+            for reply in replies:
+                name = reply.question.name
+                asked -= 1
+                if reply.question.type == _SOA:
+                    serials[reply.address[0], name] = wire.soa_serial(reply.answer) if reply.answer else None
+                elif reply.answer is not None:
+                    watch = self._by_question[reply.address[0], name]
+                    watch.looks[name] = Look.at(reply, watch.zone)
+        for watch in self._watches:
+            watch.serial = serials.get((watch.server.address, watch.zone))
+
+    def _ask(self) -> None:
+        now = self._now()
+        for watch in self._watches:
+            for name in watch.next_names(now):
+                self._exchange.ask((watch.server.address, self._port), Question(name, _TXT), udp=_UDP, tcp=_TCP)
+
+    def _pause(self) -> float:
+        """Return the seconds until something is due by itself (an answer ends the pause before)."""
+        now = self._now()
+        due = [watch.due for watch in self._watches if watch.state == "waiting" and not watch.busy]
+        return max(min([*due, self._start + self._timeout, now + _TELL]) - now, 0.0)
+
+    def _settle_zones(self) -> None:
+        """Give up silent addresses whose zone's other addresses all agree, or are silent too."""
+        now = self._now()
+        for zone, watches in self._waiting_by_zone().items():
+            if any(watch.answered for watch in watches):
+                self._alone_since.pop(zone, None)
+                continue
+            since = self._alone_since.setdefault(zone, now)
+            for watch in watches:
+                if watch.failures >= TRIES or now - since >= _PATIENCE:
+                    watch.state = "unreachable"
+
+    def _give_up_the_silent(self) -> bool:
+        """When the time is over: True if nobody is late, and the rest only silent."""
+        waiting = [watch for watch in self._watches if watch.state == "waiting"]
+        if any(watch.answered for watch in waiting):
+            return False
+        for watch in waiting:
+            watch.state = "unreachable"
+        return True
+
+    def _waiting_by_zone(self) -> dict[Name, list[Watch]]:
+        zones: dict[Name, list[Watch]] = {}
+        for watch in self._watches:
+            if watch.state == "waiting":
+                zones.setdefault(watch.zone, []).append(watch)
+        return zones
+
+    def _tell(self) -> None:
+        if self._context.emitter is None:
+            return
+        states: list[str] = [watch.state for watch in self._watches]
+        now = self._now()
+        if self._told is None or self._told[1] != states or now - self._told[0] >= _TELL:
+            self._told = (now, states)
+            servers = [watch.to_dict() for watch in self._watches]
+            self._context.emit("dns-waiting", seconds=round(self._elapsed(), 3), timeout=self._timeout, servers=servers)
+
+    def _now(self) -> float:
+        return self._context.clock.monotonic()
+
+    def _elapsed(self) -> float:
+        return self._now() - self._start
+
+
+def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watch]:
+    """Return a watch for every address of every name server of every zone that holds one of the names.
+
+    :raises PropagationError: ``dns-unreachable``, when a zone has no name server at all.
+    """
+    zone_of = zones.zone_of(context, expected)
+    servers = zones.servers(context, zone_of.values())
+    watches: list[Watch] = []
+    for zone in dict.fromkeys(zone_of.values()):
+        mine = {name: values for name, values in expected.items() if zone_of[name] == zone}
+        if not servers[zone]:
+            raise report.no_servers(zone)
+        watches += [Watch(zone, server, mine) for server in servers[zone]]
+    return watches
+
+
+def served(context: Context, zones: Zones, name: Name) -> set[str]:
+    """Return the TXT values at a name, of all addresses of its name servers together."""
+    watches = watches_for(context, zones, {name: frozenset()})
+    values: set[str] = set()
+    with Exchange(context) as exchange:
+        for watch in watches:
+            if watch.server.address:
+                exchange.ask((watch.server.address, zones.port), Question(name, _TXT), udp=_UDP, tcp=_TCP)
+        left = sum(bool(watch.server.address) for watch in watches)
+        while left:
+            for reply in exchange.receive(2 * (_UDP + _TCP)):
+                left -= 1
+                values |= Look.at(reply, watches[0].zone).values
+    return values
+
+
+def _by_name(records: Sequence[TxtRecord]) -> dict[Name, frozenset[str]]:
+    expected: dict[Name, frozenset[str]] = {}
+    for record in records:
+        name = wire.from_text(names.absolute(record.name))
+        expected[name] = expected.get(name, frozenset()) | {record.value}
+    return expected

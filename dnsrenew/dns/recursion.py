@@ -1,0 +1,73 @@
+"""Questions about the way to a zone, put to recursive servers: never about the name that will hold the TXT.
+
+A recursive server would keep the absence of that name for minutes (RFC 2308), and perhaps be the CA's too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnsrenew.context import Context
+from dnsrenew.dns import places
+from dnsrenew.dns.doh import Doh
+from dnsrenew.dns.exchange import Address
+from dnsrenew.dns.lookup import Lookup, Missing, Result, judge_recursive
+from dnsrenew.dns.wire import Question
+from dnsrenew.errors import DnsError
+from dnsrenew.model import Resolver
+
+
+class Recursion:
+    """The recursive servers of a run: those of the configuration or the system, then DNS over HTTPS."""
+
+    def __init__(self, resolver: Resolver, lookup: Lookup, doh: Doh) -> None:
+        self._configured = resolver.nameservers
+        self._lookup = lookup
+        self._doh = doh
+        self._servers: list[Address] | None = None
+        self._only_doh = False
+
+    def find(self, context: Context, questions: Iterable[Question]) -> dict[Question, Result]:
+        """Return a result for each question.
+
+        :raises DnsError: ``dns-unreachable``, when not one server says anything.
+        """
+        wanted = list(dict.fromkeys(questions))
+        if not wanted:
+            return {}
+        results: dict[Question, Result] = {}
+        if not self._only_doh:
+            results = self._lookup.ask(context, dict.fromkeys(wanted, self._addresses(context)), judge_recursive)
+            if _heard(results):
+                return results
+        if self._doh:
+            results = self._doh.find(context, wanted)
+            if _heard(results):
+                self._only_doh = True
+                return results
+        raise self._unreachable(results)
+
+    def _addresses(self, context: Context) -> list[Address]:
+        if self._servers is None:
+            self._servers = places.recursive_servers(context, self._configured)
+        return self._servers
+
+    def _unreachable(self, results: dict[Question, Result]) -> DnsError:
+        reasons = {
+            f"{host} port {port}" if "://" not in host else host: reason
+            for result in results.values()
+            if isinstance(result, Missing)
+            for (host, port), reason in result.reasons.items()
+        }
+        asked = "; ".join(f"{server} {reason}" for server, reason in reasons.items())
+        own = "nameservers under [resolver] in the configuration" if self._configured else "the system's DNS settings"
+        return DnsError(
+            "dns-unreachable",
+            f"No DNS server answers here ({asked or 'none is known'}).",
+            fix=f"Check that this machine has a network connection and that {own} are right, then run it again.",
+            evidence={"servers": [{"server": server, "reason": reason} for server, reason in reasons.items()]},
+        )
+
+
+def _heard(results: dict[Question, Result]) -> bool:
+    return any(not isinstance(result, Missing) or result.heard for result in results.values())

@@ -1,0 +1,81 @@
+"""What is said when name servers do not agree: address by address, and in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dnsrenew import names
+from dnsrenew.dns import wire
+from dnsrenew.dns.watch import Watch
+from dnsrenew.dns.wire import Name
+from dnsrenew.errors import PropagationError
+
+_NAMED: Final = 5  # servers in a sentence
+
+
+def timed_out(watches: Sequence[Watch], seconds: float) -> PropagationError:
+    """Return the error for values that are missing at some address when the time is over."""
+    late = [watch for watch in watches if watch.state == "waiting"]
+    others = [watch for watch in watches if watch.state == "agrees"]
+    rest = "the others have it" if others else "no name server has it"
+    fix = (
+        "Have the operator of that name server find out why it does not follow the zone, or set a longer timeout in "
+        "propagation."
+        if others
+        else "Check that the DNS account writes to the servers named here, or set a longer timeout in propagation."
+    )
+    return PropagationError(
+        "propagation-timeout",
+        f"After {seconds:.0f} s {_enumerated(late)}; {rest}.",
+        fix=fix,
+        evidence={"servers": _evidence(watches)},
+    )
+
+
+def unreachable(watches: Sequence[Watch]) -> PropagationError:
+    """Return the error for zones of which no address can be asked."""
+    zones = " and ".join(dict.fromkeys(_shown(watch.zone) for watch in watches))
+    return PropagationError(
+        "dns-unreachable",
+        f"No name server of {zones} can be asked for the new value: {_enumerated(watches)}.",
+        fix="Check that these servers run and that this machine may ask them on port 53 (UDP and TCP); where it may "
+        "not, set doh under [resolver] in the configuration.",
+        evidence={"servers": _evidence(watches)},
+    )
+
+
+def no_servers(zone: Name) -> PropagationError:
+    """Return the error for a zone whose name servers cannot be found."""
+    return PropagationError(
+        "dns-unreachable",
+        f"The name servers of the zone {_shown(zone)} could not be found.",
+        fix=f"Check that {_shown(zone)} has NS records, and that the DNS server used here answers for them.",
+        evidence={"zone": _shown(zone), "servers": []},
+    )
+
+
+def silent_server(watch: Watch) -> tuple[str, str]:
+    """Return message and fix of the warning about an address that was given up."""
+    zone = _shown(watch.zone)
+    return (
+        f"The name server {watch} of {zone} {watch.detail()}; the others have the new value.",
+        f"Have {watch.server.name} repaired, or taken out of the NS records of {zone}: the CA may happen to ask it.",
+    )
+
+
+def _evidence(watches: Sequence[Watch]) -> list[dict[str, Any]]:
+    """Return every address for every name that is missing at one of them."""
+    missing = {(watch.zone, name) for watch in watches for name in watch.missing}
+    return [watch.evidence(name) for watch in watches for name in watch.expected if (watch.zone, name) in missing]
+
+
+def _enumerated(watches: Sequence[Watch]) -> str:
+    said = [f"{watch} {watch.detail()}" for watch in watches[:_NAMED]]
+    if len(watches) > _NAMED:
+        said.append(f"and {len(watches) - _NAMED} more")
+    return ", ".join(said)
+
+
+def _shown(zone: Name) -> str:
+    return names.relative(wire.to_text(zone))

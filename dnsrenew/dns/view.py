@@ -1,0 +1,118 @@
+"""How dnsrenew looks at DNS: where a TXT belongs, and whether every name server shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dnsrenew import names
+from dnsrenew.context import Context
+from dnsrenew.dns import delegation, propagation, wire
+from dnsrenew.dns.delegation import Delegation, Target
+from dnsrenew.dns.doh import Doh
+from dnsrenew.dns.lookup import Lookup
+from dnsrenew.dns.recursion import Recursion
+from dnsrenew.dns.shadow import shadowed
+from dnsrenew.dns.zones import Zones, no_zone
+from dnsrenew.model import Check, Resolver, TxtRecord
+
+if TYPE_CHECKING:
+    from dnsrenew.http import HttpClient
+
+
+class DnsView:
+    """One for a run: zones, name servers and addresses are remembered. Thread-safe.
+
+    :param resolver: whom to ask.
+    :param http_factory: makes the client for DNS over HTTPS, when it is needed.
+    """
+
+    def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
+        lookup = Lookup()
+        self._doh = Doh(resolver.doh, http_factory)
+        self._zones = Zones(Recursion(resolver, lookup, self._doh), lookup, resolver.authoritative_port)
+
+    def challenge_target(
+        self,
+        context: Context,
+        identifier: str,
+        *,
+        follow_cname: bool = True,
+        alias: str | None = None,
+        check: Check = "authoritative",
+    ) -> Target:
+        """Return where the TXT for one identifier belongs; see :meth:`challenge_targets`."""
+        found = self.challenge_targets(context, [identifier], follow_cname=follow_cname, alias=alias, check=check)
+        return found[identifier]
+
+    def challenge_targets(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        *,
+        follow_cname: bool = True,
+        alias: str | None = None,
+        check: Check = "authoritative",
+    ) -> dict[str, Target]:
+        """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), all looked up together.
+
+        :param identifiers: A-labels, wildcards too.
+        :param follow_cname: whether a CNAME at ``_acme-challenge`` is followed, over several hops.
+        :param alias: the end of that CNAME, as the user states it.
+        :param check: with anything but ``"authoritative"``, or with DNS over HTTPS configured, it is no error that
+            this machine cannot ask the zones' own servers: the name is then taken as it is, with a warning.
+        :raises DnsError: ``dns-no-zone``, ``dns-unreachable``, ``cname-loop``, ``cname-dangling``,
+            ``alias-not-delegated``.
+        """
+        starts = {identifier: wire.from_text(delegation.challenge_name(identifier)) for identifier in identifiers}
+        must_see = check == "authoritative" and not self._doh
+        if not follow_cname and alias is None:
+            return self._unfollowed(context, starts)
+        way = Delegation(context, self._zones, through_wildcards=alias is not None, must_see=must_see)
+        ends = way.follow(starts.values())
+        if alias is not None:
+            end = wire.from_text(names.absolute(names.to_a_labels(alias)))
+            for start in starts.values():
+                delegation.check_alias(ends[start], start, end)
+        return {identifier: ends[start] for identifier, start in starts.items()}
+
+    def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Target]) -> None:
+        """Warn (``wildcard-shadow``) of domains that vanish while their TXT stands.
+
+        :param targets: what :meth:`challenge_targets` returned.
+        """
+        for domain in shadowed(context, self._zones, targets):
+            parent = domain.partition(".")[2]
+            context.warn(
+                "wildcard-shadow",
+                f"{domain} exists only through *.{parent}, so it will be gone from DNS while the TXT record for its "
+                "certificate stands, and for some time after.",
+                f"Ask for *.{parent} instead, or give {domain} a record of its own.",
+            )
+
+    def wait_visible(
+        self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: Check
+    ) -> propagation.Visible:
+        """Wait until every address of every name server shows every value, and ``settle`` seconds more.
+
+        :param timeout: seconds until it is an error.
+        :param check: ``"doh"``: the DNS-over-HTTPS servers are asked instead, after ``settle``; ``"none"``: nobody.
+        :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
+        :raises Cancelled: when called away, within a second.
+        """
+        wait = propagation.Wait(context, self._zones, self._doh, timeout=timeout, settle=settle)
+        return wait.until_visible(records, check)
+
+    def values(self, context: Context, name: str) -> set[str]:
+        """Return the TXT values at a name that any of its name servers' addresses serves now."""
+        owner = wire.from_text(names.absolute(name))
+        return propagation.served(context, self._zones, owner)
+
+    def _unfollowed(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
+        zones = self._zones.zone_of(context, starts.values())
+        targets: dict[str, Target] = {}
+        for identifier, start in starts.items():
+            if zones[start] == wire.ROOT:
+                raise no_zone(names.base_domain(identifier))
+            targets[identifier] = Target(wire.to_text(start), (), wire.to_text(zones[start]))
+        return targets

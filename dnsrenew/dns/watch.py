@@ -1,0 +1,201 @@
+"""One address of one name server, and what it was seen to answer for the names of one zone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dnsrenew import names
+from dnsrenew.dns import wire
+from dnsrenew.dns.exchange import PER_ADDRESS, Reply
+from dnsrenew.dns.wire import Name
+from dnsrenew.dns.zones import Server, lame
+
+State = Literal["waiting", "agrees", "unreachable", "skipped"]
+
+TRIES: Final = 3
+"""How often a silent address is asked before it is given up."""
+
+_LEAST_GAP: Final = 0.02
+_GREATEST_GAP: Final = 2.0
+_FRACTION: Final = 50
+_GAP_AFTER_SILENCE: Final = 0.5  # a server that is being restarted refuses connections for a moment
+
+
+def gap(elapsed: float) -> float:
+    """Return the seconds between two rounds at one address, ``elapsed`` seconds after the first."""
+    return min(max(elapsed / _FRACTION, _LEAST_GAP), _GREATEST_GAP)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one answer showed.
+
+    :ivar rcode: the response code's name; empty when there was no answer that counts.
+    :ivar reason: why it does not count, in words that continue "the server …".
+    """
+
+    values: frozenset[str] = frozenset()
+    rcode: str = ""
+    reason: str = ""
+    serial: int | None = None
+
+    @classmethod
+    def at(cls, reply: Reply, zone: Name) -> Look:
+        """Judge a reply: without authority it is none (lame); SERVFAIL, REFUSED and their like are "not yet"."""
+        answer = reply.answer
+        if answer is None:
+            return cls(reason=reply.reason)
+        if wire.is_positive(answer) and not wire.is_authoritative(answer):
+            return cls(reason=lame(zone))
+        return cls(wire.txt_values(answer), wire.rcode_text(answer), "", wire.soa_serial(answer))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: values, rcode or reason, and the zone's serial where it was seen."""
+        form: dict[str, Any] = {} if self.serial is None else {"serial": self.serial}
+        if self.reason:
+            return {"reason": self.reason, **form}
+        if self.rcode == "NOERROR":
+            return {"values": sorted(self.values), **form}
+        return {"rcode": self.rcode, **form}
+
+
+class Watch:
+    """Asks one address in rounds.
+
+    The first round asks for every name. While something is missing, a round asks for one missing name only, and when
+    that one has come, the next asks for all that are left: a zone is transferred whole, and a server that lags is not
+    flooded.
+
+    :ivar missing: the names whose values are not all seen, with the values.
+    :ivar looks: the latest look at each name.
+    :ivar answered: whether the latest round brought any answer that counts.
+    :ivar failures: how many rounds in a row did not.
+    :ivar serial: the zone's serial at the address, where it was asked for.
+    """
+
+    def __init__(self, zone: Name, server: Server, expected: Mapping[Name, frozenset[str]]) -> None:
+        self.zone = zone
+        self.server = server
+        self.expected = dict(expected)
+        self.missing = dict(expected)
+        self.looks: dict[Name, Look] = {}
+        self.answered = False
+        self.failures = 0
+        self.state: State = "waiting" if server.address else "skipped"
+        self.due = 0.0
+        self.serial: int | None = None
+        self.skipped_because = "" if server.address else "it has no address"
+        self._asking: set[Name] = set()
+        self._queue: deque[Name] = deque()
+        self._sweep = True
+        self._round_began = 0.0
+        self._round_heard = False
+        self._round_progressed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a round is under way."""
+        return bool(self._asking or self._queue)
+
+    def next_names(self, now: float) -> list[Name]:
+        """Return the names to ask for at this moment; begins a round when one is due."""
+        if self.state != "waiting":
+            return []
+        if not self.busy:
+            if now < self.due:
+                return []
+            self._begin_round(now)
+        room = min(PER_ADDRESS - len(self._asking), len(self._queue))
+        asked = [self._queue.popleft() for _ in range(room)]
+        self._asking.update(asked)
+        return asked
+
+    def take(self, name: Name, reply: Reply, now: float, elapsed: float) -> None:
+        """Take what came of one question.
+
+        :param elapsed: seconds since the waiting began.
+        """
+        self._asking.discard(name)
+        look = self.looks[name] = Look.at(reply, self.zone)
+        if reply.no_route:
+            self.state = "skipped"
+            family = "IPv6" if ":" in self.server.address else "IPv4"
+            self.skipped_because = f"this machine has no {family} route to it"
+        if look.reason:
+            self._queue.clear()  # one silence is waited for, not a hundred
+        else:
+            self._round_heard = True
+            if name in self.missing and self.missing[name] <= look.values:
+                del self.missing[name]
+                self._round_progressed = True
+        if not self.busy:
+            self._end_round(now, elapsed)
+
+    def _begin_round(self, now: float) -> None:
+        every = list(self.missing)
+        self._queue.extend(every if self._sweep else every[:1])
+        self._round_began = now
+        self._round_heard = self._round_progressed = False
+
+    def _end_round(self, now: float, elapsed: float) -> None:
+        self.answered = self._round_heard
+        self.failures = 0 if self._round_heard else self.failures + 1
+        self.due = self._round_began + gap(elapsed)
+        if self.state == "waiting" and not self.missing:
+            self.state = "agrees"
+        elif not self._round_heard:
+            self._sweep = False
+            self.due = self._round_began + max(gap(elapsed), _GAP_AFTER_SILENCE)
+        elif self._round_progressed and not self._sweep:
+            self._sweep = True
+            self.due = now
+        else:
+            self._sweep = False
+
+    # ── for people ──────────────────────────────────────────────────────────────────────
+
+    def __str__(self) -> str:
+        return f"{self.server.name} ({self.server.address or 'no address'})"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form for the event ``dns-waiting``."""
+        return {
+            "server": self.server.name,
+            "address": self.server.address,
+            "state": self.state,
+            "detail": self.detail(),
+        }
+
+    def detail(self) -> str:
+        """Say how it stands, in words that continue "the server …"."""
+        if self.state == "skipped":
+            return f"is not asked: {self.skipped_because}"
+        if self.state == "agrees":
+            return "shows the new value" if len(self.expected) == 1 else f"shows all {len(self.expected)} names"
+        if not self.looks:
+            return "is being asked"
+        look = self.looks.get(next(iter(self.missing), wire.ROOT)) or next(iter(self.looks.values()))
+        if look.reason:
+            return look.reason
+        if look.rcode not in {"NOERROR", "NXDOMAIN"}:
+            return f"answers {look.rcode}"
+        if len(self.expected) == 1:
+            return "still answers without the new value"
+        return f"shows {len(self.expected) - len(self.missing)} of {len(self.expected)} names"
+
+    def evidence(self, name: Name) -> dict[str, Any]:
+        """Return what the address showed for one name."""
+        look = self.looks.get(name)
+        serial = {} if self.serial is None else {"serial": self.serial}
+        return {
+            "server": self.server.name,
+            "address": self.server.address,
+            "zone": names.relative(wire.to_text(self.zone)),
+            "name": names.relative(wire.to_text(name)),
+            "expected": sorted(self.expected[name]),
+            **(look.to_dict() if look else {"reason": self.skipped_because or "was not asked"}),
+            **serial,
+        }

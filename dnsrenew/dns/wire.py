@@ -1,0 +1,194 @@
+"""Questions to bytes and bytes to answers (RFC 1035 section 4, RFC 6891).
+
+A question is written by hand: it is forty bytes. An answer is believed only when it belongs to the question (id,
+name, type: RFC 5452 section 4); then dnspython reads it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.NS
+import dns.rdtypes.ANY.SOA
+import dns.rdtypes.ANY.TXT
+import dns.rrset
+
+Name = dns.name.Name
+Type = dns.rdatatype.RdataType
+Message = dns.message.Message
+ROOT: Final = dns.name.root
+
+_HEADER: Final = struct.Struct("!HHHHHH")
+_RD: Final = 0x0100
+_PAYLOAD: Final = 1232
+_OPT: Final = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
+_QR_IN_BYTE_2: Final = 0x80
+_TC_IN_BYTE_2: Final = 0x02
+_QUESTION_AT: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    :ivar recurse: whether the server is to find the answer itself (RD).
+    """
+
+    name: Name
+    type: Type
+    recurse: bool = False
+
+    def to_wire(self, identity: int, *, edns: bool = True) -> bytes:
+        """Return the message with this id; with ``edns`` it invites answers up to 1232 octets."""
+        header = _HEADER.pack(identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
+        return header + self.section() + (_OPT if edns else b"")
+
+    def section(self) -> bytes:
+        """Return the question section."""
+        return (self.name.to_wire() or b"") + struct.pack("!HH", self.type, dns.rdataclass.IN)
+
+
+def from_text(name: str) -> Name:
+    """Return the absolute name, in lower case."""
+    return dns.name.from_text(name.lower())
+
+
+def to_text(name: Name) -> str:
+    """Return the absolute name as text, in lower case, with the final dot."""
+    return name.to_text().lower()
+
+
+def belongs(data: bytes, query: bytes) -> bool:
+    """Tell whether ``data`` answers ``query``: same id, same question, and an answer at all.
+
+    A server that cannot read the question may leave it out of its answer (RFC 6891 section 7).
+    """
+    if len(data) < _QUESTION_AT or data[:2] != query[:2] or not data[2] & _QR_IN_BYTE_2:
+        return False
+    if data[4:6] == b"\0\0":
+        return data[3] & 0x0F in {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
+    end = query.index(b"\0", _QUESTION_AT) + 5
+    return data[4:6] == b"\0\1" and data[_QUESTION_AT:end].lower() == query[_QUESTION_AT:end].lower()
+
+
+def is_truncated(data: bytes) -> bool:
+    """Tell whether the answer was cut to fit into a datagram (TC)."""
+    return bool(data[2] & _TC_IN_BYTE_2)
+
+
+def parse(data: bytes) -> Message | None:
+    """Return the answer, or None when it is not a DNS message."""
+    try:
+        return dns.message.from_wire(data, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError, struct.error):
+        return None
+
+
+# ── reading an answer ───────────────────────────────────────────────────────────────────
+
+
+def is_authoritative(answer: Message) -> bool:
+    """Tell whether the server speaks for the zone (AA)."""
+    return bool(answer.flags & dns.flags.AA)
+
+
+def is_positive(answer: Message) -> bool:
+    """Tell whether the answer says something about the name: it exists, or it does not."""
+    return answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
+
+
+def is_nxdomain(answer: Message) -> bool:
+    """Tell whether the name does not exist."""
+    return answer.rcode() == dns.rcode.NXDOMAIN
+
+
+def rcode_text(answer: Message) -> str:
+    """Return the response code's name, such as ``SERVFAIL``."""
+    return dns.rcode.to_text(answer.rcode())
+
+
+def records(section: list[dns.rrset.RRset], kind: Type) -> Iterator[dns.rrset.RRset]:
+    """Yield the record sets of one type."""
+    return (rrset for rrset in section if rrset.rdtype == kind)
+
+
+def txt_values(answer: Message) -> frozenset[str]:
+    """Return the TXT values in the answer, the strings of each joined."""
+    return frozenset(
+        b"".join(rdata.strings).decode("utf-8", "replace")
+        for rrset in records(answer.answer, dns.rdatatype.TXT)
+        for rdata in rrset
+        if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT)
+    )
+
+
+def cname_target(answer: Message, name: Name) -> Name | None:
+    """Return where the name's own CNAME leads."""
+    for rrset in records(answer.answer, dns.rdatatype.CNAME):
+        if rrset.name == name and isinstance(rrset[0], dns.rdtypes.ANY.CNAME.CNAME):
+            target: Name = rrset[0].target
+            return target
+    return None
+
+
+def soa_owner(answer: Message, name: Name) -> Name | None:
+    """Return the zone that the answer's SOA names, if ``name`` is in it (after a CNAME it is another's)."""
+    for section in (answer.answer, answer.authority):
+        for rrset in records(section, dns.rdatatype.SOA):
+            if name.is_subdomain(rrset.name):
+                return rrset.name
+    return None
+
+
+def soa_serial(answer: Message) -> int | None:
+    """Return the serial of the SOA in the answer."""
+    for section in (answer.answer, answer.authority):
+        for rrset in records(section, dns.rdatatype.SOA):
+            if isinstance(rrset[0], dns.rdtypes.ANY.SOA.SOA):
+                return int(rrset[0].serial)
+    return None
+
+
+def ns_names(section: list[dns.rrset.RRset], zone: Name) -> tuple[Name, ...]:
+    """Return the names of the zone's servers, in a fixed order."""
+    return tuple(
+        sorted(
+            rdata.target
+            for rrset in records(section, dns.rdatatype.NS)
+            if rrset.name == zone
+            for rdata in rrset
+            if isinstance(rdata, dns.rdtypes.ANY.NS.NS)
+        )
+    )
+
+
+def referral(answer: Message, zone: Name, name: Name) -> Name | None:
+    """Return the zone below ``zone`` that the answer sends us to for ``name`` (RFC 1034 section 4.3.2)."""
+    if is_authoritative(answer) or answer.rcode() != dns.rcode.NOERROR:
+        return None
+    for rrset in records(answer.authority, dns.rdatatype.NS):
+        if rrset.name != zone and rrset.name.is_subdomain(zone) and name.is_subdomain(rrset.name):
+            return rrset.name
+    return None
+
+
+def addresses(section: list[dns.rrset.RRset], name: Name | None = None) -> tuple[str, ...]:
+    """Return the A and AAAA addresses, of one name or (following CNAMEs, as the resolver did) of all."""
+    return tuple(
+        str(rdata.address)
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
+        for rrset in records(section, kind)
+        if name is None or rrset.name == name
+        for rdata in rrset
+    )

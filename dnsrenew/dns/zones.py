@@ -1,0 +1,213 @@
+"""Which zone a name is in, who serves that zone, and at which addresses.
+
+The recursive servers are asked about the PARENT of the name only; from there on the zone's own servers are asked,
+down through referrals (RFC 1034 section 4.3.2), so that a zone cut at the very name is found too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dns.name
+import dns.rdatatype
+
+from dnsrenew.context import Context
+from dnsrenew.dns import wire
+from dnsrenew.dns.exchange import Address
+from dnsrenew.dns.lookup import Found, Lookup, Missing, Result, questions
+from dnsrenew.dns.recursion import Recursion
+from dnsrenew.dns.wire import Message, Name, Question
+from dnsrenew.errors import DnsError
+
+_SOA = dns.rdatatype.SOA
+_NS = dns.rdatatype.NS
+_A = dns.rdatatype.A
+_AAAA = dns.rdatatype.AAAA
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One address of one name server; a name server without any has the address ``""``."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name is.
+
+    :ivar zone: the zone by SOA; the root when there is none.
+    :ivar answer: what a server of the zone says about the name (asked for SOA), or None when none could be asked.
+    :ivar reasons: why none could, for each address.
+    """
+
+    zone: Name
+    answer: Message | None
+    reasons: Mapping[Address, str]
+
+
+class Zones:
+    """Finds zones and their servers, and remembers them for the run. Thread-safe: two may find the same thing twice.
+
+    :param port: where authoritative servers listen.
+    """
+
+    def __init__(self, recursion: Recursion, lookup: Lookup, port: int) -> None:
+        self.port = port
+        self._recursion = recursion
+        self._lookup = lookup
+        self._enclosing: dict[Name, Name] = {}
+        self._servers: dict[Name, tuple[Server, ...]] = {}
+        self._addresses: dict[Name, tuple[str, ...]] = {}
+        self._places: dict[Name, Name] = {}
+
+    # ── for the others ──────────────────────────────────────────────────────────────────
+
+    def locate(self, context: Context, names: Iterable[Name]) -> dict[Name, Place]:
+        """Return the place of each name, asked anew at the zones' own servers.
+
+        :raises DnsError: ``dns-unreachable``, when no recursive server answers.
+        """
+        wanted = list(dict.fromkeys(names))
+        enclosing = self._find_enclosing(context, [_parent(name) for name in wanted])
+        places = {name: Place(wire.ROOT, None, {}) for name in wanted}
+        zones = {name: zone for name in wanted if (zone := enclosing[_parent(name)]) != wire.ROOT}
+        while zones:
+            zones = self._descend(context, zones, places)
+        self._places.update({name: place.zone for name, place in places.items()})
+        return places
+
+    def zone_of(self, context: Context, names: Iterable[Name]) -> dict[Name, Name]:
+        """Return the zone of each name, remembered or located."""
+        wanted = list(dict.fromkeys(names))
+        self.locate(context, [name for name in wanted if name not in self._places])
+        return {name: self._places[name] for name in wanted}
+
+    def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[Server, ...]]:
+        """Return every address of every name server of each zone; those without an address come with ``""``."""
+        wanted = list(dict.fromkeys(zones))
+        missing = [zone for zone in wanted if zone not in self._servers]
+        results = self._recursion.find(context, questions(missing, _NS, recurse=True))
+        server_names = {
+            question.name: wire.ns_names(result.answer.answer, question.name) if isinstance(result, Found) else ()
+            for question, result in results.items()
+        }
+        self._learn_servers(context, server_names)
+        return {zone: self._servers.get(zone, ()) for zone in wanted}
+
+    def ask(self, context: Context, names: Mapping[Name, Name], kind: wire.Type) -> dict[Name, Result]:
+        """Ask the servers of its zone about each name (name → zone); an answer is one with authority, or a referral."""
+        servers = self.servers(context, names.values())
+        wanted = {Question(name, kind): self._reachable(servers[zone]) for name, zone in names.items()}
+
+        def judge(question: Question, answer: Message) -> str:
+            zone = names[question.name]
+            if not wire.is_positive(answer):
+                return f"answers {wire.rcode_text(answer)}"
+            if wire.is_authoritative(answer) or wire.referral(answer, zone, question.name):
+                return ""
+            return lame(zone)
+
+        results = self._lookup.ask(context, wanted, judge)
+        return {question.name: result for question, result in results.items()}
+
+    # ── up: the recursive side ──────────────────────────────────────────────────────────
+
+    def _find_enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
+        """Return the zone each name is in, as recursive servers see it; the root when they know none."""
+        climbing = {name: name for name in names if name not in self._enclosing}
+        while climbing:
+            results = self._recursion.find(context, questions(climbing.values(), _SOA, recurse=True))
+            higher: dict[Name, Name] = {}
+            for name, at in climbing.items():
+                result = results[Question(at, _SOA, recurse=True)]
+                zone = wire.soa_owner(result.answer, at) if isinstance(result, Found) else None
+                if zone is None and at != wire.ROOT:
+                    higher[name] = _parent(at)
+                else:
+                    self._enclosing[name] = zone or wire.ROOT
+            climbing = higher
+        return {name: self._enclosing[name] for name in names}
+
+    def _learn_servers(self, context: Context, server_names: Mapping[Name, Sequence[Name]]) -> None:
+        unknown = {name for names in server_names.values() for name in names if name not in self._addresses}
+        results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
+        for name in unknown:
+            answers = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
+            found = [wire.addresses(result.answer.answer) for result in answers if isinstance(result, Found)]
+            if found:
+                self._addresses[name] = tuple(dict.fromkeys(address for group in found for address in group))
+        for zone, names in server_names.items():
+            by_address: dict[str, Server] = {}
+            for name in names:
+                for address in self._addresses.get(name) or ("",):
+                    key = address or wire.to_text(name)
+                    by_address.setdefault(key, Server(wire.to_text(name).removesuffix("."), address))
+            if by_address:
+                self._servers[zone] = tuple(by_address.values())
+
+    # ── down: the authoritative side ────────────────────────────────────────────────────
+
+    def _descend(self, context: Context, zones: Mapping[Name, Name], places: dict[Name, Place]) -> dict[Name, Name]:
+        """Ask once at each name's zone; fill in the places that are settled, return the zones further down."""
+        deeper: dict[Name, Name] = {}
+        for name, result in self.ask(context, zones, _SOA).items():
+            zone = zones[name]
+            if isinstance(result, Missing):
+                places[name] = Place(zone, None, result.reasons)
+            elif cut := wire.referral(result.answer, zone, name):
+                self._learn_referral(context, cut, result.answer)
+                deeper[name] = cut
+            else:
+                places[name] = Place(self._cut(context, result, zone, name), result.answer, {})
+        return deeper
+
+    def _learn_referral(self, context: Context, zone: Name, answer: Message) -> None:
+        if zone in self._servers:
+            return
+        names = wire.ns_names(answer.authority, zone)
+        for name in names:
+            glue = wire.addresses(answer.additional, name)
+            if glue and name.is_subdomain(zone):  # nobody else could tell them
+                self._addresses.setdefault(name, glue)
+        self._learn_servers(context, {zone: names})
+
+    def _cut(self, context: Context, found: Found, zone: Name, name: Name) -> Name:
+        """Return the zone that the answer names: deeper than ``zone`` where one server holds both."""
+        owner = wire.soa_owner(found.answer, name)
+        if owner is None or owner == zone or not owner.is_subdomain(zone):
+            return zone
+        if owner not in self._servers:
+            question = Question(owner, _NS)
+            result = self._lookup.ask(context, {question: [found.address]}, lambda *_: "")[question]
+            names = wire.ns_names(result.answer.answer, owner) if isinstance(result, Found) else ()
+            if names:
+                self._learn_servers(context, {owner: names})
+            else:
+                self._servers[owner] = self._servers.get(zone, ())
+        return owner
+
+    def _reachable(self, servers: Sequence[Server]) -> list[Address]:
+        return [(server.address, self.port) for server in servers if server.address]
+
+
+def lame(zone: Name) -> str:
+    """Say that a server answers without authority, in words that continue "the server …"."""
+    return f"answers, but not as an authority for {wire.to_text(zone).removesuffix('.') or 'the root'}"
+
+
+def no_zone(name: str) -> DnsError:
+    """Return the error for a name that is in no zone."""
+    shown = name.removesuffix(".")
+    return DnsError(
+        "dns-no-zone",
+        f"No DNS zone was found for {shown}: neither it nor any name above it is known to DNS.",
+        fix=f"Check the spelling of {shown}, and that the domain is registered and has name servers.",
+        evidence={"name": shown},
+    )
+
+
+def _parent(name: Name) -> Name:
+    return name if name == wire.ROOT else name.parent()
