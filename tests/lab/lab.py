@@ -57,7 +57,7 @@ class LabOptions:
     round_trip: float = 0.0
     """Seconds to the name servers, the resolver and the CA, as the program under test sees them."""
     resolver_cache: bool = True
-    """False: the resolver forgets everything at once (for a benchmark that repeats itself)."""
+    """False: it keeps no answer, and an absence for the rest of the second (for a benchmark that repeats itself)."""
     pebble: PebbleOptions = field(default_factory=PebbleOptions)
 
 
@@ -178,12 +178,15 @@ class Lab(Records):
 
         `records`: lines of a zone file, names relative to the zone; SOA and NS are made. `key`: who may change it, by
         default `lab.key`; `refuse`: nobody may. `ns`: the addresses of its NS records, by default the primary and the
-        secondary; others (127.0.0.3 to 127.0.0.10, ::1, all on `lab.port`) are for a `forwarder` or a `silent` server.
-        The resolver asks only the two.
+        secondary; ::1 is the primary too, 127.0.0.3 to 127.0.0.10 are for a `forwarder` or a `silent` server (all on
+        `lab.port`). The resolver asks only the two. The same zone again is that zone; another of its name is an error.
         """
         held = tuple(address for address in (PRIMARY, SECONDARY) if address == PRIMARY or self.secondary)
         zone = Zone(name, records, tuple(ns) if ns else self.ns, held, None if refuse else key or self.key)
-        self.primary.zones[name] = zone
+        if self.zones.setdefault(name, zone) != zone:
+            raise ValueError(f"the lab has another zone {name} already")
+        if name in self.resolver.stubs:
+            return zone
         if self.secondary:
             self.secondary.zones[name] = zone
         if self._running:

@@ -41,9 +41,9 @@ class PebbleOptions:
     blocklist: tuple[str, ...] = ()
     """Domains refused as `rejectedIdentifier`. An entry with more labels than an ordered name crashes Pebble 2.6."""
     retry_authz: int = 1
-    """Retry-After of a pending authorization, seconds [3]."""
+    """Retry-After of a pending authorization, seconds or by chance the date [3]; 0: no such header."""
     retry_order: int = 1
-    """Retry-After of a processing order, seconds [5]."""
+    """Retry-After of finalize's answer and of a processing order, likewise [5]."""
     alternate_roots: int = 0
     chain_length: int = 1
 
