@@ -1,0 +1,151 @@
+"""``dnsrenew.toml`` → values; every mistake named at once. Nothing is sent, and no secret is resolved.
+
+The rooms: ``locate`` (which file, and may it be trusted), ``reading`` (files and includes), ``shape`` (how a table is
+read), ``values`` and ``secret_values`` (single values), one file for each kind of table (``authorities``, ``accounts``,
+``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``mistakes`` and
+``lines`` (what is said of a mistake, and where it stands).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from dnsrenew.config import locate
+from dnsrenew.config.mistakes import Mistake
+
+if TYPE_CHECKING:
+    from dnsrenew.config.accounts import Catalogue
+    from dnsrenew.config.shape import SecretUse
+    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
+
+__all__ = ["Config", "Mistake", "find_config", "resolve_all_secrets", "single_certificate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What is wanted, checked. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`.
+
+    :ivar path: the file it came from; None when a Python program made it.
+    :ivar store: the folder for certificates and accounts, absolute.
+    :ivar contact: mail addresses for the CA.
+    :ivar default_ca: the name of the CA of a certificate that names none.
+    :ivar cas: every CA by name, the built-in ones too.
+    :ivar accounts: every DNS account by name, in the order of the files.
+    :ivar providers: what is known of the DNS hosts of these accounts, by their name.
+    :ivar certificates: in the order of the files.
+    :ivar warnings: what a person should look at.
+    :ivar secrets: where each secret stands.
+    """
+
+    path: Path | None
+    store: Path
+    contact: tuple[str, ...]
+    agree_terms: bool
+    default_ca: str
+    cas: Mapping[str, CA]
+    accounts: Mapping[str, DnsAccount]
+    providers: Mapping[str, Provider]
+    resolver: Resolver
+    certificates: tuple[CertificateSpec, ...]
+    warnings: tuple[Notice, ...] = ()
+    secrets: tuple[SecretUse, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, distrust: bool = False, catalogue: Catalogue | None = None) -> Self:
+        """Read a configuration file and what it includes.
+
+        :param distrust: refuse files that others could have written; for one that was come upon and not named.
+        :param catalogue: who knows the DNS hosts; default: ``dnsrenew.drivers.catalogue``.
+        :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
+            ``config-invalid``, which names all mistakes at once.
+        """
+        from dnsrenew.config.build import from_file
+
+        return cls(**from_file(os.path.abspath(path), distrust=distrust, catalogue=catalogue))
+
+    @classmethod
+    def find(
+        cls,
+        explicit: str | os.PathLike[str] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        catalogue: Catalogue | None = None,
+    ) -> Self:
+        """Look for the configuration as the command does, and read it.
+
+        One found in the current folder is refused if others could have written it, or what it includes.
+
+        :param explicit: what ``--config`` names.
+        :raises ConfigError: as :meth:`load`.
+        """
+        path, in_current_folder = _search(explicit, environ, cwd)
+        return cls.load(path, distrust=in_current_folder, catalogue=catalogue)
+
+    @classmethod
+    def from_dict(
+        cls,
+        mapping: Mapping[str, Any],
+        base: str | os.PathLike[str] | None = None,
+        *,
+        catalogue: Catalogue | None = None,
+    ) -> Self:
+        """Make a configuration from the tables that a file would hold.
+
+        Every ``str`` is the value itself: references to secrets are ``Secret.env("NAME")`` and so on. Our own values
+        (``Route``, ``CA``, ``DnsAccount`` …) may stand for the tables that they are.
+
+        :param base: the folder that relative paths are relative to, and where the store is, in ``state``, if the
+            mapping names none. Without it paths are relative to the current folder and the store is the user's.
+        :raises ConfigError: ``config-invalid``, which names all mistakes at once.
+        """
+        from dnsrenew.config.build import from_mapping
+
+        return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base), catalogue=catalogue))
+
+
+def find_config(
+    explicit: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Return the path of the configuration that the command would use; it is not read.
+
+    Looked for in: ``explicit``, ``$DNSRENEW_CONFIG``, the current folder, the user's config folder, ``/etc/dnsrenew``.
+
+    :raises ConfigError: ``config-missing``.
+    """
+    return Path(_search(explicit, environ, cwd)[0])
+
+
+def _search(
+    explicit: str | os.PathLike[str] | None, environ: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None
+) -> tuple[str, bool]:
+    named = None if explicit is None else os.fspath(explicit)
+    where = os.getcwd() if cwd is None else os.path.abspath(cwd)
+    return locate.search(named, os.environ if environ is None else environ, where)
+
+
+def resolve_all_secrets(config: Config) -> list[Mistake]:
+    """Follow every reference to a secret, for ``dnsrenew check``; return a mistake for each that leads to nothing.
+
+    This may run the user's commands and open his keyring.
+    """
+    from dnsrenew.config.secret_values import unresolved
+
+    return unresolved(config.secrets)
+
+
+def single_certificate(domains: list[str], **arguments: Any) -> Config:
+    """Make the configuration of one certificate from the arguments of :func:`dnsrenew.obtain`.
+
+    :raises ConfigError: ``config-invalid``, its keys as the arguments are called.
+    """
+    from dnsrenew.config.single import from_arguments
+
+    return Config(**from_arguments(domains, **arguments))

@@ -1,0 +1,168 @@
+"""The accounts at DNS hosts: ``[dns.*]``, checked against what each provider's file asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, one_of, quoted, seen
+from dnsrenew.config.secret_values import maybe_secret, secret
+from dnsrenew.config.shape import Reader, Scope, as_table
+from dnsrenew.config.values import each_key, integer, list_of, plain_name, zone
+from dnsrenew.errors import ConfigError
+from dnsrenew.model import DnsAccount
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.catalogue import OptionMistake, Provider
+
+
+class Catalogue(Protocol):
+    """What is asked of the catalogue of DNS hosts; the module ``dnsrenew.drivers.catalogue`` answers it."""
+
+    def find_provider(self, name: str, folders: Iterable[Path] = ()) -> Provider | None:
+        """Return the provider of that name, or None."""
+
+    def provider_names(self, folders: Iterable[Path] = ()) -> list[str]:
+        """Return the names of all providers."""
+
+    def check_options(self, provider: Provider, options: Mapping[str, Any]) -> Sequence[OptionMistake]:
+        """Return all mistakes in an account's options."""
+
+
+_OWN: Final[Mapping[str, Reader]] = {
+    "zones": list_of(zone, "a list of zones, at least one", least=1),
+    "ttl": integer(1, 604800),
+}
+_DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own object, where there is no provider
+
+
+class Accounts:
+    """All accounts by name, and the providers they need.
+
+    :param folders: the user's own ``providers/``, first come first.
+    """
+
+    def __init__(self, folders: Sequence[Path], catalogue: Catalogue | None = None) -> None:
+        self.accounts: dict[str, DnsAccount] = {}
+        self.providers: dict[str, Provider] = {}
+        self.lack_told = False
+        self._folders = folders
+        self._catalogue = catalogue
+        self._places: dict[str, str] = {}
+        self._broken: set[str] = set()
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of all accounts, those with mistakes too."""
+        return self._places
+
+    def read(self, value: Any, scope: Scope, path: KeyPath) -> None:
+        """Take the tables under ``[dns]``."""
+        if not isinstance(value, Mapping):
+            raise Wrong("tables [dns.NAME]", found=kind(value))
+        each_key(value, scope, path, lambda name, table: self._one(name, table, scope, (*path, name)))
+
+    def _one(self, name: str, value: Any, scope: Scope, path: KeyPath) -> None:
+        table = as_table(value)
+        if table is None:
+            raise Wrong("a table [dns.NAME]", found=kind(value))
+        if name in self._places:
+            where = self._places[name] or "the first"
+            scope.mistake(path, "a second account of this name", f"another name: {where} has it already")
+            return
+        self._places[name] = scope.file
+        own: dict[str, Any] = {}
+        options: dict[str, Any] = {}
+        for key, given in table.items():
+            if key in _OWN:
+                self._take(own, _OWN[key], given, scope, (*path, key))
+            elif key == "name":
+                self._name(name, given, scope, path)
+            elif key != "provider":
+                options[str(key)] = given
+        provider = self._provider(table, scope, path)
+        if provider is not None:
+            options = self._options(provider, options, scope, path)
+            self.accounts[name] = DnsAccount(provider.name, name=name, **own, **options)
+
+    def _name(self, name: str, given: Any, scope: Scope, path: KeyPath) -> None:
+        if not scope.python or given != name:
+            scope.mistake((*path, "name"), seen(given), "no such key: the word after `dns.` is the account's name")
+
+    def _provider(self, table: Mapping[str, Any], scope: Scope, path: KeyPath) -> Provider | None:
+        place = (*path, "provider")
+        if scope.python and _DRIVER_OBJECT in table and not table.get("provider"):
+            return self._find("", scope, place)
+        if "provider" not in table:
+            scope.mistake(place, "missing", "the name of a DNS host, see `dnsrenew providers`")
+            return None
+        try:
+            name = plain_name(table["provider"], scope, place)
+        except Wrong as wrong:
+            scope.mistake(place, seen(table["provider"]), "the name of a DNS host: " + wrong.expected)
+            return None
+        return self._find(name, scope, place)
+
+    def _find(self, name: str, scope: Scope, place: KeyPath) -> Provider | None:
+        if name in self.providers:
+            return self.providers[name]
+        catalogue = self._the_catalogue()
+        try:
+            provider = catalogue.find_provider(name, self._folders)
+        except ConfigError as error:  # a mistake in the provider's own file, told once
+            if name not in self._broken:
+                for mistake in error.evidence.get("mistakes", ()):
+                    scope.report.adopt(Mistake(**mistake))
+            self._broken.add(name)
+            return None
+        if provider is None:
+            words = catalogue.provider_names(self._folders)
+            scope.mistake(place, f"the unknown DNS host {quoted(name)}", one_of(words), nearest(name, words))
+            return None
+        self.providers[name] = provider
+        return provider
+
+    def _options(self, provider: Provider, options: dict[str, Any], scope: Scope, path: KeyPath) -> dict[str, Any]:
+        """Return the options with their secrets made, and note what the provider finds wrong with them."""
+        values: dict[str, Any] = {}
+        told = set()
+        for key, given in options.items():
+            if provider.any_options:
+                read: Reader = maybe_secret
+            elif provider.is_secret(key):
+                read = secret
+            else:
+                values[key] = given
+                continue
+            if not self._take(values, read, given, scope, (*path, key)):
+                told.add(key)
+        for mistake in self._the_catalogue().check_options(provider, values):
+            if mistake.key not in told:
+                scope.mistake((*path, mistake.key), mistake.found, mistake.expected, mistake.nearest)
+        return values
+
+    @staticmethod
+    def _take(values: dict[str, Any], read: Reader, given: Any, scope: Scope, place: KeyPath) -> bool:
+        """Take one value under the last part of its place; False where it is a mistake."""
+        try:
+            values[str(place[-1])] = read(given, scope, place)
+        except Wrong as wrong:
+            shown = seen(given) if place[-1] in _OWN else kind(given)  # an option may be a secret
+            scope.mistake(place, wrong.found or shown, wrong.expected, wrong.nearest)
+            return False
+        return True
+
+    def _the_catalogue(self) -> Catalogue:
+        if self._catalogue is None:
+            from dnsrenew.drivers import catalogue  # late: a configuration without accounts does not need it
+
+            self._catalogue = catalogue
+        return self._catalogue
+
+
+def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:
+    """Return the user's own folders of provider files: beside the configuration, then in his config folder."""
+    folders = [folder] if user_folder in {None, folder} else [folder, str(user_folder)]
+    return tuple(Path(os.path.join(one, "providers")) for one in folders)

@@ -1,0 +1,119 @@
+"""From files to tables: the configuration, and what it includes."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dnsrenew.config import locate
+from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
+from dnsrenew.config.shape import Report, Scope
+from dnsrenew.config.values import list_of, text
+from dnsrenew.errors import ConfigError
+
+_AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
+_MAGIC: Final = re.compile(r"[*?[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file, or the mapping that a Python program gave, with what its values must know of it."""
+
+    table: dict[str, Any]
+    scope: Scope
+
+
+def read_source(path: str, report: Report, *, distrust: bool) -> Source:
+    """Read one file.
+
+    :param distrust: refuse it if others could have written it.
+    :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``.
+    """
+    content = _read_text(path, distrust=distrust)
+    report.texts[path] = content
+    return Source(_parse(content, path), Scope(path, os.path.dirname(path), False, report))
+
+
+def _read_text(path: str, *, distrust: bool) -> str:
+    try:
+        with open(path, "rb") as file:
+            if distrust:
+                locate.check_trusted(path, os.fstat(file.fileno()))
+            return file.read().decode("utf-8-sig")  # Windows' editor writes a byte order mark
+    except FileNotFoundError:
+        raise locate.missing(path) from None
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, f"it is not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, getattr(error, "strerror", None) or "it is no path of a file") from None
+
+
+def _unreadable(path: str, why: str) -> ConfigError:
+    return ConfigError(
+        "config-unreadable",
+        f"The configuration {path} cannot be read: {why}.",
+        fix="Make it a UTF-8 text file that the user who runs dnsrenew may read.",
+        evidence={"file": path},
+    )
+
+
+def _parse(content: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        place = _AT_LINE.search(said)
+        line, column = (int(place[1]), int(place[2])) if place else (content.count("\n") + 1, None)
+        found = said[: place.start()] if place else said.removesuffix(" (at end of document)")
+        where = f"column {column}" if column else "end of file"
+    except (RecursionError, ValueError):  # nested a thousand deep; a number of thousands of digits
+        line, where, found = 1, "syntax", "something far too deep or too long"
+    mistake = Mistake(path, line, where, found[:1].lower() + found[1:], "TOML, see https://toml.io")
+    raise config_error([mistake], code="config-syntax") from None
+
+
+def included(main: Source, *, distrust: bool) -> Iterator[Source]:
+    """Read what a configuration includes, in the order of the list, and under each pattern sorted."""
+    if "include" not in main.table:
+        return
+    scope = main.scope
+    try:
+        patterns = list_of(text, 'a list of paths such as ["conf.d/*.toml"]')(
+            main.table["include"], scope, ("include",)
+        )
+    except Wrong as wrong:
+        scope.mistake(("include",), kind(main.table["include"]), wrong.expected)
+        return
+    done = {os.path.realpath(scope.file)} if scope.file else set()
+    for index, pattern in enumerate(patterns):
+        for path in _matches(pattern, scope, ("include", index)):
+            real = os.path.realpath(path)
+            if real not in done:
+                done.add(real)
+                yield read_source(path, scope.report, distrust=distrust)
+
+
+def _matches(pattern: str, scope: Scope, place: KeyPath) -> list[str]:
+    import glob  # only where something is included
+
+    path = scope.path_of(pattern)
+    if not _MAGIC.search(pattern):
+        if not os.path.lexists(path):
+            scope.mistake(
+                place, f"no file at {path}", "the path of a file that exists, or a pattern such as conf.d/*.toml"
+            )
+            return []
+        return [path]
+    # The folder of the file is taken as it is, whatever characters it has.
+    anchored = os.path.isabs(os.path.expanduser(pattern))
+    root = None if anchored else scope.folder
+    try:
+        found = glob.glob(os.path.expanduser(pattern), root_dir=root)
+    except (ValueError, RecursionError):  # characters that no file name can have
+        scope.mistake(place, "a pattern that no file can match", "a pattern such as conf.d/*.toml")
+        return []
+    return sorted(scope.path_of(one) if anchored else os.path.abspath(os.path.join(scope.folder, one)) for one in found)

@@ -1,0 +1,138 @@
+"""The ways to a certificate: ``routes``, and whether every domain has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dnsrenew.config.accounts import Accounts
+from dnsrenew.config.authorities import Authorities
+from dnsrenew.config.later import LATER
+from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted, seen
+from dnsrenew.config.shape import Key, Scope, Table
+from dnsrenew.config.values import choice, file_path, flag, listen_address, plain_name, zone
+from dnsrenew.model import Route
+from dnsrenew.names import is_at_or_below
+
+_RESERVED: Final = ("tls-alpn-01", "dns-persist-01", "dns-account-01")
+
+
+def _accounts(value: Any, scope: Scope, path: KeyPath) -> tuple[str, ...]:
+    """Take one name or a list of names."""
+    if isinstance(value, str):
+        return (plain_name(value, scope, path),)
+    if not isinstance(value, (list, tuple)) or not value:
+        raise Wrong("the name of an account, or a list of names", found=kind(value) if value else "an empty list")
+    return tuple(plain_name(name, scope, (*path, index)) for index, name in enumerate(value))
+
+
+_ROUTE: Final = Table(
+    "route",
+    {
+        "challenge": Key(choice("dns-01", "http-01", reserved=_RESERVED), required=True),
+        "ca": Key(plain_name),
+        "dns": Key(_accounts),
+        "alias": Key(zone),
+        "follow_cname": Key(flag),
+        "listen": Key(listen_address),
+        "webroot": Key(file_path),
+    },
+)
+_ONLY: Final = {"dns": "dns-01", "alias": "dns-01", "follow_cname": "dns-01", "listen": "http-01", "webroot": "http-01"}
+
+
+def route(value: Any, scope: Scope, path: KeyPath) -> Route | None:
+    """Take one route; None where its challenge is a mistake."""
+    values = _ROUTE.read(value, scope, path)
+    challenge = values.get("challenge")
+    if challenge is None:
+        return None
+    for key in values:
+        if _ONLY.get(key, challenge) != challenge and not (key == "follow_cname" and values[key]):
+            scope.mistake(
+                (*path, key), "a key that has no meaning here", f"it only with challenge = {quoted(_ONLY[key])}"
+            )
+    if "listen" in values and "webroot" in values:
+        scope.mistake((*path, "webroot"), "a second way to answer", '"listen" or "webroot", not both')
+    return Route(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What routes are checked for: a certificate's routes as read, its domains and its CA."""
+
+    routes: tuple[Route | None, ...]
+    domains: tuple[str, ...]
+    ca: str
+
+
+def check_routes(
+    wanted: Wanted, scope: Scope, path: KeyPath, accounts: Accounts, authorities: Authorities
+) -> tuple[Route, ...]:
+    """Check a certificate's routes against its domains, the accounts and the CAs; return those that can be gone.
+
+    :param path: the certificate's.
+    """
+    routes = wanted.routes
+    routes_path = (*path, "routes")
+    first: dict[tuple[Any, ...], int] = {}
+    good = []
+    for index, one in enumerate(routes):
+        if one is None:
+            continue
+        place = (*routes_path, index)
+        good.append(one)
+        same = first.setdefault(
+            (one.challenge, one.ca or wanted.ca, one.dns, one.alias, one.listen, one.webroot), index
+        )
+        if same != index:
+            scope.mistake(place, "a route", f"another one: it is the same as number {same + 1} in the list")
+        if one.ca is not None:
+            authorities.check_used(one.ca, scope, (*place, "ca"))
+        _check_accounts(one, accounts, scope, place)
+    if len(good) == len(routes):
+        _check_left(good, wanted.domains, scope, path)
+    usable = tuple(one for one in good if f"route.{one.challenge}" not in LATER)
+    if len(routes) > 1 and usable and (several := LATER.get("routes.several")):
+        scope.later(several, routes_path)
+    if any(one.challenge == "dns-01" for one in usable):
+        check_accounts_exist(accounts, scope, path)
+    return usable
+
+
+def check_accounts_exist(accounts: Accounts, scope: Scope, path: KeyPath) -> None:
+    """Note a mistake where dns-01 has nobody to write for it."""
+    if not accounts.names and not accounts.lack_told:
+        accounts.lack_told = True  # once: all certificates lack the same
+        scope.mistake(path, "a certificate, and no DNS account", "a [dns.NAME] that writes the TXT values for it")
+
+
+def _check_accounts(one: Route, accounts: Accounts, scope: Scope, place: KeyPath) -> None:
+    """Check that the accounts are there, and that one may write the name, where no CNAME can lead elsewhere."""
+    words = tuple(accounts.names)
+    for name in one.dns:
+        if name not in accounts.names:
+            found = f"the unknown DNS account {quoted(name)}"
+            scope.mistake((*place, "dns"), found, one_of(words), nearest(name, words))
+    if one.alias is None:
+        return
+    writers = [account for name, account in accounts.accounts.items() if not one.dns or name in one.dns]
+    if writers and not any(
+        not writer.zones or any(is_at_or_below(one.alias, own) for own in writer.zones) for writer in writers
+    ):
+        zones = sorted({own for writer in writers for own in writer.zones})
+        scope.mistake(
+            (*place, "alias"), quoted(one.alias), f"a name in a zone that the account writes: {one_of(zones)}"
+        )
+
+
+def _check_left(routes: list[Route], domains: tuple[str, ...], scope: Scope, path: KeyPath) -> None:
+    """Note each domain that is ruled out of all routes from the start."""
+    if any(one.challenge == "dns-01" for one in routes):
+        return
+    for index, domain in enumerate(domains):
+        if domain.startswith("*."):
+            expected = "a dns-01 route too: a wildcard cannot be validated by http-01"
+            scope.mistake((*path, "domains", index), seen(domain), expected)
+    if coming := LATER.get("route.http-01"):
+        scope.later(coming, (*path, "routes"))

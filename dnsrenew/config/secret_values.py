@@ -1,0 +1,120 @@
+"""Values that are secrets: references to them in TOML, and the few that stand there plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, shown_key
+from dnsrenew.config.shape import Scope, SecretUse
+
+if TYPE_CHECKING:
+    from dnsrenew.secrets import Secret
+
+EXPECTED: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
+
+
+def secret(value: Any, scope: Scope, path: KeyPath) -> Secret:
+    """Take a secret: a reference, or (with a warning) the value itself. Nothing is resolved here."""
+    made = _understood(value, scope, path)
+    if made is None:
+        if not isinstance(value, str) or not value:
+            raise Wrong(EXPECTED, found="an empty text" if value == "" else kind(value))
+        made = _literal(value)
+        if not scope.python:
+            scope.report.plain.append(scope.report.shown(path))
+    scope.report.secrets.append(SecretUse(scope.file, path, made))
+    return made
+
+
+def maybe_secret(value: Any, scope: Scope, path: KeyPath) -> Any:
+    """Take any option of a provider that we know nothing of: a reference is a secret, all else stays as it is."""
+    made = _understood(value, scope, path)
+    if made is None:
+        return value
+    scope.report.secrets.append(SecretUse(scope.file, path, made))
+    return made
+
+
+def _understood(value: Any, scope: Scope, path: KeyPath) -> Secret | None:
+    from dnsrenew.secrets import Secret  # late: most configurations that are checked hold none
+
+    if isinstance(value, Secret):
+        return value
+    if scope.python:
+        return None
+    if isinstance(value, str):
+        return _reference(value, scope)
+    if isinstance(value, Mapping) and "command" in value:
+        return _command(value, scope, path)
+    return None
+
+
+def _literal(value: str) -> Secret:
+    from dnsrenew.secrets import Secret
+
+    return Secret(value)
+
+
+def _reference(value: str, scope: Scope) -> Secret | None:
+    from dnsrenew.secrets import Secret
+
+    scheme, colon, rest = value.partition(":")
+    if not colon or scheme not in {"env", "file", "keyring", "literal"}:
+        return None
+    # What follows is a name and no secret, but after "literal:" it is one: so neither is shown.
+    if not rest or "\0" in rest:
+        raise Wrong(EXPECTED, found=f'"{scheme}:" with nothing behind it' if not rest else "a text with a NUL in it")
+    if scheme == "env":
+        return Secret.env(rest)
+    if scheme == "file":
+        return Secret.file(scope.path_of(rest))
+    if scheme == "literal":
+        return Secret(rest)
+    service, slash, user = rest.rpartition("/")
+    if not (service and slash and user):
+        raise Wrong('"keyring:SERVICE/USER"', found='"keyring:" without a service and a user')
+    return Secret.keyring(rest)
+
+
+def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:
+    from dnsrenew.secrets import Secret
+
+    arguments = value["command"]
+    good = isinstance(arguments, (list, tuple)) and all(
+        isinstance(item, str) and "\0" not in item for item in arguments
+    )
+    if not good or not arguments or not arguments[0]:
+        raise Wrong(
+            'a command as a list of texts, such as { command = ["pass", "show", "dns"] }', found=kind(arguments)
+        )
+    for key in value:
+        if key != "command":
+            scope.mistake((*path, str(key)), "an unknown key", '"command"')
+    return Secret.command(arguments)
+
+
+def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
+    """Follow every reference, for ``dnsrenew check``, and return a mistake for each that leads to nothing."""
+    from dnsrenew.errors import SecretError
+
+    mistakes = []
+    for use in uses:
+        try:
+            use.secret.reveal()
+        except SecretError as error:
+            line = _line(use)
+            mistakes.append(Mistake(use.file, line, shown_key(use.path), error.message.removesuffix("."), error.fix))
+    return mistakes
+
+
+def _line(use: SecretUse) -> int | None:
+    from dnsrenew.config.lines import key_lines, line_of
+
+    if not use.file:
+        return None
+    try:
+        with open(use.file, encoding="utf-8-sig") as file:
+            return line_of(use.path, key_lines(file.read()))
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,183 @@
+"""How a table is read: a list of its keys, each with the function that takes its value.
+
+A reader returns the value it understood or raises :class:`Wrong`; the table makes a mistake of that and goes on, so
+that all mistakes are named in one go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.config.later import LATER
+from dnsrenew.config.lines import key_lines, line_of
+from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
+
+if TYPE_CHECKING:
+    from dnsrenew.config.later import Later
+    from dnsrenew.secrets import Secret
+
+_TABLE: Final = "a table"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """Where a secret stands, so that ``dnsrenew check`` can name the place of one that leads to nothing."""
+
+    file: str
+    path: KeyPath
+    secret: Secret
+
+
+class Report:
+    """What the readers found out besides the values: mistakes, plain secrets, features that come later.
+
+    :param inside: a prefix of all keys that is not shown; for one certificate made from arguments.
+    """
+
+    def __init__(self, inside: KeyPath = ()) -> None:
+        self.texts: dict[str, str] = {}
+        self.secrets: list[SecretUse] = []
+        self.plain: list[str] = []
+        self.later: dict[str, list[str]] = {}
+        self._inside = inside
+        self._mistakes: list[tuple[str, KeyPath, str, str, str | None]] = []
+        self._made: list[Mistake] = []
+
+    def add(self, file: str, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
+        """Note a mistake."""
+        self._mistakes.append((file, path, found, expected, near))
+
+    def adopt(self, mistake: Mistake) -> None:
+        """Note a mistake that knows its line already."""
+        self._made.append(mistake)
+
+    def shown(self, path: KeyPath) -> str:
+        """Return the key as it is shown."""
+        hidden = len(self._inside)
+        return shown_key(path[hidden:] if hidden and path[:hidden] == self._inside else path) or "the arguments"
+
+    def mistakes(self) -> list[Mistake]:
+        """Return all mistakes, in the order of files and lines. Here the texts are scanned for the lines."""
+        lines = {
+            file: key_lines(text) for file, text in self.texts.items() if any(m[0] == file for m in self._mistakes)
+        }
+        made = [
+            Mistake(file, line_of(path, lines.get(file, {})), self.shown(path), found, expected, near)
+            for file, path, found, expected, near in self._mistakes
+        ]
+        order = {file: number for number, file in enumerate(self.texts)}
+        return sorted(
+            [*made, *self._made], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
+        )
+
+    def raise_mistakes(self) -> None:
+        """Raise the one error that names them all.
+
+        :raises ConfigError: ``config-invalid``.
+        """
+        if self._mistakes or self._made:
+            raise config_error(self.mistakes())
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reader must know of the place of its value.
+
+    :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
+    :ivar folder: what relative paths are relative to.
+    :ivar python: made in Python: a ``str`` is then never a reference to a secret.
+    """
+
+    file: str
+    folder: str
+    python: bool
+    report: Report
+
+    def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
+        """Note a mistake at a key."""
+        self.report.add(self.file, path, found, expected, near)
+
+    def path_of(self, text: str) -> str:
+        """Return a path that stands here as an absolute one; a ``~`` in front is the user's home."""
+        return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
+
+    def later(self, feature: Later, path: KeyPath) -> None:
+        """Say that a feature comes later: as a mistake, or as one warning for the whole configuration."""
+        if feature.refused:
+            self.mistake(path, feature.what, f"nothing here in this version: {feature.sentence}")
+        else:
+            self.report.later.setdefault(feature.sentence, []).append(self.report.shown(path))
+
+
+Reader = Callable[[Any, Scope, KeyPath], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a table."""
+
+    read: Reader
+    required: bool = False
+    secret: bool = False
+
+
+def as_table(value: object) -> Mapping[str, Any] | None:
+    """Return a mapping, or one of our own values (``Route``, ``CA`` …) as the table it would be; else None."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    slots = getattr(type(value), "__slots__", None)
+    if type(value).__module__ != "dnsrenew.model" or slots is None:
+        return None
+    table = {slot: getattr(value, slot) for slot in slots}
+    table.update(table.pop("options", {}))
+    return {key: field for key, field in table.items() if field not in (None, (), "")}
+
+
+class Table:
+    """The keys of one kind of table.
+
+    :param name: as in :data:`dnsrenew.config.later.LATER`.
+    """
+
+    def __init__(self, name: str, keys: Mapping[str, Key]) -> None:
+        self.keys = keys
+        self.name = name
+        self._required = tuple(key for key, spec in keys.items() if spec.required)
+        self._later = {key: LATER[f"{name}.{key}"] for key in keys if f"{name}.{key}" in LATER}
+
+    def read(self, value: object, scope: Scope, path: KeyPath) -> dict[str, Any]:
+        """Return the values that were understood, by key; every other one is a mistake.
+
+        :raises Wrong: when it is not a table at all.
+        """
+        table = value if type(value) is dict else as_table(value)
+        if table is None:
+            raise Wrong(_TABLE, found=kind(value))
+        values: dict[str, Any] = {}
+        for key, given in table.items():
+            spec = self.keys.get(key)
+            if spec is None:
+                self._unknown(key, scope, path)
+                continue
+            try:
+                values[key] = spec.read(given, scope, (*path, key))
+            except Wrong as wrong:
+                found = wrong.found or (kind(given) if spec.secret else seen(given))
+                scope.mistake((*path, key), found, wrong.expected, wrong.nearest)
+                continue
+            later = self._later.get(key)
+            if later is not None and later.asked(values[key]):
+                scope.later(later, (*path, key))
+        for key in self._required:
+            if key not in table:
+                scope.mistake((*path, key), "missing", f"a value for {key}")
+        return values
+
+    def _unknown(self, key: object, scope: Scope, path: KeyPath) -> None:
+        words = tuple(self.keys)
+        scope.mistake((*path, str(key)), "an unknown key", one_of(words), nearest(key, words))
