@@ -1,0 +1,175 @@
+"""The account at one CA directory: its key, and what the CA said of it.
+
+``key.pem`` is all that counts: the CA finds an account by its key (RFC 8555 section 7.3.1), so
+``account.json`` may be lost. That decides the fsyncs: 3 before the account is asked for (key,
+folder, the folder's own entry), 1 once its URL is known.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.store import jsonform, locks
+from dnsrenew.store.disk import PRIVATE, Disk
+from dnsrenew.store.folders import Folders
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.notices import newer_schema, set_aside
+from dnsrenew.store.state import SCHEMA
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from dnsrenew.context import Context
+    from dnsrenew.store.layout import Layout
+
+WAIT: Final = 60.0
+"""Seconds to wait for another run that is making the same account."""
+
+_logger = logging.getLogger("dnsrenew.store")
+
+
+class Account(Protocol):
+    """What is kept of an account; the CA's side has a class of its own for it."""
+
+    @property
+    def key_pem(self) -> bytes:
+        """The account's private key."""
+
+    @property
+    def url(self) -> str | None:
+        """Its URL at the CA."""
+
+    @property
+    def contact(self) -> tuple[str, ...]:
+        """What the CA was told."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Anything else, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountData:
+    """An account as it stands in the store.
+
+    :ivar key_pem: the account's private key; never in a repr.
+    :ivar url: the account's URL at the CA; None where it is not known (any more): the CA finds it by the key.
+    :ivar contact: as the CA was told.
+    :ivar data: anything else that the CA's side wants to keep, as JSON values.
+    """
+
+    key_pem: bytes = field(repr=False)
+    url: str | None = None
+    contact: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class AccountFolder:
+    """The store of one account: the ``AccountStore`` of the CA's side.
+
+    :param context: whose clock and cancel event a wait for the lock heeds, and who is told of a damaged file.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        layout: Layout,
+        ca: str,
+        directory: str,
+        *,
+        context: Context | None = None,
+    ) -> None:
+        self._disk = disk
+        self._folders = Folders(disk, layout)
+        self._directory = directory
+        self._context = context
+        self._folder = layout.account(ca, directory)
+        self._name = os.path.basename(self._folder)
+        self._lock_path = layout.lock(f"account-{self._name}")
+        self._key = os.path.join(self._folder, "key.pem")
+        self._json = os.path.join(self._folder, "account.json")
+
+    def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
+        """Exclude other runs and threads while an account is made; waits up to :data:`WAIT` seconds.
+
+        :raises LockedError: somebody else is at it for longer than that.
+        :raises StoreError: the lock's file cannot be made.
+        """
+        from dnsrenew.context import Context as Anybody  # above us only in weight
+
+        self._folders.make_base()
+        return locks.hold(
+            self._lock_path, f"account {self._name}", wait=WAIT, context=context or self._context or Anybody()
+        )
+
+    def load(self) -> AccountData | None:
+        """Return the account, or None where there is none; what is damaged is set aside, and said.
+
+        :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
+        """
+        key = self._disk.read(self._key)
+        if key is None:
+            return None
+        if not _is_key(key):
+            self._set_aside(self._key, "it holds no private key", "A new account is made with a new key.")
+            return None
+        self._disk.make_private(self._key)
+        try:
+            return self._with_key(key)
+        except Damaged as damage:
+            self._set_aside(self._json, str(damage), "The account is found again by its key.")
+        return AccountData(key_pem=key)
+
+    def _with_key(self, key: bytes) -> AccountData:
+        data = self._disk.read(self._json)
+        if data is None:
+            return AccountData(key_pem=key)
+        try:
+            form = jsonform.load(data, SCHEMA)
+        except Newer as error:
+            raise newer_schema(self._json, error.schema, SCHEMA) from None
+        url, contact = jsonform.text(form.pop("url", None)), jsonform.texts(form.pop("contact", None))
+        if form.pop("directory", self._directory) != self._directory:
+            raise Damaged("it belongs to another CA")
+        return AccountData(key_pem=key, url=url or None, contact=contact, data=form)
+
+    def save(self, account: Account) -> None:
+        """Write the account; the key first, and durably before this returns.
+
+        :raises StoreError: it cannot be written; what stood there stands.
+        """
+        self._folders.make_base()
+        made = self._disk.folder(self._folder)
+        self._disk.sweep(self._folder)
+        new_key = self._disk.read(self._key) != account.key_pem
+        if new_key:
+            self._disk.write(self._key, account.key_pem, PRIVATE)
+        form = {**account.data, "schema": SCHEMA, "directory": self._directory}
+        form |= {"url": account.url, "contact": list(account.contact)}
+        # Without a URL it says nothing that the key does not: not worth an fsync.
+        self._disk.write(self._json, jsonform.dump(form), PRIVATE, sync=account.url is not None)
+        if new_key:
+            self._disk.sync_folder(self._folder)
+        if made:
+            self._disk.sync_folder(os.path.dirname(self._folder))
+
+    def _set_aside(self, path: str, why: str, then: str) -> None:
+        notice = set_aside(self._disk, path, why, then)
+        if self._context is not None:
+            self._context.warn(notice.code, notice.message, notice.fix)
+        else:
+            _logger.warning("%s", notice.message)
+
+
+def _is_key(pem: bytes) -> bool:
+    from dnsrenew import x509  # slow to load; whoever asks for the account is about to sign with it
+
+    try:
+        x509.key_from_pem(pem)
+    except ValueError:
+        return False
+    return True

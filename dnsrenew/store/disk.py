@@ -1,0 +1,267 @@
+"""Every disk operation of the store, and nothing else: the seam at which tests count, fail and kill.
+
+What is written is written aside (a name beginning with :data:`ASIDE`, in the same folder), made
+durable and renamed, so a file of ours is always the old one or the new one. Modes are set
+explicitly: the umask decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import stat
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from dnsrenew.errors import StoreError
+from dnsrenew.store import trouble
+
+T = TypeVar("T")
+Before = Callable[[str, str], None]
+
+ASIDE: Final = ".tmp-"
+"""What names of unfinished files and folders begin with."""
+FOLDER: Final = 0o700
+PRIVATE: Final = 0o600
+PUBLIC: Final = 0o644
+LIMIT: Final = 1 << 20
+"""No file of ours is larger (octets); one that is larger is damaged."""
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems: they have none
+_numbers = itertools.count(1)
+
+
+class Disk:
+    """The disk as the store sees it. Every method raises :class:`StoreError` and no ``OSError``.
+
+    :ivar fsyncs: how many times data was forced to the disk (exact while one thread writes).
+    :param before: called with the name of the operation and the path before each; for tests, it may raise.
+    """
+
+    def __init__(self, before: Before | None = None) -> None:
+        self.fsyncs = 0
+        self._before = before
+
+    def _do(self, operation: str, path: str, function: Callable[[], T]) -> T:
+        try:
+            if self._before is not None:
+                self._before(operation, path)
+            return function()
+        except OSError as error:
+            raise trouble.translate(error, path, operation) from None
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────
+
+    def read(self, path: str) -> bytes | None:
+        """Return what the file holds (at most :data:`LIMIT` octets and one), or None where there is none."""
+        try:
+            if self._before is not None:
+                self._before("read", path)
+            handle = os.open(path, _READ)
+            try:
+                return _read_all(handle)
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise trouble.translate(error, path, "read") from None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder; none where there is no folder."""
+        try:
+            if self._before is not None:
+                self._before("list", folder)
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise trouble.translate(error, folder, "list") from None
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────
+
+    def folder(self, path: str, *, link: bool = False) -> bool:
+        """See to it that a private folder stands there; tell whether it was made.
+
+        :param link: whether it may be a symbolic link to a folder (the store itself may).
+        """
+        made = not os.path.lexists(path)
+        if made:
+            try:
+                self._do("mkdir", path, lambda: os.mkdir(path, FOLDER))
+            except StoreError:
+                if not os.path.isdir(path):  # or somebody was faster
+                    raise
+        info = self._do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
+        if stat.S_ISLNK(info.st_mode):
+            raise trouble.raised(trouble.symlink(path), path=path)
+        if not stat.S_ISDIR(info.st_mode):
+            raise trouble.raised(trouble.not_a_folder(path), path=path)
+        if os.name != "nt" and info.st_mode & 0o777 != FOLDER:
+            self._close_folder(path, info)
+        return made
+
+    def _close_folder(self, path: str, info: os.stat_result) -> None:
+        try:
+            self._do("chmod", path, lambda: os.chmod(path, FOLDER))
+        except StoreError as error:
+            # Somebody else's folder (a mounted volume): it will do, unless others can put things into it.
+            if error.code != "store-not-writable":
+                raise
+            if info.st_mode & 0o022:
+                raise trouble.not_private(path) from None
+
+    def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
+        """Replace a file: written aside, fsynced, renamed. The folder is not fsynced.
+
+        :param sync: False where a power cut may leave it damaged, because it can be found again elsewhere.
+        """
+        aside = self._aside(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
+        try:
+            self._do("rename", path, lambda: os.replace(aside, path))
+        except BaseException:
+            self.discard(aside)
+            raise
+
+    def create(self, path: str, data: bytes, mode: int) -> None:
+        """Write a file that is not there yet, and fsync it; for files in a folder that is itself aside."""
+        self._write_new(path, data, mode, sync=True)
+
+    def _write_new(self, path: str, data: bytes, mode: int, *, sync: bool) -> None:
+        handle = self._do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
+        try:
+            if hasattr(os, "fchmod"):
+                self._do("chmod", path, lambda: os.fchmod(handle, mode))
+            self._do("write", path, lambda: _write_all(handle, data))
+            if sync:
+                self._sync(handle, path)
+        except BaseException:
+            os.close(handle)
+            self.discard(path)
+            raise
+        self._do("close", path, lambda: os.close(handle))
+
+    def new_folder(self, folder: str) -> str:
+        """Make a folder aside within ``folder`` and return its path."""
+        return self._aside(folder, lambda path: self._do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
+
+    def point(self, link: str, target: str) -> None:
+        """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
+        aside = self._aside(os.path.dirname(link), lambda p: self._do("symlink", p, lambda: os.symlink(target, p)))
+        try:
+            self._do("rename", link, lambda: os.replace(aside, link))
+        except BaseException:
+            self.discard(aside)
+            raise
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file or folder within one file system."""
+        self._do("rename", target, lambda: os.rename(source, target))
+
+    def probe(self, folder: str, data: bytes) -> float:
+        """Write a file to a folder, remove it again, and return when that was by the file system's clock (seconds)."""
+        path = self._aside(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
+        changed = self._do("stat", path, lambda: os.lstat(path).st_mtime)
+        self.remove(path)
+        return changed
+
+    def make_private(self, path: str) -> None:
+        """Take away what group and others may do with a file, where there is one."""
+        info = os.lstat(path) if os.path.lexists(path) else None
+        if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o177:
+            self._do("chmod", path, lambda: os.chmod(path, PRIVATE))
+
+    def sync_folder(self, path: str) -> None:
+        """Make the names in a folder durable (Windows has nothing to call for that)."""
+        if os.name == "nt":
+            return
+        handle = self._do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+        try:
+            self._sync(handle, path)
+        except StoreError as error:
+            if error.evidence["errno"] not in {errno.errorcode[number] for number in _NO_FOLDER_SYNC}:
+                raise
+        finally:
+            os.close(handle)
+
+    def _sync(self, handle: int, path: str) -> None:
+        self.fsyncs += 1
+        self._do("fsync", path, lambda: os.fsync(handle))
+
+    def _aside(self, folder: str, make: Callable[[str], None]) -> str:
+        while True:
+            path = os.path.join(folder, f"{ASIDE}{os.getpid()}-{next(_numbers)}")
+            try:
+                make(path)
+                return path
+            except StoreError as error:
+                # A leftover of an earlier process of the same number, or one on another host.
+                if error.evidence.get("errno") != "EEXIST":
+                    raise
+
+    # ── taking away ─────────────────────────────────────────────────────────────────────
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or a folder with all that is in it; it need not be there."""
+        if not os.path.lexists(path):
+            return
+        if os.path.isdir(path) and not os.path.islink(path):
+            for name in self.names(path):
+                self.remove(os.path.join(path, name))
+            self._do("rmdir", path, lambda: os.rmdir(path))
+        else:
+            self._do("unlink", path, lambda: os.unlink(path))
+
+    def discard(self, path: str) -> None:
+        """Remove what is of no use any more; what cannot be removed is swept by a later write."""
+        with contextlib.suppress(StoreError):
+            self.remove(path)
+
+    def sweep(self, folder: str, *, older_than: float | None = None) -> None:
+        """Remove what killed writes left in a folder; what cannot be removed stays for the next time.
+
+        :param older_than: only what was last changed before this (seconds since the epoch, by the file system's
+            clock), where other processes may be writing.
+        """
+        for name in self.names(folder):
+            if name.startswith(ASIDE):
+                path = os.path.join(folder, name)
+                if older_than is None or _changed(path) < older_than:
+                    self.discard(path)
+
+    def set_aside(self, path: str) -> str:
+        """Rename something damaged to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path."""
+        target, number = f"{path}.damaged", 1
+        while os.path.lexists(target):
+            number += 1
+            target = f"{path}.damaged-{number}"
+        self._do("rename", path, lambda: os.rename(path, target))
+        return target
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _read_all(handle: int) -> bytes:
+    data = os.read(handle, LIMIT + 1)
+    if not data or len(data) > LIMIT:
+        return data
+    parts = [data]
+    while len(data) <= LIMIT and (more := os.read(handle, LIMIT + 1 - len(data))):
+        parts.append(more)
+        data = b"".join(parts)
+    return data
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]

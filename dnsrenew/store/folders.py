@@ -1,0 +1,61 @@
+"""The store's folders: made private, made durable, and proved writable."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from dnsrenew.store.disk import Disk
+from dnsrenew.store.layout import Layout
+
+_PROBE: Final = bytes(64 << 10)
+"""More than a version takes (octets)."""
+_HOUR: Final = 3600.0
+
+
+class Folders:
+    """Makes the folders of a store when they are needed, and closes those that stood open."""
+
+    def __init__(self, disk: Disk, layout: Layout) -> None:
+        self._disk = disk
+        self._layout = layout
+
+    def make_base(self) -> None:
+        """See to it that the store and its three parts are there."""
+        made = self._make_root()
+        parts = (self._layout.accounts, self._layout.certificates, self._layout.locks)
+        made_parts = [self._disk.folder(part) for part in parts]
+        if made or any(made_parts):
+            self._disk.sync_folder(self._layout.root)
+
+    def _make_root(self) -> bool:
+        missing = [self._layout.root]
+        while not os.path.lexists(upper := os.path.dirname(missing[-1])):
+            missing.append(upper)
+        made = False
+        for path in reversed(missing):
+            made = self._disk.folder(path, link=True)
+            if made:
+                self._disk.sync_folder(os.path.dirname(path))
+        return made
+
+    def make_certificate(self, name: str) -> str:
+        """See to it that a certificate's folders are there, and return the upper one."""
+        folder = self._layout.certificate(name)
+        self.make_base()
+        if self._disk.folder(folder):
+            self._disk.sync_folder(self._layout.certificates)
+        self._disk.folder(os.path.join(folder, "versions"))
+        return folder
+
+    def prove_writable(self, name: str | None) -> None:
+        """Write to every folder that will be written to, under a name of this call's own, and remove it again."""
+        self.make_base()
+        folders = [self._layout.root, self._layout.accounts]
+        if name is not None:
+            folder = self.make_certificate(name)
+            folders += [folder, os.path.join(folder, "versions")]
+        for folder in folders:
+            written = self._disk.probe(folder, _PROBE)
+            # Others may be probing now, so only what nobody can be writing any more is swept.
+            self._disk.sweep(folder, older_than=written - _HOUR)

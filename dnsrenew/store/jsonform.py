@@ -1,0 +1,112 @@
+"""JSON files of our own: strict when read, so that a damaged one is known as such and never guessed at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+from dnsrenew.store.disk import LIMIT
+
+_EARLIEST: Final = 1970
+
+
+class Damaged(Exception):
+    """A file that is not what we write; ``str()`` says why."""
+
+
+class Newer(Exception):
+    """A file of a later dnsrenew.
+
+    :ivar schema: its number.
+    """
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(f"schema {schema}")
+        self.schema = schema
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise Damaged(f"it holds {constant}")
+
+
+_decoder: Final = json.JSONDecoder(parse_constant=_refuse)  # one, because json.loads would make one a call
+
+
+def load(data: bytes, schema: int) -> dict[str, Any]:
+    """Return the object in the file, without its schema number.
+
+    :raises Damaged: when it is no JSON object with a schema number.
+    :raises Newer: when its schema number is above ``schema``.
+    """
+    if len(data) > LIMIT:
+        raise Damaged(f"it is larger than {LIMIT} octets")
+    if not data:
+        raise Damaged("it is empty")
+    try:
+        text = data.decode("utf-8")
+        form = _decoder.decode(text)
+        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read and never be printed
+            dump(form)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"it is not JSON ({type(error).__name__})") from None
+    if not isinstance(form, dict):
+        raise Damaged("it is not a JSON object")
+    number = form.pop("schema", None)
+    if type(number) is not int or number < 1:
+        raise Damaged("it has no schema number")
+    if number > schema:
+        raise Newer(number)
+    return form
+
+
+def dump(form: Mapping[str, Any]) -> bytes:
+    """Return the file's octets: UTF-8, indented for people, one final newline."""
+    return json.dumps(form, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
+
+
+def whole(value: object) -> int | None:
+    """Check a number of 1 or more, or none."""
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise Damaged("a number is not one")
+
+
+def count(value: object) -> int:
+    """Check a number of 0 or more; none is 0."""
+    return 0 if value in (None, 0) else whole(value) or 0
+
+
+def text(value: object) -> str:
+    """Check a text; none is the empty one."""
+    if value is None:
+        return ""
+    if type(value) is not str:
+        raise Damaged("a text is not one")
+    return value
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Check a list of texts; none is the empty one."""
+    if value is None:
+        return ()
+    if type(value) is not list:
+        raise Damaged("a list is not one")
+    for item in value:
+        if type(item) is not str:
+            raise Damaged("a text in a list is not one")
+    return tuple(value)
+
+
+def time(value: object) -> datetime | None:
+    """Check a time (RFC 3339, UTC, ``Z``), or none."""
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # a TypeError is one of the answers
+    except (TypeError, ValueError):
+        raise Damaged("a time is not one") from None
+    if moment.tzinfo is not UTC or moment.year < _EARLIEST:
+        raise Damaged("a time is not in UTC")
+    return moment

@@ -1,0 +1,37 @@
+"""What is said when a file of ours is not what we wrote."""
+
+from __future__ import annotations
+
+import os
+
+from dnsrenew.errors import StoreError
+from dnsrenew.model import Notice
+from dnsrenew.store.disk import Disk
+
+
+def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
+    """Put a damaged file aside and return what a person should know of it.
+
+    :param why: what is wrong with it: ``it is empty``.
+    :param then: what happens now, as a sentence.
+    """
+    try:
+        kept = disk.set_aside(path)
+    except StoreError as error:
+        # Who may only read (`status`) gets the answer all the same; the next run puts it aside.
+        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", f"It could not be renamed: {error.message}")
+    return Notice(
+        "store-damaged",
+        f"{path} is damaged: {why}. {then}",
+        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
+    )
+
+
+def newer_schema(path: str, schema: int, known: int) -> StoreError:
+    """Return the error for a file that a later dnsrenew has written: it is never guessed at."""
+    return StoreError(
+        "store-newer",
+        f"{path} was written by a later dnsrenew (schema {schema}; this one knows {known}).",
+        fix="Update dnsrenew, or set `store` to another folder.",
+        evidence={"path": path, "schema": schema, "known": known},
+    )

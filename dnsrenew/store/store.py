@@ -1,0 +1,321 @@
+"""The store: certificates with their versions and states, accounts, locks (contract, section 5).
+
+fsyncs, in order; a renewal has 9, the first one with a new account and a new store 16:
+
+==========================================  ==  =================================================
+the store's own folder and its entry         2  once; one more for each folder above it that is made
+a new account                                3  key, folder, the folder's entry
+its URL                                      1  account.json
+a new certificate                            1  the entry of its folder
+a version                                    7  5 files, their folder, its number
+``current`` and ``state.json``               2  state.json, and the folder that holds both
+==========================================  ==  =================================================
+
+``current`` and ``state.json`` share an fsync: whatever a power cut keeps of the two renames, each
+names a version that is whole, and :meth:`Store.mend` brings them together.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.model import Certificate, CertificateSpec, Notice
+from dnsrenew.store import locks
+from dnsrenew.store.accounts import AccountFolder
+from dnsrenew.store.disk import PRIVATE, Disk
+from dnsrenew.store.folders import Folders
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import Layout, check_name
+from dnsrenew.store.notices import newer_schema, set_aside
+from dnsrenew.store.state import SCHEMA, Meta, State
+from dnsrenew.store.versions import Versions
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from dnsrenew import x509
+    from dnsrenew.context import Context
+
+ZONE_WAIT: Final = 3600.0
+"""Seconds to wait for another certificate that writes to the same zone: each takes as long as its DNS host."""
+
+
+class Store:
+    """A folder on disk. Thread-safe; whoever writes to a certificate holds its lock.
+
+    :param path: the folder; it is made when something is written.
+    :param disk: how the disk is reached; tests count, fail and kill there.
+    :param windows: whether ``current`` is a folder with copies instead of a symbolic link.
+    """
+
+    def __init__(self, path: Path | str, *, disk: Disk | None = None, windows: bool = os.name == "nt") -> None:
+        self._layout = Layout(os.fspath(path))
+        self._disk = disk or Disk()
+        self._folders = Folders(self._disk, self._layout)
+        self._windows = windows
+        self._notices: dict[str, tuple[Notice, ...]] = {}
+
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+        return Path(self._layout.root)
+
+    # ── before an order ─────────────────────────────────────────────────────────────────
+
+    def prove_writable(self, name: str | None = None) -> None:
+        """Write to the store and remove it again, so that nothing is ordered that could not be kept.
+
+        :param name: the certificate that is about to be renewed; its lock is held.
+        :raises StoreError: it cannot be written, is full, read-only, or a file stands where a folder should be.
+        """
+        self._folders.prove_writable(name)
+
+    # ── locks ───────────────────────────────────────────────────────────────────────────
+
+    def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude other runs and threads from a certificate.
+
+        :param wait: seconds to wait for them; 0: not at all.
+        :raises LockedError: ``locked``; evidence tells pid, host and since when.
+        :raises StoreError: the lock's file cannot be made, or the name is bad.
+        :raises Cancelled: called away while waiting.
+        """
+        return self._lock(f"certificate-{check_name(name)}", f"certificate {name}", context, wait)
+
+    def lock_zone(self, zone: str, *, context: Context, wait: float = ZONE_WAIT) -> AbstractContextManager[None]:
+        """Exclude others from a DNS zone whose host takes one value, or one writer, at a time.
+
+        :raises LockedError: somebody else has it for longer than ``wait`` seconds.
+        :raises StoreError: the lock's file cannot be made.
+        :raises Cancelled: called away while waiting.
+        """
+        return self._lock(self._layout.zone_lock(zone), f"DNS zone {zone}", context, wait)
+
+    def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
+        self._folders.make_base()
+        return locks.hold(self._layout.lock(name), what, wait=wait, context=context)
+
+    # ── accounts ────────────────────────────────────────────────────────────────────────
+
+    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFolder:
+        """Return the store of the account at a CA directory.
+
+        :param context: heeded while waiting for the account's lock, and told of a damaged file.
+        """
+        return AccountFolder(self._disk, self._layout, ca_name, directory_url, context=context)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────
+
+    def names(self) -> list[str]:
+        """Return the names of the certificates in the store, sorted."""
+        return sorted(self._layout.fitting(self._disk.names(self._layout.certificates)))
+
+    def read_state(self, name: str) -> State:
+        """Return what is known of a certificate: the empty state where there is none.
+
+        A damaged state.json is set aside, said in ``notices`` (as long as this store lives) and made anew
+        from what stands.
+
+        :raises StoreError: it cannot be read, is of a later dnsrenew (``store-newer``), or the name is bad.
+        """
+        path = self._layout.state(name)
+        try:
+            data = self._read_state_file(path)
+            if data is None:
+                return self._state_from_versions(name)
+            state = State.from_json(data)
+        except Damaged as damage:
+            then = "It is made anew from the certificates in the store."
+            self._say(name, set_aside(self._disk, path, str(damage), then))
+            return self._state_from_versions(name)
+        except Newer as error:
+            raise newer_schema(path, error.schema, SCHEMA) from None
+        return replace(state, notices=self._notices[name]) if name in self._notices else state
+
+    def _read_state_file(self, path: str) -> bytes | None:
+        try:
+            return self._disk.read(path)
+        except StoreError as error:
+            if error.code == "store-not-a-file":
+                raise Damaged("it is a folder") from None
+            raise
+
+    def _state_from_versions(self, name: str) -> State:
+        versions = self._versions(name)
+        notices = self._notices.get(name, ())
+        for number in reversed(versions.numbers()):
+            meta = versions.meta(number)
+            if meta is not None:
+                return replace(State().renewed(number, meta), rebuilt=True, notices=notices)
+        return State(notices=notices)
+
+    def is_whole(self, name: str, state: State) -> bool:
+        """Tell whether the version in force is there: one system call, for its key."""
+        if state.version is None:
+            return False
+        try:
+            return os.stat(f"{self._layout.certificate(name)}/versions/{state.version}/privkey.pem").st_size > 0
+        except OSError:
+            return False
+
+    def current(self, name: str) -> Path:
+        """Return the folder that other programs read."""
+        return Path(self._layout.certificate(name), "current")
+
+    def certificate(self, name: str, state: State) -> Certificate | None:
+        """Return the certificate in force, with paths into its version; None where its key is not there."""
+        if not self.is_whole(name, state) or state.not_before is None or state.not_after is None:
+            return None
+        folder = Path(self._versions(name).path(state.version or 0))
+        return Certificate(
+            name=name,
+            domains=state.domains,
+            issuer=state.issuer,
+            serial=state.serial,
+            not_before=state.not_before,
+            not_after=state.not_after,
+            path=self.current(name),
+            certificate_path=folder / "cert.pem",
+            chain_path=folder / "chain.pem",
+            fullchain_path=folder / "fullchain.pem",
+            private_key_path=folder / "privkey.pem",
+        )
+
+    # ── writing; the certificate's lock is held ─────────────────────────────────────────
+
+    def write_state(self, name: str, state: State) -> None:
+        """Replace state.json, durably.
+
+        :raises StoreError: it cannot be written; the old one stands.
+        """
+        folder = self._folders.make_certificate(name)
+        self._disk.sweep(folder)
+        self._disk.write(self._layout.state(name), state.to_json(), PRIVATE)
+        self._disk.sync_folder(folder)
+
+    def note_failure(self, name: str, code: str, message: str, now: datetime) -> None:
+        """Remember a failure.
+
+        :raises StoreError: it cannot be written.
+        """
+        self.write_state(name, self.read_state(name).failed(code, message, now))
+
+    def keep(self, spec: CertificateSpec, ca: str, fullchain_pem: str, key_pem: bytes, facts: x509.Facts) -> State:
+        """Store a new certificate and put it into force; the old one stays in force and whole until then.
+
+        :param ca: name of the CA that issued it.
+        :param facts: what the certificate says of itself.
+        :raises StoreError: it cannot be written; the old one stands.
+        """
+        meta = Meta(
+            issuer=facts.issuer,
+            serial=facts.serial,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+            domains=spec.domains,
+            identifiers=spec.identifiers,
+            ca=ca,
+            key=spec.key,
+        )
+        return self.activate(spec.name, self.add_version(spec.name, fullchain_pem, key_pem, meta), meta)
+
+    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta) -> int:
+        """Write a version, whole and durable, and return its number; it is not in force yet.
+
+        :raises StoreError: it cannot be written; nothing has changed.
+        """
+        self._folders.make_certificate(name)
+        state = self.read_state(name)
+        above = max(state.version or 0, state.switching or 0)
+        return self._versions(name).add(fullchain_pem, key_pem, meta, above=above)
+
+    def activate(self, name: str, number: int, meta: Meta) -> State:
+        """Put a version into force: ``current``, then state.json; then remove versions that are too old.
+
+        :raises StoreError: it cannot be written; the old one stands.
+        """
+        state = self.read_state(name)
+        if self._windows:
+            self.write_state(name, replace(state, switching=number))
+        state = self._point_current(name, number, state.renewed(number, meta))
+        self.write_state(name, state)
+        self._versions(name).prune(number)
+        return state
+
+    def _point_current(self, name: str, number: int, state: State) -> State:
+        try:
+            aside = self._versions(name).point_current(number)
+        except StoreError as error:
+            if not self._windows:
+                raise
+            # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
+            self._say(name, _current_behind(self.current(name), error))
+            return replace(state, switching=number, notices=self._notices[name])
+        if aside is not None:
+            self._say(name, _foreign_current(self.current(name), aside))
+        return replace(state, notices=self._notices.get(name, ()))
+
+    def mend(self, name: str, state: State, context: Context) -> None:
+        """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
+
+        Costs one system call where all is well. Where another run holds the lock, or the store cannot be
+        written, it is left to the next run. The caller does not hold the lock.
+        """
+        if not self._is_amiss(name, state):
+            return
+        try:
+            with self.lock(name, context=context):
+                self._mend(name)
+        except (LockedError, StoreError):
+            return
+
+    def _is_amiss(self, name: str, state: State) -> bool:
+        number = state.switching or state.version
+        if number is None:
+            return False
+        versions = self._versions(name)
+        is_well = state.switching is None and not state.rebuilt and versions.current_is(number)
+        return not is_well and versions.is_complete(number)
+
+    def _mend(self, name: str) -> None:
+        state = self.read_state(name)
+        number = state.switching or state.version
+        if number is None or not self._is_amiss(name, state):  # another run was faster
+            return
+        if number != state.version:  # it was being copied, and is whole: go on from there
+            meta = self._versions(name).meta(number)
+            if meta is None:
+                return
+            state = state.renewed(number, meta)
+        self.write_state(name, self._point_current(name, number, replace(state, switching=None)))
+
+    # ── small things ────────────────────────────────────────────────────────────────────
+
+    def _versions(self, name: str) -> Versions:
+        return Versions(self._disk, self._layout.certificate(name), windows=self._windows)
+
+    def _say(self, name: str, notice: Notice) -> None:
+        said = self._notices.get(name, ())
+        if notice not in said:
+            self._notices[name] = (*said, notice)
+
+
+def _current_behind(current: Path, error: StoreError) -> Notice:
+    return Notice(
+        "current-behind",
+        f"{current} could not be brought up to date: {error.message}",
+        "Close the program that has a file in it open; the next run copies the new certificate.",
+    )
+
+
+def _foreign_current(current: Path, kept: str) -> Notice:
+    return Notice(
+        "store-damaged",
+        f"{current} was not what dnsrenew had put there, and was made anew.",
+        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
+    )

@@ -1,0 +1,182 @@
+"""The one place where an ``OSError`` becomes a :class:`~dnsrenew.errors.StoreError` that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+from dnsrenew.errors import StoreError
+
+_FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_DENIED: Final = {errno.EACCES, errno.EPERM}
+_NOT_A_FOLDER: Final = {errno.ENOTDIR, errno.EEXIST}
+_LINK: Final = {errno.ELOOP, getattr(errno, "EMLINK", errno.ELOOP)}  # BSD says EMLINK for O_NOFOLLOW
+
+
+def translate(error: OSError, path: str, operation: str) -> StoreError:
+    """Return the error of the house for one of the operating system.
+
+    :param path: what was worked on.
+    :param operation: what was done to it, as :class:`~dnsrenew.store.disk.Disk` calls it.
+    """
+    code, message, fix = _explain(error, path, operation)
+    kind = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    evidence = {"path": path, "operation": operation, "errno": kind, "cause": f"{type(error).__name__}: {_said(error)}"}
+    return StoreError(code, message, fix=fix, evidence=evidence)
+
+
+def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
+    number = error.errno
+    if number in _FULL:
+        return (
+            "store-full",
+            f"{path} cannot be written: {_said(error)}.",
+            f"Free some space (or inodes, or quota) on the disk that holds {os.path.dirname(path)}.",
+        )
+    if number == errno.EROFS:
+        return (
+            "store-read-only",
+            f"{path} cannot be written: its file system is read-only.",
+            f"Mount {_existing(path)} read-write (in a systemd unit: ReadWritePaths=), or set `store` elsewhere.",
+        )
+    if number in _DENIED:
+        return _denied(path, reading=operation in {"read", "list"})
+    if number in _NOT_A_FOLDER:
+        return not_a_folder(_not_a_folder(path))
+    if number == errno.EISDIR:
+        return (
+            "store-not-a-file",
+            f"{path} should be a file, and is a folder.",
+            f"Move the folder {path} out of the way.",
+        )
+    return _strange(error, path)
+
+
+def _strange(error: OSError, path: str) -> tuple[str, str, str]:
+    number = error.errno
+    if number in _LINK:
+        return symlink(path)
+    if number == errno.ENOENT:
+        return (
+            "store-vanished",
+            f"{path} is gone, or the folder it should be in.",
+            "Leave the store alone while dnsrenew runs, and run it again.",
+        )
+    if number == errno.EIO:
+        return (
+            "store-io-error",
+            f"The disk failed at {path}: {_said(error)}.",
+            f"Check the disk that holds {_existing(path)} (dmesg, smartctl), or set `store` to a folder on another.",
+        )
+    return (
+        "store-failed",
+        f"The operating system refused to work on {path}: {_said(error)}.",
+        "Put right what the operating system complains about, or set `store` to another folder.",
+    )
+
+
+def not_a_folder(path: str) -> tuple[str, str, str]:
+    """Return code, message and fix for something that stands where a folder should be."""
+    return (
+        "store-not-a-folder",
+        f"{path} should be a folder, and is a file.",
+        f"Move the file {path} out of the way, or set `store` to another folder.",
+    )
+
+
+def symlink(path: str) -> tuple[str, str, str]:
+    """Return code, message and fix for a link that would lead out of the store."""
+    return (
+        "store-symlink",
+        f"{path} is a symbolic link, and dnsrenew follows none inside its store.",
+        f"Replace the link {path} by what it points to (the store itself may be a link).",
+    )
+
+
+def not_private(path: str) -> StoreError:
+    """Return the error for a folder that others can write and whose mode we may not change."""
+    info = os.stat(path)
+    owner, mode = _owner(info), stat.S_IMODE(info.st_mode)
+    return StoreError(
+        "store-not-private",
+        f"{path} can be written by others (owner {owner}, mode {mode:04o}), and its mode cannot be changed.",
+        fix=f"Give it to the user that runs dnsrenew and close it: chown {_user()} {path} && chmod 700 {path}",
+        evidence={"path": path, "owner": owner, "mode": f"{mode:04o}"},
+    )
+
+
+def raised(form: tuple[str, str, str], **evidence: object) -> StoreError:
+    """Return a :class:`StoreError` of code, message and fix."""
+    code, message, fix = form
+    return StoreError(code, message, fix=fix, evidence=evidence)
+
+
+def _denied(path: str, *, reading: bool) -> tuple[str, str, str]:
+    code, verb = ("store-unreadable", "read") if reading else ("store-not-writable", "written")
+    culprit, user = _blocking(path, reading=reading), _user()
+    try:
+        info = os.stat(culprit)
+    except OSError:
+        return code, f"{path} cannot be {verb} by {user}.", f"Give {user} the right to use {os.path.dirname(path)}."
+    if os.name == "nt":
+        return code, f"{path} cannot be {verb} by {user}.", f"Give {user} full control of {culprit}."
+    owner, mode = _owner(info), stat.S_IMODE(info.st_mode)
+    message = f"{path} cannot be {verb}: {culprit} belongs to {owner} (mode {mode:04o}), and dnsrenew runs as {user}."
+    wanted = stat.S_IRWXU if stat.S_ISDIR(info.st_mode) else stat.S_IRUSR
+    if os.geteuid() not in {info.st_uid, 0}:
+        return code, message, f"Run dnsrenew as {owner}, or give the folder to {user}: sudo chown -R {user} {culprit}"
+    if mode & wanted != wanted and os.geteuid() != 0:
+        return code, message, f"Let its owner in: chmod u+rwX {culprit}"
+    return code, message, f"Look for what forbids it ({culprit}: an immutable flag, an ACL, AppArmor or SELinux)."
+
+
+def _blocking(path: str, *, reading: bool) -> str:
+    """Return the folder or file whose rights stand in the way."""
+    folder = os.path.dirname(path)
+    for ancestor in _ancestors(folder):
+        if os.path.isdir(ancestor) and not os.access(ancestor, os.X_OK):
+            return ancestor
+    return path if reading and os.path.lexists(path) else _existing(folder)
+
+
+def _not_a_folder(path: str) -> str:
+    """Return the first part of the path that exists and is no folder."""
+    return next((part for part in _ancestors(path) if os.path.lexists(part) and not os.path.isdir(part)), path)
+
+
+def _existing(path: str) -> str:
+    """Return the path, or the nearest folder above it that exists."""
+    return next((part for part in reversed(_ancestors(path)) if os.path.lexists(part)), path)
+
+
+def _ancestors(path: str) -> list[str]:
+    """Return the path and the folders above it, the topmost first."""
+    parts = [path]
+    while (upper := os.path.dirname(parts[-1])) != parts[-1]:
+        parts.append(upper)
+    return parts[::-1]
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _user() -> str:
+    if os.name == "nt":
+        return os.environ.get("USERNAME", "the user that runs dnsrenew")
+    return _name_of(os.geteuid())
+
+
+def _owner(info: os.stat_result) -> str:
+    return "its owner" if os.name == "nt" else _name_of(info.st_uid)
+
+
+def _name_of(uid: int) -> str:
+    import pwd  # POSIX only, and only when something went wrong
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

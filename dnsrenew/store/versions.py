@@ -1,0 +1,161 @@
+"""The versions of a certificate, and ``current``, which other programs read.
+
+A version is prepared aside, made durable file by file, then the folder, and takes its number by a
+rename that is made durable too: a folder with a number is always whole. 7 fsyncs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from dnsrenew.errors import StoreError
+from dnsrenew.store.disk import PRIVATE, PUBLIC, Disk
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import FILES, META
+from dnsrenew.store.state import Meta
+
+KEEP: Final = 3
+"""How many versions are kept, the one in force among them."""
+
+
+class Versions:
+    """The folder of one certificate.
+
+    :param windows: ``current`` is a folder with copies, because a symbolic link needs rights that few have there.
+    """
+
+    def __init__(self, disk: Disk, folder: str, *, windows: bool) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._windows = windows
+        self._versions = os.path.join(folder, "versions")
+        self._current = os.path.join(folder, "current")
+
+    def path(self, number: int) -> str:
+        """Return the folder of a version."""
+        return os.path.join(self._versions, str(number))
+
+    def numbers(self) -> list[int]:
+        """Return the numbers that are taken, rising."""
+        names = self._disk.names(self._versions)
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and name[0] != "0")
+
+    def is_complete(self, number: int) -> bool:
+        """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link)."""
+        paths = {name: os.path.join(self.path(number), name) for name in FILES}
+        return os.path.isfile(paths.pop("chain.pem")) and all(map(_filled, paths.values()))
+
+    # ── a new version ───────────────────────────────────────────────────────────────────
+
+    def add(self, fullchain_pem: str, key_pem: bytes, meta: Meta, *, above: int) -> int:
+        """Write a version, durably, and return its number: above all that stand, and above ``above``."""
+        self._disk.sweep(self._folder)
+        self._disk.sweep(self._versions)
+        from dnsrenew import x509  # slow to load; whoever has a new certificate has loaded it
+
+        leaf, chain = x509.split_chain(fullchain_pem)
+        contents = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
+        aside = self._disk.new_folder(self._versions)
+        try:
+            for name, data in contents.items():
+                self._disk.create(os.path.join(aside, name), data.encode("ascii"), PUBLIC)
+            self._disk.create(os.path.join(aside, "privkey.pem"), key_pem, PRIVATE)
+            self._disk.create(os.path.join(aside, META), meta.to_json(), PRIVATE)
+            self._disk.sync_folder(aside)
+            number = max([above, *self.numbers()]) + 1
+            self._disk.rename(aside, self.path(number))
+        except BaseException:
+            self._disk.discard(aside)
+            raise
+        self._disk.sync_folder(self._versions)
+        return number
+
+    def meta(self, number: int) -> Meta | None:
+        """Return what is known of a version, by its PEM files where meta.json is damaged; None: it is not whole."""
+        if not self.is_complete(number):
+            return None
+        data = self._disk.read(os.path.join(self.path(number), META))
+        try:
+            return Meta.from_json(data or b"")
+        except (Damaged, Newer):
+            return self._meta_from_pem(number)
+
+    def _meta_from_pem(self, number: int) -> Meta | None:
+        from dnsrenew import x509  # slow to load, and hardly ever needed
+
+        try:
+            facts = x509.read_certificate(self._disk.read(os.path.join(self.path(number), "cert.pem")) or b"")
+            key = x509.key_from_pem(self._disk.read(os.path.join(self.path(number), "privkey.pem")) or b"")
+        except ValueError:
+            return None
+        return Meta(
+            issuer=facts.issuer,
+            serial=facts.serial,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+            domains=facts.names,
+            identifiers=facts.names,
+            key=x509.key_kind(key) or "",
+        )
+
+    def prune(self, in_force: int) -> None:
+        """Remove all versions but the newest :data:`KEEP` and the one in force; close keys that stood open.
+
+        What cannot be removed stays until the next time: it must not fail a renewal that is done.
+        """
+        try:
+            numbers = self.numbers()
+            for number in numbers[:-KEEP]:
+                if number != in_force:
+                    self._remove(number)
+            for number in numbers[-KEEP:]:
+                self._disk.make_private(os.path.join(self.path(number), "privkey.pem"))
+        except StoreError:
+            return
+
+    def _remove(self, number: int) -> None:
+        # Under a name of its own first, so that half a version never bears a number.
+        aside = self._disk.new_folder(self._versions)
+        gone = os.path.join(aside, str(number))
+        self._disk.rename(self.path(number), gone)
+        self._disk.remove(aside)
+
+    # ── current ─────────────────────────────────────────────────────────────────────────
+
+    def current_is(self, number: int) -> bool:
+        """Tell whether ``current`` leads to a version; one system call. Of copies: whether they are there."""
+        if self._windows:
+            return not os.path.islink(self._current) and _filled(os.path.join(self._current, "privkey.pem"))
+        try:
+            return os.readlink(self._current) == f"versions/{number}"
+        except OSError:
+            return False
+
+    def point_current(self, number: int) -> str | None:
+        """Let ``current`` be a version; not yet durable. Return where a foreign thing in its place was put."""
+        is_link = os.path.islink(self._current)
+        aside = None
+        if os.path.lexists(self._current) and is_link == self._windows:
+            aside = self._disk.set_aside(self._current)
+        if self._windows:
+            self._copy_current(number)
+        else:
+            self._disk.point(self._current, f"versions/{number}")
+        return aside
+
+    def _copy_current(self, number: int) -> None:
+        self._disk.folder(self._current)
+        self._disk.sweep(self._current)
+        for name in ("privkey.pem", "cert.pem", "chain.pem", "fullchain.pem", META):
+            data = self._disk.read(os.path.join(self.path(number), name)) or b""
+            mode = PUBLIC if name in FILES and name != "privkey.pem" else PRIVATE
+            self._disk.write(os.path.join(self._current, name), data, mode)
+        self._disk.sync_folder(self._current)
+
+
+def _filled(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
