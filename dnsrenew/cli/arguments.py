@@ -1,0 +1,228 @@
+"""The command line: its commands, their flags, and what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Never
+
+from dnsrenew.cli.later import LATER
+from dnsrenew.errors import ConfigError
+
+WAIT_LONG: Final = 86_400.0
+"""What ``--wait`` without a number means (seconds)."""
+
+_VALUED: Final = ("--config",)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would print and exit."""
+
+    def error(self, message: str) -> Never:
+        raise usage(_in_words(message), self.prog)
+
+
+def usage(message: str, prog: str = "dnsrenew") -> ConfigError:
+    """Return the error for a wrong use of the command line."""
+    return ConfigError("usage", message, fix=f"Run: {prog} --help", evidence={"command": prog})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of today.
+
+    :ivar summary: one line for the list.
+    :ivar names: what it takes besides flags.
+    :ivar example: shown by its ``--help``.
+    """
+
+    summary: str
+    names: str
+    example: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+def _renew(parser: argparse.ArgumentParser) -> None:
+    which, flags = parser.add_argument_group("which"), parser.add_argument_group("how")
+    which.add_argument("names", nargs="*", metavar="NAME", help="certificates to look at; all, if none is named")
+    flags.add_argument(
+        "--force", action="store_true", help="renew although not due (several certificates: name some, or --all)"
+    )
+    flags.add_argument("--all", action="store_true", help="with --force: really all of them")
+    flags.add_argument(
+        "--now", action="store_true", help="do not wait after an earlier failure (this version never does)"
+    )
+    flags.add_argument("--dry-run", action="store_true", help="rehearse; comes in a later version")
+    flags.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
+    flags.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help="wait for another run that holds a lock: S seconds, without S up to a day")  # fmt: skip
+    flags.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help="start after a random time up to S seconds")  # fmt: skip
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    which, flags = parser.add_argument_group("which"), parser.add_argument_group("how")
+    which.add_argument("names", nargs="*", metavar="NAME", help="certificates to show; all, if none is named")
+    flags.add_argument("--check", action="store_true", help="exit status 1 if one is missing, expired, overdue, revoked or failing")  # fmt: skip
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    """Take nothing of its own."""
+
+
+def _providers(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_argument_group("which")
+    which.add_argument("names", nargs="?", metavar="NAME", help="one DNS host: what it needs, a block to copy, its limits")  # fmt: skip
+
+
+COMMANDS: Final = {
+    "renew": Command("obtain what is missing, renew what is due", "[NAME …]", "dnsrenew renew              # what a timer runs\n  dnsrenew renew home --force # one certificate, now", _renew),
+    "status": Command("show every certificate, its expiry and its next renewal", "[NAME …]", "dnsrenew status\n  dnsrenew status --check     # for a monitor: exit status 1 if something needs a person", _status),
+    "check": Command("read the configuration and all its secrets; sends nothing", "", "dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", _check),
+    "providers": Command("list the DNS hosts, or show what one needs", "[NAME]", "dnsrenew providers\n  dnsrenew providers cloudflare", _providers),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for.
+
+    :ivar command: the command, or None.
+    :ivar options: its flags; those of every command are always there.
+    :ivar parser: knows the help of the command.
+    """
+
+    command: str | None
+    options: argparse.Namespace
+    parser: argparse.ArgumentParser
+
+
+def parse(argv: Sequence[str], columns: int) -> Request:
+    """Read the command line; flags of every command may stand before the command.
+
+    :raises ConfigError: ``usage``.
+    """
+    before, command, after = _split(argv)
+    if command is not None and command not in COMMANDS and command not in LATER:
+        raise usage(f"There is no command {command!r}.{_nearest(command, [*COMMANDS, *LATER])}")
+    parser = _parser(command, columns)
+    if command in LATER:  # its flags come later too
+        options, _ = parser.parse_known_args([*before, *after])
+    else:
+        options = parser.parse_intermixed_args([*before, *_with_wait(after)])
+    return Request(command, options, parser)
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Return what stands before the command, the command, and what follows."""
+    skip = False
+    for place, word in enumerate(argv):
+        if not skip and not word.startswith("-"):
+            return list(argv[:place]), word, list(argv[place + 1 :])
+        skip = word in _VALUED and not skip
+    return list(argv), None, []
+
+
+def _with_wait(words: list[str]) -> list[str]:
+    """Let ``--wait NAME`` mean what it looks like: the flag, and then a certificate."""
+    done = []
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ""
+        alone = word == "--wait" and following and not following.startswith("-") and not _is_number(following)
+        done.append(f"--wait={WAIT_LONG:.0f}" if alone else word)
+    return done
+
+
+def _parser(command: str | None, columns: int) -> argparse.ArgumentParser:
+    known = COMMANDS.get(command or "")
+    parser = _Parser(
+        prog=f"dnsrenew {command}" if command else "dnsrenew",
+        usage=" ".join(filter(None, ("dnsrenew", command, known.names, "[options]"))) if known else None,
+        description=f"{known.summary[0].upper()}{known.summary[1:]}." if known else LATER.get(command or ""),
+        epilog=f"Example:\n  {known.example}" if known else None,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 24, min(columns, 100) - 2),
+        allow_abbrev=False,
+        add_help=False,
+    )
+    if known:
+        known.add(parser)
+    common = parser.add_argument_group("for every command")
+    common.add_argument("--config", metavar="FILE", help="the configuration, instead of looking for one")
+    common.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    loud = common.add_mutually_exclusive_group()
+    loud.add_argument("-v", "--verbose", action="count", default=0, help="tell more (-vv: for a report of a bug)")
+    loud.add_argument("-q", "--quiet", action="store_true", help="tell only errors and warnings")
+    common.add_argument("--no-color", action="store_true", help="no colours (also: NO_COLOR=1)")
+    common.add_argument("-h", "--help", action="store_true", help="show this")
+    if command is None:
+        common.add_argument("--version", action="store_true", help="show the version")
+    return parser
+
+
+def top_help() -> str:
+    """Return the help of the program itself."""
+    room = max(map(len, [*COMMANDS, *LATER])) + 2
+    now = "\n".join(f"  {name:{room}}{command.summary}" for name, command in COMMANDS.items())
+    later = "\n".join(f"  {name:{room}}{what.partition(':')[0]}" for name, what in LATER.items())
+    return f"""\
+usage: dnsrenew COMMAND [options]
+
+TLS certificates by ACME DNS-01: obtained, renewed, put where they are used.
+
+Commands:
+{now}
+
+Comes later:
+{later}
+
+For every command:
+  --config FILE  the configuration; otherwise $DNSRENEW_CONFIG, ./dnsrenew.toml, the user's
+                 config folder, /etc/dnsrenew/dnsrenew.toml
+  --json         one JSON document on standard output
+  -v, -vv        tell more; -q, --quiet: only errors and warnings
+  --no-color     no colours (also: NO_COLOR=1)
+  -h, --help     help, of the program or of a command
+  --version      the version
+
+Example:
+  dnsrenew providers cloudflare   # what the DNS host needs, a block to copy
+  dnsrenew check                  # is the configuration right?
+  dnsrenew renew                  # the certificates; run it once a day
+"""
+
+
+def _in_words(message: str) -> str:
+    """Return what argparse found, as a sentence."""
+    if message.startswith("unrecognized arguments: "):
+        word = message.partition(": ")[2].split(" ")[0]
+        flags = ["--force", "--all", "--now", "--dry-run", "--workers", "--wait", "--jitter", "--check"]
+        flags += ["--config", "--json", "--verbose", "--quiet", "--no-color", "--help"]
+        hint = _nearest(word.partition("=")[0], flags) if word.startswith("-") else ""
+        return f"Unknown here: {message.partition(': ')[2]}.{hint}"
+    return f"{message[0].upper()}{message[1:]}."
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    import difflib  # wanted only after a mistake
+
+    close = difflib.get_close_matches(word, words, 1, 0.5)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(word: str) -> float:
+    if not _is_number(word) or not 0 <= float(word) < 1e9:  # noqa: PLR2004  # also sorts out nan and inf
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds")
+    return float(word)
+
+
+def _workers(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 1000:  # noqa: PLR2004  # threads, after all
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to 1000")
+    return int(word)

@@ -1,0 +1,31 @@
+"""``dnsrenew check``: the configuration and its secrets; nothing is sent anywhere."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import green
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.settings import Session
+
+
+def check(session: Session) -> int:
+    """Check the configuration; return the exit status.
+
+    :raises ConfigError: with all mistakes.
+    """
+    from dnsrenew.config import config_error, resolve_all_secrets
+
+    config = session.config()
+    mistakes = session.interrupt.run(partial(resolve_all_secrets, config))
+    if mistakes:
+        raise config_error(mistakes)
+    session.screen.document({"ok": True})
+    if not session.screen.quiet:
+        certificates = text.count(len(config.certificates), "certificate")
+        accounts = text.count(len(config.accounts), "DNS account")
+        session.screen.result(f"{green('✓')} {config.path} is right: {certificates}, {accounts}, all secrets readable")
+    return 0

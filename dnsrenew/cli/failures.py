@@ -1,0 +1,71 @@
+"""Errors as people read them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import Screen, bold, dim, red, yellow
+from dnsrenew.errors import Cancelled, DnsRenewError
+
+
+def tell(screen: Screen, error: DnsRenewError) -> None:
+    """Say an error that came before any certificate: on standard error, and as the JSON document."""
+    columns, _ = screen.err.size()
+    mistakes = error.evidence.get("mistakes")
+    if isinstance(mistakes, list) and mistakes:
+        for line in error.message.splitlines():  # one a mistake: FILE:LINE: key: …; never broken, for editors and grep
+            screen.say(line)
+        screen.say(f"{yellow('→')} {error.fix.strip()}")
+    elif isinstance(error, Cancelled):
+        screen.say(f"{yellow('!')} {error.message} {error.fix}")
+    else:
+        screen.say("\n".join(text.wrap(error.message.strip(), columns, f"{red('✗')} ", "  ")))
+        screen.say("\n".join(text.wrap(error.fix.strip(), columns, f"{yellow('→')} ", "  ")))
+    if screen.verbose:
+        screen.say(dim(details(error)))
+    screen.error(error)
+
+
+def details(error: DnsRenewError) -> str:
+    """Return what ``-v`` adds: the code, and what the error was concluded from."""
+    evidence = {key: value for key, value in error.evidence.items() if key != "mistakes"}
+    return f"  {error.code} {json.dumps(evidence, ensure_ascii=False, default=str) if evidence else ''}".rstrip()
+
+
+def block(
+    head: str, rows: list[tuple[str, str]], error: DnsRenewError, columns: int | None, *, verbose: bool
+) -> list[str]:
+    """Return a headline, then what was tried, what stopped it and the one thing to do."""
+    rows = [*rows, ("stopped by", error.message.strip()), (bold("what to do"), bold(error.fix.strip()))]
+    lines = [head, *text.fields(rows, columns)]
+    return [*lines, dim(details(error))] if verbose else lines
+
+
+def unexpected(error: BaseException, screen: Screen) -> DnsRenewError:
+    """Translate what should not have happened; its text may hold anything, so it is shown with ``-vv`` only."""
+    if screen.verbose > 1:
+        screen.say("".join(traceback.format_exception(error)).rstrip())
+    return DnsRenewError(
+        "internal-error",
+        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
+        fix="Run it again with -vv and report what it prints.",
+        evidence={"cause": type(error).__name__},
+    )
+
+
+class LogLines(logging.Handler):
+    """Our log on standard error: warnings always, more with ``-v``, all and tracebacks with ``-vv``."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__([logging.WARNING, logging.INFO, logging.DEBUG][min(screen.verbose, 2)])
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        words = f"{record.name}: {record.getMessage()}"
+        if record.exc_info and self._screen.verbose > 1:
+            words += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        self._screen.say(dim(words) if record.levelno < logging.WARNING else f"{yellow('!')} {words}")

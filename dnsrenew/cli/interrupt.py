@@ -1,0 +1,109 @@
+"""Ctrl-C and SIGTERM: the first asks to stop and clean up, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, Self, TypeVar
+
+from dnsrenew import workers
+from dnsrenew.errors import Cancelled
+
+T = TypeVar("T")
+
+PATIENCE: Final = 10.0
+"""Seconds that putting things back may take before it is left behind; renewals allow themselves less."""
+
+_STATUS: Final = {"SIGINT": 130, "SIGBREAK": 130, "SIGTERM": 143, "SIGHUP": 129}
+
+
+class Interrupt:
+    """Handles the signals while it is entered.
+
+    :ivar cancel: set by the first signal; the main thread must not wait for it (the handler would need its lock).
+    :ivar status: the exit status that the first signal asks for, or None.
+    :ivar last_words: called before the second signal ends the process; must not lock anything.
+    """
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self.status: int | None = None
+        self.last_words: Callable[[], None] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for name in _STATUS:
+                number = getattr(signal, name, None)
+                if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
+                    continue
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.status is None:
+            self.status = _STATUS[signal.Signals(number).name]
+            self.cancel.set()
+            return
+        if self.last_words is not None:
+            self.last_words()
+        os._exit(self.status)
+
+    def check(self) -> None:
+        """Raise when a signal has come.
+
+        :raises Cancelled: then.
+        """
+        if self.cancel.is_set():
+            raise _cancelled()
+
+    def run(self, function: Callable[[], T], *, cleans_up: bool = False, tick: Callable[[], None] | None = None) -> T:
+        """Make a call in a thread of its own, so that this one stays able to handle signals.
+
+        :param cleans_up: whether the call watches ``cancel`` itself, and is waited for after a signal.
+        :param tick: called every tenth of a second meanwhile, and once when a signal came.
+        :raises Cancelled: when a signal came and the call was left behind.
+        """
+        self.check()
+        task = workers.start(function)
+        pause = workers.SLICE if tick is None else 0.1
+        waited = 0.0
+        while not task.done.wait(pause if self.status is None else 0.1):
+            if tick is not None:
+                tick()
+            if self.status is not None:
+                waited += 0.1
+                if not cleans_up or waited >= PATIENCE:
+                    raise _cancelled()
+        return task.result()
+
+
+def _cancelled() -> Cancelled:
+    return Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
+
+
+def write_now(descriptor: int, text: str) -> None:
+    """Write past all buffers and locks: for a signal handler."""
+    try:
+        os.write(descriptor, text.encode("ascii", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def standard_descriptors() -> tuple[int, int]:
+    """Return the file descriptors of standard output and standard error, -1 for one that is closed."""
+    found = []
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            found.append(stream.fileno())
+        except (OSError, ValueError, AttributeError):
+            found.append(-1)
+    return found[0], found[1]

@@ -1,0 +1,163 @@
+"""The program: reads the command line, runs the command, and turns whatever happens into an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dnsrenew import __version__
+from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
+from dnsrenew.cli.later import LATER
+from dnsrenew.cli.screen import Screen
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.arguments import Request
+    from dnsrenew.cli.settings import Session
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line and return the exit status."""
+    screen = Screen(json="--json" in argv)  # until the command line is understood
+    with Interrupt() as interrupt:
+        try:
+            request = _parsed(argv, screen)
+            options = request.options
+            screen = Screen(
+                json=options.json, quiet=options.quiet, verbose=options.verbose, colour=not options.no_color
+            )
+            with _tidy(screen, interrupt):
+                status = _answer(request, screen, interrupt)
+        except DnsRenewError as error:
+            status = _failed(error, screen, interrupt)
+        except BaseException as error:  # noqa: BLE001  # the border: no traceback reaches a user
+            status = _unexpected(error, screen, interrupt)
+    return _delivered(status, screen)
+
+
+def _parsed(argv: Sequence[str], screen: Screen) -> Request:
+    from dnsrenew.cli.arguments import parse
+
+    return parse(argv, screen.out.size()[0] or 100)
+
+
+def _answer(request: Request, screen: Screen, interrupt: Interrupt) -> int:
+    options = request.options
+    if request.command is None:
+        return _without_command(request, screen)
+    if options.help:
+        return _show(screen, request.parser.format_help())
+    if request.command in LATER:
+        from dnsrenew.cli.later import comes_later
+
+        raise comes_later(request.command)
+    from dnsrenew.cli.settings import make_session
+
+    return _command(request.command)(make_session(options, screen, interrupt))
+
+
+def _without_command(request: Request, screen: Screen) -> int:
+    from dnsrenew.cli.arguments import top_help, usage
+
+    if request.options.version:
+        screen.document({"dnsrenew": __version__})
+        screen.result(f"dnsrenew {__version__}")
+        return 0
+    if request.options.help:
+        return _show(screen, top_help())
+    if not screen.json:
+        screen.say(top_help().rstrip())
+        return 2
+    raise usage("No command was given.")
+
+
+def _show(screen: Screen, help_text: str) -> int:
+    screen.document({"help": help_text})
+    screen.result(help_text.rstrip())
+    return 0
+
+
+def _command(name: str) -> Callable[[Session], int]:
+    if name == "renew":
+        from dnsrenew.cli.renew import renew
+
+        return renew
+    if name == "status":
+        from dnsrenew.cli.status import status
+
+        return status
+    if name == "check":
+        from dnsrenew.cli.check import check
+
+        return check
+    from dnsrenew.cli.providers import providers
+
+    return providers
+
+
+def _failed(error: DnsRenewError, screen: Screen, interrupt: Interrupt) -> int:
+    from dnsrenew.cli.failures import tell
+
+    tell(screen, error)
+    if isinstance(error, Cancelled):
+        return interrupt.status or 130
+    return 2 if isinstance(error, ConfigError) else 1
+
+
+def _unexpected(error: BaseException, screen: Screen, interrupt: Interrupt) -> int:
+    from dnsrenew.cli import failures
+
+    if isinstance(error, KeyboardInterrupt):
+        error = Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
+        return _failed(error, screen, interrupt)
+    return _failed(failures.unexpected(error, screen), screen, interrupt)
+
+
+def _delivered(status: int, screen: Screen) -> int:
+    """Return the status; a result that could not be written is a failure, a reader that left early is none."""
+    if screen.out.failed:
+        from dnsrenew.cli.screen import red
+
+        screen.say(f"{red('✗')} The result could not be written to standard output: {screen.out.failed}.")
+        return status or 1
+    return status
+
+
+@contextlib.contextmanager
+def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
+    """Keep raw texts of the interpreter and of libraries off the screen, and say last words at a second signal."""
+    from dnsrenew.cli.failures import LogLines
+
+    out, err = standard_descriptors()
+
+    def last_words() -> None:
+        if screen.display is not None:
+            write_now(err, "\x1b[?25h\r\n")
+        if screen.json and not screen.answered:
+            stopped = Cancelled("cancelled", "The run was stopped at once.", fix="Run it again.")
+            write_now(out, json.dumps({"version": 1, "error": stopped.to_dict()}) + "\n")
+
+    interrupt.last_words = last_words
+    ours, everybody, log, silence = logging.getLogger("dnsrenew"), logging.root, LogLines(screen), logging.NullHandler()
+    hooks, level = (threading.excepthook, sys.unraisablehook), ours.level
+    ours.addHandler(log)
+    everybody.addHandler(silence)  # else warnings of foreign libraries go to standard error as they are
+    ours.setLevel(log.level)
+    try:
+        with warnings.catch_warnings():
+            if screen.verbose <= 1:
+                threading.excepthook = sys.unraisablehook = lambda _: None
+                if not sys.warnoptions:
+                    warnings.simplefilter("ignore")
+            yield
+    finally:
+        threading.excepthook, sys.unraisablehook = hooks
+        ours.removeHandler(log)
+        ours.setLevel(level)
+        everybody.removeHandler(silence)

@@ -1,0 +1,119 @@
+"""Progress in plain lines: for logs, pipes and dumb terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import Screen, yellow
+from dnsrenew.cli.story import BAD, LOOK, Line, Story, server_words, warning_words
+from dnsrenew.events import Event
+
+_QUIET_START: Final = 1.0
+"""Seconds of waiting for DNS before anything is said of it: mostly it is over by then."""
+
+_REPEAT: Final = 10.0
+"""Seconds after which a wait is mentioned again although nothing changed."""
+
+
+class Progress:
+    """Takes events and says them; the base of both kinds.
+
+    :param errors: whether a failure's message is said here (else the result has it, on the same screen).
+    """
+
+    def __init__(self, screen: Screen, *, errors: bool = True) -> None:
+        self.screen = screen
+        self.errors = errors
+        self.stories: dict[str, Story] = {}
+        self.many = False
+
+    def __call__(self, event: Event) -> None:
+        """Take the next event."""
+        if event.kind == "run-started":
+            self.many = len(event.data.get("certificates", ())) != 1
+        elif event.kind == "warning":
+            self.warn(event)
+        elif event.certificate is not None and not self.screen.quiet:
+            self._take(event, event.certificate)
+
+    def warn(self, event: Event) -> None:
+        """Say a warning: with ``-q`` too."""
+        where = f"{event.certificate}: " if event.certificate else ""
+        self.screen.say(f"{yellow('!')} {where}{warning_words(event.data)}")
+
+    def tick(self) -> None:
+        """Called every tenth of a second or so."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+    def _take(self, event: Event, name: str) -> None:
+        story = self.stories.get(name)
+        if story is None:
+            story = self.stories[name] = Story(name, self.screen.verbose)
+        line = story.take(event)
+        if event.kind == "certificate-finished":
+            del self.stories[name]
+        if line is not None:
+            self.tell(story, event, line)
+        elif event.kind == "dns-waiting":
+            self.waiting(story, event.data)
+
+    def tell(self, story: Story, event: Event, line: Line) -> None:
+        """Say a sentence that stays."""
+        raise NotImplementedError
+
+    def waiting(self, story: Story, data: Mapping[str, Any]) -> None:
+        """The name servers are being asked."""
+        raise NotImplementedError
+
+
+class PlainProgress(Progress):
+    """One line for each event worth telling, with the certificate's name before it."""
+
+    def __init__(self, screen: Screen, *, errors: bool = True) -> None:
+        super().__init__(screen, errors=errors)
+        self._seen: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
+
+    def tell(self, story: Story, event: Event, line: Line) -> None:
+        """Write the line."""
+        if event.kind == "dns-visible":
+            self._seen.pop(story.name, None)
+        mark = {BAD: "✗ ", LOOK: "! "}.get(line.mark, "")
+        took = f" ({text.seconds(line.seconds)})" if line.seconds is not None else ""
+        why = f": {line.error}" if line.error and self.errors else ""
+        self.screen.say(f"{story.name}: {mark}{line.text}{took}{why}")
+
+    def waiting(self, story: Story, data: Mapping[str, Any]) -> None:
+        """Write who is waited for: when that changed, or again after a while."""
+        seconds = float(data.get("seconds") or 0)
+        state = states(story.servers)
+        before, said = self._seen.get(story.name, ((), 0.0))
+        if seconds < _QUIET_START or (state == before and seconds - said < _REPEAT):
+            return
+        self._seen[story.name] = (state, seconds)
+        if state != before and all(server.get("state") == "agrees" for server in story.servers):
+            return  # the next event says so
+        self.screen.say(f"{story.name}: {story.doing}, {text.seconds(seconds)} so far: {summary(story.servers)}")
+
+
+def states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """Return what may change of the servers, to be compared."""
+    return tuple((str(s.get("server")), str(s.get("address")), str(s.get("state"))) for s in servers)
+
+
+def summary(servers: Sequence[Mapping[str, Any]]) -> str:
+    """Return in words who agrees and who is waited for."""
+    by_state: dict[str, list[str]] = {}
+    for server in servers:
+        by_state.setdefault(str(server.get("state")), []).append(server_words(server))
+    parts = []
+    if waiting := by_state.get("waiting"):
+        parts.append(f"not yet {text.listed(waiting)}")
+    if silent := by_state.get("unreachable"):
+        parts.append(f"no answer from {text.listed(silent)}")
+    agree = len(by_state.get("agrees", ()))
+    parts.append(f"{agree} of {text.count(len(servers), 'name server')} {'agrees' if agree == 1 else 'agree'}")
+    return "; ".join(parts)

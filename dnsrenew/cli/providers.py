@@ -1,0 +1,102 @@
+"""``dnsrenew providers``: the DNS hosts, and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import bold, dim
+from dnsrenew.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.settings import Session
+    from dnsrenew.drivers.catalogue import Behaviour, Provider
+
+_READABLE: Final = 100
+
+
+def providers(session: Session) -> int:
+    """Show all DNS hosts, or the named one; return the exit status.
+
+    :raises ConfigError: ``provider-unknown``, or a mistake in a provider's file.
+    """
+    from dnsrenew.drivers.catalogue import find_provider, nearest, provider_names
+
+    folders = _folders(session)
+    name = session.options.names
+    known = provider_names(folders)
+    wanted = known if name is None else [name]
+    found = [provider for word in wanted if (provider := find_provider(word, folders)) is not None]
+    if name is not None and not found:
+        close = nearest(name, known)
+        raise ConfigError(
+            "provider-unknown",
+            f"There is no DNS host named {name!r}.",
+            fix=f"Did you mean {close}? Run: dnsrenew providers {close}" if close else "Run: dnsrenew providers",
+            evidence={"name": name, "nearest": close},
+        )
+    screen = session.screen
+    if screen.json:
+        screen.document({"providers": [provider.to_dict() for provider in found]})
+        return 0
+    columns = screen.out.size()[0]
+    lines = _list(found, columns) if name is None else _one(found[0], min(columns or _READABLE, _READABLE))
+    screen.result("\n".join(lines))
+    return 0
+
+
+def _folders(session: Session) -> list[Path]:
+    """Return the user's own folders; a configuration is not needed for this."""
+    from dnsrenew.config import provider_folders
+
+    try:
+        path: Path | None = session.config_path()
+    except ConfigError:
+        if session.options.config:
+            raise
+        path = None
+    return list(provider_folders(path))
+
+
+def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
+    names = max((text.width(provider.name) for provider in found), default=0)
+    titles = max((text.width(provider.title) for provider in found), default=0)
+    lines = []
+    for provider in found:
+        needs = ", ".join(key for key, spec in provider.options.items() if spec.required) or "see its page"
+        line = f"{provider.name:{names}}  {provider.title}{' ' * (titles - text.width(provider.title))}  {dim(needs)}"
+        lines.append(text.fit(line, columns))
+    return [*lines, "", dim("What one needs, where to get it, a block to copy: dnsrenew providers NAME")]
+
+
+def _one(provider: Provider, columns: int) -> list[str]:
+    lines = [bold(provider.title)]
+    pages = [("website", provider.website), ("documentation", provider.docs)]
+    lines += text.fields([(label, address) for label, address in pages if address], None)
+    lines += ["", bold("What it needs")]
+    rows = [(key if spec.required else f"{key} (optional)", spec.help) for key, spec in provider.options.items()]
+    if provider.any_options:
+        rows = [("options", "a plug-in: see its own documentation")]
+    lines += text.fields(rows or [("nothing", "")], columns)
+    lines += ["", bold("For dnsrenew.toml") + dim("  (the word after the dot is yours)")]
+    lines += [f"  {line}" for line in provider.block().rstrip().splitlines()]
+    lines += ["", bold("How it behaves"), *_behaviour(provider.behaviour, columns)]
+    return lines
+
+
+def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
+    rows = [
+        f"A new value is waited for up to {text.seconds(behaviour.propagation_timeout)}"
+        + (f", then {text.seconds(behaviour.settle)} more." if behaviour.settle else "."),
+    ]
+    if behaviour.values == "one":
+        place = "the whole zone" if behaviour.scope == "zone" else "a name"
+        rows.append(f"It keeps one TXT value for {place}: names are done one after the other.")
+    if behaviour.exclusive:
+        rows.append("It is written to by one run at a time.")
+    if not behaviour.removes:
+        rows.append("There is nothing to remove afterwards.")
+    note = " ".join(behaviour.note.split())
+    return [line for row in [*rows, note] if row for line in text.wrap(row, columns, "  ", "  ")]

@@ -1,0 +1,69 @@
+"""The configuration and the renewer, as the commands get them: imported late, for speed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsrenew.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    import argparse
+
+    from dnsrenew.cli.interrupt import Interrupt
+    from dnsrenew.cli.screen import Screen
+    from dnsrenew.config import Config
+    from dnsrenew.events import Event
+    from dnsrenew.renewer import Renewer
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the program.
+
+    :ivar options: the flags.
+    """
+
+    options: argparse.Namespace
+    screen: Screen
+    interrupt: Interrupt
+    clock: Clock
+
+    def config_path(self) -> Path:
+        """Return the configuration's file, and say which it is.
+
+        :raises ConfigError: ``config-missing``.
+        """
+        from dnsrenew.config import find_config
+
+        return find_config(self.options.config, os.environ, Path.cwd())
+
+    def config(self) -> Config:
+        """Read the configuration; what it warns of is said.
+
+        :raises ConfigError: for every mistake in it.
+        """
+        from dnsrenew.cli.screen import dim, yellow
+        from dnsrenew.config import Config
+
+        path = self.config_path()
+        self.screen.note(dim(f"Using {path}"))
+        config = Config.load(path)
+        for notice in config.warnings:
+            self.screen.say(f"{yellow('!')} {notice.message} {notice.fix}")
+        self.interrupt.check()
+        return config
+
+    def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
+        """Return what does the work."""
+        from dnsrenew.renewer import Renewer
+
+        return Renewer(config, on_event=on_event)
+
+
+def make_session(options: argparse.Namespace, screen: Screen, interrupt: Interrupt) -> Session:
+    """Return a session in real time."""
+    return Session(options, screen, interrupt, SystemClock())

@@ -1,0 +1,140 @@
+"""``dnsrenew status``: every certificate in a table that fits the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import bold, dim, green, red, yellow
+from dnsrenew.cli.text import as_time
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.settings import Session
+    from dnsrenew.renewer import CertificateStatus
+
+_NARROW: Final = 80
+_GAP: Final = "  "
+_GRACE: Final = timedelta(days=1)
+"""So long after its time a renewal is overdue: whoever runs ``renew`` once a day has had a chance."""
+
+_BAD: Final = frozenset({"missing", "expired", "revoked"})
+_HEADS: Final = ("NAME", "DOMAINS", "CA", "EXPIRES", "NEXT RENEWAL", "STATE")
+
+
+def status(session: Session) -> int:
+    """Show what stands in the store; return the exit status."""
+    config = session.config()
+    found = session.interrupt.run(partial(session.renewer(config).status, session.options.names or None))
+    now, screen = session.clock.now(), session.screen
+    if screen.json:
+        screen.document({"certificates": [certificate.to_dict() for certificate in found]})
+    elif not found:
+        screen.result(dim("No certificates are configured."))
+    else:
+        columns, _ = screen.out.size()
+        narrow = columns is not None and columns < _NARROW
+        lines = _narrow(found, now, columns) if narrow else _table(found, now, columns)
+        screen.result("\n".join([*lines, *_problems(found, now, columns)]))
+    return int(session.options.check and any(needs_a_person(certificate, now) for certificate in found))
+
+
+def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:
+    """Tell whether its renewal should have happened by now."""
+    time = certificate.next_renewal
+    return time is not None and now - time > _GRACE
+
+
+def needs_a_person(certificate: CertificateStatus, now: datetime) -> bool:
+    """Tell whether ``status --check`` complains of it."""
+    return certificate.state in _BAD or certificate.last_failure is not None or is_overdue(certificate, now)
+
+
+def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
+    rows = [_HEADS, *(_row(certificate, now) for certificate in found)]
+    widths = [max(text.width(row[place]) for row in rows) for place in range(len(_HEADS))]
+    if columns is not None:
+        _shrink(widths, columns - len(_GAP) * (len(widths) - 1))
+    lines = []
+    for row in rows:
+        cells = [text.fit(cell, size) for cell, size in zip(row, widths, strict=True)]
+        line = _GAP.join(cell + " " * (size - text.width(cell)) for cell, size in zip(cells, widths, strict=True))
+        lines.append(line.rstrip())
+    return [bold(lines[0]), *lines[1:]]
+
+
+def _shrink(widths: list[int], room: int) -> None:
+    """Take columns from the domains first, then from the name and the CA, down to what still says something."""
+    for place, least in ((1, 12), (0, 10), (2, 6), (1, 4)):
+        over = sum(widths) - room
+        if over > 0:
+            widths[place] = max(min(widths[place], least), widths[place] - over)
+
+
+def _row(certificate: CertificateStatus, now: datetime) -> tuple[str, ...]:
+    return (
+        certificate.name,
+        text.listed(certificate.domains, 3),
+        certificate.ca,
+        _expiry(certificate, now),
+        _next(certificate, now),
+        _state(certificate, now),
+    )
+
+
+def _expiry(certificate: CertificateStatus, now: datetime) -> str:
+    if certificate.not_after is None:
+        return "-"
+    life = certificate.not_after - certificate.not_before if certificate.not_before else None
+    return f"{text.date(certificate.not_after, now, life)} ({text.distance(certificate.not_after, now)})"
+
+
+def _next(certificate: CertificateStatus, now: datetime) -> str:
+    if certificate.state != "valid" or certificate.next_renewal is None:
+        return "now" if certificate.next_attempt is None else text.date(certificate.next_attempt, now)
+    why = "" if certificate.reason in (None, "renew-before") else f" ({certificate.reason})"
+    return f"{text.date(certificate.next_renewal, now)}{why}"
+
+
+def _state(certificate: CertificateStatus, now: datetime) -> str:
+    if certificate.state in _BAD:
+        return f"{red('✗')} {certificate.state}"
+    if is_overdue(certificate, now):
+        return f"{red('✗')} overdue"
+    if certificate.last_failure is not None:
+        return f"{yellow('!')} {certificate.state}, failing"
+    if certificate.state == "due":
+        return f"{yellow('!')} due ({certificate.reason})" if certificate.reason == "changed" else f"{yellow('!')} due"
+    return f"{green('✓')} {certificate.state}"
+
+
+def _narrow(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
+    lines = []
+    for certificate in found:
+        lines += text.wrap(f"{bold(certificate.name)}  {_state(certificate, now)}", columns, "", "  ")
+        rows = [("domains", text.listed(certificate.domains, 3)), ("CA", certificate.ca)]
+        if certificate.not_after is not None:
+            rows.append(("expires", _expiry(certificate, now)))
+        lines += text.fields([*rows, ("renewal", _next(certificate, now))], columns)
+    return lines
+
+
+def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
+    """Say below the table why something fails, and what to do about what is missing or overdue."""
+    lines = []
+    for certificate in found:
+        failure = certificate.last_failure
+        if failure is not None:
+            time = as_time(failure.get("time"))
+            when = f" {text.distance(time, now)}" if time else ""
+            again = f" Next attempt: {text.date(certificate.next_attempt, now)}." if certificate.next_attempt else ""
+            words = f"{certificate.name} failed{when}: {failure.get('message')}{again}"
+            lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
+    waiting = [c.name for c in found if c.last_failure is None and (c.state != "valid" or is_overdue(c, now))]
+    if waiting:
+        target = f"dnsrenew renew {waiting[0]}" if len(waiting) == 1 and len(found) > 1 else "dnsrenew renew"
+        words = f"{text.listed(waiting)}: to be obtained or renewed by the next run of {target}"
+        lines += text.wrap(words, columns, f"{yellow('→')} ", "  ")
+    return lines
