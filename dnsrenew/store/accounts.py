@@ -103,7 +103,11 @@ class AccountFolder:
 
         self._folders.make_base()
         return locks.hold(
-            self._lock_path, f"account {self._name}", wait=WAIT, context=context or self._context or Anybody()
+            self._disk,
+            self._lock_path,
+            f"account {self._name}",
+            wait=WAIT,
+            context=context or self._context or Anybody(),
         )
 
     def load(self) -> AccountData | None:

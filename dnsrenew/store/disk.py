@@ -46,7 +46,8 @@ class Disk:
         self.fsyncs = 0
         self._before = before
 
-    def _do(self, operation: str, path: str, function: Callable[[], T]) -> T:
+    def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
+        """Do one thing, and translate what the operating system says against it."""
         try:
             if self._before is not None:
                 self._before(operation, path)
@@ -92,11 +93,11 @@ class Disk:
         made = not os.path.lexists(path)
         if made:
             try:
-                self._do("mkdir", path, lambda: os.mkdir(path, FOLDER))
+                self.do("mkdir", path, lambda: os.mkdir(path, FOLDER))
             except StoreError:
                 if not os.path.isdir(path):  # or somebody was faster
                     raise
-        info = self._do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
+        info = self.do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
         if stat.S_ISLNK(info.st_mode):
             raise trouble.raised(trouble.symlink(path), path=path)
         if not stat.S_ISDIR(info.st_mode):
@@ -107,7 +108,7 @@ class Disk:
 
     def _close_folder(self, path: str, info: os.stat_result) -> None:
         try:
-            self._do("chmod", path, lambda: os.chmod(path, FOLDER))
+            self.do("chmod", path, lambda: os.chmod(path, FOLDER))
         except StoreError as error:
             # Somebody else's folder (a mounted volume): it will do, unless others can put things into it.
             if error.code != "store-not-writable":
@@ -122,7 +123,7 @@ class Disk:
         """
         aside = self._aside(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
         try:
-            self._do("rename", path, lambda: os.replace(aside, path))
+            self.do("rename", path, lambda: os.replace(aside, path))
         except BaseException:
             self.discard(aside)
             raise
@@ -132,40 +133,40 @@ class Disk:
         self._write_new(path, data, mode, sync=True)
 
     def _write_new(self, path: str, data: bytes, mode: int, *, sync: bool) -> None:
-        handle = self._do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
+        handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
         try:
             if hasattr(os, "fchmod"):
-                self._do("chmod", path, lambda: os.fchmod(handle, mode))
-            self._do("write", path, lambda: _write_all(handle, data))
+                self.do("chmod", path, lambda: os.fchmod(handle, mode))
+            self.do("write", path, lambda: _write_all(handle, data))
             if sync:
                 self._sync(handle, path)
         except BaseException:
             os.close(handle)
             self.discard(path)
             raise
-        self._do("close", path, lambda: os.close(handle))
+        self.do("close", path, lambda: os.close(handle))
 
     def new_folder(self, folder: str) -> str:
         """Make a folder aside within ``folder`` and return its path."""
-        return self._aside(folder, lambda path: self._do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
+        return self._aside(folder, lambda path: self.do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
 
     def point(self, link: str, target: str) -> None:
         """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
-        aside = self._aside(os.path.dirname(link), lambda p: self._do("symlink", p, lambda: os.symlink(target, p)))
+        aside = self._aside(os.path.dirname(link), lambda p: self.do("symlink", p, lambda: os.symlink(target, p)))
         try:
-            self._do("rename", link, lambda: os.replace(aside, link))
+            self.do("rename", link, lambda: os.replace(aside, link))
         except BaseException:
             self.discard(aside)
             raise
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder within one file system."""
-        self._do("rename", target, lambda: os.rename(source, target))
+        self.do("rename", target, lambda: os.rename(source, target))
 
     def probe(self, folder: str, data: bytes) -> float:
         """Write a file to a folder, remove it again, and return when that was by the file system's clock (seconds)."""
         path = self._aside(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
-        changed = self._do("stat", path, lambda: os.lstat(path).st_mtime)
+        changed = self.do("stat", path, lambda: os.lstat(path).st_mtime)
         self.remove(path)
         return changed
 
@@ -173,13 +174,13 @@ class Disk:
         """Take away what group and others may do with a file, where there is one."""
         info = os.lstat(path) if os.path.lexists(path) else None
         if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o177:
-            self._do("chmod", path, lambda: os.chmod(path, PRIVATE))
+            self.do("chmod", path, lambda: os.chmod(path, PRIVATE))
 
     def sync_folder(self, path: str) -> None:
         """Make the names in a folder durable (Windows has nothing to call for that)."""
         if os.name == "nt":
             return
-        handle = self._do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+        handle = self.do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))
         try:
             self._sync(handle, path)
         except StoreError as error:
@@ -190,7 +191,7 @@ class Disk:
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
-        self._do("fsync", path, lambda: os.fsync(handle))
+        self.do("fsync", path, lambda: os.fsync(handle))
 
     def _aside(self, folder: str, make: Callable[[str], None]) -> str:
         while True:
@@ -212,9 +213,9 @@ class Disk:
         if os.path.isdir(path) and not os.path.islink(path):
             for name in self.names(path):
                 self.remove(os.path.join(path, name))
-            self._do("rmdir", path, lambda: os.rmdir(path))
+            self.do("rmdir", path, lambda: os.rmdir(path))
         else:
-            self._do("unlink", path, lambda: os.unlink(path))
+            self.do("unlink", path, lambda: os.unlink(path))
 
     def discard(self, path: str) -> None:
         """Remove what is of no use any more; what cannot be removed is swept by a later write."""
@@ -239,7 +240,7 @@ class Disk:
         while os.path.lexists(target):
             number += 1
             target = f"{path}.damaged-{number}"
-        self._do("rename", path, lambda: os.rename(path, target))
+        self.do("rename", path, lambda: os.rename(path, target))
         return target
 
 

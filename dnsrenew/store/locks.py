@@ -12,17 +12,15 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import LockedError
 from dnsrenew.model import rfc3339
-from dnsrenew.store import trouble
+from dnsrenew.store.disk import PRIVATE, Disk
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
-
-T = TypeVar("T")
 
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
@@ -34,35 +32,46 @@ _ENOUGH: Final = 4096
 
 
 @contextlib.contextmanager
-def hold(path: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
+def hold(disk: Disk, path: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
     """Hold a lock.
 
     :param path: the lock's file; it is made, and stays.
     :param what: what is locked, for the message: ``certificate home``.
     :param wait: seconds to wait for it; 0: not at all.
     :raises LockedError: ``locked``: somebody else has it; evidence tells ``pid``, ``host``, ``since``.
-    :raises StoreError: the file cannot be made.
+    :raises StoreError: the file cannot be made or locked.
     :raises Cancelled: called away while waiting.
     """
-    handle = _acquire(path, what, wait, context)
+    handle = _acquire(disk, path, what, wait, context)
     try:
         _write(handle, _card(context))
         yield
     finally:
         _write(handle, b"")
-        os.close(handle)  # which releases it
+        with contextlib.suppress(OSError):
+            _lock(handle, free=True)  # a forked child may have the file open too
+        os.close(handle)
 
 
-def _acquire(path: str, what: str, wait: float, context: Context) -> int:
+def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) -> int:
     end = context.clock.monotonic() + (wait or 0)
     pause = _FIRST_PAUSE
     while True:
         context.check()
-        handle = _translated(path, lambda: os.open(path, _OPEN, 0o600))
-        if _locked(handle, path):
-            return handle
-        holder = _holder(handle)
-        os.close(handle)  # also where the file was ours but is no longer the one at the path
+        handle = disk.do("lock", path, lambda: os.open(path, _OPEN, PRIVATE))
+        try:
+            if _try(disk, handle, path):
+                if _is_at(handle, path):
+                    return handle
+                holder = None  # the file was removed meanwhile: a lock on it would exclude nobody
+            else:
+                holder = _holder(handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if holder is None:
+            continue
         left = end - context.clock.monotonic()
         if left <= 0:
             raise _refusal(path, what, holder)
@@ -70,42 +79,39 @@ def _acquire(path: str, what: str, wait: float, context: Context) -> int:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _locked(handle: int, path: str) -> bool:
-    """Try to lock; tell whether it is ours, and still the file that others would open."""
-    try:
-        if _translated(path, lambda: _try(handle)) and _is_at(handle, path):
-            return True
-    except BaseException:
-        os.close(handle)
-        raise
-    return False
-
-
 def _is_at(handle: int, path: str) -> bool:
     try:
-        there = os.stat(path)
-    except FileNotFoundError:
-        return False  # somebody removed the file meanwhile: a lock on it would exclude nobody
-    return os.path.samestat(os.fstat(handle), there)
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except OSError:
+        return False
 
 
-def _try(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+def _try(disk: Disk, handle: int, path: str) -> bool:
+    """Lock without waiting; tell whether it is ours."""
 
-            os.lseek(handle, _FAR, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
+    def attempt() -> bool:
+        try:
+            _lock(handle, free=False)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                return False
+            raise
+        return True
 
-            # flock, not lockf: it belongs to the open file, so threads exclude each other too.
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _TAKEN:
-            return False
-        raise
-    return True
+    return disk.do("lock", path, attempt)
+
+
+def _lock(handle: int, *, free: bool) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        # flock, not lockf: it belongs to the open file, so threads exclude each other too.
+        fcntl.flock(handle, fcntl.LOCK_UN if free else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _card(context: Context) -> bytes:
@@ -142,10 +148,3 @@ def _refusal(path: str, what: str, holder: dict[str, Any]) -> LockedError:
         fix="Wait until that is done, or let dnsrenew wait for it with --wait.",
         evidence={**holder, "what": what, "path": path},
     )
-
-
-def _translated(path: str, function: Callable[[], T]) -> T:
-    try:
-        return function()
-    except OSError as error:
-        raise trouble.translate(error, path, "lock") from None

@@ -98,7 +98,7 @@ class Store:
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()
-        return locks.hold(self._layout.lock(name), what, wait=wait, context=context)
+        return locks.hold(self._disk, self._layout.lock(name), what, wait=wait, context=context)
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
