@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import dns.rdatatype
-
 from dnsrenew import names
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.wire import Name, Question
+from dnsrenew.dns.wire import Question
 from dnsrenew.errors import PropagationError
 
-_TXT = dns.rdatatype.TXT
 _TRIES: Final = 3
 _LEAST_GAP: Final = 1.0
 _GREATEST_GAP: Final = 5.0
@@ -22,7 +19,7 @@ _FRACTION: Final = 20
 _AT_ONCE: Final = 8
 
 
-def wait_at_doh(context: Context, doh: Doh, expected: Mapping[Name, frozenset[str]], *, timeout: float) -> None:
+def wait_at_doh(context: Context, doh: Doh, expected: Mapping[Question, frozenset[str]], *, timeout: float) -> None:
     """Wait until every server that answers shows every value.
 
     :raises PropagationError: ``doh-missing`` (none is configured), ``propagation-timeout``, ``dns-unreachable``.
@@ -50,7 +47,7 @@ def wait_at_doh(context: Context, doh: Doh, expected: Mapping[Name, frozenset[st
 
 
 class _DohServer:
-    def __init__(self, doh: Doh, url: str, expected: Mapping[Name, frozenset[str]]) -> None:
+    def __init__(self, doh: Doh, url: str, expected: Mapping[Question, frozenset[str]]) -> None:
         self._doh = doh
         self.url = url
         self.missing = dict(expected)
@@ -60,9 +57,9 @@ class _DohServer:
 
     def look(self) -> None:
         """Ask for one missing name after the other, until one is really missing."""
-        for name, values in list(self.missing.items()):
+        for question, values in list(self.missing.items()):
             try:
-                answer = self._doh.ask(self.url, Question(name, _TXT, recurse=True))
+                answer = self._doh.ask(self.url, question)
             except NoDohAnswer as reason:
                 self.reason = str(reason)
                 self._failures += 1
@@ -75,7 +72,7 @@ class _DohServer:
                 rcode = wire.rcode_text(answer)
                 self.reason = "still answers without the new value" if rcode == "NOERROR" else f"answers {rcode}"
                 return
-            del self.missing[name]
+            del self.missing[question]
         self.state, self.reason = "agrees", "shows the new value"
 
     def to_dict(self) -> dict[str, str]:
@@ -85,11 +82,11 @@ class _DohServer:
         return [
             {
                 "server": self.url,
-                "name": names.relative(wire.to_text(name)),
+                "name": names.relative(wire.to_text(question.name)),
                 "expected": sorted(values),
                 "reason": self.reason,
             }
-            for name, values in self.missing.items()
+            for question, values in self.missing.items()
         ]
 
 

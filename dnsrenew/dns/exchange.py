@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import dns.rcode
+import dns.rdatatype
 
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.wire import Message, Question
 
 PER_ADDRESS: Final = 16
-"""Questions under way to one address, so that a server's limits on rate are not run into."""
+"""Questions under way to one address of somebody else's, so that its limits on rate are not run into."""
 
 _IN_ALL: Final = 128  # sockets; a macOS process may have 256
 _SLICE: Final = 0.25  # seconds; a set cancel event is seen at least this often
@@ -72,11 +73,15 @@ class _Job:
 class Exchange:
     """The questions under way. Not thread-safe: each waiting thread has its own.
 
+    :param per_address: questions under way to one address.
     :param make_socket: for tests of machines that lack a family of addresses.
     """
 
-    def __init__(self, context: Context, make_socket: SocketMaker = socket.socket) -> None:
+    def __init__(
+        self, context: Context, *, per_address: int = PER_ADDRESS, make_socket: SocketMaker = socket.socket
+    ) -> None:
         self._context = context
+        self._per_address = per_address
         self._make_socket = make_socket
         self._selector = selectors.DefaultSelector()
         self._waiting: dict[Address, deque[_Job]] = {}
@@ -130,7 +135,7 @@ class Exchange:
     def _launch(self) -> None:
         for address in list(self._waiting):
             queue = self._waiting[address]
-            while queue and self._open.get(address, 0) < PER_ADDRESS and len(self._jobs) < _IN_ALL:
+            while queue and self._open.get(address, 0) < self._per_address and len(self._jobs) < _IN_ALL:
                 self._send_datagram(queue.popleft())
             if not queue:
                 del self._waiting[address]
@@ -216,7 +221,7 @@ class Exchange:
         if not job.stream and wire.is_truncated(data):
             self._send_stream(job)
             return
-        answer = wire.parse(data)
+        answer = wire.parse(data, whole=job.question.type != dns.rdatatype.TXT)
         if answer is None:
             self._reply(job, reason="sent something that is not a DNS message")
         elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and job.edns:

@@ -8,7 +8,7 @@ from typing import Final
 
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
-from dnsrenew.dns.exchange import Address, Exchange, Reply
+from dnsrenew.dns.exchange import PER_ADDRESS, Address, Exchange, Reply
 from dnsrenew.dns.wire import Message, Question
 
 ROUNDS: Final = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
@@ -49,9 +49,14 @@ class Lookup:
         self._silent: set[Address] = set()
 
     def ask(
-        self, context: Context, wanted: Mapping[Question, Sequence[Address]], judge: Judge
+        self,
+        context: Context,
+        wanted: Mapping[Question, Sequence[Address]],
+        judge: Judge,
+        *,
+        per_address: int = PER_ADDRESS,
     ) -> dict[Question, Result]:
-        """Return a result for each question; all are under way together.
+        """Return a result for each question; all are under way together, as far as ``per_address`` lets them.
 
         :raises Cancelled: when called away.
         """
@@ -59,7 +64,7 @@ class Lookup:
         reasons: dict[Question, dict[Address, str]] = {question: {} for question in wanted}
         heard: set[Question] = set()
         plans = {question: self._plan(addresses) for question, addresses in wanted.items()}
-        with Exchange(context) as exchange:
+        with Exchange(context, per_address=per_address) as exchange:
             open_questions = {question for question in wanted if _ask_next(exchange, question, plans[question])}
             while open_questions:
                 for reply in exchange.receive(_FOREVER):
@@ -105,4 +110,4 @@ def judge_recursive(question: Question, answer: Message) -> str:
 
 def questions(names: Iterable[wire.Name], *types: wire.Type, recurse: bool = False) -> list[Question]:
     """Return one question for each name and type, each once."""
-    return list(dict.fromkeys(Question(name, kind, recurse) for name in names for kind in types))
+    return list(dict.fromkeys(Question(name, kind, recurse=recurse) for name in names for kind in types))

@@ -32,7 +32,8 @@ _TCP: Final = 0.8
 _PATIENCE: Final = 6.0  # seconds for the silent ones, after all others agree
 _TELL: Final = 1.0  # seconds between two events when nothing changes
 
-Expected = Mapping[Name, frozenset[str]]
+Expected = Mapping[Question, frozenset[str]]
+"""The question for each name, and the values to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Wait:
         for watch in watches:
             if watch.state == "unreachable" and watch.zone in seen:
                 self._context.warn("dns-unreachable", *report.silent_server(watch))
-        return {name: values for watch in unseen for name, values in watch.expected.items()}
+        return {question: values for watch in unseen for question, values in watch.expected.items()}
 
 
 class Rounds:
@@ -109,7 +110,7 @@ class Rounds:
         self._start = context.clock.monotonic()
         self._alone_since: dict[Name, float] = {}
         self._by_question = {
-            (watch.server.address, name): watch for watch in watches for name in watch.expected if watch.server.address
+            ((watch.server.address, port), question): watch for watch in watches for question in watch.expected
         }
         self._told: tuple[float, list[str]] | None = None
 
@@ -121,8 +122,7 @@ class Rounds:
                 return self._give_up_the_silent()
             self._ask()
             for reply in self._exchange.receive(self._pause()):
-                watch = self._by_question[reply.address[0], reply.question.name]
-                watch.take(reply.question.name, reply, self._now(), self._elapsed())
+                self._by_question[reply.address, reply.question].take(reply, self._now(), self._elapsed())
             self._settle_zones()
             self._tell()
         return True
@@ -133,28 +133,28 @@ class Rounds:
         for watch in self._watches:
             if watch.state != "waiting":
                 continue
-            for name in watch.missing:
-                self._exchange.ask((watch.server.address, self._port), Question(name, _TXT), udp=_UDP, tcp=0)
+            for question in watch.missing:
+                self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=0)
             asked += len(watch.missing) + 1
             self._exchange.ask((watch.server.address, self._port), Question(watch.zone, _SOA), udp=_UDP, tcp=0)
         serials: dict[tuple[str, Name], int | None] = {}
         while asked > 0 and (replies := self._exchange.receive(2 * _UDP)):
             for reply in replies:
-                name = reply.question.name
                 asked -= 1
                 if reply.question.type == _SOA:
-                    serials[reply.address[0], name] = wire.soa_serial(reply.answer) if reply.answer else None
+                    serial = wire.soa_serial(reply.answer) if reply.answer else None
+                    serials[reply.address[0], reply.question.name] = serial
                 elif reply.answer is not None:
-                    watch = self._by_question[reply.address[0], name]
-                    watch.looks[name] = Look.at(reply, watch.zone)
+                    watch = self._by_question[reply.address, reply.question]
+                    watch.looks[reply.question] = Look.at(reply, watch.zone)
         for watch in self._watches:
             watch.serial = serials.get((watch.server.address, watch.zone))
 
     def _ask(self) -> None:
         now = self._now()
         for watch in self._watches:
-            for name in watch.next_names(now):
-                self._exchange.ask((watch.server.address, self._port), Question(name, _TXT), udp=_UDP, tcp=_TCP)
+            for question in watch.next_questions(now):
+                self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=_TCP)
 
     def _pause(self) -> float:
         """Return the seconds until something is due by itself (an answer ends the pause before)."""
@@ -212,11 +212,11 @@ def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watc
 
     :raises PropagationError: ``dns-unreachable``, when a zone has no name server at all.
     """
-    zone_of = zones.zone_of(context, expected)
+    zone_of = zones.zone_of(context, [question.name for question in expected])
     servers = zones.servers(context, zone_of.values())
     watches: list[Watch] = []
     for zone in dict.fromkeys(zone_of.values()):
-        mine = {name: values for name, values in expected.items() if zone_of[name] == zone}
+        mine = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
             raise report.no_servers(zone)
         watches += [Watch(zone, server, mine) for server in servers[zone]]
@@ -225,12 +225,13 @@ def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watc
 
 def served(context: Context, zones: Zones, name: Name) -> set[str]:
     """Return the TXT values at a name, of all addresses of its name servers together."""
-    watches = watches_for(context, zones, {name: frozenset()})
+    question = Question(name, _TXT)
+    watches = watches_for(context, zones, {question: frozenset()})
     values: set[str] = set()
     with Exchange(context) as exchange:
         for watch in watches:
             if watch.server.address:
-                exchange.ask((watch.server.address, zones.port), Question(name, _TXT), udp=_UDP, tcp=_TCP)
+                exchange.ask((watch.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
         left = sum(bool(watch.server.address) for watch in watches)
         while left:
             for reply in exchange.receive(2 * (_UDP + _TCP)):
@@ -239,9 +240,9 @@ def served(context: Context, zones: Zones, name: Name) -> set[str]:
     return values
 
 
-def _by_name(records: Sequence[TxtRecord]) -> dict[Name, frozenset[str]]:
-    expected: dict[Name, frozenset[str]] = {}
+def _by_name(records: Sequence[TxtRecord]) -> dict[Question, frozenset[str]]:
+    expected: dict[Question, frozenset[str]] = {}
     for record in records:
-        name = wire.from_text(names.absolute(record.name))
-        expected[name] = expected.get(name, frozenset()) | {record.value}
+        question = Question(wire.from_text(names.absolute(record.name)), _TXT)
+        expected[question] = expected.get(question, frozenset()) | {record.value}
     return expected

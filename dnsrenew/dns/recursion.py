@@ -6,6 +6,7 @@ A recursive server would keep the absence of that name for minutes (RFC 2308), a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from dnsrenew.context import Context
 from dnsrenew.dns import places
@@ -15,6 +16,9 @@ from dnsrenew.dns.lookup import Lookup, Missing, Result, judge_recursive
 from dnsrenew.dns.wire import Question
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Resolver
+
+_AT_ONCE: Final = 100
+"""Questions under way to a recursive server: it is there for us."""
 
 
 class Recursion:
@@ -37,7 +41,8 @@ class Recursion:
             return {}
         results: dict[Question, Result] = {}
         if not self._only_doh:
-            results = self._lookup.ask(context, dict.fromkeys(wanted, self._addresses(context)), judge_recursive)
+            servers = dict.fromkeys(wanted, self._addresses(context))
+            results = self._lookup.ask(context, servers, judge_recursive, per_address=_AT_ONCE)
             if _heard(results):
                 return results
         if self._doh:

@@ -66,8 +66,8 @@ def silent_server(watch: Watch) -> tuple[str, str]:
 
 def _evidence(watches: Sequence[Watch]) -> list[dict[str, Any]]:
     """Return every address for every name that is missing at one of them."""
-    missing = {(watch.zone, name) for watch in watches for name in watch.missing}
-    return [watch.evidence(name) for watch in watches for name in watch.expected if (watch.zone, name) in missing]
+    missing = {question for watch in watches for question in watch.missing}
+    return [watch.evidence(question) for watch in watches for question in watch.expected if question in missing]
 
 
 def _enumerated(watches: Sequence[Watch]) -> str:

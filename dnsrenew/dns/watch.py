@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from dnsrenew import names
 from dnsrenew.dns import wire
 from dnsrenew.dns.exchange import PER_ADDRESS, Reply
-from dnsrenew.dns.wire import Name
+from dnsrenew.dns.wire import Name, Question
 from dnsrenew.dns.zones import Server, lame
 
 State = Literal["waiting", "agrees", "unreachable", "skipped"]
@@ -69,27 +69,28 @@ class Watch:
     that one has come, the next asks for all that are left: a zone is transferred whole, and a server that lags is not
     flooded.
 
-    :ivar missing: the names whose values are not all seen, with the values.
-    :ivar looks: the latest look at each name.
+    :ivar expected: the questions, one for each name, with the values that are to be seen.
+    :ivar missing: those of them whose values are not all seen.
+    :ivar looks: the latest look at each.
     :ivar answered: whether the latest round brought any answer that counts.
     :ivar failures: how many rounds in a row did not.
     :ivar serial: the zone's serial at the address, where it was asked for.
     """
 
-    def __init__(self, zone: Name, server: Server, expected: Mapping[Name, frozenset[str]]) -> None:
+    def __init__(self, zone: Name, server: Server, expected: Mapping[Question, frozenset[str]]) -> None:
         self.zone = zone
         self.server = server
         self.expected = dict(expected)
         self.missing = dict(expected)
-        self.looks: dict[Name, Look] = {}
+        self.looks: dict[Question, Look] = {}
         self.answered = False
         self.failures = 0
         self.state: State = "waiting" if server.address else "skipped"
         self.due = 0.0
         self.serial: int | None = None
         self.skipped_because = "" if server.address else "it has no address"
-        self._asking: set[Name] = set()
-        self._queue: deque[Name] = deque()
+        self._asking: set[Question] = set()
+        self._queue: deque[Question] = deque()
         self._sweep = True
         self._round_began = 0.0
         self._round_heard = False
@@ -100,8 +101,8 @@ class Watch:
         """Whether a round is under way."""
         return bool(self._asking or self._queue)
 
-    def next_names(self, now: float) -> list[Name]:
-        """Return the names to ask for at this moment; begins a round when one is due."""
+    def next_questions(self, now: float) -> list[Question]:
+        """Return what to ask at this moment; begins a round when one is due."""
         if self.state != "waiting":
             return []
         if not self.busy:
@@ -113,13 +114,14 @@ class Watch:
         self._asking.update(asked)
         return asked
 
-    def take(self, name: Name, reply: Reply, now: float, elapsed: float) -> None:
+    def take(self, reply: Reply, now: float, elapsed: float) -> None:
         """Take what came of one question.
 
         :param elapsed: seconds since the waiting began.
         """
-        self._asking.discard(name)
-        look = self.looks[name] = Look.at(reply, self.zone)
+        question = reply.question
+        self._asking.discard(question)
+        look = self.looks[question] = Look.at(reply, self.zone)
         if reply.no_route:
             self.state = "skipped"
             family = "IPv6" if ":" in self.server.address else "IPv4"
@@ -128,8 +130,8 @@ class Watch:
             self._queue.clear()  # one silence is waited for, not a hundred
         else:
             self._round_heard = True
-            if name in self.missing and self.missing[name] <= look.values:
-                del self.missing[name]
+            if question in self.missing and self.missing[question] <= look.values:
+                del self.missing[question]
                 self._round_progressed = True
         if not self.busy:
             self._end_round(now, elapsed)
@@ -177,7 +179,8 @@ class Watch:
             return "shows the new value" if len(self.expected) == 1 else f"shows all {len(self.expected)} names"
         if not self.looks:
             return "is being asked"
-        look = self.looks.get(next(iter(self.missing), wire.ROOT)) or next(iter(self.looks.values()))
+        looks = [self.looks[question] for question in self.missing if question in self.looks]
+        look = looks[0] if looks else next(iter(self.looks.values()))
         if look.reason:
             return look.reason
         if look.rcode not in {"NOERROR", "NXDOMAIN"}:
@@ -186,16 +189,16 @@ class Watch:
             return "still answers without the new value"
         return f"shows {len(self.expected) - len(self.missing)} of {len(self.expected)} names"
 
-    def evidence(self, name: Name) -> dict[str, Any]:
+    def evidence(self, question: Question) -> dict[str, Any]:
         """Return what the address showed for one name."""
-        look = self.looks.get(name)
+        look = self.looks.get(question)
         serial = {} if self.serial is None else {"serial": self.serial}
         return {
             "server": self.server.name,
             "address": self.server.address,
             "zone": names.relative(wire.to_text(self.zone)),
-            "name": names.relative(wire.to_text(name)),
-            "expected": sorted(self.expected[name]),
+            "name": names.relative(wire.to_text(question.name)),
+            "expected": sorted(self.expected[question]),
             **(look.to_dict() if look else {"reason": self.skipped_because or "was not asked"}),
             **serial,
         }

@@ -100,7 +100,10 @@ class Zones:
     def ask(self, context: Context, names: Mapping[Name, Name], kind: wire.Type) -> dict[Name, Result]:
         """Ask the servers of its zone about each name (name → zone); an answer is one with authority, or a referral."""
         servers = self.servers(context, names.values())
-        wanted = {Question(name, kind): self._reachable(servers[zone]) for name, zone in names.items()}
+        wanted = {
+            Question(name, kind): _rotated(self._reachable(servers[zone]), number)
+            for number, (name, zone) in enumerate(names.items())
+        }
 
         def judge(question: Question, answer: Message) -> str:
             zone = names[question.name]
@@ -207,6 +210,12 @@ def no_zone(name: str) -> DnsError:
         fix=f"Check the spelling of {shown}, and that the domain is registered and has name servers.",
         evidence={"name": shown},
     )
+
+
+def _rotated(addresses: list[Address], by: int) -> list[Address]:
+    """Share the questions out: each address is the first to be asked for some."""
+    by %= max(len(addresses), 1)
+    return addresses[by:] + addresses[:by]
 
 
 def _parent(name: Name) -> Name:
