@@ -46,6 +46,7 @@ def challenge_name(identifier: str) -> str:
 class Delegation:
     """Follows CNAMEs for one call.
 
+    :ivar unseen: names that no server could be asked about, and so may have a CNAME all the same.
     :param through_wildcards: whether those of a wildcard count (they do where nothing is written beside them).
     :param must_see: whether it is an error that no server of a zone answers; otherwise the name is taken as it is.
     """
@@ -55,6 +56,7 @@ class Delegation:
         self._zones = zones
         self._through_wildcards = through_wildcards
         self._must_see = must_see
+        self.unseen: set[str] = set()
 
     def follow(self, starts: Iterable[Name]) -> dict[Name, Target]:
         """Return the end of the chain that starts at each name.
@@ -100,8 +102,10 @@ class Delegation:
         name = wire.to_text(chain[-1])
         if place.zone == wire.ROOT:
             raise _dangling(chain) if len(chain) > 1 else no_zone(names.relative(name).removeprefix("_acme-challenge."))
-        if place.answer is None and self._must_see:
-            raise _unreachable(place, name)
+        if place.answer is None:
+            if self._must_see:
+                raise _unreachable(place, name)
+            self.unseen.add(name)
 
     @staticmethod
     def _check_hop(chain: Sequence[Name], onward: Name) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
@@ -70,10 +70,10 @@ class DnsView:
             return self._unfollowed(context, starts)
         way = Delegation(context, self._zones, through_wildcards=alias is not None, must_see=must_see)
         ends = way.follow(starts.values())
+        if way.unseen:
+            _warn_closed(context, sorted(way.unseen))
         if alias is not None:
-            end = wire.from_text(names.absolute(names.to_a_labels(alias)))
-            for start in starts.values():
-                delegation.check_alias(ends[start], start, end)
+            self._arrive(context, ends, wire.from_text(names.to_a_labels(alias)), way.unseen)
         return {identifier: ends[start] for identifier, start in starts.items()}
 
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Target]) -> None:
@@ -108,6 +108,19 @@ class DnsView:
         owner = wire.from_text(names.absolute(name))
         return propagation.served(context, self._zones, owner)
 
+    def _arrive(
+        self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unseen: Collection[str]
+    ) -> None:
+        """See that every chain ends at the alias; where it could not be followed, believe the user."""
+        for start, target in ends.items():
+            if target.name in unseen:
+                zone = self._zones.zone_of(context, [alias])[alias]
+                if zone == wire.ROOT:
+                    raise no_zone(wire.to_text(alias))
+                ends[start] = Target(wire.to_text(alias), (wire.to_text(start),), wire.to_text(zone))
+            else:
+                delegation.check_alias(target, start, alias)
+
     def _unfollowed(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
         zones = self._zones.zone_of(context, starts.values())
         targets: dict[str, Target] = {}
@@ -116,3 +129,13 @@ class DnsView:
                 raise no_zone(names.base_domain(identifier))
             targets[identifier] = Target(wire.to_text(start), (), wire.to_text(zones[start]))
         return targets
+
+
+def _warn_closed(context: Context, unseen: Sequence[str]) -> None:
+    shown = ", ".join(names.relative(name) for name in unseen[:3]) + (" …" if len(unseen) > 3 else "")
+    context.warn(
+        "dns-closed",
+        f"The zones' own name servers do not answer this machine, so it was not looked whether {shown} has a CNAME "
+        "record.",
+        "If there is such a CNAME record, state where it leads with alias in the route.",
+    )
