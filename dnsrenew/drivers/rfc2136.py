@@ -224,7 +224,8 @@ def _wrong(context: DriverContext, key: str, what: str, fix: str) -> ConfigError
 def _split_address(account: str, text: str) -> tuple[str, int]:
     host, port = text, str(PORT)
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, bracket, rest = text[1:].partition("]")
+        host = host if bracket and _is_ipv6(host) and rest[:1] in {"", ":"} else ""
         port = rest.removeprefix(":") or port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")

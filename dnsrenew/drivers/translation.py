@@ -123,6 +123,11 @@ def translate(
     return ProviderError(code, redactor.redact(message), fix=redactor.redact(fix), evidence=evidence)
 
 
+def classify(error: BaseException) -> str:
+    """Return the code of :class:`ProviderError` that fits a foreign exception."""
+    return _classify(error, _look(error))
+
+
 def _look(error: BaseException) -> _Findings:
     found = _Findings()
     texts = []

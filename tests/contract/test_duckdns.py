@@ -1,0 +1,104 @@
+"""The driver duckdns against a stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import Provider, find_provider
+from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.errors import ProviderError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from tests.contract.conftest import CANARY, Kept
+from tests.contract.duckdns_standin import DuckDns
+from tests.lab.canary import assert_no_canary
+
+
+@pytest.fixture
+def duck() -> Iterator[DuckDns]:
+    """DuckDNS with the domains home and spare."""
+    with DuckDns(CANARY, "home", "spare") as server:
+        yield server
+
+
+@pytest.fixture
+def provider(duck: DuckDns) -> Provider:
+    """Our provider file, pointed at the stand-in."""
+    shipped = find_provider("duckdns")
+    assert shipped is not None
+    return replace(shipped, driver_options={"url": duck.url})
+
+
+def account(token: str = CANARY) -> DnsAccount:
+    """An account."""
+    return DnsAccount("duckdns", name="duck", token=Secret(token))
+
+
+def record(value: str, domain: str = "home", below: str = "_acme-challenge.") -> TxtRecord:
+    """A record as dnsrenew makes it: the zone is one label more than the suffix."""
+    return TxtRecord(f"{domain}.duckdns.org.", f"{below}{domain}.duckdns.org.", value, 60)
+
+
+def test_one_value_for_all_names(duck: DuckDns, provider: Provider, context: Context) -> None:
+    """A value is written, stands for all names below, is replaced by a second one, and is cleared."""
+    call_add(context, provider, account(), [record("-one")])
+    assert duck.look("_acme-challenge.home.duckdns.org.") == {"-one"}
+    assert duck.look("anything.below.home.duckdns.org") == {"-one"}
+    call_add(context, provider, account(), [record("two", below="_acme-challenge.deep.")])
+    call_add(context, provider, account(), [record("two", below="_acme-challenge.deep.")])
+    assert duck.look("_acme-challenge.home.duckdns.org") == {"two"}
+    assert duck.look("_acme-challenge.spare.duckdns.org") == set()
+    for _ in range(2):
+        call_remove(context, provider, account(), [record("two")])
+        assert duck.look("_acme-challenge.home.duckdns.org") == set()
+
+
+def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context: Context) -> None:
+    """Removing several values of two domains takes one request for each domain."""
+    call_remove(context, provider, account(), [record("a"), record("b"), record("c", "spare")])
+    assert sorted(request["domains"] for request in duck.requests) == ["home", "spare"]
+    assert all(request["clear"] == "true" for request in duck.requests)
+
+
+@pytest.mark.parametrize("case", [("wrong-token-0000", "home"), (CANARY, "somebody-elses")])
+def test_ko_names_both_causes(
+    duck: DuckDns, provider: Provider, context: Context, all_logs: Kept, case: tuple[str, str]
+) -> None:
+    """KO means a wrong token or somebody else's domain; the token is in no text and no log."""
+    token, domain = case
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, provider, account(token), [record("v", domain)])
+    assert caught.value.code == "provider-unauthorized"
+    assert f"{domain}.duckdns.org" in caught.value.message
+    assert_no_canary([token], texts=[repr(caught.value.to_dict()), *all_logs.texts])
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ((503, "busy"), ("provider-server-error", 3)),
+        ((429, "slow down"), ("provider-rate-limited", 1)),
+        ((200, "<html>log in to the hotel's network</html>"), ("provider-malformed-answer", 1)),
+    ],
+)
+def test_other_answers(
+    duck: DuckDns, provider: Provider, context: Context, answer: tuple[int, str], outcome: tuple[str, int]
+) -> None:
+    """A 5xx is tried again, three times in all; a 429 and a hotel's log-in page are not."""
+    duck.answer = answer
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, provider, account(), [record("v")])
+    assert (caught.value.code, duck.asked) == outcome
+
+
+def test_nobody_there(duck: DuckDns, provider: Provider, context: Context, all_logs: Kept) -> None:
+    """A service that cannot be reached is said to be so; the token in the URL gets into no log."""
+    away = replace(provider, driver_options={"url": "http://127.0.0.1:9/update"})
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, away, account(), [record("v")])
+    assert caught.value.code == "provider-unreachable"
+    assert_no_canary([CANARY], texts=[repr(caught.value.to_dict()), *all_logs.texts])

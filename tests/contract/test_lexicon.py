@@ -1,0 +1,368 @@
+"""The driver lexicon: against a real PowerDNS, and each of lexicon's traps closed."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import Provider, find_provider, parse_provider
+from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.lexicon import loading, shims
+from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from dnsrenew.testing import check_driver
+from tests.contract.apis import Answer, Api, Asked
+from tests.contract.conftest import CANARY, Kept, maker, powerdns_account
+from tests.lab import dnsclient
+from tests.lab.canary import assert_no_canary
+from tests.lab.lab import Lab
+from tests.lab.powerdns import PowerDns
+
+RECORD = TxtRecord("pdns.test.", "_acme-challenge.pdns.test.", "v" * 43, 60)
+
+
+def shipped(name: str = "powerdns") -> Provider:
+    """A provider of ours."""
+    found = find_provider(name)
+    assert found is not None
+    return found
+
+
+def looker(server: PowerDns) -> Callable[[str], set[str]]:
+    """What the server serves."""
+    return lambda name: dnsclient.texts(dnsclient.ask(name, "TXT", server.address, server.port))
+
+
+def test_it_keeps_the_contract(powerdns: PowerDns) -> None:
+    """The driver passes the conformance test on a real PowerDNS."""
+    check_driver(maker(powerdns_account(powerdns)), "pdns.test", look=looker(powerdns), patience=5)
+
+
+def test_a_zone_below_another_and_one_of_a_single_label(powerdns: PowerDns, context: Context) -> None:
+    """The zone is ours, however deep, whatever a public suffix list would say."""
+    for zone in ("deep.sub.pdns.test", "toplevel"):
+        powerdns.add_zone(zone, (powerdns.address,))
+        record = TxtRecord(f"{zone}.", f"_acme-challenge.{zone}.", "value", 60)
+        call_add(context, shipped(), powerdns_account(powerdns), [record])
+        assert looker(powerdns)(record.name) == {"value"}
+        call_remove(context, shipped(), powerdns_account(powerdns), [record])
+        assert looker(powerdns)(record.name) == set()
+
+
+def test_records_of_several_zones_in_one_call(powerdns: PowerDns, context: Context) -> None:
+    """One session for each zone; all are written."""
+    powerdns.add_zone("second.pdns.test", (powerdns.address,))
+    records = [
+        TxtRecord(zone, f"_acme-challenge.{host}.{zone}", host * 3, 60)
+        for zone in ("pdns.test.", "second.pdns.test.")
+        for host in ("a", "b")
+    ]
+    call_add(context, shipped(), powerdns_account(powerdns), records)
+    assert all(looker(powerdns)(record.name) == {record.value} for record in records)
+    call_remove(context, shipped(), powerdns_account(powerdns), records)
+
+
+def test_two_threads_at_once(powerdns: PowerDns, context: Context) -> None:
+    """Two threads use two clients: eight values in eight zones are written and removed at the same time."""
+    records = []
+    for number in range(8):
+        powerdns.add_zone(f"t{number}.test", (powerdns.address,))
+        records.append(TxtRecord(f"t{number}.test.", f"_acme-challenge.t{number}.test.", f"value-{number}", 60))
+    account = powerdns_account(powerdns)
+    for call, expected in ((call_add, True), (call_remove, False)):
+        tasks = context.call_all([_calling(call, context, account, record) for record in records], 8)
+        assert [task.error for task in tasks] == [None] * 8
+        assert all((looker(powerdns)(record.name) == {record.value}) is expected for record in records)
+
+
+def _calling(call: Any, context: Context, account: DnsAccount, record: TxtRecord) -> Callable[[], None]:
+    return lambda: call(context, shipped(), account, [record])
+
+
+# ── nothing is downloaded, nothing hangs ────────────────────────────────────────────────
+
+
+def test_nothing_but_the_host_is_asked(powerdns: PowerDns, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No public suffix list is downloaded and nothing is resolved: the API's address is the only one connected to."""
+    reached = []
+    connect = socket.socket.connect
+
+    def watch(self: socket.socket, address: Any) -> None:
+        reached.append(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", watch)
+    call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
+    call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
+    port = int(powerdns.api_url.rpartition(":")[2])
+    assert reached
+    assert {address[:2] for address in reached} == {("127.0.0.1", port)}
+
+
+@pytest.mark.parametrize("name", ["godaddy", "namecheap"])
+def test_the_splitter_in_a_provider_module_is_offline(name: str) -> None:
+    """Modules that split names themselves get the zone split at its first dot, whatever list there is."""
+    module: Any = loading._load(name)
+    parts = module.tldextract.extract("example.co.uk")
+    assert (parts.domain, parts.suffix) == ("example", "co.uk")
+    assert module.tldextract.TLDExtract(cache_dir=None)("example.test").domain == "example"
+
+
+def test_every_request_has_a_time_out(bind: Lab) -> None:
+    """An API that accepts and never answers ends the call within its deadline."""
+    started = time.monotonic()
+    with bind.silent("127.0.0.7"):
+        account = DnsAccount("powerdns", name="pdns", pdns_server=f"http://127.0.0.7:{bind.port}", auth_token="x" * 20)
+        with pytest.raises(Exception, match="(?i)timed out"):
+            maker(account, seconds=0.4)().add([RECORD])
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("name", sorted(set(dict.fromkeys(loading.EXTRAS)) ^ {"cloudflare", "desec", "henet", "zeit"}))
+def test_no_provider_module_gets_the_real_requests(name: str) -> None:
+    """However a module of lexicon imports requests, or builds upon another module: what it gets has time-outs."""
+    if name in loading.EXTRAS:
+        pytest.importorskip(loading.EXTRAS[name])
+    kind: Any = loading.provider_class(name)
+    for base in kind.__mro__:
+        spread = getattr(base.authenticate, "__globals__", {}) if hasattr(base, "authenticate") else {}
+        assert requests not in spread.values()
+        assert requests.Session not in spread.values()
+
+
+def test_every_way_to_send_a_request_has_time_outs() -> None:
+    """request, get, post and a Session of the stand-in: each is limited by what the call has left."""
+    seen = []
+
+    class Adapter(requests.adapters.BaseAdapter):
+        def send(self, request: Any, **arguments: Any) -> requests.Response:  # type: ignore[override]
+            seen.append((arguments["timeout"], arguments["verify"]))
+            response = requests.Response()
+            response.status_code, response.request, response.url = 204, request, request.url
+            response._content = b""
+            return response
+
+        def close(self) -> None:
+            pass
+
+    face: Any = shims.stand_in(requests)
+    session = face.Session()
+    session.mount("https://", Adapter())
+    session.verify = False
+    session.get("https://x.test/")
+    with shims.limited(lambda: 3.0):
+        session.request("POST", "https://x.test/", timeout=None)
+        session.send(requests.Request("GET", "https://x.test/").prepare())
+    assert seen == [((10.0, 30.0), True), ((3.0, 3.0), True), ((3.0, 3.0), True)]
+    with shims.limited(lambda: 0.0), pytest.raises(requests.exceptions.Timeout):
+        session.get("https://x.test/")
+
+
+def test_the_stand_in_sends_what_requests_would() -> None:
+    """Positional arguments of get, post, put and patch keep their meaning, and everything else is the real one's."""
+    face: Any = shims.stand_in(requests)
+    with Api(lambda asked: (200, {"method": asked.method, "path": asked.path, "body": asked.body})) as api:
+        assert face.get(api.url, {"a": "1"}).json()["path"] == "/?a=1"
+        assert face.post(api.url, "data").json()["body"] == "data"
+        assert face.post(api.url, None, {"j": 1}).json()["body"] == '{"j": 1}'
+        assert face.put(api.url, "data").json() == {"method": "PUT", "path": "/", "body": "data"}
+        assert face.patch(api.url, data="x").json()["method"] == "PATCH"
+        assert face.delete(api.url).json()["method"] == "DELETE"
+        with face.session() as session:
+            assert session.get(api.url).status_code == 200
+    assert face.exceptions is requests.exceptions
+    assert face.HTTPError is requests.HTTPError
+
+
+def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
+    """A provider that mounts retries with Retry-After sleeps no longer than the call has left."""
+    face: Any = shims.stand_in(requests)
+    retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
+    left = [0.3]
+    started = time.monotonic()
+    with Api(lambda _: (409, "busy"), {"Retry-After": "3600"}) as api, shims.limited(lambda: max(left[0], 0.0)):
+        session = face.Session()
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+        left[0] = started + 0.3 - time.monotonic()
+        stop = threading.Timer(0.25, lambda: left.__setitem__(0, 0.0))
+        stop.start()
+        session.get(api.url)
+        stop.join()
+    assert time.monotonic() - started < 2
+
+
+# ── the host program ────────────────────────────────────────────────────────────────────
+
+
+def test_the_host_programs_own_lexicon_and_requests_stay_as_they_are(powerdns: PowerDns, context: Context) -> None:
+    """What a host program imports is the original, before, while and after we drive lexicon."""
+    before = (requests.Session, requests.Session.request, requests.Session.send, requests.request, requests.get)
+    call_add(context, shipped(), powerdns_account(powerdns), [RECORD])
+    call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
+    import lexicon._private.providers.powerdns as theirs
+
+    assert theirs.requests is requests
+    assert vars(theirs)["__builtins__"]["__import__"] is __import__
+    assert before == (
+        requests.Session,
+        requests.Session.request,
+        requests.Session.send,
+        requests.request,
+        requests.get,
+    )
+    ours: Any = loading._load("powerdns")
+    assert ours is not theirs
+    assert ours not in sys.modules.values()
+
+
+def test_what_lexicon_prints_does_not_reach_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """Namecheap's module prints; standard output belongs to the program."""
+    module: Any = loading._load("namecheap")
+    assert module.__builtins__["print"] is not print
+    module.__builtins__["print"]("Remote: %i" % 3)
+    assert capsys.readouterr().out == ""
+
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────
+
+
+ZONE = {"kind": "Native", "rrsets": []}
+
+
+def failure(
+    context: Context, hook: Callable[[Asked], Answer], headers: dict[str, str] | None = None
+) -> tuple[DnsRenewError, int]:
+    """What an add came to at an API that answers as the hook says, and how many requests were made."""
+    with Api(hook, headers or {}) as api:
+        account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token=Secret(CANARY))
+        with pytest.raises(DnsRenewError) as caught:
+            call_add(context, shipped(), account, [RECORD])
+        return caught.value, len(api.asked)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((401, f"Unauthorized: {CANARY}"), "provider-unauthorized"),
+        ((403, {"error": "no"}), "provider-unauthorized"),
+        ((404, "Not Found"), "provider-zone-unknown"),
+        ((422, {"error": "Domain 'pdns.test.' does not exist"}), "provider-zone-unknown"),
+        ((400, {"error": f"bad thing {CANARY}"}), "provider-refused"),
+        ((400, {"error": "Rate limit exceeded"}), "provider-rate-limited"),
+        ((429, "slow"), "provider-rate-limited"),
+        ((500, "<html>oops</html>"), "provider-server-error"),
+        ((200, "<html>log in</html>"), "provider-malformed-answer"),
+        ((200, {"unexpected": True}), "provider-bug"),
+    ],
+)
+def test_answers_are_put_into_words(context: Context, all_logs: Kept, answer: Answer, code: str) -> None:
+    """Each refusal gets its code, a message, one sentence to act on, and no secret anywhere."""
+    error, _ = failure(context, lambda _: answer)
+    assert error.code == code
+    assert isinstance(error, ProviderError)
+    assert "pdns" in error.message
+    assert error.fix.endswith(".")
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert ":" in error.evidence["cause"]
+    assert "<html>" not in str(error)
+    assert_no_canary([CANARY], texts=[str(error), repr(error.to_dict()), *all_logs.texts])
+
+
+def test_a_retry_after_is_evidence(context: Context) -> None:
+    """How long the host wants us to wait is kept; a wait of over five minutes is not made now."""
+    error, asked = failure(context, lambda _: (429, "slow"), {"Retry-After": "3600"})
+    assert error.evidence["retry_after"] == 3600
+    assert asked == 1
+
+
+def test_a_host_in_trouble_is_asked_three_times(context: Context) -> None:
+    """A 5xx is tried again; a refusal is not."""
+    assert failure(context, lambda _: (502, "bad gateway"))[1] == 3
+    assert failure(context, lambda _: (403, "no"))[1] == 1
+
+
+def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lexicon provider that answers False has failed, unless the host's list shows the wanted state."""
+    kind: Any = loading.provider_class("powerdns")
+    monkeypatch.setattr(kind, "create_record", lambda *_: False)
+    monkeypatch.setattr(kind, "delete_record", lambda *_, **__: False)
+    error, _ = failure(context, lambda _: (200, ZONE))
+    assert error.code == "provider-refused"
+    rrset = {"name": RECORD.name, "type": "TXT", "ttl": 60, "records": [{"content": f'"{RECORD.value}"'}]}
+    with Api(lambda _: (200, {**ZONE, "rrsets": [rrset]})) as api:
+        account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
+        call_add(context, shipped(), account, [RECORD])
+        with pytest.raises(ProviderError, match="did not remove"):
+            call_remove(context, shipped(), account, [RECORD])
+
+
+def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several of lexicon's providers raise where there is nothing to remove: the list decides."""
+
+    def gone(*_: Any, **__: Any) -> bool:
+        raise ValueError("No record found for the provided type, name and content")
+
+    monkeypatch.setattr(loading.provider_class("powerdns"), "delete_record", gone)
+    with Api(lambda _: (200, ZONE)) as api:
+        account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
+        call_remove(context, shipped(), account, [RECORD])
+
+
+def test_a_missing_extra_is_said_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Route 53 needs boto3: without it the error says what to install."""
+    monkeypatch.setitem(loading.EXTRAS, "route53", "no_such_module_here")
+    with pytest.raises(ProviderError) as caught:
+        loading.provider_class("route53")
+    assert caught.value.code == "provider-extra-missing"
+    assert "pip install 'dnsrenew[route53]'" in caught.value.fix
+
+
+@pytest.mark.parametrize("name", ["nobody", "ddns", "duckdns", "auto", "../x", ""])
+def test_lexicons_unusable_providers_are_refused(name: str) -> None:
+    """An unknown provider, and one whose code in lexicon does harm, is a mistake in the provider file."""
+    with pytest.raises(ConfigError) as caught:
+        loading.provider_class(name)
+    assert caught.value.code == "provider-invalid"
+
+
+def test_a_users_own_provider_file_passes_options_on(context: Context) -> None:
+    """All other keys of driver_options go to lexicon as they stand."""
+    text = """
+title = "Mine"
+driver = "lexicon"
+[driver_options]
+provider = "powerdns"
+pdns_server_id = "other"
+[options.pdns_server]
+[options.auth_token]
+secret = true
+"""
+    with Api(lambda _: (200, ZONE)) as api:
+        account = DnsAccount("mine", pdns_server=api.url, auth_token="x" * 20)
+        call_add(context, parse_provider(text, "mine"), account, [RECORD])
+    assert {asked.path.split("?")[0] for asked in api.asked} == {"/api/v1/servers/other/zones/pdns.test."}
+
+
+def test_the_time_is_written_as_alibaba_cloud_wants_it() -> None:
+    """Lexicon 3.25 writes 2026-11-25T10:00:00+00:00Z; the service wants 2026-11-25T10:00:00Z."""
+    kind: Any = loading.provider_class("aliyun")
+
+    class Stub(kind):  # type: ignore[misc]
+        def __init__(self) -> None:
+            pass
+
+        def _get_provider_option(self, option: str) -> str:
+            return "x"
+
+    stamp = Stub()._build_signature_parameters()["Timestamp"]
+    assert stamp == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))

@@ -1,0 +1,215 @@
+"""The driver rfc2136 against a real BIND."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Self
+
+import dns.message
+import dns.opcode
+import dns.query
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import find_provider
+from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.errors import ConfigError, ProviderError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from dnsrenew.testing import check_driver
+from tests.contract.conftest import Kept, maker, rfc2136_account
+from tests.lab.canary import assert_no_canary
+from tests.lab.lab import Lab
+
+RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 60)
+
+
+class _Server:
+    """Says NOERROR to every update that comes by TCP, and keeps it."""
+
+    def __init__(self) -> None:
+        self.seen: list[dns.message.Message] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+
+    def _serve(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            message, _ = dns.query.receive_tcp(connection)
+            self.seen.append(message)
+            dns.query.send_tcp(connection, dns.message.make_response(message))
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def fails(context: Context, account: DnsAccount, record: TxtRecord = RECORD) -> ProviderError:
+    """The error of an add that has to fail."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, provider, account, [record])
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+    assert caught.value.fix.endswith(".")
+    assert caught.value.evidence["account"] == account.name
+    return caught.value
+
+
+def test_it_keeps_the_contract(bind: Lab) -> None:
+    """The driver passes the conformance test on a real BIND."""
+    check_driver(maker(rfc2136_account(bind)), "example.test", look=bind.txt, patience=5)
+
+
+def test_without_a_key_the_update_is_sent_unsigned(context: Context) -> None:
+    """Without a key the update goes out unsigned, by TCP; the server's answer decides."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    with _Server() as server:
+        account = DnsAccount("rfc2136", name="home", server=f"127.0.0.1:{server.port}")
+        call_add(context, provider, account, [RECORD])
+    (update,) = server.seen
+    assert not update.had_tsig
+    assert update.opcode() == dns.opcode.UPDATE
+
+
+def test_many_records_of_two_zones_in_one_call(bind: Lab, context: Context) -> None:
+    """All records of a zone go in one message, however many: 200 values in two zones, written and removed."""
+    bind.add_zone("second.test")
+    records = [
+        TxtRecord(zone, f"_acme-challenge.n{number}.{zone}", f"{number:043d}", 60)
+        for zone in ("example.test.", "second.test.")
+        for number in range(100)
+    ]
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    call_add(context, provider, rfc2136_account(bind), records)
+    assert bind.txt("_acme-challenge.n99.second.test") == {f"{99:043d}"}
+    assert len(bind.all_txt()) == 200
+    call_remove(context, provider, rfc2136_account(bind), records)
+    assert bind.all_txt() == {}
+
+
+def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
+    """Quotes, backslashes, semicolons and letters outside ASCII come out as they went in."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    record = TxtRecord("example.test.", "_x.example.test.", 'a "b" \\c; ü $d', 60)
+    call_add(context, provider, rfc2136_account(bind), [record])
+    assert bind.txt("_x.example.test") == {'a "b" \\c; ü $d'}
+    call_remove(context, provider, rfc2136_account(bind), [record])
+    assert bind.txt("_x.example.test") == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tsig_secret": "d3Jvbmc="}, "the key's secret is not the server's"),
+        ({"tsig_name": "nobody"}, "the server does not know the key"),
+        ({"tsig_algorithm": "hmac-sha512"}, ""),
+        ({"tsig_name": None, "tsig_secret": None}, "REFUSED"),
+    ],
+)
+def test_a_wrong_key_is_told_from_other_troubles(
+    bind: Lab, context: Context, changes: dict[str, str | None], words: str
+) -> None:
+    """A wrong secret, name or algorithm, or no key at all: unauthorized, and what to compare."""
+    error = fails(context, rfc2136_account(bind, **changes))
+    assert error.code == "provider-unauthorized"
+    assert words in error.message
+
+
+def test_a_wrong_clock_is_said(bind: Lab, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is an hour off is not taken for a wrong key."""
+    real = time.time
+    monkeypatch.setattr("dns.message.time.time", lambda: real() - 3600)
+    error = fails(context, rfc2136_account(bind))
+    assert error.code == "provider-unauthorized"
+    assert "clock" in error.message
+    assert "clock" in error.fix
+
+
+def test_a_zone_that_refuses(bind: Lab, context: Context) -> None:
+    """A zone that this key may not change: unauthorized, with the server's word as evidence."""
+    bind.add_zone("locked.test", refuse=True)
+    error = fails(context, rfc2136_account(bind), TxtRecord("locked.test.", "_a.locked.test.", "v", 60))
+    assert error.code == "provider-unauthorized"
+    assert error.evidence["rcode"] == "REFUSED"
+    assert error.evidence["zone"] == "locked.test."
+
+
+def test_a_zone_that_is_elsewhere(bind: Lab, context: Context) -> None:
+    """A zone that the server does not have."""
+    error = fails(context, rfc2136_account(bind), TxtRecord("nowhere.test.", "_a.nowhere.test.", "v", 60))
+    assert error.evidence["rcode"] in {"NOTAUTH", "NOTZONE", "REFUSED"}
+    assert error.code in {"provider-unauthorized", "provider-zone-unknown"}
+
+
+def test_a_dead_server(bind: Lab, context: Context) -> None:
+    """Nobody listens: unreachable, with the address in the message."""
+    port = bind.reserve()
+    error = fails(context, rfc2136_account(bind, server=f"127.0.0.1:{port}"))
+    assert error.code == "provider-unreachable"
+    assert f"127.0.0.1:{port}" in error.message
+
+
+def test_a_server_name_that_does_not_exist(bind: Lab, context: Context) -> None:
+    """A host name that is not in DNS is said to be so."""
+    error = fails(context, rfc2136_account(bind, server="no-such-host.invalid"))
+    assert error.code == "provider-unreachable"
+    assert "not found in DNS" in error.message
+
+
+def test_a_silent_server_is_left_in_time(bind: Lab) -> None:
+    """A server that accepts and never answers ends the call at the deadline, and not later."""
+    started = time.monotonic()
+    with bind.silent("127.0.0.6"), pytest.raises(ProviderError) as caught:
+        maker(rfc2136_account(bind, server=f"127.0.0.6:{bind.port}"), seconds=0.5)().add([RECORD])
+    assert caught.value.code == "provider-timeout"
+    assert time.monotonic() - started < 2
+
+
+def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: Kept) -> None:
+    """Neither errors nor logs hold the TSIG secret, after a success and after every kind of failure."""
+    secret = bind.key.secret
+    texts = []
+    for changes in ({"tsig_name": "nobody"}, {"server": f"127.0.0.1:{bind.reserve()}"}, {"tsig_algorithm": "hmac-md5"}):
+        error = fails(context, rfc2136_account(bind, **{"tsig_secret": Secret(secret), **changes}))
+        texts += [str(error), repr(error), repr(error.to_dict())]
+    assert_no_canary([secret], texts=[*texts, *all_logs.texts])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"tsig_secret": "not base64!"}, "tsig_secret"),
+        ({"tsig_secret": None}, "tsig_secret"),
+        ({"tsig_name": None}, "tsig_name"),
+        ({"tsig_name": "a..b"}, "tsig_name"),
+        ({"tsig_algorithm": "rot13"}, "tsig_algorithm"),
+        ({"server": "::1:53x"}, "server"),
+        ({"server": "127.0.0.1:99999"}, "server"),
+        ({"server": "[::1"}, "server"),
+        ({"server": "[::1]x"}, "server"),
+        ({"server": ""}, "server"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_is_sent(bind: Lab, changes: dict[str, str | None], key: str) -> None:
+    """A mistake in an option is a ConfigError that names the option and shows no secret."""
+    with pytest.raises(ConfigError) as caught:
+        maker(rfc2136_account(bind, **changes))()
+    assert caught.value.code == "option-invalid"
+    assert caught.value.evidence["key"] == key
+    assert "base64!" not in str(caught.value)
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "[::1]", "::1", "[::1]:5353", "ns1.example.test", "localhost:5353"])
+def test_addresses_in_every_spelling(bind: Lab, server: str) -> None:
+    """HOST, HOST:PORT, IPv6 with and without brackets and port."""
+    maker(rfc2136_account(bind, server=server))()
