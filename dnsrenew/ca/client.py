@@ -1,0 +1,372 @@
+"""The order loop (RFC 8555 section 7.1): order, authorizations, answers, finalize, certificate.
+
+For N names it takes 4 + 2N requests beyond directory, nonce and account: newOrder, N authorizations,
+N answers, finalize, one look at the order, the certificate. What takes longer is watched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urljoin
+
+from dnsrenew.ca.account import Accounts, AccountStore, Terms
+from dnsrenew.ca.messages import Authorization, Challenge, Malformed, Order, parse_authorization, parse_order
+from dnsrenew.ca.once import Once
+from dnsrenew.ca.polling import OutOfTime, Pace
+from dnsrenew.ca.transport import WIDTH, Signer, Transport, json_of
+from dnsrenew.errors import CAError
+from dnsrenew.http import HttpClient, Response
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+    from dnsrenew.model import CA
+
+T = TypeVar("T")
+
+_FEW: Final = 4
+"""From so many requests on they are made at once: below, threads cost more than they bring."""
+_EARLY: Final = 0.04
+_AUTHORIZATION_GAP: Final = (1.0, 10.0)
+_LAST_LOOKS: Final = 5.0
+_FINALIZE_TRIES: Final = 3
+_PEM: Final = "application/pem-certificate-chain"
+_ALTERNATE: Final = re.compile(r"<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What is known once the CA is open to us."""
+
+    new_order_url: str
+    terms: Terms
+    signer: Signer
+
+
+class CAClient:
+    """One CA for one run, shared by all threads; each call takes the context of its certificate.
+
+    :param accounts: where the account of this CA is kept.
+    :param contact: mail addresses (or URLs) for a new account.
+    :param agree_terms: whether the user agrees to the CA's terms of service.
+    """
+
+    def __init__(
+        self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
+    ) -> None:
+        self._ca = ca
+        self._transport = Transport(ca.name or ca.directory, http)
+        self._accounts = Accounts(
+            self._transport, accounts, contact=contact, agree_terms=agree_terms, bound=ca.eab is not None
+        )
+        self._session = Once(self._open)
+
+    # ── the account ─────────────────────────────────────────────────────────────────────
+
+    def open(self, context: Context) -> str:
+        """Read the directory and find or make the account; return the account's URL. Done once, for all threads.
+
+        :raises CAError: the CA cannot be reached, is none, or refuses the account.
+        :raises StoreError: the account cannot be kept.
+        """
+        return self._session.get(context).signer.url or ""
+
+    def _open(self, context: Context) -> _Session:
+        problems = self._transport.problems(context)
+        response = self._transport.get(context, self._ca.directory, "directory")
+        try:
+            directory = response.json()
+            new_nonce, new_account, new_order = (
+                urljoin(response.url, directory[each]) for each in ("newNonce", "newAccount", "newOrder")
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise problems.error(
+                "ca-not-acme",
+                f"is no ACME server: what stands at {self._ca.directory} is not a directory (RFC 8555 section 7.1.1).",
+                "Set `directory` to the address that the CA names for ACME.",
+                status=response.status,
+            ) from None
+        self._transport.new_nonce_url = new_nonce
+        meta = directory.get("meta") if isinstance(directory.get("meta"), dict) else {}
+        service = meta.get("termsOfService")
+        terms = Terms(
+            new_account, service if isinstance(service, str) else None, meta.get("externalAccountRequired") is True
+        )
+        return _Session(new_order, terms, self._accounts.find(context, terms))
+
+    def _post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
+        """Send a signed request; once more where the CA has lost the account and took it again."""
+        session = self._session.get(context)
+        try:
+            return self._transport.post(context, session.signer, url, payload, stage, **more)
+        except CAError as error:
+            if error.type != "accountDoesNotExist":
+                raise
+        session = self._session.replace(context, session, partial(self._make_again, session))
+        return self._transport.post(context, session.signer, url, payload, stage, **more)
+
+    def _make_again(self, lost: _Session, context: Context) -> _Session:
+        signer = self._accounts.make_again(context, lost.terms, lost.signer)
+        return _Session(lost.new_order_url, lost.terms, signer)
+
+    # ── the order ───────────────────────────────────────────────────────────────────────
+
+    def new_order(self, context: Context, identifiers: Sequence[str]) -> Order:
+        """Order a certificate for A-label names. The order may be an old one, and ready at once.
+
+        :raises CAError: the CA refused it.
+        """
+        payload = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
+        url = self._session.get(context).new_order_url
+        response = context.call(partial(self._post, context, url, payload, "newOrder", tries=2))
+        location = response.headers.get("Location")
+        return self._parse(context, response, partial(parse_order, location and urljoin(response.url, location)))
+
+    def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
+        """Return all authorizations of an order, pending or not.
+
+        :raises CAError: one could not be had.
+        """
+        found = self._read_authorizations(context, order.authorizations)
+        return tuple(authorization for authorization, _ in found)
+
+    def dns01_value(self, challenge: Challenge) -> str:
+        """Return the TXT value for a dns-01 challenge (RFC 8555 section 8.4): 43 characters.
+
+        :raises ValueError: the challenge has no token, or the CA was not opened.
+        """
+        key_authorization = self.key_authorization(challenge)
+        return _base64url(hashlib.sha256(key_authorization.encode()).digest())
+
+    def key_authorization(self, challenge: Challenge) -> str:
+        """Return the token joined with the account key's thumbprint (RFC 8555 section 8.1).
+
+        :raises ValueError: the challenge has no token, or the CA was not opened.
+        """
+        session = self._session.made
+        if session is None or challenge.token is None:
+            raise ValueError("the CA was not opened" if session is None else "the challenge has no token")
+        return f"{challenge.token}.{_base64url(session.signer.key.thumbprint())}"
+
+    def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
+        """Tell the CA that it may look (RFC 8555 section 7.5.1).
+
+        :raises CAError: the CA does not take an answer.
+        """
+        self._each(context, [partial(self._answer, context, challenge) for challenge in challenges])
+
+    def _answer(self, context: Context, challenge: Challenge) -> None:
+        try:
+            self._post(context, challenge.url, {}, "challenge")
+        except CAError as error:
+            if not 400 <= error.evidence.get("status", 0) < 429:
+                raise
+            # After a lost answer the CA has it already, and refuses to have it again.
+            authorization, _ = self._read_authorization(context, challenge.authorization_url)
+            now = authorization.challenge(challenge.type)
+            if authorization.status == "pending" and (now is None or now.status == "pending"):
+                raise
+
+    def await_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
+        """Wait until some authorizations of an order are valid: for names that are done one after the other.
+
+        :raises CAError: one failed (every name that did is named), or the CA took longer than its ``timeout``.
+        """
+        started = context.clock.monotonic()
+        pace = Pace(context, self._ca.timeout, early=_EARLY)
+        waiting: list[str] = [each.url for each in authorizations]
+        try:
+            while True:
+                found = self._read_authorizations(context, waiting)
+                waiting = [each.url for each, _ in found if each.status != "valid"]
+                if not waiting:
+                    break
+                headers = next(response.headers for each, response in found if each.status != "valid")
+                # Either may tell first that it came to nothing.
+                if any(_failed(each) for each, _ in found) or self._order(context, order.url)[0].status == "invalid":
+                    raise self._failure(context, order)
+                pace.wait(headers)
+        except OutOfTime as late:
+            raise self._late(context, order, late.after) from None
+        self._tell_valid(context, [each.identifier for each in authorizations], started)
+
+    def issue(self, context: Context, order: Order, csr: bytes, *, alternates: bool = False) -> tuple[str, ...]:
+        """Have the certificate issued once the CA has seen all proofs; return it with its chain, leaf first, as PEM.
+
+        :param csr: the signing request, DER.
+        :param alternates: return the alternate chains too, after the default one (RFC 8555 section 7.4.2).
+        :raises CAError: a name was not proved (every such name is named), the CA refused to issue, or took
+            longer than its ``timeout`` for one or the other.
+        """
+        order = self._finalize(context, order, csr)
+        context.emit("order-finalized", url=order.url)
+        order = self._until_issued(context, order)
+        return self._download(context, order, alternates=alternates)
+
+    def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
+        started = context.clock.monotonic()
+        proved = order.status == "pending"
+        pace = Pace(context, self._ca.timeout)
+        if proved:
+            # Looking first whether it is ready costs a request more than asking at once, a moment later.
+            context.wait(_moment(len(order.authorizations)))
+        tries = 0
+        try:
+            while order.status in {"pending", "ready"}:
+                tries += 1
+                order = self._try_finalize(context, order, csr, pace, tries)
+        except OutOfTime as late:
+            raise self._late(context, order, late.after) from None
+        if order.status == "invalid":
+            raise self._failure(context, order)
+        if proved:
+            self._tell_valid(context, order.identifiers, started)
+        return order
+
+    def _try_finalize(self, context: Context, order: Order, csr: bytes, pace: Pace, tries: int) -> Order:
+        """Post the CSR; return the order as it is then. It may still be ``ready``, to try again."""
+        if tries > 2:
+            pace.wait()
+        post = partial(self._post, context, order.finalize, {"csr": _base64url(csr)}, "finalize", tries=1)
+        try:
+            return self._parse(context, context.call(post), partial(parse_order, order.url))
+        except CAError as error:
+            if error.type == "orderNotReady":
+                return self._until_ready(context, order, pace)
+            if error.code not in {"ca-unreachable", "ca-server-error"} or tries >= _FINALIZE_TRIES:
+                raise
+            # The CA may have it: a second CSR could be refused, so the order is looked at first.
+            return self._order(context, order.url)[0]
+
+    def _until_ready(self, context: Context, order: Order, pace: Pace) -> Order:
+        """Watch the order, and its authorizations too: some CAs leave it pending after one of them failed."""
+        gap, most = _AUTHORIZATION_GAP
+        next_look = context.clock.monotonic() + gap
+        waiting = order.authorizations
+        while True:
+            order, headers = self._order(context, order.url)
+            if order.status != "pending":
+                return order
+            if context.clock.monotonic() >= next_look:
+                found = [each for each, _ in self._read_authorizations(context, waiting)]
+                if any(_failed(each) for each in found):
+                    raise self._failure(context, order)
+                waiting = tuple(each.url for each in found if each.status != "valid")
+                gap = min(gap * 2, most)
+                next_look = context.clock.monotonic() + gap
+            pace.wait(headers)
+
+    def _until_issued(self, context: Context, order: Order) -> Order:
+        pace = Pace(context, self._ca.timeout, early=_EARLY)
+        headers = None
+        while order.status != "valid":
+            if order.status == "invalid":
+                raise self._failure(context, order)
+            try:
+                pace.wait(headers)
+            except OutOfTime as late:
+                error = self._transport.problems(context).slow("issue the certificate", self._ca.timeout)
+                error.retry_after = late.after
+                raise error from None
+            order, headers = self._order(context, order.url)
+        return order
+
+    def _download(self, context: Context, order: Order, *, alternates: bool) -> tuple[str, ...]:
+        problems = self._transport.problems(context)
+        if order.certificate is None:
+            raise problems.malformed("the valid order has no `certificate`")
+        first = self._chain(context, order.certificate)
+        others: Iterable[str] = _ALTERNATE.findall(first.headers.get("Link", "")) if alternates else ()
+        urls = [urljoin(first.url, url) for url in others]
+        rest = self._each(context, [partial(self._chain, context, url) for url in urls])
+        return tuple(each.body.decode("ascii", "replace") for each in (first, *rest))
+
+    def _chain(self, context: Context, url: str) -> Response:
+        response = self._post(context, url, None, "certificate", accept=_PEM)
+        if b"-----BEGIN CERTIFICATE-----" not in response.body:
+            raise self._transport.problems(context).malformed("there is no certificate in it", response)
+        return response
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────
+
+    def _order(self, context: Context, url: str) -> tuple[Order, Any]:
+        response = context.call(partial(self._post, context, url, None, "order"))
+        return self._parse(context, response, partial(parse_order, url)), response.headers
+
+    def _read_authorizations(self, context: Context, urls: Iterable[str]) -> list[tuple[Authorization, Response]]:
+        return self._each(context, [partial(self._read_authorization, context, url) for url in urls])
+
+    def _read_authorization(self, context: Context, url: str) -> tuple[Authorization, Response]:
+        response = self._post(context, url, None, "authorization")
+        return self._parse(context, response, partial(parse_authorization, url)), response
+
+    def _parse(self, context: Context, response: Response, parse: Callable[[Any], T]) -> T:
+        problems = self._transport.problems(context)
+        try:
+            return parse(json_of(problems, response))
+        except Malformed as error:
+            raise problems.malformed(str(error), response) from None
+
+    def _each(self, context: Context, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make the calls, at once where it pays."""
+        if len(calls) < _FEW:
+            return context.call(lambda: [call() for call in calls])
+        return [task.result() for task in context.call_all(calls, WIDTH)]
+
+    # ── what went wrong ─────────────────────────────────────────────────────────────────
+
+    def _failure(self, context: Context, order: Order) -> CAError:
+        """Return the error that names every failed name: the others are watched to their end, for some seconds."""
+        order = self._order(context, order.url)[0]
+        pace = Pace(context, _LAST_LOOKS)
+        settled: list[Authorization] = []
+        urls = order.authorizations
+        while True:
+            found = [each for each, _ in self._read_authorizations(context, urls)]
+            open_ones = [each for each in found if each.status == "pending"]
+            settled += [each for each in found if each.status != "pending"]
+            if all(each.problem is not None for each in open_ones):
+                break
+            urls = tuple(each.url for each in open_ones)
+            try:
+                pace.wait()
+            except OutOfTime:
+                break
+        failed = [each for each in settled if _failed(each)]
+        failed += [each for each in open_ones if each.problem is not None]
+        return self._transport.problems(context).failed(failed, order.error)
+
+    def _late(self, context: Context, order: Order, after: float | None) -> CAError:
+        """Return the error for proofs that the CA did not judge in time, with what went wrong so far."""
+        problems = self._transport.problems(context)
+        found = self.authorizations(context, order)
+        troubled = [each for each in found if each.status != "valid" and each.problem is not None]
+        if troubled:
+            return problems.failed(troubled, None).with_evidence(timeout=self._ca.timeout)
+        names = [each.identifier for each in found if each.status != "valid"]
+        error = problems.slow(f"look at {', '.join(names)}" if names else "make the order ready", self._ca.timeout)
+        error.retry_after = after
+        return error.with_evidence(identifiers=names)
+
+    def _tell_valid(self, context: Context, domains: Sequence[str], started: float) -> None:
+        seconds = round(context.clock.monotonic() - started, 3)
+        context.emit("authorizations-valid", domains=list(domains), seconds=seconds)
+
+
+def _failed(authorization: Authorization) -> bool:
+    """Tell whether it has come to an end that is not ``valid`` (an unknown status is not one)."""
+    return authorization.status in {"invalid", "deactivated", "expired", "revoked"}
+
+
+def _moment(names: int) -> float:
+    """Return the seconds that a CA next door needs to look at the last of so many names."""
+    return 0.02 + 0.0003 * names
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,180 @@
+"""What a CA says of orders, authorizations and challenges (RFC 8555 section 7.1), as values.
+
+Read with tolerance: an unknown status, challenge or field is kept or passed over and never a failure.
+What the order loop cannot do without is demanded, and its absence is a :class:`Malformed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Problem = Mapping[str, Any]
+
+
+class Malformed(ValueError):
+    """An answer lacks what it must have; ``str()`` says what, as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order (RFC 8555 section 7.1.3).
+
+    :ivar status: ``pending``, ``ready``, ``processing``, ``valid``, ``invalid``.
+    :ivar identifiers: its names, as the CA lists them.
+    :ivar authorizations: their URLs, in no order that means anything.
+    :ivar finalize: the URL that takes the CSR.
+    :ivar certificate: the URL of the certificate, once it is issued.
+    :ivar error: the problem document of an invalid order.
+    :ivar expires: when it ends to be of use, as the CA writes it.
+    """
+
+    url: str
+    status: str
+    identifiers: tuple[str, ...]
+    authorizations: tuple[str, ...]
+    finalize: str
+    certificate: str | None = None
+    error: Problem | None = None
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One way to prove control (RFC 8555 section 7.1.5, section 8).
+
+    :ivar token: absent in some types of challenge.
+    :ivar error: why the last try failed; it may stand while the CA still tries.
+    """
+
+    type: str
+    url: str
+    token: str | None
+    status: str
+    error: Problem | None
+    authorization_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The CA's view of one name (RFC 8555 section 7.1.4).
+
+    :ivar domain: A-labels, without ``*.``.
+    :ivar wildcard: whether it is for ``*.domain``.
+    :ivar status: ``pending``, ``valid``, or one that is the end.
+    """
+
+    url: str
+    domain: str
+    wildcard: bool
+    status: str
+    challenges: tuple[Challenge, ...]
+    expires: str | None = None
+
+    @property
+    def identifier(self) -> str:
+        """The name as it was ordered, with ``*.`` for a wildcard."""
+        return f"*.{self.domain}" if self.wildcard else self.domain
+
+    def challenge(self, kind: str) -> Challenge | None:
+        """Return the challenge of a type, if it is offered."""
+        return next((challenge for challenge in self.challenges if challenge.type == kind), None)
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why a challenge failed, or what went wrong so far."""
+        return next((challenge.error for challenge in self.challenges if challenge.error is not None), None)
+
+
+def parse_order(url: str | None, body: Any) -> Order:  # JSON
+    """Read an order; its URL comes from the ``Location`` of newOrder.
+
+    :raises Malformed: then.
+    """
+    fields = _object(body, "the order")
+    if not url:
+        raise Malformed("the order has no URL (Location)")
+    return Order(
+        url=url,
+        status=_text(fields, "status", "the order"),
+        identifiers=tuple(_identifiers(fields.get("identifiers"))),
+        authorizations=_texts(fields, "authorizations", "the order"),
+        finalize=_text(fields, "finalize", "the order"),
+        certificate=_optional(fields.get("certificate")),
+        error=parse_problem(fields.get("error")),
+        expires=_optional(fields.get("expires")),
+    )
+
+
+def parse_authorization(url: str, body: Any) -> Authorization:  # JSON
+    """Read an authorization.
+
+    :raises Malformed: then.
+    """
+    fields = _object(body, "the authorization")
+    identifier = _object(fields.get("identifier"), "the identifier of an authorization")
+    name = _text(identifier, "value", "the identifier of an authorization").lower()
+    challenges = fields.get("challenges")
+    parsed = (_challenge(url, each) for each in (challenges if isinstance(challenges, list) else []))
+    return Authorization(
+        url=url,
+        domain=name.removeprefix("*."),
+        wildcard=fields.get("wildcard") is True or name.startswith("*."),
+        status=_text(fields, "status", "the authorization"),
+        challenges=tuple(challenge for challenge in parsed if challenge is not None),
+        expires=_optional(fields.get("expires")),
+    )
+
+
+def parse_problem(body: Any) -> Problem | None:  # JSON
+    """Read a problem document (RFC 7807); an empty one says nothing."""
+    return body if isinstance(body, dict) and body else None
+
+
+def identifier_of(problem: Problem) -> str | None:
+    """Return the name that a subproblem is about (RFC 8555 section 6.7.1)."""
+    return next(_identifiers([problem.get("identifier")]), None)
+
+
+def _challenge(authorization_url: str, body: Any) -> Challenge | None:
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str) or not isinstance(body.get("url"), str):
+        return None  # of a type that is not ours to know
+    return Challenge(
+        type=body["type"],
+        url=body["url"],
+        token=_optional(body.get("token")),
+        status=_optional(body.get("status")) or "pending",
+        error=parse_problem(body.get("error")),
+        authorization_url=authorization_url,
+    )
+
+
+def _identifiers(body: Any) -> Any:  # yields str
+    for each in body if isinstance(body, list) else []:
+        if isinstance(each, dict) and isinstance(each.get("value"), str):
+            yield each["value"].lower()
+
+
+def _object(body: Any, what: str) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Malformed(f"{what} is not a JSON object")
+    return body
+
+
+def _text(fields: dict[str, Any], key: str, what: str) -> str:
+    value = fields.get(key)
+    if not isinstance(value, str) or not value:
+        raise Malformed(f"{what} has no `{key}`")
+    return value
+
+
+def _texts(fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
+    value = fields.get(key)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Malformed(f"{what} has no `{key}`")
+    return tuple(value)
+
+
+def _optional(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

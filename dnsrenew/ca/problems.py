@@ -1,0 +1,233 @@
+"""The one place where what a CA says, or fails to say, becomes a :class:`CAError`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.ca.messages import Authorization, Problem, identifier_of, parse_problem
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from dnsrenew.http import HttpFailure, Response
+
+_PREFIX: Final = "urn:ietf:params:acme:error:"
+_LONGEST: Final = 1000
+"""Characters of the CA's own words that are kept."""
+
+_LATER: Final = "Try again later; if it stays so, ask the CA."
+_LOOK_AT_DNS: Final = (
+    "Look at the DNS of the names, DNSSEC included, from outside your network, and run dnsrenew again."
+)
+_ACCOUNT: Final = "Look at `contact` and `agree_terms`, and whether the CA has closed the account."
+_LIMIT: Final = "Wait as long as the CA asks, and do not try more often."
+_NAMES: Final = "Ask for other names, or use another CA for these."
+_REACH: Final = "Look whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall."
+
+_KINDS: Final[dict[str, tuple[str, str]]] = {
+    "accountDoesNotExist": ("ca-account-refused", _ACCOUNT),
+    "badCSR": ("ca-bad-csr", "Choose another `key`, or ask the CA which kinds of key and which names it takes."),
+    "badPublicKey": ("ca-bad-csr", "Choose another `key`."),
+    "caa": ("ca-caa", "Add this CA to the CAA records of the names, or take those records away."),
+    "connection": ("ca-connection", "Look whether the CA can reach the name servers of the names from outside."),
+    "dns": ("ca-dns", _LOOK_AT_DNS),
+    "externalAccountRequired": (
+        "ca-eab-required",
+        "Get a key for external account binding from the CA and set it as `eab` of this CA.",
+    ),
+    "incorrectResponse": ("ca-incorrect-response", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
+    "invalidContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
+    "rateLimited": ("ca-rate-limited", _LIMIT),
+    "rejectedIdentifier": ("ca-rejected-identifier", _NAMES),
+    "serverInternal": ("ca-server-error", _LATER),
+    "tls": ("ca-connection", "Look whether the CA can reach this host from outside."),
+    "unauthorized": ("ca-unauthorized", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
+    "unsupportedContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
+    "unsupportedIdentifier": ("ca-rejected-identifier", _NAMES),
+    "userActionRequired": ("ca-user-action-required", "Open the address in the message and do what the CA asks."),
+}
+_OTHER: Final = ("ca-error", "Read the CA's words above, and ask the CA if they do not help.")
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Makes the errors of one CA.
+
+    :ivar name: what the CA is called.
+    :ivar redact: takes secrets out of a text.
+    """
+
+    name: str
+    redact: Callable[[str], str] = str
+
+    def error(self, code: str, message: str, fix: str, **evidence: object) -> CAError:
+        """Return an error of our own making; the message begins after "The CA NAME"."""
+        return CAError(code, f"The CA {self.name} {message}", fix=fix, evidence={"ca": self.name, **evidence})
+
+    def unreachable(self, failure: HttpFailure) -> CAError:
+        """Return the error for a request without an answer."""
+        detail = self._clean(failure.detail)
+        if failure.untrusted:
+            fix = "Set `trust` of this CA to a file with its roots, if it is your own; else look who stands in between."
+            return self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind)
+        if failure.kind == "too-large":
+            return self.malformed(detail)
+        if failure.kind == "redirect":
+            return self.error("ca-not-acme", f"sends us elsewhere: {detail}.", "Set `directory` to the address itself.")
+        return self.error("ca-unreachable", f"cannot be reached: {detail}.", _REACH, stage=failure.kind)
+
+    def malformed(self, what: str, response: Response | None = None) -> CAError:
+        """Return the error for an answer that cannot be used."""
+        evidence = {} if response is None else {"status": response.status, "content_type": _content_type(response)}
+        return self.error(
+            "ca-malformed-answer", f"sent an answer that cannot be used: {self._clean(what)}.", _LATER, **evidence
+        )
+
+    def slow(self, what: str, timeout: float) -> CAError:
+        """Return the error for a CA that took too long."""
+        fix = "Run dnsrenew again later, or raise `timeout` of this CA."
+        return self.error("ca-timeout", f"did not {what} within {timeout:g} s.", fix, timeout=timeout)
+
+    def refused(self, response: Response, stage: str, after: float | None) -> CAError:
+        """Return the error for an answer of status 400 or more.
+
+        :param stage: what was asked for, such as ``newOrder``.
+        :param after: the ``Retry-After`` of the answer, in seconds.
+        """
+        try:
+            problem = parse_problem(response.json())
+        except ValueError:
+            problem = None
+        if problem is None or not isinstance(problem.get("type", ""), str):
+            return self._unexplained(response, stage, after)
+        error = self.from_problem(problem, stage)
+        error.retry_after = after
+        return error.with_evidence(status=response.status, stage=stage)
+
+    def from_problem(self, problem: Problem, stage: str) -> CAError:
+        """Return the error for a problem document (RFC 8555 section 6.7)."""
+        kind = _kind(problem)
+        subproblems = self._subproblems(problem)
+        code, fix = _KINDS.get(kind or "", _OTHER)
+        if kind == "compound":
+            code, fix = _common(subproblems)
+        if kind == "unauthorized" and stage in {"newAccount", "account", "newOrder"}:
+            code, fix = "ca-account-refused", _ACCOUNT
+        words = self._words(problem)
+        named = "; ".join(_line(each) for each in subproblems)
+        # The address of new terms is in `instance` (RFC 8555 section 7.3.3).
+        where = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
+        text = " ".join(part for part in (words, named, where) if part)
+        message = f"The CA {self.name} refused {_STAGES.get(stage, 'the request')}: {_sentence(text)}"
+        return CAError(
+            code,
+            message,
+            fix=fix,
+            evidence={"ca": self.name, "type": kind, "detail": words, "subproblems": subproblems},
+            type=kind,
+            detail=words,
+            subproblems=subproblems,
+        )
+
+    def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
+        """Return the error for names that the CA did not find proved, each with the CA's words.
+
+        :param authorizations: those that failed; if none, ``problem`` is what the order says.
+        """
+        if not authorizations:
+            if problem is None:
+                return self.error("ca-order-invalid", "gave up the order and says not why.", _LATER)
+            error = self.from_problem(problem, "order")
+            error.code = "ca-order-invalid" if error.code == "ca-error" else error.code
+            return error
+        subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
+        code, fix = _common(subproblems)
+        named = "; ".join(_line(each) for each in subproblems)
+        names = [each.identifier for each in authorizations]
+        kinds = {each["type"] for each in subproblems}
+        return CAError(
+            code,
+            f"The CA {self.name} did not accept the proof for {_count(names)}: {_sentence(named)}",
+            fix=fix,
+            evidence={"ca": self.name, "identifiers": names, "subproblems": subproblems},
+            type=kinds.pop() if len(kinds) == 1 else "compound",
+            detail=named,
+            subproblems=subproblems,
+        )
+
+    def _unexplained(self, response: Response, stage: str, after: float | None) -> CAError:
+        what = f"answered {_STAGES.get(stage, 'the request')} with status {response.status}"
+        kind = _content_type(response)
+        evidence: dict[str, Any] = {"ca": self.name, "status": response.status, "stage": stage, "content_type": kind}
+        code, fix = "ca-malformed-answer", _LATER
+        if response.status == 429:
+            code, fix = "ca-rate-limited", _LIMIT
+        elif response.status >= 500:
+            code, fix = "ca-server-error", _LATER
+        message = f"The CA {self.name} {what} and without an explanation ({kind or 'no content'})."
+        return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
+
+    def _subproblems(self, problem: Problem) -> list[dict[str, Any]]:
+        found = problem.get("subproblems")
+        return [
+            self._subproblem(each, identifier_of(each))
+            for each in (found if isinstance(found, list) else [])
+            if isinstance(each, dict)
+        ]
+
+    def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
+        name = None if identifier is None else self._clean(identifier)
+        return {"type": _kind(problem), "detail": self._words(problem), "identifier": name}
+
+    def _words(self, problem: Problem) -> str:
+        words = problem.get("detail") or problem.get("title")
+        return self._clean(words) if isinstance(words, str) and words else "it says not why"
+
+    def _clean(self, text: str) -> str:
+        """Return a foreign text as one line that is safe on a terminal."""
+        line = "".join(letter if letter.isprintable() else " " for letter in text)
+        return self.redact(" ".join(line.split()))[:_LONGEST]
+
+
+_STAGES: Final = {
+    "directory": "the request for its directory",
+    "newNonce": "the request for a nonce",
+    "newAccount": "to make an account",
+    "account": "to change the account",
+    "newOrder": "the order",
+    "order": "the order",
+    "authorization": "to show an authorization",
+    "challenge": "the answer to a challenge",
+    "finalize": "to issue the certificate",
+    "certificate": "to send the certificate",
+}
+
+
+def _kind(problem: Problem) -> str | None:
+    kind = problem.get("type")
+    return kind.removeprefix(_PREFIX)[:100] if isinstance(kind, str) and kind and kind != "about:blank" else None
+
+
+def _common(subproblems: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return code and fix of problems that are all of one kind; otherwise those of any failed order."""
+    kinds = {_KINDS.get(each["type"] or "", None) for each in subproblems}
+    only = kinds.pop() if len(kinds) == 1 else None
+    return only or ("ca-order-invalid", _LOOK_AT_DNS)
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    kind = f" ({problem['type']})" if problem["type"] else ""
+    return f"{problem['identifier'] or 'the order'}{kind}: {problem['detail']}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _count(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} names"
+
+
+def _content_type(response: Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip()[:100]

@@ -1,0 +1,198 @@
+"""Requests to a CA: signed, with a fresh nonce, sent again where that is right (RFC 8555 section 6)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from acme.jws import JWS
+from josepy.errors import DeserializationError
+from josepy.json_util import decode_b64jose
+from josepy.jwa import ES256
+from josepy.jwk import JWKEC
+
+from dnsrenew.ca.problems import Problems
+from dnsrenew.http import HttpFailure, Response, retry_after
+from dnsrenew.retry import Transient, resend
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+    from dnsrenew.http import HttpClient
+
+WIDTH: Final = 12
+"""Requests under way to one CA at once."""
+NONCE_TRIES: Final = 25
+_MAX_NONCES: Final = 32
+_BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
+_LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
+
+_logger = logging.getLogger("dnsrenew.ca")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The account key, and the account's URL once there is one; neither is ever shown.
+
+    :ivar url: None signs with the whole public key, as newAccount wants it.
+    """
+
+    key: JWKEC
+    url: str | None
+
+    def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
+        """Return the request's body: a JWS with ES256 (RFC 8555 section 6.2)."""
+        signed = JWS.sign(payload, key=self.key, alg=ES256, nonce=decode_b64jose(nonce), url=url, kid=self.url)
+        return str(signed.json_dumps()).encode()
+
+    def __repr__(self) -> str:
+        return f"Signer({self.url!r})"
+
+
+class Transport:
+    """Sends requests to one CA; shared by all threads."""
+
+    def __init__(self, name: str, http: HttpClient) -> None:
+        self._name = name
+        self._http = http
+        self._nonces: deque[str] = deque(maxlen=_MAX_NONCES)
+        self._under_way = threading.BoundedSemaphore(WIDTH)
+        self.new_nonce_url = ""
+
+    def problems(self, context: Context) -> Problems:
+        """Return what makes this CA's errors."""
+        return Problems(self._name, context.redactor.redact)
+
+    def get(self, context: Context, url: str, stage: str) -> Response:
+        """Read a public resource; redirects are followed.
+
+        :raises CAError: it cannot be had.
+        """
+        return resend(context, partial(self._plain, context, "GET", url, stage))
+
+    def post(
+        self,
+        context: Context,
+        signer: Signer,
+        url: str,
+        payload: Mapping[str, Any] | None,
+        stage: str,
+        *,
+        tries: int | None = None,
+        accept: str | None = None,
+    ) -> Response:
+        """Send a signed request.
+
+        :param payload: None reads (POST-as-GET).
+        :param tries: how often it may be sent, in all, after a lost answer; such a request is not sent again
+            after a 5xx other than 503. None: it may be sent again, as often as any.
+        :raises CAError: the CA refused, or did not answer.
+        """
+        body = b"" if payload is None else json.dumps(payload).encode()
+        return resend(context, partial(self._signed, context, signer, url, body, stage, tries=tries, accept=accept))
+
+    def _signed(
+        self,
+        context: Context,
+        signer: Signer,
+        url: str,
+        payload: bytes,
+        stage: str,
+        *,
+        tries: int | None,
+        accept: str | None,
+    ) -> Response:
+        headers = {"Content-Type": "application/jose+json"} | ({"Accept": accept} if accept else {})
+        nonce = self._take_nonce(context)
+        for _ in range(NONCE_TRIES + 1):
+            body = signer.sign(payload, nonce, url)
+            response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
+            fresh = _nonce(response)
+            if not _is_bad_nonce(response):
+                if fresh:
+                    self._nonces.append(fresh)
+                return self._accepted(context, response, stage, tries)
+            nonce = fresh or self._new_nonce(context)
+        raise self.problems(context).error(
+            "ca-error",
+            f"refused {NONCE_TRIES + 1} nonces of its own, one after the other.",
+            "Try again later; if it stays so, ask the CA.",
+            type="badNonce",
+            stage=stage,
+        )
+
+    def _accepted(self, context: Context, response: Response, stage: str, tries: int | None = None) -> Response:
+        if response.status < 400:
+            return response
+        after = retry_after(response.headers, context.clock.now())
+        error = self.problems(context).refused(response, stage, after)
+        if response.status == 503 or (response.status >= 500 and tries is None):
+            raise Transient(error, after=after)
+        raise error
+
+    def _plain(self, context: Context, method: str, url: str, stage: str) -> Response:
+        return self._accepted(context, self._send(context, method, url, redirects=True), stage)
+
+    def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
+        context.check()
+        with self._under_way:
+            try:
+                response = self._http.request(method, url, **more)
+            except HttpFailure as failure:
+                error = self.problems(context).unreachable(failure)
+                if failure.kind in _LOST:
+                    raise Transient(error, tries=tries) from None
+                raise error from None
+        _logger.debug("%s %s: %d", method, url, response.status)
+        return response
+
+    # ── nonces (RFC 8555 section 6.5) ───────────────────────────────────────────────────
+
+    def _take_nonce(self, context: Context) -> str:
+        try:
+            return self._nonces.pop()  # the newest: an old one may have gone stale during a wait for DNS
+        except IndexError:
+            return self._new_nonce(context)
+
+    def _new_nonce(self, context: Context) -> str:
+        response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))
+        nonce = _nonce(response)
+        if nonce is None:
+            raise self.problems(context).malformed("there is no nonce in it", response)
+        return nonce
+
+
+def json_of(problems: Problems, response: Response) -> Any:
+    """Return an answer's JSON.
+
+    :raises CAError: ``ca-malformed-answer``, when it is none.
+    """
+    try:
+        return response.json()
+    except ValueError:
+        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        raise problems.malformed(f"it is not JSON but {kind}", response) from None
+
+
+def _nonce(response: Response) -> str | None:
+    """Return the nonce of an answer; one that is not base64url is to be ignored (RFC 8555 section 6.5.1)."""
+    nonce = response.headers.get("Replay-Nonce")
+    try:
+        return nonce if nonce and decode_b64jose(nonce) else None
+    except DeserializationError:
+        return None
+
+
+def _is_bad_nonce(response: Response) -> bool:
+    if response.status != 400:
+        return False
+    try:
+        problem = response.json()
+    except ValueError:
+        return False
+    return isinstance(problem, dict) and problem.get("type") == _BAD_NONCE
