@@ -1,0 +1,66 @@
+"""`python -m bench [NAME…]`: measure, and print the table. Everything runs on loopback, and is stopped afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import counting, idle, machine, orders, page, starting
+from bench.figures import Figure
+from bench.processes import ROOT, RunFailedError
+
+MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
+    "near": orders.near,
+    "far": orders.far,
+    "lag": orders.lag,
+    "start": starting.starting,
+    "idle": idle.idle,
+    "syncs": counting.syncs,
+    "memory": counting.memory,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what is asked for. Exit status 1: something could not be measured (a missed goal is a figure, no failure)."""
+    options = _parser().parse_args(argv)
+    figures: list[Figure] = []
+    status, begin = 0, time.perf_counter()
+    for name in options.names or MEASUREMENTS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            figures += MEASUREMENTS[name](options.rounds)
+        except RunFailedError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            status = 1
+    print(page.table(figures))
+    print(f"\n{machine.words()}; {time.perf_counter() - begin:.0f} s in all.")
+    if options.json:
+        form = {"version": 1, "machine": machine.words(), "figures": [figure.to_dict() for figure in figures]}
+        options.json.write_text(json.dumps(form, indent=1, ensure_ascii=False) + "\n")
+    if options.docs and not status:
+        (ROOT / "docs" / "benchmark.md").write_text(page.page(figures, machine.words()))
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures how fast dnsrenew is.")
+    known = ", ".join(MEASUREMENTS)
+    parser.add_argument("names", nargs="*", type=_known, metavar="NAME", help=f"one of {known}; default: all")
+    parser.add_argument("--rounds", type=int, metavar="N", help="so many of each, instead of what fits it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md too (from a run of all)")
+    return parser
+
+
+def _known(name: str) -> str:
+    if name not in MEASUREMENTS:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(MEASUREMENTS)}")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What a run costs that has nothing to do: the run that a timer starts every few hours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from bench.figures import SECONDS, Figure, of_samples
+from bench.place import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GOALS = {1: (0.1, 15), 1_000: (0.2, 9), 10_000: (0.8, 5)}
+"""Certificates: (goal, rounds)."""
+
+
+def idle(rounds: int | None) -> list[Figure]:
+    """`dnsrenew renew` among so many certificates, none of them due."""
+    figures = []
+    with Place() as place:
+        model = place.fresh(place.config(1))
+        place.renew(model)
+        for count, (goal, usual) in _GOALS.items():
+            folder = place.fresh(_config(place, count))
+            _fill(model / "state", folder / "state", count)
+            place.renew(folder)  # for the caches
+            samples = [place.renew(folder).seconds for _ in range(rounds or usual)]
+            what = f"nothing due, {count:,} {'certificate' if count == 1 else 'certificates'}"
+            figures.append(of_samples(f"idle-{count}", what, SECONDS, goal, samples))
+            shutil.rmtree(folder)
+    return figures
+
+
+def _name(number: int) -> str:
+    return f"c{number:05}"
+
+
+def _config(place: Place, count: int) -> str:
+    wanted = [{"name": _name(number), "domains": [f"{_name(number)}.example.test"]} for number in range(count)]
+    return place.config(1, certificate=wanted)
+
+
+def _fill(model: Path, store: Path, count: int) -> None:
+    """A store in which each of them was obtained: copies of one, under its own name. Its files are linked."""
+    store.mkdir(mode=0o700)
+    for part in model.iterdir():
+        if part.name != "certificates":
+            shutil.copytree(part, store / part.name)
+    certificates = store / "certificates"
+    certificates.mkdir(mode=0o700)
+    (one,) = (model / "certificates").iterdir()
+    state = json.loads((one / "state.json").read_text())
+    for number in range(count):
+        _copy(one, certificates / _name(number), _renamed(state, _name(number)))
+
+
+def _copy(one: Path, other: Path, state: dict[str, Any]) -> None:
+    shutil.copytree(one / "versions", other / "versions", copy_function=os.link)
+    other.chmod(0o700)
+    (other / "current").symlink_to(os.readlink(one / "current"))
+    (other / "state.json").write_text(json.dumps(state, indent=1) + "\n")
+    (other / "state.json").chmod((one / "state.json").stat().st_mode & 0o777)
+
+
+def _renamed(state: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**state, "domains": [f"{name}.example.test"], "identifiers": [f"{name}.example.test"]}

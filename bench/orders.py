@@ -1,0 +1,53 @@
+"""One certificate from nothing: near, far away, and with a secondary that lags."""
+
+from __future__ import annotations
+
+from bench.figures import SECONDS, Figure, of_pairs, of_samples
+from bench.place import Place
+
+_NEAR = {1: (1.6, 15), 20: (1.5, 11), 100: (1.3, 7)}
+"""Names: (goal, rounds)."""
+_LAGS = {3: 3, 10: 2}
+"""Seconds: rounds."""
+
+
+def near(rounds: int | None) -> list[Figure]:
+    """The whole process against the bare script, in turns."""
+    figures = []
+    with Place() as place:
+        for count, (goal, usual) in _NEAR.items():
+            place.ours(count), place.bare(count)  # the first of each is for the caches
+            ours: list[float] = []
+            bare: list[float] = []
+            for number in range(rounds or usual):
+                pair = [(ours, place.ours), (bare, place.bare)]
+                for samples, call in pair if number % 2 else reversed(pair):
+                    samples.append(call(count).seconds)
+            what = f"whole process, {count} {'name' if count == 1 else 'names'}, nothing to wait for"
+            figures.append(of_pairs(f"near-{count}", what, goal, ours, bare))
+    return figures
+
+
+def far(rounds: int | None) -> list[Figure]:
+    """100 names where the CA and every name server are 50 ms away, there and back."""
+    with Place(round_trip=0.05) as place:
+        place.ours(1)
+        ours = [place.ours(100).seconds for _ in range(rounds or 5)]
+        bare = [place.bare(100).seconds]
+    return [
+        of_samples("far-100", "100 names, 50 ms round trip to CA and DNS", SECONDS, 2.5, ours),
+        of_samples("far-100-bare", "the same, the bare script (one thread)", SECONDS, None, bare),
+    ]
+
+
+def lag(rounds: int | None) -> list[Figure]:
+    """One name, and a secondary that follows its primary late: what is left when the lag is taken off."""
+    figures = []
+    with Place() as place:
+        place.ours(1)
+        for seconds, usual in _LAGS.items():
+            place.lab.lag = seconds
+            samples = [place.ours(1).seconds - seconds for _ in range(rounds or usual)]
+            what = f"secondary lags {seconds} s: total minus lag"
+            figures.append(of_samples(f"lag-{seconds}", what, SECONDS, 0.45, samples))
+    return figures

@@ -1,0 +1,97 @@
+"""The table, and docs/benchmark.md around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.figures import Figure
+
+WHY: dict[str, str] = {}
+"""Why a goal is missed, by the key of its figure. Written by a person, shown only while it is missed."""
+
+_ROUNDS_NOTE = (
+    "Measured is the median of the rounds, or the ratio of two medians; best is the same with the least of each."
+)
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The table as Markdown that is also fit for a terminal."""
+    head = ("what", "goal", "measured", "", "best", "rounds", "detail")
+    rows = [head, *(_row(figure) for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    mark = {None: "", True: "met", False: "MISSED"}[figure.met]
+    text = figure.unit.text
+    best = "" if figure.rounds == 1 else text(figure.best)
+    return (figure.what, figure.goal_text, text(figure.value), mark, best, str(figure.rounds), figure.detail)
+
+
+def page(figures: Sequence[Figure], machine: str) -> str:
+    """docs/benchmark.md."""
+    return _PAGE.format(table=table(figures), machine=machine, note=_ROUNDS_NOTE, missed=_missed(figures))
+
+
+def _missed(figures: Sequence[Figure]) -> str:
+    missed = [figure for figure in figures if figure.met is False]
+    if not missed:
+        return "Every goal is met on this machine."
+    return "\n".join(f"- {_by_how_much(figure)}. {WHY.get(figure.key, 'Why is not known yet.')}" for figure in missed)
+
+
+def _by_how_much(figure: Figure) -> str:
+    goal = figure.goal or 0.0
+    over = f"{(figure.value / goal - 1) * 100:.0f} %" if goal else figure.unit.text(figure.value)
+    return f"**{figure.what}**: {figure.unit.text(figure.value)}, {over} over the goal of {figure.unit.text(goal)}"
+
+
+_PAGE = """\
+# How fast it is
+
+<!-- Made by `python -m bench --docs`; change bench/page.py, not this file. -->
+
+`make bench` measures this anew on your machine in a few minutes. All servers are real and run on loopback: Pebble as
+the CA, a BIND primary, a BIND secondary and a BIND resolver; the program and the servers share the cores.
+
+The figures below are of this machine: {machine}.
+
+{table}
+
+{note} Other work on a machine only ever adds to a figure. Where a line is a ratio, both sides ran in turns, in one run.
+
+## Goals that are missed
+
+{missed}
+
+## Others
+
+Measured on the same kind of lab, whole process, nothing to wait for:
+
+| what | lego | certbot | acme.sh |
+|---|---|---|---|
+| 1 name | 1.6 s | 3.3 s (62 s with its defaults) | 5.2 s |
+| 100 names | 431 s | 6.8 s | 260 s |
+| nothing due among 1,000 certificates | — | 2.6 s | 20 s |
+
+## What is measured
+
+- **The bare script** (`bench/bare.py`) is the least a Python client must do for the same order at the same Pebble: one
+  `requests.Session`, cryptography and dnspython, one thread. It has no store, no config, no checks, no retries, and
+  leaves its TXT values behind. It is told the zone and its servers, which dnsrenew finds out, and it looks every 20 ms
+  at DNS and at the CA, whatever Retry-After the CA sends, which dnsrenew honours after one early look.
+- **Whole process**: from the start of a fresh Python to its end, with a new store and a new account each time. dnsrenew
+  runs as people run it, and withdraws its TXT values. The first run of each kind is not counted: it fills the caches.
+- **50 ms round trip**: proxies in front of the CA, of the resolver and of both authoritative servers delay each
+  direction by 25 ms, on TCP and on UDP, the time of connecting included. The CA's own look at DNS is not delayed.
+- **Secondary lags**: the primary's NOTIFY reaches the secondary so many seconds late, and until then it serves the old
+  zone. What is left after the lag is taken off is everything else, the start of Python included.
+- **Nothing due**: `dnsrenew renew` on a config and a store with so many valid certificates. Nobody is asked anything.
+- **fsyncs**: how often `os.fsync` and its like are called in the process (`bench/count_syncs.py`).
+- **Peak memory**: the largest resident set that the kernel counted (`ru_maxrss`).
+"""
