@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca import Authorization, CAClient, Challenge
     from dnsrenew.challenges.dns01 import Dns01, Placement, Value
     from dnsrenew.context import Context
-    from dnsrenew.model import CertificateSpec, Reason
+    from dnsrenew.model import CertificateSpec, Notice, Reason
     from dnsrenew.store import State, Store
 
 _logger = logging.getLogger("dnsrenew.renewal")
@@ -118,7 +118,7 @@ def look(
 def _renew(spec: CertificateSpec, services: Services, state: State | None, reason: Reason, context: Context) -> Outcome:
     """Make the attempt, keep what it brought, and say what became of it."""
     store = services.store
-    store.prove_writable()  # nothing is ordered that could not be stored
+    store.prove_writable(spec.name)  # nothing is ordered that could not be stored
     way = _way(spec)
     started = context.clock.monotonic()
 
@@ -244,7 +244,7 @@ def outcome(
             status=status,
             reason=reason or "missing",
             domains=spec.domains,
-            warnings=tuple(context.notices),
+            warnings=_warnings(state, context),
             **more,
         )
     return Outcome(
@@ -258,9 +258,13 @@ def outcome(
         not_after=state.not_after,
         next_renewal=due.next_renewal(spec, state),
         path=store.current(spec.name),
-        warnings=tuple(context.notices),
+        warnings=_warnings(state, context),
         **more,
     )
+
+
+def _warnings(state: State | None, context: Context) -> tuple[Notice, ...]:
+    return (*(() if state is None else state.notices), *context.notices)
 
 
 def _remember(spec: CertificateSpec, store: Store, error: DnsRenewError, now: datetime) -> None:

@@ -165,7 +165,10 @@ class Renewer:
             state, reason = look(spec, self._store, context)
         except StoreError:
             return None  # it is met again, and told, in its own turn
-        return outcome(spec, self._store, state, "not-due", context) if reason is None else None
+        if reason is not None or state is None:
+            return None
+        self._store.mend(spec.name, state, context)
+        return outcome(spec, self._store, state, "not-due", context)
 
     def _renew_all(
         self,
