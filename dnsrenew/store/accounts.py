@@ -121,7 +121,8 @@ class AccountFolder:
         if not _is_key(key):
             self._set_aside(self._key, "it holds no private key", "A new account is made with a new key.")
             return None
-        self._disk.make_private(self._key)
+        self._disk.close(self._key, PRIVATE)
+        self._disk.close(self._json, PRIVATE)
         try:
             return self._with_key(key)
         except Damaged as damage:

@@ -148,7 +148,9 @@ class Disk:
 
     def new_folder(self, folder: str) -> str:
         """Make a folder aside within ``folder`` and return its path."""
-        return self._aside(folder, lambda path: self.do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
+        path = self._aside(folder, lambda path: self.do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
+        self.folder(path)
+        return path
 
     def point(self, link: str, target: str) -> None:
         """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
@@ -170,11 +172,11 @@ class Disk:
         self.remove(path)
         return changed
 
-    def make_private(self, path: str) -> None:
-        """Take away what group and others may do with a file, where there is one."""
-        info = os.lstat(path) if os.path.lexists(path) else None
-        if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o177:
-            self.do("chmod", path, lambda: os.chmod(path, PRIVATE))
+    def close(self, path: str, mode: int) -> None:
+        """Take away what a file's mode allows beyond ``mode``, where there is such a file."""
+        info = self.do("stat", path, lambda: os.lstat(path)) if os.path.lexists(path) else None
+        if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o777 & ~mode:
+            self.do("chmod", path, lambda: os.chmod(path, mode))
 
     def sync_folder(self, path: str) -> None:
         """Make the names in a folder durable (Windows has nothing to call for that)."""

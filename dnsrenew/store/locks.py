@@ -58,7 +58,7 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
     pause = _FIRST_PAUSE
     while True:
         context.check()
-        handle = disk.do("lock", path, lambda: os.open(path, _OPEN, PRIVATE))
+        handle = disk.do("lock", path, lambda: _open(path))
         try:
             if _try(disk, handle, path):
                 if _is_at(handle, path):
@@ -77,6 +77,13 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
             raise _refusal(path, what, holder)
         context.wait(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _open(path: str) -> int:
+    handle = os.open(path, _OPEN, PRIVATE)
+    if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # a strange umask
+        os.fchmod(handle, PRIVATE)
+    return handle
 
 
 def _is_at(handle: int, path: str) -> bool:

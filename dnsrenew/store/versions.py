@@ -17,6 +17,13 @@ from dnsrenew.store.state import Meta
 
 KEEP: Final = 3
 """How many versions are kept, the one in force among them."""
+_MODES: Final = {
+    "cert.pem": PUBLIC,
+    "chain.pem": PUBLIC,
+    "fullchain.pem": PUBLIC,
+    "privkey.pem": PRIVATE,
+    META: PRIVATE,
+}
 
 
 class Versions:
@@ -55,13 +62,17 @@ class Versions:
         from dnsrenew import x509  # slow to load; whoever has a new certificate has loaded it
 
         leaf, chain = x509.split_chain(fullchain_pem)
-        contents = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
+        contents = {
+            "cert.pem": leaf.encode("ascii"),
+            "chain.pem": chain.encode("ascii"),
+            "fullchain.pem": (leaf + chain).encode("ascii"),
+            "privkey.pem": key_pem,
+            META: meta.to_json(),
+        }
         aside = self._disk.new_folder(self._versions)
         try:
-            for name, data in contents.items():
-                self._disk.create(os.path.join(aside, name), data.encode("ascii"), PUBLIC)
-            self._disk.create(os.path.join(aside, "privkey.pem"), key_pem, PRIVATE)
-            self._disk.create(os.path.join(aside, META), meta.to_json(), PRIVATE)
+            for name, mode in _MODES.items():
+                self._disk.create(os.path.join(aside, name), contents[name], mode)
             self._disk.sync_folder(aside)
             number = max([above, *self.numbers()]) + 1
             self._disk.rename(aside, self.path(number))
@@ -100,7 +111,7 @@ class Versions:
         )
 
     def prune(self, in_force: int) -> None:
-        """Remove all versions but the newest :data:`KEEP` and the one in force; close keys that stood open.
+        """Remove all versions but the newest :data:`KEEP` and the one in force; close what stood open.
 
         What cannot be removed stays until the next time: it must not fail a renewal that is done.
         """
@@ -110,9 +121,14 @@ class Versions:
                 if number != in_force:
                     self._remove(number)
             for number in numbers[-KEEP:]:
-                self._disk.make_private(os.path.join(self.path(number), "privkey.pem"))
+                self._close(self.path(number))
         except StoreError:
             return
+
+    def _close(self, folder: str) -> None:
+        self._disk.folder(folder)
+        for name, mode in _MODES.items():
+            self._disk.close(os.path.join(folder, name), mode)
 
     def _remove(self, number: int) -> None:
         # Under a name of its own first, so that half a version never bears a number.
@@ -147,9 +163,8 @@ class Versions:
     def _copy_current(self, number: int) -> None:
         self._disk.folder(self._current)
         self._disk.sweep(self._current)
-        for name in ("privkey.pem", "cert.pem", "chain.pem", "fullchain.pem", META):
+        for name, mode in _MODES.items():
             data = self._disk.read(os.path.join(self.path(number), name)) or b""
-            mode = PUBLIC if name in FILES and name != "privkey.pem" else PRIVATE
             self._disk.write(os.path.join(self._current, name), data, mode)
         self._disk.sync_folder(self._current)
 

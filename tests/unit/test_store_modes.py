@@ -1,0 +1,179 @@
+"""Private under any umask, whatever stood there before, and never outside the store."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.store import Disk, Store
+from tests.unit.store_kit import DIRECTORY, assert_whole, first_issuance, keep
+
+PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    old = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def assert_private(root: Path) -> None:
+    for path in (root, *root.rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            assert mode == 0o700, path
+        else:
+            assert mode == (0o644 if path.name in PUBLIC else 0o600), path
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) -> None:
+    """Folders 0700, keys and our own files 0600, certificates 0644: the umask decides nothing."""
+    with umask(mask):
+        store = Store(tmp_path / "a/b/state", windows=windows)
+        first_issuance(store)
+        keep(store, 2)
+    assert_whole(store, {2})
+    assert_private(tmp_path / "a")
+
+
+def test_what_stood_open_is_closed(tmp_path: Path) -> None:
+    """Folders and keys that stood there with wrong modes are private after the next run."""
+    store = Store(tmp_path / "state")
+    first_issuance(store)
+    for path in (tmp_path / "state", *(tmp_path / "state").rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o777 if path.is_dir() else 0o666)
+    keep(store, 2)
+    accounts = store.accounts(DIRECTORY, "lab")
+    account = accounts.load()
+    assert account is not None
+    accounts.save(account)
+    assert_private(tmp_path / "state")
+
+
+@pytest.mark.parametrize("place", ["accounts", "certificates", "locks", "certificates/home"])
+def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> None:
+    """A folder of the store that is a symbolic link is refused by name, and nothing is written where it leads."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / "state" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(StoreError) as caught:
+        keep(Store(tmp_path / "state"), 1)
+    assert caught.value.code == "store-symlink"
+    assert str(link) in caught.value.message
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["state.json", "key.pem"])
+def test_a_linked_file_is_not_read(tmp_path: Path, name: str) -> None:
+    """A file of ours that is a symbolic link is refused."""
+    store = Store(tmp_path / "state")
+    first_issuance(store)
+    (path,) = (tmp_path / "state").rglob(name)
+    target = path.rename(tmp_path / "target")
+    path.symlink_to(target)
+    with pytest.raises(StoreError) as caught:
+        store.read_state("home") if name == "state.json" else store.accounts(DIRECTORY, "lab").load()
+    assert caught.value.code == "store-symlink"
+
+
+def test_a_linked_file_is_replaced_not_written_through(tmp_path: Path) -> None:
+    """Writing puts a file of our own in place of a link, and leaves alone what the link led to."""
+    target = tmp_path / "target"
+    target.write_text("foreign")
+    (tmp_path / "file").symlink_to(target)
+    Disk().write(str(tmp_path / "file"), b"ours", 0o600)
+    assert target.read_text() == "foreign"
+    assert (tmp_path / "file").read_bytes() == b"ours"
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_removing_does_not_follow_links(tmp_path: Path) -> None:
+    """A link is removed, not what it leads to."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("foreign")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "link").symlink_to(outside)
+    Disk().remove(str(inside))
+    assert not inside.exists()
+    assert (outside / "precious").exists()
+
+
+def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
+    """The user's own choice of place is followed."""
+    (tmp_path / "real").mkdir(mode=0o755)
+    (tmp_path / "state").symlink_to(tmp_path / "real")
+    keep(Store(tmp_path / "state"), 1)
+    assert_private(tmp_path / "real")
+
+
+BAD_NAMES = [
+    "", ".", "..", "../x", "a/b", "a\\b", "/etc", "a\0b", "a.", ".a", "A", "-a", "ä", "a b", "a\n", "a:b", "~",
+    "con", "nul.txt", "com1", "lpt9.x.y", "aux", "prn", "a" * 65,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
+    """Whatever the config has let through, every door of the store checks the name again."""
+    store = Store(tmp_path / "state")
+    for door in (
+        lambda: store.read_state(name),
+        lambda: store.lock(name, context=Context()),
+        lambda: store.prove_writable(name),
+        lambda: store.current(name),
+        lambda: store.note_failure(name, "c", "m", Context().clock.now()),
+    ):
+        with pytest.raises(StoreError) as caught:
+            door()
+        assert caught.value.code == "store-bad-name"
+
+
+@pytest.mark.parametrize("name", ["home", "_.example.test", "a", "0", "console", "com10", "a..b", "x-", "a" * 64])
+def test_good_names_are_taken(tmp_path: Path, name: str) -> None:
+    """Names that the contract allows are allowed."""
+    assert Store(tmp_path).read_state(name).version is None
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_a_path_that_cannot_be_one(path: str) -> None:
+    """A path that the operating system would choke on is a typed error."""
+    with pytest.raises(StoreError) as caught:
+        Store(path)
+    assert caught.value.code == "store-bad-path"
+    caught.value.message.encode()
+
+
+@pytest.mark.parametrize("ca", ["../../etc", "My CA!", "", "x" * 300, "a/b", "ö"])
+def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
+    """The name of a CA is the user's word; only what is fit for a file name is shown of it."""
+    store = Store(tmp_path / "state")
+    with store.accounts(DIRECTORY, ca).lock():
+        pass
+    (lock,) = os.listdir(tmp_path / "state/locks")
+    assert os.listdir(tmp_path) == ["state"]
+    assert len(lock) < 100
+
+
+@pytest.mark.parametrize("zone", ["example.test.", "../x", "a/b.", "*." + "a" * 240, "\0", "duckdns.org"])
+def test_a_zone_lock_stays_in_the_store(tmp_path: Path, zone: str) -> None:
+    """DNS allows more in a name than a file system does."""
+    with Store(tmp_path / "state").lock_zone(zone, context=Context()):
+        (lock,) = os.listdir(tmp_path / "state/locks")
+    assert lock.startswith("zone-")

@@ -1,0 +1,293 @@
+"""Versions, `current` and what other programs see."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.store import Disk, Meta, State, Store
+from dnsrenew.store.layout import FILES
+from tests.unit.store_kit import (
+    SPEC,
+    Counting,
+    Killed,
+    Killing,
+    assert_current_whole,
+    assert_whole,
+    first_issuance,
+    issue,
+    keep,
+    leftovers,
+)
+
+both = pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
+
+
+def versions(root: Path) -> list[str]:
+    return sorted(os.listdir(root / "certificates/home/versions"))
+
+
+def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
+    """Every file is where the contract says, and nothing else is there."""
+    first_issuance(Store(tmp_path / "state"))
+    found = {str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*") if path.is_file()}
+    (account,) = os.listdir(tmp_path / "state/accounts")
+    assert account.startswith("lab-")
+    assert bytes.fromhex(account.removeprefix("lab-"))
+    assert found == {
+        f"accounts/{account}/account.json",
+        f"accounts/{account}/key.pem",
+        *(f"certificates/home/versions/1/{name}" for name in (*FILES, "meta.json")),
+        "certificates/home/state.json",
+        f"locks/account-{account}.lock",
+        "locks/certificate-home.lock",
+    }
+    assert os.readlink(tmp_path / "state/certificates/home/current") == "versions/1"
+
+
+@both
+def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
+    """After `keep` both dnsrenew and other programs have it; its paths are absolute and in one version."""
+    store = Store(tmp_path, windows=windows)
+    state = keep(store, 1)
+    assert state == store.read_state("home") == assert_whole(store, {1})
+    assert assert_current_whole(tmp_path, {1}) == 1
+    certificate = store.certificate("home", state)
+    assert certificate is not None
+    assert certificate.path == store.current("home") == tmp_path / "certificates/home/current"
+    assert certificate.private_key_path == tmp_path / "certificates/home/versions/1/privkey.pem"
+    assert store.names() == ["home"]
+
+
+@both
+def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool) -> None:
+    """The fifth renewal leaves 3, 4 and 5, and `current` is the fifth."""
+    store = Store(tmp_path, windows=windows)
+    for serial in range(1, 6):
+        state = keep(store, serial)
+    assert versions(tmp_path) == ["3", "4", "5"]
+    assert state.version == 5
+    assert assert_current_whole(tmp_path, {5}) == 5
+    assert (tmp_path / "certificates/home/current").is_symlink() is not windows
+
+
+def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
+    """Even where somebody removed the versions: the state remembers."""
+    store = Store(tmp_path)
+    keep(store, 1)
+    keep(store, 2)
+    for number in (1, 2):
+        Disk().remove(str(tmp_path / f"certificates/home/versions/{number}"))
+    assert keep(store, 3).version == 3
+
+
+def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
+    """Versions that were written and never put into force do not push out the one that is."""
+    store = Store(tmp_path)
+    state = keep(store, 1)
+    chain, key, facts = issue(2)
+    meta = Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=SPEC.domains,
+        identifiers=SPEC.identifiers,
+    )
+    for _ in range(4):
+        store.add_version("home", chain, key, meta)
+    old = Meta(**{name: getattr(state, name) for name in Meta.__dataclass_fields__})
+    store.activate("home", 1, old)
+    assert versions(tmp_path) == ["1", "3", "4", "5"]
+    assert_whole(store, {1})
+
+
+def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Foreign and unfinished names neither count nor are removed, unfinished ones are swept."""
+    store = Store(tmp_path)
+    keep(store, 1)
+    for name in ("007", "1.bak", "x", "٣", ".tmp-1-99"):
+        (tmp_path / "certificates/home/versions" / name).mkdir()
+    (tmp_path / "certificates/home/.tmp-5-5").write_text("half a state")
+    assert keep(store, 2).version == 2
+    assert versions(tmp_path) == sorted(["007", "1", "1.bak", "2", "x", "٣"])
+    assert leftovers(tmp_path) == []
+
+
+def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
+    """A leaf without intermediates is a whole certificate, with an empty chain.pem."""
+    chain, key, facts = issue(1)
+    store = Store(tmp_path)
+    store.keep(SPEC, "lab", chain[: len(chain) // 2], key, facts)
+    assert (tmp_path / "certificates/home/current/chain.pem").read_bytes() == b""
+    (tmp_path / "certificates/home/state.json").unlink()
+    assert store.read_state("home").version == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty"])
+def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) -> None:
+    """A version whose key is gone is not whole: it is renewed, not handed out."""
+    store = Store(tmp_path)
+    state = keep(store, 1)
+    key = tmp_path / "certificates/home/versions/1/privkey.pem"
+    key.unlink() if damage == "missing" else key.write_bytes(b"")
+    assert not store.is_whole("home", state)
+    assert store.certificate("home", state) is None
+
+
+def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
+    """A store that is not there yet says so without being made."""
+    store = Store(tmp_path / "state")
+    assert store.read_state("home") == State()
+    assert not store.is_whole("home", State())
+    assert store.certificate("home", State()) is None
+    assert store.names() == []
+    assert not (tmp_path / "state").exists()
+
+
+# ── mending ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("wrong", ["versions/1", "nowhere", None])
+def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
+    """`current` that does not lead to the version in state.json does so after the next run."""
+    store = Store(tmp_path)
+    keep(store, 1)
+    state = keep(store, 2)
+    current = tmp_path / "certificates/home/current"
+    current.unlink()
+    if wrong is not None:
+        current.symlink_to(wrong)
+    store.mend("home", state, Context())
+    assert os.readlink(current) == "versions/2"
+
+
+@both
+def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
+    """A folder where the link should be (a copied store), or the reverse, is kept aside, said and replaced."""
+    keep(Store(tmp_path, windows=not windows), 1)
+    store = Store(tmp_path, windows=windows)
+    store.mend("home", store.read_state("home"), Context())
+    assert assert_current_whole(tmp_path, {1}) == 1
+    assert (tmp_path / "certificates/home/current").is_symlink() is not windows
+    assert os.path.lexists(tmp_path / "certificates/home/current.damaged")
+    (notice,) = store.read_state("home").notices
+    assert notice.code == "store-damaged"
+
+
+@both
+def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) -> None:
+    """Nothing is written, no lock is taken."""
+    keep(Store(tmp_path, windows=windows), 1)
+    counting = Counting()
+    store = Store(tmp_path, disk=Disk(counting), windows=windows)
+    state = store.read_state("home")
+    counting.seen.clear()
+    store.mend("home", state, Context())
+    store.mend("other", State(), Context())
+    assert counting.seen == []
+
+
+@both
+def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
+    """While another run holds the lock, it is the one that is moving `current`."""
+    store = Store(tmp_path, windows=windows)
+    keep(store, 1)
+    state = replace(keep(store, 2), switching=2)
+    current = tmp_path / "certificates/home/current"
+    Disk().remove(str(current))
+    with store.lock("home", context=Context()):
+        store.mend("home", state, Context())
+    assert not os.path.lexists(current)
+
+
+def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
+    """Windows: killed between two files, the next run copies the rest; dnsrenew itself never reads the mix."""
+    keep(Store(tmp_path, windows=True), 1)
+    counting = Counting()
+
+    def renew(hook: Counting) -> None:
+        keep(Store(tmp_path, disk=Disk(hook), windows=True), 2)
+
+    current = str(tmp_path / "certificates/home/current")
+    renew(counting)
+    renames = [n for n, (what, path) in enumerate(counting.seen) if what == "rename" and path.startswith(current)]
+    assert len(renames) == 5
+    with pytest.raises(Killed):
+        keep(Store(tmp_path, disk=Disk(Killing(renames[2])), windows=True), 3)
+    store = Store(tmp_path, windows=True)
+    state = assert_whole(store, {2})
+    assert state.switching == 3
+    store.mend("home", state, Context())
+    assert assert_current_whole(tmp_path, {3}) == 3
+    assert assert_whole(store, {3}).switching is None
+    assert leftovers(tmp_path / "certificates") == []
+
+
+def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
+    """Windows: where a program holds a file of `current` open, it is in force for us, said, and copied next time."""
+    keep(Store(tmp_path, windows=True), 1)
+
+    def in_use(operation: str, path: str) -> None:
+        if operation == "rename" and path.endswith("current/privkey.pem"):
+            raise PermissionError(13, "sharing violation")
+
+    state = keep(Store(tmp_path, disk=Disk(in_use), windows=True), 2)
+    assert [notice.code for notice in state.notices] == ["current-behind"]
+    store = Store(tmp_path, windows=True)
+    assert_whole(store, {2})
+    assert assert_current_whole(tmp_path, {1}) == 1
+    store.mend("home", store.read_state("home"), Context())
+    assert assert_current_whole(tmp_path, {2}) == 2
+
+
+def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
+    """`status` on a read-only store answers: mending is for those who can."""
+
+    def read_only(operation: str, path: str) -> None:
+        if operation in {"lock", "mkdir", "create", "rename", "symlink", "chmod"}:
+            raise OSError(30, "Read-only file system")
+
+    keep(Store(tmp_path), 1)
+    (tmp_path / "certificates/home/current").unlink()
+    store = Store(tmp_path, disk=Disk(read_only))
+    store.mend("home", store.read_state("home"), Context())
+    with pytest.raises(StoreError, match="read-only"):
+        store.prove_writable()
+
+
+# ── fsyncs ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_fsyncs_are_counted(tmp_path: Path) -> None:
+    """A renewal forces 9 things to the disk; the first one, with a new store and a new account, 16."""
+    disk = Disk()
+    store = Store(tmp_path / "state", disk=disk)
+    first_issuance(store)
+    assert disk.fsyncs == 16
+    keep(store, 2)
+    assert disk.fsyncs == 16 + 9
+
+
+def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
+    """Every file, its folder and its number are on disk before the link; state.json moves last, and is made durable."""
+    keep(Store(tmp_path), 1)
+    counting = Counting()
+    keep(Store(tmp_path, disk=Disk(counting)), 2)
+    home = f"{tmp_path}/certificates/home"
+    steps = [f"{what} {path.removeprefix(home)}" for what, path in counting.seen if what in {"fsync", "rename"}]
+    steps = [step for step in steps if ".tmp-" not in step]
+    assert steps == [
+        "rename /versions/2",
+        "fsync /versions",
+        "rename /current",
+        "rename /state.json",
+        "fsync ",
+    ]
+    before = counting.seen[: [path for _, path in counting.seen].index(f"{home}/versions/2")]
+    synced = [os.path.basename(path) for what, path in before if what == "fsync"]
+    assert synced[:5] == ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem", "meta.json"]
+    assert synced[5].startswith(".tmp-")
