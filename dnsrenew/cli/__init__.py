@@ -18,8 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0 all well, 1 something failed, 2 wrong usage or configuration, 3 locked, 130 or 143 interrupted.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments == ["--version"] and sys.stdout is not None:
-        return _version()
+    if arguments == ["--version"]:
+        return _write(f"dnsrenew {__version__}\n")
+    if arguments in (["--help"], ["-h"], ["help"]):
+        from dnsrenew.cli.overview import top_help
+
+        return _write(top_help())
     try:
         from dnsrenew.cli.program import run
 
@@ -28,13 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _version() -> int:
+def _write(text: str) -> int:
+    """Write plain ASCII to standard output."""
+    if sys.stdout is None:  # closed
+        return 0
     try:
-        sys.stdout.write(f"dnsrenew {__version__}\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
-    except OSError:  # the reader went away, or the disk is full: nothing more to say there
+    except OSError as error:
         from dnsrenew.cli.screen import abandon
 
         abandon(sys.stdout)
-        return 1
+        return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is content
     return 0

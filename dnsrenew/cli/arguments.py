@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Never
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Never
 
-from dnsrenew.cli.later import LATER
+from dnsrenew.cli.overview import MEANWHILE, TODAY
 from dnsrenew.errors import ConfigError
 
 WAIT_LONG: Final = 86_400.0
@@ -28,62 +27,46 @@ def usage(message: str, prog: str = "dnsrenew") -> ConfigError:
     return ConfigError("usage", message, fix=f"Run: {prog} --help", evidence={"command": prog})
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command of today.
-
-    :ivar summary: one line for the list.
-    :ivar names: what it takes besides flags.
-    :ivar example: shown by its ``--help``.
-    """
-
-    summary: str
-    names: str
-    example: str
-    add: Callable[[argparse.ArgumentParser], None]
-
-
 def _renew(parser: argparse.ArgumentParser) -> None:
-    which, flags = parser.add_argument_group("which"), parser.add_argument_group("how")
+    which, how = _groups(parser)
     which.add_argument("names", nargs="*", metavar="NAME", help="certificates to look at; all, if none is named")
-    flags.add_argument(
-        "--force", action="store_true", help="renew although not due (several certificates: name some, or --all)"
-    )
-    flags.add_argument("--all", action="store_true", help="with --force: really all of them")
-    flags.add_argument(
-        "--now", action="store_true", help="do not wait after an earlier failure (this version never does)"
-    )
-    flags.add_argument("--dry-run", action="store_true", help="rehearse; comes in a later version")
-    flags.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
-    flags.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help="wait for another run that holds a lock: S seconds, without S up to a day")  # fmt: skip
-    flags.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help="start after a random time up to S seconds")  # fmt: skip
+    force = "renew although not due (several certificates: name some, or --all)"
+    how.add_argument("--force", action="store_true", help=force)
+    how.add_argument("--all", action="store_true", help="with --force: really all of them")
+    now = "do not wait after an earlier failure (this version never does)"
+    how.add_argument("--now", action="store_true", help=now)
+    how.add_argument("--dry-run", action="store_true", help="rehearse; comes in a later version")
+    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
+    wait = "wait for another run that holds a lock: S seconds, without S up to a day"
+    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
+    jitter = "start after a random time up to S seconds"
+    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=jitter)
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
-    which, flags = parser.add_argument_group("which"), parser.add_argument_group("how")
+    which, how = _groups(parser)
     which.add_argument("names", nargs="*", metavar="NAME", help="certificates to show; all, if none is named")
-    flags.add_argument("--check", action="store_true", help="exit status 1 if one is missing, expired, overdue, revoked or failing")  # fmt: skip
-
-
-def _check(parser: argparse.ArgumentParser) -> None:
-    """Take nothing of its own."""
+    check = "exit status 1 if one is missing, expired, overdue, revoked or failing"
+    how.add_argument("--check", action="store_true", help=check)
 
 
 def _providers(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_argument_group("which")
-    which.add_argument("names", nargs="?", metavar="NAME", help="one DNS host: what it needs, a block to copy, its limits")  # fmt: skip
+    which, _ = _groups(parser)
+    one = "one DNS host: what it needs, a block to copy, its limits (-q: only the block)"
+    which.add_argument("names", nargs="?", metavar="NAME", help=one)
 
 
-COMMANDS: Final = {
-    "renew": Command("obtain what is missing, renew what is due", "[NAME …]", "dnsrenew renew              # what a timer runs\n  dnsrenew renew home --force # one certificate, now", _renew),
-    "status": Command("show every certificate, its expiry and its next renewal", "[NAME …]", "dnsrenew status\n  dnsrenew status --check     # for a monitor: exit status 1 if something needs a person", _status),
-    "check": Command("read the configuration and all its secrets; sends nothing", "", "dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", _check),
-    "providers": Command("list the DNS hosts, or show what one needs", "[NAME]", "dnsrenew providers\n  dnsrenew providers cloudflare", _providers),
-}  # fmt: skip
+_Group = argparse._ArgumentGroup  # noqa: SLF001  # argparse has no public name for what add_argument_group returns
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+def _groups(parser: argparse.ArgumentParser) -> tuple[_Group, _Group]:
+    return parser.add_argument_group("which"), parser.add_argument_group("how")
+
+
+_FLAGS: Final = {"renew": _renew, "status": _status, "providers": _providers}
+
+
+class Request(NamedTuple):
     """What was asked for.
 
     :ivar command: the command, or None.
@@ -102,10 +85,10 @@ def parse(argv: Sequence[str], columns: int) -> Request:
     :raises ConfigError: ``usage``.
     """
     before, command, after = _split(argv)
-    if command is not None and command not in COMMANDS and command not in LATER:
-        raise usage(f"There is no command {command!r}.{_nearest(command, [*COMMANDS, *LATER])}")
+    if command is not None and command not in TODAY and command not in MEANWHILE:
+        raise usage(f"There is no command {command!r}.{_nearest(command, [*TODAY, *MEANWHILE])}")
     parser = _parser(command, columns)
-    if command in LATER:  # its flags come later too
+    if command in MEANWHILE:  # its flags come later too
         options, _ = parser.parse_known_args([*before, *after])
     else:
         options = parser.parse_intermixed_args([*before, *_with_wait(after)])
@@ -133,18 +116,21 @@ def _with_wait(words: list[str]) -> list[str]:
 
 
 def _parser(command: str | None, columns: int) -> argparse.ArgumentParser:
-    known = COMMANDS.get(command or "")
+    summary, names, example = TODAY.get(command or "", ("", "", ""))
+    if command in MEANWHILE:
+        summary = f"{MEANWHILE[command][0]}: comes in a later version.\n{MEANWHILE[command][1]}"
     parser = _Parser(
         prog=f"dnsrenew {command}" if command else "dnsrenew",
-        usage=" ".join(filter(None, ("dnsrenew", command, known.names, "[options]"))) if known else None,
-        description=f"{known.summary[0].upper()}{known.summary[1:]}." if known else LATER.get(command or ""),
-        epilog=f"Example:\n  {known.example}" if known else None,
+        usage=" ".join(filter(None, ("dnsrenew", command, names, "[options]"))),
+        description=f"{summary[:1].upper()}{summary[1:]}".removesuffix(".") + ".",
+        epilog=f"Example:\n  {example}" if example else None,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 24, min(columns, 100) - 2),
         allow_abbrev=False,
         add_help=False,
     )
-    if known:
-        known.add(parser)
+    add_flags = _FLAGS.get(command or "")
+    if add_flags is not None:
+        add_flags(parser)
     common = parser.add_argument_group("for every command")
     common.add_argument("--config", metavar="FILE", help="the configuration, instead of looking for one")
     common.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -156,38 +142,6 @@ def _parser(command: str | None, columns: int) -> argparse.ArgumentParser:
     if command is None:
         common.add_argument("--version", action="store_true", help="show the version")
     return parser
-
-
-def top_help() -> str:
-    """Return the help of the program itself."""
-    room = max(map(len, [*COMMANDS, *LATER])) + 2
-    now = "\n".join(f"  {name:{room}}{command.summary}" for name, command in COMMANDS.items())
-    later = "\n".join(f"  {name:{room}}{what.partition(':')[0]}" for name, what in LATER.items())
-    return f"""\
-usage: dnsrenew COMMAND [options]
-
-TLS certificates by ACME DNS-01: obtained, renewed, put where they are used.
-
-Commands:
-{now}
-
-Comes later:
-{later}
-
-For every command:
-  --config FILE  the configuration; otherwise $DNSRENEW_CONFIG, ./dnsrenew.toml, the user's
-                 config folder, /etc/dnsrenew/dnsrenew.toml
-  --json         one JSON document on standard output
-  -v, -vv        tell more; -q, --quiet: only errors and warnings
-  --no-color     no colours (also: NO_COLOR=1)
-  -h, --help     help, of the program or of a command
-  --version      the version
-
-Example:
-  dnsrenew providers cloudflare   # what the DNS host needs, a block to copy
-  dnsrenew check                  # is the configuration right?
-  dnsrenew renew                  # the certificates; run it once a day
-"""
 
 
 def _in_words(message: str) -> str:
@@ -217,12 +171,12 @@ def _is_number(word: str) -> bool:
 
 
 def _seconds(word: str) -> float:
-    if not _is_number(word) or not 0 <= float(word) < 1e9:  # noqa: PLR2004  # also sorts out nan and inf
+    if not _is_number(word) or not 0 <= float(word) < 1e9:  # also sorts out nan and inf
         raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds")
     return float(word)
 
 
 def _workers(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= 1000:  # noqa: PLR2004  # threads, after all
+    if not word.isdecimal() or not 1 <= int(word) <= 1000:  # threads, after all
         raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to 1000")
     return int(word)

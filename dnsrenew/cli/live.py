@@ -91,7 +91,7 @@ class LiveProgress(Progress):
             head += f"\n{line.error}"
         self.line("\n".join(text.wrap(head, columns, "", "    ")))
 
-    def waiting(self, story: Story, data: Mapping[str, Any]) -> None:
+    def waiting(self, _story: Story, _seconds: float) -> None:
         """Draw the new states."""
         if self._clock.monotonic() - self._drawn_at >= _FRAME / 2:
             self._draw()

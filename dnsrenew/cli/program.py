@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew import __version__
 from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
-from dnsrenew.cli.later import LATER
+from dnsrenew.cli.overview import MEANWHILE
 from dnsrenew.cli.screen import Screen
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 
@@ -53,7 +53,7 @@ def _answer(request: Request, screen: Screen, interrupt: Interrupt) -> int:
         return _without_command(request, screen)
     if options.help:
         return _show(screen, request.parser.format_help())
-    if request.command in LATER:
+    if request.command in MEANWHILE:
         from dnsrenew.cli.later import comes_later
 
         raise comes_later(request.command)
@@ -63,7 +63,8 @@ def _answer(request: Request, screen: Screen, interrupt: Interrupt) -> int:
 
 
 def _without_command(request: Request, screen: Screen) -> int:
-    from dnsrenew.cli.arguments import top_help, usage
+    from dnsrenew.cli.arguments import usage
+    from dnsrenew.cli.overview import top_help
 
     if request.options.version:
         screen.document({"dnsrenew": __version__})
@@ -152,7 +153,8 @@ def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             if screen.verbose <= 1:
-                threading.excepthook = sys.unraisablehook = lambda _: None
+                threading.excepthook = lambda _: None
+                sys.unraisablehook = lambda _: None
                 if not sys.warnoptions:
                     warnings.simplefilter("ignore")
             yield

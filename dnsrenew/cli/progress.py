@@ -59,14 +59,14 @@ class Progress:
         if line is not None:
             self.tell(story, event, line)
         elif event.kind == "dns-waiting":
-            self.waiting(story, event.data)
+            self.waiting(story, float(event.data.get("seconds") or 0))
 
     def tell(self, story: Story, event: Event, line: Line) -> None:
         """Say a sentence that stays."""
         raise NotImplementedError
 
-    def waiting(self, story: Story, data: Mapping[str, Any]) -> None:
-        """The name servers are being asked."""
+    def waiting(self, story: Story, seconds: float) -> None:
+        """The name servers have been asked for so long."""
         raise NotImplementedError
 
 
@@ -86,9 +86,8 @@ class PlainProgress(Progress):
         why = f": {line.error}" if line.error and self.errors else ""
         self.screen.say(f"{story.name}: {mark}{line.text}{took}{why}")
 
-    def waiting(self, story: Story, data: Mapping[str, Any]) -> None:
+    def waiting(self, story: Story, seconds: float) -> None:
         """Write who is waited for: when that changed, or again after a while."""
-        seconds = float(data.get("seconds") or 0)
         state = states(story.servers)
         before, said = self._seen.get(story.name, ((), 0.0))
         if seconds < _QUIET_START or (state == before and seconds - said < _REPEAT):

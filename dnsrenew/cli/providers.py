@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import text
@@ -11,6 +11,8 @@ from dnsrenew.cli.screen import bold, dim
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.cli.settings import Session
     from dnsrenew.drivers.catalogue import Behaviour, Provider
 
@@ -42,6 +44,9 @@ def providers(session: Session) -> int:
         screen.document({"providers": [provider.to_dict() for provider in found]})
         return 0
     columns = screen.out.size()[0]
+    if name is not None and screen.quiet:
+        screen.result(found[0].block().rstrip())  # ready for >> dnsrenew.toml
+        return 0
     lines = _list(found, columns) if name is None else _one(found[0], min(columns or _READABLE, _READABLE))
     screen.result("\n".join(lines))
     return 0
@@ -49,15 +54,19 @@ def providers(session: Session) -> int:
 
 def _folders(session: Session) -> list[Path]:
     """Return the user's own folders; a configuration is not needed for this."""
-    from dnsrenew.config import provider_folders
+    from dnsrenew.config.accounts import provider_folders
+    from dnsrenew.config.locate import user_folder
 
+    user = user_folder(os.environ)
     try:
-        path: Path | None = session.config_path()
+        beside: str | None = str(session.config_path().parent)
     except ConfigError:
         if session.options.config:
             raise
-        path = None
-    return list(provider_folders(path))
+        beside = None
+    if beside is None:
+        return list(provider_folders(user, None)) if user else []
+    return list(provider_folders(beside, user))
 
 
 def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
@@ -81,7 +90,7 @@ def _one(provider: Provider, columns: int) -> list[str]:
         rows = [("options", "a plug-in: see its own documentation")]
     lines += text.fields(rows or [("nothing", "")], columns)
     lines += ["", bold("For dnsrenew.toml") + dim("  (the word after the dot is yours)")]
-    lines += [f"  {line}" for line in provider.block().rstrip().splitlines()]
+    lines += ["", *provider.block().rstrip().splitlines()]  # not indented: to be copied
     lines += ["", bold("How it behaves"), *_behaviour(provider.behaviour, columns)]
     return lines
 

@@ -170,7 +170,10 @@ class _Writer:
             lines = text.wrap(f"{green('✓')} {outcome.name} {word}: {names}", self._columns, "", "  ")
             lines += text.fields([("valid until", self._validity(outcome))], self._columns)
             if outcome.path is not None:  # paths stay whole, to be copied
-                lines += [f"  certificate  {outcome.path / 'fullchain.pem'}", f"  key          {outcome.path / 'privkey.pem'}"]
+                lines += [
+                    f"  certificate  {outcome.path / 'fullchain.pem'}",
+                    f"  key          {outcome.path / 'privkey.pem'}",
+                ]
         elif outcome.status == "not-due":
             lines = [f"{dim('·')} {outcome.name} not due: valid until {self._validity(outcome)}"]
         elif outcome.error is not None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsrenew.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from dnsrenew.cli.interrupt import Interrupt
     from dnsrenew.cli.screen import Screen
@@ -39,7 +38,7 @@ class Session:
         """
         from dnsrenew.config import find_config
 
-        return find_config(self.options.config, os.environ, Path.cwd())
+        return find_config(self.options.config)
 
     def config(self) -> Config:
         """Read the configuration; what it warns of is said.
@@ -51,7 +50,7 @@ class Session:
 
         path = self.config_path()
         self.screen.note(dim(f"Using {path}"))
-        config = Config.load(path)
+        config = Config.find(self.options.config)  # like load, but it distrusts what it came upon
         for notice in config.warnings:
             self.screen.say(f"{yellow('!')} {notice.message} {notice.fix}")
         self.interrupt.check()

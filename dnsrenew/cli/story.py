@@ -125,7 +125,7 @@ class Story:
         self.doing = f"asking {self._ca} for the certificate"
         return Line(GOOD, f"{self._ca} has validated {_names(event.data)}", self._took(event))
 
-    def _order_finalized(self, event: Event) -> Line | None:
+    def _order_finalized(self, _event: Event) -> Line | None:
         self.doing = f"{self._ca} is making the certificate"
         return None
 
@@ -138,7 +138,7 @@ class Story:
         self.doing = "finishing"
         return Line(GOOD, "certificate received, checked and stored", self._took(event))
 
-    def _kept(self, event: Event) -> Line | None:
+    def _kept(self, _event: Event) -> Line | None:
         return Line(LOOK, "the stored certificate stays in use")
 
     def _certificate_finished(self, event: Event) -> Line | None:

@@ -256,8 +256,8 @@ def install(renewer: FakeRenewer, config: FakeConfig | None = None) -> None:
         renewer.on_event = on_event
         return renewer
 
-    settings.Session.config = fake_config  # type: ignore[method-assign]
-    settings.Session.renewer = fake_renewer  # type: ignore[method-assign]
+    settings.Session.config = fake_config  # type: ignore[method-assign,assignment]
+    settings.Session.renewer = fake_renewer  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":  # to look at it: python -m tests.unit.cli_stage happy 0.4 [arguments of dnsrenew]

@@ -1,0 +1,100 @@
+"""What the program can do, in words: light, because ``dnsrenew --help`` loads nothing else."""
+
+from __future__ import annotations
+
+TODAY = {
+    "renew": (
+        "obtain what is missing, renew what is due",
+        "[NAME …]",
+        "dnsrenew renew               # what a timer runs\n  dnsrenew renew home --force  # one certificate, now",
+    ),
+    "status": (
+        "show every certificate, its expiry and its next renewal",
+        "[NAME …]",
+        "dnsrenew status\n  dnsrenew status --check  # for a monitor: exit status 1 if something needs a person",
+    ),
+    "check": (
+        "read the configuration and all its secrets; sends nothing",
+        "",
+        "dnsrenew check --config /etc/dnsrenew/dnsrenew.toml",
+    ),
+    "providers": (
+        "list the DNS hosts, or show what one needs",
+        "[NAME]",
+        "dnsrenew providers cloudflare\n  dnsrenew providers cloudflare -q >> dnsrenew.toml  # only the block",
+    ),
+}
+"""Each command of today: a line for the list, what it takes besides flags, an example."""
+
+MEANWHILE = {
+    "doctor": (
+        "say whether a certificate can be renewed, and if not, why",
+        "Run dnsrenew check, then dnsrenew renew: its errors say what stands in the way.",
+    ),
+    "cleanup": (
+        "remove TXT values that a killed run left",
+        "Remove them at your DNS host: TXT records named _acme-challenge that no run is using.",
+    ),
+    "init": (
+        "ask, test the answers and write dnsrenew.toml",
+        "Run dnsrenew providers NAME for your DNS host and put the block it prints into dnsrenew.toml.",
+    ),
+    "schedule": (
+        "let renew run by itself",
+        "Run dnsrenew renew -q once a day, from cron or a systemd timer.",
+    ),
+    "run": (
+        "renew in the foreground, for containers",
+        "Run dnsrenew renew -q once a day, from the container's scheduler.",
+    ),
+    "revoke": (
+        "revoke a certificate",
+        "Replace it with dnsrenew renew NAME --force, and revoke the old one as its CA describes.",
+    ),
+    "deploy": (
+        "put the stored certificates to work again",
+        "Let the program read certificates/NAME/current in the store, and reload it after dnsrenew renew.",
+    ),
+    "account": (
+        "show the accounts at the CAs, and change their keys",
+        "Read the account's address in accounts/*/account.json in the store.",
+    ),
+    "remove": (
+        "take a certificate out of the store",
+        "Take it out of dnsrenew.toml, and delete its folder under certificates in the store.",
+    ),
+}
+
+"""Each command that comes later: what it will do, and what to do meanwhile."""
+
+
+def top_help() -> str:
+    """Return the help of the program itself."""
+    room = max(map(len, [*TODAY, *MEANWHILE])) + 2
+    now = "\n".join(f"  {name:{room}}{summary}" for name, (summary, _, _) in TODAY.items())
+    later = "\n".join(f"  {name:{room}}{what}" for name, (what, _) in MEANWHILE.items())
+    return f"""\
+usage: dnsrenew COMMAND [options]
+
+TLS certificates by ACME DNS-01: obtained, renewed, put where they are used.
+
+Commands:
+{now}
+
+Comes later:
+{later}
+
+For every command:
+  --config FILE  the configuration; otherwise $DNSRENEW_CONFIG, ./dnsrenew.toml, the user's
+                 config folder, /etc/dnsrenew/dnsrenew.toml
+  --json         one JSON document on standard output
+  -v, -vv        tell more; -q, --quiet: only errors and warnings
+  --no-color     no colours (also: NO_COLOR=1)
+  -h, --help     help, of the program or of a command
+  --version      the version
+
+Example:
+  dnsrenew providers cloudflare   # what the DNS host needs, a block to copy
+  dnsrenew check                  # is the configuration right?
+  dnsrenew renew                  # the certificates; run it once a day
+"""
