@@ -37,6 +37,7 @@ _ACCESS: Final = re.compile(
 )
 _BUGS: Final = (TypeError, KeyError, AttributeError, IndexError, NameError, AssertionError, NotImplementedError)
 _TIMEOUTS: Final = frozenset({"Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError"})
+_ADDRESS: Final = frozenset({"InvalidURL", "InvalidSchema", "MissingSchema", "LocationValueError"})
 _TLS: Final = frozenset({"SSLError", "SSLCertVerificationError"})
 _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "EndpointConnectionError", "ProxyError"})
 
@@ -173,14 +174,18 @@ def _classify(error: BaseException, found: _Findings) -> str:
         return _KINDS.get(found.kind, "provider-unreachable")
     if found.status is not None and found.status >= 400:
         return _by_status(found)
+    if "JSONDecodeError" in found.classes:  # before OSError, which requests makes it
+        return "provider-malformed-answer"
+    if found.classes & _ADDRESS:
+        return "provider-bug"
+    if "HTTPError" in found.classes:  # raised by hand, with words and without an answer
+        return _by_text(found.text)
     if found.classes & _TIMEOUTS or isinstance(error, TimeoutError):
         return "provider-timeout"
     if found.classes & _TLS:
         return "provider-untrusted"
     if found.classes & _CONNECTION or isinstance(error, OSError):
         return "provider-unreachable"
-    if "JSONDecodeError" in found.classes:
-        return "provider-malformed-answer"
     if isinstance(error, _BUGS) or not isinstance(error, Exception):
         return "provider-bug"
     return _by_text(found.text)
