@@ -18,12 +18,13 @@ from dnsrenew.store.state import Meta
 KEEP: Final = 3
 """How many versions are kept, the one in force among them."""
 _MODES: Final = {
+    "privkey.pem": PRIVATE,
     "cert.pem": PUBLIC,
     "chain.pem": PUBLIC,
     "fullchain.pem": PUBLIC,
-    "privkey.pem": PRIVATE,
     META: PRIVATE,
 }
+"""The files of a version, in the order in which they are written, with their modes."""
 
 
 class Versions:

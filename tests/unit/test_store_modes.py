@@ -57,9 +57,10 @@ def test_what_stood_open_is_closed(tmp_path: Path) -> None:
             path.chmod(0o777 if path.is_dir() else 0o666)
     keep(store, 2)
     accounts = store.accounts(DIRECTORY, "lab")
-    account = accounts.load()
-    assert account is not None
-    accounts.save(account)
+    with accounts.lock():
+        account = accounts.load()
+        assert account is not None
+        accounts.save(account)
     assert_private(tmp_path / "state")
 
 

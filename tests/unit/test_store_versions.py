@@ -289,5 +289,5 @@ def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
     ]
     before = counting.seen[: [path for _, path in counting.seen].index(f"{home}/versions/2")]
     synced = [os.path.basename(path) for what, path in before if what == "fsync"]
-    assert synced[:5] == ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem", "meta.json"]
+    assert synced[:5] == ["privkey.pem", "cert.pem", "chain.pem", "fullchain.pem", "meta.json"]
     assert synced[5].startswith(".tmp-")
