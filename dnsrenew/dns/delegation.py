@@ -21,7 +21,7 @@ from dnsrenew.dns.zones import Place, Zones, no_zone
 from dnsrenew.errors import DnsError
 
 _MAX_HOPS: Final = 16
-_SOA = dns.rdatatype.SOA
+_CNAME = dns.rdatatype.CNAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Delegation:
             return onward
         siblings = {random_child(self._context, name.parent()): name for name in onward}
         answers = self._zones.ask(
-            self._context, {sibling: places[name].zone for sibling, name in siblings.items()}, _SOA
+            self._context, {sibling: places[name].zone for sibling, name in siblings.items()}, _CNAME
         )
         for sibling, name in siblings.items():
             result = answers[sibling]

@@ -34,8 +34,6 @@ _PAYLOAD: Final = 1232
 _OPT: Final = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
 _QR_IN_BYTE_2: Final = 0x80
 _TC_IN_BYTE_2: Final = 0x02
-_AA_IN_BYTE_2: Final = 0x04
-_RA_IN_BYTE_3: Final = 0x80
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
 
@@ -101,13 +99,13 @@ def is_truncated(data: bytes) -> bool:
 def parse(data: bytes, *, whole: bool = True) -> Message | None:
     """Return the answer, or None when it is not a DNS message.
 
-    What nobody will look at is left out, which halves the work: the additional section, but for referrals.
+    The additional section is left out: nobody looks at it, and it is half of the work.
 
     :param whole: False: the authority section too, where there are answers.
     """
     if not whole and data[_ANSWERS] != b"\0\0":
         data = data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
-    elif data[2] & _AA_IN_BYTE_2 or data[3] & _RA_IN_BYTE_3:
+    else:
         data = data[:10] + b"\0\0" + data[_QUESTION_AT:]
     try:
         return dns.message.from_wire(data, ignore_trailing=True)
@@ -203,12 +201,11 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
     return None
 
 
-def addresses(section: list[dns.rrset.RRset], name: Name | None = None) -> tuple[str, ...]:
-    """Return the A and AAAA addresses, of one name or (following CNAMEs, as the resolver did) of all."""
+def addresses(answer: Message) -> tuple[str, ...]:
+    """Return the A and AAAA addresses, at whatever name a CNAME led to."""
     return tuple(
         str(rdata.address)
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
-        for rrset in records(section, kind)
-        if name is None or rrset.name == name
+        for rrset in records(answer.answer, kind)
         for rdata in rrset
     )

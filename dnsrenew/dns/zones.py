@@ -1,7 +1,8 @@
 """Which zone a name is in, who serves that zone, and at which addresses.
 
 The recursive servers are asked about the PARENT of the name only; from there on the zone's own servers are asked,
-down through referrals (RFC 1034 section 4.3.2), so that a zone cut at the very name is found too.
+down through referrals (RFC 1034 section 4.3.2), so that a zone cut at the very name is found too. They are asked for
+CNAME: that is answered with one hop, and where there is none, with the SOA of the zone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dnsrenew.dns.recursion import Recursion
 from dnsrenew.dns.wire import Message, Name, Question
 from dnsrenew.errors import DnsError
 
+_CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
 _NS = dns.rdatatype.NS
 _A = dns.rdatatype.A
@@ -39,7 +41,7 @@ class Place:
     """Where a name is.
 
     :ivar zone: the zone by SOA; the root when there is none.
-    :ivar answer: what a server of the zone says about the name (asked for SOA), or None when none could be asked.
+    :ivar answer: what a server of the zone says about the name (asked for CNAME), or None when none could be asked.
     :ivar reasons: why none could, for each address.
     """
 
@@ -139,7 +141,7 @@ class Zones:
         results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
         for name in unknown:
             answers = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
-            found = [wire.addresses(result.answer.answer) for result in answers if isinstance(result, Found)]
+            found = [wire.addresses(result.answer) for result in answers if isinstance(result, Found)]
             if found:
                 self._addresses[name] = tuple(dict.fromkeys(address for group in found for address in group))
         for zone, names in server_names.items():
@@ -156,26 +158,17 @@ class Zones:
     def _descend(self, context: Context, zones: Mapping[Name, Name], places: dict[Name, Place]) -> dict[Name, Name]:
         """Ask once at each name's zone; fill in the places that are settled, return the zones further down."""
         deeper: dict[Name, Name] = {}
-        for name, result in self.ask(context, zones, _SOA).items():
+        for name, result in self.ask(context, zones, _CNAME).items():
             zone = zones[name]
             if isinstance(result, Missing):
                 places[name] = Place(zone, None, result.reasons)
             elif cut := wire.referral(result.answer, zone, name):
-                self._learn_referral(context, cut, result.answer)
+                if cut not in self._servers:
+                    self._learn_servers(context, {cut: wire.ns_names(result.answer.authority, cut)})
                 deeper[name] = cut
             else:
                 places[name] = Place(self._cut(context, result, zone, name), result.answer, {})
         return deeper
-
-    def _learn_referral(self, context: Context, zone: Name, answer: Message) -> None:
-        if zone in self._servers:
-            return
-        names = wire.ns_names(answer.authority, zone)
-        for name in names:
-            glue = wire.addresses(answer.additional, name)
-            if glue and name.is_subdomain(zone):  # nobody else could tell them
-                self._addresses.setdefault(name, glue)
-        self._learn_servers(context, {zone: names})
 
     def _cut(self, context: Context, found: Found, zone: Name, name: Name) -> Name:
         """Return the zone that the answer names: deeper than ``zone`` where one server holds both."""

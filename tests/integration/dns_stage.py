@@ -1,0 +1,60 @@
+"""Looking at the lab's DNS as a run does, with everything that happens written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from dnsrenew.clock import SystemClock
+from dnsrenew.context import Context
+from dnsrenew.dns import DnsView, Visible
+from dnsrenew.events import Emitter, Event
+from dnsrenew.model import Check, Resolver, TxtRecord
+from tests.lab import Lab, Query
+
+
+class Looking:
+    """A view and a context of its own; `nameserver`: another recursive server than the lab's."""
+
+    def __init__(self, lab: Lab, *, nameserver: str | None = None, doh: tuple[str, ...] = (), **view: Any) -> None:
+        """Nothing is asked yet."""
+        self.events: list[Event] = []
+        self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
+        nameservers = (nameserver or lab.nameserver,)
+        self.view = DnsView(Resolver(nameservers=nameservers, authoritative_port=lab.port, doh=doh), **view)
+
+    def wait(
+        self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: Check = "authoritative"
+    ) -> Visible:
+        """Wait until the records are visible."""
+        return self.view.wait_visible(self.context, records, timeout=timeout, settle=settle, check=check)
+
+    def servers(self, number: int = -1) -> dict[str, dict[str, str]]:
+        """What an event `dns-waiting` (the last) said, by address."""
+        told = [event for event in self.events if event.kind == "dns-waiting"][number]
+        return {server["address"]: server for server in told.data["servers"]}
+
+    @property
+    def warnings(self) -> list[str]:
+        """The codes of all warnings."""
+        return [notice.code for notice in self.context.notices]
+
+
+def record(name: str, value: str = "new") -> TxtRecord:
+    """A record as the challenge code hands it over (the zone is nothing we look at)."""
+    return TxtRecord("anything.", f"{name}.", value, 60)
+
+
+def asked(queries: Iterable[Query]) -> list[tuple[str, str]]:
+    """Name and type of every question a forwarder got."""
+    questions = [query.message.question[0] for query in queries]
+    return [(question.name.to_text(), question.rdtype.name) for question in questions]
+
+
+def until_both_serve(lab: Lab, name: str, value: str = "new") -> None:
+    """Wait for the secondary, so that a test is not about lag."""
+    end = time.monotonic() + 5
+    while not all(value in lab.txt(name, server) for server in ("127.0.0.1", "127.0.0.2")):
+        assert time.monotonic() < end
+        time.sleep(0.005)

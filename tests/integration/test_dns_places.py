@@ -1,0 +1,267 @@
+"""Where the TXT of a challenge belongs, asked of real servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnsrenew.errors import DnsError, PropagationError
+from tests.integration.dns_stage import Looking, asked, record
+from tests.lab import Lab, dnsforwarder
+
+
+def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
+    """Both are validated at the same name, in the zone that the SOA names."""
+    looking = Looking(lab)
+    targets = looking.view.challenge_targets(looking.context, ["example.test", "*.example.test"])
+    assert targets["example.test"] == targets["*.example.test"]
+    target = targets["example.test"]
+    assert (target.name, target.hops, target.served_zone) == ("_acme-challenge.example.test.", (), "example.test.")
+
+
+def test_a_name_that_does_not_exist_is_in_the_zone_above(lab: Lab) -> None:
+    """A certificate can be had for a host that has no record yet, however deep."""
+    looking = Looking(lab)
+    assert looking.view.challenge_target(looking.context, "a.b.c.example.test").served_zone == "example.test."
+
+
+def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
+    """Not the longest name that looks like a zone, but the one with the SOA."""
+    lab.add_zone("branch.example.test")
+    looking = Looking(lab)
+    found = looking.view.challenge_targets(looking.context, ["x.branch.example.test", "branch.example.test"])
+    assert {target.served_zone for target in found.values()} == {"branch.example.test."}
+
+
+def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
+    """The name's own server is another one: its parent's servers refer us to it."""
+    cut = "_acme-challenge.www.cutting.test"
+    lab.add_zone("cutting.test", "_acme-challenge.www NS away\naway A 127.0.0.4\n")
+    with lab.powerdns() as server:
+        sets = [("NS", "away.cutting.test."), ("TXT", '"new"')]
+        rrsets = [
+            {"name": f"{cut}.", "type": kind, "ttl": 60, "changetype": "REPLACE", "records": [{"content": content}]}
+            for kind, content in sets
+        ]
+        server.api("POST", "/zones", {"name": f"{cut}.", "kind": "Native", "rrsets": rrsets})
+        looking = Looking(lab)
+        target = looking.view.challenge_target(looking.context, "www.cutting.test")
+        assert (target.name, target.served_zone) == (f"{cut}.", f"{cut}.")
+        assert looking.view.values(looking.context, cut) == {"new"}
+
+
+def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) -> None:
+    """There is no referral then: the SOA tells."""
+    lab.add_zone("spot.example.test", ns=["127.0.0.1"])
+    lab.add_zone("own.test", "_acme-challenge CNAME spot.example.test.\n")
+    looking = Looking(lab)
+    target = looking.view.challenge_target(looking.context, "own.test")
+    assert (target.name, target.served_zone) == ("spot.example.test.", "spot.example.test.")
+    with pytest.raises(PropagationError):  # and it has name servers of its own
+        looking.wait(record("spot.example.test"), timeout=0.1)
+    assert list(looking.servers()) == ["127.0.0.1"]
+
+
+def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> None:
+    """Each hop is kept, for those who want to know the way."""
+    lab.add_zone("hopping.test", "_acme-challenge CNAME one\none CNAME two.other.test.\n")
+    lab.update("other.test", add=[("two", "CNAME", "three.other.test.")])
+    looking = Looking(lab)
+    target = looking.view.challenge_target(looking.context, "*.hopping.test")
+    assert target.name == "three.other.test."
+    assert target.hops == ("_acme-challenge.hopping.test.", "one.hopping.test.", "two.other.test.")
+    assert target.served_zone == "other.test."
+    lab.update("other.test", remove=[("two",)])
+
+
+def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
+    """The user's word stands, and the zone is still found."""
+    lab.add_zone("staying.test", "_acme-challenge CNAME x.other.test.\n")
+    looking = Looking(lab)
+    target = looking.view.challenge_target(looking.context, "staying.test", follow_cname=False)
+    assert (target.name, target.served_zone) == ("_acme-challenge.staying.test.", "staying.test.")
+
+
+def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
+    """It ends where the TXT is written, so the TXT is written there."""
+    lab.add_zone("starry.test", "* CNAME www.other.test.\n*.deep A 192.0.2.1\n")
+    looking = Looking(lab)
+    found = looking.view.challenge_targets(looking.context, ["starry.test", "a.starry.test"])
+    assert [target.name for target in found.values()] == [
+        "_acme-challenge.starry.test.",
+        "_acme-challenge.a.starry.test.",
+    ]
+    assert {target.served_zone for target in found.values()} == {"starry.test."}
+
+
+def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
+    """The random name beside it gets something else."""
+    lab.add_zone("beside.test", "* CNAME www.other.test.\n_acme-challenge CNAME x.other.test.\n")
+    looking = Looking(lab)
+    assert looking.view.challenge_target(looking.context, "beside.test").name == "x.other.test."
+
+
+@pytest.mark.leaves_txt
+def test_a_wildcard_txt_is_no_delegation_and_no_value(lab: Lab) -> None:
+    """Foreign values at the name do not matter."""
+    lab.add_zone("texts.test", '* TXT "wild"\n')
+    looking = Looking(lab)
+    assert looking.view.challenge_target(looking.context, "texts.test").name == "_acme-challenge.texts.test."
+
+
+def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
+    """Before an order exists; the hops are shown."""
+    lab.add_zone("looping.test", "_acme-challenge CNAME a\na CNAME b\nb CNAME a\n")
+    looking = Looking(lab)
+    with pytest.raises(DnsError) as caught:
+        looking.view.challenge_target(looking.context, "looping.test")
+    assert caught.value.code == "cname-loop"
+    assert caught.value.evidence["hops"] == [
+        "_acme-challenge.looping.test.", "a.looping.test.", "b.looping.test.", "a.looping.test."
+    ]  # fmt: skip
+    assert "never end" in str(caught.value)
+
+
+def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
+    """Dangling: nobody can write there."""
+    lab.add_zone("dangling.test", "_acme-challenge CNAME x.gone.invalid.\n")
+    looking = Looking(lab)
+    with pytest.raises(DnsError, match=r"x\.gone\.invalid, which is in no DNS zone") as caught:
+        looking.view.challenge_target(looking.context, "dangling.test")
+    assert caught.value.code == "cname-dangling"
+
+
+def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
+    """With the name as the user wrote it, without our label."""
+    looking = Looking(lab)
+    with pytest.raises(DnsError, match=r"No DNS zone was found for www\.nowhere\.invalid") as caught:
+        looking.view.challenge_target(looking.context, "www.nowhere.invalid")
+    assert caught.value.code == "dns-no-zone"
+    with pytest.raises(DnsError) as caught:
+        looking.view.challenge_target(looking.context, "www.nowhere.invalid", follow_cname=False)
+    assert caught.value.code == "dns-no-zone"
+
+
+def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
+    """The CA follows the CNAME; without it the validation would fail for certain."""
+    lab.add_zone("aliased.test", "_acme-challenge CNAME x.other.test.\n*.w CNAME x.other.test.\n")
+    looking = Looking(lab)
+    view, context = looking.view, looking.context
+    assert view.challenge_target(context, "aliased.test", alias="X.other.test").name == "x.other.test."
+    assert view.challenge_target(context, "aliased.test", alias="x.other.test", follow_cname=False).hops
+    through_wildcard = view.challenge_target(context, "w.aliased.test", alias="x.other.test")
+    assert through_wildcard.name == "x.other.test."  # nothing is written beside the wildcard, so it stays
+    with pytest.raises(DnsError) as caught:
+        view.challenge_target(context, "aliased.test", alias="y.other.test")
+    assert caught.value.code == "alias-not-delegated"
+    assert caught.value.fix == "Change it to: _acme-challenge.aliased.test. CNAME y.other.test."
+    with pytest.raises(DnsError) as caught:
+        view.challenge_target(context, "example.test", alias="x.other.test")
+    assert "_acme-challenge.example.test. CNAME x.other.test." in caught.value.fix
+
+
+def test_an_alias_with_a_cname_of_its_own_is_said(lab: Lab) -> None:
+    """A TXT cannot stand beside a CNAME."""
+    lab.add_zone("chained.test", "_acme-challenge CNAME mid\nmid CNAME end.other.test.\n")
+    looking = Looking(lab)
+    with pytest.raises(DnsError, match=r'Set alias = "end\.other\.test"'):
+        looking.view.challenge_target(looking.context, "chained.test", alias="mid.chained.test")
+
+
+def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
+    """It would keep the absence: neither for the challenge name, nor for the CNAME's target."""
+    lab.add_zone("quiet.test", "_acme-challenge CNAME spot.other.test.\n")
+    with lab.resolver_forwarder() as recursive:
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        view, context = looking.view, looking.context
+        targets = view.challenge_targets(context, ["quiet.test", "h.example.test", "*.example.test"])
+        view.warn_wildcard_shadow(context, targets)
+        view.values(context, "spot.other.test")
+        names = {name for name, _ in asked(recursive.queries)}
+    assert names
+    assert not [name for name in names if "_acme" in name or "spot" in name]
+
+
+def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
+    """A second name in the same zone costs no question about its name servers."""
+    with lab.resolver_forwarder() as recursive:
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        looking.view.challenge_target(looking.context, "a.example.test")
+        before = len(recursive.queries)
+        looking.view.challenge_target(looking.context, "b.example.test")
+        assert asked(recursive.queries[before:]) == [("b.example.test.", "SOA")]
+
+
+def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
+    """SERVFAIL, then fine."""
+    fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
+    with lab.resolver_forwarder(lambda query: fail(query) if query.number == 1 else query.forward()) as recursive:
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert looking.view.challenge_target(looking.context, "example.test").served_zone == "example.test."
+
+
+def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
+    """SERVFAIL for the name and fine above: the zone's own servers know the rest."""
+    fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
+
+    def hook(query: dnsforwarder.Query) -> object:
+        return fail(query) if query.message.question[0].name.to_text() == "sour.example.test." else query.forward()
+
+    with lab.resolver_forwarder(hook) as recursive:  # type: ignore[arg-type]
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert looking.view.challenge_target(looking.context, "sour.example.test").served_zone == "example.test."
+
+
+def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
+    """Half a second, once in a run."""
+    with lab.silent(port=(port := lab.reserve("127.0.0.5"))):
+        looking = Looking(lab)
+        looking = Looking(lab, nameserver=f"127.0.0.5:{port}")
+        looking.view._zones._recursion._configured = (f"127.0.0.5:{port}", lab.nameserver)
+        assert looking.view.challenge_target(looking.context, "example.test").served_zone == "example.test."
+
+
+def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
+    """Nobody listens at the recursive server's port."""
+    looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
+    with pytest.raises(DnsError, match="No DNS server answers here") as caught:
+        looking.view.challenge_target(looking.context, "example.test")
+    assert caught.value.code == "dns-unreachable"
+    assert "network connection" in caught.value.fix
+
+
+def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> None:
+    """Unless nobody is going to ask them: then the name is taken as it is, with a warning."""
+    lab.add_zone("downed.test", ns=["127.0.0.6"])
+    looking = Looking(lab)
+    with pytest.raises(DnsError, match=r"None of the name servers of downed\.test gives an answer") as caught:
+        looking.view.challenge_target(looking.context, "downed.test")
+    assert caught.value.code == "dns-unreachable"
+    target = looking.view.challenge_target(looking.context, "downed.test", check="none")
+    assert (target.name, target.served_zone) == ("_acme-challenge.downed.test.", "downed.test.")
+    assert looking.warnings == ["dns-closed"]
+    believed = looking.view.challenge_target(looking.context, "downed.test", alias="x.other.test", check="none")
+    assert (believed.name, believed.served_zone) == ("x.other.test.", "other.test.")
+
+
+@pytest.mark.parametrize(
+    ("zone", "records", "domain", "warned"),
+    [
+        ("shade-a.test", "* A 192.0.2.1\n", "nas.shade-a.test", True),
+        ("shade-b.test", "* A 192.0.2.1\nnas A 192.0.2.2\n", "nas.shade-b.test", False),
+        ("shade-c.test", "www A 192.0.2.1\n", "nas.shade-c.test", False),
+        ("shade-d.test", "* CNAME www.other.test.\n", "nas.shade-d.test", True),
+        ("shade-e.test", "* A 192.0.2.1\n", "shade-e.test", False),
+        ("shade-f.test", "* A 192.0.2.1\n*.nas A 192.0.2.9\n", "nas.shade-f.test", False),
+        ("shade-g.test", "* A 192.0.2.1\n", "deep.nas.shade-g.test", True),
+        ("shade-h.test", "* A 192.0.2.1\n_acme-challenge.nas CNAME x.other.test.\n", "nas.shade-h.test", False),
+        ("shade-i.test", "* MX 10 mail\n", "*.nas.shade-i.test", True),
+    ],
+)
+def test_a_name_that_lives_by_a_wildcard_is_warned_about(
+    lab: Lab, zone: str, records: str, domain: str, *, warned: bool
+) -> None:
+    """It would vanish while the TXT below it stands (RFC 4592); a name of its own would not."""
+    lab.add_zone(zone, records)
+    looking = Looking(lab)
+    looking.view.warn_wildcard_shadow(looking.context, looking.view.challenge_targets(looking.context, [domain]))
+    assert looking.warnings == (["wildcard-shadow"] if warned else [])
