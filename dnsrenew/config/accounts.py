@@ -58,9 +58,21 @@ class Accounts:
         """The names of all accounts, those with mistakes too."""
         return self._places
 
+    def zones_of(self, names: Iterable[str]) -> set[str] | None:
+        """Return the zones to which accounts are limited, by themselves or by their host; None if one has no limit."""
+        zones: set[str] = set()
+        for name in names:
+            account = self.accounts.get(name)
+            limits = () if account is None else account.zones or self.providers[account.provider].zone_suffixes
+            if not limits:
+                return None
+            zones.update(limits)
+        return zones
+
     def read(self, value: Any, scope: Scope, path: KeyPath) -> None:
         """Take the tables under ``[dns]``."""
         if not isinstance(value, Mapping):
+            self.lack_told = True
             raise Wrong("tables [dns.NAME]", found=kind(value))
         each_key(value, scope, path, lambda name, table: self._one(name, table, scope, (*path, name)))
 
@@ -112,8 +124,10 @@ class Accounts:
         try:
             provider = catalogue.find_provider(name, self._folders)
         except ConfigError as error:  # a mistake in the provider's own file, told once
+            if "mistakes" not in error.evidence:
+                raise
             if name not in self._broken:
-                for mistake in error.evidence.get("mistakes", ()):
+                for mistake in error.evidence["mistakes"]:
                     scope.report.adopt(Mistake(**mistake))
             self._broken.add(name)
             return None
@@ -140,7 +154,8 @@ class Accounts:
                 told.add(key)
         for mistake in self._the_catalogue().check_options(provider, values):
             if mistake.key not in told:
-                scope.mistake((*path, mistake.key), mistake.found, mistake.expected, mistake.nearest)
+                found = mistake.found if mistake.key in values else "missing"
+                scope.mistake((*path, mistake.key), found, mistake.expected, mistake.nearest)
         return values
 
     @staticmethod

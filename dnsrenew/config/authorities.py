@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of
@@ -61,12 +60,12 @@ _CA: Final = Table(
 _TOML_KEYS: Final = tuple(key for key in _CA.keys if key != "name")
 
 
-@dataclass
 class Authorities:
-    """All CAs by name, and where those of the user were written."""
+    """All CAs by name: those built in, and those of the user."""
 
-    cas: dict[str, CA]
-    places: dict[str, tuple[Scope, KeyPath]]
+    def __init__(self) -> None:
+        self.cas = dict(BUILT_IN)
+        self._places: dict[str, tuple[Scope, KeyPath]] = {}
 
     def read(self, value: Any, scope: Scope, path: KeyPath) -> None:
         """Take the tables under ``[ca]``."""
@@ -75,10 +74,12 @@ class Authorities:
         each_key(value, scope, path, lambda name, table: self._one(name, table, scope, (*path, name)))
 
     def _one(self, name: str, value: Any, scope: Scope, path: KeyPath) -> None:
-        if name in self.places:
-            scope.mistake(path, "a second CA of this name", f"another name: {_where(self.places[name])} has it already")
+        if name in self._places:
+            scope.mistake(
+                path, "a second CA of this name", f"another name: {_where(self._places[name])} has it already"
+            )
             return
-        self.places[name] = scope, path
+        self._places[name] = scope, path
         table = as_table(value)
         if table is None:
             raise Wrong("a table [ca.NAME]", found=kind(value))
@@ -96,7 +97,7 @@ class Authorities:
 
     def check_staging(self) -> None:
         """Find each CA's twin; after all files are read, for it may stand in another."""
-        for name, (scope, path) in self.places.items():
+        for name, (scope, path) in self._places.items():
             twin = self.cas[name].staging if name in self.cas else None
             if twin is not None and twin not in self.cas:
                 self.unknown(twin, scope, (*path, "staging"))
@@ -127,6 +128,8 @@ def _where(place: tuple[Scope, KeyPath]) -> str:
 
 def host_name(directory: str) -> str:
     """Return what a CA without a name is called: its directory's host."""
+    from urllib.parse import urlsplit  # only for a CA made in Python
+
     try:
         host = urlsplit(directory).hostname
     except ValueError:

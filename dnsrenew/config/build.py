@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dnsrenew.config import locate
 from dnsrenew.config.accounts import Accounts, Catalogue, provider_folders
-from dnsrenew.config.authorities import BUILT_IN, Authorities
+from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.certificates import Certificates
 from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.config.reading import Source, included, read_source
@@ -95,7 +95,7 @@ def _build(sources: list[Source], report: Report, accounts: Accounts) -> dict[st
     values = _MAIN.read(sources[0].table, main, ())
     for source in sources[1:]:
         _INCLUDED.read(source.table, source.scope, ())
-    authorities = Authorities(dict(BUILT_IN), {})
+    authorities = Authorities()
     _read_each("ca", sources, authorities.read)
     authorities.check_staging()
     _read_each("dns", sources, accounts.read)

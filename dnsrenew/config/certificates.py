@@ -26,7 +26,6 @@ from dnsrenew.config.values import (
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
 
 _DEFAULT_ROUTES: Final = (Route("dns-01"),)
-_DEFAULT_PROPAGATION: Final = Propagation()
 
 _PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
 
@@ -43,31 +42,6 @@ def _profile(value: Any, scope: Scope, path: KeyPath) -> Profile | None:
     except Wrong:
         raise Wrong('the name of a profile, or { prefer = "…" }') from None
     if coming := LATER.get("profile.required"):
-        scope.later(coming, path)
-    return made
-
-
-_PROPAGATION: Final = Propagation()
-
-_PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
-
-
-def _profile(value: Any, scope: Scope, path: KeyPath) -> Profile | None:
-    """Take a profile that must be, as a text, or one that is wished for, as ``{ prefer = "…" }``."""
-    if isinstance(value, Profile):
-        made = value
-    elif isinstance(value, Mapping):
-        values = _PREFERRED.read(value, scope, path)
-        if "prefer" not in values:
-            return None
-        made = Profile(values["prefer"], required=False)
-    else:
-        try:
-            made = Profile(text(value, scope, path))
-        except Wrong:
-            raise Wrong('the name of a profile, or { prefer = "…" }') from None
-    coming = LATER.get("certificate.profile" if made.required else "certificate.profile.prefer")
-    if coming is not None:
         scope.later(coming, path)
     return made
 
@@ -164,12 +138,11 @@ class Certificates:
                 self._cas.add(ca)
         elif ca is None and "ca" not in table:
             self.default_ca_used = True
-        written = tuple(domains.values()) if domains else ()
         if "propagation" in values:
             self._check_doh(values["propagation"], scope, path)
         if "routes" in values:
             values["routes"] = check_routes(
-                Wanted(values["routes"], written, ca or self._default_ca),
+                Wanted(values["routes"], tuple(domains or ()), ca or self._default_ca),
                 scope,
                 path,
                 self._accounts,
@@ -182,7 +155,11 @@ class Certificates:
         if domains and name is not None:
             self.specs.append(
                 CertificateSpec(
-                    name=name, domains=written, identifiers=tuple(domains), ca=ca or self._default_ca, **values
+                    name=name,
+                    domains=tuple(domains.values()),
+                    identifiers=tuple(domains),
+                    ca=ca or self._default_ca,
+                    **values,
                 )
             )
 

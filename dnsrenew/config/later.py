@@ -7,12 +7,10 @@ stays, a profile that must be) is refused; where only something less than wished
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(NamedTuple):
     """A feature that comes later.
 
     :ivar refused: asking for it is a mistake; else it is a warning, ``not-yet``.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dnsrenew.errors import ConfigError
 
@@ -16,8 +15,7 @@ _LARGE: Final = 10**18
 _KINDS: Final = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"))
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One mistake; ``str()`` is the line that a person reads.
 
     :ivar file: the file, or ``""`` for a configuration made in Python.
@@ -42,7 +40,7 @@ class Mistake:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in the evidence of an error."""
-        return asdict(self)
+        return self._asdict()
 
 
 class Wrong(ValueError):

@@ -6,8 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dnsrenew.config import locate
 from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
@@ -19,8 +18,7 @@ _AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
 _MAGIC: Final = re.compile(r"[*?[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One file, or the mapping that a Python program gave, with what its values must know of it."""
 
     table: dict[str, Any]

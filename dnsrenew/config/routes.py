@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dnsrenew.config.accounts import Accounts
 from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.later import LATER
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted, seen
+from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.config.shape import Key, Scope, Table
 from dnsrenew.config.values import choice, file_path, flag, listen_address, plain_name, zone
 from dnsrenew.model import Route
-from dnsrenew.names import is_at_or_below
+from dnsrenew.names import base_domain, is_at_or_below, is_wildcard
 
 _RESERVED: Final = ("tls-alpn-01", "dns-persist-01", "dns-account-01")
 
@@ -57,12 +56,11 @@ def route(value: Any, scope: Scope, path: KeyPath) -> Route | None:
     return Route(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What routes are checked for: a certificate's routes as read, its domains and its CA."""
 
     routes: tuple[Route | None, ...]
-    domains: tuple[str, ...]
+    identifiers: tuple[str, ...]
     ca: str
 
 
@@ -89,9 +87,9 @@ def check_routes(
             scope.mistake(place, "a route", f"another one: it is the same as number {same + 1} in the list")
         if one.ca is not None:
             authorities.check_used(one.ca, scope, (*place, "ca"))
-        _check_accounts(one, accounts, scope, place)
+        _check_accounts(one, wanted, accounts, scope, place)
     if len(good) == len(routes):
-        _check_left(good, wanted.domains, scope, path)
+        _check_left(good, wanted.identifiers, scope, path)
     usable = tuple(one for one in good if f"route.{one.challenge}" not in LATER)
     if len(routes) > 1 and usable and (several := LATER.get("routes.several")):
         scope.later(several, routes_path)
@@ -107,32 +105,35 @@ def check_accounts_exist(accounts: Accounts, scope: Scope, path: KeyPath) -> Non
         scope.mistake(path, "a certificate, and no DNS account", "a [dns.NAME] that writes the TXT values for it")
 
 
-def _check_accounts(one: Route, accounts: Accounts, scope: Scope, place: KeyPath) -> None:
-    """Check that the accounts are there, and that one may write the name, where no CNAME can lead elsewhere."""
+def _check_accounts(one: Route, wanted: Wanted, accounts: Accounts, scope: Scope, place: KeyPath) -> None:
+    """Check that the accounts are there, and may write.
+
+    Where a CNAME may lead into another zone only DNS knows what is written, so that is looked at when it is followed.
+    """
     words = tuple(accounts.names)
     for name in one.dns:
         if name not in accounts.names:
             found = f"the unknown DNS account {quoted(name)}"
             scope.mistake((*place, "dns"), found, one_of(words), nearest(name, words))
-    if one.alias is None:
+    if one.challenge != "dns-01" or (one.alias is None and one.follow_cname):
         return
-    writers = [account for name, account in accounts.accounts.items() if not one.dns or name in one.dns]
-    if writers and not any(
-        not writer.zones or any(is_at_or_below(one.alias, own) for own in writer.zones) for writer in writers
-    ):
-        zones = sorted({own for writer in writers for own in writer.zones})
-        scope.mistake(
-            (*place, "alias"), quoted(one.alias), f"a name in a zone that the account writes: {one_of(zones)}"
-        )
+    zones = accounts.zones_of(one.dns or words)
+    if zones is None:
+        return
+    for name in (one.alias,) if one.alias else wanted.identifiers:
+        if not any(is_at_or_below(base_domain(name), zone) for zone in zones):
+            key = "alias" if one.alias else "follow_cname"
+            found = f"{quoted(name)} outside the zones of the accounts"
+            scope.mistake((*place, key), found, f"a name in {one_of(sorted(zones))}")
 
 
-def _check_left(routes: list[Route], domains: tuple[str, ...], scope: Scope, path: KeyPath) -> None:
+def _check_left(routes: list[Route], identifiers: tuple[str, ...], scope: Scope, path: KeyPath) -> None:
     """Note each domain that is ruled out of all routes from the start."""
     if any(one.challenge == "dns-01" for one in routes):
         return
-    for index, domain in enumerate(domains):
-        if domain.startswith("*."):
+    for index, identifier in enumerate(identifiers):
+        if is_wildcard(identifier):
             expected = "a dns-01 route too: a wildcard cannot be validated by http-01"
-            scope.mistake((*path, "domains", index), seen(domain), expected)
+            scope.mistake((*path, "domains", index), quoted(identifier), expected)
     if coming := LATER.get("route.http-01"):
         scope.later(coming, (*path, "routes"))

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.config.later import LATER
-from dnsrenew.config.lines import key_lines, line_of
 from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
 
 if TYPE_CHECKING:
@@ -22,8 +20,7 @@ if TYPE_CHECKING:
 _TABLE: Final = "a table"
 
 
-@dataclass(frozen=True, slots=True)
-class SecretUse:
+class SecretUse(NamedTuple):
     """Where a secret stands, so that ``dnsrenew check`` can name the place of one that leads to nothing."""
 
     file: str
@@ -61,6 +58,8 @@ class Report:
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines. Here the texts are scanned for the lines."""
+        from dnsrenew.config.lines import key_lines, line_of  # wanted only after a mistake
+
         lines = {
             file: key_lines(text) for file, text in self.texts.items() if any(m[0] == file for m in self._mistakes)
         }
@@ -82,8 +81,7 @@ class Report:
             raise config_error(self.mistakes())
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What a reader must know of the place of its value.
 
     :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
@@ -115,8 +113,7 @@ class Scope:
 Reader = Callable[[Any, Scope, KeyPath], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of a table."""
 
     read: Reader
@@ -133,9 +130,9 @@ def as_table(value: object) -> Mapping[str, Any] | None:
     slots = getattr(type(value), "__slots__", None)
     if type(value).__module__ != "dnsrenew.model" or slots is None:
         return None
-    table = {slot: getattr(value, slot) for slot in slots}
-    table.update(table.pop("options", {}))
-    return {key: field for key, field in table.items() if field not in (None, (), "")}
+    fields = {slot: getattr(value, slot) for slot in slots}
+    options: dict[str, Any] = fields.pop("options", {})  # of an account
+    return {key: field for key, field in fields.items() if field not in (None, (), "")} | options
 
 
 class Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.config.shape import Reader, Scope
@@ -152,6 +151,8 @@ def web_url(value: Any, scope: Scope, path: KeyPath) -> str:
 
 
 def _url(value: str, schemes: tuple[str, ...], expected: str) -> str:
+    from urllib.parse import urlsplit  # the built-in CAs need none
+
     try:
         parts = urlsplit(value)
         whole = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
@@ -202,7 +203,7 @@ def _is_ip(value: str) -> bool:
 
 def contact(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
-    if isinstance(value, str) and _MAIL.fullmatch(value):
+    if isinstance(value, str) and _MAIL.fullmatch(value) and value.isascii() and value.isprintable():
         return value
     raise Wrong('a mail address such as "me@example.com"')
 
@@ -240,7 +241,7 @@ def domain(value: Any, _scope: Scope, _path: KeyPath) -> tuple[str, str]:
     """Take a domain or wildcard; return it as written, in lower case, and as A-labels (RFC 5890)."""
     if not isinstance(value, str):
         raise Wrong("a domain name")
-    written = value.strip().lower().removesuffix(".")
+    written = value.lower().removesuffix(".")
     if ":" in written:
         raise Wrong(_colon(written))
     if "*" in written and ("*" in written[1:] or not written.startswith("*.")):

@@ -1,0 +1,49 @@
+"""What the tests of the configuration share: a file that is right, and a way to see what is wrong with another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError
+
+HOME = """\
+[dns.home]
+provider = "rfc2136"
+server = "127.0.0.1:5301"
+"""
+CERTIFICATE = """\
+[[certificate]]
+domains = ["example.test"]
+"""
+GOOD = HOME + CERTIFICATE
+
+
+def write(folder: Path, text: str, name: str = "dnsrenew.toml") -> Path:
+    """Write a configuration."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def load(folder: Path, text: str) -> Config:
+    """Load a configuration that is right."""
+    return Config.load(write(folder, text))
+
+
+def mistakes(folder: Path, text: str) -> list[dict[str, Any]]:
+    """Load a configuration that is wrong, and return its mistakes."""
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    found: list[dict[str, Any]] = caught.value.evidence["mistakes"]
+    assert caught.value.code in {"config-invalid", "config-syntax"}
+    assert str(caught.value).count("\n") == len(found) - 1, "one line each"
+    return found
+
+
+def mistake(folder: Path, text: str) -> dict[str, Any]:
+    """Load a configuration with one mistake, and return it."""
+    (one,) = mistakes(folder, text)
+    return one

@@ -1,0 +1,232 @@
+"""Which file is read, whom it may belong to, what it includes, and what its paths are relative to."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.config import Config, find_config, locate
+from dnsrenew.errors import ConfigError
+from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistakes, write
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a configuration of his own."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "DNSRENEW_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_order_of_the_search(tmp_path: Path) -> None:
+    """--config, $DNSRENEW_CONFIG, the current folder, the user's folder: the first that is there."""
+    own = write(tmp_path / "home/.config/dnsrenew", GOOD)
+    here = write(tmp_path / "here", GOOD)
+    named = write(tmp_path, GOOD, "named.toml")
+    environ = {"HOME": str(tmp_path / "home")}
+    assert find_config(None, environ, tmp_path) == own
+    assert find_config(None, environ, tmp_path / "here") == here
+    with_variable = {**environ, "DNSRENEW_CONFIG": str(named)}
+    assert find_config(None, with_variable, tmp_path / "here") == named
+    assert find_config("here/dnsrenew.toml", with_variable, tmp_path) == here
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    """Where there is none the error names every place that was looked at."""
+    with pytest.raises(ConfigError) as caught:
+        find_config(None, {"HOME": str(tmp_path)}, tmp_path)
+    assert caught.value.code == "config-missing"
+    assert caught.value.evidence["searched"] == [
+        str(tmp_path / "dnsrenew.toml"),
+        str(tmp_path / ".config/dnsrenew/dnsrenew.toml"),
+        "/etc/dnsrenew/dnsrenew.toml",
+    ]
+
+
+@pytest.mark.parametrize("environ", [{}, {"DNSRENEW_CONFIG": "no.toml"}])
+def test_a_named_file_that_is_not_there(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A named file must be there: nothing else is read instead."""
+    write(tmp_path, GOOD)
+    with pytest.raises(ConfigError, match=r"no\.toml") as caught:
+        find_config(None if environ else "no.toml", environ, tmp_path)
+    assert caught.value.code == "config-missing"
+    with pytest.raises(ConfigError) as caught:
+        Config.load(tmp_path / "no.toml")
+    assert caught.value.code == "config-missing"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A folder, or a file that is not UTF-8, is told without a traceback."""
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    for path in (tmp_path, tmp_path / "latin.toml", tmp_path / "a\0b"):
+        with pytest.raises(ConfigError) as caught:
+            Config.load(path)
+        assert caught.value.code == "config-unreadable"
+
+
+def test_a_file_of_windows(tmp_path: Path) -> None:
+    """A byte order mark and CRLF are welcome, and lines are still counted right."""
+    path = tmp_path / "w.toml"
+    path.write_bytes(("\ufeff" + GOOD + "key = 'x'\n").replace("\n", "\r\n").encode())
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert caught.value.evidence["mistakes"][0]["line"] == 6
+
+
+def test_folders_of_each_system() -> None:
+    """The user's folders are where each system keeps them; without a home there are none."""
+    linux = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "rel"}
+    assert locate.user_folder(linux, "linux") == "/c/dnsrenew"
+    assert locate.user_store(linux, "linux") == "/h/.local/state/dnsrenew", "a relative XDG folder is ignored"
+    assert locate.user_folder({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew"
+    assert locate.user_store({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew/state"
+    assert locate.user_folder({"APPDATA": "/a"}, "win32") == os.path.join("/a", "dnsrenew")
+    assert locate.user_store({"LOCALAPPDATA": "/l"}, "win32") == os.path.join("/l", "dnsrenew", "state")
+    assert locate.user_folder({}, "win32") is None
+
+
+def test_default_stores(tmp_path: Path) -> None:
+    """The system's file keeps its state under /var/lib, the user's in his state folder, any other beside itself."""
+    environ = {"HOME": str(tmp_path)}
+    assert locate.default_store("/etc/dnsrenew", environ) == "/var/lib/dnsrenew"
+    assert locate.default_store(f"{tmp_path}/.config/dnsrenew", environ) == f"{tmp_path}/.local/state/dnsrenew"
+    assert locate.default_store("/srv/x", environ) == "/srv/x/state"
+    assert load(tmp_path, GOOD).store == tmp_path / "state"
+    own = write(tmp_path / "home/.config/dnsrenew", GOOD)
+    assert Config.load(own).store == tmp_path / "home/.local/state/dnsrenew"
+
+
+def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative paths start at the file they stand in, in an included one too; ~ is the home."""
+    monkeypatch.chdir("/")
+    write(tmp_path, "", "conf.d/roots.pem")
+    write(tmp_path, '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n', "conf.d/lab.toml")
+    config = load(
+        tmp_path, 'include = ["conf.d/lab.toml"]\nstore = "~/s"\n' + GOOD + 'deploy = [{to="files", key="k"}]'
+    )
+    assert config.cas["lab"].trust == str(tmp_path / "conf.d/roots.pem")
+    assert config.store == tmp_path / "home/s"
+    assert config.certificates[0].deploy[0]["key"] == str(tmp_path / "k")
+    assert config.path == tmp_path / "dnsrenew.toml"
+
+
+def test_include(tmp_path: Path) -> None:
+    """Included tables come after the file's own, sorted; a pattern may match nothing, and each file is read once."""
+    write(tmp_path, CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
+    write(
+        tmp_path, CERTIFICATE.replace("example", "a") + '[dns.other]\nprovider="rfc2136"\nserver="h"', "conf.d/a.toml"
+    )
+    config = load(tmp_path, 'include = ["none/*.toml", "conf.d/*.toml", "*.toml", "conf.d/b.toml"]\n' + GOOD)
+    assert [one.name for one in config.certificates] == ["example.test", "a.test", "b.test"]
+    assert list(config.accounts) == ["home", "other"]
+
+
+def test_the_folder_of_a_pattern_is_no_pattern(tmp_path: Path) -> None:
+    """A folder whose name has brackets is taken as it is."""
+    write(tmp_path / "[x]", CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
+    assert len(load(tmp_path / "[x]", 'include = ["conf.d/*.toml"]\n' + GOOD).certificates) == 2
+
+
+def test_clashes_across_files(tmp_path: Path) -> None:
+    """An account, a CA or a certificate has one place; an included file includes nothing."""
+    again = 'include = ["x.toml"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n'
+    write(tmp_path, again, "conf.d/a.toml")
+    said = mistakes(tmp_path, 'include = ["conf.d/*"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n')
+    assert [(one["line"], one["key"]) for one in said] == [
+        (1, "include"),
+        (2, "dns.home"),
+        (5, "certificate[0].name"),
+        (7, "ca.lab"),
+    ]
+    assert all(str(tmp_path / "dnsrenew.toml") in one["expected"] for one in said[1:])
+
+
+def test_a_syntax_error_in_an_included_file(tmp_path: Path) -> None:
+    """It is told with that file's name."""
+    write(tmp_path, "a = = 1\n", "more.toml")
+    (said,) = mistakes(tmp_path, 'include = ["more.toml"]\n' + GOOD)
+    assert said["file"] == str(tmp_path / "more.toml")
+
+
+# ── trust ───────────────────────────────────────────────────────────────────────────────
+
+
+def refused(folder: Path) -> str:
+    """The file that is named by the refusal."""
+    with pytest.raises(ConfigError) as caught:
+        Config.find(environ={"HOME": str(folder)}, cwd=folder)
+    assert caught.value.code == "config-untrusted"
+    return str(caught.value.evidence["file"])
+
+
+def test_a_file_that_all_can_write_is_refused_in_the_current_folder(tmp_path: Path) -> None:
+    """A configuration that was come upon can run programs, so others must not be able to write it; a named one may."""
+    path = write(tmp_path, GOOD)
+    assert Config.find(cwd=tmp_path).path == path
+    path.chmod(0o666)
+    assert refused(tmp_path) == str(path)
+    assert Config.find(path, cwd=tmp_path).path == path
+    assert Config.load(path).path == path
+
+
+def test_what_it_includes_is_looked_at_too(tmp_path: Path) -> None:
+    """So is each file it includes, the target of a link, and a provider file beside it."""
+    more = write(tmp_path, CERTIFICATE.replace("example", "b"), "real/more.toml")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/link.toml").symlink_to(more)
+    write(tmp_path, 'include = ["conf.d/*.toml"]\n' + GOOD)
+    assert len(Config.find(cwd=tmp_path).certificates) == 2
+    more.chmod(0o602)
+    assert refused(tmp_path) == str(tmp_path / "conf.d/link.toml")
+    more.chmod(0o600)
+    own = write(tmp_path, 'title = "Own"\ndriver = "rfc2136"\n[options.server]\n', "providers/rfc2136.toml")
+    assert Config.find(cwd=tmp_path).providers["rfc2136"].title == "Own"
+    own.chmod(own.stat().st_mode | stat.S_IWOTH)
+    assert refused(tmp_path) == str(own)
+
+
+@as_root
+def test_a_file_of_somebody_else_is_refused_in_the_current_folder(tmp_path: Path) -> None:
+    """It must belong to root or to the running user, and so must a link to it."""
+    path = write(tmp_path, GOOD)
+    os.chown(path, NOBODY, NOBODY)
+    assert refused(tmp_path) == str(path)
+    os.chown(path, 0, 0)
+    (tmp_path / "here").mkdir()
+    link = tmp_path / "here/dnsrenew.toml"
+    link.symlink_to(path)
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    assert refused(tmp_path / "here") == str(link)
+
+
+def test_a_broken_link_is_not_passed_over(tmp_path: Path) -> None:
+    """A link in the current folder that leads nowhere is told, and the user's own file is not taken instead."""
+    write(tmp_path / "home/.config/dnsrenew", GOOD)
+    (tmp_path / "dnsrenew.toml").symlink_to("nowhere")
+    with pytest.raises(ConfigError) as caught:
+        Config.find(environ={"HOME": str(tmp_path / "home")}, cwd=tmp_path)
+    assert caught.value.code == "config-missing"
+
+
+# ── the user's own providers ────────────────────────────────────────────────────────────
+
+
+def test_own_providers_come_first(tmp_path: Path) -> None:
+    """`providers/` beside the configuration wins over the one in the user's config folder, and that over ours."""
+    text = 'title = "{}"\ndriver = "rfc2136"\n[options.server]\n'
+    write(tmp_path / "home/.config/dnsrenew", text.format("user"), "providers/rfc2136.toml")
+    assert load(tmp_path, GOOD).providers["rfc2136"].title == "user"
+    write(tmp_path, text.format("beside"), "providers/rfc2136.toml")
+    assert load(tmp_path, GOOD).providers["rfc2136"].title == "beside"
+
+
+def test_a_mistake_in_an_own_provider(tmp_path: Path) -> None:
+    """A mistake in a provider's file is told with the others, once, with its own file and line."""
+    write(tmp_path, 'title = "x"\ndriver = "rfc2136"\nwat = 1\n', "providers/mine.toml")
+    twice = HOME.replace("rfc2136", "mine") + HOME.replace("rfc2136", "mine").replace("home", "b")
+    said = mistakes(tmp_path, "agree_terms = 1\n" + twice + CERTIFICATE)
+    assert [(Path(one["file"]).name, one["line"]) for one in said] == [("dnsrenew.toml", 1), ("mine.toml", 3)]

@@ -1,0 +1,219 @@
+"""Each mistake is named: where it stands, what was found, what is expected, the nearest valid word."""
+
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.config.mistakes import Mistake, nearest, quoted, seen, shown_key
+from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
+
+ROUTES = HOME + '[[certificate]]\ndomains = ["example.test"]\nroutes = [\n  '
+
+# What is added to a right configuration (or replaces it, where it is whole), and what is said of it.
+CASES = [
+    # keys of the file
+    ("agree_term = true\n" + GOOD, 1, "agree_term", "an unknown key", "agree_terms"),
+    ('agree_terms = "yes"\n' + GOOD, 1, "agree_terms", '"yes"', "true or false"),
+    ("agree_terms = 1\n" + GOOD, 1, "agree_terms", "1", "true or false"),
+    ('contact = "me@example.com"\n' + GOOD, 1, "contact", '"me@example.com"', "a list"),
+    ('contact = ["me"]\n' + GOOD, 1, "contact[0]", '"me"', "mail address"),
+    ('store = "postgresql://u:p@h/d"\n' + GOOD, 1, "store", "an address", "reserved for a later version"),
+    ("store = 3\n" + GOOD, 1, "store", "3", "a text"),
+    ('default_ca = "letsencript"\n' + GOOD, 1, "default_ca", '"letsencript"', "letsencrypt"),
+    ('default_ca = "zerossl"\n' + GOOD, 1, "default_ca", "without its external", "app.zerossl.com"),
+    ('include = "conf.d/*.toml"\n' + GOOD, 1, "include", "a text", "a list of paths"),
+    ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "no file at", "a file that exists"),
+    ("dns = 1\n" + CERTIFICATE, 1, "dns", "a number", "[dns.NAME]"),
+    ("ca = []\n" + GOOD, 1, "ca", "a list", "[ca.NAME]"),
+    (HOME + '[certificate]\ndomains = ["a.test"]\n', 4, "certificate", "a table", "[[certificate]]"),
+    ("certificate = [1]\n" + HOME, 1, "certificate[0]", "a number", "a table"),
+    # tables of CAs
+    (GOOD + "[ca.lab]\n", 6, "ca.lab.directory", "missing", "https"),
+    (GOOD + '[ca.lab]\ndirectory = "http://h/d"\n', 7, "ca.lab.directory", '"http://h/d"', "https://"),
+    (GOOD + '[ca.lab]\ndirectory = "https://u:p@h/d"\n', 7, "ca.lab.directory", "an address with a user", "https://"),
+    (GOOD + '[ca.lab]\ndirectory = "https://h:99999/d"\n', 7, "ca.lab.directory", "99999", "https://"),
+    (GOOD + '[ca.letsencrypt]\ntrust = "no.pem"\n', 7, "ca.letsencrypt.trust", '"no.pem"', "exists"),
+    (GOOD + "[ca.letsencrypt]\ntimeout = 0\n", 7, "ca.letsencrypt.timeout", "0", "from 1"),
+    (GOOD + "[ca.letsencrypt]\ntimeout = nan\n", 7, "ca.letsencrypt.timeout", "nan", "from 1"),
+    (GOOD + "[ca.letsencrypt]\ntimeout = true\n", 7, "ca.letsencrypt.timeout", "true", "a number of seconds"),
+    (GOOD + '[ca.letsencrypt]\nstaging = "googl"\n', 7, "ca.letsencrypt.staging", '"googl"', "google"),
+    (GOOD + '[ca.letsencrypt]\nname = "le"\n', 7, "ca.letsencrypt.name", "an unknown key", "directory"),
+    (GOOD + '[ca."../up"]\ndirectory = "https://h/d"\n', 6, 'ca."../up"', "the name", "letters, digits"),
+    (GOOD + "[ca]\nlab = 1\n", 7, "ca.lab", "a number", "[ca.NAME]"),
+    # tables of accounts
+    (CERTIFICATE, 1, "certificate[0]", "no DNS account", "[dns.NAME]"),
+    (CERTIFICATE + "[dns.home]\n", 3, "dns.home.provider", "missing", "dnsrenew providers"),
+    (CERTIFICATE + '[dns.home]\nprovider = "rfc2137"\n', 4, "dns.home.provider", '"rfc2137"', "rfc2136"),
+    (CERTIFICATE + '[dns.home]\nprovider = "../x"\n', 4, "dns.home.provider", '"../x"', "letters, digits"),
+    (CERTIFICATE + '[dns.home]\nprovider = "rfc2136"\n', 3, "dns.home.server", "missing", "primary name server"),
+    (GOOD.replace("[[", 'servr = "x"\n[['), 4, "dns.home.servr", "an unknown option", "server"),
+    (GOOD.replace("[[", "ttl = 0\n[["), 4, "dns.home.ttl", "0", "from 1"),
+    (GOOD.replace("[[", 'name = "x"\n[['), 4, "dns.home.name", '"x"', "the word after"),
+    (GOOD.replace("[[", "zones = []\n[["), 4, "dns.home.zones", "an empty list", "at least one"),
+    (GOOD.replace("[[", 'zones = ["*.a.test"]\n[['), 4, "dns.home.zones[0]", '"*.a.test"', "without a star"),
+    # the resolver
+    (GOOD + "[resolver]\nnameserver = []\n", 7, "resolver.nameserver", "an unknown key", "nameservers"),
+    (GOOD + '[resolver]\nnameservers = ["2001:db8::1"]\n', 7, "resolver.nameservers[0]", "2001", "in brackets"),
+    (GOOD + '[resolver]\nnameservers = ["[zz]:53"]\n', 7, "resolver.nameservers[0]", "[zz]", "in brackets"),
+    (GOOD + '[resolver]\nnameservers = ["1.2.3.4:0"]\n', 7, "resolver.nameservers[0]", "1.2.3.4:0", "1 to 65535"),
+    (GOOD + "[resolver]\nauthoritative_port = 65536\n", 7, "resolver.authoritative_port", "65536", "1 to 65535"),
+    (GOOD + '[resolver]\ndoh = ["dns.test"]\n', 7, "resolver.doh[0]", '"dns.test"', "https://"),
+    # certificates
+    (HOME + "[[certificate]]\n", 4, "certificate[0].domains", "missing", "a value for domains"),
+    (HOME + "[[certificate]]\ndomains = []\n", 5, "certificate[0].domains", "an empty list", "at least one"),
+    (HOME + '[[certificate]]\ndomains = "a.test"\n', 5, "certificate[0].domains", '"a.test"', "a list"),
+    (GOOD + 'domain = "x"\n', 6, "certificate[0].domain", "an unknown key", "domains"),
+    (GOOD + 'key = "ecdsa-p265"\n', 6, "certificate[0].key", '"ecdsa-p265"', "ecdsa-p256"),
+    (GOOD + 'reuse_key = "no"\n', 6, "certificate[0].reuse_key", '"no"', "true or false"),
+    (GOOD + 'ca = "letsencrpt"\n', 6, "certificate[0].ca", '"letsencrpt"', "letsencrypt"),
+    (GOOD + 'ca = "google"\n', 6, "certificate[0].ca", "without its external", "gcloud"),
+    (GOOD + "profile = 1\n", 6, "certificate[0].profile", "1", "prefer"),
+    (GOOD + 'profile = { prefr = "x", prefer = "y" }\n', 6, "certificate[0].profile.prefr", "an unknown key", "prefer"),
+    (GOOD + "propagation = 3\n", 6, "certificate[0].propagation", "a number", "a table"),
+    (GOOD + "propagation = { timeout = 0 }\n", 6, "certificate[0].propagation.timeout", "0", "from 1"),
+    (GOOD + "propagation = { settle = -1 }\n", 6, "certificate[0].propagation.settle", "-1", "from 0"),
+    (GOOD + 'propagation = { check = "dho" }\n', 6, "certificate[0].propagation.check", '"dho"', "doh"),
+    (GOOD + 'propagation = { check = "doh" }\n', 6, "certificate[0].propagation.check", '"doh"', "resolver.doh"),
+    # routes
+    (GOOD + "routes = []\n", 6, "certificate[0].routes", "an empty list", "at least one"),
+    (ROUTES + "{}]\n", 7, "certificate[0].routes[0].challenge", "missing", "challenge"),
+    (ROUTES + '{ challenge = "dns-1" }]\n', 7, "certificate[0].routes[0].challenge", '"dns-1"', "dns-01"),
+    (ROUTES + '{ challenge = "tls-alpn-01" }]\n', 7, "certificate[0].routes[0].challenge", "tls-alpn", "reserved"),
+    (ROUTES + '{ challenge = "dns-persist-01" }]\n', 7, "certificate[0].routes[0].challenge", "persist", "reserved"),
+    (ROUTES + '{ challenge = "dns-account-01" }]\n', 7, "certificate[0].routes[0].challenge", "account", "reserved"),
+    (ROUTES + '{ challenge = "dns-01", dns = "hom" }]\n', 7, "certificate[0].routes[0].dns", '"hom"', "home"),
+    (ROUTES + '{ challenge = "dns-01", dns = [] }]\n', 7, "certificate[0].routes[0].dns", "an empty list", "names"),
+    (ROUTES + '{ challenge = "dns-01", ca = "lab" }]\n', 7, "certificate[0].routes[0].ca", '"lab"', "actalis"),
+    (
+        ROUTES + '{ challenge = "dns-01", listen = ":80" }]\n',
+        7,
+        "certificate[0].routes[0].listen",
+        "no meaning",
+        "http",
+    ),
+    (
+        ROUTES + '{ challenge = "dns-01", alias = "a..b" }]\n',
+        7,
+        "certificate[0].routes[0].alias",
+        "a..b",
+        "empty label",
+    ),
+    (
+        ROUTES + '{ challenge = "dns-01" },\n  { challenge = "dns-01", ca = "letsencrypt" }]\n',
+        8,
+        "certificate[0].routes[1]",
+        "a route",
+        "the same as number 1",
+    ),
+    # deploy
+    (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "a table", "run"),
+    (GOOD + 'deploy = [{ to = "file" }]\n', 6, "certificate[0].deploy[0].to", '"file"', "files"),
+    (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "no file", "combined"),
+    (
+        GOOD + 'deploy = [{ to = "files", key = "k", mode = "abc" }]\n',
+        6,
+        "certificate[0].deploy[0].mode",
+        '"abc"',
+        "octal",
+    ),
+    (GOOD + 'deploy = [{ to = "pkcs12" }]\n', 6, "certificate[0].deploy[0].path", "missing", "path"),
+    (GOOD + 'deploy = [{ to = "hfs", url = "ftp://h" }]\n', 6, "certificate[0].deploy[0].url", "ftp", "https://"),
+    (GOOD + 'deploy = [{ run = "ls" }]\n', 6, "certificate[0].deploy[0].run", '"ls"', "a list of texts"),
+    (GOOD + 'deploy = [{ run = ["ls"], verify = "h" }]\n', 6, "certificate[0].deploy[0].verify", '"h"', "HOST:PORT"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[2])
+def test_one_mistake(tmp_path: Path, case: tuple[str, int, str, str, str]) -> None:
+    """One mistake gives one line, with its place, what was found and what is expected or nearest."""
+    text, line, key, found, hint = case
+    said = mistake(tmp_path, text)
+    assert (said["file"], said["line"], said["key"]) == (str(tmp_path / "dnsrenew.toml"), line, key)
+    assert found in said["found"]
+    assert hint in f"{said['expected']} {said['nearest']}"
+    assert f"dnsrenew.toml:{line}: {key}: " in str(Mistake(**said))
+
+
+def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
+    """Mistakes of all tables, and of included files, are named together, in the order of the lines."""
+    (tmp_path / "more.toml").write_text('[ca.x]\ndirectory = "https://h/d"\nspeed = 1\n[resolver]\n', "utf-8")
+    said = mistakes(
+        tmp_path,
+        'include = ["more.toml"]\nagree_terms = 1\n'
+        + GOOD
+        + 'key = "rsa"\nrenew_before = "soon"\n[[certificate]]\nname = "Big"\ndomains = ["a b.test", "x.test"]\n',
+    )
+    assert [(Path(one["file"]).name, one["line"], one["key"]) for one in said] == [
+        ("dnsrenew.toml", 2, "agree_terms"),
+        ("dnsrenew.toml", 8, "certificate[0].key"),
+        ("dnsrenew.toml", 9, "certificate[0].renew_before"),
+        ("dnsrenew.toml", 11, "certificate[1].name"),
+        ("dnsrenew.toml", 12, "certificate[1].domains[0]"),
+        ("more.toml", 3, "ca.x.speed"),
+        ("more.toml", 4, "resolver"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("a = 1\nb = = 2\n", 2, "column 5"),
+        ("a = [1,\n", 2, "end of file"),
+        ("a = 1\na = 2\n", 2, "column 6"),
+        ("[dns.home]\n[dns.home]\n", 2, "column 10"),
+        ("a = " + "[" * 20000, 1, "syntax"),
+        ("a = " + "9" * 5000, 1, "syntax"),
+    ],
+)
+def test_a_syntax_error_has_line_and_column(tmp_path: Path, text: str, line: int, key: str) -> None:
+    """Of syntax errors the first is told, with line and column; absurd depth and length are told too."""
+    said = mistake(tmp_path, text)
+    assert (said["line"], said["key"].partition(" (")[0]) == (line, key)
+
+
+def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    """What stands where a secret should, or in place of a table of secrets, is named by its kind only."""
+    text = (
+        GOOD
+        + "[ca.letsencrypt]\neab = { kid = 'k', hmac = ['canary'] }\n"
+        + "[dns.b]\nprovider = 'rfc2136'\nserver = '::'\ntsig_secret = { comand = ['canary'] }\n"
+        + "[dns.c]\nprovider = 'rfc2136'\nserver = 'h'\ntsig_secret = 123456789\n"
+        + "[ca.google]\neab = 'canary'\n"
+    )
+    said = mistakes(tmp_path, text)
+    assert {one["key"] for one in said} >= {"ca.letsencrypt.eab.hmac", "dns.b.tsig_secret", "dns.c.tsig_secret"}
+    assert "canary" not in str(said)
+    assert "123456789" not in str(said)
+
+
+def test_what_is_shown_cannot_move_the_cursor() -> None:
+    """A text is shown in quotes, cut, and without control characters; a huge number is not spelt out."""
+    assert quoted("\x1b[2J") == '"\\x1b[2J"'
+    assert len(quoted("x" * 1000)) < 100
+    assert seen(10**5000) == "a very large number"
+    assert [seen(value) for value in (None, [], {}, 1.5, True)] == ["nothing", "a list", "a table", "1.5", "true"]
+    assert shown_key(("dns", "a b", 0, "c")) == 'dns."a b"[0].c'
+
+
+def test_the_nearest_word() -> None:
+    """The nearest word is found whatever the case, and none is guessed where nothing is near."""
+    assert nearest("RSA-2048", ("rsa2048", "rsa4096")) == "rsa2048"
+    assert nearest("zzz", ("rsa2048", "rsa4096")) is None
+    assert nearest(3, ("rsa2048",)) is None
+
+
+def test_the_same_cause_is_told_once(tmp_path: Path) -> None:
+    """A default CA that is not there, or accounts that are missing, are one mistake and not one a certificate."""
+    assert len(mistakes(tmp_path, 'default_ca = "x"\n' + GOOD + CERTIFICATE.replace("example", "other"))) == 1
+    assert len(mistakes(tmp_path, CERTIFICATE + CERTIFICATE.replace("example", "other"))) == 1
+
+
+def test_a_mistake_in_an_account_or_ca_does_not_make_others(tmp_path: Path) -> None:
+    """Who uses an account or a CA that has a mistake is not blamed for it."""
+    text = CERTIFICATE + 'ca = "lab"\nroutes = [{ challenge = "dns-01", dns = "home" }]\n[ca.lab]\n[dns.home]\n'
+    assert [one["key"] for one in mistakes(tmp_path, text)] == ["ca.lab.directory", "dns.home.provider"]
+
+
+def test_a_right_file_has_none(tmp_path: Path) -> None:
+    """The small configuration that all these spoil is right."""
+    assert load(tmp_path, GOOD).certificates[0].name == "example.test"

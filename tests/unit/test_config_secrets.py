@@ -1,0 +1,149 @@
+"""Secrets in a configuration: references to them, those that stand there plainly, and what `check` says of them."""
+
+import pickle
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.config import Config, resolve_all_secrets
+from dnsrenew.secrets import Secret
+from tests.unit.config_tools import GOOD, load, mistake
+
+
+def with_secret(value: str) -> str:
+    """A configuration with a TSIG secret."""
+    return GOOD.replace("[[", f"tsig_secret = {value}\n[[")
+
+
+@pytest.fixture
+def _plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed driver of a third party, without a provider file."""
+    point = EntryPoint("mine", "mine:Driver", "dnsrenew.drivers")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: EntryPoints([point]))
+
+
+@pytest.mark.parametrize(
+    ("value", "reference"),
+    [
+        ('"env:TSIG"', "env:TSIG"),
+        ('"keyring:a/b/c"', "keyring:a/b/c"),
+        ('{ command = ["pass", "show", "x"] }', "command:pass"),
+        ('"literal:env:x"', "literal"),
+        ('"literal"', "literal"),
+        ('"plain:text"', "literal"),
+    ],
+)
+def test_references(tmp_path: Path, value: str, reference: str) -> None:
+    """Each form becomes a secret, and nothing is resolved at load."""
+    secret = load(tmp_path, with_secret(value)).accounts["home"].options["tsig_secret"]
+    assert isinstance(secret, Secret)
+    assert secret.reference == reference
+
+
+def test_a_file_is_relative_to_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`file:` starts at the file it stands in."""
+    (tmp_path / "tsig").write_text("hush\n")
+    monkeypatch.chdir("/")
+    secret = load(tmp_path, with_secret('"file:tsig"')).accounts["home"].options["tsig_secret"]
+    assert (secret.reference, secret.reveal()) == (f"file:{tmp_path / 'tsig'}", "hush")
+
+
+def test_a_literal(tmp_path: Path) -> None:
+    """`literal:` is the value itself, without a warning, whatever it looks like."""
+    config = load(tmp_path, with_secret('"literal:env:X"'))
+    assert config.accounts["home"].options["tsig_secret"].reveal() == "env:X"
+    assert config.warnings == ()
+
+
+def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
+    """One warning names the places of all plain secrets, and shows none."""
+    text = with_secret('"canary-1"') + 'deploy = [{ to = "pkcs12", path = "p", password = "canary-2" }]\n'
+    config = load(tmp_path, text)
+    (notice,) = [one for one in config.warnings if one.code == "secret-plain"]
+    assert "dns.home.tsig_secret, certificate[0].deploy[0].password" in notice.message
+    assert "canary" not in repr(config)
+    assert config.accounts["home"].options["tsig_secret"].reveal() == "canary-1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '""',
+        '"env:"',
+        '"file:"',
+        '"keyring:x"',
+        '"keyring:/x"',
+        "{ command = [] }",
+        '{ command = "ls" }',
+        "{}",
+        "5",
+        "true",
+        '["a"]',
+        '{ command = [""] }',
+        '{ command = ["a"], timeout = 3 }',
+        '"env:a\\u0000"',
+    ],
+)
+def test_a_reference_that_is_none(tmp_path: Path, value: str) -> None:
+    """Half a reference is a mistake at load."""
+    assert mistake(tmp_path, with_secret(value))["key"].startswith("dns.home.tsig_secret")
+
+
+def test_only_secret_options_have_references(tmp_path: Path) -> None:
+    """In an option that is no secret, a text that looks like a reference stays a text."""
+    config = load(tmp_path, GOOD.replace("[[", 'tsig_name = "env:X"\n[['))
+    assert config.accounts["home"].options["tsig_name"] == "env:X"
+
+
+@pytest.mark.usefixtures("_plug_in")
+def test_a_driver_without_a_file(tmp_path: Path) -> None:
+    """Of a provider without a file, any option may be a reference; all else arrives as it is written."""
+    options = 'a = "env:A"\nb = "text"\nc = { command = ["x"] }\nd = 5\ne = { f = 1 }\n'
+    config = load(tmp_path, f'[dns.x]\nprovider = "mine"\n{options}[[certificate]]\ndomains = ["a.test"]\n')
+    assert config.accounts["x"].options == {
+        "a": Secret.env("A"),
+        "b": "text",
+        "c": Secret.command(["x"]),
+        "d": 5,
+        "e": {"f": 1},
+    }
+    assert config.warnings == ()
+    assert [use.path[-1] for use in config.secrets] == ["a", "c"]
+
+
+def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` follows every reference, and each that leads to nothing is a mistake with its place."""
+    monkeypatch.setenv("GOOD", "hush")
+    monkeypatch.delenv("GONE", raising=False)
+    (tmp_path / "more.toml").write_text('[dns.b]\nprovider = "rfc2136"\nserver = "h"\ntsig_secret = "file:gone"\n')
+    config = load(
+        tmp_path,
+        'include = ["more.toml"]\n'
+        + with_secret('"env:GONE"')
+        + 'deploy = [{ to = "pkcs12", path = "p", password = "env:GOOD" }]\n',
+    )
+    said = resolve_all_secrets(config)
+    assert [(Path(one.file).name, one.line, one.key) for one in said] == [
+        ("dnsrenew.toml", 5, "dns.home.tsig_secret"),
+        ("more.toml", 4, "dns.b.tsig_secret"),
+    ]
+    assert "GONE" in str(said[0])
+    assert "hush" not in str(said)
+
+
+def test_in_python_a_text_is_the_value() -> None:
+    """In Python nothing is a reference but a `Secret`, and nothing is warned about."""
+    account: dict[str, Any] = {"provider": "rfc2136", "server": "h", "tsig_secret": "env:X"}
+    mapping = {"dns": {"home": account}, "certificate": [{"domains": ["a.test"]}]}
+    config = Config.from_dict(mapping)
+    assert config.accounts["home"].options["tsig_secret"].reveal() == "env:X"
+    assert config.warnings == ()
+    account["tsig_secret"] = Secret.env("X")
+    assert Config.from_dict(mapping).accounts["home"].options["tsig_secret"].reference == "env:X"
+
+
+def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
+    """A configuration can be pickled, and its secrets do not go along."""
+    assert b"canary" not in pickle.dumps(load(tmp_path, with_secret('"canary"')))
