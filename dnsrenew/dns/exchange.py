@@ -65,6 +65,7 @@ class _Job:
     deadline: float = 0.0
     link: socket.socket | None = None
     stream: bool = False
+    late: bool = False
     unsent: bytes = b""
     received: bytes = b""
     reason: str = "did not answer"
@@ -88,6 +89,7 @@ class Exchange:
         self._open: dict[Address, int] = {}
         self._jobs: dict[int, _Job] = {}
         self._replies: list[Reply] = []
+        self._only_stream: set[Address] = set()  # was silent by UDP and answered by TCP
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +138,11 @@ class Exchange:
         for address in list(self._waiting):
             queue = self._waiting[address]
             while queue and self._open.get(address, 0) < self._per_address and len(self._jobs) < _IN_ALL:
-                self._send_datagram(queue.popleft())
+                job = queue.popleft()
+                if address in self._only_stream and job.tcp > 0:
+                    self._send_stream(job)
+                else:
+                    self._send_datagram(job)
             if not queue:
                 del self._waiting[address]
 
@@ -228,6 +234,8 @@ class Exchange:
             job.edns, job.stream = False, False  # a server from before 1999: RFC 6891 section 7
             self._send_datagram(job)
         else:
+            if job.stream and job.late:
+                self._only_stream.add(job.address)
             self._replies.append(Reply(job.address, job.question, answer))
 
     # ── ending ──────────────────────────────────────────────────────────────────────────
@@ -236,6 +244,7 @@ class Exchange:
         now = self._context.clock.monotonic()
         for job in [job for job in self._jobs.values() if job.deadline <= now]:
             self._close(job)
+            job.late = True
             late = TimeoutError(errno.ETIMEDOUT, "late")
             self._fail(job, late) if job.stream else self._no_datagram(job, late)
 

@@ -121,14 +121,15 @@ class Rounds:
             if self._elapsed() >= self._timeout:
                 return self._give_up_the_silent()
             self._ask()
-            for reply in self._exchange.receive(self._pause()):
-                self._by_question[reply.address, reply.question].take(reply, self._now(), self._elapsed())
+            self._receive(self._pause())
             self._settle_zones()
             self._tell()
         return True
 
     def look_closer(self) -> None:
-        """Ask once more for all that is missing, and for the serials: for the report (about a second)."""
+        """Ask once more for all that is missing, and for the serials: for the report (two seconds at most)."""
+        while any(watch.busy for watch in self._watches):
+            self._receive(_UDP + _TCP)
         asked = 0
         for watch in self._watches:
             if watch.state != "waiting":
@@ -155,6 +156,10 @@ class Rounds:
         for watch in self._watches:
             for question in watch.next_questions(now):
                 self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=_TCP)
+
+    def _receive(self, wait: float) -> None:
+        for reply in self._exchange.receive(wait):
+            self._by_question[reply.address, reply.question].take(reply, self._now(), self._elapsed())
 
     def _pause(self) -> float:
         """Return the seconds until something is due by itself (an answer ends the pause before)."""

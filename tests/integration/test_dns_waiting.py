@@ -1,0 +1,355 @@
+"""The propagation wait, at real servers that lag, fail, lie or are not there."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import threading
+import time
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from dnsrenew.dns import exchange as exchange_module
+from dnsrenew.errors import Cancelled, PropagationError
+from tests.integration.dns_stage import Looking, asked, record, until_both_serve
+from tests.lab import Lab, Query, dnsforwarder
+
+pytestmark = pytest.mark.leaves_txt  # they write past the program, and the fixture cleans up
+SERVFAIL = dnsforwarder.rcode(dns.rcode.SERVFAIL)
+
+
+def served_by(lab: Lab, zone: str, *addresses: str, value: str | None = "new") -> str:
+    """Make the zone with these addresses in its NS records and the value in it; the name of the TXT."""
+    lab.add_zone(zone, ns=addresses)
+    if value is not None:
+        lab.update(zone, add=[("spot", "TXT", value)])
+    return f"spot.{zone}"
+
+
+def test_what_stands_everywhere_is_seen_at_once(lab: Lab) -> None:
+    """Foreign values at the name do not matter, and several values of one name are asked for together."""
+    lab.update("example.test", add=[("spot1", "TXT", value) for value in ("new", "newer", "foreign")])
+    until_both_serve(lab, "spot1.example.test", "foreign")
+    looking = Looking(lab)
+    visible = looking.wait(record("spot1.example.test", "new"), record("spot1.example.test", "newer"))
+    assert visible.seconds < 0.5
+    assert [event.kind for event in looking.events][-1] == "dns-visible"
+    assert {server["state"] for server in looking.servers().values()} == {"agrees"}
+    assert set(looking.servers()) == {"127.0.0.1", "127.0.0.2"}
+
+
+def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
+    """Little more than the lag: 20 ms at first, later a fiftieth of the time waited."""
+    lab.lag = 1.5
+    lab.update("example.test", add=[("spot2", "TXT", "new")])
+    begin = time.monotonic()
+    looking = Looking(lab)
+    looking.wait(record("spot2.example.test"))
+    assert 1.3 < time.monotonic() - begin < 1.9
+    first = looking.servers(0)
+    assert set(first) == {"127.0.0.1", "127.0.0.2"}
+    states = {event.data["servers"][1]["detail"] for event in looking.events if event.kind == "dns-waiting"}
+    assert "still answers without the new value" in states
+
+
+def test_settle_is_added(lab: Lab) -> None:
+    """Seconds more after all agree."""
+    lab.update("example.test", add=[("spot3", "TXT", "new")])
+    until_both_serve(lab, "spot3.example.test")
+    assert 0.3 <= Looking(lab).wait(record("spot3.example.test"), settle=0.3).seconds < 0.8
+
+
+def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
+    """Each at each address, all under way together."""
+    names = [f"n{number}" for number in range(100)]
+    lab.lag = 0.5
+    lab.update("example.test", add=[(name, "TXT", "new") for name in names])
+    looking = Looking(lab)
+    assert looking.wait(*(record(f"{name}.example.test") for name in names)).seconds < 2.0
+    assert {server["detail"] for server in looking.servers().values()} == {"shows all 100 names"}
+
+
+def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
+    """While the values are missing, one name stands for all; when it has come, the others are asked for."""
+    lab.add_zone("many.test", ns=["127.0.0.1", "127.0.0.3"])
+    names = [f"n{number}" for number in range(100)]
+    lab.update("many.test", add=[(name, "TXT", "new") for name in names])
+    begin = time.monotonic()
+
+    def late(query: Query) -> bytes | dns.message.Message:
+        return query.forward() if time.monotonic() - begin > 1.0 else _empty(query)
+
+    with lab.forwarder(hook=late) as forwarder:
+        Looking(lab).wait(*(record(f"{name}.many.test") for name in names))
+        assert 100 + 99 <= len(forwarder.queries) < 300
+
+
+def test_one_question_is_under_way_to_an_address_for_a_name(lab: Lab) -> None:
+    """However slow the answer is."""
+    name = served_by(lab, "slow.test", "127.0.0.3", value=None)
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    def slow(query: Query) -> bytes:
+        nonlocal under_way, most
+        if query.message.question[0].rdtype != dns.rdatatype.TXT:
+            return query.forward()
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.2)
+        answer = query.forward()
+        with lock:
+            under_way -= 1
+        return answer
+
+    with lab.forwarder(hook=slow), pytest.raises(PropagationError):
+        Looking(lab).wait(record(name), timeout=1.5)
+    assert most == 1
+
+
+def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
+    """Three tries, six seconds at most after the others agree; then a warning that says which."""
+    name = served_by(lab, "silent.test", "127.0.0.1", "127.0.0.5")
+    with lab.silent("127.0.0.5"):
+        looking = Looking(lab)
+        assert looking.wait(record(name), timeout=30).seconds < 6.5
+    assert looking.warnings == ["dns-unreachable"]
+    assert "ns2.silent.test (127.0.0.5) of silent.test did not answer" in looking.context.notices[0].message
+    assert looking.servers()["127.0.0.5"]["state"] == "unreachable"
+
+
+def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
+    """The kernel says so at once, so the three tries are quick."""
+    name = served_by(lab, "refusing-port.test", "127.0.0.1", "127.0.0.6")
+    looking = Looking(lab)
+    assert looking.wait(record(name)).seconds < 2.0
+    assert "connection refused" in looking.context.notices[0].message
+
+
+def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> None:
+    """It is given up only when everybody else is done."""
+    name = served_by(lab, "returning.test", "127.0.0.1", "127.0.0.2", "127.0.0.6", value=None)
+    lab.lag = 2.0
+    lab.update("returning.test", add=[("spot", "TXT", "new")])
+    forwarder = lab.forwarder("127.0.0.6")
+    threading.Timer(1.2, forwarder.start).start()
+    looking = Looking(lab)
+    looking.wait(record(name))
+    forwarder.stop()
+    assert looking.warnings == []
+    assert looking.servers()["127.0.0.6"]["state"] == "agrees"
+
+
+def test_no_server_at_all_is_an_error(lab: Lab) -> None:
+    """With what was tried, and why nothing came."""
+    name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
+    looking = Looking(lab)
+    with pytest.raises(PropagationError, match=r"No name server of gone\.test can be asked") as caught:
+        looking.wait(record(name))
+    assert caught.value.code == "dns-unreachable"
+    assert [entry["address"] for entry in caught.value.evidence["servers"]] == ["127.0.0.6", "127.0.0.7"]
+    assert "port 53" in caught.value.fix
+
+
+def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
+    """They are asked again until they are fine."""
+    for zone, code in (("servfail.test", dns.rcode.SERVFAIL), ("refused.test", dns.rcode.REFUSED)):
+        name = served_by(lab, zone, "127.0.0.1", "127.0.0.3")
+        begin = time.monotonic()
+        fail = dnsforwarder.rcode(code)
+
+        def hook(query: Query, begin: float = begin, fail: Any = fail) -> Any:
+            return fail(query) if time.monotonic() - begin < 0.5 else query.forward()
+
+        with lab.forwarder(hook=hook):
+            looking = Looking(lab)
+            assert 0.3 < looking.wait(record(name)).seconds < 1.5
+        assert looking.warnings == []
+
+
+def test_a_lame_server_is_none(lab: Lab) -> None:
+    """The right value without authority does not count, and does not stop us for ever."""
+    name = served_by(lab, "lame.test", "127.0.0.1", "127.0.0.3")
+    with lab.forwarder(hook=dnsforwarder.strip_aa):
+        looking = Looking(lab)
+        assert looking.wait(record(name)).seconds < 3
+    assert "not as an authority for lame.test" in looking.context.notices[0].message
+
+
+def test_a_truncated_answer_is_asked_for_by_tcp(lab: Lab) -> None:
+    """Many values at one name do not fit into a datagram; the same for a server behind a firewall for UDP."""
+    for zone, hook in (("cut.test", dnsforwarder.truncate), ("tcp-only.test", dnsforwarder.udp_is_silent)):
+        name = served_by(lab, zone, "127.0.0.3")
+        with lab.forwarder(hook=hook) as forwarder:
+            assert Looking(lab).wait(record(name)).seconds < 4
+            assert {query.transport for query in forwarder.queries} == {"udp", "tcp"}
+
+
+def test_a_really_large_answer_is_read_whole(lab: Lab) -> None:
+    """A hundred values at one name."""
+    name = served_by(lab, "large.test", "127.0.0.1", value=None)
+    values = [f"{number:043d}" for number in range(100)]
+    lab.update("large.test", add=[("spot", "TXT", value) for value in values])
+    assert Looking(lab).wait(*(record(name, value) for value in values)).seconds < 1
+
+
+def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
+    """FORMERR to what it cannot read (RFC 6891 section 7)."""
+    name = served_by(lab, "old.test", "127.0.0.3")
+    formerr = dnsforwarder.rcode(dns.rcode.FORMERR)
+    with lab.forwarder(hook=lambda query: formerr(query) if query.message.edns >= 0 else query.forward()):
+        assert Looking(lab).wait(record(name)).seconds < 1
+
+
+def test_forged_answers_are_not_believed(lab: Lab) -> None:
+    """A wrong id, a wrong question, no answer at all: dropped, and the real one is waited for."""
+    name = served_by(lab, "forged.test", "127.0.0.3", value=None)
+
+    def forge(query: Query) -> bytes:
+        if query.message.question[0].rdtype != dns.rdatatype.TXT:
+            return query.forward()
+        lie = dns.message.make_response(query.message)
+        lie.flags |= dns.flags.AA
+        lie.answer = dns.message.from_text(f"id 0\n;ANSWER\n{name}. 60 IN TXT new\n").answer
+        (identity,) = struct.unpack("!H", query.wire[:2])
+        lie.id = identity ^ 1
+        return lie.to_wire()
+
+    with lab.forwarder(hook=forge), pytest.raises(PropagationError) as caught:
+        Looking(lab).wait(record(name), timeout=1.0)
+    assert "values" not in caught.value.evidence["servers"][0]
+
+    def misquote(query: Query) -> bytes:
+        if query.message.question[0].rdtype != dns.rdatatype.TXT:
+            return query.forward()
+        answer = dns.message.make_response(dns.message.make_query("else.forged.test", "TXT", id=query.message.id))
+        answer.flags |= dns.flags.AA
+        return answer.to_wire()
+
+    with lab.forwarder(hook=misquote), pytest.raises(PropagationError) as caught:
+        Looking(lab).wait(record(name), timeout=1.0)
+    assert caught.value.code == "dns-unreachable"
+
+
+def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without IPv6: noted, no warning, no time."""
+    name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
+    monkeypatch.setattr(exchange_module.Exchange.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6})
+    looking = Looking(lab)
+    assert looking.wait(record(name)).seconds < 0.5
+    assert looking.warnings == []
+    assert looking.servers()["2001:db8::53"]["state"] == "skipped"
+    assert "no IPv6 route" in looking.servers()["2001:db8::53"]["detail"]
+
+
+def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:
+    """Every A and AAAA."""
+    name = served_by(lab, "six.test", "127.0.0.1", "::1")
+    looking = Looking(lab)
+    looking.wait(record(name))
+    assert looking.servers()["::1"]["state"] in {"agrees", "skipped"}  # skipped where the machine has no ::1
+
+
+def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
+    """Not fatal, unless it is the only one."""
+    lab.add_zone("half.test", "@ NS nobody.invalid.\n", ns=["127.0.0.1"])
+    lab.update("half.test", add=[("spot", "TXT", "new")])
+    looking = Looking(lab)
+    looking.wait(record("spot.half.test"))
+    assert looking.servers()[""] == {
+        "server": "nobody.invalid", "address": "", "state": "skipped", "detail": "is not asked: it has no address"
+    }  # fmt: skip
+
+
+def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
+    """Who lacks what, in plain words, and what each one answered, with its serial."""
+    name = served_by(lab, "stale.test", "127.0.0.1", "127.0.0.3")
+    lab.update("stale.test", add=[("other", "TXT", "old")])
+    with lab.forwarder(hook=lambda query: _empty(query) if b"spot" in query.wire else query.forward()):
+        looking = Looking(lab)
+        with pytest.raises(PropagationError) as caught:
+            looking.wait(record(name), timeout=0.5)
+    error = caught.value
+    assert error.code == "propagation-timeout"
+    assert "ns2.stale.test (127.0.0.3) still answers without the new value; the others have it" in error.message
+    good, stale = error.evidence["servers"]
+    assert good["values"] == ["new"]
+    assert (stale["values"], stale["server"], stale["zone"], stale["name"], stale["expected"]) == (
+        [], "ns2.stale.test", "stale.test", name, ["new"]
+    )  # fmt: skip
+    assert isinstance(stale["serial"], int)
+
+
+def test_at_the_time_out_a_failing_server_is_reported_with_its_code(lab: Lab) -> None:
+    """SERVFAIL is no value and no silence."""
+    name = served_by(lab, "sick.test", "127.0.0.1", "127.0.0.3")
+    with lab.forwarder(hook=SERVFAIL), pytest.raises(PropagationError, match="answers SERVFAIL") as caught:
+        Looking(lab).wait(record(name), timeout=0.4)
+    assert caught.value.evidence["servers"][1]["rcode"] == "SERVFAIL"
+
+
+def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:
+    """Most likely it was written elsewhere."""
+    with pytest.raises(PropagationError, match="no name server has it") as caught:
+        Looking(lab).wait(record("never.example.test"), timeout=0.3)
+    assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
+    assert all("serial" in entry for entry in caught.value.evidence["servers"])
+
+
+def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
+    """With answers coming, and with none."""
+    name = served_by(lab, "stopping.test", "127.0.0.1", "127.0.0.5")
+    with lab.silent("127.0.0.5"):
+        for wanted in (record(name), record("never.example.test")):
+            looking = Looking(lab)
+            threading.Timer(0.4, looking.context.cancel.set).start()
+            begin = time.monotonic()
+            with pytest.raises(Cancelled):
+                looking.wait(wanted, timeout=60)
+            assert time.monotonic() - begin < 1.4
+
+
+def test_check_none_only_settles(lab: Lab) -> None:
+    """Nobody is asked, whatever stands there."""
+    looking = Looking(lab)
+    assert 0.1 <= looking.wait(record("never.example.test"), settle=0.1, check="none").seconds < 0.4
+
+
+def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
+    """Neither while it is missing nor when it is there."""
+    lab.lag = 0.3
+    lab.update("example.test", add=[("spot25", "TXT", "new")])
+    with lab.resolver_forwarder() as recursive:
+        Looking(lab, nameserver="{}:{}".format(*recursive.listen)).wait(record("spot25.example.test"))
+        assert asked(recursive.queries)
+        assert "spot25.example.test." not in {name for name, _ in asked(recursive.queries)}
+
+
+def test_values_are_those_of_all_servers_together(lab: Lab) -> None:
+    """For whoever tests a driver."""
+    lab.lag = 60
+    looking = Looking(lab)
+    assert looking.view.values(looking.context, "spot26.example.test") == set()
+    lab.update("example.test", add=[("spot26", "TXT", "new")])
+    assert looking.view.values(looking.context, "spot26.example.test") == {"new"}
+
+
+def _empty(query: Query) -> dns.message.Message:
+    answer = dns.message.make_response(query.message)
+    answer.flags |= dns.flags.AA
+    return answer
+
+
+class NoIPv6(socket.socket):
+    """What a machine without an IPv6 route says."""
+
+    def connect_ex(self, address: Any) -> int:
+        """Fail as the kernel does."""
+        return errno.ENETUNREACH if self.family == socket.AF_INET6 else super().connect_ex(address)
