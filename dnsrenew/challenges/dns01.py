@@ -13,7 +13,6 @@ from dnsrenew import names
 from dnsrenew.drivers import calling, catalogue
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
@@ -125,16 +124,13 @@ class Dns01:
         return max(fitting, key=lambda writer: len(names.labels(writer.zone_of(owner) or "")))
 
     def unlock(self, context: Context, placements: Collection[Placement]) -> None:
-        """Read the secrets of the accounts that will write, before anything is ordered.
+        """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
 
         :raises SecretError: a reference leads to nothing.
+        :raises ConfigError: an option is wrong, or a driver is not installed.
         """
         for writer in {placement.writer.account.name: placement.writer for placement in placements}.values():
-            for name, value in writer.account.options.items():
-                if isinstance(value, Secret):
-                    context.redactor.add(context.call(value.reveal))
-                elif isinstance(value, str) and writer.provider.is_secret(name):
-                    context.redactor.add(value)
+            calling.prepare(context, writer.provider, writer.account)
 
     # ── what and when ───────────────────────────────────────────────────────────────────
 

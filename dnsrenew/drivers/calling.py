@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.secrets import Redactor
 
-Action = Literal["add", "remove"]
+Action = Literal["prepare", "add", "remove"]
+_DONE: Final[dict[Action, str]] = {"prepare": "prepared", "add": "written", "remove": "removed"}
 
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
@@ -51,6 +52,17 @@ class Deadline:
     def left(self) -> float:
         """Return the seconds that are left; 0.0 when it has passed."""
         return max(self.at - self._clock.monotonic(), 0.0)
+
+
+def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
+    """Follow the account's secrets, teach them to the redactor and make its driver, so that no order is wasted on it.
+
+    :raises ConfigError: an option is wrong, or the driver is not installed.
+    :raises SecretError: a reference leads to nothing.
+    :raises ProviderError: the driver refuses its options.
+    :raises Cancelled: called away.
+    """
+    _Call(context, provider, account, (), "prepare").run()
 
 
 def call_add(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> None:
@@ -113,7 +125,10 @@ class _Call:
             self._learn_secrets()
             driver = make_driver(self.provider, self.account, seconds_left=deadline.left, cancel=cancel)
             with redactor.guard_logs(*GUARDED_LOGGERS):
-                driver.add(self.records) if self.action == "add" else driver.remove(self.records)
+                if self.action == "add":
+                    driver.add(self.records)
+                elif self.action == "remove":
+                    driver.remove(self.records)
         except DnsRenewError as error:
             return _clean(error, self.account.name, redactor)
         except BaseException as error:  # noqa: BLE001  # a driver of whoever raises what it likes, SystemExit too
@@ -129,11 +144,10 @@ class _Call:
                 self.context.redactor.add(value)
 
     def _left_behind(self, seconds: float) -> ProviderError:
-        what = "written" if self.action == "add" else "removed"
         return ProviderError(
             "provider-timeout",
-            f"{self.provider.title} (account {self.account.name}) had not {what} the TXT values after {seconds:.0f} s; "
-            "the call was left behind and may still take effect.",
+            f"{self.provider.title} (account {self.account.name}) had not {_DONE[self.action]} the TXT values "
+            f"after {seconds:.0f} s; the call was left behind and may still take effect.",
             fix="Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
             evidence={"account": self.account.name, "seconds": seconds, "left_behind": True},
         )
