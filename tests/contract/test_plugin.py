@@ -1,0 +1,107 @@
+"""A driver of a third party, installed as a plug-in."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import find_provider, provider_names
+from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.errors import ConfigError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from dnsrenew.testing import check_driver
+from tests.contract.conftest import maker
+
+SOURCE = '''
+"""A DNS host that keeps its zone in one text file: one "NAME VALUE" a line."""
+
+from pathlib import Path
+
+
+class FileDriver:
+    def __init__(self, context):
+        self.context = context
+        self.path = Path(context.options["path"])
+
+    def _lines(self):
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+    def add(self, records):
+        lines = self._lines()
+        lines += [line for line in map(self._line, records) if line not in lines]
+        self.path.write_text("\\n".join(lines))
+
+    def remove(self, records):
+        gone = set(map(self._line, records))
+        self.path.write_text("\\n".join(line for line in self._lines() if line not in gone))
+
+    def _line(self, record):
+        return f"{record.name} {record.value}"
+'''
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A tiny distribution with two entry points, one of which cannot be loaded, as pip would have installed it."""
+    site = tmp_path / "site-packages"
+    info = site / "zonefile_driver-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "zonefile_driver.py").write_text(SOURCE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zonefile-driver\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[dnsrenew.drivers]\nzonefile = zonefile_driver:FileDriver\nbroken = zonefile_driver:Missing\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    importlib.invalidate_caches()
+    yield tmp_path
+    sys.modules.pop("zonefile_driver", None)
+
+
+def look(path: Path) -> Any:
+    """What the file serves."""
+    return lambda name: {
+        line.split()[1] for line in path.read_text().splitlines() if path.exists() and line.split()[0] == name
+    }
+
+
+def test_it_is_found_and_keeps_the_contract(installed: Path) -> None:
+    """It is a provider of its own without a file in providers/, and passes the conformance test."""
+    path = installed / "zone.txt"
+    assert "zonefile" in provider_names()
+    check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", look=look(path), patience=0)
+    assert path.read_text() == ""
+
+
+def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
+    """A user's own provider file gives it options and a behaviour, and marks what is secret."""
+    folder = installed / "providers"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(
+        'title = "Mine"\ndriver = "zonefile"\n[options.path]\nrequired = true\n[options.key]\nsecret = true\n'
+        "[behaviour]\nttl = 5\n"
+    )
+    provider = find_provider("mine", [folder])
+    assert provider is not None
+    account = DnsAccount("mine", path=str(installed / "zone.txt"), key=Secret("k3y"))
+    record = TxtRecord("example.test.", "_a.example.test.", "v", provider.behaviour.ttl)
+    call_add(context, provider, account, [record])
+    assert look(installed / "zone.txt")("_a.example.test.") == {"v"}
+    call_remove(context, provider, account, [record])
+    assert look(installed / "zone.txt")("_a.example.test.") == set()
+
+
+def test_one_that_cannot_be_loaded_is_said(installed: Path, context: Context) -> None:
+    """A plug-in whose entry point leads to nothing is an error that names it."""
+    provider = find_provider("broken")
+    assert provider is not None
+    with pytest.raises(ConfigError) as caught:
+        call_add(context, provider, DnsAccount("broken"), [])
+    assert caught.value.code == "driver-broken"
+    assert "zonefile_driver:Missing" in caught.value.message

@@ -1,0 +1,249 @@
+"""The catalogue of DNS hosts: finding, reading and checking provider files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.drivers import catalogue
+from dnsrenew.drivers.catalogue import OptionMistake, check_options, find_provider, parse_provider
+from dnsrenew.errors import ConfigError
+from dnsrenew.secrets import Secret
+
+FILE = """
+title   = "Mine"
+website = "https://mine.test"
+docs    = "https://docs.mine.test"
+driver  = "lexicon"
+zone_suffixes = ["dyn.mine.test"]
+[driver_options]
+provider = "porkbun"
+[options.auth_key]
+required = true
+secret   = true
+env      = "MINE_KEY"
+help     = "the key"
+[options.region]
+[behaviour]
+ttl = 600
+propagation_timeout = 300.5
+settle    = 2
+values    = "one"
+scope     = "zone"
+exclusive = true
+removes   = false
+note = "n"
+"""
+
+
+def mistakes(text: str) -> list[tuple[object, ...]]:
+    """What is wrong with a file: (line, key, found, expected, nearest)."""
+    with pytest.raises(ConfigError) as caught:
+        parse_provider(text, "mine", "/p/mine.toml")
+    error = caught.value
+    assert error.code == "provider-invalid"
+    for line, one in zip(error.message.splitlines(), error.evidence["mistakes"], strict=True):
+        place = "/p/mine.toml" + (f":{one['line']}" if one["line"] else "")
+        assert line.startswith(f"{place}: {one['key']}: found {one['found']}, expected {one['expected']}")
+    return [
+        (one["line"], one["key"], one["found"], one["expected"], one["nearest"]) for one in error.evidence["mistakes"]
+    ]
+
+
+def test_every_key_is_read() -> None:
+    """All keys of the contract come out as values."""
+    provider = parse_provider(FILE, "mine")
+    assert provider.name == "mine"
+    assert provider.title == "Mine"
+    assert provider.zone_suffixes == ("dyn.mine.test",)
+    assert provider.driver_options == {"provider": "porkbun"}
+    assert provider.options["auth_key"] == catalogue.OptionSpec(
+        required=True, secret=True, env="MINE_KEY", help="the key"
+    )
+    assert provider.options["region"] == catalogue.OptionSpec()
+    assert provider.behaviour == catalogue.Behaviour(
+        ttl=600,
+        propagation_timeout=300.5,
+        settle=2,
+        values="one",
+        scope="zone",
+        exclusive=True,
+        removes=False,
+        note="n",
+    )
+    assert provider.to_dict() == {
+        "name": "mine",
+        "title": "Mine",
+        "website": "https://mine.test",
+        "driver": "lexicon",
+        "options": {
+            "auth_key": {"required": True, "secret": True, "env": "MINE_KEY", "help": "the key"},
+            "region": {"required": False, "secret": False, "env": None, "help": ""},
+        },
+        "behaviour": {
+            "ttl": 600,
+            "propagation_timeout": 300.5,
+            "settle": 2,
+            "values": "one",
+            "scope": "zone",
+            "exclusive": True,
+            "removes": False,
+            "note": "n",
+        },
+    }
+
+
+def test_defaults() -> None:
+    """Title and driver are enough."""
+    provider = parse_provider('title = "M"\ndriver = "hook"\n', "m")
+    assert provider.behaviour == catalogue.Behaviour()
+    assert (provider.behaviour.values, provider.behaviour.scope, provider.behaviour.removes) == ("many", "name", True)
+
+
+def test_all_mistakes_are_named_at_once_with_their_lines() -> None:
+    """Every mistake of a file is told in one go, with line, key and the nearest word."""
+    text = (
+        'titel = "x"\ndriver = "lexicon"\nwebsite = "mine"\n[options.token]\nsecert = true\n[options.name]\n'
+        '[options.Bad]\n[behaviour]\nttl = 0\nvalues = "two"\nsettle = true\n'
+    )
+    assert [(line, key, near) for line, key, _, _, near in mistakes(text)] == [
+        (None, "title", None),
+        (1, "titel", "title"),
+        (3, "website", None),
+        (9, "behaviour.ttl", None),
+        (10, "behaviour.values", None),
+        (11, "behaviour.settle", None),
+        (5, "options.token.secert", "secret"),
+        (6, "options.name", None),
+        (7, "options.Bad", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('title = ""', "title"),
+        ("title = 3", "title"),
+        ('driver = "../x"', "driver"),
+        ('zone_suffixes = "duckdns.org"', "zone_suffixes"),
+        ('zone_suffixes = ["*.duckdns.org"]', "zone_suffixes"),
+        ('zone_suffixes = ["DuckDNS.org"]', "zone_suffixes"),
+        ("options = 1", "options"),
+        ("options.token = 1", "options.token"),
+        ("options.token.required = 1", "options.token.required"),
+        ('options.token.env = "A B"', "options.token.env"),
+        ("behaviour = 1", "behaviour"),
+        ("behaviour.ttl = 1.5", "behaviour.ttl"),
+        ("behaviour.ttl = 9999999", "behaviour.ttl"),
+        ("behaviour.propagation_timeout = 0", "behaviour.propagation_timeout"),
+        ("behaviour.settle = -1", "behaviour.settle"),
+        ("behaviour.exclusive = 1", "behaviour.exclusive"),
+        ('behaviour.removes = "no"', "behaviour.removes"),
+        ("behaviour.note = []", "behaviour.note"),
+        ('behaviour.scope = "zone"', "behaviour.scope"),
+        ("driver_options = []", "driver_options"),
+    ],
+)
+def test_each_key_is_checked(line: str, key: str) -> None:
+    """A value of the wrong kind, or out of its range, is a mistake that names its key and line."""
+    rest = "".join(f'{name} = "x"\n' for name in ("title", "driver") if not line.startswith(f"{name} "))
+    ((number, found_key, *_),) = mistakes(f"{line}\n{rest}")
+    assert (number, found_key) == (1, key)
+
+
+def test_a_syntax_error_has_its_line() -> None:
+    """What is no TOML is told with its line."""
+    ((line, key, *_),) = mistakes('title = "M"\ndriver = x\n')
+    assert (line, key) == (2, "syntax")
+
+
+def test_the_users_own_files_come_first(tmp_path: Path) -> None:
+    """A file in the user's folder wins over ours, the first folder over the second, and no other file is read."""
+    first, second = tmp_path / "1", tmp_path / "2"
+    for folder, title in ((first, "First"), (second, "Second")):
+        folder.mkdir()
+        (folder / "powerdns.toml").write_text(f'title = "{title}"\ndriver = "lexicon"\n')
+    (first / "broken.toml").write_text("[")
+    (second / "other.toml").write_text('title = "Other"\ndriver = "lexicon"\n')
+    folders = [tmp_path / "missing", first, second]
+    found = find_provider("powerdns", folders)
+    assert found is not None
+    assert found.title == "First"
+    other = find_provider("other", folders)
+    assert other is not None
+    assert {"powerdns", "broken", "other", "cloudflare"} <= set(catalogue.provider_names(folders))
+    with pytest.raises(ConfigError):
+        find_provider("broken", folders)
+
+
+@pytest.mark.parametrize("name", ["nobody", "../providers/powerdns", "Powerdns", "a/b", "."])
+def test_an_unknown_provider_is_none(name: str, tmp_path: Path) -> None:
+    """Neither an unknown name nor one that would leave the folder finds anything."""
+    (tmp_path / "a").mkdir()
+    assert find_provider(name, [tmp_path]) is None
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """A folder in its place, and bytes that are no text."""
+    (tmp_path / "one.toml").mkdir()
+    (tmp_path / "two.toml").write_bytes(b"\xff\xfe")
+    for name in ("one", "two"):
+        with pytest.raises(ConfigError) as caught:
+            find_provider(name, [tmp_path])
+        assert caught.value.code == "provider-invalid"
+        assert name in caught.value.message
+
+
+def test_all_mistakes_in_options_are_returned() -> None:
+    """Missing, unknown and of the wrong type: all at once, and no value is shown."""
+    provider = parse_provider(FILE, "mine")
+    found = check_options(provider, {"auth_kye": "s3cret", "region": 7, "zones": ["x"], "ttl": 3})
+    assert [(mistake.key, mistake.nearest) for mistake in found] == [
+        ("auth_key", None),
+        ("auth_kye", "auth_key"),
+        ("region", None),
+    ]
+    assert "s3cret" not in repr(found)
+    assert found[2] == OptionMistake(key="region", found="a number", expected="a string in quotes")
+
+
+@pytest.mark.parametrize("value", ["plain", "env:X", Secret("x"), Secret.env("X"), {"command": ["pass", "show", "x"]}])
+def test_a_secret_option_takes_references(value: object) -> None:
+    """A string, a reference in either form, a Secret."""
+    assert check_options(parse_provider(FILE, "mine"), {"auth_key": value}) == []
+
+
+@pytest.mark.parametrize("value", [3, True, ["x"], {"cmd": ["x"]}, "", "  ", None])
+def test_a_required_option_takes_nothing_else(value: object) -> None:
+    """A number, a list, another table, an empty string."""
+    (mistake,) = check_options(parse_provider(FILE, "mine"), {"auth_key": value})
+    assert mistake.key == "auth_key"
+
+
+def test_a_table_is_no_plain_option() -> None:
+    """References are for secrets only."""
+    (mistake,) = check_options(parse_provider(FILE, "mine"), {"auth_key": "x", "region": {"command": ["x"]}})
+    assert mistake.found == "a table"
+
+
+def test_who_is_a_secret() -> None:
+    """What the file marks; of a driver without a file, anything."""
+    provider = parse_provider(FILE, "mine")
+    assert provider.is_secret("auth_key")
+    assert not provider.is_secret("region")
+    assert not provider.is_secret("unknown")
+    assert catalogue.Provider(name="x", title="x", driver="x", any_options=True).is_secret("anything")
+
+
+def test_looking_up_a_provider_imports_nothing_heavy() -> None:
+    """Configurations are read at every start: no heavy library is loaded for it, and no plug-in sought."""
+    code = (
+        "import sys; from dnsrenew.drivers.catalogue import *; p = find_provider('cloudflare'); "
+        "assert not check_options(p, {'auth_token': 'x'}); "
+        "print({'dns', 'requests', 'lexicon', 'ssl', 'importlib.metadata', 'cryptography'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

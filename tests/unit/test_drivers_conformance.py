@@ -1,0 +1,163 @@
+"""check_driver finds what is wrong with a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from dnsrenew.model import TxtRecord
+from dnsrenew.testing import InMemoryDriver, check_driver
+from tests.unit.test_drivers_calling import Clock
+
+
+def says(driver: InMemoryDriver) -> str:
+    """The sentence that the test ends with."""
+    with pytest.raises(AssertionError) as caught:
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock(), patience=1)
+    return str(caught.value)
+
+
+def test_a_good_driver_passes_and_leaves_nothing() -> None:
+    """The in-memory driver passes; foreign values stand, ours are gone."""
+    driver = InMemoryDriver()
+    driver.add([TxtRecord("example.test.", "_acme-challenge.example.test.", "foreign", 60)])
+    check_driver(lambda: driver, "example.test.", look=driver.look, patience=0)
+    assert driver.values == {"_acme-challenge.example.test.": ["foreign"]}
+
+
+class Replacing(InMemoryDriver):
+    """Forgets what stood."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Replace."""
+        for record in records:
+            self.values[record.name] = [r.value for r in records if r.name == record.name]
+
+
+class OnlyFirst(InMemoryDriver):
+    """Does the first record of a call."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add one."""
+        super().add(records[:1])
+
+
+class FussyAdd(InMemoryDriver):
+    """Wants every value to be new."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add or fail."""
+        if any(record.value in self.look(record.name) for record in records):
+            raise ValueError("exists")
+        super().add(records)
+
+
+class FussyRemove(InMemoryDriver):
+    """Wants every value to be there."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove or fail."""
+        if not all(record.value in self.look(record.name) for record in records):
+            raise KeyError("no such record")
+        super().remove(records)
+
+
+class Sweeping(InMemoryDriver):
+    """Removes all values of a name."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Sweep."""
+        for record in records:
+            self.values.pop(record.name, None)
+
+
+class Lowering(InMemoryDriver):
+    """Takes values for names."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add in lower case."""
+        super().add([TxtRecord(r.zone, r.name, r.value.lower(), r.ttl) for r in records])
+
+
+class Stopping(InMemoryDriver):
+    """Stops at the first value that is gone."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove until one is gone."""
+        for record in records:
+            if record.value not in self.look(record.name):
+                return
+            super().remove([record])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Replacing, "add MUST keep the other values at the name"),
+        (OnlyFirst, "add MUST write all values of one call at one name, exactly as given"),
+        (FussyAdd, "add MUST succeed for a value that stands already"),
+        (FussyRemove, "remove MUST succeed for a value that is gone"),
+        (Sweeping, "remove MUST remove the value, and only it"),
+        (Lowering, "exactly as given"),
+        (Stopping, "remove MUST remove those values of a call that stand"),
+    ],
+)
+def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) -> None:
+    """A driver that breaks a MUST fails with the sentence that names it."""
+    assert sentence in says(kind())
+
+
+def test_a_driver_that_raises_is_told_with_its_exception() -> None:
+    """The exception's type and words are in the sentence, and it is the cause."""
+    driver = FussyAdd()
+    with pytest.raises(AssertionError, match=r"but it raised ValueError: exists") as caught:
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock())
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_what_a_failed_test_wrote_is_removed() -> None:
+    """After a failure too, nothing is left."""
+    driver = FussyAdd()
+    says(driver)
+    assert driver.values == {}
+
+
+class Lagging(InMemoryDriver):
+    """Shows every change three seconds later."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.shown_from = 0.0
+        self.before: dict[str, list[str]] = {}
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add, unseen as yet."""
+        self._remember()
+        super().add(records)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove, still seen."""
+        self._remember()
+        super().remove(records)
+
+    def look(self, name: str) -> set[str]:
+        """Return what is seen now."""
+        seen = self.values if self.clock.seconds >= self.shown_from else self.before
+        return set(seen.get(name, []))
+
+    def _remember(self) -> None:
+        self.before = {name: list(values) for name, values in self.values.items()}
+        self.shown_from = self.clock.seconds + 3
+
+
+def test_a_change_that_takes_time_is_waited_for() -> None:
+    """Visibility may lag: the test looks again until its patience ends."""
+    clock = Clock()
+    driver = Lagging(clock)
+    check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=10)
+    assert clock.seconds > 20
+    assert driver.values == {}
+    with pytest.raises(AssertionError, match="is missing"):
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=2)

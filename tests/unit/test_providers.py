@@ -1,0 +1,125 @@
+"""The provider files that we ship."""
+
+from __future__ import annotations
+
+import threading
+import tomllib
+from argparse import ArgumentParser
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.drivers import catalogue, loading
+from dnsrenew.drivers.lexicon import loading as lexicon_loading
+from dnsrenew.model import DnsAccount
+
+FOLDER = Path(__file__).resolve().parents[2] / "providers"
+NAMES = sorted(file.stem for file in FOLDER.glob("*.toml"))
+THROUGH_LEXICON = [name for name in NAMES if 'driver  = "lexicon"' in (FOLDER / f"{name}.toml").read_text("utf-8")]
+
+
+def shipped(name: str) -> catalogue.Provider:
+    """One of ours."""
+    found = catalogue.find_provider(name)
+    assert found is not None
+    return found
+
+
+def lexicons_options(name: str) -> set[str]:
+    """The options that a provider of lexicon declares."""
+    parser = ArgumentParser()
+    module: Any = import_module(f"lexicon._private.providers.{name}")
+    module.Provider.configure_parser(parser)
+    return {action.dest for action in parser._actions} - {"help"}
+
+
+def test_all_are_there() -> None:
+    """The hosts that the project promises."""
+    promised = (
+        "aliyun cloudflare desec digitalocean dnspod duckdns gandi godaddy hetzner namecheap ovh porkbun powerdns "
+        "rfc2136 route53"
+    )
+    assert set(promised.split()) <= set(NAMES)
+    assert set(NAMES) <= set(catalogue.provider_names())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_complete(name: str) -> None:
+    """Each file says what the host is called, where its pages are, what each option is, and what its limits are."""
+    provider = shipped(name)
+    assert provider.website.startswith("https://")
+    assert provider.docs.startswith("https://")
+    assert provider.driver in loading.BUILT_IN
+    assert provider.behaviour.note.strip().endswith(".")
+    assert any(spec.required for spec in provider.options.values())
+    for spec in provider.options.values():
+        assert len(spec.help) > 15
+        assert not spec.help.endswith(".")
+        assert spec.env is not None or not (spec.secret or spec.required)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_block_can_be_copied(name: str) -> None:
+    """The block that `providers NAME` prints is TOML and, filled in, has no mistake."""
+    provider = shipped(name)
+    (account,) = tomllib.loads(provider.block())["dns"].values()
+    assert account.pop("provider") == name
+    assert catalogue.check_options(provider, account) == []
+    required = {key for key, spec in provider.options.items() if spec.required}
+    assert set(account) == required
+    uncommented = provider.block().replace("\n# ", "\n")
+    for key, spec in provider.options.items():
+        assert f'\n{key} = "' in uncommented
+        assert (f'{key} = "env:' in provider.block()) is spec.secret
+
+
+@pytest.mark.parametrize("name", THROUGH_LEXICON)
+def test_its_options_are_lexicons(name: str) -> None:
+    """No drift: lexicon knows the provider, and takes every option that we ask for or set."""
+    provider = shipped(name)
+    lexicon_name = provider.driver_options["provider"]
+    ours = {"provider", "look_first", "look_after"}
+    known = lexicons_options(lexicon_name)
+    assert set(provider.options) <= known
+    assert set(provider.driver_options) - ours <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_driver_can_be_made(name: str) -> None:
+    """With every option filled in, a driver is made without a word to anyone."""
+    provider = shipped(name)
+    values: dict[str, str] = {"server": "127.0.0.1", "tsig_algorithm": "hmac-sha256", "tsig_secret": "c2VjcmV0"}
+    options: dict[str, Any] = {key: values.get(key, "x1") for key in provider.options}
+    account = DnsAccount(name, **options)
+    loading.make_driver(provider, account, seconds_left=lambda: 1.0, cancel=threading.Event())
+
+
+def test_what_needs_more_than_lexicon_is_known() -> None:
+    """No drift: our list of lexicon's extras is lexicon's own."""
+    from importlib.metadata import requires
+
+    extras = {
+        requirement.rpartition("==")[2].strip(" '\"")
+        for requirement in requires("dns-lexicon") or []
+        if "extra ==" in requirement
+    }
+    assert extras - {"full"} == set(lexicon_loading.EXTRAS)
+
+
+def test_hosts_that_rewrite_are_exclusive() -> None:
+    """Hosts that replace a whole zone, or all values of a name, have one writer at a time."""
+    rewriting = {"godaddy", "namecheap", "powerdns", "desec", "gandi", "route53"}
+    assert {name for name in NAMES if shipped(name).behaviour.exclusive} == rewriting
+
+
+def test_duckdns_keeps_one_value_for_a_zone() -> None:
+    """DuckDNS: one value for the domain and all below it, the domain being one label more than duckdns.org."""
+    provider = shipped("duckdns")
+    assert (provider.behaviour.values, provider.behaviour.scope) == ("one", "zone")
+    assert catalogue.zone_for(provider, "_acme-challenge.a.home.duckdns.org.") == "home.duckdns.org."
+    assert catalogue.zone_for(provider, "_acme-challenge.Home.DuckDNS.org") == "home.duckdns.org."
+    assert catalogue.zone_for(provider, "duckdns.org.") is None
+    assert catalogue.zone_for(provider, "home.notduckdns.org.") is None
+    assert catalogue.zone_for(shipped("cloudflare"), "a.example.com.") is None
