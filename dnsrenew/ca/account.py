@@ -1,4 +1,4 @@
-"""The account at a CA (RFC 8555 section 7.3): made once, found again, made anew with the same key where the CA lost it."""
+"""The account at a CA (RFC 8555 section 7.3): made once, found again, made anew with the same key if the CA lost it."""
 
 from __future__ import annotations
 

@@ -10,16 +10,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin
 
-from dnsrenew.ca.account import Accounts, AccountStore, Terms
+from dnsrenew.ca.account import Accounts, AccountStore
 from dnsrenew.ca.messages import Authorization, Challenge, Malformed, Order, parse_authorization, parse_order
-from dnsrenew.ca.once import Once
 from dnsrenew.ca.polling import OutOfTime, Pace
-from dnsrenew.ca.transport import WIDTH, Signer, Transport, json_of
+from dnsrenew.ca.session import Session
+from dnsrenew.ca.transport import Transport, json_of
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient, Response
 
@@ -31,21 +30,15 @@ T = TypeVar("T")
 
 _FEW: Final = 4
 """From so many requests on they are made at once: below, threads cost more than they bring."""
-_EARLY: Final = 0.04
+_LOOKING: Final = 0.02
+_LOOKING_EACH: Final = 0.0002
+_ISSUING: Final = 0.025
+"""Seconds that a CA next door needs to look at the proofs, and to issue; a look too early costs a request more."""
 _AUTHORIZATION_GAP: Final = (1.0, 10.0)
 _LAST_LOOKS: Final = 5.0
 _FINALIZE_TRIES: Final = 3
 _PEM: Final = "application/pem-certificate-chain"
 _ALTERNATE: Final = re.compile(r"<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What is known once the CA is open to us."""
-
-    new_order_url: str
-    terms: Terms
-    signer: Signer
 
 
 class CAClient:
@@ -61,10 +54,9 @@ class CAClient:
     ) -> None:
         self._ca = ca
         self._transport = Transport(ca.name or ca.directory, http)
-        self._accounts = Accounts(
-            self._transport, accounts, contact=contact, agree_terms=agree_terms, bound=ca.eab is not None
-        )
-        self._session = Once(self._open)
+        keeper = Accounts(self._transport, accounts, contact=contact, agree_terms=agree_terms, bound=ca.eab is not None)
+        self._session = Session(ca.directory, self._transport, keeper)
+        self._post = self._session.post
 
     # ── the account ─────────────────────────────────────────────────────────────────────
 
@@ -74,45 +66,7 @@ class CAClient:
         :raises CAError: the CA cannot be reached, is none, or refuses the account.
         :raises StoreError: the account cannot be kept.
         """
-        return self._session.get(context).signer.url or ""
-
-    def _open(self, context: Context) -> _Session:
-        problems = self._transport.problems(context)
-        response = self._transport.get(context, self._ca.directory, "directory")
-        try:
-            directory = response.json()
-            new_nonce, new_account, new_order = (
-                urljoin(response.url, directory[each]) for each in ("newNonce", "newAccount", "newOrder")
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise problems.error(
-                "ca-not-acme",
-                f"is no ACME server: what stands at {self._ca.directory} is not a directory (RFC 8555 section 7.1.1).",
-                "Set `directory` to the address that the CA names for ACME.",
-                status=response.status,
-            ) from None
-        self._transport.new_nonce_url = new_nonce
-        meta = directory.get("meta") if isinstance(directory.get("meta"), dict) else {}
-        service = meta.get("termsOfService")
-        terms = Terms(
-            new_account, service if isinstance(service, str) else None, meta.get("externalAccountRequired") is True
-        )
-        return _Session(new_order, terms, self._accounts.find(context, terms))
-
-    def _post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
-        """Send a signed request; once more where the CA has lost the account and took it again."""
-        session = self._session.get(context)
-        try:
-            return self._transport.post(context, session.signer, url, payload, stage, **more)
-        except CAError as error:
-            if error.type != "accountDoesNotExist":
-                raise
-        session = self._session.replace(context, session, partial(self._make_again, session))
-        return self._transport.post(context, session.signer, url, payload, stage, **more)
-
-    def _make_again(self, lost: _Session, context: Context) -> _Session:
-        signer = self._accounts.make_again(context, lost.terms, lost.signer)
-        return _Session(lost.new_order_url, lost.terms, signer)
+        return self._session.open(context).signer.url or ""
 
     # ── the order ───────────────────────────────────────────────────────────────────────
 
@@ -122,7 +76,7 @@ class CAClient:
         :raises CAError: the CA refused it.
         """
         payload = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
-        url = self._session.get(context).new_order_url
+        url = self._session.open(context).new_order_url
         response = context.call(partial(self._post, context, url, payload, "newOrder", tries=2))
         location = response.headers.get("Location")
         return self._parse(context, response, partial(parse_order, location and urljoin(response.url, location)))
@@ -148,7 +102,7 @@ class CAClient:
 
         :raises ValueError: the challenge has no token, or the CA was not opened.
         """
-        session = self._session.made
+        session = self._session.opened
         if session is None or challenge.token is None:
             raise ValueError("the CA was not opened" if session is None else "the challenge has no token")
         return f"{challenge.token}.{_base64url(session.signer.key.thumbprint())}"
@@ -178,7 +132,7 @@ class CAClient:
         :raises CAError: one failed (every name that did is named), or the CA took longer than its ``timeout``.
         """
         started = context.clock.monotonic()
-        pace = Pace(context, self._ca.timeout, early=_EARLY)
+        pace = Pace(context, self._ca.timeout, early=self._soon(_LOOKING))
         waiting: list[str] = [each.url for each in authorizations]
         try:
             while True:
@@ -214,7 +168,7 @@ class CAClient:
         pace = Pace(context, self._ca.timeout)
         if proved:
             # Looking first whether it is ready costs a request more than asking at once, a moment later.
-            context.wait(_moment(len(order.authorizations)))
+            context.wait(self._soon(_LOOKING + _LOOKING_EACH * len(order.authorizations)))
         tries = 0
         try:
             while order.status in {"pending", "ready"}:
@@ -262,7 +216,7 @@ class CAClient:
             pace.wait(headers)
 
     def _until_issued(self, context: Context, order: Order) -> Order:
-        pace = Pace(context, self._ca.timeout, early=_EARLY)
+        pace = Pace(context, self._ca.timeout, early=self._soon(_ISSUING))
         headers = None
         while order.status != "valid":
             if order.status == "invalid":
@@ -316,7 +270,7 @@ class CAClient:
         """Make the calls, at once where it pays."""
         if len(calls) < _FEW:
             return context.call(lambda: [call() for call in calls])
-        return [task.result() for task in context.call_all(calls, WIDTH)]
+        return [task.result() for task in context.call_all(calls, self._transport.width)]
 
     # ── what went wrong ─────────────────────────────────────────────────────────────────
 
@@ -353,6 +307,10 @@ class CAClient:
         error.retry_after = after
         return error.with_evidence(identifiers=names)
 
+    def _soon(self, seconds: float) -> float:
+        """Return what is left of a wait when the way there and back has taken its part of it."""
+        return max(seconds - self._transport.distance, 0.0)
+
     def _tell_valid(self, context: Context, domains: Sequence[str], started: float) -> None:
         seconds = round(context.clock.monotonic() - started, 3)
         context.emit("authorizations-valid", domains=list(domains), seconds=seconds)
@@ -361,11 +319,6 @@ class CAClient:
 def _failed(authorization: Authorization) -> bool:
     """Tell whether it has come to an end that is not ``valid`` (an unknown status is not one)."""
     return authorization.status in {"invalid", "deactivated", "expired", "revoked"}
-
-
-def _moment(names: int) -> float:
-    """Return the seconds that a CA next door needs to look at the last of so many names."""
-    return 0.02 + 0.0003 * names
 
 
 def _base64url(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from dnsrenew import workers
@@ -38,34 +39,29 @@ class Once(Generic[T]):
         :raises Exception: what making it raised.
         :raises Cancelled: when called away while waiting.
         """
+        return self._shared(context, self._make, None)
+
+    def replace(self, context: Context, old: T, make: Callable[[Context], T]) -> T:
+        """Return a new value in place of one that is of no use any more; the first to say so has it made."""
+        return self._shared(context, make, old)
+
+    def _shared(self, context: Context, make: Callable[[Context], T], old: T | None) -> T:
         while True:
             with self._lock:
-                task, mine = self._task, self._task is None
-                if task is None:
-                    task = self._task = workers.start(lambda: self._make(context))
+                task = self._task
+                mine = task is None or (old is not None and self.made is old)
+                if task is None or mine:
+                    task = self._task = workers.start(partial(make, context))
             try:
                 return context.join(task)
             except Exception as error:
                 self._forget(task)
-                if isinstance(error, Cancelled) and not mine:
-                    context.check()  # it was the other one who was called away
-                    continue
                 if mine:
                     raise
+                if isinstance(error, Cancelled):  # it may be the other one who was called away
+                    context.check()
+                    continue
                 raise copy.copy(error) from None  # a traceback grows where it is raised; each thread has its own
-
-    def replace(self, context: Context, old: T, make: Callable[[Context], T]) -> T:
-        """Return a new value in place of one that is of no use any more; the first to say so makes it."""
-        with self._lock:
-            if self._task is not None and self._task.done.is_set() and self._task.error is None:
-                current = self._task.result()
-                if current is not old:
-                    return current
-            task = self._task = workers.Task(lambda: make(context))
-        task.run()
-        if task.error is not None:
-            self._forget(task)
-        return task.result()
 
     def _forget(self, task: workers.Task[T]) -> None:
         with self._lock:

@@ -157,7 +157,7 @@ class Problems:
         )
 
     def _unexplained(self, response: Response, stage: str, after: float | None) -> CAError:
-        what = f"answered {_STAGES.get(stage, 'the request')} with status {response.status}"
+        what = f"refused {_STAGES.get(stage, 'the request')} with status {response.status}"
         kind = _content_type(response)
         evidence: dict[str, Any] = {"ca": self.name, "status": response.status, "stage": stage, "content_type": kind}
         code, fix = "ca-malformed-answer", _LATER

@@ -1,0 +1,742 @@
+"""The order loop against a real Pebble, through a proxy that counts and misbehaves."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.ca import AccountData, CAClient, Order
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA
+from tests.lab import DROP, AcmeProxy, LabCA, Pebble, PebbleOptions, Request, Response
+from tests.lab.ports import reserve
+from tests.unit.still_clock import StillClock as UnitClock
+
+NO_DNS = "127.0.0.1:9"
+HTML = Response(200, b"<html>busy</html>", (("Content-Type", "text/html"),))
+
+
+class StillClock(UnitClock):
+    """Its waits take no time worth mentioning: enough for a real CA to do something."""
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Let the time pass, and a few milliseconds."""
+        event.wait(min(seconds, 0.005))
+        return super().wait(seconds, event)
+
+
+class MemoryStore:
+    """An account store that counts how often it was written."""
+
+    def __init__(self) -> None:
+        self.account: Any = None
+        self.saved = 0
+        self._lock = threading.Lock()
+
+    def load(self) -> Any:
+        """Return the account."""
+        return self.account
+
+    def save(self, account: Any) -> None:
+        """Keep the account."""
+        self.saved += 1
+        self.account = account
+
+    def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
+        """Exclude other threads."""
+        return self._lock
+
+
+@dataclass
+class Box:
+    """A CA behind a proxy, and clients for it."""
+
+    pebble: Pebble
+    lab_ca: LabCA
+    proxy: AcmeProxy
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: StillClock = field(default_factory=StillClock)
+
+    @property
+    def context(self) -> Context:
+        """A context whose waits take no time."""
+        return Context(clock=self.clock)
+
+    def client(self, **changes: Any) -> CAClient:
+        """Return a new client, as a new process would have it."""
+        settings = {"contact": ["me@example.test"], "agree_terms": True, **changes}
+        ca = CA(self.proxy.directory_url, name="lab", timeout=60)
+        return CAClient(ca, HttpClient(trust=self.lab_ca.trust_pem), self.store, **settings)
+
+    def issue(self, names: Sequence[str], context: Context | None = None, client: CAClient | None = None) -> x509.Facts:
+        """Go the whole way and check the certificate. In real time, unless a context is given."""
+        client, context = client or self.client(), context or Context()
+        order = client.new_order(context, names)
+        prove(client, context, order)
+        key = x509.new_key("ecdsa-p256")
+        (chain,) = client.issue(context, order, x509.make_csr(key, names))
+        return x509.check_chain(chain, key, names, Context().clock.now())
+
+
+def prove(client: CAClient, context: Context, order: Order) -> int:
+    """Answer all that is pending; return how many that were."""
+    pending = [each for each in client.authorizations(context, order) if each.status == "pending"]
+    challenges = [each.challenge("dns-01") for each in pending]
+    for challenge in challenges:
+        assert challenge is not None
+        assert len(client.dns01_value(challenge)) == 43
+    client.answer(context, [challenge for challenge in challenges if challenge is not None])
+    return len(pending)
+
+
+@pytest.fixture(scope="module")
+def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> LabCA:
+    """Return the issuer of the CA's own HTTPS certificate."""
+    return LabCA(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def pebble(lab_ca: LabCA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
+    """Run a CA that believes everything."""
+    options = PebbleOptions(always_valid=True, blocklist=("blocked.test",))
+    with Pebble(tmp_path_factory.mktemp("pebble"), lab_ca, NO_DNS, options) as running:
+        yield running
+
+
+@pytest.fixture
+def box(pebble: Pebble, lab_ca: LabCA) -> Iterator[Box]:
+    """Put a proxy in front of it."""
+    with AcmeProxy(pebble, lab_ca) as proxy:
+        yield Box(pebble, lab_ca, proxy)
+
+
+@pytest.fixture
+def run_pebble(lab_ca: LabCA, tmp_path: Path) -> Iterator[Callable[..., Box]]:
+    """Run another CA with options of its own."""
+    opened: list[AbstractContextManager[Any]] = []
+
+    def run(**options: Any) -> Box:
+        pebble = Pebble(tmp_path / f"pebble-{len(opened)}", lab_ca, NO_DNS, PebbleOptions(**options))
+        opened.append(pebble)
+        pebble.__enter__()
+        proxy = AcmeProxy(pebble, lab_ca)
+        opened.append(proxy)
+        return Box(pebble, lab_ca, proxy.__enter__())
+
+    yield run
+    for each in reversed(opened):
+        each.__exit__(None, None, None)
+
+
+def refused(call: Callable[[], object]) -> CAError:
+    """Return the error of a call that must fail; it has all that an error must have, and no secret."""
+    with pytest.raises(CAError) as caught:
+        call()
+    error = caught.value
+    assert error.message.startswith("The CA lab ")
+    assert error.fix.endswith(".")
+    assert error.__cause__ is None
+    return error
+
+
+# ── the way when all goes well ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_n_names_take_4_plus_2n_requests(box: Box, count: int) -> None:
+    """Beyond directory, nonces and account: newOrder, N authorizations, N answers, finalize, order, certificate."""
+    names = [f"n{number}.example.test" for number in range(count)]
+    assert set(box.issue(names).names) == set(names)
+    counts = box.proxy.counts
+    kinds = ("newOrder", "authorization", "challenge", "finalize", "order", "certificate")
+    assert [counts[kind] for kind in kinds] == [1, count, count, 1, 1, 1]
+    assert counts["directory"] == counts["newAccount"] == 1
+    assert sum(counts[kind] for kind in kinds) == 4 + 2 * count
+
+
+def test_a_name_and_its_wildcard_are_told_apart(box: Box) -> None:
+    """Both authorizations are for one domain; `identifier` is what was ordered, and the TXT values differ."""
+    client, context = box.client(), Context()
+    order = client.new_order(context, ["example.test", "*.example.test"])
+    both = client.authorizations(context, order)
+    assert {each.identifier for each in both} == {"example.test", "*.example.test"}
+    assert {each.domain for each in both} == {"example.test"}
+    assert len({client.dns01_value(each.challenges[0]) for each in both}) == 2
+
+
+def test_an_order_that_is_ready_at_once_answers_nothing(run_pebble: Callable[..., Box]) -> None:
+    """Valid authorizations are used again: no challenge is answered, so no DNS is written."""
+    box = run_pebble(always_valid=True, authz_reuse=100)
+    client, context = box.client(), Context()
+    box.issue(["a.example.test", "b.example.test"], client=client)
+    before = box.proxy.counts["challenge"]
+    order = client.new_order(context, ["a.example.test", "b.example.test"])
+    assert order.status == "ready"
+    assert prove(client, context, order) == 0
+    key = x509.new_key("ecdsa-p256")
+    assert client.issue(context, order, x509.make_csr(key, order.identifiers))
+    assert box.proxy.counts["challenge"] == before
+
+
+def test_names_done_in_groups_are_awaited_one_after_the_other(box: Box) -> None:
+    """Where a DNS host keeps one value, each group is valid before the next is answered."""
+    client, context = box.client(), Context()
+    names = ["one.example.test", "two.example.test"]
+    order = client.new_order(context, names)
+    for authorization in client.authorizations(context, order):
+        client.answer(context, [authorization.challenges[0]])
+        client.await_valid(context, order, [authorization])
+    key = x509.new_key("ecdsa-p256")
+    assert client.issue(context, order, x509.make_csr(key, names))
+
+
+def test_alternate_chains_come_when_they_are_asked_for(run_pebble: Callable[..., Box]) -> None:
+    """The default chain is first, the others after it, and all are for the same leaf."""
+    box = run_pebble(always_valid=True, alternate_roots=2)
+    client, context = box.client(), Context()
+    order = client.new_order(context, ["example.test"])
+    prove(client, context, order)
+    csr = x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test"])
+    chains = client.issue(context, order, csr, alternates=True)
+    assert len(chains) == 3
+    assert len({x509.split_chain(chain)[0] for chain in chains}) == 1
+    assert len({x509.split_chain(chain)[1] for chain in chains}) == 3
+
+
+def test_what_the_ca_may_add_or_mix_is_no_trouble(box: Box) -> None:
+    """Unknown challenge types, absent tokens, any order of lists, dates with fractions and unknown fields."""
+
+    def odd(request: Request, response: Response) -> Response:
+        if request.kind not in {"newOrder", "order", "authorization"}:
+            return response
+        body = response.json()
+        body |= {"novelty": [1], "expires": "2027-01-01T00:00:00.123+02:00"}
+        for key in ("authorizations", "identifiers", "challenges"):
+            if isinstance(body.get(key), list):
+                body[key].reverse()
+        if request.kind == "authorization":
+            persist = {"type": "dns-persist-01", "url": "https://x.test/", "status": "pending"}
+            body["challenges"] = [persist, {"type": 7}, "?", *body["challenges"]]
+            body["challenges"] += [{"type": "tkauth-01", "url": "https://x.test/", "status": "sleeping"}]
+        return response.with_json(body)
+
+    box.proxy.on_response = odd
+    assert box.issue(["a.example.test", "b.example.test"])
+
+
+# ── nonces, lost answers, busy servers ──────────────────────────────────────────────────
+
+
+def test_six_of_ten_nonces_refused_is_no_trouble(run_pebble: Callable[..., Box]) -> None:
+    """`badNonce` is answered with the nonce from the refusal."""
+    box = run_pebble(always_valid=True, nonce_reject=60)
+    assert box.issue(["a.example.test", "b.example.test", "c.example.test"])
+    assert box.proxy.counts["newNonce"] <= 2
+
+
+def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -> None:
+    """After 25 new tries; the nonce is in no message."""
+    box = run_pebble(always_valid=True, nonce_reject=100)
+    error = refused(lambda: box.client().open(box.context))
+    assert error.code == "ca-error"
+    assert error.evidence["type"] == "badNonce"
+    sent = box.proxy.of_kind("newAccount")
+    assert len(sent) == 26
+    assert not any(exchange.request.header["nonce"] in str(error.to_dict()) for exchange in sent)
+
+
+@pytest.mark.parametrize(
+    "kind", ["directory", "newAccount", "newOrder", "authorization", "challenge", "finalize", "certificate"]
+)
+def test_a_lost_answer_is_got_again(box: Box, kind: str) -> None:
+    """The CA has done it and the answer is lost: the request is sent again, but after finalize the order is read."""
+
+    def lose(request: Request, response: Response) -> Response:
+        return DROP if request.kind == kind and request.number == 1 else response
+
+    box.proxy.on_response = lose
+    assert box.issue(["example.test"], box.context)
+    assert box.proxy.counts[kind] == (1 if kind == "finalize" else 2)
+
+
+def test_a_lost_new_order_is_sent_once_more_only(box: Box) -> None:
+    """Two orders at the most, then it is an error that says so."""
+    box.proxy.on_response = lambda request, response: DROP if request.kind == "newOrder" else response
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "reset")
+    assert box.proxy.counts["newOrder"] == 2
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize("kind", ["directory", "newNonce", "newOrder", "challenge", "finalize", "order"])
+def test_a_busy_ca_is_waited_for(box: Box, kind: str, form: str) -> None:
+    """503 with HTML and Retry-After in either form: as long as it asks."""
+
+    def busy(request: Request) -> Response | None:
+        if request.kind != kind or request.number > 1:
+            return None
+        date = format_datetime(box.clock.now() + timedelta(seconds=7), usegmt=True)
+        after = "7" if form == "seconds" else date
+        return Response(503, b"<html>busy</html>", (("Content-Type", "text/html"), ("Retry-After", after)))
+
+    box.proxy.on_request = busy
+    assert box.issue(["example.test"], box.context)
+    assert [wait for wait in box.clock.waits if 6 <= wait <= 7]
+
+
+def test_a_ca_that_stays_busy_ends_with_its_own_wait(box: Box) -> None:
+    """What it asks for is longer than we wait: the error has it, for the next attempt."""
+    headers = (("Content-Type", "text/html"), ("Retry-After", "3600"))
+    box.proxy.on_request = lambda _request: Response(503, b"<html>", headers)
+    error = refused(lambda: box.client().open(box.context))
+    assert (error.code, error.retry_after) == ("ca-server-error", 3600)
+    assert box.clock.waits == []
+
+
+def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
+    """429: once, with the CA's words and its wait."""
+    problem = Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))
+    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    assert (error.code, error.type, error.retry_after) == ("ca-rate-limited", "rateLimited", 86400)
+    assert "too many certificates" in error.message
+    assert box.proxy.counts["newOrder"] == 1
+
+
+# ── names that are not proved ───────────────────────────────────────────────────────────
+
+
+def mark(name: str, **changes: Any) -> Callable[[Request, Response], Response]:
+    """Return a hook that makes one name's authorization what a test wants, and leaves the order pending."""
+
+    def hook(request: Request, response: Response) -> Response:
+        if request.kind in {"order", "newOrder"}:
+            return response.with_json({**response.json(), "status": "pending"})
+        if request.kind == "finalize":
+            return Response.problem(
+                403, "orderNotReady", "not yet", ("Replay-Nonce", response.header("Replay-Nonce") or "")
+            )
+        if request.kind == "authorization" and request.number > 3:
+            body = response.json()
+            if body["identifier"]["value"] == name:
+                return response.with_json({**body, **changes})
+        return response
+
+    return hook
+
+
+DENIED = {"type": "urn:ietf:params:acme:error:unauthorized", "detail": "Wrong TXT"}
+
+
+def failed_challenge(status: str) -> list[dict[str, Any]]:
+    """Return the challenges of an authorization that failed."""
+    return [{"type": "dns-01", "url": "https://x.test/c", "token": "t" * 22, "status": status, "error": DENIED}]
+
+
+def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> None:
+    """The authorizations are watched too, and the failed one of three names is named, with the CA's words."""
+    box.proxy.on_response = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    assert (error.code, error.type) == ("ca-unauthorized", "unauthorized")
+    assert error.evidence["identifiers"] == ["b.example.test"]
+    assert "b.example.test" in error.message
+    assert "Wrong TXT" in error.message
+    assert error.subproblems == ({"type": "unauthorized", "detail": "Wrong TXT", "identifier": "b.example.test"},)
+    assert box.clock.seconds < 1000 + 20
+
+
+def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
+    """Some CAs never end it: at the time-out, the error on the challenge is the reason."""
+    box.proxy.on_response = mark("a.example.test", status="pending", challenges=failed_challenge("pending"))
+    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    assert error.code == "ca-unauthorized"
+    assert error.evidence["timeout"] == 60
+    assert 1060 <= box.clock.seconds <= 1070
+
+
+def test_a_failure_without_a_reason_is_one(box: Box) -> None:
+    """A deactivated authorization has no error at all; it is not success."""
+    box.proxy.on_response = mark("a.example.test", status="deactivated", challenges=[])
+    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    assert error.code == "ca-order-invalid"
+    assert error.evidence["identifiers"] == ["a.example.test"]
+
+
+def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
+    """Pending for ever, without a word."""
+    box.proxy.on_response = mark("a.example.test", status="pending", challenges=[])
+    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    assert (error.code, error.evidence["identifiers"]) == ("ca-timeout", ["a.example.test"])
+    assert 1060 <= box.clock.seconds <= 1061
+
+
+def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None:
+    """A CA that really looks and finds no DNS: all three names, each with the reason, in one error."""
+    box = run_pebble()
+    names = ["a.example.test", "b.example.test", "c.example.test"]
+    error = refused(lambda: box.issue(names))
+    assert set(error.evidence["identifiers"]) == set(names)
+    assert {each["identifier"] for each in error.subproblems} == set(names)
+    assert all(name in error.message for name in names)
+
+
+def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) -> None:
+    """The same where names are done one after the other."""
+    box = run_pebble()
+    client, context = box.client(), Context()
+    order = client.new_order(context, ["example.test"])
+    prove(client, context, order)
+    error = refused(lambda: client.await_valid(context, order, client.authorizations(context, order)))
+    assert error.evidence["identifiers"] == ["example.test"]
+
+
+def test_a_name_that_the_ca_never_certifies_is_named(box: Box) -> None:
+    """`rejectedIdentifier` at newOrder: one of three."""
+    names = ["a.example.test", "www.blocked.test", "c.example.test"]
+    error = refused(lambda: box.client().new_order(box.context, names))
+    assert (error.code, error.type) == ("ca-rejected-identifier", "rejectedIdentifier")
+    assert "blocked.test" in error.message
+
+
+def test_subproblems_name_the_identifiers(box: Box) -> None:
+    """RFC 8555 section 6.7.1; an unknown type and control characters are harmless."""
+    subproblems = [
+        {
+            "type": "urn:ietf:params:acme:error:caa",
+            "detail": "CAA\x1b[31m\nforbids",
+            "identifier": {"type": "dns", "value": "b.test"},
+        },
+        {"type": "urn:example:new", "detail": "?"},
+    ]
+    body = {"type": "urn:ietf:params:acme:error:compound", "detail": "Some names", "subproblems": subproblems}
+    box.proxy.on_request = lambda request: Response.of_json(403, body) if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["a.test", "b.test"]))
+    assert error.code == "ca-order-invalid"
+    assert "b.test (caa): CAA [31m forbids" in error.message
+    assert error.subproblems[0]["identifier"] == "b.test"
+
+
+# ── issuing ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
+    """The CA has `timeout` seconds to issue, and its Retry-After is kept to meanwhile."""
+
+    def never(request: Request, response: Response) -> Response:
+        if request.kind in {"finalize", "order"} and response.status == 200:
+            body = {**response.json(), "status": "processing"}
+            return response.with_json(body).with_header("Retry-After", "8")
+        return response
+
+    box.proxy.on_response = never
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert error.code == "ca-timeout"
+    assert "issue the certificate within 60 s" in error.message
+    assert 1060 <= box.clock.seconds <= 1061
+    assert box.proxy.counts["order"] <= 10
+
+
+def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
+    """Nobody waits an hour within a run: the next attempt does."""
+
+    def later(request: Request, response: Response) -> Response:
+        if request.kind in {"finalize", "order"} and response.status == 200:
+            body = {**response.json(), "status": "processing"}
+            return response.with_json(body).with_header("Retry-After", "3600")
+        return response
+
+    box.proxy.on_response = later
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert (error.code, error.retry_after) == ("ca-timeout", 3600)
+    assert box.clock.seconds < 1001
+
+
+def test_a_finalize_too_early_waits_for_the_order(box: Box) -> None:
+    """orderNotReady: the order says when."""
+
+    def early(request: Request) -> Response | None:
+        if request.kind == "finalize" and request.number == 1:
+            return Response.problem(403, "orderNotReady", "not yet")
+        return None
+
+    box.proxy.on_request = early
+    assert box.issue(["example.test"], box.context)
+    assert box.proxy.counts["finalize"] == 2
+
+
+def test_finalize_that_is_always_lost_ends(box: Box) -> None:
+    """Three tries, and between them a look at the order."""
+    box.proxy.on_request = lambda request: DROP if request.kind == "finalize" else None
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert error.code == "ca-unreachable"
+    assert box.proxy.counts["finalize"] == 3
+
+
+def test_an_order_never_ready_for_finalize_ends_at_the_time_out(box: Box) -> None:
+    """A CA that says `ready` and then that it is not, again and again."""
+    problem = Response.problem(403, "orderNotReady", "not yet")
+    box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert error.code == "ca-timeout"
+
+
+def test_caa_found_at_finalize_is_told(box: Box) -> None:
+    """The order goes invalid although all names were proved: its own error is the reason."""
+    caa = {"type": "urn:ietf:params:acme:error:caa", "detail": "CAA record forbids"}
+
+    def forbid(request: Request, response: Response) -> Response:
+        if request.kind == "order":
+            return response.with_json({**response.json(), "status": "invalid", "error": caa})
+        return response
+
+    box.proxy.on_response = forbid
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert (error.code, error.detail) == ("ca-caa", "CAA record forbids")
+
+
+def test_a_refused_csr_is_told(box: Box) -> None:
+    """BadCSR is not tried again."""
+    problem = Response.problem(400, "badCSR", "key too short")
+    box.proxy.on_request = lambda request: problem if request.kind == "finalize" else None
+    assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-bad-csr"
+    assert box.proxy.counts["finalize"] == 1
+
+
+# ── servers that are no CA, or none we trust ────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["newOrder", "authorization", "challenge", "finalize", "order", "certificate"])
+def test_html_in_place_of_json_is_a_typed_error(box: Box, kind: str) -> None:
+    """A captive portal or a load balancer in between; what only has to be taken is taken."""
+    box.proxy.on_response = lambda request, response: HTML if request.kind == kind else response
+    if kind == "challenge":
+        assert box.issue(["example.test"], box.context)
+    else:
+        assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-malformed-answer"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"{}", b'{"status": 7}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("kind", ["newOrder", "authorization"])
+def test_json_of_the_wrong_form_is_a_typed_error(box: Box, kind: str, body: bytes) -> None:
+    """Types are looked at before they are used."""
+    location = ("Location", f"{box.proxy.url}/my-order/1")
+    box.proxy.on_request = lambda request: Response(201, body, (location,)) if request.kind == kind else None
+    assert refused(lambda: box.issue(["example.test"], box.context)).code == "ca-malformed-answer"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HTML,
+        Response(404, b"no"),
+        Response.of_json(200, {}),
+        Response.of_json(200, []),
+        Response.of_json(200, {"newNonce": 1}),
+    ],
+)
+def test_a_directory_that_is_none_is_told(box: Box, answer: Response) -> None:
+    """The address in the message is the one in the configuration."""
+    box.proxy.on_request = lambda request: answer
+    error = refused(lambda: box.client().open(box.context))
+    assert error.code == "ca-not-acme"
+    assert box.proxy.directory_url in error.message
+
+
+def test_an_endpoint_with_a_foreign_certificate_is_not_trusted(pebble: Pebble, lab_ca: LabCA, tmp_path: Path) -> None:
+    """Nothing is sent to it, and it is not tried again."""
+    with AcmeProxy(pebble, lab_ca, endpoint=LabCA(tmp_path)) as proxy:
+        box = Box(pebble, lab_ca, proxy)
+        error = refused(lambda: box.client().open(box.context))
+    assert error.code == "ca-untrusted"
+    assert box.clock.waits == []
+
+
+def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
+    """Connection refused: two seconds, then it is said."""
+    clock = StillClock()
+    with reserve("127.0.0.1") as port:
+        ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
+        client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
+        error = refused(lambda: client.open(Context(clock=clock)))
+    assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "connect")
+    assert len(clock.waits) == 2
+
+
+def test_an_answer_over_a_mebibyte_is_refused(box: Box) -> None:
+    """Memory is not the CA's to fill."""
+    box.proxy.on_response = lambda request, response: (
+        Response(200, b"x" * (1 << 20) + b"x", response.headers) if request.kind == "certificate" else response
+    )
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert error.code == "ca-malformed-answer"
+    assert "1048576" in error.message
+
+
+def test_a_redirect_of_a_signed_request_is_refused(box: Box) -> None:
+    """A signature names its URL; it is sent to no other."""
+    redirect = Response(307, b"", (("Location", "https://elsewhere.test/"),))
+    box.proxy.on_request = lambda request: redirect if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    assert error.code == "ca-not-acme"
+    assert "elsewhere.test" in error.message
+
+
+# ── the account ─────────────────────────────────────────────────────────────────────────
+
+
+def test_eight_threads_make_one_account(box: Box) -> None:
+    """The directory is read once and the account is made once; all get the same URL."""
+    client, urls = box.client(), []
+    threads = [threading.Thread(target=lambda: urls.append(client.open(Context()))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(urls) == 8
+    assert set(urls) == {box.store.account.url}
+    assert (box.proxy.counts["newAccount"], box.proxy.counts["directory"]) == (1, 1)
+
+
+def test_a_failed_opening_is_shared_and_not_kept(box: Box) -> None:
+    """Eight certificates wait for one CA that refuses: it is asked once, and again by the next run."""
+    gate = threading.Event()
+
+    def refuse(request: Request) -> Response | None:
+        if request.kind != "newAccount" or request.number > 1:
+            return None
+        gate.wait(5)
+        return Response.problem(403, "unauthorized", "go away")
+
+    box.proxy.on_request = refuse
+    client, errors = box.client(), []
+
+    def open_it() -> None:
+        with pytest.raises(CAError) as caught:
+            client.open(Context())
+        errors.append(caught.value)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while client._session._opened._task is None:
+        pass
+    threading.Timer(0.3, gate.set).start()
+    for thread in threads:
+        thread.join()
+    assert {error.code for error in errors} == {"ca-account-refused"}
+    assert box.proxy.counts["newAccount"] == 1
+    assert client.open(Context())
+
+
+def test_a_new_process_finds_the_account(box: Box) -> None:
+    """A known account costs no request; without its URL it is found again by its key."""
+    url = box.client().open(Context())
+    box.issue(["example.test"])
+    assert box.proxy.counts["newAccount"] == 1
+    box.store.account = AccountData(box.store.account.key_pem)
+    assert box.client().open(Context()) == url
+    assert box.proxy.counts["newAccount"] == 2
+
+
+def test_an_account_that_the_ca_lost_is_made_again_with_the_same_key(box: Box, run_pebble: Callable[..., Box]) -> None:
+    """accountDoesNotExist: newAccount once, then the request itself, whichever thread finds out."""
+    old = box.client().open(Context())
+    key = box.store.account.key_pem
+    box.proxy.upstream = run_pebble(always_valid=True).pebble
+    client = box.client()
+    client.open(Context())
+    orders: list[Order] = []
+    threads = [
+        threading.Thread(target=lambda: orders.append(client.new_order(Context(), ["example.test"]))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(orders) == 6
+    assert box.proxy.counts["newAccount"] == 2
+    assert box.store.account.key_pem == key
+    assert box.store.account.url != old
+
+
+def test_a_ca_that_takes_the_account_and_does_not_know_it_ends(box: Box) -> None:
+    """Made again once, not for ever."""
+    problem = Response.problem(400, "accountDoesNotExist", "unknown account")
+    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    assert (error.code, box.proxy.counts["newAccount"]) == ("ca-account-refused", 2)
+
+
+def test_terms_that_were_not_agreed_to_are_shown(box: Box) -> None:
+    """Their address is in the message, and no account was asked for, nor a key made."""
+    error = refused(lambda: box.client(agree_terms=False).open(Context()))
+    assert error.code == "ca-terms"
+    assert error.evidence["terms"] in error.message
+    assert error.evidence["terms"].startswith("data:")
+    assert box.proxy.counts["newAccount"] == 0
+    assert box.store.saved == 0
+
+
+def test_changed_terms_are_shown(box: Box) -> None:
+    """`userActionRequired` says where to go."""
+    body = {
+        "type": "urn:ietf:params:acme:error:userActionRequired",
+        "detail": "Terms changed",
+        "instance": "https://t.test/",
+    }
+    box.proxy.on_request = lambda request: Response.of_json(403, body) if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    assert error.code == "ca-user-action-required"
+    assert "https://t.test/" in error.message
+
+
+def test_a_refused_account_is_told(box: Box) -> None:
+    """The CA's words, and the key is kept for the next try."""
+    problem = Response.problem(400, "invalidContact", "example.test is forbidden")
+    box.proxy.on_request = lambda request: problem if request.kind == "newAccount" else None
+    error = refused(lambda: box.client().open(Context()))
+    assert error.code == "ca-account-refused"
+    assert "example.test is forbidden" in error.message
+    assert box.store.account.url is None
+
+
+def test_a_binding_that_is_wanted_and_missing_is_told(run_pebble: Callable[..., Box]) -> None:
+    """`externalAccountRequired` is known from the directory."""
+    box = run_pebble(eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"})
+    assert refused(lambda: box.client().open(Context())).code == "ca-eab-required"
+
+
+def test_a_changed_contact_is_told_to_the_ca_once(box: Box) -> None:
+    """A refusal of it is a warning; the certificate does not depend on it."""
+    box.client().open(Context())
+    box.client(contact=["you@example.test"]).open(Context())
+    assert box.store.account.contact == ("mailto:you@example.test",)
+    box.client(contact=["you@example.test"]).open(Context())
+    assert box.proxy.counts["account"] == 1
+    problem = Response.problem(400, "invalidContact", "no")
+    box.proxy.on_request = lambda request: problem if request.kind == "account" else None
+    context = Context()
+    box.client(contact=["other@example.test"]).open(context)
+    assert [notice.code for notice in context.notices] == ["contact-refused"]
+
+
+def test_what_is_sent_says_who_we_are(box: Box) -> None:
+    """User-Agent and content type on every request (RFC 8555 section 6.1 and 6.2); contacts are mailto URLs."""
+    box.issue(["example.test"])
+    for exchange in box.proxy.exchanges:
+        headers = {key.lower(): value for key, value in exchange.request.headers.items()}
+        assert headers["user-agent"].startswith("dnsrenew/")
+        if exchange.request.method == "POST":
+            assert headers["content-type"] == "application/jose+json"
+            assert exchange.request.header["alg"] == "ES256"
+    (made,) = box.proxy.of_kind("newAccount")
+    assert made.request.payload == {"contact": ["mailto:me@example.test"], "termsOfServiceAgreed": True}
