@@ -58,6 +58,7 @@ class LiveProgress(Progress):
     def close(self) -> None:
         """Take the block away and give the cursor back."""
         with self._lock:
+            super().close()
             self.stories.clear()
             self._out.raw(self._erased() + (SHOW_CURSOR if self._open else ""))
             self._open = False
@@ -154,7 +155,8 @@ class LiveProgress(Progress):
             state = str(server.get("state"))
             detail = "" if state == "agrees" else str(server.get("detail") or "")
             mark = _STATES.get(state, dim("…"))
-            lines.append(f"      {mark} {name}{' ' * (room - text.width(name))}  {dim(detail)}".rstrip())
+            rest = f"{' ' * (room - text.width(name))}  {dim(detail)}" if detail else ""
+            lines.append(f"      {mark} {name}{rest}")
         return lines
 
 

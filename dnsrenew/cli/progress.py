@@ -28,9 +28,12 @@ class Progress:
         self.errors = errors
         self.stories: dict[str, Story] = {}
         self.many = False
+        self.closed = False
 
     def __call__(self, event: Event) -> None:
         """Take the next event."""
+        if self.closed:
+            return  # a thread that was left behind
         if event.kind == "run-started":
             self.many = len(event.data.get("certificates", ())) != 1
         elif event.kind == "warning":
@@ -41,13 +44,15 @@ class Progress:
     def warn(self, event: Event) -> None:
         """Say a warning: with ``-q`` too."""
         where = f"{event.certificate}: " if event.certificate else ""
-        self.screen.say(f"{yellow('!')} {where}{warning_words(event.data)}")
+        columns, _ = self.screen.err.size()
+        self.screen.say("\n".join(text.wrap(warning_words(event.data), columns, f"{yellow('!')} {where}", "  ")))
 
     def tick(self) -> None:
         """Called every tenth of a second or so."""
 
     def close(self) -> None:
-        """The run is over."""
+        """The run is over: nothing more is said."""
+        self.closed = True
 
     def _take(self, event: Event, name: str) -> None:
         story = self.stories.get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -35,7 +34,6 @@ def renew(session: Session) -> int:
     options = session.options
     if options.dry_run:
         raise dry_run_comes_later()
-    gc.disable()  # thousands of small values that all live to the end: collecting finds nothing and takes a fifth
     config = session.config()
     _certain(session, config)
     _jitter(session)

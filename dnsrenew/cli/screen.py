@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 END, GREEN, RED, YELLOW, DIM, BOLD = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 _ANSI: Final = {END: "\x1b[0m", GREEN: "\x1b[32m", RED: "\x1b[31m", YELLOW: "\x1b[33m", DIM: "\x1b[2m", BOLD: "\x1b[1m"}
 _CONTROL: Final = {
-    code: "�"
+    code: "?"
     for codes in (range(0x20), range(0x7F, 0xA0), range(0x202A, 0x202F), range(0x2066, 0x206A))
     for code in codes
     if code != 0x0A
@@ -28,7 +28,7 @@ _WITH_COLOUR: Final = {ord(mark): code for mark, code in _ANSI.items()} | _CONTR
 _WITHOUT_COLOUR: Final = {ord(mark): "" for mark in _ANSI} | _CONTROL
 _ASCII: Final = str.maketrans(
     {"✓": "+", "✗": "x", "·": "-", "…": "...", "—": "-", "–": "-", "→": "->", "•": "*", "“": '"', "”": '"', "’": "'"}
-    | {"×": "x", "�": "?"}
+    | {"×": "x"}
 )
 _NEEDED: Final = "✓✗·…—→•“”’×"
 
@@ -195,7 +195,7 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _encodes(stream: TextIO | None) -> bool:
     try:
-        _NEEDED.encode(getattr(stream, "encoding", None) or "ascii")
+        _NEEDED.encode(getattr(stream, "encoding", None) or "utf-8")  # a StringIO has none, and takes all
     except (UnicodeEncodeError, LookupError):
         return False
     return True

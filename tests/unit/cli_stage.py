@@ -53,7 +53,7 @@ def failed(name: str = "home", error: DnsRenewError | None = None, **more: Any) 
     """A failure after one attempt."""
     error = error or late()
     attempt = Attempt(route=ROUTE, orders=1, seconds=121.3, error=error)
-    return outcome(name, "failed", error=error, attempts=(attempt,), **more)
+    return outcome(name, "failed", **{"error": error, "attempts": (attempt,)} | more)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def happy(emitter: Emitter, cancel: threading.Event, pace: float = 0.0, lag: flo
     script = Script(emitter, cancel, pace)
     try:
         script.begin()
-        script.dns(lag, step=pace or 1.0)
+        script.dns(lag, step=pace if pace >= 0.1 else 1.0)
         return [script.end()]
     except Cancelled as error:
         emitter.emit("txt-removed", "home", {"records": script.records})
@@ -205,7 +205,7 @@ def unhappy(emitter: Emitter, cancel: threading.Event, pace: float = 0.0) -> lis
     emitter.emit("run-started", None, {"certificates": ["home"]})
     script = Script(emitter, cancel, pace)
     script.begin()
-    script.dns(5, step=pace or 1.0)
+    script.dns(5, step=pace if pace >= 0.1 else 1.0)
     script.say("warning", code="wildcard-shadow", message="The name exists through a wildcard only.", fix="Add it.")
     error = late()
     script.say("txt-removed", records=script.records)
@@ -238,8 +238,13 @@ def crowd(emitter: Emitter, cancel: threading.Event, pace: float = 0.0, count: i
     return [done[name] for name in names]
 
 
-def install(renewer: FakeRenewer, config: FakeConfig | None = None) -> None:
-    """Put the fakes in place of the configuration and the renewer; for a process of its own."""
+def install(
+    renewer: FakeRenewer, config: FakeConfig | None = None, put: Callable[[Any, str, Any], None] = setattr
+) -> None:
+    """Put the fakes in place of the configuration and the renewer.
+
+    :param put: a monkeypatch's ``setattr``, except in a process of its own.
+    """
     from dnsrenew.cli import settings
     from dnsrenew.cli.screen import dim, yellow
 
@@ -256,8 +261,8 @@ def install(renewer: FakeRenewer, config: FakeConfig | None = None) -> None:
         renewer.on_event = on_event
         return renewer
 
-    settings.Session.config = fake_config  # type: ignore[method-assign,assignment]
-    settings.Session.renewer = fake_renewer  # type: ignore[method-assign,assignment]
+    put(settings.Session, "config", fake_config)
+    put(settings.Session, "renewer", fake_renewer)
 
 
 if __name__ == "__main__":  # to look at it: python -m tests.unit.cli_stage happy 0.4 [arguments of dnsrenew]

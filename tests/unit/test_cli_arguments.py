@@ -1,0 +1,116 @@
+"""The command line: what is understood, and what is said of the rest."""
+
+import json
+
+import pytest
+
+from dnsrenew.cli import main
+from dnsrenew.cli.arguments import WAIT_LONG, Request, parse
+from dnsrenew.cli.overview import MEANWHILE, TODAY
+from dnsrenew.errors import ConfigError
+
+
+def parsed(line: str) -> Request:
+    """A command line, split at spaces."""
+    return parse(line.split(), 80)
+
+
+def test_flags_of_every_command_stand_anywhere() -> None:
+    """Before the command, after it, between the names."""
+    for line in (
+        "--json --config a.toml renew home shop",
+        "renew --json home --config a.toml shop",
+        "renew home shop --config=a.toml --json",
+        "--config a.toml renew home --json shop",
+    ):
+        request = parsed(line)
+        assert request.command == "renew"
+        assert request.options.names == ["home", "shop"]
+        assert (request.options.json, request.options.config) == (True, "a.toml")
+
+
+def test_wait_takes_a_number_or_nothing() -> None:
+    """`--wait` alone waits long, and a certificate's name after it is a name."""
+    assert parsed("renew").options.wait == 0
+    assert parsed("renew --wait").options.wait == WAIT_LONG
+    assert parsed("renew --wait 30 home").options.wait == 30
+    for line in ("renew --wait home", "renew home --wait"):
+        assert (parsed(line).options.wait, parsed(line).options.names) == (WAIT_LONG, ["home"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("renw", "Did you mean renew?"),
+        ("renew --forse", "Did you mean --force?"),
+        ("renew --workers 0", "from 1 to 1000"),
+        ("renew --jitter soon", "not a number of seconds"),
+        ("renew --wait=-1", "not a number of seconds"),
+        ("renew --jitter nan", "not a number of seconds"),
+        ("status -v -q", "not allowed with"),
+        ("renew --config", "expected one argument"),
+        ("check home", "Unknown here: home."),
+        ("renew --dry", "Unknown here: --dry."),
+    ],
+)
+def test_wrong_usage(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong use is one sentence, the nearest word, and where to read more; exit status 2."""
+    with pytest.raises(ConfigError) as caught:
+        parsed(line)
+    assert caught.value.code == "usage"
+    assert said in caught.value.message
+    assert main([*line.split(), "--json"] if "--config" not in line else ["--json", *line.split()]) == 2
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["error"]["code"] == "usage"
+    assert said in streams.err
+    assert "--help" in streams.err
+
+
+@pytest.mark.parametrize("command", TODAY)
+def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command explains itself with an example, within the window."""
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Example:\n  dnsrenew " + command in out
+    assert all(f" {flag}" in out for flag in ("--config", "--json", "-v", "-q", "--no-color"))
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", MEANWHILE)
+def test_what_comes_later_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command of a later version is in the list, is refused, and says what to do meanwhile."""
+    assert main(["--help"]) == 0
+    assert f"  {command} " in capsys.readouterr().out
+    assert main([command, "install", "--probe"]) == 2
+    err = capsys.readouterr().err
+    assert "comes in a later version" in err
+    assert err.count(".") >= 2
+    assert main([command, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "not-yet"
+
+
+def test_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program alone shows its help, as a wrong use."""
+    assert main([]) == 2
+    streams = capsys.readouterr()
+    assert (streams.out, "Commands:" in streams.err) == ("", True)
+    assert main(["--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version, for people and for programs."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("dnsrenew 0.")
+    assert main(["--version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dnsrenew"].startswith("0.")
+    assert main(["renew", "--help", "--json"]) == 0
+    assert "--force" in json.loads(capsys.readouterr().out)["help"]
+
+
+def test_the_help_is_ascii() -> None:
+    """The fast path of --help asks nobody what the terminal can show."""
+    from dnsrenew.cli.overview import top_help
+
+    assert top_help().isascii()
+    assert max(map(len, top_help().splitlines())) < 100

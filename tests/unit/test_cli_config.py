@@ -1,0 +1,142 @@
+"""`dnsrenew check` and `dnsrenew providers`, on real files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.cli import main
+
+RIGHT = """\
+contact = ["me@example.com"]
+agree_terms = true
+default_ca = "lab"
+
+[ca.lab]
+directory = "https://127.0.0.1:14000/dir"
+
+[dns.home]
+provider = "rfc2136"
+server = "127.0.0.1:5301"
+tsig_name = "dnsrenew"
+tsig_secret = "env:CLI_TEST_SECRET"
+
+[[certificate]]
+name = "home"
+domains = ["example.test", "*.example.test"]
+"""
+WRONG = RIGHT.replace("contact", "contakt").replace('"rfc2136"', '"rfc2135"') + 'key = "ecdsa-p521"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a configuration, and no other anywhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CLI_TEST_SECRET", "Y2FuYXJ5LTQ3MTE=")
+    (tmp_path / "dnsrenew.toml").write_text(RIGHT)
+    return tmp_path
+
+
+def test_a_right_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was looked at is counted; programs get `ok`; the file is named on standard error."""
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"✓ {folder}/dnsrenew.toml is right: 1 certificate, 1 DNS account, all secrets readable\n"
+    assert err == f"Using {folder}/dnsrenew.toml\n"
+    assert main(["check", "--json", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"version": 1, "ok": True}, "")
+    assert main(["check", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_all_mistakes_in_one_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each mistake is one line with file, line, key and the nearest valid word, for every command."""
+    (folder / "dnsrenew.toml").write_text(WRONG)
+    for command in ("check", "renew", "status"):
+        assert main([command, "--json"]) == 2
+        out, err = capsys.readouterr()
+        lines = [line for line in err.splitlines() if line.startswith(f"{folder}/dnsrenew.toml:")]
+        assert [line.split(":")[1] for line in lines] == ["1", "9", "17"]
+        assert "contakt" in lines[0]
+        assert "contact?" in lines[0]
+        assert len(json.loads(out)["error"]["evidence"]["mistakes"]) == 3
+
+
+def test_a_secret_that_leads_to_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` reads all secrets, and one that cannot be read is a mistake."""
+    monkeypatch.delenv("CLI_TEST_SECRET")
+    assert main(["check", "--json"]) == 2
+    out, err = capsys.readouterr()
+    (mistake,) = json.loads(out)["error"]["evidence"]["mistakes"]
+    assert (mistake["line"], mistake["key"]) == (12, "dns.home.tsig_secret")
+    assert "CLI_TEST_SECRET" in err
+
+
+def test_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is none, it is said where it was looked for; a named one that is missing is named."""
+    (folder / "dnsrenew.toml").unlink()
+    if not Path("/etc/dnsrenew/dnsrenew.toml").exists():
+        assert main(["renew", "--json"]) == 2
+        out, err = capsys.readouterr()
+        assert json.loads(out)["error"]["code"] == "config-missing"
+        assert f"{folder}/dnsrenew.toml" in err
+    assert main(["status", "--config", "nope.toml"]) == 2
+    assert f"{folder}/nope.toml" in capsys.readouterr().err
+
+
+def test_status_of_what_was_never_obtained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On an empty store `status` shows what is missing and creates nothing."""
+    assert main(["status", "--check"]) == 1
+    assert "✗ missing" in capsys.readouterr().out
+    assert [path.name for path in folder.iterdir()] == ["dnsrenew.toml"]
+    assert main(["status", "hom"]) == 2
+    assert "home" in capsys.readouterr().err
+
+
+def test_providers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All DNS hosts with what they need; no configuration is wanted for that."""
+    (folder / "dnsrenew.toml").unlink()
+    assert main(["providers"]) == 0
+    out = capsys.readouterr().out
+    assert "duckdns  " in out
+    assert "dnsrenew providers NAME" in out
+    assert main(["providers", "--json"]) == 0
+    found = {provider["name"]: provider for provider in json.loads(capsys.readouterr().out)["providers"]}
+    assert found["rfc2136"]["options"]["server"]["required"] is True
+
+
+def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it needs, a block that can be copied, its limits; with -q the block alone."""
+    assert main(["providers", "duckdns"]) == 0
+    out = capsys.readouterr().out
+    for words in ("What it needs", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
+        assert words in out
+    assert main(["providers", "duckdns", "-q"]) == 0
+    assert capsys.readouterr().out.startswith("[dns.duckdns]\n")
+    assert main(["providers", "duckdns", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["providers"]) == 1
+
+
+def test_an_unknown_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest name is offered."""
+    assert main(["providers", "duckdnss", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["evidence"]["nearest"] == "duckdns"
+    assert "Did you mean duckdns?" in err
+
+
+def test_ones_own_provider_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in `providers/` beside the configuration comes first."""
+    (folder / "providers").mkdir()
+    (folder / "providers" / "duckdns.toml").write_text('title = "Mine"\ndriver = "duckdns"\n')
+    assert main(["providers", "duckdns"]) == 0
+    assert capsys.readouterr().out.startswith("Mine\n")
+    (folder / "providers" / "duckdns.toml").write_text('title = "Mine"\ndrivr = "duckdns"\n')
+    assert main(["providers", "duckdns"]) == 2
+    assert "drivr" in capsys.readouterr().err

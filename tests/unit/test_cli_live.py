@@ -1,0 +1,268 @@
+"""The live display, seen as a terminal would show it."""
+
+import io
+import re
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import live, screen
+from dnsrenew.cli.live import LiveProgress
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.events import Emitter
+from tests.unit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
+
+
+class Terminal(io.StringIO):
+    """As much of a terminal as the display uses: it keeps lines, wraps, and knows a cursor."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        super().__init__()
+        self.columns, self.rows = columns, rows
+        self.lines: list[str] = [""]
+        self.at = 0
+        self.cursor = True
+        self.most = 0
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Show the text."""
+        for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", text):
+            self._take(part)
+        return len(text)
+
+    def _take(self, part: str) -> None:
+        if part == "\n":
+            self.at += 1
+            self.lines += [""] * (self.at + 1 - len(self.lines))
+        elif part.endswith("A") and part[0] == "\x1b":
+            self.at -= int(part[2:-1])
+            assert self.at >= 0
+        elif part == "\x1b[J":
+            del self.lines[self.at + 1 :]
+            self.lines[self.at] = ""
+        elif part in (live.SHOW_CURSOR, "\x1b[?25l"):
+            self.cursor = part == live.SHOW_CURSOR
+        elif part[0] not in "\x1b\r":
+            self.lines[self.at] += part
+            self.most = max(self.most, len(self.lines[self.at]))
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines, without empty ones at the end."""
+        return "\n".join(self.lines).rstrip().split("\n")
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        """The time."""
+        return datetime.fromtimestamp(1_795_600_000 + self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        """The same, as a number."""
+        return self.seconds
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Time flies."""
+        self.seconds += seconds
+        return event.is_set()
+
+
+class Stage:
+    """A display on a terminal, and a script that plays to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80, rows: int = 24) -> None:
+        monkeypatch.setenv("TERM", "xterm")
+        self.terminal = Terminal(columns, rows)
+        monkeypatch.setattr("sys.stderr", self.terminal)
+        monkeypatch.setattr("sys.stdout", self.terminal)
+        monkeypatch.setattr(screen.Output, "size", lambda _self: (self.terminal.columns, self.terminal.rows))
+        self.clock = Clock()
+        self.screen = screen.Screen(colour=False)
+        self.progress = live.make_progress(self.screen, self.clock)
+        self.emitter = Emitter(self.clock, self.progress)
+        self.script = Script(self.emitter, threading.Event())
+
+    def run_started(self, *names: str) -> None:
+        """The run begins."""
+        self.emitter.emit("run-started", None, {"certificates": names})
+
+    def waiting(self, *states: str, seconds: float = 0.0) -> None:
+        """Name servers in these states."""
+        self.clock.seconds += 1  # so that it is drawn
+        rows: list[dict[str, Any]] = [
+            {"server": f"ns{n}.example.test.", "address": f"127.0.0.{n}", "state": state, "detail": "serial 4"}
+            for n, state in enumerate(states, 1)
+        ]
+        self.script.say("dns-waiting", seconds=seconds, timeout=120, servers=rows)
+
+    @property
+    def shown(self) -> list[str]:
+        """What the terminal shows."""
+        return self.terminal.shown
+
+
+def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While DNS is waited for, each name server stands there with its state, and the time moves."""
+    stage = Stage(monkeypatch)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting("agrees", "waiting", "unreachable", "skipped")
+    stage.clock.seconds += 2
+    stage.progress.tick()
+    assert stage.shown[-5:] == [
+        "  … waiting for DNS (at most 120 s)  2.0 s",
+        "      ✓ ns1.example.test 127.0.0.1",
+        "      … ns2.example.test 127.0.0.2  serial 4",
+        "      ! ns3.example.test 127.0.0.3  serial 4",
+        "      · ns4.example.test 127.0.0.4  serial 4",
+    ]
+    assert not stage.terminal.cursor
+    stage.waiting("agrees", "agrees", "unreachable", "skipped", seconds=2)
+    assert stage.shown[-3] == "      ✓ ns2.example.test 127.0.0.2"
+
+
+def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the end the finished steps stand there with their times, the block is gone and the cursor is back."""
+    stage = Stage(monkeypatch)
+    happy(stage.emitter, threading.Event())
+    stage.progress.close()
+    assert [re.sub(r" +[\d.]+ s$", "", line) for line in stage.shown] == [
+        "home  obtaining: example.test, *.example.test",
+        "  ✓ order accepted by lab",
+        "  ✓ 2 TXT values written to example.test",
+        "  ✓ visible on every name server",
+        "  ✓ lab has validated example.test, *.example.test",
+        "  ✓ 2 TXT values removed again",
+        "  ✓ certificate received, checked and stored",
+    ]
+    assert "  ✓ visible on every name server                             3.0 s" in stage.shown
+    assert stage.terminal.cursor
+    assert stage.screen.display is None
+
+
+def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning, or any other line, does not run into what is being rewritten."""
+    stage = Stage(monkeypatch)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting("waiting")
+    stage.screen.say("a line")
+    assert stage.shown[-3] == "a line"
+    assert stage.shown[-2].startswith("  … waiting for DNS")
+    stage.script.say("warning", code="x", message="Look.", fix="Do.")
+    assert stage.shown[-3] == "! home: Look. Do."
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_window(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """Down to 40 columns lines are cut or broken between words; what moves is never as wide as the window."""
+    stage = Stage(monkeypatch, columns)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting("waiting", "agrees")
+    moving = stage.shown[-3:]
+    assert max(map(len, moving)) < columns
+    unhappy(stage.emitter, threading.Event())
+    assert stage.terminal.most <= columns
+
+
+def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more under work than the window has lines, the rest is counted."""
+    stage = Stage(monkeypatch, rows=10)
+    names = [f"site{number}" for number in range(12)]
+    stage.run_started(*names)
+    for name in names:
+        stage.emitter.emit("certificate-started", name, {"reason": "missing", "domains": [name]})
+    stage.clock.seconds += 1
+    stage.progress.tick()
+    assert len(stage.shown) < 10
+    assert stage.shown[-1] == "    … and 6 more certificates under work"
+
+
+def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a resize as many lines are taken back as the old block now covers."""
+    stage = Stage(monkeypatch, 80)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting("waiting")
+    wide = stage.shown[-2:]
+    stage.terminal.columns = 20
+    erased = re.search(r"\x1b\[(\d+)A", stage.progress._erased())  # type: ignore[attr-defined]
+    assert erased is not None
+    assert int(erased[1]) == sum(-(-len(line) // 20) for line in wide)
+
+
+def test_several_show_their_step_and_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several certificates only ends and failures stay; what each is doing stands in the block."""
+    stage = Stage(monkeypatch)
+    crowd(stage.emitter, threading.Event())
+    stage.progress.close()
+    shown = sorted(re.sub(r" +[\d.]+ s$", "", line) for line in stage.shown)
+    assert shown == [
+        "  ✓ site0  obtained",
+        "  ✓ site1  obtained",
+        "  ✓ site3  obtained",
+        "  ✓ site4  obtained",
+        "  ✓ site5  obtained",
+        "  ✗ site2  dns-01 with home at lab failed",
+        "  ✗ site2  failed",
+    ]
+
+
+def test_many_servers_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zone with many name servers takes one line."""
+    stage = Stage(monkeypatch, 120)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting(*["agrees"] * 10, "waiting")
+    assert stage.shown[-1] == "      not yet ns11.example.test 127.0.0.11; 10 of 11 name servers agree"
+
+
+def test_the_error_is_told_where_the_result_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If standard output goes elsewhere, the failure's message stands in the progress, once."""
+    stage = Stage(monkeypatch)
+    progress = LiveProgress(stage.screen, stage.clock, errors=True)
+    emitter = Emitter(stage.clock, progress)
+    script = Script(emitter, threading.Event())
+    error = late()
+    script.say("route-failed", ca="lab", challenge="dns-01", dns=["home"], error=error.to_dict())
+    script.finish(failed(error=error))
+    assert "\n".join(stage.shown).count("After 120 s not every") == 1
+
+
+def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that was left behind cannot write into the result."""
+    stage = Stage(monkeypatch)
+    stage.progress.close()
+    happy(stage.emitter, threading.Event())
+    assert stage.shown == [""]
+
+
+def test_not_due_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another run renewed meanwhile is no news."""
+    stage = Stage(monkeypatch)
+    stage.run_started("home", "shop")
+    stage.script.finish(outcome(status="not-due"))
+    stage.progress.close()
+    assert stage.shown == [""]
+
+
+def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without cursor movement, or with -q, there is no live display."""
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(live.make_progress(screen.Screen(), Clock())) is PlainProgress
+    monkeypatch.setenv("TERM", "xterm")
+    assert type(live.make_progress(screen.Screen(quiet=True), Clock())) is PlainProgress
+    assert type(live.make_progress(screen.Screen(), Clock())) is LiveProgress

@@ -1,0 +1,165 @@
+"""The command as a process: signals, pipes, full disks, and how fast it starts."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
+PROGRAM = [sys.executable, "-W", "error", "-m", "dnsrenew"]
+HANGING = """
+import sys, threading
+from dnsrenew.cli import main
+from tests.unit.cli_stage import FakeRenewer, Script, install
+def play(emitter, cancel):
+    emitter.emit("run-started", None, {"certificates": ["home"]})
+    Script(emitter, threading.Event()).begin()
+    threading.Event().wait()
+install(FakeRenewer(play))
+sys.exit(main(["renew", "--json"]))
+"""
+
+
+def started(arguments: list[str]) -> subprocess.Popen[str]:
+    """A process that has written its TXT values and waits for DNS."""
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "TXT values written" in line:
+            break
+    return process
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_run_tidily(number: int, status: int) -> None:
+    """The values are withdrawn, the document is whole, the exit status says which signal it was."""
+    process = started([*STAGE, "happy", "0.2", "renew", "--json"])
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == status
+    assert json.loads(out)["outcomes"][0]["status"] == "interrupted"
+    assert "2 TXT values removed again" in err
+    assert "Traceback" not in err
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    """Somebody who cannot wait is obeyed, and still gets a JSON document."""
+    process = started([sys.executable, "-c", HANGING])
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    assert "Once more: stop at once" in process.stderr.readline()
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert time.monotonic() - before < 2
+    assert process.returncode == 143
+    assert json.loads(out)["error"]["code"] == "cancelled"
+
+
+def test_a_renewal_that_hangs_is_left_behind() -> None:
+    """Within five seconds everything ends, even if something does not react."""
+    process = started([sys.executable, "-c", HANGING])
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert time.monotonic() - before < 5.5
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["code"] == "cancelled"
+    assert "_acme-challenge" in err
+
+
+def test_a_reader_that_leaves_changes_nothing() -> None:
+    """`dnsrenew renew | head -1` renews, is silent about the pipe, and tells the renewal's status."""
+    for redirect in ("2>/dev/null", "2>&1"):
+        line = f"set -o pipefail; {' '.join(STAGE)} happy 0.005 renew -v {redirect} | true"
+        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk needs Linux")
+def test_a_result_that_cannot_be_written() -> None:
+    """A full disk is told, and is a failure."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*STAGE, "happy", "0", "renew", "--json", "-q"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert b"could not be written to standard output: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams(closed: str) -> None:
+    """A timer that closes the streams still gets its renewal."""
+    line = f"{' '.join(STAGE)} happy 0.005 renew --json {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_the_display_on_a_real_terminal() -> None:
+    """On a pseudo-terminal the block is rewritten, colours arrive, and the cursor comes back."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [*STAGE, "happy", "0.02"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux: the other side is closed
+            break
+        if not part:
+            break
+        seen += part
+    os.close(ours)
+    assert process.wait(timeout=10) == 0
+    text = seen.decode()
+    assert "\x1b[32m✓\x1b[0m ns1.example.test 127.0.0.1" in text
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
+    assert "home obtained: example.test, *.example.test" in text.rpartition("\x1b[?25h")[2]
+
+
+def test_an_ascii_terminal() -> None:
+    """Where only ASCII can be shown, only ASCII is."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    done = subprocess.run([*STAGE, "happy", "0"], cwd=ROOT, capture_output=True, env=environment, check=False)
+    assert done.stdout.startswith(b"+ home obtained: example.test")
+    assert (done.stdout + done.stderr).isascii()
+
+
+@pytest.mark.parametrize(
+    ("line", "heavy"),
+    [
+        ("--version", {"argparse", "dataclasses", "json", "logging", "threading", "dnsrenew.errors"}),
+        ("--help", {"argparse", "dataclasses", "json", "logging", "threading", "dnsrenew.errors"}),
+        ("renew --help", {"dnsrenew.renewer", "dnsrenew.config", "subprocess", "ssl", "tomllib"}),
+        ("providers", {"dnsrenew.renewer", "requests", "dns", "acme", "ssl"}),
+    ],
+)
+def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
+    """Start-up is a feature: what a command does not need is not imported."""
+    program = (
+        "import sys; before = set(sys.modules); from dnsrenew.cli import main; "
+        f"main({line.split()!r}); print(*(set(sys.modules) - before), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stderr.split()) & heavy == set()
+
+
+def test_run_as_a_module() -> None:
+    """`python -m dnsrenew` is the command."""
+    done = subprocess.run([*PROGRAM, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("dnsrenew ")

@@ -1,0 +1,360 @@
+"""`dnsrenew renew`: what is said, where, and with which exit status."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import main
+from dnsrenew.cli.renew import exit_status
+from dnsrenew.errors import CAError, Cancelled, ConfigError, LockedError, StoreError
+from dnsrenew.events import Emitter
+from dnsrenew.model import Notice, Outcome
+from tests.unit.cli_stage import (
+    FakeConfig,
+    FakeRenewer,
+    Script,
+    crowd,
+    failed,
+    happy,
+    install,
+    now,
+    outcome,
+    unhappy,
+)
+
+Stage = Callable[..., FakeRenewer]
+LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
+STOPPED = Cancelled("cancelled", "The run was stopped.", fix="Run it again.")
+LIMITED = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=3600.0)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Puts a fake renewer on the stage, which plays a part or returns outcomes."""
+
+    def put(play: Any = None, config: FakeConfig | None = None) -> FakeRenewer:
+        renewer = FakeRenewer(play if callable(play) or play is None else lambda _emitter, _cancel: play)
+        install(renewer, config, monkeypatch.setattr)
+        return renewer
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ([], 0),
+        ([outcome(), outcome(status="not-due")], 0),
+        ([outcome(), failed()], 1),
+        ([outcome(status="locked", error=LOCKED), outcome()], 3),
+        ([outcome(status="locked", error=LOCKED), failed()], 1),
+        ([failed(), outcome(status="interrupted", error=STOPPED)], 143),
+        ([outcome(status="deferred", error=StoreError("x", "y", fix="z"))], 1),
+        ([outcome(status="deferred", error=LIMITED)], 0),
+        ([outcome(status="deferred", error=LIMITED, not_after=now() - timedelta(days=1))], 1),
+        ([outcome(status="deferred", error=LIMITED, not_after=None)], 1),
+        ([outcome(status="not-due", deployed=({"to": "hfs", "ok": False},))], 1),
+        ([outcome(status="not-due", deployed=({"to": "hfs", "ok": True},))], 0),
+    ],
+)
+def test_exit_status(outcomes: list[Outcome], status: int) -> None:
+    """The contract's table: interrupted before failed before locked before well."""
+    assert exit_status(outcomes, now(), 143) == status
+
+
+def test_success_says_what_a_person_needs(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names, validity, the next renewal and the two files, on standard output; the steps on standard error."""
+    stage(happy)
+    assert main(["renew"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "✓ home obtained: example.test, *.example.test",
+        f"  valid until  {now() + timedelta(days=90, minutes=-1):%Y-%m-%d} (90 days), "
+        f"next renewal {now() + timedelta(days=60):%Y-%m-%d}",
+        "  certificate  /srv/dnsrenew/state/certificates/home/current/fullchain.pem",
+        "  key          /srv/dnsrenew/state/certificates/home/current/privkey.pem",
+    ]
+    assert "home: 2 TXT values written to example.test (0.02 s)" in err
+    assert "Using /etc/dnsrenew/dnsrenew.toml" in err
+
+
+def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The result of a failure is for the person who must act."""
+    stage([failed()])
+    assert main(["renew"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("✗ home failed: example.test, *.example.test\n  tried       dns-01 with home at lab (1 order")
+    assert "  stopped by  After 120 s" in out
+    assert "  what to do  Look why ns2.example.test does not follow its primary" in out
+    assert "The stored certificate stays in use: valid until" in out
+
+
+def test_each_attempt_has_its_reason(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """After several attempts, each is told with what stopped it."""
+    one = failed()
+    stage([failed(attempts=(*one.attempts, *one.attempts))])
+    main(["renew"])
+    assert capsys.readouterr().out.count("(1 order, 121 s): After 120 s") == 2
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        (outcome(status="locked", error=LOCKED), "! home locked by another run: Another run (process 7 on box) works"),
+        (outcome(status="interrupted", error=STOPPED), "! home interrupted: The run was stopped. Run it again."),
+        (outcome(status="deferred", error=LIMITED, next_attempt=now()), "! home put off until "),
+        (outcome(status="not-due"), "· home not due: valid until "),
+        (outcome(reason="renew-before"), "✓ home renewed: "),
+        (
+            outcome(
+                deployed=({"to": "hfs", "target": "http://x", "ok": False, "error": {"message": "No.", "fix": "Y."}},)
+            ),
+            "✗ not deployed: hfs http://x: No. Y.",
+        ),
+        (failed(not_after=None), "There is no certificate yet."),
+        (failed(not_after=now() - timedelta(days=3)), "The stored certificate expired 3 days ago."),
+    ],
+)
+def test_every_status_has_words(stage: Stage, capsys: pytest.CaptureFixture[str], done: Outcome, said: str) -> None:
+    """Each status is told in a line that a person understands."""
+    stage([done])
+    main(["renew"])
+    assert said in capsys.readouterr().out
+
+
+def test_many_that_are_not_due_are_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten thousand certificates do not hide the one that failed; -v lists them."""
+    many = [outcome(f"site{number}", "not-due") for number in range(1000)]
+    stage([*many, failed("broken")])
+    assert main(["renew"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "✗ broken failed: example.test, *.example.test"
+    assert lines[-1].startswith("1,001 certificates: 1 failed, 1,000 not due; next renewal ")
+    assert len(lines) < 10
+    main(["renew", "-v"])
+    assert "· site999 not due" in capsys.readouterr().out
+
+
+def test_json_is_one_document_and_errors_are_on_standard_error(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json programs read standard output and people standard error."""
+    stage([outcome("good"), failed("bad")])
+    assert main(["renew", "--json"]) == 1
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert [done["status"] for done in document["outcomes"]] == ["renewed", "failed"]
+    assert document["outcomes"][1]["error"]["code"] == "propagation-timeout"
+    assert "✗ bad failed" in err
+    assert "good" not in err
+
+
+def test_quiet_is_silent_when_all_is_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """With -q a timer's mail is empty until something is wrong."""
+    stage(happy)
+    assert main(["renew", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    stage(unhappy)
+    assert main(["renew", "-q"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "! home: The name exists through a wildcard only. Add it." in err
+    assert "✗ home failed" in err
+
+
+def test_warnings_of_the_configuration_are_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning reaches people with -q and with --json too, on standard error."""
+    stage([outcome()], FakeConfig(warnings=(Notice("plain-secret", "A secret is written plainly.", "Use env:."),)))
+    main(["renew", "-q", "--json"])
+    out, err = capsys.readouterr()
+    assert "A secret is written plainly. Use env:." in err
+    assert len(json.loads(out)["outcomes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "certificates", "status"),
+    [
+        ("renew --force", 1, 0),
+        ("renew --force", 2, 2),
+        ("renew --force home", 2, 0),
+        ("renew --force --all", 2, 0),
+        ("renew --all home", 2, 2),
+        ("renew --all", 2, 0),
+    ],
+)
+def test_force_wants_to_be_meant(stage: Stage, line: str, certificates: int, status: int) -> None:
+    """--force on several certificates wants names or --all; a refused one renews nothing."""
+    renewer = stage([outcome()], FakeConfig(certificates=(1,) * certificates))
+    assert main(line.split()) == status
+    assert bool(renewer.calls) is (status == 0)
+
+
+def test_flags_reach_the_renewer(stage: Stage) -> None:
+    """What was asked for is what is done."""
+    renewer = stage([outcome()])
+    main("renew a b --force --now --workers 3 --wait 5".split())
+    assert renewer.calls == [(["a", "b"], {"force": True, "now": True, "workers": 3, "wait": 5.0})]
+    main(["renew"])
+    assert renewer.calls[1] == (None, {"force": False, "now": False, "workers": 8, "wait": 0.0})
+
+
+def test_dry_run_never_renews(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """--dry-run is refused as long as it would be a real run."""
+    renewer = stage([outcome()])
+    assert main(["renew", "--dry-run", "--json"]) == 2
+    assert renewer.calls == []
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "not-yet"
+
+
+def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """--jitter says how long it waits, and then runs."""
+    renewer = stage([outcome()])
+    assert main(["renew", "--jitter", "0.05"]) == 0
+    assert renewer.calls
+    assert "(--jitter)" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_shows_no_traceback(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bug of ours is a typed error without its text, which may hold anything; -vv shows the traceback."""
+
+    def bug(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        raise RuntimeError("token-4711")
+
+    stage(bug)
+    assert main(["renew", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["code"] == "internal-error"
+    assert "RuntimeError" in err
+    assert "Traceback" not in out + err
+    assert "token-4711" not in out + err
+    assert main(["renew", "-vv"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_before_any_certificate(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong names are 2, a broken store is 1, both with message and remedy, and as JSON."""
+    for error, status in (
+        (ConfigError("certificate-unknown", "There is no hom.", fix="Did you mean home?"), 2),
+        (StoreError("store-unreadable", "It is damaged.", fix="Look."), 1),
+    ):
+
+        def play(_emitter: Emitter, _cancel: threading.Event, error: Exception = error) -> list[Outcome]:
+            raise error
+
+        stage(play)
+        assert main(["renew", "--json"]) == status
+        out, err = capsys.readouterr()
+        assert json.loads(out)["error"]["code"] == error.code  # type: ignore[attr-defined]
+        assert f"✗ {error.message}\n→ {error.fix}" in err  # type: ignore[attr-defined]
+
+
+def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Our log's warnings are told without a traceback, foreign ones not at all; -v and -vv tell more."""
+
+    def play(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        try:
+            raise RuntimeError("x")
+        except RuntimeError:
+            logging.getLogger("dnsrenew.events").exception("the listener failed")
+        logging.getLogger("dnsrenew.ca").debug("a detail")
+        logging.getLogger("urllib3.pool").warning("a foreign warning")
+        return [outcome()]
+
+    stage(play)
+    main(["renew"])
+    err = capsys.readouterr().err
+    assert "! dnsrenew.events: the listener failed" in err
+    assert "Traceback" not in err
+    assert "a detail" not in err
+    assert "a foreign warning" not in err
+    main(["renew", "-vv"])
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "dnsrenew.ca: a detail" in err
+    assert logging.getLogger("dnsrenew").handlers == []
+
+
+# ── progress in plain lines ─────────────────────────────────────────────────────────────
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What progress said."""
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("home: ")]
+
+
+def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line for each step, with the certificate's name; who is waited for, once."""
+    stage(partial(happy, lag=9.0))
+    main(["renew"])
+    lines = lines_of(capsys)
+    assert [line.rpartition(" (")[0] or line for line in lines] == [
+        "home: obtaining: example.test, *.example.test",
+        "home: order accepted by lab",
+        "home: 2 TXT values written to example.test",
+        lines[3].rpartition(" (")[0],
+        "home: visible on every name server",
+        "home: lab has validated example.test, *.example.test",
+        "home: 2 TXT values removed again",
+        "home: certificate received, checked and stored",
+        "home: obtained",
+    ]
+    assert lines[3] == (
+        "home: waiting for DNS (at most 120 s), 1.0 s so far: not yet ns2.example.test 127.0.0.2; "
+        "1 of 2 name servers agrees"
+    )
+
+
+def test_a_long_wait_is_mentioned_every_ten_seconds(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is repeated but a sign of life every ten seconds."""
+    stage(partial(happy, lag=35.0))
+    main(["renew"])
+    told = [line.split(", ")[1].split(" so")[0] for line in lines_of(capsys) if "waiting" in line]
+    assert told == ["1.0 s", "11 s", "21 s", "31 s"]
+
+
+def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that stops answering is told when it does."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        script.begin()
+        for seconds, state in ((1.0, "waiting"), (2.0, "waiting"), (3.0, "unreachable")):
+            rows = [{"server": "ns1.x.", "address": "::1", "state": state, "detail": ""}]
+            script.say("dns-waiting", seconds=seconds, timeout=60, servers=rows)
+        return [script.end()]
+
+    stage(play)
+    main(["renew"])
+    told = [line for line in lines_of(capsys) if "waiting for DNS" in line]
+    assert len(told) == 2
+    assert "not yet ns1.x ::1" in told[0]
+    assert "no answer from ns1.x ::1" in told[1]
+
+
+def test_verbose_shows_the_values(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """With -v the TXT names and values, the route and the order's address are told."""
+    stage(happy)
+    main(["renew", "-v"])
+    err = capsys.readouterr().err
+    assert f"writing _acme-challenge.example.test = {'x' * 43}" in err
+    assert "https://127.0.0.1/o/1" in err
+    assert "trying dns-01 at lab" in err
+
+
+def test_several_at_once_keep_their_names(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of certificates worked on at once are told apart by their names; one failure fails the run."""
+    stage(crowd)
+    assert main(["renew"]) == 1
+    out, err = capsys.readouterr()
+    for number in (0, 1, 3, 4, 5):
+        assert f"site{number}: obtained" in err
+    assert "site2: ✗ dns-01 with home at lab failed" in err
+    assert out.splitlines()[-1].startswith("6 certificates: 5 renewed, 1 failed; next renewal ")

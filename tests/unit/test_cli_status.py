@@ -1,0 +1,105 @@
+"""`dnsrenew status`: a table that fits, and an exit status for monitors."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import main, screen
+from dnsrenew.cli.status import needs_a_person
+from tests.unit.cli_stage import FakeRenewer, FakeStatus, install, now, valid
+
+FAILURE = {"time": now() - timedelta(hours=3), "code": "ca-dns", "message": "The CA did not see the value."}
+PROBLEMS = {
+    "missing": FakeStatus(state="missing", reason="missing"),
+    "expired": valid(state="expired", not_after=now() - timedelta(days=2), next_renewal=now() - timedelta(days=32)),
+    "revoked": valid(state="revoked"),
+    "overdue": valid(state="due", next_renewal=now() - timedelta(days=2)),
+    "failing": valid(last_failure=FAILURE),
+}
+Show = Callable[..., list[str]]
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Show:
+    """Runs `status` over the given certificates in a window of so many columns."""
+
+    def run(*certificates: FakeStatus, columns: int | None = None, line: str = "status", status: int = 0) -> list[str]:
+        install(FakeRenewer(statuses=certificates), None, monkeypatch.setattr)
+        monkeypatch.setattr(screen.Output, "size", lambda _self: (columns, 24))
+        assert main(line.split()) == status
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_a_table(show: Show) -> None:
+    """Names, domains, CA, expiry, next renewal and state, aligned."""
+    lines = show(valid(), valid("a-longer-name", domains=("bücher.example",)))
+    assert lines[0].split() == ["NAME", "DOMAINS", "CA", "EXPIRES", "NEXT", "RENEWAL", "STATE"]
+    assert lines[1].startswith("home           example.test, *.example.test  lab  ")
+    assert lines[2].startswith("a-longer-name  bücher.example                lab  ")
+    assert lines[1].endswith("✓ valid")
+    assert "(89 days)" in lines[1]
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132])
+def test_it_fits_the_window(show: Show, columns: int) -> None:
+    """Long lists of domains and long names are shortened, the dates never."""
+    lines = show(valid("a" * 40, domains=tuple(f"host{n}.example.test" for n in range(50))), valid(), columns=columns)
+    assert max(map(len, lines)) <= columns
+    assert "(89 days)" in lines[1]
+    assert "…" in lines[1]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 79])
+def test_a_narrow_window(show: Show, columns: int) -> None:
+    """Below 80 columns each certificate is a small block."""
+    lines = show(valid(), PROBLEMS["missing"], columns=columns)
+    assert max(map(len, lines)) <= columns
+    assert lines[0] == "home  ✓ valid"
+    assert any("89 days" in line for line in lines)
+    assert "home  ✗ missing" in lines
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_check_complains(show: Show, problem: str) -> None:
+    """Missing, expired, revoked, overdue and failing are exit status 1, and the state says which."""
+    certificate = PROBLEMS[problem]
+    assert needs_a_person(certificate, now())  # type: ignore[arg-type]
+    lines = show(valid("fine"), certificate, line="status --check", status=1)
+    assert problem in lines[2]
+    show(valid("fine"), certificate, line="status", status=0)
+
+
+def test_check_is_content(show: Show) -> None:
+    """Valid is well, and so is what became due today: the next run will renew it."""
+    show(valid(), valid("due", state="due", next_renewal=now() - timedelta(hours=5)), line="status --check")
+
+
+def test_problems_are_explained(show: Show) -> None:
+    """Below the table stands why something failed and when it is tried again, and what to run for the rest."""
+    lines = show(
+        valid(last_failure=FAILURE | {"time": "2020-01-01T00:00:00Z"}, next_attempt=now() + timedelta(days=3)),
+        FakeStatus(name="new", state="missing", reason="missing"),
+    )
+    assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
+    assert lines[-1].endswith("new: to be obtained or renewed by the next run of dnsrenew renew new")
+
+
+def test_why_is_told(show: Show) -> None:
+    """A reason that is not the usual one is told."""
+    assert "(ari)" in show(valid(reason="ari"))[1]
+    assert "due (changed)" in show(valid(state="due", reason="changed"))[1]
+
+
+def test_json_and_nothing(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
+    """The document has every certificate; without any, that is said."""
+    (line,) = show(valid(), line="status --json")
+    document: dict[str, Any] = json.loads(line)
+    assert [certificate["name"] for certificate in document["certificates"]] == ["home"]
+    assert show() == ["No certificates are configured."]
+    assert json.loads(show(line="status --json")[0])["certificates"] == []
