@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.translation import translate
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError
+from dnsrenew.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _DONE: Final[dict[Action, str]] = {"prepare": "prepared", "add": "written", "rem
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
 """A call may take this long, and so much more for each record; then it is left behind."""
-TRIES: Final = 3
-TRY_AGAIN_WITHIN: Final = 60.0
 LONGEST_RETRY_AFTER: Final = 300.0
 
 GUARDED_LOGGERS: Final = (
@@ -39,6 +38,8 @@ GUARDED_LOGGERS: Final = (
     "tldextract",
     "urllib3",
 )
+# A wait that the host asks for may be longer than the minute within which a lost answer is asked for again.
+_POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
 _PASSING: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
 
@@ -94,15 +95,24 @@ class _Call:
 
     def run(self) -> None:
         started = self.context.clock.monotonic()
-        for number in range(1, TRIES + 1):
-            error = self._try()
-            if error is None:
-                return
-            pause = _pause(error, number, self.context.clock.monotonic() - started)
-            if pause is None:
-                # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
-                raise error
-            self.context.wait(pause)
+        resend(self.context, lambda: self._attempt(started), _POLICY)
+
+    def _attempt(self, started: float) -> None:
+        error = self._try()
+        if error is None:
+            return
+        # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
+        raise self._transient(error, started) or error
+
+    def _transient(self, error: DnsRenewError, started: float) -> Transient | None:
+        """Return what asks for another try; None when there is to be none."""
+        after = error.evidence.get("retry_after")
+        if error.evidence.get("left_behind"):
+            return None
+        if after is not None and error.code in _PASSING | {"provider-rate-limited"}:
+            return Transient(error, after=after) if after <= LONGEST_RETRY_AFTER else None
+        late = self.context.clock.monotonic() - started >= RESEND.within
+        return None if late or error.code not in _PASSING else Transient(error)
 
     def _try(self) -> DnsRenewError | None:
         """Make the call once; a new driver each time, so that one left behind is never met again."""
@@ -151,18 +161,6 @@ class _Call:
             fix="Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
             evidence={"account": self.account.name, "seconds": seconds, "left_behind": True},
         )
-
-
-def _pause(error: DnsRenewError, number: int, elapsed: float) -> float | None:
-    """Return the seconds to wait before the next try; None when there is to be none."""
-    if number >= TRIES or error.evidence.get("left_behind"):
-        return None
-    asked = error.evidence.get("retry_after")
-    if isinstance(asked, int | float) and error.code in _PASSING | {"provider-rate-limited"}:
-        return max(asked, 1.0) if asked <= LONGEST_RETRY_AFTER else None
-    if error.code not in _PASSING or elapsed >= TRY_AGAIN_WITHIN:
-        return None
-    return 0.5 * number
 
 
 def _clean(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:

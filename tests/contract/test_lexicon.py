@@ -29,6 +29,7 @@ from tests.lab import dnsclient
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
+from tests.unit.test_drivers_calling import assert_nothing_foreign
 
 RECORD = TxtRecord("pdns.test.", "_acme-challenge.pdns.test.", "v" * 43, 60)
 
@@ -284,8 +285,7 @@ def test_answers_are_put_into_words(context: Context, all_logs: Kept, answer: An
     assert isinstance(error, ProviderError)
     assert "pdns" in error.message
     assert error.fix.endswith(".")
-    assert error.__cause__ is None
-    assert error.__context__ is None
+    assert_nothing_foreign(error)
     assert ":" in error.evidence["cause"]
     assert "<html>" not in str(error)
     assert_no_canary([CANARY], texts=[str(error), repr(error.to_dict()), *all_logs.texts])

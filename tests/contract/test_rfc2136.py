@@ -22,6 +22,7 @@ from dnsrenew.testing import check_driver
 from tests.contract.conftest import Kept, maker, rfc2136_account
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
+from tests.unit.test_drivers_calling import assert_nothing_foreign
 
 RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 60)
 
@@ -55,8 +56,7 @@ def fails(context: Context, account: DnsAccount, record: TxtRecord = RECORD) -> 
     assert provider is not None
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account, [record])
-    assert caught.value.__context__ is None
-    assert caught.value.__cause__ is None
+    assert_nothing_foreign(caught.value)
     assert caught.value.fix.endswith(".")
     assert caught.value.evidence["account"] == account.name
     return caught.value

@@ -80,6 +80,14 @@ def failure(act: Callable[[], None], context: Context | None = None, **options: 
     return caught.value, driver.calls
 
 
+def assert_nothing_foreign(error: BaseException) -> None:
+    """Neither cause nor context may lead to an exception that is not ours."""
+    one: BaseException | None = error
+    while one is not None:
+        assert type(one).__module__.startswith("dnsrenew.")
+        one = one.__cause__ or one.__context__
+
+
 def raising(error: BaseException) -> Callable[[], None]:
     """Something that raises."""
 
@@ -182,8 +190,7 @@ def test_nothing_secret_and_nothing_foreign_is_in_an_error() -> None:
 
     error, calls = failure(act, token=Secret(CANARY))
     assert calls == 1
-    assert error.__context__ is None
-    assert error.__cause__ is None
+    assert_nothing_foreign(error)
     assert error.evidence["cause"] == "ValueError: https://x/?token=•••"
     assert error.evidence["status"] == 400
     assert CANARY not in repr([str(error), error.to_dict(), error.args, pickle.loads(pickle.dumps(error)).to_dict()])
@@ -198,7 +205,7 @@ def test_an_error_in_our_words_passes_redacted() -> None:
     assert error.message == "no: •••"
     assert error.evidence["account"] == "mine"
     assert error.evidence["a"] == [{"b": "•••"}]
-    assert error.__cause__ is None
+    assert_nothing_foreign(error)
     assert CANARY not in repr(error.to_dict())
 
 
@@ -207,7 +214,7 @@ def test_a_lost_answer_is_asked_for_three_times(error: Exception) -> None:
     """A lost answer and a 5xx are tried again, with a pause."""
     clock = Clock()
     assert failure(raising(error), Context(clock=clock))[1] == 3
-    assert clock.waits == [0.5, 1.0]
+    assert [round(wait) for wait in clock.waits] in ([0, 1], [0, 2], [1, 1], [1, 2])
 
 
 def test_no_try_begins_after_a_minute() -> None:
@@ -241,8 +248,7 @@ def test_retry_after_is_kept_between_a_second_and_five_minutes(asked: int, waits
     limit = with_status(429)
     limit.response.headers = {"Retry-After": str(asked)}  # type: ignore[attr-defined]
     error, _ = failure(raising(limit), Context(clock=clock))
-    waited = sum(clock.waits)
-    assert waited == sum(waits)
+    assert clock.seconds == sum(waits)
     assert error.evidence["retry_after"] == asked
 
 
