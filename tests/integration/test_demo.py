@@ -1,0 +1,193 @@
+"""`make demo` is the first thing people see: it works anywhere, tells the truth, and leaves nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import secrets
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE = 60.0
+
+
+@dataclass
+class Stage:
+    """Runs the demo in a session of its own, with temporary files below `folder` only."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Mark everything that descends from us, however it is started."""
+        self.mark = f"demo-test-{secrets.token_hex(8)}"
+        plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "TERM", "PYTHONIOENCODING"}}
+        self.env = {**plain, "TMPDIR": str(self.folder), "DEMO_TEST": self.mark, "PYTHONUTF8": "1"}
+
+    def start(
+        self, *argv: str, terminal: int | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start it with output to a pipe, or to a terminal."""
+        output = subprocess.PIPE if terminal is None else terminal
+        return subprocess.Popen(
+            [sys.executable, *(argv or ("-m", "tests.lab.demo"))],
+            cwd=_ROOT,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+
+    def run(self, *argv: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """The exit status and all it printed."""
+        with self.start(*argv, env=env) as process:
+            output, _ = process.communicate(timeout=_PATIENCE)
+        return process.returncode, output
+
+    def left(self) -> list[str]:
+        """What there is of it: files, and processes."""
+        found = [path.name for path in self.folder.iterdir()]
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self.mark.encode() in (place / "environ").read_bytes():
+                    found.append((place / "cmdline").read_text().replace("\0", " "))
+        return found
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A stage; whatever happens on it, nothing may be left afterwards."""
+    made = Stage(tmp_path)
+    yield made
+    assert made.left() == []
+
+
+def test_it_issues_checks_and_tells(stage: Stage) -> None:
+    """Without a terminal: plain lines, every check held, exit status 0, in far less than a minute."""
+    begin = time.monotonic()
+    status, output = stage.run()
+    assert status == 0, output
+    assert time.monotonic() - begin < 30
+    assert "\x1b" not in output
+    assert "✗" not in output
+    for wanted in (
+        r"^dnsrenew: a certificate without port 80$",
+        r"^  secondary  BIND, 1 second behind  127\.0\.0\.2:\d{5}$",
+        r"^  ✓ a TXT value of somebody else stands at _acme-challenge\.example\.test; .* (1\.\d|0\.9\d) s later$",
+        r'^  domains = \["example\.test", "\*\.example\.test"\]$',
+        r"^\$ dnsrenew renew$",
+        r"^  ✓ \d\.\d s in all\. The secondary showed the values (1\.\d|0\.9\d) s after the primary: .*",
+        r"^\$ dnsrenew status$",
+        r"^example\.test .* ✓ valid$",
+        r"^\$ dnsrenew renew  # again, as a timer would$",
+        r"^  ✓ \d+ ms, and the CA was not asked$",
+        r"^  ✓ its chain leads to Pebble Root CA [0-9a-f]{6}; good for example\.test$",
+        r"^  ✓ its chain leads to Pebble Root CA [0-9a-f]{6}; good for any\.example\.test$",
+        r"^  ✓ its names: DNS:example\.test, DNS:\*\.example\.test$",
+        r"^  ✓ its private key fits$",
+        r"^  ✓ primary: our TXT values are gone, that of somebody else still stands$",
+        r"^  ✓ secondary: our TXT values are gone, that of somebody else still stands$",
+        r"^  ✓ all servers are stopped, .* is removed$",
+        r"^✓ All 10 checks held, in \d+(\.\d)? s\.",
+    ):
+        assert re.search(wanted, output, re.MULTILINE), (wanted, output)
+
+
+def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: Stage) -> None:
+    """40 columns, NO_COLOR, no ✓ in the character set: the same show, no line of ours broken by the terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    environment = {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}
+    with stage.start(terminal=theirs, env=environment) as process:
+        os.close(theirs)
+        output = b""
+        with suppress(OSError):  # EIO: the last one closed the terminal
+            while part := os.read(ours, 65536):
+                output += part
+    os.close(ours)
+    shown = output.decode("ascii").replace("\r\n", "\n")
+    assert process.returncode == 0, shown
+    assert "\x1b[?25l" in shown, "no live progress"
+    assert not re.search(r"\x1b\[[0-9;]*m", shown)
+    assert "+ All 10 checks held" in shown
+    paragraphs = shown.partition("Is it true?")[2].splitlines()
+    assert all(len(line) <= 40 for line in paragraphs if str(stage.folder) not in line)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["without port 80", "(removed at the end)", "TXT values written", "Is it true?"],
+    ids=["starting", "before", "during", "after"],
+)
+def test_ctrl_c_leaves_nothing(stage: Stage, moment: str) -> None:
+    """Ctrl-C while servers start, before, during and after the program: soon over, exit status 130, all removed."""
+    with stage.start() as process:
+        assert process.stdout is not None
+        seen = ""
+        while moment not in seen:
+            line = process.stdout.readline()
+            assert line, seen
+            seen += line
+        begin = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody in the foreground
+        rest, _ = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 130, rest
+    assert time.monotonic() - begin < 6
+    assert "Traceback" not in rest
+    assert "Stopped half-way" in rest
+    assert "all servers are stopped" in rest
+    if moment == "TXT values written":
+        assert "TXT values removed again" in rest, "the program was not given the time to clean up"
+
+
+def test_sigterm_is_passed_on(stage: Stage) -> None:
+    """A SIGTERM for the demo alone: the program is told, cleans up, and the exit status is 143."""
+    with stage.start() as process:
+        assert process.stdout is not None
+        while "TXT values written" not in process.stdout.readline():
+            pass
+        process.terminate()
+        rest, _ = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 143, rest
+    assert "TXT values removed again" in rest
+
+
+def test_a_missing_program_is_one_sentence(stage: Stage) -> None:
+    """Without Pebble and openssl nothing is started, and the one sentence says what to install."""
+    status, output = stage.run(env={"PATH": str(stage.folder / "nothing")})
+    assert status == 1
+    packages = "pebble openssl util-linux"
+    assert output == f"✗ The demo needs pebble, openssl, setpriv, not installed here: apt-get install {packages}\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("demo.Workspace.argv = lambda *_: ['false']", "✗ dnsrenew renew ended with exit status 1"),
+        ("demo._MEASURED = 50", "✗ the secondary was not later than the primary"),
+        ("demo._LAG = 0", "✗ the secondary is not behind as it should be"),
+    ],
+    ids=["program-fails", "short-lag", "no-lag"],
+)
+def test_what_does_not_hold_is_said(stage: Stage, change: str, said: str) -> None:
+    """A program that fails, a secondary that does not lag: a ✗, the exit status 1, and still nothing is left."""
+    status, output = stage.run("-c", f"import sys\nfrom tests.lab import demo\n{change}\nsys.exit(demo.main())")
+    assert status == 1
+    assert said in output
+    assert "did not hold" in output
+    assert "all servers are stopped" in output

@@ -1,0 +1,304 @@
+"""What `make demo` shows: a certificate by DNS-01 on real servers of this machine, checked by eyes that are not ours.
+
+Run it: `python -m tests.lab.demo`. The exit status is 0 only if all that has a ✓ was looked at and held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Final
+
+import dns.exception
+
+from dnsrenew.cli import text
+from dnsrenew.cli.screen import Screen, bold, dim, green, red, yellow
+
+from .lab import Lab
+from .process import ServerFailedError, find_program
+from .records import PRIMARY, SECONDARY
+from .web import fetch
+from .workspace import Workspace
+
+_LAG: Final = 1.0
+_MEASURED: Final = 0.9 * _LAG  # we look at the primary up to some hundredths of a second late
+_TXT: Final = "_acme-challenge.example.test"
+_FOREIGN: Final = {"somebody-else-needs-this"}
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PACKAGES: Final = {"pebble": "pebble", "named": "bind9", "openssl": "openssl", "setpriv": "util-linux"}
+"""The programs it needs, and which of Debian's packages have them."""
+
+_CONFIG: Final = """\
+contact     = ["me@example.test"]
+agree_terms = true
+
+[dns.home]
+provider    = "rfc2136"
+server      = "{server}"
+tsig_name   = "{key}"
+tsig_secret = "env:TSIG_SECRET"
+
+[[certificate]]
+domains = ["example.test", "*.example.test"]
+"""
+_CONFIG_OF_THE_LAB: Final = """\
+ca = "lab"
+
+[ca.lab]
+directory = "{directory}"
+trust     = "lab-ca.pem"
+
+[resolver]
+nameservers = ["{resolver}"]
+authoritative_port = {port}
+"""
+
+
+class _StoppedError(BaseException):
+    """A signal asked to stop."""
+
+
+class _FailedError(Exception):
+    """What would come next makes no sense any more; it has been said why."""
+
+
+class Page:
+    """What is printed. It fits the window, and counts the checks."""
+
+    def __init__(self) -> None:
+        self._out = Screen().out
+        self.columns = self._out.size()[0]
+        self.held = self.failed = 0
+
+    def line(self, words: str = "", mark: str = "") -> None:
+        """A paragraph, with a mark before it."""
+        self._out.line("\n".join(text.wrap(words, self.columns, mark, " " * text.width(mark))))
+
+    def title(self, words: str) -> None:
+        """What comes next."""
+        self.line(f"\n{bold(words)}")
+
+    def check(self, held: object, words: str, otherwise: str) -> None:
+        """Say what was found: that it is so, or what is instead."""
+        self.held += bool(held)
+        self.failed += not held
+        self.line(words if held else otherwise, f"  {green('✓') if held else red('✗')} ")
+
+
+class Demo:
+    """The show, in a lab that runs."""
+
+    def __init__(self, lab: Lab, page: Page) -> None:
+        self._lab, self._page = lab, page
+        self._user = Workspace(lab, lab.folder / "demo")
+        self._environment = {k: v for k, v in self._user.env.items() if not k.lower().endswith("_proxy")}
+        self._current = self._user.store / "certificates" / "example.test" / "current"
+
+    def show(self) -> None:
+        """All of it."""
+        self._servers()
+        self._config()
+        self._obtain()
+        self._dnsrenew("status")
+        self._again()
+        self._page.title("Is it true? What openssl and the name servers say, past dnsrenew:")
+        self._chain()
+        for server, name in ((PRIMARY, "primary"), (SECONDARY, "secondary")):
+            words = f"{name}: our TXT values are gone, that of somebody else still stands"
+            self._page.check(self._only_foreign(server), words, f"{name}: it has {self._lab.txt(_TXT, server)}")
+
+    def _servers(self) -> None:
+        lab = self._lab
+        rows = (
+            ("CA", f"Pebble, Let's Encrypt's own test CA  {dim(f'{PRIMARY}:{lab.pebble.port}')}"),
+            ("primary", f"BIND, takes signed updates  {dim(lab.dns_server)}"),
+            ("secondary", f"BIND, {_LAG:g} second behind  {dim(f'{SECONDARY}:{lab.port}')}"),
+            ("resolver", f"BIND, the CA's way into DNS  {dim(lab.nameserver)}"),
+            ("files", f"{lab.folder}  {dim('(removed at the end)')}"),
+        )
+        self._page.line("\n".join(text.fields(rows, self._page.columns)))
+        lab.update("example.test", add=[(f"{_TXT}.", "TXT", value) for value in _FOREIGN])
+        begin = time.monotonic()
+        late = self._only_foreign(SECONDARY) and time.monotonic() - begin > _MEASURED
+        words = f"a TXT value of somebody else stands at {_TXT}; the secondary showed it"
+        took = text.seconds(time.monotonic() - begin)
+        self._page.check(late, f"{words} {took} later", "the secondary is not behind as it should be")
+
+    def _config(self) -> None:
+        lab = self._lab
+        mine = _CONFIG.format(server=lab.dns_server, key=lab.key.name)
+        rest = _CONFIG_OF_THE_LAB.format(directory=lab.directory_url, resolver=lab.nameserver, port=lab.port)
+        self._user.write_text(mine + rest)
+        (self._user.path / "lab-ca.pem").write_bytes(lab.ca.trust_pem.read_bytes())
+        self._page.title("dnsrenew.toml")
+        self._page.line("\n".join(f"  {line}" for line in mine.splitlines()))
+        self._page.line("\n".join(f"  {dim(line)}" for line in rest.splitlines()))
+        self._page.line(dim("The lines from ca on are only for this demo, whose CA and DNS are not the world's."), "  ")
+
+    def _obtain(self) -> None:
+        seen: dict[str, float] = {}
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(seen, over), daemon=True)
+        watch.start()
+        try:
+            total = self._dnsrenew("renew")
+        finally:
+            over.set()
+        watch.join()
+        lag = seen[SECONDARY] - seen[PRIMARY] if len(seen) == 2 else 0.0
+        words = f"{text.seconds(total)} in all. The secondary showed the values {text.seconds(lag)} after the primary:"
+        rest = f"the remaining {text.seconds(total - lag)} are dnsrenew and the CA"
+        self._page.line()
+        self._page.check(_MEASURED < lag < total, f"{words} {rest}", "the secondary was not later than the primary")
+
+    def _watch(self, seen: dict[str, float], over: threading.Event) -> None:
+        """Note, past dnsrenew, when each name server first shows two new values."""
+        while not over.wait(0.01):
+            for server in {PRIMARY, SECONDARY} - seen.keys():
+                with contextlib.suppress(OSError, dns.exception.DNSException):
+                    if len(self._lab.txt(_TXT, server) - _FOREIGN) == 2:
+                        seen[server] = time.monotonic()
+
+    def _again(self) -> None:
+        def state() -> tuple[str, bytes]:
+            return self._lab.pebble.process.log(), (self._current / "cert.pem").read_bytes()
+
+        before = state()
+        took = self._dnsrenew("renew", "  # again, as a timer would")
+        self._page.line()
+        self._page.check(state() == before, f"{took * 1000:.0f} ms, and the CA was not asked", "the CA was asked again")
+
+    def _chain(self) -> None:
+        page, ca = self._page, self._lab.pebble
+        root, chain, leaf, key = (
+            str(self._user.path / "pebble-root.pem"),
+            *(str(self._current / name) for name in ("chain.pem", "cert.pem", "privkey.pem")),
+        )
+        with open(root, "wb") as file:
+            file.write(fetch(f"{ca.management_url}/roots/0", context=ca.ca.client_context())[1])
+        issuer = _openssl("x509", "-in", root, "-noout", "-subject").rpartition("=")[2].strip()
+        for name in ("example.test", "any.example.test"):
+            trust = ("-no-CApath", "-no-CAstore", "-CAfile", root, "-untrusted", chain)
+            said = _openssl("verify", *trust, "-purpose", "sslserver", "-verify_hostname", name, leaf)
+            page.check(said.endswith(": OK"), f"its chain leads to {issuer}; good for {name}", said)
+        said = _openssl("x509", "-in", leaf, "-noout", "-ext", "subjectAltName").splitlines()[-1].strip()
+        page.check(set(said.split(", ")) == {"DNS:example.test", "DNS:*.example.test"}, f"its names: {said}", said)
+        public = _openssl("x509", "-in", leaf, "-noout", "-pubkey")
+        page.check(public == _openssl("pkey", "-in", key, "-pubout"), "its private key fits", "its key does not fit")
+
+    def _only_foreign(self, server: str, timeout: float = 10.0) -> bool:
+        """Wait until the server has the value of somebody else and no other."""
+        end = time.monotonic() + timeout
+        while (found := self._lab.txt(_TXT, server)) != _FOREIGN and time.monotonic() < end:
+            time.sleep(0.01)
+        return found == _FOREIGN
+
+    def _dnsrenew(self, command: str, comment: str = "") -> float:
+        """Run the real program in this terminal; return the seconds from its start to its end."""
+        self._page.title(f"$ dnsrenew {command}{dim(comment)}")
+        begin = time.monotonic()
+        program = subprocess.Popen(self._user.argv(command), cwd=self._user.path, env=self._environment)
+        try:
+            status = program.wait()
+        except _StoppedError as stopped:
+            _let_end(program, stopped.args[0])
+            raise
+        took = time.monotonic() - begin
+        if status:
+            self._page.check(held=False, words="", otherwise=f"dnsrenew {command} ended with exit status {status}")
+            raise _FailedError
+        return took
+
+
+def _let_end(program: subprocess.Popen[bytes], number: int) -> None:
+    """Let the program take back what it wrote. A Ctrl-C in the terminal was for it too; a second one would be rude."""
+    if number != signal.SIGINT:
+        program.terminate()
+    for last_resort in (program.terminate, program.kill):
+        try:
+            program.wait(7)
+        except subprocess.TimeoutExpired:
+            last_resort()
+    program.wait()
+
+
+def _openssl(*arguments: str) -> str:
+    """What openssl says, good or bad."""
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, timeout=30, check=False)
+    return (done.stdout + done.stderr).strip()
+
+
+def _missing() -> list[str]:
+    missing = []
+    for program in _PACKAGES:
+        try:
+            find_program(program)
+        except ServerFailedError:
+            missing.append(program)
+    return missing
+
+
+def _stop(number: int, _frame: FrameType | None = None) -> None:
+    _ignore_signals()
+    raise _StoppedError(number)
+
+
+def _ignore_signals() -> None:
+    """Cleaning up has begun; it is short, and nothing may stop it half-way."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def main() -> int:
+    """Show it; return the exit status."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # servers that are half started could not be stopped
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    page, begin, stopped = Page(), time.monotonic(), 0
+    if missing := _missing():
+        packages = " ".join(dict.fromkeys(_PACKAGES[program] for program in missing))
+        page.line(
+            f"The demo needs {text.listed(missing)}, not installed here: apt-get install {packages}", f"{red('✗')} "
+        )
+        return 1
+    page.line(bold("dnsrenew: a certificate without port 80"))
+    page.line("A CA, two name servers and a resolver start here, on free ports, without root.")
+    try:
+        lab = Lab.start(lag=_LAG)
+    except (RuntimeError, OSError) as error:
+        page.line(f"They could not be started: {error}", f"{red('✗')} ")
+        return 1
+    processes = [f"/proc/{part.process.pid}" for part in (lab.pebble, lab.primary, lab.secondary, lab.resolver) if part]
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        Demo(lab, page).show()
+    except _FailedError:
+        pass
+    except _StoppedError as error:
+        stopped = 128 + error.args[0]
+        page.title(f"{yellow('!')} Stopped half-way")
+    finally:
+        _ignore_signals()
+        lab.stop()
+    gone = not any(map(os.path.exists, [str(lab.folder), *processes]))
+    page.check(gone, f"all servers are stopped, {lab.folder} is removed", f"something is left: see {lab.folder}")
+    if stopped:
+        return stopped
+    total, checks = text.seconds(time.monotonic() - begin), page.held + page.failed
+    if page.failed:
+        page.line(f"\n{page.failed} of {checks} checks did not hold ({total})", f"{red('✗')} ")
+        return 1
+    page.line()
+    page.line(f"All {checks} checks held, in {total}. Your own certificate: see README.md", f"{green('✓')} ")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
