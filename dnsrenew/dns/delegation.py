@@ -101,7 +101,7 @@ class Delegation:
     def _check_place(self, chain: Sequence[Name], place: Place) -> None:
         name = wire.to_text(chain[-1])
         if place.zone == wire.ROOT:
-            raise _dangling(chain) if len(chain) > 1 else no_zone(names.relative(name).removeprefix("_acme-challenge."))
+            raise _dangling(chain) if len(chain) > 1 else no_zone(name)
         if place.answer is None:
             if self._must_see:
                 raise _unreachable(place, name)

@@ -5,7 +5,7 @@ A recursive server would keep the absence of that name for minutes (RFC 2308), a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from dnsrenew.context import Context
@@ -50,14 +50,15 @@ class Recursion:
             if _heard(results):
                 self._only_doh = True
                 return results
-        raise self._unreachable(results)
+        raise self.unreachable(results)
 
     def _addresses(self, context: Context) -> list[Address]:
         if self._servers is None:
             self._servers = places.recursive_servers(context, self._configured)
         return self._servers
 
-    def _unreachable(self, results: dict[Question, Result]) -> DnsError:
+    def unreachable(self, results: Mapping[Question, Result]) -> DnsError:
+        """Return the error for results that are all missing."""
         reasons = {
             f"{host} port {port}" if "://" not in host else host: reason
             for result in results.values()
@@ -68,7 +69,7 @@ class Recursion:
         own = "nameservers under [resolver] in the configuration" if self._configured else "the system's DNS settings"
         return DnsError(
             "dns-unreachable",
-            f"No DNS server answers here ({asked or 'none is known'}).",
+            f"No DNS server gives an answer here ({asked or 'none is known'}).",
             fix=f"Check that this machine has a network connection and that {own} are right, then run it again.",
             evidence={"servers": [{"server": server, "reason": reason} for server, reason in reasons.items()]},
         )

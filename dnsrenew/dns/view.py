@@ -13,7 +13,7 @@ from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.recursion import Recursion
 from dnsrenew.dns.shadow import shadowed
-from dnsrenew.dns.zones import Zones, no_zone
+from dnsrenew.dns.zones import Zones
 from dnsrenew.model import Check, Resolver, TxtRecord
 
 if TYPE_CHECKING:
@@ -115,20 +115,16 @@ class DnsView:
         for start, target in ends.items():
             if target.name in unseen:
                 zone = self._zones.zone_of(context, [alias])[alias]
-                if zone == wire.ROOT:
-                    raise no_zone(wire.to_text(alias))
                 ends[start] = Target(wire.to_text(alias), (wire.to_text(start),), wire.to_text(zone))
             else:
                 delegation.check_alias(target, start, alias)
 
     def _unfollowed(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
         zones = self._zones.zone_of(context, starts.values())
-        targets: dict[str, Target] = {}
-        for identifier, start in starts.items():
-            if zones[start] == wire.ROOT:
-                raise no_zone(names.base_domain(identifier))
-            targets[identifier] = Target(wire.to_text(start), (), wire.to_text(zones[start]))
-        return targets
+        return {
+            identifier: Target(wire.to_text(start), (), wire.to_text(zones[start]))
+            for identifier, start in starts.items()
+        }
 
 
 def _warn_closed(context: Context, unseen: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ class Look:
         if answer is None:
             return cls(reason=reply.reason)
         if wire.is_positive(answer) and not wire.is_authoritative(answer):
-            return cls(reason=lame(zone))
+            return cls(reason=lame(zone, answer))
         return cls(wire.txt_values(answer), wire.rcode_text(answer), "", wire.soa_serial(answer))
 
     def to_dict(self) -> dict[str, Any]:

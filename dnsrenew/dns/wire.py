@@ -121,6 +121,11 @@ def is_authoritative(answer: Message) -> bool:
     return bool(answer.flags & dns.flags.AA)
 
 
+def recurses(answer: Message) -> bool:
+    """Tell whether the server offers to find answers elsewhere (RA)."""
+    return bool(answer.flags & dns.flags.RA)
+
+
 def is_positive(answer: Message) -> bool:
     """Tell whether the answer says something about the name: it exists, or it does not."""
     return answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}

@@ -20,6 +20,7 @@ from dnsrenew.dns.lookup import Found, Lookup, Missing, Result, questions
 from dnsrenew.dns.recursion import Recursion
 from dnsrenew.dns.wire import Message, Name, Question
 from dnsrenew.errors import DnsError
+from dnsrenew.names import relative
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
@@ -78,13 +79,19 @@ class Zones:
         zones = {name: zone for name in wanted if (zone := enclosing[_parent(name)]) != wire.ROOT}
         while zones:
             zones = self._descend(context, zones, places)
-        self._places.update({name: place.zone for name, place in places.items()})
+        self._places.update({name: place.zone for name, place in places.items() if place.zone != wire.ROOT})
         return places
 
     def zone_of(self, context: Context, names: Iterable[Name]) -> dict[Name, Name]:
-        """Return the zone of each name, remembered or located."""
+        """Return the zone of each name, remembered or located.
+
+        :raises DnsError: ``dns-no-zone``, ``dns-unreachable``.
+        """
         wanted = list(dict.fromkeys(names))
         self.locate(context, [name for name in wanted if name not in self._places])
+        for name in wanted:
+            if name not in self._places:
+                raise no_zone(wire.to_text(name))
         return {name: self._places[name] for name in wanted}
 
     def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[Server, ...]]:
@@ -113,7 +120,7 @@ class Zones:
                 return f"answers {wire.rcode_text(answer)}"
             if wire.is_authoritative(answer) or wire.referral(answer, zone, question.name):
                 return ""
-            return lame(zone)
+            return lame(zone, answer)
 
         results = self._lookup.ask(context, wanted, judge)
         return {question.name: result for question, result in results.items()}
@@ -121,7 +128,10 @@ class Zones:
     # ── up: the recursive side ──────────────────────────────────────────────────────────
 
     def _find_enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
-        """Return the zone each name is in, as recursive servers see it; the root when they know none."""
+        """Return the zone each name is in, as recursive servers see it; the root when they know none.
+
+        From a server that leaves the SOA out of negative answers it is learnt by climbing too.
+        """
         climbing = {name: name for name in names if name not in self._enclosing}
         while climbing:
             results = self._recursion.find(context, questions(climbing.values(), _SOA, recurse=True))
@@ -129,6 +139,8 @@ class Zones:
             for name, at in climbing.items():
                 result = results[Question(at, _SOA, recurse=True)]
                 zone = wire.soa_owner(result.answer, at) if isinstance(result, Found) else None
+                if zone is None and at == wire.ROOT and isinstance(result, Missing):
+                    raise self._recursion.unreachable(results)  # a server that is cut off itself fails for every name
                 if zone is None and at != wire.ROOT:
                     higher[name] = _parent(at)
                 else:
@@ -189,14 +201,16 @@ class Zones:
         return [(server.address, self.port) for server in servers if server.address]
 
 
-def lame(zone: Name) -> str:
+def lame(zone: Name, answer: Message) -> str:
     """Say that a server answers without authority, in words that continue "the server …"."""
-    return f"answers, but not as an authority for {wire.to_text(zone).removesuffix('.') or 'the root'}"
+    said = f"answers, but not as an authority for {relative(wire.to_text(zone))}"
+    # A name server does not recurse for strangers; who redirects port 53 does.
+    return f"{said} (something between here and there may be answering in its place)" if wire.recurses(answer) else said
 
 
 def no_zone(name: str) -> DnsError:
-    """Return the error for a name that is in no zone."""
-    shown = name.removesuffix(".")
+    """Return the error for a name that is in no zone; our own label in front is left out."""
+    shown = relative(name).removeprefix("_acme-challenge.")
     return DnsError(
         "dns-no-zone",
         f"No DNS zone was found for {shown}: neither it nor any name above it is known to DNS.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dns.message
 import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
@@ -223,10 +224,35 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
 def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
     """Nobody listens at the recursive server's port."""
     looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    with pytest.raises(DnsError, match="No DNS server answers here") as caught:
+    with pytest.raises(DnsError, match="No DNS server gives an answer here") as caught:
         looking.view.challenge_target(looking.context, "example.test")
     assert caught.value.code == "dns-unreachable"
     assert "network connection" in caught.value.fix
+
+
+def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
+    """What a home router answers while it is offline."""
+    with lab.resolver_forwarder(dnsforwarder.rcode(2)) as recursive:  # type: ignore[arg-type]  # SERVFAIL
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        with pytest.raises(DnsError, match="answers SERVFAIL") as caught:
+            looking.view.challenge_target(looking.context, "example.test")
+    assert caught.value.code == "dns-unreachable"
+
+
+def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
+    """As systemd-resolved does in negative answers: the zone is found by climbing."""
+
+    def bare(query: dnsforwarder.Query) -> object:
+        answer = dns.message.from_wire(query.forward())
+        answer.authority = []
+        return answer
+
+    with lab.resolver_forwarder(bare) as recursive:  # type: ignore[arg-type]
+        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert looking.view.challenge_target(looking.context, "a.b.example.test").served_zone == "example.test."
+        with pytest.raises(DnsError) as caught:
+            looking.view.challenge_target(looking.context, "www.nowhere.invalid")
+    assert caught.value.code == "dns-no-zone"
 
 
 def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> None:

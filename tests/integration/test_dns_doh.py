@@ -1,0 +1,158 @@
+"""DNS over HTTPS, where port 53 is closed: a small server in front of the lab's resolver."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from dnsrenew.errors import DnsError, PropagationError
+from tests.integration.dns_stage import Looking, record, until_both_serve
+from tests.lab import Lab
+
+pytestmark = pytest.mark.leaves_txt
+Answer = Callable[[bytes], bytes]
+
+
+class DohServer(ThreadingHTTPServer):
+    """Answers with `answer`; keeps the names it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: Answer, status: int = 200) -> None:
+        """Listen on a free port."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer = answer
+        self.status = status
+        self.asked: list[tuple[float, str]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/dns-query"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: DohServer
+
+    def do_POST(self) -> None:
+        query = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.headers["Content-Type"] == "application/dns-message"
+        assert query[:2] == b"\0\0"
+        self.server.asked.append((time.monotonic(), dns.message.from_wire(query).question[0].name.to_text()))
+        body = self.server.answer(query)
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/dns-message")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def doh(answer: Answer, status: int = 200) -> Iterator[DohServer]:
+    """A running server."""
+    server = DohServer(answer, status)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def resolving(lab: Lab) -> Answer:
+    """What the lab's resolver says."""
+
+    def answer(query: bytes) -> bytes:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            link.settimeout(5)
+            link.connect(("127.0.0.1", lab.resolver_port))
+            link.send(query)
+            return link.recv(65535)
+
+    return answer
+
+
+def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
+    """It would keep the absence."""
+    lab.update("example.test", add=[("doh1", "TXT", "new")])
+    until_both_serve(lab, "doh1.example.test")
+    with doh(resolving(lab)) as server:
+        looking = Looking(lab, doh=(server.url,))
+        begin = time.monotonic()
+        looking.wait(record("doh1.example.test"), settle=0.4, check="doh")
+        assert server.asked[0][0] - begin >= 0.4
+    assert {name for _, name in server.asked} == {"doh1.example.test."}
+    assert looking.servers()[""]["server"] == server.url
+    assert looking.servers()[""]["state"] == "agrees"
+
+
+def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
+    """None of them can be reached from here, and the challenge name is not asked about before."""
+    lab.add_zone("walled.test", ns=["127.0.0.6"])
+    lab.update("walled.test", add=[("_acme-challenge", "TXT", "new")])
+    until_both_serve(lab, "_acme-challenge.walled.test")
+    with doh(resolving(lab)) as server:
+        looking = Looking(lab, doh=(server.url,))
+        assert looking.view.challenge_target(looking.context, "walled.test").name == "_acme-challenge.walled.test."
+        assert server.asked == []
+        looking.wait(record("_acme-challenge.walled.test"))
+    assert looking.warnings == ["dns-closed"]
+    assert len(server.asked) == 1
+
+
+def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
+    """And it is not tried the other way a second time."""
+    with doh(resolving(lab)) as server:
+        looking = Looking(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
+        assert looking.view.challenge_target(looking.context, "a.example.test").served_zone == "example.test."
+        assert "_acme-challenge.a.example.test." not in {name for _, name in server.asked}
+
+
+def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
+    """With what to do about it."""
+    with doh(resolving(lab)) as server:
+        looking = Looking(lab, doh=(server.url,))
+        with pytest.raises(PropagationError) as caught:
+            looking.wait(record("doh2.example.test"), timeout=0.2, check="doh")
+    assert caught.value.code == "propagation-timeout"
+    assert "answers NXDOMAIN" in caught.value.message
+    assert "settle" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [(503, b"<html>", "HTTP status 503"), (200, b"<html>", "not a DNS answer"), (200, b"", "not a DNS answer")],
+)
+def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
+    """HTML, an error, nothing: three tries, then it is said."""
+    with doh(lambda _: body, status) as server:
+        looking = Looking(lab, doh=(server.url,))
+        with pytest.raises(PropagationError, match=reason) as caught:
+            looking.wait(record("doh3.example.test"), check="doh")
+    assert caught.value.code == "dns-unreachable"
+    assert len(server.asked) == 3
+
+
+def test_nobody_at_the_address_is_said(lab: Lab) -> None:
+    """Neither by port 53 nor by HTTPS."""
+    looking = Looking(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
+    with pytest.raises(DnsError) as caught:
+        looking.view.challenge_target(looking.context, "example.test")
+    assert caught.value.code == "dns-unreachable"
+
+
+def test_check_doh_without_a_server_is_a_mistake(lab: Lab) -> None:
+    """With the line to write."""
+    with pytest.raises(PropagationError, match=r"doh = \[") as caught:
+        Looking(lab).wait(record("doh4.example.test"), check="doh")
+    assert caught.value.code == "doh-missing"
