@@ -10,6 +10,11 @@ from collections.abc import Sequence
 
 from dnsrenew import __version__
 
+_STOPPED = (
+    '{"version": 1, "error": {"code": "cancelled", "message": "The run was stopped before it was finished.", '
+    '"evidence": {}, "fix": "Run it again."}}\n'
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
@@ -29,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(arguments)
     except KeyboardInterrupt:  # while the program itself was being loaded
+        if "--json" in arguments:
+            _write(_STOPPED)
         return 130
 
 

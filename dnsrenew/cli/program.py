@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit status."""
-    # Modules and thousands of small values live to the end: looking among them for garbage every 700 is a tenth of the time.
+    # Modules and thousands of small values live to the end: looking for garbage among them is a tenth of the time.
     gc.set_threshold(100_000, 20, 20)
     screen = Screen(json="--json" in argv)  # until the command line is understood
     with Interrupt() as interrupt:

@@ -47,6 +47,7 @@ class Story:
     _step: datetime | None = None
     _ca: str = "the CA"
     _routes: int = 0
+    _asked: Sequence[Mapping[str, Any]] = ()
     _told: set[str] = field(default_factory=set)
 
     def take(self, event: Event) -> Line | None:
@@ -54,7 +55,7 @@ class Story:
         if self._started is None:
             self._started = self._step = event.time
         if event.kind != "dns-waiting":
-            self.servers = ()
+            self._asked, self.servers = self.servers, ()
             self.since = event.time
         teller = _TELLERS.get(event.kind)
         return None if teller is None else teller(self, event)
@@ -115,7 +116,7 @@ class Story:
 
     def _dns_visible(self, event: Event) -> Line | None:
         self.doing = f"telling {self._ca} to look"
-        return Line(GOOD, "visible on every name server", self._took(event, event.data.get("seconds")))
+        return Line(GOOD, f"visible on {_where(self._asked)}", self._took(event, event.data.get("seconds")))
 
     def _challenges_answered(self, event: Event) -> Line | None:
         self.doing = f"{self._ca} is looking at {_names(event.data)}"
@@ -207,6 +208,15 @@ def _message(data: Mapping[str, Any]) -> str:
 
 def _names(data: Mapping[str, Any]) -> str:
     return text.listed(str(domain) for domain in data.get("domains", ()))
+
+
+def _where(servers: Sequence[Mapping[str, Any]]) -> str:
+    """Say which name servers show the values: those that were given up do not."""
+    states = [server.get("state") for server in servers if server.get("state") != "skipped"]
+    agree, asked = states.count("agrees"), len(states)
+    if agree < asked:
+        return f"{agree} of {asked} name servers"
+    return {0: "the name servers", 1: "the name server", 2: "both name servers"}.get(asked, f"all {asked} name servers")
 
 
 def _values(records: Sequence[Mapping[str, Any]]) -> str:

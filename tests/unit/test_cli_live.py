@@ -141,12 +141,12 @@ def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch)
         "home  obtaining: example.test, *.example.test",
         "  ✓ order accepted by lab",
         "  ✓ 2 TXT values written to example.test",
-        "  ✓ visible on every name server",
+        "  ✓ visible on both name servers",
         "  ✓ lab has validated example.test, *.example.test",
         "  ✓ 2 TXT values removed again",
         "  ✓ certificate received, checked and stored",
     ]
-    assert "  ✓ visible on every name server                             3.0 s" in stage.shown
+    assert "  ✓ visible on both name servers                             3.0 s" in stage.shown
     assert stage.terminal.cursor
     assert stage.screen.display is None
 

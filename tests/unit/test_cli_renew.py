@@ -200,7 +200,7 @@ def test_force_wants_to_be_meant(stage: Stage, line: str, certificates: int, sta
 def test_flags_reach_the_renewer(stage: Stage) -> None:
     """What was asked for is what is done."""
     renewer = stage([outcome()])
-    main("renew a b --force --now --workers 3 --wait 5".split())
+    main(["renew", "a", "b", "--force", "--now", "--workers", "3", "--wait", "5"])
     assert renewer.calls == [(["a", "b"], {"force": True, "now": True, "workers": 3, "wait": 5.0})]
     main(["renew"])
     assert renewer.calls[1] == (None, {"force": False, "now": False, "workers": 8, "wait": 0.0})
@@ -252,8 +252,8 @@ def test_an_error_before_any_certificate(stage: Stage, capsys: pytest.CaptureFix
         stage(play)
         assert main(["renew", "--json"]) == status
         out, err = capsys.readouterr()
-        assert json.loads(out)["error"]["code"] == error.code  # type: ignore[attr-defined]
-        assert f"✗ {error.message}\n→ {error.fix}" in err  # type: ignore[attr-defined]
+        assert json.loads(out)["error"]["code"] == error.code
+        assert f"✗ {error.message}\n→ {error.fix}" in err
 
 
 def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -300,7 +300,7 @@ def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[
         "home: order accepted by lab",
         "home: 2 TXT values written to example.test",
         lines[3].rpartition(" (")[0],
-        "home: visible on every name server",
+        "home: visible on both name servers",
         "home: lab has validated example.test, *.example.test",
         "home: 2 TXT values removed again",
         "home: certificate received, checked and stored",
