@@ -127,7 +127,7 @@ def _search(
     explicit: str | os.PathLike[str] | None, environ: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None
 ) -> tuple[str, bool]:
     named = None if explicit is None else os.fspath(explicit)
-    where = os.getcwd() if cwd is None else os.path.abspath(cwd)
+    where = locate.here() if cwd is None else os.path.abspath(cwd)
     return locate.search(named, os.environ if environ is None else environ, where)
 
 

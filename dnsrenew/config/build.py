@@ -73,7 +73,7 @@ def from_mapping(
     :param inside: a prefix of keys that is not shown in mistakes.
     """
     report = Report(inside)
-    folder = base or os.getcwd()
+    folder = base or locate.here()
     user = locate.user_folder(os.environ)
     own = provider_folders(folder, user) if base else provider_folders(user, None) if user else ()
     if not isinstance(mapping, Mapping):

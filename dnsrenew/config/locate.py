@@ -43,6 +43,14 @@ def default_store(folder: str, environ: Mapping[str, str]) -> str:
     return own or os.path.join(folder, "state")
 
 
+def here() -> str:
+    """Return the current folder; the root where it was deleted under us (then nothing is found in it)."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.path.abspath(os.sep)
+
+
 def _home(environ: Mapping[str, str]) -> str | None:
     home = environ.get("HOME") or os.path.expanduser("~")
     return home if os.path.isabs(home) else None

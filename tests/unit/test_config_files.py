@@ -10,8 +10,7 @@ from dnsrenew.config import Config, find_config, locate
 from dnsrenew.errors import ConfigError
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistakes, write
 
-NOBODY = 65534
-as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+SOMEBODY = 65533
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +56,17 @@ def test_a_named_file_that_is_not_there(tmp_path: Path, environ: dict[str, str])
     with pytest.raises(ConfigError) as caught:
         Config.load(tmp_path / "no.toml")
     assert caught.value.code == "config-missing"
+
+
+def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search goes on without it."""
+    own = write(tmp_path / "home/.config/dnsrenew", GOOD)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert find_config() == own
+    assert Config.from_dict({}).certificates == ()
+    monkeypatch.chdir(tmp_path)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -189,18 +199,24 @@ def test_what_it_includes_is_looked_at_too(tmp_path: Path) -> None:
     assert refused(tmp_path) == str(own)
 
 
-@as_root
-def test_a_file_of_somebody_else_is_refused_in_the_current_folder(tmp_path: Path) -> None:
+def test_a_file_of_somebody_else_is_refused_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It must belong to root or to the running user, and so must a link to it."""
     path = write(tmp_path, GOOD)
-    os.chown(path, NOBODY, NOBODY)
-    assert refused(tmp_path) == str(path)
-    os.chown(path, 0, 0)
-    (tmp_path / "here").mkdir()
-    link = tmp_path / "here/dnsrenew.toml"
-    link.symlink_to(path)
-    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
-    assert refused(tmp_path / "here") == str(link)
+    mine = path.stat()
+    fields = list(mine)
+    fields[stat.ST_UID] = SOMEBODY
+    theirs = os.stat_result(fields)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", lambda _: theirs)
+        assert refused(tmp_path) == str(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", lambda *_, **__: theirs)
+        assert refused(tmp_path) == str(path)
+    locate.check_trusted(str(path), mine)
+    fields[stat.ST_UID] = 0
+    locate.check_trusted(str(path), os.stat_result(fields))
 
 
 def test_a_broken_link_is_not_passed_over(tmp_path: Path) -> None:

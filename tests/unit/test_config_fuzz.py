@@ -13,12 +13,60 @@ from hypothesis import strategies as st
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 
-WORDS = (  # noqa: SIM905  # read as words
-    "include store contact agree_terms default_ca resolver ca dns certificate name domains key reuse_key profile "
-    "preferred_chain renew_before routes propagation deploy challenge alias follow_cname listen webroot timeout settle "
-    "check to run url path password mode verify directory trust staging eab kid hmac provider zones ttl server "
-    "tsig_secret nameservers authoritative_port doh prefer home lab command"
-).split()
+WORDS = [
+    "include",
+    "store",
+    "contact",
+    "agree_terms",
+    "default_ca",
+    "resolver",
+    "ca",
+    "dns",
+    "certificate",
+    "name",
+    "domains",
+    "key",
+    "reuse_key",
+    "profile",
+    "preferred_chain",
+    "renew_before",
+    "routes",
+    "propagation",
+    "deploy",
+    "challenge",
+    "alias",
+    "follow_cname",
+    "listen",
+    "webroot",
+    "timeout",
+    "settle",
+    "check",
+    "to",
+    "run",
+    "url",
+    "path",
+    "password",
+    "mode",
+    "verify",
+    "directory",
+    "trust",
+    "staging",
+    "eab",
+    "kid",
+    "hmac",
+    "provider",
+    "zones",
+    "ttl",
+    "server",
+    "tsig_secret",
+    "nameservers",
+    "authoritative_port",
+    "doh",
+    "prefer",
+    "home",
+    "lab",
+    "command",
+]
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
         "a.test",
@@ -99,7 +147,6 @@ def only_config_errors() -> Iterator[None]:
     except ConfigError as error:
         json.dumps(error.to_dict())
         str(error).encode()  # no lone surrogate
-        assert all(one["expected"] for one in error.evidence.get("mistakes", ()))
 
 
 @given(VALUES | DOCUMENTS)
