@@ -1,0 +1,174 @@
+"""The pace of the propagation wait, and what it says: no server, no real time."""
+
+import threading
+from collections.abc import Iterable
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+
+from dnsrenew.clock import SystemClock
+from dnsrenew.context import Context
+from dnsrenew.dns import report, wire
+from dnsrenew.dns.doh import Doh, NoDohAnswer
+from dnsrenew.dns.dohwait import wait_at_doh
+from dnsrenew.dns.exchange import Address, Exchange, Reply
+from dnsrenew.dns.propagation import Rounds
+from dnsrenew.dns.watch import Watch, gap
+from dnsrenew.dns.wire import Message, Question
+from dnsrenew.dns.zones import Server
+from dnsrenew.errors import PropagationError
+
+ZONE = wire.from_text("example.test")
+TXT = dns.rdatatype.TXT
+
+
+class Time(SystemClock):
+    """Passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.monotonic = lambda: self.seconds
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Let it pass at once."""
+        self.seconds += seconds
+        return event.is_set()
+
+
+def answer(question: Question, *values: str, zone_serial: int = 7) -> Message:
+    """An answer with authority and these values."""
+    records = "".join(f'{question.name} 60 IN TXT "{value}"\n' for value in values)
+    soa = "" if values else f";AUTHORITY\n{ZONE} 60 IN SOA ns. me. {zone_serial} 2 3 4 5\n"
+    text = f"id 1\nflags QR AA\n;QUESTION\n{question.name} IN TXT\n;ANSWER\n{records}{soa}"
+    return dns.message.from_text(text)
+
+
+class Scripted(Exchange):
+    """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
+
+    def __init__(self, context: Context, time: Time, shows: dict[str, float | None]) -> None:
+        super().__init__(context)
+        self.time = time
+        self.shows = shows
+        self.asked: list[tuple[float, str, str]] = []
+        self.pending: list[Reply] = []
+
+    def ask(self, address: Address, question: Question, *, udp: float, tcp: float) -> None:
+        """Note it, and have the reply ready."""
+        self.asked.append((self.time.seconds, address[0], str(question.name)))
+        begin = self.shows[address[0]]
+        if begin is None:
+            self.pending.append(Reply(address, question, None, "did not answer"))
+        else:
+            values = ("new",) if self.time.seconds >= begin else ()
+            self.pending.append(Reply(address, question, answer(question, *values)))
+
+    def receive(self, wait: float) -> list[Reply]:
+        """Return what is ready, or let the time pass."""
+        if not self.pending:
+            self.time.seconds += wait
+        replies, self.pending = self.pending, []
+        return replies
+
+
+def rounds(
+    shows: dict[str, float | None], *, names: Iterable[str] = ("a",), timeout: float = 600
+) -> tuple[Rounds, Scripted, list[Watch]]:
+    """The wait for "new" at each name, at servers that show it at these seconds."""
+    time = Time()
+    context = Context(clock=time)
+    expected = {Question(wire.from_text(f"{name}.example.test"), TXT): frozenset({"new"}) for name in names}
+    watches = [Watch(ZONE, Server(f"ns-{address}", address), expected) for address in shows]
+    exchange = Scripted(context, time, shows)
+    return Rounds(context, exchange, watches, 53, timeout=timeout), exchange, watches
+
+
+def test_the_gap_is_a_fiftieth_of_the_time_waited() -> None:
+    """From 20 ms to 2 s."""
+    assert [gap(elapsed) for elapsed in (0, 0.5, 1, 10, 60, 100, 6000)] == [0.02, 0.02, 0.02, 0.2, 1.2, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("lag", [0.5, 3, 10, 60, 300])
+def test_the_wait_ends_within_a_fiftieth_of_the_lag(lag: float) -> None:
+    """Or 20 ms, or at most 2 s."""
+    wait, exchange, _ = rounds({"1": 0, "2": lag})
+    assert wait.run()
+    assert lag <= exchange.time.seconds <= lag + gap(lag) + 0.001
+    assert sum(address == "1" for _, address, _ in exchange.asked) == 1  # it agreed at once
+
+
+def test_ten_minutes_cost_a_few_hundred_questions() -> None:
+    """Even for a hundred names."""
+    wait, exchange, _ = rounds({"1": 600}, names=[f"n{number}" for number in range(100)], timeout=1200)
+    assert wait.run()
+    assert len(exchange.asked) < 800
+
+
+def test_a_silent_address_is_given_up_after_three_tries_when_the_others_agree() -> None:
+    """Not before: while somebody lags it may come back."""
+    wait, exchange, watches = rounds({"1": 20, "2": None})
+    assert wait.run()
+    assert watches[1].state == "unreachable"
+    assert 20 <= exchange.time.seconds < 20.5
+    wait, exchange, watches = rounds({"1": 0, "2": None})
+    assert wait.run()
+    assert sum(address == "2" for _, address, _ in exchange.asked) == 3
+    assert exchange.time.seconds < 6
+
+
+def test_silence_for_one_of_a_hundred_names_is_not_waited_for_a_hundred_times() -> None:
+    """The rest of the round is left out."""
+    _, exchange, watches = (parts := rounds({"1": 0, "2": None}, names=[f"n{number}" for number in range(100)]))
+    assert parts[0].run()
+    assert sum(address == "2" for _, address, _ in exchange.asked) <= 16 + 2
+    assert watches[1].state == "unreachable"
+
+
+def test_at_the_time_out_only_those_who_answer_are_late() -> None:
+    """A silent one beside them is not what we waited for."""
+    wait, _, watches = rounds({"1": 0, "2": None}, timeout=0.1)
+    assert wait.run()
+    assert watches[1].state == "unreachable"
+    wait, _, watches = rounds({"1": 0, "2": 1000}, timeout=5)
+    assert not wait.run()
+    error = report.timed_out(watches, 5)
+    assert error.message == "After 5 s ns-2 (2) still answers without the new value; the others have it."
+    assert error.evidence["servers"][1] == {
+        "server": "ns-2", "address": "2", "zone": "example.test", "name": "a.example.test",
+        "expected": ["new"], "values": [], "serial": 7,
+    }  # fmt: skip
+
+
+class ScriptedDoh(Doh):
+    """A DNS-over-HTTPS server that answers one thing after the other."""
+
+    def __init__(self, *script: Message | NoDohAnswer) -> None:
+        super().__init__(["https://doh.test/dns-query"], None)
+        self.script = list(script)
+
+    def ask(self, url: str, question: Question) -> Message:
+        """Return or raise the next thing; the last one for ever."""
+        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(said, NoDohAnswer):
+            raise said
+        return said
+
+
+def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
+    """A failure or two in between does not matter."""
+    question = Question(wire.from_text("a.example.test"), TXT)
+    time = Time()
+    doh = ScriptedDoh(answer(question), NoDohAnswer("x"), NoDohAnswer("x"), answer(question, "new"))
+    wait_at_doh(Context(clock=time), doh, {question: frozenset({"new"})}, timeout=60)
+    assert time.seconds == pytest.approx(3)
+
+
+def test_doh_gives_up_at_the_time_out() -> None:
+    """And shows what is missing."""
+    question = Question(wire.from_text("a.example.test"), TXT)
+    doh = ScriptedDoh(answer(question))
+    with pytest.raises(PropagationError, match="still answers without the new value") as caught:
+        wait_at_doh(Context(clock=Time()), doh, {question: frozenset({"new"})}, timeout=60)
+    assert caught.value.evidence["servers"][0]["name"] == "a.example.test"

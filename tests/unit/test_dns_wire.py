@@ -1,0 +1,129 @@
+"""Questions to bytes, bytes to answers; where to ask."""
+
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.context import Context
+from dnsrenew.dns import places, wire
+from dnsrenew.dns.wire import Question
+
+NAME = wire.from_text("_acme-challenge.Example.test")
+TXT = dns.rdatatype.TXT
+
+
+def answered(query: bytes) -> dns.message.Message:
+    """A good answer to the query."""
+    answer = dns.message.make_response(dns.message.from_wire(query))
+    answer.flags |= dns.flags.AA
+    return answer
+
+
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("recurse", [True, False])
+def test_a_question_is_what_dnspython_would_send(*, edns: bool, recurse: bool) -> None:
+    """Byte for byte."""
+    flags = dns.flags.RD if recurse else 0
+    same = dns.message.make_query(NAME, TXT, flags=flags, id=4711, use_edns=0 if edns else -1, payload=1232)
+    assert Question(NAME, TXT, recurse=recurse).to_wire(4711, edns=edns) == same.to_wire()
+
+
+def test_questions_are_equal_whatever_their_case() -> None:
+    """As DNS names are."""
+    assert Question(NAME, TXT) == Question(wire.from_text("_ACME-challenge.example.TEST."), TXT)
+    assert Question(NAME, TXT) != Question(NAME, TXT, recurse=True)
+    assert Question(NAME, TXT) != Question(NAME, dns.rdatatype.SOA)
+
+
+def test_an_answer_belongs_to_its_question_only() -> None:
+    """Same id, same name, same type, and an answer at all."""
+    query = Question(NAME, TXT).to_wire(7)
+    good = answered(query).to_wire()
+    assert wire.belongs(good, query)
+    assert not wire.belongs(query, query)
+    assert not wire.belongs(b"", query)
+    assert not wire.belongs(good, Question(NAME, TXT).to_wire(8))
+    assert not wire.belongs(good, Question(NAME, dns.rdatatype.SOA).to_wire(7))
+    assert not wire.belongs(good, Question(NAME.parent(), TXT).to_wire(7))
+
+
+def test_an_error_may_come_without_the_question() -> None:
+    """From a server that could not read it; a value may not."""
+    query = Question(NAME, TXT).to_wire(7)
+    bare = dns.message.Message(id=7)
+    bare.flags = dns.flags.QR
+    bare.set_rcode(dns.rcode.FORMERR)
+    assert wire.belongs(bare.to_wire(), query)
+    bare.set_rcode(dns.rcode.NOERROR)
+    assert not wire.belongs(bare.to_wire(), query)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_survived(data: bytes) -> None:
+    """Whatever a stranger sends is an answer or nothing."""
+    query = Question(NAME, TXT).to_wire(7)
+    wire.belongs(data, query)
+    wire.parse(query[:2] + b"\x84\x00" + query[4:] + data)
+    if len(data) >= 12:
+        wire.parse(data, whole=False)
+
+
+def test_a_soa_of_another_zone_is_not_ours() -> None:
+    """After a CNAME the SOA is that of the target's zone."""
+    text = (
+        "id 1\nflags QR AA\n;QUESTION\nwww.example.test. IN SOA\n;ANSWER\nwww.example.test. 60 IN CNAME a.cdn.test.\n"
+        ";AUTHORITY\ncdn.test. 60 IN SOA ns. me. 1 2 3 4 5\n"
+    )
+    answer = dns.message.from_text(text)
+    assert wire.soa_owner(answer, wire.from_text("www.example.test")) is None
+    assert wire.soa_owner(answer, wire.from_text("a.cdn.test")) == wire.from_text("cdn.test")
+
+
+def test_a_referral_leads_down_only() -> None:
+    """A server that sends us up, or sideways, is lame."""
+
+    def refers(owner: str) -> object:
+        text = f"id 1\nflags QR\n;QUESTION\nx.sub.example.test. IN CNAME\n;AUTHORITY\n{owner} 60 IN NS ns.test.\n"
+        zone, name = wire.from_text("example.test"), wire.from_text("x.sub.example.test")
+        return wire.referral(dns.message.from_text(text), zone, name)
+
+    assert refers("sub.example.test.") == wire.from_text("sub.example.test")
+    assert refers("example.test.") is None
+    assert refers(".") is None
+    assert refers("other.example.test.") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", ("192.0.2.1", 53)),
+        ("192.0.2.1:5300", ("192.0.2.1", 5300)),
+        ("[::1]:5300", ("::1", 5300)),
+        ("[::1]", ("::1", 53)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("dns.example.test:54", ("dns.example.test", 54)),
+    ],
+)
+def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
+    """IPv6 in brackets when a port follows."""
+    assert places.split_host_port(text) == expected
+
+
+def test_the_system_s_servers_are_read_from_resolv_conf(tmp_path: Path) -> None:
+    """In order; without the file the machine itself is asked, as resolv.conf(5) says."""
+    file = tmp_path / "resolv.conf"
+    file.write_text("# comment\nsearch example.test\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nnameserver\n")
+    assert places.system_servers(file) == ["192.0.2.1", "2001:db8::1"]
+    assert places.system_servers(tmp_path / "none") == ["127.0.0.1"]
+
+
+def test_a_server_given_by_name_is_looked_up() -> None:
+    """By the system; one that has no address is left out."""
+    assert ("127.0.0.1", 5300) in places.recursive_servers(Context(), ["localhost:5300"])
+    assert places.recursive_servers(Context(), ["nobody.invalid"]) == []
