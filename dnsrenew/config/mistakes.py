@@ -11,6 +11,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value stands: ``("certificate", 0, "routes", 1, "dns")``."""
 
 _LONGEST: Final = 60
+_MOST: Final = 12
 _LARGE: Final = 10**18
 _KINDS: Final = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"))
 
@@ -96,9 +97,12 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
 
 
 def one_of(words: Sequence[str]) -> str:
-    """Return the words as an enumeration: ``"a", "b" or "c"``."""
-    shown = [quoted(word) for word in words]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}" if shown else "none"
+    """Return the words as an enumeration: ``"a", "b" or "c"``; of very many only some."""
+    if not words:
+        return "none"
+    shown = [quoted(word) for word in words[:_MOST]]
+    shown += [f"one of {len(words) - _MOST:,} more"] if len(words) > _MOST else []
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
 def shown_key(path: KeyPath) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.config.mistakes import Mistake, nearest, quoted, seen, shown_key
+from dnsrenew.config.mistakes import Mistake, nearest, one_of, quoted, seen, shown_key
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
 
 ROUTES = HOME + '[[certificate]]\ndomains = ["example.test"]\nroutes = [\n  '
@@ -200,6 +200,17 @@ def test_the_nearest_word() -> None:
     assert nearest("RSA-2048", ("rsa2048", "rsa4096")) == "rsa2048"
     assert nearest("zzz", ("rsa2048", "rsa4096")) is None
     assert nearest(3, ("rsa2048",)) is None
+
+
+def test_enumerations() -> None:
+    """Valid words are listed as people do, and of very many only some."""
+    assert [one_of(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "none",
+        '"a"',
+        '"a" or "b"',
+        '"a", "b" or "c"',
+    ]
+    assert one_of(["a"] * 2000).endswith('"a" or one of 1,988 more')
 
 
 def test_the_same_cause_is_told_once(tmp_path: Path) -> None:
