@@ -9,16 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from dnsrenew.ca.account import Accounts, AccountStore
-from dnsrenew.ca.messages import Authorization, Challenge, Malformed, Order, parse_authorization, parse_order
+from dnsrenew.ca.messages import Authorization, Challenge, Order, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
+from dnsrenew.ca.reader import Reader
 from dnsrenew.ca.session import Session
-from dnsrenew.ca.transport import Transport, json_of
+from dnsrenew.ca.transport import Transport
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient, Response
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.model import CA
 
-T = TypeVar("T")
-
-_FEW: Final = 4
-"""From so many requests on they are made at once: below, threads cost more than they bring."""
 _LOOKING: Final = 0.02
 _LOOKING_EACH: Final = 0.0002
 _ISSUING: Final = 0.025
@@ -57,6 +54,7 @@ class CAClient:
         keeper = Accounts(self._transport, accounts, contact=contact, agree_terms=agree_terms, bound=ca.eab is not None)
         self._session = Session(ca.directory, self._transport, keeper)
         self._post = self._session.post
+        self._look = Reader(self._transport, self._session)
 
     # ── the account ─────────────────────────────────────────────────────────────────────
 
@@ -79,14 +77,14 @@ class CAClient:
         url = self._session.open(context).new_order_url
         response = context.call(partial(self._post, context, url, payload, "newOrder", tries=2))
         location = response.headers.get("Location")
-        return self._parse(context, response, partial(parse_order, location and urljoin(response.url, location)))
+        return self._look.parse(context, response, partial(parse_order, location and urljoin(response.url, location)))
 
     def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
         """Return all authorizations of an order, pending or not.
 
         :raises CAError: one could not be had.
         """
-        found = self._read_authorizations(context, order.authorizations)
+        found = self._look.authorizations(context, order.authorizations)
         return tuple(authorization for authorization, _ in found)
 
     def dns01_value(self, challenge: Challenge) -> str:
@@ -112,7 +110,7 @@ class CAClient:
 
         :raises CAError: the CA does not take an answer.
         """
-        self._each(context, [partial(self._answer, context, challenge) for challenge in challenges])
+        self._look.each(context, [partial(self._answer, context, challenge) for challenge in challenges])
 
     def _answer(self, context: Context, challenge: Challenge) -> None:
         try:
@@ -121,7 +119,7 @@ class CAClient:
             if not 400 <= error.evidence.get("status", 0) < 429:
                 raise
             # After a lost answer the CA has it already, and refuses to have it again.
-            authorization, _ = self._read_authorization(context, challenge.authorization_url)
+            authorization, _ = self._look.authorization(context, challenge.authorization_url)
             now = authorization.challenge(challenge.type)
             if authorization.status == "pending" and (now is None or now.status == "pending"):
                 raise
@@ -136,13 +134,16 @@ class CAClient:
         waiting: list[str] = [each.url for each in authorizations]
         try:
             while True:
-                found = self._read_authorizations(context, waiting)
+                found = self._look.authorizations(context, waiting)
                 waiting = [each.url for each, _ in found if each.status != "valid"]
                 if not waiting:
                     break
                 headers = next(response.headers for each, response in found if each.status != "valid")
                 # Either may tell first that it came to nothing.
-                if any(_failed(each) for each, _ in found) or self._order(context, order.url)[0].status == "invalid":
+                if (
+                    any(_failed(each) for each, _ in found)
+                    or self._look.order(context, order.url)[0].status == "invalid"
+                ):
                     raise self._failure(context, order)
                 pace.wait(headers)
         except OutOfTime as late:
@@ -188,14 +189,14 @@ class CAClient:
             pace.wait()
         post = partial(self._post, context, order.finalize, {"csr": _base64url(csr)}, "finalize", tries=1)
         try:
-            return self._parse(context, context.call(post), partial(parse_order, order.url))
+            return self._look.parse(context, context.call(post), partial(parse_order, order.url))
         except CAError as error:
             if error.type == "orderNotReady":
                 return self._until_ready(context, order, pace)
             if error.code not in {"ca-unreachable", "ca-server-error"} or tries >= _FINALIZE_TRIES:
                 raise
             # The CA may have it: a second CSR could be refused, so the order is looked at first.
-            return self._order(context, order.url)[0]
+            return self._look.order(context, order.url)[0]
 
     def _until_ready(self, context: Context, order: Order, pace: Pace) -> Order:
         """Watch the order, and its authorizations too: some CAs leave it pending after one of them failed."""
@@ -203,11 +204,11 @@ class CAClient:
         next_look = context.clock.monotonic() + gap
         waiting = order.authorizations
         while True:
-            order, headers = self._order(context, order.url)
+            order, headers = self._look.order(context, order.url)
             if order.status != "pending":
                 return order
             if context.clock.monotonic() >= next_look:
-                found = [each for each, _ in self._read_authorizations(context, waiting)]
+                found = [each for each, _ in self._look.authorizations(context, waiting)]
                 if any(_failed(each) for each in found):
                     raise self._failure(context, order)
                 waiting = tuple(each.url for each in found if each.status != "valid")
@@ -227,7 +228,7 @@ class CAClient:
                 error = self._transport.problems(context).slow("issue the certificate", self._ca.timeout)
                 error.retry_after = late.after
                 raise error from None
-            order, headers = self._order(context, order.url)
+            order, headers = self._look.order(context, order.url)
         return order
 
     def _download(self, context: Context, order: Order, *, alternates: bool) -> tuple[str, ...]:
@@ -237,7 +238,7 @@ class CAClient:
         first = self._chain(context, order.certificate)
         others: Iterable[str] = _ALTERNATE.findall(first.headers.get("Link", "")) if alternates else ()
         urls = [urljoin(first.url, url) for url in others]
-        rest = self._each(context, [partial(self._chain, context, url) for url in urls])
+        rest = self._look.each(context, [partial(self._chain, context, url) for url in urls])
         return tuple(each.body.decode("ascii", "replace") for each in (first, *rest))
 
     def _chain(self, context: Context, url: str) -> Response:
@@ -246,42 +247,16 @@ class CAClient:
             raise self._transport.problems(context).malformed("there is no certificate in it", response)
         return response
 
-    # ── looking ─────────────────────────────────────────────────────────────────────────
-
-    def _order(self, context: Context, url: str) -> tuple[Order, Any]:
-        response = context.call(partial(self._post, context, url, None, "order"))
-        return self._parse(context, response, partial(parse_order, url)), response.headers
-
-    def _read_authorizations(self, context: Context, urls: Iterable[str]) -> list[tuple[Authorization, Response]]:
-        return self._each(context, [partial(self._read_authorization, context, url) for url in urls])
-
-    def _read_authorization(self, context: Context, url: str) -> tuple[Authorization, Response]:
-        response = self._post(context, url, None, "authorization")
-        return self._parse(context, response, partial(parse_authorization, url)), response
-
-    def _parse(self, context: Context, response: Response, parse: Callable[[Any], T]) -> T:
-        problems = self._transport.problems(context)
-        try:
-            return parse(json_of(problems, response))
-        except Malformed as error:
-            raise problems.malformed(str(error), response) from None
-
-    def _each(self, context: Context, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Make the calls, at once where it pays."""
-        if len(calls) < _FEW:
-            return context.call(lambda: [call() for call in calls])
-        return [task.result() for task in context.call_all(calls, self._transport.width)]
-
     # ── what went wrong ─────────────────────────────────────────────────────────────────
 
     def _failure(self, context: Context, order: Order) -> CAError:
         """Return the error that names every failed name: the others are watched to their end, for some seconds."""
-        order = self._order(context, order.url)[0]
+        order = self._look.order(context, order.url)[0]
         pace = Pace(context, _LAST_LOOKS)
         settled: list[Authorization] = []
         urls = order.authorizations
         while True:
-            found = [each for each, _ in self._read_authorizations(context, urls)]
+            found = [each for each, _ in self._look.authorizations(context, urls)]
             open_ones = [each for each in found if each.status == "pending"]
             settled += [each for each in found if each.status != "pending"]
             if all(each.problem is not None for each in open_ones):

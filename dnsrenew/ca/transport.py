@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from josepy.jwa import ES256
 from dnsrenew.ca.problems import Problems
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.retry import Transient, resend
+from dnsrenew.secrets import HIDDEN
 
 if TYPE_CHECKING:
     from josepy.jwk import JWKEC
@@ -130,7 +131,7 @@ class Transport:
             if not _is_bad_nonce(response):
                 if fresh:
                     self._nonces.append(fresh)
-                return self._accepted(context, response, stage, tries)
+                return self._accepted(context, response, stage, tries, sent=(nonce, body))
             nonce = fresh or self._new_nonce(context)
         raise self.problems(context).error(
             "ca-error",
@@ -140,11 +141,22 @@ class Transport:
             stage=stage,
         )
 
-    def _accepted(self, context: Context, response: Response, stage: str, tries: int | None = None) -> Response:
+    def _accepted(
+        self,
+        context: Context,
+        response: Response,
+        stage: str,
+        tries: int | None = None,
+        *,
+        sent: tuple[str, bytes] | None = None,
+    ) -> Response:
         if response.status < 400:
             return response
         after = retry_after(response.headers, context.clock.now())
-        error = self.problems(context).refused(response, stage, after)
+        problems = self.problems(context)
+        if sent is not None:  # what we signed is nobody's business, though the CA may quote it
+            problems = Problems(self._name, partial(_without, context.redactor.redact, sent))
+        error = problems.refused(response, stage, after)
         if response.status == 503 or (response.status >= 500 and tries is None):
             raise Transient(error, after=after)
         raise error
@@ -184,16 +196,12 @@ class Transport:
         return nonce
 
 
-def json_of(problems: Problems, response: Response) -> Any:
-    """Return an answer's JSON.
-
-    :raises CAError: ``ca-malformed-answer``, when it is none.
-    """
-    try:
-        return response.json()
-    except ValueError:
-        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-        raise problems.malformed(f"it is not JSON but {kind}", response) from None
+def _without(redact: Callable[[str], str], sent: tuple[str, bytes], text: str) -> str:
+    """Return a text of the CA's without secrets, and without the nonce and the parts of the JWS that we sent."""
+    nonce, body = sent
+    for part in (nonce, *json.loads(body).values()):
+        text = text.replace(part, HIDDEN) if part else text
+    return redact(text)
 
 
 def _nonce(response: Response) -> str | None:

@@ -1,5 +1,6 @@
 """The order loop against a real Pebble, through a proxy that counts and misbehaves."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -252,6 +253,23 @@ def test_all_nonces_refused_ends_with_an_error(run_pebble: Callable[..., Box]) -
     sent = box.proxy.of_kind("newAccount")
     assert len(sent) == 26
     assert not any(exchange.request.header["nonce"] in str(error.to_dict()) for exchange in sent)
+
+
+def test_what_was_signed_is_not_quoted(box: Box) -> None:
+    """A CA that repeats the nonce and the signature in its words: neither reaches a message."""
+
+    def quote(request: Request) -> Response | None:
+        if request.kind != "newOrder":
+            return None
+        words = f"bad request {request.body.decode()} with {request.header['nonce']}"
+        return Response.problem(400, "malformed", words)
+
+    box.proxy.on_request = quote
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
+    (sent,) = box.proxy.of_kind("newOrder")
+    for secret in (sent.request.header["nonce"], *json.loads(sent.request.body).values()):
+        assert secret not in str(error.to_dict())
+    assert error.message.startswith("The CA lab refused the order: bad request")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,320 @@
+"""One HTTP client against servers that answer, dawdle, lie and hang up."""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.errors import ConfigError
+from dnsrenew.http import HttpClient, HttpFailure, retry_after
+from tests.lab import LabCA
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+QUICK = (2.0, 0.3)
+
+
+class Server:
+    """Serves each connection with the next script: a function of the socket."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.requests: list[bytes] = []
+
+    def will(self, *scripts: Callable[[socket.socket], None]) -> None:
+        """Serve the next connections."""
+
+        def run() -> None:
+            for script in scripts:
+                connection, _ = self._listener.accept()
+                with connection:
+                    try:
+                        script(connection)
+                    except OSError:
+                        pass  # the client went away, as it should
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def read(self, connection: socket.socket) -> None:
+        """Read a request's head, and what came with it."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        while length and len(body) < int(length[1]):
+            body += connection.recv(65536)
+            data = head + b"\r\n\r\n" + body
+        self.requests.append(data)
+
+    def answers(self, *answers: bytes) -> Callable[[socket.socket], None]:
+        """Return a script that answers so many requests on one connection."""
+
+        def script(connection: socket.socket) -> None:
+            for answer in answers:
+                self.read(connection)
+                connection.sendall(answer)
+
+        return script
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()
+
+
+def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """Return an answer with a body."""
+    head = "".join(f"{header}\r\n" for header in headers)
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Return a server that has no script yet."""
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> HttpClient:
+    """Return a client that knows no proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return HttpClient(headers={"X-Test": "1"})
+
+
+def fails(call: Callable[[], object]) -> HttpFailure:
+    """Return the failure of a request; it carries no foreign exception along."""
+    with pytest.raises(HttpFailure) as caught:
+        call()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    return caught.value
+
+
+def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
+    """Two requests, one connection; headers are found in any case, and ours were sent."""
+    server.will(server.answers(ok(b'{"a": 1}', "Replay-Nonce: x"), ok(b"no", status="404 Not Found")))
+    first, second = client.request("GET", server.url), client.request("POST", server.url, json={"b": 2})
+    assert (first.status, first.json(), first.headers["replay-nonce"]) == (200, {"a": 1}, "x")
+    assert (second.status, second.body) == (404, b"no")
+    with pytest.raises(ValueError, match="Expecting"):
+        second.json()
+    assert b"User-Agent: dnsrenew/" in server.requests[0]
+    assert b"X-Test: 1" in server.requests[0]
+    assert server.requests[1].endswith(b'{"b": 2}')
+
+
+def test_no_cookie_is_kept(client: HttpClient, server: Server) -> None:
+    """Nothing a server sets comes back with the next request."""
+    server.will(server.answers(ok(b"", "Set-Cookie: a=b"), ok(b"")))
+    client.request("GET", server.url)
+    client.request("GET", server.url, params={"q": "ü"}, auth=("user", "pw"))
+    assert b"Cookie" not in server.requests[1]
+    assert b"GET /?q=%C3%BC " in server.requests[1]
+    assert b"Authorization: Basic dXNlcjpwdw==" in server.requests[1]
+
+
+@pytest.mark.parametrize("where", ["status", "headers", "body"])
+def test_a_drip_is_a_time_out(client: HttpClient, server: Server, where: str) -> None:
+    """A byte now and then does not keep a request alive: the whole answer has one deadline."""
+    sent = {"status": b"", "headers": b"HTTP/1.1 200 OK\r\n", "body": ok(b"x" * 99)[:-99]}[where]
+
+    def drip(connection: socket.socket) -> None:
+        server.read(connection)
+        connection.sendall(sent)
+        for _ in range(60):
+            connection.sendall(b"H")
+            time.sleep(0.05)  # the server's own slowness
+
+    server.will(drip)
+    started = time.monotonic()
+    failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
+    assert (failure.kind, failure.detail) == ("timeout", "no whole answer came within 0.3 s")
+    assert time.monotonic() - started < 2
+
+
+def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Server) -> None:
+    """The deadline of one answer is not that of the next on the same connection."""
+
+    def slow(connection: socket.socket) -> None:
+        for _ in range(3):
+            server.read(connection)
+            time.sleep(0.2)  # the server's own slowness
+            connection.sendall(ok(b"x"))
+
+    server.will(slow)
+    for _ in range(3):
+        assert client.request("GET", server.url, timeout=QUICK).body == b"x"
+
+
+@pytest.mark.parametrize("answer", [b"", ok(b"abc")[:-1], b"garbage\r\n\r\n"])
+def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes) -> None:
+    """Nothing, half a body, or what is no HTTP."""
+    server.will(server.answers(answer))
+    assert fails(lambda: client.request("GET", server.url, timeout=QUICK)).kind == "reset"
+
+
+@pytest.mark.parametrize("form", ["length", "chunks", "end"])
+def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -> None:
+    """However it is framed; one of just the limit is taken."""
+
+    def answer(body: bytes) -> bytes:
+        if form == "length":
+            return ok(body)
+        if form == "end":
+            return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body
+        return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+    server.will(server.answers(answer(b"x" * 1000)), server.answers(answer(b"x" * 1001)))
+    assert len(client.request("GET", server.url, max_bytes=1000, headers={"Connection": "close"}).body) == 1000
+    again = HttpClient()
+    assert fails(lambda: again.request("GET", server.url, max_bytes=1000)).kind == "too-large"
+
+
+def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpClient, server: Server) -> None:
+    """A GET may follow, five times; a POST never; the failure names the host."""
+    away = ok(b"", "Location: /next", status="302 Found")
+    server.will(server.answers(away, ok(b"here")))
+    response = client.request("GET", server.url, redirects=True)
+    assert (response.body, response.url) == (b"here", f"{server.url}next")
+    for method, redirects in (("GET", False), ("POST", True)):
+        server.will(server.answers(away))
+        fresh = HttpClient()
+        failure = fails(lambda m=method, r=redirects, c=fresh: c.request(m, server.url, redirects=r))  # type: ignore[misc]  # bound at once
+        assert (failure.kind, failure.detail) == ("redirect", "it redirects to 127.0.0.1, which is not followed")
+    server.will(server.answers(*[away] * 9))
+    assert fails(lambda: HttpClient().request("GET", server.url, redirects=True)).kind == "redirect"
+
+
+def test_credentials_stay_with_their_host(client: HttpClient, server: Server) -> None:
+    """A redirect to another host takes no Authorization along."""
+    other = Server()
+    server.will(server.answers(ok(b"", f"Location: {other.url}", status="307 Temporary Redirect")))
+    other.will(other.answers(ok(b"")))
+    client.request("GET", server.url, headers={"Authorization": "Bearer x"}, redirects=True)
+    assert b"Authorization" in server.requests[0]
+    assert b"Authorization" not in other.requests[0]
+    other.close()
+
+
+def test_where_there_is_nobody(client: HttpClient, server: Server) -> None:
+    """Refused, unknown, and no address at all are told apart."""
+    server.close()
+    assert fails(lambda: client.request("GET", server.url)).detail == "no connection can be made (Connection refused)"
+    assert fails(lambda: client.request("GET", "https://nobody.invalid/")).kind == "dns"
+    for url in ("nonsense", "ftp://127.0.0.1/", "http://[::", "http://"):
+        assert fails(lambda u=url: client.request("GET", u)).detail == "its address is not a URL that can be used"  # type: ignore[misc]  # bound at once
+
+
+def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server) -> None:
+    """A token in the query, as DuckDNS wants it, is in no text."""
+    server.will(server.answers(b""))
+    failure = fails(lambda: client.request("GET", server.url, params={"token": "canary"}))
+    assert "canary" not in repr(failure)
+
+
+def test_only_the_given_roots_are_trusted(tmp_path: Path) -> None:
+    """The system's roots do not count where roots are given, and ours do not where none are."""
+    ours, theirs = LabCA(tmp_path / "ours"), LabCA(tmp_path / "theirs")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+
+        def serve() -> None:
+            for _ in range(3):
+                connection, _ = listener.accept()
+                try:
+                    with ours.server_context().wrap_socket(connection, server_side=True) as secure:
+                        secure.recv(65536)
+                        secure.sendall(ok(b"hello"))
+                except OSError:
+                    pass  # a client that does not trust us
+
+        threading.Thread(target=serve, daemon=True).start()
+        assert HttpClient(trust=ours.trust_pem).request("GET", url).body == b"hello"
+        for client in (HttpClient(trust=theirs.trust_pem), HttpClient()):
+            failure = fails(lambda c=client: c.request("GET", url))  # type: ignore[misc]  # bound at once
+            assert (failure.kind, failure.untrusted) == ("tls", True)
+            assert failure.detail.startswith("its certificate is not trusted (")
+
+
+def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
+    """A plain server behind an https address is not called untrusted."""
+    server.will(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    failure = fails(lambda: client.request("GET", server.url.replace("http:", "https:")))
+    assert (failure.kind, failure.untrusted) == ("tls", False)
+
+
+@pytest.mark.parametrize("content", [None, "", "junk"])
+def test_roots_that_are_none_are_a_config_error(tmp_path: Path, content: str | None) -> None:
+    """No file, an empty one, and one with something else in it."""
+    path = tmp_path / "roots.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        HttpClient(trust=path)
+    assert caught.value.code == "trust-unreadable"
+    assert str(path) in caught.value.message
+
+
+def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP_PROXY and NO_PROXY as everywhere; a dead proxy is told as one, without its password."""
+    proxy = Server()
+    monkeypatch.setenv("http_proxy", f"http://user:canary@127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    client = HttpClient()
+    proxy.will(proxy.answers(ok(b"proxied")))
+    assert client.request("GET", "http://far.example.test/x").body == b"proxied"
+    assert proxy.requests[0].startswith(b"GET http://far.example.test/x ")
+    server.will(server.answers(ok(b"direct")))
+    assert client.request("GET", server.url).body == b"direct"
+    client.close()
+    proxy.close()
+    failure = fails(lambda: HttpClient().request("GET", "http://far.example.test/"))
+    assert failure.kind == "proxy"
+    assert "canary" not in repr(failure)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Wed, 25 Nov 2026 12:02:00 GMT", 120.0),
+        ("Wed, 25 Nov 2026 13:02:00 +0100", 120.0),
+        ("Wed, 25 Nov 2026 12:02:00 -0000", 120.0),
+        ("Wed, 25 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+        ("1e9", None),
+        ("9" * 30, None),
+        ("Wed, 99 Nov 2026 12:02:00 GMT", None),
+    ],
+)
+def test_retry_after_in_both_forms(text: str, seconds: float | None) -> None:
+    """Seconds, or a date of any zone; what is neither is nothing."""
+    assert retry_after({"Retry-After": text}, NOW) == seconds
+
+
+def test_no_retry_after_is_none() -> None:
+    """Absent is nothing."""
+    assert retry_after({}, NOW) is None
+
+
+def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Server) -> None:
+    """A parser that gives up is no crash."""
+    server.will(server.answers(ok(b"[" * 200_000)))
+    response = client.request("GET", server.url)
+    with pytest.raises((ValueError, json.JSONDecodeError)):
+        response.json()
