@@ -17,12 +17,11 @@ from typing import Final, TypeVar
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import trouble
+from dnsrenew.store.trouble import ASIDE
 
 T = TypeVar("T")
 Before = Callable[[str, str], None]
 
-ASIDE: Final = ".tmp-"
-"""What names of unfinished files and folders begin with."""
 FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 PUBLIC: Final = 0o644
@@ -121,7 +120,14 @@ class Disk:
 
         :param sync: False where a power cut may leave it damaged, because it can be found again elsewhere.
         """
-        aside = self._aside(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
+        self.put(self.prepare(path, data, mode, sync=sync), path)
+
+    def prepare(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> str:
+        """Write aside what :meth:`put` will put in the place of ``path``, and return where."""
+        return self._aside(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
+
+    def put(self, aside: str, path: str) -> None:
+        """Put something that was prepared in its place, in one step; it needs no space any more."""
         try:
             self.do("rename", path, lambda: os.replace(aside, path))
         except BaseException:
@@ -144,7 +150,11 @@ class Disk:
             os.close(handle)
             self.discard(path)
             raise
-        self.do("close", path, lambda: os.close(handle))
+        try:
+            self.do("close", path, lambda: os.close(handle))  # where NFS tells that the disk is full
+        except BaseException:
+            self.discard(path)
+            raise
 
     def new_folder(self, folder: str) -> str:
         """Make a folder aside within ``folder`` and return its path."""
@@ -154,12 +164,10 @@ class Disk:
 
     def point(self, link: str, target: str) -> None:
         """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
-        aside = self._aside(os.path.dirname(link), lambda p: self.do("symlink", p, lambda: os.symlink(target, p)))
-        try:
-            self.do("rename", link, lambda: os.replace(aside, link))
-        except BaseException:
-            self.discard(aside)
-            raise
+        self.put(
+            self._aside(os.path.dirname(link), lambda path: self.do("symlink", path, lambda: os.symlink(target, path))),
+            link,
+        )
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder within one file system."""

@@ -230,9 +230,7 @@ class Store:
         :raises StoreError: it cannot be written; nothing has changed.
         """
         self._folders.make_certificate(name)
-        state = self.read_state(name)
-        above = max(state.version or 0, state.switching or 0)
-        return self._versions(name).add(fullchain_pem, key_pem, meta, above=above)
+        return self._versions(name).add(fullchain_pem, key_pem, meta, self.read_state(name))
 
     def activate(self, name: str, number: int, meta: Meta) -> State:
         """Put a version into force: ``current``, then state.json; then remove versions that are too old.
@@ -242,12 +240,28 @@ class Store:
         state = self.read_state(name)
         if self._windows:
             self.write_state(name, replace(state, switching=number))
-        state = self._point_current(name, number, state.renewed(number, meta))
-        self.write_state(name, state)
+        state = self._put_into_force(name, number, state.renewed(number, meta))
         self._versions(name).prune(number)
         return state
 
-    def _point_current(self, name: str, number: int, state: State) -> State:
+    def _put_into_force(self, name: str, number: int, state: State) -> State:
+        """Move ``current``, then state.json, which lies ready before: a disk that is full is full before both."""
+        path = self._layout.state(name)
+        self._disk.sweep(os.path.dirname(path))
+        ready = self._disk.prepare(path, state.to_json(), PRIVATE)
+        try:
+            if not self._point_current(name, number):
+                self._disk.discard(ready)
+                state = replace(state, switching=number)
+                ready = self._disk.prepare(path, state.to_json(), PRIVATE)
+        except BaseException:
+            self._disk.discard(ready)
+            raise
+        self._disk.put(ready, path)
+        self._disk.sync_folder(os.path.dirname(path))
+        return replace(state, notices=self._notices.get(name, ()))
+
+    def _point_current(self, name: str, number: int) -> bool:
         try:
             aside = self._versions(name).point_current(number)
         except StoreError as error:
@@ -255,10 +269,10 @@ class Store:
                 raise
             # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
             self._say(name, _current_behind(self.current(name), error))
-            return replace(state, switching=number, notices=self._notices[name])
+            return False
         if aside is not None:
             self._say(name, _foreign_current(self.current(name), aside))
-        return replace(state, notices=self._notices.get(name, ()))
+        return True
 
     def mend(self, name: str, state: State, context: Context) -> None:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
@@ -292,7 +306,7 @@ class Store:
             if meta is None:
                 return
             state = state.renewed(number, meta)
-        self.write_state(name, self._point_current(name, number, replace(state, switching=None)))
+        self._put_into_force(name, number, replace(state, switching=None, rebuilt=False))
 
     # ── small things ────────────────────────────────────────────────────────────────────
 

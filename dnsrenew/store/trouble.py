@@ -9,6 +9,9 @@ from typing import Final
 
 from dnsrenew.errors import StoreError
 
+ASIDE: Final = ".tmp-"
+"""What names of unfinished files and folders begin with."""
+
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _DENIED: Final = {errno.EACCES, errno.EPERM}
 _NOT_A_FOLDER: Final = {errno.ENOTDIR, errno.EEXIST}
@@ -21,6 +24,8 @@ def translate(error: OSError, path: str, operation: str) -> StoreError:
     :param path: what was worked on.
     :param operation: what was done to it, as :class:`~dnsrenew.store.disk.Disk` calls it.
     """
+    if os.path.basename(path).startswith(ASIDE):  # a name that nobody will find there
+        path = os.path.dirname(path)
     code, message, fix = _explain(error, path, operation)
     kind = errno.errorcode.get(error.errno or 0, type(error).__name__)
     evidence = {"path": path, "operation": operation, "errno": kind, "cause": f"{type(error).__name__}: {_said(error)}"}
@@ -33,7 +38,7 @@ def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
         return (
             "store-full",
             f"{path} cannot be written: {_said(error)}.",
-            f"Free some space (or inodes, or quota) on the disk that holds {os.path.dirname(path)}.",
+            f"Free some space (or inodes, or quota) on the disk that holds {_existing(path)}.",
         )
     if number == errno.EROFS:
         return (
@@ -59,11 +64,7 @@ def _strange(error: OSError, path: str) -> tuple[str, str, str]:
     if number in _LINK:
         return symlink(path)
     if number == errno.ENOENT:
-        return (
-            "store-vanished",
-            f"{path} is gone, or the folder it should be in.",
-            "Leave the store alone while dnsrenew runs, and run it again.",
-        )
+        return vanished(path)
     if number == errno.EIO:
         return (
             "store-io-error",
@@ -83,6 +84,15 @@ def not_a_folder(path: str) -> tuple[str, str, str]:
         "store-not-a-folder",
         f"{path} should be a folder, and is a file.",
         f"Move the file {path} out of the way, or set `store` to another folder.",
+    )
+
+
+def vanished(path: str) -> tuple[str, str, str]:
+    """Return code, message and fix for something that was there a moment ago."""
+    return (
+        "store-vanished",
+        f"{path} is gone, or the folder it should be in.",
+        "Leave the store alone while dnsrenew runs, and run it again.",
     )
 
 

@@ -10,10 +10,11 @@ import os
 from typing import Final
 
 from dnsrenew.errors import StoreError
+from dnsrenew.store import trouble
 from dnsrenew.store.disk import PRIVATE, PUBLIC, Disk
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import FILES, META
-from dnsrenew.store.state import Meta
+from dnsrenew.store.state import Meta, State
 
 KEEP: Final = 3
 """How many versions are kept, the one in force among them."""
@@ -56,10 +57,12 @@ class Versions:
 
     # ── a new version ───────────────────────────────────────────────────────────────────
 
-    def add(self, fullchain_pem: str, key_pem: bytes, meta: Meta, *, above: int) -> int:
-        """Write a version, durably, and return its number: above all that stand, and above ``above``."""
+    def add(self, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
+        """Write a version, durably, and return its number: above all that stand and that the state remembers."""
         self._disk.sweep(self._folder)
         self._disk.sweep(self._versions)
+        self.prune(state.version)  # on a disk that is nearly full, failed runs must not pile up
+        above = max(state.version or 0, state.switching or 0)
         from dnsrenew import x509  # slow to load; whoever has a new certificate has loaded it
 
         leaf, chain = x509.split_chain(fullchain_pem)
@@ -111,7 +114,7 @@ class Versions:
             key=x509.key_kind(key) or "",
         )
 
-    def prune(self, in_force: int) -> None:
+    def prune(self, in_force: int | None) -> None:
         """Remove all versions but the newest :data:`KEEP` and the one in force; close what stood open.
 
         What cannot be removed stays until the next time: it must not fail a renewal that is done.
@@ -165,8 +168,11 @@ class Versions:
         self._disk.folder(self._current)
         self._disk.sweep(self._current)
         for name, mode in _MODES.items():
-            data = self._disk.read(os.path.join(self.path(number), name)) or b""
-            self._disk.write(os.path.join(self._current, name), data, mode)
+            source = os.path.join(self.path(number), name)
+            data = self._disk.read(source)
+            if data is None and name != META:
+                raise trouble.raised(trouble.vanished(source), path=source, errno="ENOENT")
+            self._disk.write(os.path.join(self._current, name), data or b"", mode)
         self._disk.sync_folder(self._current)
 
 

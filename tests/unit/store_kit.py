@@ -66,6 +66,7 @@ class Counting:
         self.seen: list[tuple[str, str]] = []
 
     def __call__(self, operation: str, path: str) -> None:
+        """Note one."""
         self.seen.append((operation, path))
 
 
@@ -77,6 +78,7 @@ class Killing(Counting):
         self.at = at
 
     def __call__(self, operation: str, path: str) -> None:
+        """Die, when it is time."""
         super().__call__(operation, path)
         if len(self.seen) > self.at:
             raise Killed
@@ -92,6 +94,7 @@ class Failing(Counting):
         self.for_good = for_good
 
     def __call__(self, operation: str, path: str) -> None:
+        """Refuse, when it is time."""
         super().__call__(operation, path)
         place = len(self.seen) - 1
         harmless = self.number == errno.ENOSPC and operation in {"read", "list", "stat", "unlink", "rmdir", "close"}

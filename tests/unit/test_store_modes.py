@@ -18,6 +18,7 @@ PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
+    """Another umask for a while."""
     old = os.umask(mask)
     try:
         yield
@@ -26,6 +27,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def assert_private(root: Path) -> None:
+    """Every folder 0700, every file as private as it has to be."""
     for path in (root, *root.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
         if path.is_symlink():

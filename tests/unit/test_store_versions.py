@@ -27,6 +27,7 @@ both = pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies
 
 
 def versions(root: Path) -> list[str]:
+    """What stands in the folder of versions."""
     return sorted(os.listdir(root / "certificates/home/versions"))
 
 
@@ -66,8 +67,9 @@ def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
 def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool) -> None:
     """The fifth renewal leaves 3, 4 and 5, and `current` is the fifth."""
     store = Store(tmp_path, windows=windows)
-    for serial in range(1, 6):
-        state = keep(store, serial)
+    for serial in range(1, 5):
+        keep(store, serial)
+    state = keep(store, 5)
     assert versions(tmp_path) == ["3", "4", "5"]
     assert state.version == 5
     assert assert_current_whole(tmp_path, {5}) == 5

@@ -1,0 +1,400 @@
+"""A kill, a full disk, a lost right, a failing disk at every single operation: the old certificate stays, whole."""
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.store import Disk, Store
+from tests.unit.store_kit import (
+    Counting,
+    Failing,
+    Killed,
+    Killing,
+    assert_current_whole,
+    assert_whole,
+    first_issuance,
+    keep,
+    leftovers,
+    operations,
+)
+
+both = pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
+
+CODES = {
+    errno.ENOSPC: {"store-full"},
+    errno.EACCES: {"store-not-writable", "store-unreadable", "store-not-private"},
+    errno.EROFS: {"store-read-only"},
+    errno.EIO: {"store-io-error"},
+    errno.ENOENT: {"store-vanished"},
+}
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory: simulated faults lose nothing that a disk would save, and there are thousands of runs."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
+        yield Path(path)
+
+
+def renewal(root: Path, disk: Disk, *, windows: bool) -> None:
+    """The second certificate is stored."""
+    keep(Store(root, disk=disk, windows=windows), 2)
+
+
+def refusal(work: Callable[[], object]) -> StoreError | None:
+    """What some work was refused with, if it was."""
+    try:
+        work()
+    except StoreError as error:
+        return error
+    return None
+
+
+def assert_recovers(root: Path, serials: set[int], *, windows: bool) -> None:
+    """The next run finds a whole certificate, mends `current`, renews, and leaves nothing unfinished."""
+    store = Store(root, windows=windows)
+    state = assert_whole(store, serials)
+    if not windows:
+        assert_current_whole(root, serials)
+    store.mend("home", state, Context())
+    stands = int(assert_whole(store, serials).serial, 16)
+    assert assert_current_whole(root, serials) == stands
+    keep(store, 3)
+    assert_whole(store, {3})
+    assert assert_current_whole(root, {3}) == 3
+    assert leftovers(root / "certificates") == []
+
+
+@both
+def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
+    """Dead before any operation: the old or the new certificate is in force, whole, and the next run works."""
+    keep(Store(quick / "count", windows=windows), 1)
+    count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
+    assert count > 50
+    for at in range(count):
+        root = quick / str(at)
+        keep(Store(root, windows=windows), 1)
+        with pytest.raises(Killed):
+            renewal(root, Disk(Killing(at)), windows=windows)
+        assert_recovers(root, {1, 2}, windows=windows)
+
+
+@both
+def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> None:
+    """Dead before any operation of the very first run: the second one works, and nothing half is handed out."""
+    count = len(operations(first_issuance, quick / "count", windows=windows))
+    for at in range(count):
+        root = quick / str(at)
+        with pytest.raises(Killed):
+            first_issuance(Store(root, disk=Disk(Killing(at)), windows=windows))
+        store = Store(root, windows=windows)
+        state = store.read_state("home")
+        if state.version is not None:
+            assert_whole(store, {1})
+        store.mend("home", state, Context())
+        first_issuance(store, 2)
+        assert_whole(store, {2})
+        assert assert_current_whole(root, {2}) == 2
+        # A probe's leftover in the store's own folder is young: another run might be writing it.
+        assert leftovers(root / "certificates") == []
+
+
+@both
+@pytest.mark.parametrize(
+    ("number", "for_good"),
+    [*((number, False) for number in CODES), (errno.ENOSPC, True), (errno.EROFS, True)],
+    ids=lambda value: errno.errorcode[value] if value > 1 else "for-good" if value else "once",
+)
+def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool, windows: bool) -> None:
+    """Each operation refused, once or from then on: a typed error or success, and a whole certificate in force."""
+    keep(Store(quick / "count", windows=windows), 1)
+    count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
+    for at in range(count):
+        root = quick / str(at)
+        keep(Store(root, windows=windows), 1)
+        error = refusal(partial(renewal, root, Disk(Failing(at, number, for_good=for_good)), windows=windows))
+        if error is not None:
+            assert error.code in CODES[number]
+            assert error.fix
+            assert error.evidence["path"].startswith(str(root))
+        assert_whole(Store(root, windows=windows), {2} if error is None else {1, 2})
+        assert_recovers(root, {1, 2}, windows=windows)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EDQUOT, "store-full"),
+        (errno.EFBIG, "store-full"),
+        (errno.EPERM, "store-not-writable"),
+        (errno.ELOOP, "store-symlink"),
+        (errno.EISDIR, "store-not-a-file"),
+        (errno.ENOLCK, "store-failed"),
+        (errno.EINVAL, "store-failed"),
+        (9999, "store-failed"),
+    ],
+)
+def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
+    """Whatever the operating system says: code, message, fix, evidence with the cause, and no chained exception."""
+    disk = Disk(Failing(1, number))
+    with pytest.raises(StoreError) as caught:
+        disk.write(str(tmp_path / "file"), b"", 0o600)
+    error = caught.value
+    assert error.code == code
+    assert error.message.endswith(".")
+    assert error.fix
+    assert {"path", "operation", "errno", "cause"} <= error.evidence.keys()
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> None:
+    """A process that lives on takes its own half-written files away."""
+    keep(Store(quick / "count"), 1)
+    count = len(operations(lambda store: keep(store, 2), quick / "count", windows=False))
+    for at in range(count):
+        root = quick / str(at)
+        keep(Store(root), 1)
+        failing = Failing(at, number)
+        error = refusal(partial(renewal, root, Disk(failing), windows=False))
+        taking_away = failing.seen[at][0] in {"unlink", "rmdir", "stat", "list"}
+        assert error is None or taking_away or leftovers(root) == [], failing.seen[at]
+
+
+def test_sigkill_anywhere(tmp_path: Path) -> None:
+    """The same with real processes and a real SIGKILL before each operation of a renewal."""
+    program = """if True:
+        import os, signal, sys
+        from pathlib import Path
+        from dnsrenew.store import Disk, Store
+        from tests.unit.store_kit import Killing, issue, keep, operations
+        class Dying(Killing):
+            def __call__(self, operation, path):
+                self.seen.append(path)
+                if len(self.seen) > self.at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        root = Path(sys.argv[1])
+        for serial in (1, 2, 3):
+            issue(serial)
+        keep(Store(root / "count"), 1)
+        killed = 0
+        for at in range(len(operations(lambda store: keep(store, 2), root / "count", windows=False))):
+            keep(Store(root / str(at)), 1)
+            pid = os.fork()
+            if not pid:
+                keep(Store(root / str(at), disk=Disk(Dying(at))), 2)
+                os._exit(0)
+            killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+            from tests.unit.test_store_faults import assert_recovers
+            assert_recovers(root / str(at), {1, 2}, windows=False)
+        print("killed", killed, "of", at + 1)
+    """
+    done = run(program, str(tmp_path))
+    words = done.split()
+    assert words[1] == words[3]
+    assert int(words[1]) > 50
+
+
+def run(program: str, *arguments: str, wrap: tuple[str, ...] = ()) -> str:
+    """Run a program of ours in a process of its own and return what it printed."""
+    done = subprocess.run(
+        [*wrap, sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ── real ones ───────────────────────────────────────────────────────────────────────────
+
+FILLS_UP = """if True:
+    import os, subprocess, sys
+    from pathlib import Path
+    from dnsrenew.errors import StoreError
+    from dnsrenew.store import Store
+    from tests.unit.store_kit import assert_current_whole, assert_whole, keep
+    root = Path(sys.argv[1])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", root], check=True)
+    store = Store(root / "state")
+    keep(store, 1)
+    filler = os.open(root / "filler", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+    def attempt():
+        try:
+            keep(store, 2)
+            return "kept"
+        except StoreError as error:
+            assert_whole(store, {1})
+            assert_current_whole(root / "state", {1})
+            return error.code
+
+    try:
+        while True:
+            os.write(filler, bytes(4096))
+    except OSError:
+        pass
+    print(attempt())
+    store.prove_writable = lambda name=None: None  # past the proof, page by page: full at another write each time
+    codes = []
+    while codes[-1:] != ["kept"]:
+        os.ftruncate(filler, os.fstat(filler).st_size - 4096)
+        codes.append(attempt())
+    print(*codes)
+    os.ftruncate(filler, 0)
+    os.close(filler)
+    store = Store(root / "state")
+    keep(store, 3)
+    subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+    for work in (store.prove_writable, lambda: store.prove_writable("home"), lambda: keep(store, 4)):
+        try:
+            work()
+        except StoreError as error:
+            print(error.code)
+    assert_whole(store, {3})
+    assert_current_whole(root / "state", {3})
+"""
+
+
+def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> None:
+    """On a small tmpfs: full before the proof, full at each write after it, then read-only."""
+    own = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
+    full, codes, *read_only = run(FILLS_UP, str(tmp_path), wrap=own).splitlines()
+    assert full == "store-full"
+    *failed, last = codes.split()
+    assert len(failed) >= 5
+    assert set(failed) == {"store-full"}
+    assert last == "kept"
+    assert read_only == ["store-read-only"] * 3
+
+
+TRIES = """if True:
+    import fcntl, hashlib, os, pwd, sys  # all of them now: nobody may not be allowed to read the interpreter's folder
+    from pathlib import Path
+    from dnsrenew.context import Context
+    from dnsrenew.errors import StoreError
+    from dnsrenew.store import Store
+    store = Store(sys.argv[1])
+    if os.geteuid() == 0:  # who may write everywhere
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    for work in (
+        lambda: store.prove_writable("home"),
+        lambda: store.lock("home", context=Context()).__enter__(),
+        lambda: store.note_failure("home", "code", "message", Context().clock.now()),
+        lambda: store.read_state("home"),
+    ):
+        try:
+            work()
+            print("-")
+        except StoreError as error:
+            print(error.code, "|", error.message, error.fix)
+"""
+
+
+@pytest.fixture
+def open_path(tmp_path: Path) -> Path:
+    """A folder that everybody may pass through, also above it."""
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.geteuid() and path != Path("/"):
+            path.chmod(path.stat().st_mode | 0o055)
+    return tmp_path
+
+
+def test_a_store_of_somebody_else(open_path: Path) -> None:
+    """Without the right to write, or even to read, each door says whose folder it is and what to do."""
+    keep(Store(open_path / "state"), 1)
+    (open_path / "state").chmod(0o500)
+    writes = run(TRIES, str(open_path / "state")).splitlines()
+    codes = [line.split()[0] for line in writes]
+    assert codes == ["store-not-writable", "store-not-writable", "store-unreadable", "store-unreadable"]
+    for line in writes:
+        assert "chown" in line or "chmod" in line
+        assert str(open_path / "state") in line
+
+
+def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
+    """The folder above is named: it is the one that must be writable."""
+    (open_path / "above").mkdir(mode=0o755)
+    done = run(TRIES, str(open_path / "above/state")).splitlines()
+    assert [line.split()[0] for line in done] == ["store-not-writable"] * 3 + ["-"]
+    assert f"{open_path}/above belongs to" in done[0]
+
+
+@pytest.mark.parametrize("place", ["", "accounts", "certificates", "certificates/home", "certificates/home/versions"])
+def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
+    """It is named, and what to do with it."""
+    path = tmp_path / "state" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way")
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "state").prove_writable("home")
+    assert caught.value.code == "store-not-a-folder"
+    assert str(path) in caught.value.message
+    assert str(path) in caught.value.fix
+    assert path.read_text() == "in the way"
+
+
+def test_a_file_above_the_store(tmp_path: Path) -> None:
+    """The part of the path that is a file is named, not the whole path."""
+    (tmp_path / "file").write_text("in the way")
+    store = Store(tmp_path / "file/deep/state")
+    for work in (store.prove_writable, lambda: store.read_state("home")):
+        with pytest.raises(StoreError) as caught:
+            work()
+        assert caught.value.code == "store-not-a-folder"
+        assert caught.value.message.startswith(f"{tmp_path / 'file'} should be a folder")
+
+
+def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
+    """Between two runs it may be removed: the next one starts anew, in the same process too."""
+    store = Store(tmp_path / "state")
+    keep(store, 1)
+    Disk().remove(str(tmp_path / "state"))
+    assert store.read_state("home").version is None
+    keep(store, 2)
+    assert_whole(store, {2})
+
+
+def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
+    """Its probes have names of their own and are removed; old leftovers are swept, young ones may be somebody's."""
+    store = Store(tmp_path)
+    store.prove_writable("home")
+    before = sorted(tmp_path.rglob("*"))
+    young, old = tmp_path / ".tmp-1-1", tmp_path / ".tmp-2-2"
+    young.touch()
+    old.touch()
+    os.utime(old, (0, 0))
+    counting = Counting()
+    Store(tmp_path, disk=Disk(counting)).prove_writable("home")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, young])
+    created = [path for what, path in counting.seen if what == "create"]
+    assert len(created) == len(set(created)) == 4
+
+
+def test_a_temporary_name_that_is_taken_is_passed_over(tmp_path: Path) -> None:
+    """A leftover of an earlier process of the same number does not stop a write."""
+    disk = Disk()
+    disk.write(str(tmp_path / "a"), b"1", 0o600)
+    probes: list[str] = []
+    Disk(lambda what, path: probes.append(path) if what == "create" else None).write(str(tmp_path / "a"), b"2", 0o600)
+    head, _, number = probes[0].rpartition("-")
+    for ahead in range(1, 4):
+        Path(f"{head}-{int(number) + ahead}").write_text("leftover")
+    disk.write(str(tmp_path / "a"), b"3", 0o600)
+    assert (tmp_path / "a").read_bytes() == b"3"
