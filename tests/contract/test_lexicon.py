@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lexicon._private.providers.powerdns as theirs
@@ -379,3 +381,29 @@ def test_the_time_is_written_as_alibaba_cloud_wants_it() -> None:
 
     stamp = Stub()._build_signature_parameters()["Timestamp"]
     assert stamp == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+REFUSED_BY_AWS = (
+    '<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error>'
+    "<Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>The security token is invalid.</Message>"
+    "</Error><RequestId>1</RequestId></ErrorResponse>"
+)
+
+
+def test_route_53_through_the_real_boto3(
+    context: Context, all_logs: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without any AWS configuration on the machine, a refusal is put into words and no key is in a log."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with Api(lambda _: (403, REFUSED_BY_AWS)) as api:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", api.url)
+        keys: dict[str, Any] = {"auth_access_key": Secret("AKIA" + CANARY[:16]), "auth_access_secret": Secret(CANARY)}
+        with pytest.raises(ProviderError) as caught:
+            call_add(context, shipped("route53"), DnsAccount("route53", **keys), [RECORD])
+    assert caught.value.code == "provider-unauthorized"
+    assert caught.value.evidence["status"] == 403
+    assert api.asked[0].path.startswith("/2013-04-01/hostedzonesbyname")
+    assert_no_canary([CANARY, "AKIA" + CANARY[:16]], texts=[repr(caught.value.to_dict()), *all_logs.texts])

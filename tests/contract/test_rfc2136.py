@@ -16,7 +16,7 @@ from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.calling import call_add, call_remove
 from dnsrenew.errors import ConfigError, ProviderError
-from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.model import DnsAccount, Resolver, TxtRecord
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.contract.conftest import Kept, maker, rfc2136_account
@@ -25,6 +25,14 @@ from tests.lab.lab import Lab
 from tests.unit.test_drivers_calling import assert_nothing_foreign
 
 RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 60)
+
+
+def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `look`, check_driver finds the zone's servers and asks them all, the one that lags too."""
+    lab_resolver = Resolver(nameservers=(bind.nameserver,), authoritative_port=bind.port)
+    monkeypatch.setattr("dnsrenew.model.Resolver", lambda: lab_resolver)
+    check_driver(maker(rfc2136_account(bind)), "example.test", patience=10)
+    assert bind.txt("_acme-challenge.example.test") == set()
 
 
 class _Server:

@@ -146,6 +146,7 @@ def _boto3(real: Any) -> ModuleType:
             read_timeout=min(READ_SECONDS, left()),
             retries={"mode": "standard", "max_attempts": 2},
         )
+        arguments.setdefault("region_name", "us-east-1")  # Route 53 is everywhere, and signed for as if it were there
         # A session of our own: the default one is shared by all threads, and by the host program.
         return real.session.Session().client(service, config=config, **arguments)
 
