@@ -132,9 +132,11 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
             again = f" Next attempt: {text.date(certificate.next_attempt, now)}." if certificate.next_attempt else ""
             words = f"{certificate.name} failed{when}: {failure.get('message')}{again}"
             lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
+    failing = [c.name for c in found if c.last_failure is not None]
     waiting = [c.name for c in found if c.last_failure is None and (c.state != "valid" or is_overdue(c, now))]
-    if waiting:
-        target = f"dnsrenew renew {waiting[0]}" if len(waiting) == 1 and len(found) > 1 else "dnsrenew renew"
-        words = f"{text.listed(waiting)}: to be obtained or renewed by the next run of {target}"
-        lines += text.wrap(words, columns, f"{yellow('→')} ", "  ")
+    for names, words in ((failing, "tries again and says what to do"), (waiting, "obtains or renews it")):
+        if names:
+            which = f" {names[0]}" if len(names) == 1 and len(found) > 1 else ""
+            said = words if len(names) == 1 else words.replace(" it", " them")
+            lines += text.wrap(f"{text.listed(names)}: dnsrenew renew{which} {said}.", columns, f"{yellow('→')} ", "  ")
     return lines

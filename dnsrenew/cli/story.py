@@ -78,10 +78,13 @@ class Story:
         return Line(PLAIN, f"trying {way}") if self.verbose or self._routes > 1 else None
 
     def _route_failed(self, event: Event) -> Line | None:
+        error = event.data.get("error")
+        if isinstance(error, Mapping) and error.get("code") == "cancelled":
+            return None  # the outcome says so
         message = _message(event.data)
         self._told.add(message)
         self.doing = "looking for another way"
-        return Line(BAD, f"{route_words(event.data)} failed", self._took(event), message)
+        return Line(BAD, f"{route_words(event.data)} failed", None, message)
 
     def _order_created(self, event: Event) -> Line | None:
         domains, pending = event.data.get("domains", ()), event.data.get("pending", ())

@@ -37,8 +37,10 @@ def distance(time: datetime, now: datetime) -> str:
         text = count(round(size / timedelta(days=1)), "day")  # 90 days less an hour are 90 days
     elif size >= timedelta(hours=2):
         text = count(int(size.total_seconds() // 3600), "hour")
-    else:
+    elif size >= timedelta(minutes=1):
         text = count(int(size.total_seconds() // 60), "minute")
+    else:
+        text = "less than a minute"
     return f"{text} ago" if gap < timedelta() else text
 
 

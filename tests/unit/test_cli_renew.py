@@ -73,10 +73,10 @@ def test_success_says_what_a_person_needs(stage: Stage, capsys: pytest.CaptureFi
     stage(happy)
     assert main(["renew"]) == 0
     out, err = capsys.readouterr()
+    end = now() + timedelta(days=90, minutes=-1)
     assert out.splitlines() == [
         "✓ home obtained: example.test, *.example.test",
-        f"  valid until  {now() + timedelta(days=90, minutes=-1):%Y-%m-%d} (90 days), "
-        f"next renewal {now() + timedelta(days=60):%Y-%m-%d}",
+        f"  valid until  {end:%Y-%m-%d} (90 days), next renewal {now() + timedelta(days=60):%Y-%m-%d}",
         "  certificate  /srv/dnsrenew/state/certificates/home/current/fullchain.pem",
         "  key          /srv/dnsrenew/state/certificates/home/current/privkey.pem",
     ]
@@ -358,3 +358,17 @@ def test_several_at_once_keep_their_names(stage: Stage, capsys: pytest.CaptureFi
         assert f"site{number}: obtained" in err
     assert "site2: ✗ dns-01 with home at lab failed" in err
     assert out.splitlines()[-1].startswith("6 certificates: 5 renewed, 1 failed; next renewal ")
+
+
+def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who pressed Ctrl-C is not told that the route failed."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        script.begin()
+        script.say("route-failed", ca="lab", challenge="dns-01", dns=["home"], error=STOPPED.to_dict())
+        return [script.finish(outcome(status="interrupted", error=STOPPED))]
+
+    stage(play)
+    assert main(["renew"]) == 130
+    assert "failed" not in capsys.readouterr().err

@@ -40,6 +40,7 @@ def test_seconds(value: float, words: str) -> None:
         (timedelta(hours=30), "30 hours"),
         (timedelta(minutes=90), "90 minutes"),
         (timedelta(minutes=1), "1 minute"),
+        (-timedelta(seconds=5), "less than a minute ago"),
         (-timedelta(hours=5), "5 hours ago"),
     ],
 )
