@@ -49,7 +49,8 @@ class DnsRenewError(Exception):
         self.evidence: dict[str, Any] = dict(evidence or {})
 
     def __str__(self) -> str:
-        return f"{self.message} {self.fix}"
+        separator = "\n" if "\n" in self.message else " "
+        return f"{self.message}{separator}{self.fix}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by attributes: the constructors take keywords, which the default would lose."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import logging
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import SecretError
+
+if TYPE_CHECKING:
+    import logging
 
 HIDDEN: Final = "•••"
 COMMAND_TIMEOUT: Final = 30.0
@@ -155,6 +154,8 @@ def _from_keyring(service: str, user: str) -> str:
 
 
 def _from_command(arguments: list[str]) -> str:
+    import subprocess
+
     reference = f"command:{arguments[0] if arguments else ''}"
     fix = "Run the command by hand, as the user that runs dnsrenew, and see what it says."
     try:
@@ -187,6 +188,9 @@ class Redactor:
         """Learn a secret, in the forms in which it travels, and return it."""
         if len(value) < _SHORTEST:
             return value
+        import base64
+        from urllib.parse import quote, quote_plus
+
         encoded = base64.b64encode(value.encode()).decode()
         forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
         with self._lock:
@@ -207,6 +211,8 @@ class Redactor:
 
         A filter on a parent does not see a child's records, so each existing logger gets one.
         """
+        import logging
+
         names = [
             name
             for name in list(logging.root.manager.loggerDict)
