@@ -70,13 +70,17 @@ def _folders(session: Session) -> list[Path]:
 
 
 def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
-    names = max((text.width(provider.name) for provider in found), default=0)
-    titles = max((text.width(provider.title) for provider in found), default=0)
-    lines = []
+    rows = [("NAME", "DNS HOST", "NEEDS")]
     for provider in found:
-        needs = ", ".join(key for key, spec in provider.options.items() if spec.required) or "see its page"
-        line = f"{provider.name:{names}}  {provider.title}{' ' * (titles - text.width(provider.title))}  {dim(needs)}"
-        lines.append(text.fit(line, columns))
+        needs = ", ".join(key for key, spec in provider.options.items() if spec.required)
+        rows.append(
+            (provider.name, provider.title, needs or ("see its documentation" if provider.any_options else "-"))
+        )
+    names, titles = (max(text.width(row[place]) for row in rows) for place in (0, 1))
+    lines = []
+    for number, (name, title, needs) in enumerate(rows):
+        head = f"{name:{names}}  {title}{' ' * (titles - text.width(title))}  "
+        lines.append(text.fit(bold(head + needs) if number == 0 else head + dim(needs), columns))
     return [*lines, "", dim("What one needs, where to get it, a block to copy: dnsrenew providers NAME")]
 
 

@@ -19,7 +19,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def seconds(value: float) -> str:
     """Return a length of time as people say it."""
-    if value < 9.95:  # one more digit below ten
+    if value < 9.95 and value != int(value):  # one more digit below ten
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"  # and another below one
     if value < 180:  # people say 90 seconds, and 120
         return f"{value:.0f} s"

@@ -121,7 +121,7 @@ def test_name_servers_are_shown_one_by_one(monkeypatch: pytest.MonkeyPatch) -> N
     stage.clock.seconds += 2
     stage.progress.tick()
     assert stage.shown[-5:] == [
-        "  … waiting for DNS (at most 120 s)  2.0 s",
+        "  … waiting for DNS (at most 120 s)  2 s",
         "      ✓ ns1.example.test 127.0.0.1",
         "      … ns2.example.test 127.0.0.2  serial 4",
         "      ! ns3.example.test 127.0.0.3  serial 4",

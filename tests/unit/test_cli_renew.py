@@ -307,7 +307,7 @@ def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[
         "home: obtained",
     ]
     assert lines[3] == (
-        "home: waiting for DNS (at most 120 s), 1.0 s so far: not yet ns2.example.test 127.0.0.2; "
+        "home: waiting for DNS (at most 120 s), 1 s so far: not yet ns2.example.test 127.0.0.2; "
         "1 of 2 name servers agrees"
     )
 
@@ -317,7 +317,7 @@ def test_a_long_wait_is_mentioned_every_ten_seconds(stage: Stage, capsys: pytest
     stage(partial(happy, lag=35.0))
     main(["renew"])
     told = [line.split(", ")[1].split(" so")[0] for line in lines_of(capsys) if "waiting" in line]
-    assert told == ["1.0 s", "11 s", "21 s", "31 s"]
+    assert told == ["1 s", "11 s", "21 s", "31 s"]
 
 
 def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

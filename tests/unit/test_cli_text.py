@@ -15,7 +15,8 @@ NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (0.0, "0.00 s"),
+        (0.0, "0 s"),
+        (4, "4 s"),
         (0.034, "0.03 s"),
         (0.996, "1.0 s"),
         (9.949, "9.9 s"),
