@@ -1,0 +1,152 @@
+"""Accounts: the key is what counts, the rest can be found again."""
+
+import errno
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.store import AccountData, AccountFolder, Disk, Store
+from tests.unit.store_kit import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
+
+KEY = issue(98)[1]
+URL = "https://ca.test/acct/1"
+FULL = AccountData(key_pem=KEY, url=URL, contact=("me@example.com",), data={"terms": "https://ca.test/terms"})
+
+
+def accounts(root: Path, hook: Counting | None = None, context: Context | None = None) -> AccountFolder:
+    """The store of the account at the lab's CA."""
+    return Store(root, disk=Disk(hook)).accounts(DIRECTORY, "lab", context)
+
+
+def file(root: Path, name: str) -> Path:
+    """A file of that account."""
+    (path,) = (root / "accounts").glob(f"*/{name}")
+    return path
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    """All of it, by a later run too; an account that was never made is none."""
+    assert accounts(tmp_path).load() is None
+    accounts(tmp_path).save(FULL)
+    assert accounts(tmp_path).load() == FULL
+
+
+def test_any_class_with_the_fields_will_do(tmp_path: Path) -> None:
+    """The CA's side has a class of its own for accounts."""
+
+    @dataclass(frozen=True)
+    class Own:
+        key_pem: bytes
+        url: str | None = None
+        contact: tuple[str, ...] = ()
+        data: dict[str, Any] = field(default_factory=dict)
+
+    accounts(tmp_path).save(Own(KEY))
+    assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
+
+
+def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:
+    """The directory's URL decides, not what the CA is called in the config."""
+    store = Store(tmp_path)
+    store.accounts("https://a.test/dir", "lab").save(FULL)
+    assert store.accounts("https://b.test/dir", "lab").load() is None
+    assert store.accounts("https://a.test/dir", "lab").load() == FULL
+
+
+def test_a_key_is_in_no_repr() -> None:
+    """What is printed of an account holds no key."""
+    assert "PRIVATE" not in repr(FULL)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", KEY[:-40], KEY[:60]], ids=len)
+def test_a_damaged_key_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    """It is kept, said, and there is no account: a new one is made with a new key."""
+    accounts(tmp_path).save(FULL)
+    file(tmp_path, "key.pem").write_bytes(damage)
+    context = Context()
+    assert accounts(tmp_path, context=context).load() is None
+    assert file(tmp_path, "key.pem.damaged").read_bytes() == damage
+    (notice,) = context.notices
+    assert notice.code == "store-damaged"
+    assert "new key" in notice.message
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"schema": 1, "url": 5}', b'{"schema": 1, "directory": "https://other.test"}']
+)
+def test_a_damaged_account_is_found_again_by_its_key(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key is good, so the CA will know it; without a context it is said in the log."""
+    accounts(tmp_path).save(FULL)
+    file(tmp_path, "account.json").write_bytes(damage)
+    assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
+    assert file(tmp_path, "account.json.damaged").read_bytes() == damage
+    assert "account.json is damaged" in caplog.text
+
+
+def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
+    """It is named and left alone."""
+    accounts(tmp_path).save(FULL)
+    file(tmp_path, "account.json").write_bytes(b'{"schema": 2}')
+    with pytest.raises(StoreError) as caught:
+        accounts(tmp_path).load()
+    assert caught.value.code == "store-newer"
+
+
+def test_fsyncs_of_an_account(tmp_path: Path) -> None:
+    """3 before it is asked for, 1 when its URL is known, 1 for each change after that."""
+    disk = Disk()
+    store = Store(tmp_path, disk=disk)
+    store.prove_writable()
+    account = store.accounts(DIRECTORY, "lab")
+    before = disk.fsyncs
+    account.save(AccountData(key_pem=KEY, contact=("me@example.com",)))
+    assert disk.fsyncs - before == 3
+    account.save(FULL)
+    assert disk.fsyncs - before == 4
+    account.save(AccountData(key_pem=KEY, url=URL, contact=("you@example.com",)))
+    assert disk.fsyncs - before == 5
+
+
+def test_killed_anywhere_while_an_account_is_saved(tmp_path: Path) -> None:
+    """Before any operation: the key is the old one or the new one, whole, and the next save works."""
+    counting = Counting()
+    accounts(tmp_path / "count", counting).save(FULL)
+    for at in range(len(counting.seen)):
+        root = tmp_path / str(at)
+        with pytest.raises(Killed):
+            accounts(root, Killing(at)).save(FULL)
+        context = Context()
+        found = accounts(root, context=context).load()
+        assert found is None or found.key_pem == KEY
+        assert context.notices == []
+        accounts(root).save(FULL)
+        assert accounts(root).load() == FULL
+        assert leftovers(root) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
+def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int) -> None:
+    """A typed error; what stood there stands."""
+    counting = Counting()
+    accounts(tmp_path / "count").save(FULL)
+    other = AccountData(key_pem=x509.key_to_pem(x509.new_key("ecdsa-p256")), url=f"{URL}2")
+    accounts(tmp_path / "count", counting).save(other)
+    refused = 0
+    for at in range(len(counting.seen)):
+        root = tmp_path / str(at)
+        accounts(root).save(FULL)
+        try:
+            accounts(root, Failing(at, number)).save(other)
+        except StoreError:
+            refused += 1
+        found = accounts(root).load()
+        assert found is not None
+        assert found.key_pem in {KEY, other.key_pem}
+    assert refused > 3

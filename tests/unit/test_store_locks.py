@@ -1,0 +1,249 @@
+"""Locks: between threads, between processes, released by a death, told to who is kept out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.store import Disk, Store
+from tests.unit.store_kit import DIRECTORY, START
+
+
+class FakeClock:
+    """Time that passes only when somebody waits; `on_wait` is what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.on_wait: Callable[[], None] = lambda: None
+
+    def now(self) -> object:
+        """Always the same day."""
+        return START
+
+    def monotonic(self) -> float:
+        """Seconds waited so far."""
+        return self.seconds
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Let them pass at once."""
+        self.seconds += seconds
+        self.on_wait()
+        return event.is_set()
+
+
+def context(clock: FakeClock) -> Context:
+    """A context on that clock."""
+    return Context(clock=clock)  # type: ignore[arg-type]  # as much of a clock as locks need
+
+
+def lock_file(root: Path) -> Path:
+    """The file of the lock of `home`."""
+    return root / "locks/certificate-home.lock"
+
+
+def test_two_threads(tmp_path: Path) -> None:
+    """A second thread of the same process is kept out too, and told of its own process."""
+    store = Store(tmp_path)
+    caught: list[LockedError] = []
+
+    def second() -> None:
+        try:
+            store.lock("home", context=Context()).__enter__()
+        except LockedError as error:
+            caught.append(error)
+
+    with store.lock("home", context=context(FakeClock())):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(10)
+    (error,) = caught
+    assert error.code == "locked"
+    assert error.evidence["pid"] == os.getpid()
+    assert error.evidence["host"] == os.uname().nodename
+    assert error.evidence["since"] == "2026-11-25T10:00:00Z"
+    assert str(os.getpid()) in error.message
+    assert "2026-11-25T10:00:00Z" in error.message
+    assert "--wait" in error.fix
+
+
+def test_one_after_the_other(tmp_path: Path) -> None:
+    """Released, it is free; also after an error inside; different certificates do not exclude each other."""
+    store = Store(tmp_path)
+    with pytest.raises(ZeroDivisionError), store.lock("home", context=Context()):
+        raise ZeroDivisionError
+    with store.lock("home", context=Context()), store.lock("away", context=Context()):
+        pass
+    with store.lock("home", context=Context()), store.lock_zone("home", context=Context()):
+        pass
+
+
+def test_many_threads_are_alone(tmp_path: Path) -> None:
+    """Eight threads that wait for one zone come in one at a time."""
+    store, inside, most = Store(tmp_path), 0, 0
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        nonlocal inside, most
+        barrier.wait()
+        for _ in range(3):
+            with store.lock_zone("duckdns.org.", context=Context()):
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (inside, most) == (0, 1)
+
+
+HOLD = """if True:
+    import sys
+    from dnsrenew.context import Context
+    from dnsrenew.store import Store
+    with Store(sys.argv[1]).lock("home", context=Context()):
+        print("held", flush=True)
+        sys.stdin.read()
+"""
+
+
+def holder(root: Path) -> subprocess.Popen[str]:
+    """Another process that holds the lock until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_two_processes_and_a_kill(tmp_path: Path) -> None:
+    """Another process is kept out and told by whom; once that one is killed, nothing has to be cleared away."""
+    store = Store(tmp_path)
+    with holder(tmp_path) as process:
+        with pytest.raises(LockedError) as caught:
+            store.lock("home", context=Context()).__enter__()
+        assert caught.value.evidence["pid"] == process.pid
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        assert json.loads(lock_file(tmp_path).read_text())["pid"] == process.pid  # stale, and nobody minds
+        with store.lock("home", context=Context()):
+            assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
+
+
+def test_waiting_for_another_process(tmp_path: Path) -> None:
+    """With `wait` it comes in as soon as the other is done."""
+    with holder(tmp_path) as process:
+        assert process.stdin is not None
+        threading.Timer(0.05, process.stdin.close).start()
+        with Store(tmp_path).lock("home", context=Context(), wait=30):
+            pass
+
+
+def test_waiting_ends(tmp_path: Path) -> None:
+    """After `wait` seconds it gives up, by the clock it was given."""
+    store, clock = Store(tmp_path), FakeClock()
+    with store.lock("home", context=Context()):
+        with pytest.raises(LockedError):
+            store.lock("home", context=context(clock), wait=90).__enter__()
+        assert clock.seconds == pytest.approx(90)
+        with pytest.raises(LockedError):
+            store.lock("home", context=context(clock)).__enter__()
+        assert clock.seconds == pytest.approx(90)
+
+
+def test_waiting_is_called_away(tmp_path: Path) -> None:
+    """Ctrl-C ends the wait."""
+    store, clock = Store(tmp_path), FakeClock()
+    waiting = context(clock)
+    clock.on_wait = waiting.cancel.set
+    with store.lock("home", context=Context()), pytest.raises(Cancelled):
+        store.lock("home", context=waiting, wait=1e6).__enter__()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 10_000, b"[" * 4000])
+def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
+    """A lock file of an earlier time, or with garbage in it, stops nobody and breaks no message."""
+    store = Store(tmp_path)
+    with store.lock("home", context=Context()):
+        lock_file(tmp_path).write_bytes(content)
+        with pytest.raises(LockedError) as caught:
+            store.lock("home", context=Context()).__enter__()
+        assert {"pid", "host", "since"} <= caught.value.evidence.keys()
+    lock_file(tmp_path).write_bytes(content)
+    with store.lock("home", context=Context()):
+        pass
+
+
+def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
+    """A lock on a file that is no longer at its path would exclude nobody: it is opened again."""
+    seen: list[str] = []
+
+    def remove(operation: str, path: str) -> None:
+        if operation == "lock":
+            seen.append(path)
+            if len(seen) == 2:  # opened, not locked yet
+                os.unlink(path)
+
+    with Store(tmp_path, disk=Disk(remove)).lock("home", context=Context()), pytest.raises(LockedError):
+        Store(tmp_path).lock("home", context=Context()).__enter__()
+    assert len(seen) == 4
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A lock file that is a symbolic link is refused: what it leads to is not ours to write."""
+    target = tmp_path / "target"
+    target.write_text("foreign")
+    (tmp_path / "state/locks").mkdir(parents=True)
+    lock_file(tmp_path / "state").symlink_to(target)
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "state").lock("home", context=Context()).__enter__()
+    assert caught.value.code == "store-symlink"
+    assert target.read_text() == "foreign"
+
+
+def test_a_file_system_without_locks(tmp_path: Path) -> None:
+    """It is said, as a store error, and not taken for somebody else's lock."""
+
+    def none(operation: str, path: str) -> None:
+        if operation == "lock":
+            raise OSError(37, "No locks available")
+
+    with pytest.raises(StoreError, match="No locks available"):
+        Store(tmp_path, disk=Disk(none)).lock("home", context=Context()).__enter__()
+
+
+def test_no_lock_stays_open(tmp_path: Path) -> None:
+    """Neither taking nor failing to take a lock leaves a file open."""
+    store = Store(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with store.lock("home", context=Context()), pytest.raises(LockedError):
+            store.lock("home", context=Context()).__enter__()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_accounts_lock_waits(tmp_path: Path) -> None:
+    """Two runs that make an account at the same CA: the second waits a minute, then says for whom."""
+    store, clock = Store(tmp_path), FakeClock()
+    with store.accounts(DIRECTORY, "lab").lock():
+        with pytest.raises(LockedError) as caught:
+            store.accounts(DIRECTORY, "lab", context(clock)).lock().__enter__()
+        with store.accounts("https://other.test/dir", "lab").lock():
+            pass
+    assert clock.seconds == pytest.approx(60)
+    assert "account lab-" in caught.value.message

@@ -1,0 +1,336 @@
+"""state.json: strict when read, kept when unknown, made anew when damaged."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dnsrenew.errors import StoreError
+from dnsrenew.store import Disk, Meta, State, Store
+from tests.unit.store_kit import SPEC, assert_whole, issue, keep
+
+NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+
+
+def state_file(root: Path) -> Path:
+    """Where the state of `home` is."""
+    return root / "certificates/home/state.json"
+
+
+def put(root: Path, data: bytes) -> Store:
+    """A store with one certificate and these octets for its state."""
+    if not (root / "certificates").exists():
+        keep(Store(root), 1)
+    state_file(root).write_bytes(data)
+    return Store(root)
+
+
+def valid(**changes: Any) -> bytes:
+    """The octets of a good state.json with some fields changed."""
+    form = json.loads(State().renewed(1, meta()).to_json())
+    return json.dumps(form | changes).encode()
+
+
+def meta() -> Meta:
+    """What meta.json says of certificate number 1."""
+    facts = issue(1)[2]
+    return Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=SPEC.domains,
+        identifiers=SPEC.identifiers,
+        ca="lab",
+        key="ecdsa-p256",
+    )
+
+
+# ── whatever stands there ───────────────────────────────────────────────────────────────
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+FIELDS = [*json.loads(State().to_json()), "unknown"]
+MUTATED = st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("2026-11-25T10:00:00Z"), min_size=1, max_size=4).map(
+    lambda changes: valid(**changes)
+)
+
+
+@given(data=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()) | MUTATED)
+@example(data=b"")
+@example(data=b"[" * 100_000)
+@example(data=b'{"schema": 1}')
+@example(data=b'{"schema": 1, "version": true}')
+@example(data=b'{"schema": 1, "x": "\\ud800"}')
+@example(data=b'{"schema": 1, "x": NaN}')
+@example(data=b'{"schema": 1, "x": ' + b"9" * 5000 + b"}")
+@example(data=b'{"schema": 1, "next_attempt": "0001-01-01T00:00:00Z"}')
+@example(data=b'{"schema": 1, "next_attempt": "9999-12-31T23:59:59-23:59"}')
+def test_any_octets_are_a_state_or_set_aside(data: bytes) -> None:
+    """Whatever stands in state.json: a state that can be written and read again, or it is set aside and said."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        path = state_file(root)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        store = Store(root)
+        state, code = State(), None
+        try:
+            state = store.read_state("home")
+        except StoreError as error:
+            code = error.code
+        if code is not None:
+            assert code == "store-newer"
+            assert path.read_bytes() == data
+        elif path.exists():
+            assert State.from_json(state.to_json()) == state
+            assert state.notices == ()
+        else:
+            assert (path.parent / "state.json.damaged").read_bytes() == data
+            assert state == State()
+            assert [notice.code for notice in state.notices] == ["store-damaged"]
+
+
+def texts(**size: int) -> st.SearchStrategy[str]:
+    """Texts that a file can hold."""
+    return st.text(st.characters(exclude_categories=["Cs"]), **size)
+
+
+moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001  # made aware below
+    lambda moment: moment.replace(tzinfo=UTC, microsecond=0)
+)
+
+
+@given(
+    st.builds(
+        State,
+        version=st.none() | st.integers(1, 10**9),
+        issuer=texts(),
+        serial=texts(),
+        not_before=moments,
+        not_after=moments,
+        domains=st.lists(texts(), max_size=3).map(tuple),
+        identifiers=st.lists(texts(), max_size=3).map(tuple),
+        ca=texts(),
+        key=texts(),
+        failures=st.integers(0, 10**6),
+        last_failure=st.none()
+        | st.fixed_dictionaries({"time": st.just("2026-11-25T10:00:00Z"), "code": texts(), "message": texts()}),
+        next_attempt=st.none() | moments,
+        switching=st.none() | st.integers(1, 9),
+        extra=st.dictionaries(texts(min_size=1).filter(lambda name: name not in FIELDS), st.integers(), max_size=2),
+    )
+)
+def test_what_is_written_is_read(state: State) -> None:
+    """Any state survives the file."""
+    assert State.from_json(state.to_json()) == state
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"schema": "1"}',
+        b'{"schema": 0}',
+        b" " * (2 << 20),
+        b'{"schema": 1, "version": 1}',
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
+    """The certificate in force is found again, the file is kept aside, and a person is told, once."""
+    store = put(tmp_path, data)
+    state = store.read_state("home")
+    assert state == State().renewed(1, meta())
+    assert state.rebuilt
+    assert_whole(store, {1})
+    aside = tmp_path / "certificates/home/state.json.damaged"
+    assert aside.read_bytes() == data
+    (notice,) = state.notices
+    assert notice.code == "store-damaged"
+    assert str(state_file(tmp_path)) in notice.message
+    assert "state.json.damaged" in notice.fix
+    assert store.read_state("home").notices == state.notices
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 0},
+        {"version": -1},
+        {"version": 1.0},
+        {"version": True},
+        {"version": "1/../../x"},
+        {"not_after": None},
+        {"not_after": "soon"},
+        {"not_after": 5},
+        {"not_after": "2026-11-25T10:00:00"},
+        {"not_after": "2026-11-25T10:00:00+01:00"},
+        {"domains": "home"},
+        {"domains": [1]},
+        {"issuer": 1},
+        {"failures": -1},
+        {"failures": None, "last_failure": "x"},
+        {"last_failure": {}},
+        {"last_failure": {"time": "2026-11-25T10:00:00Z", "code": 1}},
+        {"switching": "x"},
+    ],
+    ids=str,
+)
+def test_a_wrong_type_is_damage(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """A field that is not what we write is never guessed at."""
+    assert put(tmp_path, valid(**changes)).read_state("home").rebuilt
+
+
+def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
+    """The second one gets a name of its own."""
+    for data in (b"1", b"2", b"3"):
+        put(tmp_path, data).read_state("home")
+    folder = tmp_path / "certificates/home"
+    kept = {path.name: path.read_bytes() for path in folder.glob("state.json.*")}
+    assert kept == {"state.json.damaged": b"1", "state.json.damaged-2": b"2", "state.json.damaged-3": b"3"}
+
+
+def test_a_folder_for_a_state_is_damage(tmp_path: Path) -> None:
+    """Somebody made a folder of that name: it is set aside."""
+    store = put(tmp_path, b"")
+    state_file(tmp_path).unlink()
+    state_file(tmp_path).mkdir()
+    assert store.read_state("home").version == 1
+    assert (tmp_path / "certificates/home/state.json.damaged").is_dir()
+
+
+def test_a_damaged_state_is_answered_for_a_reader(tmp_path: Path) -> None:
+    """Who may not rename it (`status`) is told of it all the same, and gets what stands."""
+
+    def read_only(operation: str, path: str) -> None:
+        if operation == "rename":
+            raise OSError(30, "Read-only file system")
+
+    put(tmp_path, b"{")
+    state = Store(tmp_path, disk=Disk(read_only)).read_state("home")
+    assert state.version == 1
+    assert [notice.code for notice in state.notices] == ["store-damaged"]
+    assert state_file(tmp_path).exists()
+
+
+def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
+    """A file of a later dnsrenew is named, with both numbers, and left as it is; nothing is written over it."""
+    data = valid(schema=2, version="a new kind of thing")
+    store = put(tmp_path, data)
+    for work in (
+        lambda: store.read_state("home"),
+        lambda: store.note_failure("home", "code", "message", NOW),
+        lambda: keep(store, 2),
+    ):
+        with pytest.raises(StoreError) as caught:
+            work()
+        assert caught.value.code == "store-newer"
+        assert caught.value.evidence == {"path": str(state_file(tmp_path)), "schema": 2, "known": 1}
+    assert state_file(tmp_path).read_bytes() == data
+
+
+def test_unknown_fields_are_kept(tmp_path: Path) -> None:
+    """What a later dnsrenew of the same schema has noted survives our writing."""
+    store = put(tmp_path, valid(ari={"window": [1, 2]}))
+    store.note_failure("home", "dns-no-zone", "There is no zone.", NOW)
+    keep(store, 2)
+    assert json.loads(state_file(tmp_path).read_bytes())["ari"] == {"window": [1, 2]}
+
+
+def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
+    """Each failure counts up and the last one is told; a success ends it."""
+    store = Store(tmp_path)
+    store.note_failure("home", "dns-no-zone", "There is no zone.", NOW)
+    store.note_failure("home", "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
+    state = store.read_state("home")
+    assert (state.version, state.failures) == (None, 2)
+    assert state.last_failure == {
+        "time": "2026-11-26T10:00:00Z",
+        "code": "ca-timeout",
+        "message": "It did not answer.",
+    }
+    state = keep(store, 1)
+    assert (state.failures, state.last_failure) == (0, None)
+
+
+# ── made anew from what stands ──────────────────────────────────────────────────────────
+
+
+def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(tmp_path: Path) -> None:
+    """The newest version that lacks nothing is in force; one without its key is passed over."""
+    store = Store(tmp_path)
+    for serial in (1, 2, 3):
+        keep(store, serial)
+    (tmp_path / "certificates/home/versions/3/privkey.pem").unlink()
+    state_file(tmp_path).unlink()
+    state = assert_whole(store, {2})
+    assert (state.version, state.notices) == (2, ())
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}", b'{"schema": 9}', None], ids=repr)
+def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | None) -> None:
+    """Where meta.json is damaged or gone too, the PEM files tell all but the CA and the spelling of IDN."""
+    store = put(tmp_path, b"{")
+    path = tmp_path / "certificates/home/versions/1/meta.json"
+    path.unlink() if damage is None else path.write_bytes(damage)
+    state = store.read_state("home")
+    assert state == replace(State().renewed(1, meta()), ca="", domains=SPEC.identifiers)
+
+
+def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
+    """Where nothing of a version can be read, it is as if it were not there."""
+    store = put(tmp_path, b"{")
+    for name in os.listdir(tmp_path / "certificates/home/versions/1"):
+        (tmp_path / "certificates/home/versions/1" / name).write_bytes(b"\xff garbage")
+    state = store.read_state("home")
+    assert (state.version, state.rebuilt) == (None, False)
+
+
+# ── the hot path ────────────────────────────────────────────────────────────────────────
+
+
+def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Reading the states of 10,000 certificates, and whether their keys are there: measured, reported, all right."""
+    keep(Store(tmp_path), 1)
+    data = state_file(tmp_path).read_bytes()
+    for number in range(500):
+        folder = tmp_path / f"certificates/n{number}"
+        (folder / "versions/1").mkdir(parents=True)
+        (folder / "state.json").write_bytes(data)
+        (folder / "versions/1/privkey.pem").write_bytes(b"key")
+    store = Store(tmp_path)
+    names = [f"n{number % 500}" for number in range(10_000)]
+
+    def microseconds(work: Any) -> float:
+        started = time.perf_counter()
+        for name in names:
+            work(name)
+        return (time.perf_counter() - started) / len(names) * 1e6
+
+    state = store.read_state("home")
+    figures = {
+        "json.loads": microseconds(lambda name: json.loads(data)),
+        "read_state": microseconds(store.read_state),
+        "is_whole": microseconds(lambda name: store.is_whole(name, state)),
+    }
+    for what, figure in figures.items():
+        record_property(what, f"{figure:.1f} µs")
+    assert all(store.is_whole(name, store.read_state(name)) for name in names)
