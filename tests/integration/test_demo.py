@@ -87,7 +87,7 @@ def test_it_issues_checks_and_tells(stage: Stage) -> None:
     assert "✗" not in output
     for wanted in (
         r"^dnsrenew: a certificate without port 80$",
-        r"^  secondary  BIND, 1 second behind  127\.0\.0\.2:\d{5}$",
+        r"^  secondary  127\.0\.0\.2:\d{5}  BIND, 1 second behind$",
         r"^  ✓ a TXT value of somebody else stands at _acme-challenge\.example\.test; .* (1\.\d|0\.9\d) s later$",
         r'^  domains = \["example\.test", "\*\.example\.test"\]$',
         r"^\$ dnsrenew renew$",

@@ -78,7 +78,8 @@ class Page:
 
     def line(self, words: str = "", mark: str = "") -> None:
         """A paragraph, with a mark before it."""
-        self._out.line("\n".join(text.wrap(words, self.columns, mark, " " * text.width(mark))))
+        lines = text.wrap(words, self.columns, mark, " " * text.width(mark))
+        self._out.line("\n".join(line.rstrip() for line in lines))
 
     def title(self, words: str) -> None:
         """What comes next."""
@@ -116,11 +117,11 @@ class Demo:
     def _servers(self) -> None:
         lab = self._lab
         rows = (
-            ("CA", f"Pebble, Let's Encrypt's own test CA  {dim(f'{PRIMARY}:{lab.pebble.port}')}"),
-            ("primary", f"BIND, takes signed updates  {dim(lab.dns_server)}"),
-            ("secondary", f"BIND, {_LAG:g} second behind  {dim(f'{SECONDARY}:{lab.port}')}"),
-            ("resolver", f"BIND, the CA's way into DNS  {dim(lab.nameserver)}"),
-            ("files", f"{lab.folder}  {dim('(removed at the end)')}"),
+            ("CA", f"{PRIMARY}:{lab.pebble.port}  Pebble, Let's Encrypt's own test CA"),
+            ("primary", f"{lab.dns_server}  BIND, takes signed updates"),
+            ("secondary", f"{SECONDARY}:{lab.port}  BIND, {_LAG:g} second behind"),
+            ("resolver", f"{lab.nameserver}  BIND, the CA's way into DNS"),
+            ("files", f"{lab.folder} {dim('(removed at the end)')}"),
         )
         self._page.line("\n".join(text.fields(rows, self._page.columns)))
         lab.update("example.test", add=[(f"{_TXT}.", "TXT", value) for value in _FOREIGN])
@@ -137,9 +138,9 @@ class Demo:
         self._user.write_text(mine + rest)
         (self._user.path / "lab-ca.pem").write_bytes(lab.ca.trust_pem.read_bytes())
         self._page.title("dnsrenew.toml")
-        self._page.line("\n".join(f"  {line}" for line in mine.splitlines()))
-        self._page.line("\n".join(f"  {dim(line)}" for line in rest.splitlines()))
-        self._page.line(dim("The lines from ca on are only for this demo, whose CA and DNS are not the world's."), "  ")
+        self._page.line(mine.rstrip(), "  ")
+        self._page.line(dim(rest.rstrip()), "  ")
+        self._page.line(dim("(from ca on: only for this demo, whose CA and DNS are not the world's)"), "  ")
 
     def _obtain(self) -> None:
         seen: dict[str, float] = {}
