@@ -153,14 +153,16 @@ def _obtain(spec: CertificateSpec, way: _Way, services: Services, context: Conte
     from dnsrenew import x509  # slow to import, and nothing due needs none of it
 
     challenge, ca = services.dns01, services.ca(way.ca)
-    new_key = workers.start(partial(x509.new_key, spec.key))  # an RSA key takes up to a second
+    # Meanwhile: an RSA key takes up to a second, and the CA's directory and account some round trips.
+    new_key = workers.start(partial(x509.new_key, spec.key))
+    opened = workers.start(partial(ca.open, context))
 
-    # What DNS forbids is found out before the CA hears of it.
+    # What DNS forbids is found out before anything is ordered.
     placements = challenge.place(context, way.routes)
     way.dns = tuple(dict.fromkeys(placement.writer.account.name for placement in placements.values()))
     challenge.unlock(context, placements.values())
 
-    ca.open(context)
+    context.join(opened)
     order = ca.new_order(context, spec.identifiers)
     way.orders += 1
     authorizations = ca.authorizations(context, order)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-USER_AGENT: Final = f"dnsrenew/{__version__} (+https://pypi.org/project/dnsrenew/)"
+USER_AGENT: Final = f"dnsrenew/{__version__} requests/{requests.__version__}"
 MAX_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
