@@ -17,7 +17,7 @@ from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import Found
 from dnsrenew.dns.wire import Name
-from dnsrenew.dns.zones import Place, Zones, no_zone
+from dnsrenew.dns.zones import Place, Zones, no_zone, not_registered
 from dnsrenew.errors import DnsError
 
 _MAX_HOPS: Final = 16
@@ -102,6 +102,8 @@ class Delegation:
         name = wire.to_text(chain[-1])
         if place.zone == wire.ROOT:
             raise _dangling(chain) if len(chain) > 1 else no_zone(name)
+        if domain := self._zones.unregistered(self._context, chain[-1], place.zone):
+            raise _dangling(chain) if len(chain) > 1 else not_registered(domain)
         if place.answer is None:
             if self._must_see:
                 raise _unreachable(place, name)

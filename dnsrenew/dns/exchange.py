@@ -68,7 +68,6 @@ class _Job:
     late: bool = False
     unsent: bytes = b""
     received: bytes = b""
-    reason: str = "did not answer"
 
 
 class Exchange:

@@ -8,12 +8,13 @@ from typing import Final
 
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
-from dnsrenew.dns.exchange import PER_ADDRESS, Address, Exchange, Reply
+from dnsrenew.dns.exchange import Address, Exchange, Reply
 from dnsrenew.dns.wire import Message, Question
 
 ROUNDS: Final = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
 """Seconds for UDP and for TCP each time all servers are gone through: the second after the first is no cost then."""
 
+_AT_ONCE: Final = 50  # to one address; each question is put only once
 _FOREVER: Final = 60.0
 
 
@@ -54,7 +55,7 @@ class Lookup:
         wanted: Mapping[Question, Sequence[Address]],
         judge: Judge,
         *,
-        per_address: int = PER_ADDRESS,
+        per_address: int = _AT_ONCE,
     ) -> dict[Question, Result]:
         """Return a result for each question; all are under way together, as far as ``per_address`` lets them.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import dns.name
 import dns.rdatatype
@@ -25,6 +26,7 @@ from dnsrenew.names import relative
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
 _NS = dns.rdatatype.NS
+_TOP_LEVEL: Final = 2  # labels, the root's empty one included
 _A = dns.rdatatype.A
 _AAAA = dns.rdatatype.AAAA
 
@@ -65,6 +67,7 @@ class Zones:
         self._servers: dict[Name, tuple[Server, ...]] = {}
         self._addresses: dict[Name, tuple[str, ...]] = {}
         self._places: dict[Name, Name] = {}
+        self._absent: set[Name] = set()
 
     # ── for the others ──────────────────────────────────────────────────────────────────
 
@@ -125,6 +128,20 @@ class Zones:
         results = self._lookup.ask(context, wanted, judge)
         return {question.name: result for question, result in results.items()}
 
+    def unregistered(self, context: Context, name: Name, zone: Name) -> Name | None:
+        """Return the domain that nobody has registered, if that is why ``name`` is in ``zone`` (``com``).
+
+        Not every zone of one label is a public one (``lan``); public ones are signed, which their parent attests.
+        """
+        if len(zone.labels) != _TOP_LEVEL or _parent(name) not in self._absent:
+            return None
+        question = Question(zone, dns.rdatatype.DS, recurse=True)
+        result = self._recursion.find(context, [question])[question]
+        if not isinstance(result, Found) or not any(wire.records(result.answer.answer, dns.rdatatype.DS)):
+            return None
+        domain: Name = name.split(_TOP_LEVEL + 1)[1]
+        return domain
+
     # ── up: the recursive side ──────────────────────────────────────────────────────────
 
     def _find_enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
@@ -138,6 +155,8 @@ class Zones:
             higher: dict[Name, Name] = {}
             for name, at in climbing.items():
                 result = results[Question(at, _SOA, recurse=True)]
+                if at == name and isinstance(result, Found) and wire.is_nxdomain(result.answer):
+                    self._absent.add(name)
                 zone = wire.soa_owner(result.answer, at) if isinstance(result, Found) else None
                 if zone is None and at == wire.ROOT and isinstance(result, Missing):
                     raise self._recursion.unreachable(results)  # a server that is cut off itself fails for every name
@@ -206,6 +225,18 @@ def lame(zone: Name, answer: Message) -> str:
     said = f"answers, but not as an authority for {relative(wire.to_text(zone))}"
     # A name server does not recurse for strangers; who redirects port 53 does.
     return f"{said} (something between here and there may be answering in its place)" if wire.recurses(answer) else said
+
+
+def not_registered(domain: Name) -> DnsError:
+    """Return the error for a domain that the zone above does not know."""
+    shown = relative(wire.to_text(domain))
+    above = relative(wire.to_text(domain.parent()))
+    return DnsError(
+        "dns-no-zone",
+        f"The domain {shown} is not registered: the name servers of {above} do not know it.",
+        fix=f"Check the spelling of {shown}, and that its registration has not run out.",
+        evidence={"name": shown, "zone": above},
+    )
 
 
 def no_zone(name: str) -> DnsError:

@@ -15,13 +15,15 @@ from tests.lab import Lab, Query
 
 
 class Looking:
-    """A view and a context of its own; `nameserver`: another recursive server than the lab's."""
+    """A view and a context of its own; `nameserver`: other recursive servers than the lab's."""
 
-    def __init__(self, lab: Lab, *, nameserver: str | None = None, doh: tuple[str, ...] = (), **view: Any) -> None:
+    def __init__(
+        self, lab: Lab, *, nameserver: str | tuple[str, ...] | None = None, doh: tuple[str, ...] = (), **view: Any
+    ) -> None:
         """Nothing is asked yet."""
         self.events: list[Event] = []
         self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
-        nameservers = (nameserver or lab.nameserver,)
+        nameservers = nameserver if isinstance(nameserver, tuple) else (nameserver or lab.nameserver,)
         self.view = DnsView(Resolver(nameservers=nameservers, authoritative_port=lab.port, doh=doh), **view)
 
     def wait(
