@@ -1,0 +1,84 @@
+"""Which route each name takes: a pure game of what is left to whom.
+
+A route is left by the names it failed for; what a name has left, in the user's order, is what is tried
+next. One certificate comes from one CA, so all names take routes of one CA at a time, and one order
+holds their mix. Every attempt takes something away, so a run ends: it makes at most one order for each
+route, and one more for each that is worth a second try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dnsrenew.model import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is tried now: one CA, and a route of it for each identifier."""
+
+    ca: str
+    routes: Mapping[str, Route]
+
+    def users(self, route: Route) -> list[str]:
+        """Return the identifiers that take a route."""
+        return [identifier for identifier, its in self.routes.items() if its == route]
+
+    def distinct(self) -> list[Route]:
+        """Return the routes of the mix, each once, in the order of the names."""
+        return list(dict.fromkeys(self.routes.values()))
+
+
+class Plan:
+    """What is left to each name.
+
+    :param options: for each identifier its routes in the order in which they are to be tried; each names its CA.
+    """
+
+    def __init__(self, options: Mapping[str, Sequence[Route]]) -> None:
+        self._left = {identifier: list(routes) for identifier, routes in options.items()}
+        self._order = list(dict.fromkeys(route for routes in options.values() for route in routes))
+
+    def choose(self) -> Choice | None:
+        """Return what to try next; None when some name has no route left at any CA that the others have."""
+        for ca in dict.fromkeys(route.ca for route in self._order):
+            if ca is None:
+                continue
+            first = {
+                identifier: next((route for route in routes if route.ca == ca), None)
+                for identifier, routes in self._left.items()
+            }
+            chosen = {identifier: route for identifier, route in first.items() if route is not None}
+            if len(chosen) == len(self._left):
+                return Choice(ca, chosen)
+        return None
+
+    def stuck(self) -> list[str]:
+        """Return the identifiers that have no route left at all."""
+        return [identifier for identifier, routes in self._left.items() if not routes]
+
+    def leave(self, route: Route, identifiers: Collection[str]) -> None:
+        """Take a route from some names: it is ruled out for them."""
+        for identifier in identifiers:
+            if route in self._left[identifier]:
+                self._left[identifier].remove(route)
+
+    def failed(self, route: Route, valid: Collection[str]) -> None:
+        """Take a route that failed from every name.
+
+        A name that is valid already needs no new proof: it may keep the route if it has no other one there.
+        """
+        for identifier, routes in self._left.items():
+            others = [other for other in routes if other != route and other.ca == route.ca]
+            if route in routes and (others or identifier not in valid):
+                routes.remove(route)
+
+    def leave_ca(self, ca: str) -> list[Route]:
+        """Take all routes of a CA from all names, and return those that were left until now."""
+        gone = [route for route in self._order if route.ca == ca and any(route in left for left in self._left.values())]
+        for routes in self._left.values():
+            routes[:] = [route for route in routes if route.ca != ca]
+        return gone
