@@ -97,7 +97,7 @@ class LexiconDriver:
         return 0.0 if self._context.cancel.is_set() else self._context.seconds_left()
 
     def _add(self, session: Any, record: TxtRecord) -> None:
-        if self._look_first and _stands(session, record):
+        if self._look_first and _standing(session, record):
             return
         if self._did(session, record, lambda name: session.create_record("TXT", name, record.value), standing=True):
             return
@@ -110,7 +110,12 @@ class LexiconDriver:
             lambda name: session.delete_record(rtype="TXT", name=name, content=record.value),
             standing=False,
         )
-        if not done or (self._look_after and _stands(session, record)):
+        if done and self._look_after and (left := _standing(session, record)):
+            # It was looked for in another spelling (quoted, say): what the host calls it is certain.
+            for identifier in filter(None, left):
+                session.delete_record(identifier=identifier)
+            done = not _standing(session, record)
+        if not done:
             raise self._refusal(record, "remove")
 
     def _did(self, session: Any, record: TxtRecord, act: Callable[[str], Any], *, standing: bool) -> bool:
@@ -122,10 +127,10 @@ class LexiconDriver:
             if classify(error) not in _ABOUT_THE_VALUE:
                 raise
             with contextlib.suppress(Exception):  # the first error is the one to tell
-                if _stands(session, record) is standing:
+                if bool(_standing(session, record)) is standing:
                     return True
             raise
-        return _stands(session, record) is standing
+        return bool(_standing(session, record)) is standing
 
     def _refusal(self, record: TxtRecord, verb: str) -> ProviderError:
         return ProviderError(
@@ -144,10 +149,14 @@ def _place(record: TxtRecord) -> tuple[str, int]:
     return record.zone, record.ttl
 
 
-def _stands(session: Any, record: TxtRecord) -> bool:
-    """Tell whether the value is in the host's own list; some hosts quote it there."""
+def _standing(session: Any, record: TxtRecord) -> list[Any]:
+    """Return what the host calls the value in its own list (mostly once, or not at all); some hosts quote it there."""
     found = session.list_records("TXT", names.relative(record.name), None)
-    return any(str(item.get("content", "")).strip('"') == record.value and _at(item, record) for item in found)
+    return [item.get("id") for item in found if _is_value(item, record) and _at(item, record)]
+
+
+def _is_value(item: dict[str, Any], record: TxtRecord) -> bool:
+    return str(item.get("content", "")).strip('"') == record.value
 
 
 def _at(item: dict[str, Any], record: TxtRecord) -> bool:

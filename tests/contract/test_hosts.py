@@ -1,0 +1,98 @@
+"""Our provider files and lexicon's code for them, against stand-ins of the hosts' APIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import find_provider
+from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.lexicon import loading
+from dnsrenew.errors import ProviderError
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.testing import check_driver
+from tests.contract.conftest import maker
+from tests.contract.hosts import ZONE, Cloudflare, Host, Namecheap, Route53
+
+RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
+FOREIGN = (ZONE, "v=spf1 -all")
+
+
+def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Host) -> None:
+    """Have our copy of lexicon's module talk to a stand-in."""
+    kind: Any = loading.provider_class(name)
+    original = kind.__init__
+
+    def here(self: Any, config: Any) -> None:
+        original(self, config)
+        self.api_endpoint = host.url
+        if name == "namecheap":
+            self.client.endpoint = host.url
+
+    monkeypatch.setattr(kind, "__init__", here)
+
+
+@pytest.mark.parametrize("quoting", [False, True])
+def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
+    """Cloudflare keeps the contract, whether it lists values in quotes or not."""
+    with Cloudflare() as host:
+        host.quoting = quoting
+        lead(monkeypatch, "cloudflare", host)
+        account = DnsAccount("cloudflare", auth_token="good-token-0000")
+        check_driver(maker(account), ZONE, look=host.look, patience=0)
+        assert list(host.values.values()) == [FOREIGN]
+
+
+def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
+    """A wrong token is told with the host's own words and what to check."""
+    provider = find_provider("cloudflare")
+    assert provider is not None
+    with Cloudflare() as host:
+        lead(monkeypatch, "cloudflare", host)
+        with pytest.raises(ProviderError, match="Invalid access token") as caught:
+            call_add(context, provider, DnsAccount("cloudflare", name="cf", auth_token="wrong-token-0000"), [RECORD])
+    assert caught.value.code == "provider-unauthorized"
+    assert "auth_token of the account cf" in caught.value.fix
+    assert "wrong-token" not in repr(caught.value.to_dict())
+
+
+def test_cloudflare_with_somebody_elses_zone(monkeypatch: pytest.MonkeyPatch, context: Context) -> None:
+    """A zone that the token does not see."""
+    provider = find_provider("cloudflare")
+    assert provider is not None
+    record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
+    with Cloudflare() as host:
+        lead(monkeypatch, "cloudflare", host)
+        with pytest.raises(ProviderError) as caught:
+            call_add(context, provider, DnsAccount("cloudflare", auth_token="good-token-0000"), [record])
+    assert caught.value.code == "provider-zone-unknown"
+    assert "elsewhere.org" in caught.value.message
+
+
+def test_route53(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Route 53 keeps the contract, through the real boto3."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with Route53() as host:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", host.url)
+        account = DnsAccount("route53", auth_access_key="AKIA", auth_access_secret="secret")
+        check_driver(maker(account), ZONE, look=host.look, patience=0)
+        assert [record for record in host.values.values() if record[1] != ""] == [FOREIGN]
+
+
+def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], context: Context) -> None:
+    """Namecheap keeps the contract, writes no value twice, keeps foreign ones, and prints nothing."""
+    provider = find_provider("namecheap")
+    assert provider is not None
+    with Namecheap() as host:
+        lead(monkeypatch, "namecheap", host)
+        account = DnsAccount("namecheap", auth_username="u", auth_token="t" * 20, auth_client_ip="192.0.2.1")
+        check_driver(maker(account), ZONE, look=host.look, patience=0)
+        assert list(host.values.values()) == [FOREIGN]
+        for _ in range(2):
+            call_add(context, provider, account, [RECORD])
+        assert sorted(host.values.values()) == [(f"_acme-challenge.{ZONE}", "-value"), FOREIGN]
+        call_remove(context, provider, account, [RECORD])
+    assert capsys.readouterr().out == ""
