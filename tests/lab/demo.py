@@ -176,13 +176,12 @@ class Demo:
 
     def _chain(self) -> None:
         page, ca = self._page, self._lab.pebble
-        root = str(self._user.path / "pebble-root.pem")
+        root = self._user.path / "pebble-root.pem"
         chain, leaf, key = (str(self._current / name) for name in ("chain.pem", "cert.pem", "privkey.pem"))
-        with open(root, "wb") as file:
-            file.write(fetch(f"{ca.management_url}/roots/0", context=ca.ca.client_context())[1])
-        issuer = _openssl("x509", "-in", root, "-noout", "-subject").rpartition("=")[2].strip()
+        root.write_bytes(fetch(f"{ca.management_url}/roots/0", context=ca.ca.client_context())[1])
+        issuer = _openssl("x509", "-in", str(root), "-noout", "-subject").rpartition("=")[2].strip()
         for name in ("example.test", "any.example.test"):
-            trust = ("-no-CApath", "-no-CAstore", "-CAfile", root, "-untrusted", chain)
+            trust = ("-no-CApath", "-no-CAstore", "-CAfile", str(root), "-untrusted", chain)
             said = _openssl("verify", *trust, "-purpose", "sslserver", "-verify_hostname", name, leaf)
             page.check(said.endswith(": OK"), f"its chain leads to {issuer}; good for {name}", said)
         said = _openssl("x509", "-in", leaf, "-noout", "-ext", "subjectAltName").splitlines()[-1].strip()
