@@ -58,7 +58,7 @@ class Event:
         """Return the JSON form; the time as RFC 3339 in UTC."""
         return {
             "kind": self.kind,
-            "time": self.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": f"{self.time.isoformat()[:19]}Z",
             "certificate": self.certificate,
             "data": dict(self.data),
         }

@@ -22,7 +22,7 @@ Check = Literal["authoritative", "doh", "none"]
 
 def rfc3339(time: datetime | None) -> str | None:
     """Return a UTC time as RFC 3339 with ``Z`` and whole seconds."""
-    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else f"{time.isoformat()[:19]}Z"
 
 
 # ── what the user configures ────────────────────────────────────────────────────────────

@@ -158,7 +158,7 @@ def _obtain(spec: CertificateSpec, way: _Way, services: Services, context: Conte
     opened = workers.start(partial(ca.open, context))
 
     # What DNS forbids is found out before anything is ordered.
-    placements = challenge.place(context, way.routes)
+    placements = challenge.place(context, way.routes, spec.propagation.check)
     way.dns = tuple(dict.fromkeys(placement.writer.account.name for placement in placements.values()))
     challenge.unlock(context, placements.values())
 

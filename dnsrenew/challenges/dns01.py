@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnsrenew import names
 from dnsrenew.drivers import calling, catalogue
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
-from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
+from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
@@ -96,17 +96,20 @@ class Dns01:
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
-    def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, Placement]:
+    def place(self, context: Context, routes: Mapping[str, Route], check: Check) -> dict[str, Placement]:
         """Find out, for each identifier, where its TXT value goes and who writes it; nothing is written yet.
 
+        :param check: who will be asked whether the values are visible; where it is not DNS itself, the lookups here
+            may do without it too.
         :raises DnsError: no zone, a CNAME loop, a dangling CNAME, or no account that may write there.
         """
         placed: dict[str, Placement] = {}
         for route in dict.fromkeys(routes.values()):
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             targets = self._dns.challenge_targets(
-                context, identifiers, follow_cname=route.follow_cname, alias=route.alias
+                context, identifiers, follow_cname=route.follow_cname, alias=route.alias, check=check
             )
+            self._dns.warn_wildcard_shadow(context, targets)
             for identifier in identifiers:
                 placed[identifier] = self._placement(identifier, targets[identifier], route)
         return {identifier: placed[identifier] for identifier in routes}
@@ -201,10 +204,18 @@ class Dns01:
         try:
             self._each_account(ending, removable, calling.call_remove)
         except DnsRenewError as error:
-            context.emit("txt-kept", records=described, error=error.to_dict())
-            context.warn("txt-kept", *_kept(removable, error))
+            if self._may_stand(ending, removable):
+                context.emit("txt-kept", records=described, error=error.to_dict())
+                context.warn("txt-kept", *_kept(removable, error))
         else:
             context.emit("txt-removed", records=described)
+
+    def _may_stand(self, context: Context, values: Sequence[Value]) -> bool:
+        """Tell whether any value is, or may be, served: a host that refused to write has nothing to be removed."""
+        try:
+            return any(value.record.value in self._dns.values(context, value.record.name) for value in values)
+        except DnsRenewError:
+            return True
 
     def _each_account(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
         """Hand each account its records, in parallel; raise the first error after all have ended."""
