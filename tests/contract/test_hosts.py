@@ -16,6 +16,17 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.testing import check_driver
 from tests.contract.conftest import maker
 from tests.contract.hosts import ZONE, Cloudflare, Host, Namecheap, Route53
+from tests.contract.morehosts import (
+    Aliyun,
+    Desec,
+    DigitalOcean,
+    DnsPod,
+    Gandi,
+    GoDaddy,
+    Hetzner,
+    Ovh,
+    Porkbun,
+)
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
 FOREIGN = (ZONE, "v=spf1 -all")
@@ -28,11 +39,16 @@ def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Host) -> None:
 
     def here(self: Any, config: Any) -> None:
         original(self, config)
-        self.api_endpoint = host.url
+        self.api_endpoint = self.endpoint_api = host.url
         if name == "namecheap":
             self.client.endpoint = host.url
 
     monkeypatch.setattr(kind, "__init__", here)
+    module = loading._modules[name]
+    if name == "hetzner":
+        monkeypatch.setattr(vars(module)["HetznerCloud"], "API_ENDPOINT", host.url)
+    if name == "aliyun":
+        monkeypatch.setattr(module, "ALIYUN_DNS_API_ENDPOINT", host.url)
 
 
 @pytest.mark.parametrize("quoting", [False, True])
@@ -96,3 +112,37 @@ def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         assert sorted(host.values.values()) == [(f"_acme-challenge.{ZONE}", "-value"), FOREIGN]
         call_remove(context, provider, account, [RECORD])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("aliyun", Aliyun),
+        ("desec", Desec),
+        ("digitalocean", DigitalOcean),
+        ("dnspod", DnsPod),
+        ("gandi", Gandi),
+        ("godaddy", GoDaddy),
+        ("hetzner", Hetzner),
+        ("ovh", Ovh),
+        ("porkbun", Porkbun),
+    ],
+)
+def test_the_other_hosts(monkeypatch: pytest.MonkeyPatch, context: Context, name: str, kind: type[Host]) -> None:
+    """Each keeps the contract, with the TTL of its file; a value written twice stands once; foreign values stand."""
+    provider = find_provider(name)
+    assert provider is not None
+    options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
+    if name == "ovh":
+        options["auth_entrypoint"] = "ovh-eu"
+    account = DnsAccount(name, **options)
+    ttl = provider.behaviour.ttl
+    with kind() as host:
+        lead(monkeypatch, name, host)
+        check_driver(maker(account), ZONE, look=host.look, patience=0, ttl=ttl)
+        assert list(host.values.values()) == [FOREIGN]
+        record = TxtRecord(RECORD.zone, RECORD.name, RECORD.value, ttl)
+        for _ in range(2):
+            call_add(context, provider, account, [record])
+        assert sorted(host.values.values()) == [(f"_acme-challenge.{ZONE}", "-value"), FOREIGN]
+        call_remove(context, provider, account, [record])
