@@ -7,7 +7,6 @@ folder, the folder's own entry), 1 once its URL is known.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 WAIT: Final = 60.0
 """Seconds to wait for another run that is making the same account."""
-
-_logger = logging.getLogger("dnsrenew.store")
 
 
 class Account(Protocol):
@@ -167,7 +164,9 @@ class AccountFolder:
         if self._context is not None:
             self._context.warn(notice.code, notice.message, notice.fix)
         else:
-            _logger.warning("%s", notice.message)
+            import logging  # not loaded only for this
+
+            logging.getLogger("dnsrenew.store").warning("%s", notice.message)
 
 
 def _is_key(pem: bytes) -> bool:

@@ -28,10 +28,9 @@ from dnsrenew.store import locks
 from dnsrenew.store.accounts import AccountFolder
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
-from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout, check_name
-from dnsrenew.store.notices import newer_schema, set_aside
-from dnsrenew.store.state import SCHEMA, Meta, State
+from dnsrenew.store.state import Meta, State
+from dnsrenew.store.states import States
 from dnsrenew.store.versions import Versions
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Store:
         self._disk = disk or Disk()
         self._folders = Folders(self._disk, self._layout)
         self._windows = windows
-        self._notices: dict[str, tuple[Notice, ...]] = {}
+        self._states = States(self._disk, self._layout, self._folders, self._versions)
 
     @property
     def path(self) -> Path:
@@ -123,36 +122,7 @@ class Store:
 
         :raises StoreError: it cannot be read, is of a later dnsrenew (``store-newer``), or the name is bad.
         """
-        path = self._layout.state(name)
-        try:
-            data = self._read_state_file(path)
-            if data is None:
-                return self._state_from_versions(name)
-            state = State.from_json(data)
-        except Damaged as damage:
-            then = "It is made anew from the certificates in the store."
-            self._say(name, set_aside(self._disk, path, str(damage), then))
-            return self._state_from_versions(name)
-        except Newer as error:
-            raise newer_schema(path, error.schema, SCHEMA) from None
-        return replace(state, notices=self._notices[name]) if name in self._notices else state
-
-    def _read_state_file(self, path: str) -> bytes | None:
-        try:
-            return self._disk.read(path)
-        except StoreError as error:
-            if error.code == "store-not-a-file":
-                raise Damaged("it is a folder") from None
-            raise
-
-    def _state_from_versions(self, name: str) -> State:
-        versions = self._versions(name)
-        notices = self._notices.get(name, ())
-        for number in reversed(versions.numbers()):
-            meta = versions.meta(number)
-            if meta is not None:
-                return replace(State().renewed(number, meta), rebuilt=True, notices=notices)
-        return State(notices=notices)
+        return self._states.read(name)
 
     def is_whole(self, name: str, state: State) -> bool:
         """Tell whether the version in force is there: one system call, for its key."""
@@ -193,10 +163,7 @@ class Store:
 
         :raises StoreError: it cannot be written; the old one stands.
         """
-        folder = self._folders.make_certificate(name)
-        self._disk.sweep(folder)
-        self._disk.write(self._layout.state(name), state.to_json(), PRIVATE)
-        self._disk.sync_folder(folder)
+        self._states.write(name, state)
 
     def note_failure(self, name: str, code: str, message: str, now: datetime) -> None:
         """Remember a failure.
@@ -259,7 +226,7 @@ class Store:
             raise
         self._disk.put(ready, path)
         self._disk.sync_folder(os.path.dirname(path))
-        return replace(state, notices=self._notices.get(name, ()))
+        return replace(state, notices=self._states.notices(name))
 
     def _point_current(self, name: str, number: int) -> bool:
         try:
@@ -268,10 +235,10 @@ class Store:
             if not self._windows:
                 raise
             # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
-            self._say(name, _current_behind(self.current(name), error))
+            self._states.say(name, _current_behind(self.current(name), error))
             return False
         if aside is not None:
-            self._say(name, _foreign_current(self.current(name), aside))
+            self._states.say(name, _foreign_current(self.current(name), aside))
         return True
 
     def mend(self, name: str, state: State, context: Context) -> None:
@@ -280,7 +247,7 @@ class Store:
         Costs one system call where all is well. Where another run holds the lock, or the store cannot be
         written, it is left to the next run. The caller does not hold the lock.
         """
-        if not self._is_amiss(name, state):
+        if self._amiss(name, state) is None:
             return
         try:
             with self.lock(name, context=context):
@@ -288,35 +255,28 @@ class Store:
         except (LockedError, StoreError):
             return
 
-    def _is_amiss(self, name: str, state: State) -> bool:
-        number = state.switching or state.version
-        if number is None:
-            return False
+    def _amiss(self, name: str, state: State) -> int | None:
+        """Return the version that should be in force where not everything says so; None where all is well."""
         versions = self._versions(name)
-        is_well = state.switching is None and not state.rebuilt and versions.current_is(number)
-        return not is_well and versions.is_complete(number)
+        if state.switching is None and not state.rebuilt and (not state.version or versions.current_is(state.version)):
+            return None
+        # A version that was being copied goes on from there, if it is whole.
+        return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
 
     def _mend(self, name: str) -> None:
         state = self.read_state(name)
-        number = state.switching or state.version
-        if number is None or not self._is_amiss(name, state):  # another run was faster
+        number = self._amiss(name, state)
+        if number is None:  # another run was faster
             return
-        if number != state.version:  # it was being copied, and is whole: go on from there
+        if number != state.version:
             meta = self._versions(name).meta(number)
             if meta is None:
                 return
             state = state.renewed(number, meta)
         self._put_into_force(name, number, replace(state, switching=None, rebuilt=False))
 
-    # ── small things ────────────────────────────────────────────────────────────────────
-
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._layout.certificate(name), windows=self._windows)
-
-    def _say(self, name: str, notice: Notice) -> None:
-        said = self._notices.get(name, ())
-        if notice not in said:
-            self._notices[name] = (*said, notice)
 
 
 def _current_behind(current: Path, error: StoreError) -> Notice:

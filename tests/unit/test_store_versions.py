@@ -229,6 +229,16 @@ def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
     assert leftovers(tmp_path / "certificates") == []
 
 
+def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
+    """Windows: where the version that was being copied is gone, `current` is the one in force again."""
+    store = Store(tmp_path, windows=True)
+    store.write_state("home", replace(keep(store, 1), switching=7))
+    (tmp_path / "certificates/home/current/privkey.pem").write_bytes(issue(2)[1])
+    store.mend("home", store.read_state("home"), Context())
+    assert assert_current_whole(tmp_path, {1}) == 1
+    assert store.read_state("home").switching is None
+
+
 def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
     """Windows: where a program holds a file of `current` open, it is in force for us, said, and copied next time."""
     keep(Store(tmp_path, windows=True), 1)

@@ -1,0 +1,76 @@
+"""Reading and writing ``state.json``: the hot path, and what is done about a damaged one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dnsrenew.errors import StoreError
+from dnsrenew.model import Notice
+from dnsrenew.store.disk import PRIVATE, Disk
+from dnsrenew.store.folders import Folders
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import Layout
+from dnsrenew.store.notices import newer_schema, set_aside
+from dnsrenew.store.state import SCHEMA, State
+from dnsrenew.store.versions import Versions
+
+
+class States:
+    """The states of all certificates, and what there is to be said about them."""
+
+    def __init__(self, disk: Disk, layout: Layout, folders: Folders, versions: Callable[[str], Versions]) -> None:
+        self._disk = disk
+        self._layout = layout
+        self._folders = folders
+        self._versions = versions
+        self._notices: dict[str, tuple[Notice, ...]] = {}
+
+    def read(self, name: str) -> State:
+        """Return a state; see :meth:`dnsrenew.store.Store.read_state`."""
+        path = self._layout.state(name)
+        try:
+            data = self._read_file(path)
+            if data is None:
+                return self._from_versions(name)
+            state = State.from_json(data)
+        except Damaged as damage:
+            then = "It is made anew from the certificates in the store."
+            self.say(name, set_aside(self._disk, path, str(damage), then))
+            return self._from_versions(name)
+        except Newer as error:
+            raise newer_schema(path, error.schema, SCHEMA) from None
+        return replace(state, notices=self._notices[name]) if name in self._notices else state
+
+    def _read_file(self, path: str) -> bytes | None:
+        try:
+            return self._disk.read(path)
+        except StoreError as error:
+            if error.code == "store-not-a-file":
+                raise Damaged("it is a folder") from None
+            raise
+
+    def _from_versions(self, name: str) -> State:
+        versions = self._versions(name)
+        for number in reversed(versions.numbers()):
+            meta = versions.meta(number)
+            if meta is not None:
+                return replace(State().renewed(number, meta), rebuilt=True, notices=self.notices(name))
+        return State(notices=self.notices(name))
+
+    def write(self, name: str, state: State) -> None:
+        """Replace a state, durably."""
+        folder = self._folders.make_certificate(name)
+        self._disk.sweep(folder)
+        self._disk.write(self._layout.state(name), state.to_json(), PRIVATE)
+        self._disk.sync_folder(folder)
+
+    def say(self, name: str, notice: Notice) -> None:
+        """Keep what a person should know: a run reads a state more than once, and tells of it at the end."""
+        said = self._notices.get(name, ())
+        if notice not in said:
+            self._notices[name] = (*said, notice)
+
+    def notices(self, name: str) -> tuple[Notice, ...]:
+        """Return what there is to be said of a certificate."""
+        return self._notices.get(name, ())
