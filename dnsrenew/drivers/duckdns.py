@@ -41,6 +41,7 @@ class DuckDnsDriver:
             self._update(record, txt=record.value, clear="true")
 
     def _update(self, record: TxtRecord, **parameters: str) -> None:
+        self._context.check()
         domain = names.labels(record.zone)[0]
         token = self._context.options.get("token", "")
         secret = token.reveal() if isinstance(token, Secret) else token

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dnsrenew.errors import ProviderError
+
 if TYPE_CHECKING:
     import logging
     import threading
@@ -36,6 +38,19 @@ class DriverContext:
     seconds_left: Callable[[], float]
     cancel: threading.Event
     logger: logging.Logger
+
+    def check(self) -> None:
+        """Go on only while somebody waits: to be called before each thing that is written.
+
+        :raises ProviderError: ``provider-timeout``, the call was left behind.
+        """
+        if self.cancel.is_set() or self.seconds_left() <= 0:
+            raise ProviderError(
+                "provider-timeout",
+                f"The call for the account {self.account} was over before everything was done.",
+                fix="Try again later.",
+                evidence={"account": self.account, "left_behind": True},
+            )
 
 
 @runtime_checkable

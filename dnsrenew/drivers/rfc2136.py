@@ -100,6 +100,7 @@ class Rfc2136Driver:
             self._send(update, zone)
 
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
+        self._context.check()
         seconds = min(REQUEST_SECONDS, self._context.seconds_left())
         where = {"server": self._where, "zone": zone}
         try:

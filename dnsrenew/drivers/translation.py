@@ -45,7 +45,7 @@ _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "End
 _WORDS: Final = {
     "provider-unauthorized": (
         "did not accept the credentials, or they may not edit {zones}",
-        "Check {options} of the account {account}, and that they may edit the TXT records of {zones}.",
+        "Check {options} of the account {account}{help}, and that they may edit the TXT records of {zones}.",
     ),
     "provider-zone-unknown": (
         "has no zone {zones} that these credentials can see",
@@ -106,7 +106,12 @@ def translate(
     found = _look(error)
     code = _classify(error, found)
     zones = sorted({names.relative(record.zone) for record in records})
-    words = {"account": account.name, "zones": ", ".join(zones), "options": _credentials(provider, account)}
+    words = {
+        "account": account.name,
+        "zones": ", ".join(zones),
+        "options": _credentials(provider, account),
+        "help": f" (`dnsrenew providers {provider.name}` tells what is needed)" if provider.options else "",
+    }
     what, fix = (text.format(**words) for text in _WORDS[code])
     status = f" (HTTP {found.status})" if found.status else ""
     said = _said(error, found, code)
@@ -222,6 +227,8 @@ def _credentials(provider: Provider, account: DnsAccount) -> str:
 
 def _said(error: BaseException, found: _Findings, code: str) -> str:
     """Return the host's own words, where they are words."""
+    if "HttpFailure" in found.classes:
+        return _text(getattr(error, "detail", None)) or ""  # ours: the end of a sentence, without any URL
     if code in {"provider-unreachable", "provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else str(error)

@@ -15,6 +15,7 @@ import pytest
 from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import ConfigError, ProviderError
 from dnsrenew.model import DnsAccount, Resolver, TxtRecord
 from dnsrenew.secrets import Secret
@@ -181,6 +182,19 @@ def test_a_silent_server_is_left_in_time(bind: Lab) -> None:
         maker(rfc2136_account(bind, server=f"127.0.0.6:{bind.port}"), seconds=0.5)().add([RECORD])
     assert caught.value.code == "provider-timeout"
     assert time.monotonic() - started < 2
+
+
+def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
+    """When nobody waits any more, or no time is left, nothing is sent."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    gone = threading.Event()
+    gone.set()
+    for left, cancel in (([30.0], gone), ([0.0], threading.Event())):
+        driver = make_driver(provider, rfc2136_account(bind), seconds_left=iter(left * 9).__next__, cancel=cancel)
+        with pytest.raises(ProviderError, match="was over"):
+            driver.add([RECORD])
+    assert bind.txt(RECORD.name) == set()
 
 
 def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: Kept) -> None:

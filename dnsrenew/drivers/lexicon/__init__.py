@@ -66,6 +66,7 @@ class LexiconDriver:
             for (zone, ttl), group in groupby(sorted(records, key=_place), key=_place):
                 with self._session(zone, ttl) as session:
                     for record in group:
+                        self._context.check()
                         work(session, record)
 
     @contextlib.contextmanager
