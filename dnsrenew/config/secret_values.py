@@ -103,8 +103,9 @@ def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
         try:
             use.secret.reveal()
         except SecretError as error:
-            line = _line(use)
-            mistakes.append(Mistake(use.file, line, shown_key(use.path), error.message.removesuffix("."), error.fix))
+            found = error.message.removesuffix(".")
+            expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
+            mistakes.append(Mistake(use.file, _line(use), shown_key(use.path), found, expected))
     return mistakes
 
 
