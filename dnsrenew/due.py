@@ -33,12 +33,15 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether the config now asks for something else than what is stored: other names, key type or CA."""
+    """Tell whether the config now asks for something else than what is stored: other names, key type or CA.
+
+    What is not known any more (the store was damaged and mended) is not taken for a change.
+    """
     authorities = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
     return (
         frozenset(state.identifiers) != frozenset(spec.identifiers)
-        or state.key != spec.key
-        or state.ca not in authorities
+        or state.key not in {"", spec.key}
+        or state.ca not in {"", *authorities}
     )
 
 

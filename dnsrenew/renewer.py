@@ -106,7 +106,7 @@ class Renewer:
         """
         specs = self._chosen(names)
         context = self._context(cancel)
-        services = _Once(partial(make_services, self._config, self._store))
+        services = _Once(partial(make_services, self._config, self._store, context))
         outcomes = [None if force else self._glance(spec, context) for spec in specs]
         due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
         if due_specs:
@@ -271,7 +271,7 @@ class _Once:
             return self._value
 
 
-def make_services(config: Config, store: Store) -> Services:
+def make_services(config: Config, store: Store, run: Context) -> Services:
     """Return what a run works with: one look at DNS, one client for each CA."""
     from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
     from dnsrenew.challenges.dns01 import Dns01
@@ -288,7 +288,7 @@ def make_services(config: Config, store: Store) -> Services:
                 clients[name] = CAClient(
                     ca,
                     HttpClient(trust=ca.trust),
-                    store.accounts(ca.directory, name),
+                    store.accounts(ca.directory, name, run),
                     contact=config.contact,
                     agree_terms=config.agree_terms,
                 )

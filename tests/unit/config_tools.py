@@ -39,7 +39,7 @@ def mistakes(folder: Path, text: str) -> list[dict[str, Any]]:
         load(folder, text)
     found: list[dict[str, Any]] = caught.value.evidence["mistakes"]
     assert caught.value.code in {"config-invalid", "config-syntax"}
-    assert str(caught.value).count("\n") == len(found) - 1, "one line each"
+    assert caught.value.message.count("\n") == len(found) - 1, "one line each"
     return found
 
 

@@ -19,7 +19,7 @@ LEVELS = (
     {"obtaining"},
     {"renewer"},
     {"renewal"},
-    {"due"},
+    {"due", "routes", "decisions"},
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},

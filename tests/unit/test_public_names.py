@@ -54,7 +54,7 @@ def test_each_name_resolves(name: str) -> None:
     thing = getattr(dnsrenew, name)
     if inspect.isclass(thing) or inspect.isfunction(thing):
         assert thing.__name__ == name
-        text = thing.__dict__.get("__doc__") or ""
+        text = (thing.__dict__.get("__doc__") if inspect.isclass(thing) else thing.__doc__) or ""
         # A dataclass without a docstring is given its signature, and that explains nothing.
         assert text, f"{name} has no docstring"
         assert not text.startswith(f"{name}("), f"{name} has no docstring"
