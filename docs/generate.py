@@ -77,9 +77,11 @@ def provider_list(providers: list[Provider]) -> str:
     head = ["# DNS hosts", "", "| host | `provider =` | needs |", "|---|---|---|"]
     more = [
         "",
-        "A host that is not here: write a file of your own, `providers/NAME.toml` beside your `dnsrenew.toml`, when "
-        "dns-lexicon knows it ([how](../writing-a-driver.md)), or delegate: a CNAME at `_acme-challenge.your.domain` "
-        "to a name at a host that is here is followed by itself.",
+        (
+            "A host that is not here: write a file of your own, `providers/NAME.toml` beside your `dnsrenew.toml`, when "
+            "dns-lexicon knows it ([how](../writing-a-driver.md)), or delegate: a CNAME at `_acme-challenge.your.domain` "
+            "to a name at a host that is here is followed by itself."
+        ),
         "",
     ]
     return "\n".join([*head, *rows, *more])
