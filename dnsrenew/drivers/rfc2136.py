@@ -107,7 +107,7 @@ class Rfc2136Driver:
             # By TCP at once: an update of many names does not fit a datagram, and a lost one would be sent twice.
             with _connect(self._addresses(), min(CONNECT_SECONDS, seconds)) as connection:
                 answer = dns.query.tcp(update, where="", timeout=max(seconds, 0.001), sock=connection)
-        except (dns.exception.DNSException, OSError) as error:
+        except (dns.exception.DNSException, OSError, EOFError) as error:
             raise self._failure(error, where) from None
         if answer.rcode() != dns.rcode.NOERROR:
             raise self._refusal(answer.rcode(), where)
