@@ -78,9 +78,9 @@ def provider_list(providers: list[Provider]) -> str:
     more = [
         "",
         (
-            "A host that is not here: write a file of your own, `providers/NAME.toml` beside your `dnsrenew.toml`, when "
-            "dns-lexicon knows it ([how](../writing-a-driver.md)), or delegate: a CNAME at `_acme-challenge.your.domain` "
-            "to a name at a host that is here is followed by itself."
+            "A host that is not here: write a file of your own, `providers/NAME.toml` beside your `dnsrenew.toml`, "
+            "when dns-lexicon knows it ([how](../writing-a-driver.md)), or delegate: a CNAME at "
+            "`_acme-challenge.your.domain` to a name at a host that is here is followed by itself."
         ),
         "",
     ]
