@@ -1,0 +1,171 @@
+"""DuckDNS, which keeps one value for a domain and all names below it, in whole runs against a stand-in."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from tests.contract.duckdns_standin import DuckDns
+from tests.integration.renew_stage import Stage, names_in
+from tests.lab import Lab, Query
+from tests.lab.workspace import Workspace
+
+SERVER = "127.0.0.7"
+PROVIDERS = Path(__file__).resolve().parents[2] / "providers"
+
+
+class Host:
+    """The stand-in's web side, and its name server, which notes the values that were ever served together."""
+
+    def __init__(self, lab: Lab, duck: DuckDns) -> None:
+        self.duck = duck
+        self._server = lab.forwarder(SERVER, self._answer)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def _answer(self, query: Query) -> dns.message.Message:
+        """TXT of a domain and below it as DuckDNS has it now; all else as in an ordinary zone.
+
+        The ordinary answer is changed, and not made anew: BIND mistrusts one that lacks the cookie of the last.
+        """
+        answer = dns.message.from_wire(query.forward())
+        found = self.duck.look(f"{query.name}.") if query.rdtype == "TXT" else set()
+        if found:
+            answer.set_rcode(dns.rcode.NOERROR)
+            answer.authority.clear()
+            answer.answer = [
+                dns.rrset.from_text_list(answer.question[0].name, 0, "IN", "TXT", list(map(json.dumps, found)))
+            ]
+        return answer
+
+
+@pytest.fixture
+def duck(lab: Lab) -> Iterator[DuckDns]:
+    """DuckDNS with the domains home and spare, in the lab's Internet."""
+    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\n"
+    lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
+    if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
+        lab.resolver.set_stubs({"duckdns.org": (SERVER,)})
+    with DuckDns(secrets.token_hex(16), "home", "spare") as server, Host(lab, server):
+        yield server
+
+
+@pytest.fixture
+def stage(workspace: Workspace, duck: DuckDns) -> Stage:
+    """Our own provider file beside the configuration, pointed at the stand-in: a user's file is found first."""
+    shipped = (PROVIDERS / "duckdns.toml").read_text()
+    folder = workspace.path / "providers"
+    folder.mkdir()
+    (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{duck.url}"\n')
+    workspace.canaries.append(duck.token)
+    return Stage(
+        workspace,
+        {
+            "dns": {"duck": {"provider": "duckdns", "token": duck.token}},
+            "dns.home.tsig_secret": None,
+            "dns.home": None,
+        },
+    )
+
+
+def certificate(*domains: str, name: str = "home") -> dict[str, Any]:
+    """A `[[certificate]]`."""
+    return {"name": name, "domains": [f"{domain}.duckdns.org" for domain in domains]}
+
+
+def turns(duck: DuckDns) -> list[str]:
+    """What was asked of DuckDNS, in order: `set` or `clear`."""
+    return ["clear" if request.get("clear") == "true" else "set" for request in duck.requests]
+
+
+def test_apex_and_wildcard_are_done_one_after_the_other_in_one_order(stage: Stage, duck: DuckDns) -> None:
+    """The first value is seen by the CA and cleared before the second is set; one certificate comes out."""
+    outcome = stage.renewed({"certificate": [certificate("home", "*.home")]})
+    assert names_in(stage.leaf()) == {"home.duckdns.org", "*.home.duckdns.org"}
+    assert turns(duck) == ["set", "clear", "set", "clear"]
+    assert [attempt.orders for attempt in outcome.attempts] == [1]
+    kinds = [kind for kind in stage.kinds() if kind in {"txt-writing", "authorizations-valid", "txt-removed"}]
+    assert kinds[:3] == ["txt-writing", "authorizations-valid", "txt-removed"]
+    assert kinds.count("txt-writing") == 2
+    assert {(zone, name) for _, zone, name in stage.written()} == {
+        ("home.duckdns.org.", "_acme-challenge.home.duckdns.org.")
+    }
+    assert duck.values["home"] == ""
+
+
+def test_names_below_one_domain_wait_for_each_other(stage: Stage, duck: DuckDns) -> None:
+    """The one value stands for the whole domain, so names at different places are done in turn too."""
+    stage.renewed({"certificate": [certificate("home", "a.home", "b.a.home")]})
+    assert turns(duck) == ["set", "clear"] * 3
+    assert {request["domains"] for request in duck.requests} == {"home"}
+
+
+def test_two_domains_are_done_at_once(stage: Stage, duck: DuckDns) -> None:
+    """Each has a value of its own: both are set before either is cleared."""
+    stage.renewed({"certificate": [certificate("home", "spare")]})
+    assert turns(duck) == ["set", "set", "clear", "clear"]
+
+
+def test_two_certificates_of_one_domain_are_never_done_at_once(stage: Stage, duck: DuckDns) -> None:
+    """Eight workers, three certificates of one domain: their values never stand in each other's way."""
+    tables = [certificate("home", "*.home", name="a"), certificate("x.home", name="b"), certificate("y.home", name="c")]
+    outcomes = stage.run({"certificate": tables})
+    assert [outcome.status for outcome in outcomes] == ["renewed"] * 3, [outcome.error for outcome in outcomes]
+    assert turns(duck) == ["set", "clear"] * 4
+
+
+def test_nor_in_two_processes(stage: Stage, duck: DuckDns) -> None:
+    """The second process waits for the first, and both succeed; with two stores, nobody could know."""
+    tables = [certificate("home", "*.home", name="a"), certificate("x.home", "y.home", name="b")]
+    account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
+    workspace = stage.workspace
+    workspace.write({"certificate": tables, "dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None})
+    workspace.env["DUCK_TOKEN"] = duck.token
+    runs = [workspace.start("renew", name, "--json") for name in ("a", "b")]
+    said = [run.communicate(timeout=60) for run in runs]
+    workspace.captured += [text for pair in said for text in pair]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert turns(duck) == ["set", "clear"] * 4
+
+
+def test_a_value_of_somebody_else_is_replaced_and_the_ending_is_clean(stage: Stage, duck: DuckDns) -> None:
+    """The host allows nothing else, and its page says so; nothing of ours stays."""
+    duck.values["home"] = "foreign"
+    stage.renewed({"certificate": [certificate("home")]})
+    assert duck.values["home"] == ""
+
+
+def test_a_failure_in_the_second_turn_clears_the_value(stage: Stage, duck: DuckDns) -> None:
+    """The host says KO to the second value: the error is the host's, and no value of the first turn is left."""
+    answer = duck.update
+
+    def second_fails(path: str) -> str:
+        fails = "clear" not in path and "set" in turns(duck)
+        return "KO" if fails else answer(path)
+
+    duck.update = second_fails  # type: ignore[method-assign]
+    error = stage.failed({"certificate": [certificate("home", "*.home")]})
+    assert error.code == "provider-unauthorized"
+    assert duck.values["home"] == ""
+
+
+def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> None:
+    """The user's own `providers/` is what led us to the stand-in: without it, the address is DuckDNS's own."""
+    folder = stage.workspace.path / "providers"
+    assert stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options
+    shutil.rmtree(folder)
+    assert not stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options

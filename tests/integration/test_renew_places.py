@@ -1,0 +1,166 @@
+"""Where the TXT values go, end to end: zones, accounts, CNAMEs, and what is refused before an order exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.renew_stage import Stage, names_in, orders, until
+from tests.lab import SECONDARY
+from tests.lab.workspace import Workspace
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """Two accounts: `home` writes example.test, `other` writes other.test, each with a key of its own."""
+    made = Stage(workspace)
+    made.base["dns.other"] = made.other_account()
+    return made
+
+
+def domains(*names: str, **more: Any) -> dict[str, Any]:
+    """The change to one certificate for these names."""
+    return {"certificate": [{"name": "home", "domains": list(names), **more}]}
+
+
+def test_names_in_two_zones_are_written_by_two_accounts(stage: Stage) -> None:
+    """One order, one certificate; each value by the account whose zone it is in."""
+    outcome = stage.renewed(domains("example.test", "www.other.test"))
+    assert outcome.route is not None
+    assert outcome.route.dns == ("home", "other")
+    assert sorted(stage.written()) == [
+        ("home", "example.test.", "_acme-challenge.example.test."),
+        ("other", "other.test.", "_acme-challenge.www.other.test."),
+    ]
+
+
+def test_the_account_with_the_longest_fitting_zone_writes(stage: Stage) -> None:
+    """Not the first of the file; and the zone it states is the zone that is written in."""
+    stage.lab.add_zone("sub.other.test", key=stage.lab.other_key)
+    changes = {"dns.home.zones": ["example.test", "test"], "dns.other.zones": ["other.test", "sub.other.test"]}
+    stage.renewed({**changes, **domains("a.sub.other.test", "b.other.test")})
+    assert sorted(stage.written()) == [
+        ("other", "other.test.", "_acme-challenge.b.other.test."),
+        ("other", "sub.other.test.", "_acme-challenge.a.sub.other.test."),
+    ]
+
+
+def test_the_account_without_zones_takes_the_rest(stage: Stage) -> None:
+    """It may write anywhere, so it gets what no other account claims; its zone is found by SOA."""
+    stage.lab.add_zone("rest.test")
+    stage.renewed({"dns.home.zones": None, **domains("deep.er.rest.test", "www.other.test")})
+    assert sorted(stage.written()) == [
+        ("home", "rest.test.", "_acme-challenge.deep.er.rest.test."),
+        ("other", "other.test.", "_acme-challenge.www.other.test."),
+    ]
+
+
+def test_a_route_may_name_its_account(stage: Stage) -> None:
+    """Then no other is asked, though its zone fits as well."""
+    changes = {"dns.twin": {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}}
+    route = {"challenge": "dns-01", "dns": "twin"}
+    outcome = stage.renewed({**changes, **domains("example.test", routes=[route])})
+    assert outcome.route is not None
+    assert outcome.route.dns == ("twin",)
+    assert {account for account, _, _ in stage.written()} == {"twin"}
+
+
+def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage) -> None:
+    """The zone of the names themselves is written by nobody: that is what the delegation is for."""
+    stage.lab.add_zone("asks.test", "_acme-challenge CNAME asks.other.test.\n", refuse=True)
+    outcome = stage.renewed(domains("asks.test", "*.asks.test"))
+    assert names_in(stage.leaf()) == {"asks.test", "*.asks.test"}
+    assert outcome.route is not None
+    assert outcome.route.dns == ("other",)
+    assert set(stage.written()) == {("other", "other.test.", "asks.other.test.")}
+
+
+def test_cnames_are_followed_over_several_hops(stage: Stage) -> None:
+    """Through one zone into the next and the one after."""
+    stage.lab.add_zone("hop-b.test", "two CNAME three.other.test.\n", refuse=True)
+    stage.lab.add_zone("hop-a.test", "_acme-challenge CNAME one\none CNAME two.hop-b.test.\n", refuse=True)
+    stage.renewed(domains("hop-a.test"))
+    assert stage.written() == [("other", "other.test.", "three.other.test.")]
+
+
+def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
+    """The user says where the CNAME leads, and the value is written there; the CA follows the real one."""
+    stage.lab.add_zone("alias.test", "_acme-challenge CNAME stated.other.test.\n", refuse=True)
+    route = {"challenge": "dns-01", "alias": "stated.other.test"}
+    stage.renewed(domains("alias.test", routes=[route]))
+    assert stage.written() == [("other", "other.test.", "stated.other.test.")]
+
+
+def test_follow_cname_false_writes_at_the_name_itself(stage: Stage) -> None:
+    """The host serves a CNAME there only until we write (as with some proxies): the user says so, and we obey."""
+    stage.lab.add_zone("stays.test", "_acme-challenge CNAME away.other.test.\n")
+    route = {"challenge": "dns-01", "follow_cname": False}
+    changes = {"dns.home.zones": ["stays.test"], **domains("stays.test", routes=[route])}
+    outcome = stage.one({**changes, "certificate.0.propagation": {"timeout": 1}})
+    assert stage.written() == [("home", "stays.test.", "_acme-challenge.stays.test.")]
+    assert outcome.status == "failed"  # BIND keeps its CNAME and drops the TXT: another host would not
+    assert outcome.error is not None
+    assert outcome.error.code == "propagation-timeout"
+
+
+def test_a_wildcard_cname_is_no_delegation(stage: Stage) -> None:
+    """It ends where the TXT stands, so the value is written at the name itself, and the CA sees it."""
+    stage.lab.add_zone("wild.test", "* CNAME www.other.test.\n")
+    stage.renewed({"dns.home.zones": ["wild.test"], **domains("wild.test", "*.wild.test")})
+    assert set(stage.written()) == {("home", "wild.test.", "_acme-challenge.wild.test.")}
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        ("_acme-challenge CNAME loop\nloop CNAME _acme-challenge\n", "cname-loop"),
+        ("_acme-challenge CNAME nothing.nowhere.invalid.\n", "cname-dangling"),
+    ],
+)
+def test_a_loop_and_a_dangling_cname_are_refused_before_an_order(stage: Stage, records: str, code: str) -> None:
+    """The other names of the certificate get no order either, and nothing is written."""
+    zone = f"{code}.test"
+    stage.lab.add_zone(zone, records)
+    outcome, made = orders(stage, domains("example.test", zone))
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.code == code
+    assert zone in outcome.error.message
+    assert (made, outcome.attempts[0].orders, stage.written()) == (0, 0, [])
+
+
+def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stage) -> None:
+    """The CNAME leads into a zone that neither account has: the error names it and the zones there are."""
+    stage.lab.add_zone("strangers.test")
+    stage.lab.add_zone("astray.test", "_acme-challenge CNAME astray.strangers.test.\n")
+    changes = {"dns.home.zones": ["example.test", "astray.test"], **domains("astray.test")}
+    outcome, made = orders(stage, changes)
+    assert outcome.error is not None
+    assert outcome.error.code == "dns-no-account"
+    assert "astray.strangers.test" in outcome.error.message
+    assert (made, stage.written()) == (0, [])
+
+
+def test_a_name_that_lives_by_a_wildcard_is_warned_of(stage: Stage) -> None:
+    """The certificate is obtained, and the outcome says that the name vanished from DNS meanwhile."""
+    stage.lab.add_zone("shadow.test", "* A 192.0.2.7\nreal A 192.0.2.8\n")
+    changes = {"dns.home.zones": ["shadow.test"], **domains("www.shadow.test", "real.shadow.test")}
+    outcome = stage.renewed(changes)
+    assert [warning.code for warning in outcome.warnings] == ["wildcard-shadow"]
+    assert "www.shadow.test" in outcome.warnings[0].message
+    assert "real.shadow.test" not in outcome.warnings[0].message
+    assert [data["code"] for data in stage.said("warning")] == ["wildcard-shadow"]
+
+
+def test_a_zone_that_moved_since_the_last_run_is_found_again(stage: Stage) -> None:
+    """Zones are looked up anew in every run: a sub-zone that was cut off meanwhile is written in its own zone."""
+    stage.lab.add_zone("parent.test")
+    changes = {"dns.home.zones": None, **domains("www.child.parent.test")}
+    stage.renewed(changes)
+    assert stage.written()[0][1] == "parent.test."
+    stage.lab.update("parent.test", add=[("child", "NS", "ns1.parent.test.")])
+    stage.lab.add_zone("child.parent.test")
+    until(lambda: bool(stage.lab.ask("child.parent.test", "NS", SECONDARY).answer))
+    stage.renewed(changes, force=True)
+    assert stage.written()[0][1] == "child.parent.test."

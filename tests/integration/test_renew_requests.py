@@ -1,0 +1,85 @@
+"""What a whole run asks of the CA: no request too many, and a CA that makes trouble with nonces."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.integration.renew_stage import Stage, certificates, names_in, through
+from tests.lab.workspace import Workspace
+
+ONCE = {"directory", "newNonce", "newAccount"}
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """An account of its own at the lab's CA."""
+    return Stage(workspace)
+
+
+def requests(stage: Stage, count: int) -> Counter[str]:
+    """What a certificate for so many names takes, beyond directory, nonce and account."""
+    domains = [f"n{number}.example.test" for number in range(count)]
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed({**through(proxy), "certificate.0.domains": domains}, force=True)
+        assert len(names_in(stage.leaf())) == count
+        return Counter({kind: number for kind, number in proxy.counts.items() if kind not in ONCE})
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
+    """An order, N authorizations, N answers, finalize, the order, the certificate.
+
+    A machine that is busy may make the CA think longer than the moment we give it, and cost a look more: so the best
+    of three runs counts.
+    """
+    wanted = {
+        "newOrder": 1,
+        "authorization": count,
+        "challenge": count,
+        "finalize": 1,
+        "order": 1,
+        "certificate": 1,
+    }
+    seen = []
+    for _ in range(3):
+        seen.append(requests(stage, count))
+        if seen[-1] == wanted:
+            return
+    pytest.fail(f"not once {wanted}: {seen}")
+
+
+def test_the_second_run_needs_no_account_request(stage: Stage) -> None:
+    """Its URL is in the store: a directory and a nonce, and then the order."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        assert proxy.counts["newAccount"] == 1
+        stage.renewed(through(proxy), force=True)
+        assert (proxy.counts["newAccount"], proxy.counts["account"]) == (1, 0)
+
+
+def test_many_certificates_share_directory_and_account(stage: Stage) -> None:
+    """Twelve certificates in eight threads: one directory, one account, twelve orders, and all are obtained."""
+    names = [f"c{number}" for number in range(12)]
+    with stage.lab.acme_proxy() as proxy:
+        outcomes = stage.run({**through(proxy), "certificate": certificates(*names)})
+    assert [outcome.name for outcome in outcomes] == names
+    assert {outcome.status for outcome in outcomes} == {"renewed"}
+    assert (proxy.counts["directory"], proxy.counts["newAccount"], proxy.counts["newOrder"]) == (1, 1, 12)
+
+
+def test_one_worker_does_one_certificate_after_the_other(stage: Stage) -> None:
+    """`workers` is the number of certificates under way at once."""
+    stage.run({"certificate": certificates("a", "b", "c")}, workers=1)
+    steps = [(event.kind, event.certificate) for event in stage.events]
+    steps = [step for step in steps if step[0] in {"certificate-started", "certificate-finished"}]
+    assert steps == [(f"certificate-{what}", name) for name in "abc" for what in ("started", "finished")]
+
+
+def test_a_ca_that_refuses_six_of_ten_nonces_is_no_trouble(stage: Stage) -> None:
+    """Each refusal brings the next nonce, and the certificate is obtained."""
+    with stage.lab.another_pebble(nonce_reject=60) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
+        stage.renewed(through(proxy))
+        refused = [e for e in proxy.exchanges if e.response is not None and b"badNonce" in e.response.body]
+    assert refused

@@ -1,0 +1,322 @@
+"""One certificate from nothing to its renewals, end to end: the library against a real CA and real name servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from dnsrenew import Outcome, Renewer
+from tests.integration.renew_stage import (
+    Stage,
+    certificates,
+    everywhere,
+    leaf,
+    names_in,
+    through,
+)
+from tests.lab import Lab, Pebble
+from tests.lab.workspace import Workspace
+
+CHALLENGE = "_acme-challenge.example.test"
+DAYS = timedelta(days=1)
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The apex and its wildcard, nothing obtained yet."""
+    return Stage(workspace)
+
+
+def current(workspace: Workspace, name: str = "home") -> Path:
+    """Where the version in force is."""
+    return (workspace.store / "certificates" / name / "current").resolve()
+
+
+def test_the_apex_and_its_wildcard_are_one_order(stage: Stage) -> None:
+    """Both values stand at one name at once, one certificate comes out, and no value is left (the fixture looks)."""
+    outcome, lab = stage.renewed(), stage.lab
+    assert (outcome.reason, outcome.domains) == ("missing", ("example.test", "*.example.test"))
+    assert outcome.route is not None
+    assert outcome.route.to_dict() == {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
+    (attempt,) = outcome.attempts
+    assert (attempt.orders, attempt.error) == (1, None)
+    assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
+    assert f"{stage.leaf().serial_number:x}" == outcome.serial
+    assert outcome.path == stage.workspace.store / "certificates/home/current"
+    (written,) = stage.said("txt-writing")
+    assert {record["name"] for record in written["records"]} == {f"{CHALLENGE}."}
+    assert len({record["value"] for record in written["records"]}) == 2
+    everywhere(lab, CHALLENGE, set())
+
+
+def test_the_story_is_told_in_its_order(stage: Stage) -> None:
+    """What happens, happens in the order in which RFC 8555 and DNS want it."""
+    stage.renewed()
+    kinds = [kind for kind in stage.kinds() if kind != "dns-waiting"]
+    assert kinds == [
+        "run-started",
+        "certificate-started",
+        "route-started",
+        "order-created",
+        "txt-writing",
+        "txt-written",
+        "dns-visible",
+        "challenges-answered",
+        "authorizations-valid",
+        "order-finalized",
+        "txt-removed",
+        "certificate-stored",
+        "certificate-finished",
+        "run-finished",
+    ]
+
+
+@pytest.mark.leaves_txt
+def test_foreign_values_at_the_same_name_survive(stage: Stage) -> None:
+    """Another program's challenge stands beside ours, is not taken for ours, and is there afterwards."""
+    stage.lab.update("example.test", add=[("_acme-challenge", "TXT", "foreign-value")])
+    stage.renewed()
+    everywhere(stage.lab, CHALLENGE, {"foreign-value"})
+
+
+@pytest.mark.leaves_txt
+def test_foreign_values_survive_a_failure_too(stage: Stage) -> None:
+    """The withdrawal after an error takes our values only."""
+    stage.lab.update("example.test", add=[("_acme-challenge", "TXT", "foreign-value")])
+    stage.lab.lag = 30.0
+    error = stage.failed({"certificate.0.propagation": {"timeout": 1}})
+    assert error.code == "propagation-timeout"
+    assert stage.lab.txt(CHALLENGE) == {"foreign-value"}
+
+
+def test_what_is_not_due_costs_no_request_and_no_lock(stage: Stage) -> None:
+    """The second run asks nobody: not the CA, not DNS, not even the lock, and no event is emitted."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        before, locks = sum(proxy.counts.values()), stage.workspace.store / "locks"
+        shutil.rmtree(locks)
+        outcome = stage.one(through(proxy))
+        assert sum(proxy.counts.values()) == before
+    assert (outcome.status, outcome.reason, outcome.attempts) == ("not-due", "renew-before", ())
+    assert stage.events == []
+    assert not locks.exists()
+
+
+def test_force_renews_what_is_not_due(stage: Stage) -> None:
+    """A new certificate, with the reason `forced`; the key is a new one as well."""
+    first, key = stage.renewed(), stage.leaf().public_key()
+    outcome = stage.renewed(force=True)
+    assert outcome.reason == "forced"
+    assert outcome.serial != first.serial
+    assert stage.leaf().public_key() != key
+
+
+def test_it_is_renewed_when_a_third_of_its_life_is_left(stage: Stage) -> None:
+    """The day before nothing happens; the moment the outcome itself had named, it is renewed."""
+    first = stage.renewed()
+    assert first.not_before is not None
+    assert first.not_after is not None
+    assert first.next_renewal == first.not_after - (first.not_after - first.not_before) / 3
+    due = first.next_renewal - datetime.now(UTC)
+    assert stage.one(later=due - DAYS).status == "not-due"
+    again = stage.renewed(later=due)
+    assert again.reason == "renew-before"
+    assert again.serial != first.serial
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"certificate.0.domains": ["example.test", "www.example.test"]}, "another name"),
+        ({"certificate.0.domains": ["example.test"]}, "a name less"),
+        ({"certificate.0.key": "ecdsa-p384"}, "another kind of key"),
+    ],
+)
+def test_it_is_renewed_when_something_else_is_wanted(stage: Stage, changes: dict[str, Any], why: str) -> None:
+    """Names and kind of key: the certificate in force no longer is what the configuration asks for."""
+    stage.renewed()
+    outcome = stage.renewed(changes)
+    assert outcome.reason == "changed", why
+    assert names_in(stage.leaf()) == set(changes.get("certificate.0.domains", outcome.domains))
+    assert stage.one(changes).status == "not-due"
+
+
+def test_it_is_renewed_at_another_ca(stage: Stage) -> None:
+    """With an account of its own there; the old CA is not asked."""
+    stage.renewed()
+    with stage.lab.another_pebble() as pebble, stage.lab.acme_proxy() as old:
+        second = {"directory": pebble.directory_url, "trust": str(pebble.trust_pem)}
+        outcome = stage.renewed({"ca.second": second, "default_ca": "second", **through(old)})
+    assert outcome.reason == "changed"
+    assert outcome.route is not None
+    assert outcome.route.ca == "second"
+    assert not old.exchanges
+    assert len(list((stage.workspace.store / "accounts").iterdir())) == 2
+
+
+@pytest.mark.parametrize("order", [["*.example.test", "example.test"], ["EXAMPLE.test", "*.Example.Test"]])
+def test_the_same_names_written_otherwise_are_no_change(stage: Stage, order: list[str]) -> None:
+    """Order and case of the names do not matter."""
+    stage.renewed()
+    assert stage.one({"certificate.0.domains": order}).status == "not-due"
+
+
+def test_files_that_vanished_are_made_again(stage: Stage) -> None:
+    """The state says there is a certificate, the version's folder is gone: it is missing, and obtained."""
+    stage.renewed()
+    shutil.rmtree(current(stage.workspace))
+    assert stage.renewer().status()[0].state == "missing"
+    outcome = stage.renewed()
+    assert outcome.reason == "missing"
+    assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
+
+
+@pytest.fixture
+def hasty(lab: Lab) -> Iterator[Pebble]:
+    """A CA whose certificates live for two minutes."""
+    with lab.another_pebble(validity=120) as pebble:
+        yield pebble
+
+
+def test_an_expired_certificate_is_renewed_as_expired(stage: Stage, hasty: Pebble) -> None:
+    """`status` says so before, and a new one takes its place."""
+    old = stage.renewed({"ca.lab.directory": hasty.directory_url})
+    later = timedelta(seconds=121)
+    (status,) = stage.renewer(later=later).status()
+    assert (status.state, status.reason, status.serial) == ("expired", "expired", old.serial)
+    outcome = stage.renewed(later=later)
+    assert outcome.reason == "expired"
+
+
+def test_a_short_lived_certificate_is_renewed_at_half_of_its_life(stage: Stage, hasty: Pebble) -> None:
+    """So that a run once or twice in that time is enough, whatever the lifetime."""
+    changes = {"ca.lab.directory": hasty.directory_url}
+    stage.renewed(changes)
+    assert stage.one(changes, timedelta(seconds=30)).status == "not-due"
+    assert stage.one(changes, timedelta(seconds=61)).reason == "renew-before"
+
+
+def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
+    """`current` leads to the newest; what a program has read by its paths stays a pair."""
+    first, renewer = stage.renewed(), stage.renewer()
+    held = renewer.certificate("home")
+    seen = [first.serial, *(stage.renewed(force=True).serial for _ in range(2))]
+    assert f"{leaf(held.fullchain_path.parent).serial_number:x}" == first.serial == held.serial
+    seen.append(stage.renewed(force=True).serial)
+    versions = stage.workspace.store / "certificates/home/versions"
+    kept = {f"{leaf(folder).serial_number:x}" for folder in versions.iterdir()}
+    assert kept == set(seen[1:])
+    now = renewer.certificate("home")
+    assert now.serial == seen[-1] == f"{stage.leaf().serial_number:x}"
+    folders = {path.parent for path in (now.certificate_path, now.chain_path, now.fullchain_path, now.private_key_path)}
+    assert folders == {current(stage.workspace)}
+    now.ssl_context()  # the pair fits, or OpenSSL says so
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [("ecdsa-p256", "secp256r1"), ("ecdsa-p384", "secp384r1"), ("rsa2048", "2048")]
+)
+def test_the_key_is_of_the_wanted_kind(stage: Stage, kind: str, found: str) -> None:
+    """ECDSA P-256 and P-384, RSA 2048; the pair in the store fits."""
+    stage.renewed({"certificate.0.key": kind, "certificate.0.domains": ["example.test"]})
+    key = stage.leaf().public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        assert str(key.key_size) == found
+    else:
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        assert key.curve.name == found
+    stage.renewer().certificate("home").ssl_context()
+
+
+def test_international_names_go_both_ways(stage: Stage) -> None:
+    """Written as people write them, ordered and stored as A-labels, and told as they were written."""
+    domains = ["Bücher.example.test", "*.bücher.example.test", "xn--mnchen-3ya.example.test"]
+    outcome = stage.renewed({"certificate": [{"domains": domains}]})
+    assert outcome.name == "xn--bcher-kva.example.test"
+    assert outcome.domains == ("bücher.example.test", "*.bücher.example.test", "xn--mnchen-3ya.example.test")
+    assert names_in(stage.leaf("xn--bcher-kva.example.test")) == {
+        "xn--bcher-kva.example.test",
+        "*.xn--bcher-kva.example.test",
+        "xn--mnchen-3ya.example.test",
+    }
+    assert stage.one({"certificate": [{"domains": domains}]}).status == "not-due"
+
+
+def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
+    """The CA remembers the proofs: no TXT value is written, no challenge answered."""
+    with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
+        stage.renewed(through(proxy))
+        answered = proxy.counts["challenge"]
+        outcome = stage.renewed(through(proxy), force=True)
+        assert proxy.counts["challenge"] == answered
+    assert outcome.error is None
+    assert not {"txt-writing", "dns-waiting", "challenges-answered", "txt-removed"} & set(stage.kinds())
+    assert stage.said("order-created")[0]["pending"] == []
+
+
+def test_only_what_is_not_proved_yet_is_written(stage: Stage) -> None:
+    """A name is added: its TXT value alone is written, the others' proofs are taken from the CA's memory."""
+    with stage.lab.another_pebble(authz_reuse=100) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
+        stage.renewed(through(proxy))
+        changes = {"certificate.0.domains": ["example.test", "*.example.test", "new.example.test"]}
+        stage.renewed({**through(proxy), **changes})
+    assert stage.said("order-created")[0]["pending"] == ["new.example.test"]
+    assert stage.written() == [("home", "example.test.", "_acme-challenge.new.example.test.")]
+    assert len(names_in(stage.leaf())) == 3
+
+
+def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
+    """Five certificates, the second and the fourth outside our zones: outcomes in the order of the file."""
+    tables = certificates("a", "b", "c", "d", "e")
+    tables[1]["domains"] = ["b.other.test"]
+    tables[3]["domains"] = ["d.example.test", "d.other.test"]
+    changes = {"certificate": tables, "dns.home.zones": None}
+    outcomes = stage.run(changes)
+    assert [outcome.name for outcome in outcomes] == ["a", "b", "c", "d", "e"]
+    assert [outcome.status for outcome in outcomes] == ["renewed", "failed", "renewed", "failed", "renewed"]
+    assert stage.said("run-finished")[0]["statuses"] == {"renewed": 3, "failed": 2}
+    again = stage.run(changes)
+    assert [outcome.status for outcome in again] == ["not-due", "failed", "not-due", "failed", "not-due"]
+
+
+def test_only_the_named_certificates_are_worked_on(stage: Stage) -> None:
+    """In the order of the file, whatever order they are named in."""
+    changes = {"certificate": certificates("a", "b", "c")}
+    outcomes = stage.run(changes, names=["c", "a"])
+    assert [(outcome.name, outcome.status) for outcome in outcomes] == [("a", "renewed"), ("c", "renewed")]
+    assert [status.state for status in stage.renewer(changes).status()] == ["valid", "missing", "valid"]
+
+
+def test_two_runs_at_once_renew_once(workspace: Workspace) -> None:
+    """Two processes: one works, the other waits for the lock, looks again and finds that nothing is due any more."""
+    workspace.lab.lag = 0.5
+    runs = [workspace.start("renew", "--wait", "30", "--json") for _ in range(2)]
+    said = [run.communicate(timeout=60) for run in runs]
+    workspace.captured += [text for pair in said for text in pair]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sorted('"not-due"' in out for out, _ in said) == [False, True]
+    assert len(os.listdir(workspace.store / "certificates/home/versions")) == 1
+
+
+def test_a_run_that_does_not_wait_is_told_who_holds_the_lock(stage: Stage) -> None:
+    """The outcome is `locked`, with the process that works on it; nothing was asked of anybody."""
+    stage.lab.lag = 1.0
+    seen: list[Outcome] = []
+
+    def second(event: Any) -> None:
+        if event.kind == "txt-written" and not seen:
+            seen.extend(stage.renewer().renew())
+
+    (outcome,) = Renewer(stage.config(), on_event=second).renew()
+    assert outcome.status == "renewed"
+    (other,) = seen
+    assert (other.status, other.reason) == ("locked", "missing")
+    assert other.error is not None
+    assert (other.error.code, other.error.evidence["pid"]) == ("locked", os.getpid())
