@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks to stop and clean up, the second ends the process at once."""
+"""Ctrl-C and SIGTERM: the first asks to stop and clean up, the second ends the process at once. Ctrl-Z pauses."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ class Interrupt:
     :ivar cancel: set by the first signal; the main thread must not wait for it (the handler would need its lock).
     :ivar status: the exit status that the first signal asks for, or None.
     :ivar last_words: called before the second signal ends the process; must not lock anything.
+    :ivar pausing: called before Ctrl-Z stops the process, and the function it returns when the process goes on;
+        must not lock anything either.
     """
 
     def __init__(self) -> None:
         self.cancel = threading.Event()
         self.status: int | None = None
         self.last_words: Callable[[], None] | None = None
+        self.pausing: Callable[[], Callable[[], None]] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -44,6 +47,9 @@ class Interrupt:
                 if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                     continue
                 self._before[number] = signal.signal(number, self._handle)
+            pause = getattr(signal, "SIGTSTP", None)
+            if pause is not None and signal.getsignal(pause) is signal.SIG_DFL:
+                self._before[pause] = signal.signal(pause, self._pause)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,6 +64,14 @@ class Interrupt:
         if self.last_words is not None:
             self.last_words()
         os._exit(self.status)
+
+    def _pause(self, number: int, _frame: FrameType | None) -> None:
+        go_on = self.pausing() if self.pausing is not None else None
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)  # the process stops here, and goes on here
+        signal.signal(number, self._pause)
+        if go_on is not None:
+            go_on()
 
     def check(self) -> None:
         """Raise when a signal has come.

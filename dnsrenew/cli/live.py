@@ -87,10 +87,14 @@ class LiveProgress(Progress):
             took = dim(text.seconds(line.seconds))
             room = _TIMES_AT + 8 - text.width(head) - text.width(took)
             wide = columns is None or columns > _TIMES_AT + 8
-            head += (" " * room if wide and room >= 2 else "  ") + took
+            head += text.GLUE * (room if wide and room >= 2 else 2) + took.replace(" ", text.GLUE)
         if line.error and self.errors:
             head += f"\n{line.error}"
         self.line("\n".join(text.wrap(head, columns, "", "    ")))
+
+    def resume(self) -> None:
+        """After Ctrl-Z and ``fg`` others have written below: draw anew there. Called by a signal handler: no lock."""
+        self._drawn, self._open = [], False
 
     def waiting(self, _story: Story, _seconds: float) -> None:
         """Draw the new states."""

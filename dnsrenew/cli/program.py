@@ -147,7 +147,15 @@ def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
             stopped = Cancelled("cancelled", "The run was stopped at once.", fix="Run it again.")
             write_now(out, json.dumps({"version": 1, "error": stopped.to_dict()}) + "\n")
 
+    def pausing() -> Callable[[], None]:
+        display = screen.display
+        if display is None:
+            return lambda: None
+        write_now(err, "\x1b[?25h\r\n")
+        return display.resume
+
     interrupt.last_words = last_words
+    interrupt.pausing = pausing
     ours, everybody, log, silence = logging.getLogger("dnsrenew"), logging.root, LogLines(screen), logging.NullHandler()
     hooks, level = (threading.excepthook, sys.unraisablehook), ours.level
     ours.addHandler(log)

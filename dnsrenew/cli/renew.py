@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 _MOST_LINES: Final = 10
 """More certificates than this that are not due are told in one line, without ``-v``."""
+
+_FILES: Final = ("fullchain.pem", "privkey.pem")
+_LABELS: Final = len("  certificate  ")
 
 _ORDER: Final = ("renewed", "failed", "interrupted", "locked", "deferred", "not-due")
 _WORDS: Final = {"not-due": "not due", "locked": "locked by another run", "deferred": "put off"}
@@ -167,18 +172,33 @@ class _Writer:
             word = "obtained" if outcome.reason == "missing" else "renewed"
             lines = text.wrap(f"{green('✓')} {outcome.name} {word}: {names}", self._columns, "", "  ")
             lines += text.fields([("valid until", self._validity(outcome))], self._columns)
-            if outcome.path is not None:  # paths stay whole, to be copied
-                lines += [
-                    f"  certificate  {outcome.path / 'fullchain.pem'}",
-                    f"  key          {outcome.path / 'privkey.pem'}",
-                ]
+            if outcome.path is not None:
+                lines += self._files(str(outcome.path))
         elif outcome.status == "not-due":
-            lines = [f"{dim('·')} {outcome.name} not due: valid until {self._validity(outcome)}"]
+            words = f"{outcome.name} not due: valid until {self._validity(outcome)}"
+            lines = text.wrap(words, self._columns, f"{dim('·')} ", "  ")
         elif outcome.error is not None:
             lines = self._stopped(outcome, names)
         else:
             lines = [f"{yellow('!')} {outcome.name} {outcome.status}: {names}"]
         return lines + [line for target in outcome.deployed for line in self._deployed(target)]
+
+    def _files(self, folder: str) -> list[str]:
+        """Return where the files are. A path stays whole, to be copied, and takes one line if it can."""
+        from dnsrenew.config.locate import here
+
+        if self._columns is None:
+            where, columns = folder, sys.maxsize
+        else:
+            where, columns = text.near(folder, here()), self._columns
+        pairs = [("certificate", os.path.join(where, _FILES[0])), ("key", os.path.join(where, _FILES[1]))]
+        lines = text.fields(pairs, None)
+        if max(map(text.width, lines)) <= columns:
+            return lines
+        names = ", ".join(_FILES)
+        if text.width(where) + _LABELS <= columns:
+            return text.fields([(f"{'files':{_LABELS - 4}}", f"{where}: {names}")], columns)
+        return [f"  files: {names} in", " " * min(max(columns - text.width(where), 0), 2) + where]
 
     def _stopped(self, outcome: Outcome, names: str) -> list[str]:
         error = outcome.error

@@ -131,6 +131,9 @@ class Display(Protocol):
     def line(self, text: str) -> None:
         """Write a line that stays, above what moves."""
 
+    def resume(self) -> None:
+        """Others have written to the terminal while the process was stopped."""
+
 
 class Screen:
     """Both streams, and who may write what to them.

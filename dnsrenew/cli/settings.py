@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnsrenew.cli import text
 from dnsrenew.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Session:
         """
         from dnsrenew.cli.screen import dim, yellow
         from dnsrenew.config import Config
+        from dnsrenew.config.locate import here
 
-        path = self.config_path()
+        path = str(self.config_path())
+        columns, _ = self.screen.err.size()
+        if columns is not None:  # a log, read elsewhere and later, gets it whole
+            path = text.fit_path(text.near(path, here()), columns - len("Using "), self.screen.err.shown("…"))
         self.screen.note(dim(f"Using {path}"))
         config = Config.find(self.options.config)  # like load, but it distrusts what it came upon
         for notice in config.warnings:

@@ -21,7 +21,7 @@ _GRACE: Final = timedelta(days=1)
 """So long after its time a renewal is overdue: whoever runs ``renew`` once a day has had a chance."""
 
 _BAD: Final = frozenset({"missing", "expired", "revoked"})
-_HEADS: Final = ("NAME", "DOMAINS", "CA", "EXPIRES", "NEXT RENEWAL", "STATE")
+_HEADS: Final = ("NAME", "DOMAINS", "CA", "EXPIRES", "RENEWAL", "STATE")
 
 
 def status(session: Session) -> int:
@@ -56,18 +56,29 @@ def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | Non
     rows = [_HEADS, *(_row(certificate, now) for certificate in found)]
     widths = [max(text.width(row[place]) for row in rows) for place in range(len(_HEADS))]
     if columns is not None:
-        _shrink(widths, columns - len(_GAP) * (len(widths) - 1))
-    lines = []
-    for row in rows:
-        cells = [text.fit(cell, size) for cell, size in zip(row, widths, strict=True)]
-        line = _GAP.join(cell + " " * (size - text.width(cell)) for cell, size in zip(cells, widths, strict=True))
-        lines.append(line.rstrip())
+        longest = max(text.width(word) for row in rows for word in row[1].split(" "))
+        _shrink(widths, columns - len(_GAP) * (len(widths) - 1), longest)
+    lines = [line for row in rows for line in _lines(row, widths)]
     return [bold(lines[0]), *lines[1:]]
 
 
-def _shrink(widths: list[int], room: int) -> None:
-    """Take columns from the domains first, then from the name and the CA, down to what still says something."""
-    for place, least in ((1, 12), (0, 10), (2, 6), (1, 4)):
+def _lines(row: tuple[str, ...], widths: Sequence[int]) -> list[str]:
+    """Return the row: its domains below each other where the column is too narrow, the rest in the first line."""
+    lines = []
+    for number, domains in enumerate(text.wrap(row[1], widths[1])):
+        cells = [row[0], domains, *row[2:]] if number == 0 else ["", domains]
+        fitted = [text.fit(cell, size) for cell, size in zip(cells, widths, strict=False)]
+        padded = (cell + " " * (size - text.width(cell)) for cell, size in zip(fitted, widths, strict=False))
+        lines.append(_GAP.join(padded).rstrip())
+    return lines
+
+
+def _shrink(widths: list[int], room: int, longest: int) -> None:
+    """Take columns from the domains, the CA and the name, down to what still says something.
+
+    :param longest: columns of the longest single domain: they can stand below each other.
+    """
+    for place, least in ((1, min(longest, 20)), (2, 7), (0, 16), (1, 14), (0, 10), (2, 6), (1, 4)):
         over = sum(widths) - room
         if over > 0:
             widths[place] = max(min(widths[place], least), widths[place] - over)
@@ -78,23 +89,26 @@ def _row(certificate: CertificateStatus, now: datetime) -> tuple[str, ...]:
         certificate.name,
         text.listed(certificate.domains, 3),
         certificate.ca,
-        _expiry(certificate, now),
+        _expiry(certificate, now, short=True),
         _next(certificate, now),
         _state(certificate, now),
     )
 
 
-def _expiry(certificate: CertificateStatus, now: datetime) -> str:
+def _expiry(certificate: CertificateStatus, now: datetime, *, short: bool = False) -> str:
     if certificate.not_after is None:
         return "-"
     life = certificate.not_after - certificate.not_before if certificate.not_before else None
-    return f"{text.date(certificate.not_after, now, life)} ({text.distance(certificate.not_after, now)})"
+    end = text.date(certificate.not_after, now, life)
+    if short:
+        return f"{end}, {text.short_distance(certificate.not_after, now)}"
+    return f"{end} ({text.distance(certificate.not_after, now)})"
 
 
 def _next(certificate: CertificateStatus, now: datetime) -> str:
     if certificate.state != "valid" or certificate.next_renewal is None:
         return "now" if certificate.next_attempt is None else text.date(certificate.next_attempt, now)
-    why = "" if certificate.reason in (None, "renew-before") else f" ({certificate.reason})"
+    why = "" if certificate.reason in (None, "renew-before") else f" {certificate.reason}"
     return f"{text.date(certificate.next_renewal, now)}{why}"
 
 

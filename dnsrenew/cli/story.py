@@ -49,6 +49,9 @@ class Story:
     _routes: int = 0
     _asked: Sequence[Mapping[str, Any]] = ()
     _told: set[str] = field(default_factory=set)
+    _written: Mapping[str, str] = field(default_factory=dict)  # identifiers, in the certificate's order, as written
+    _domains: Sequence[str] = ()
+    _apart: float = 0.0  # seconds that had a line of their own, within the step that is not over
 
     def take(self, event: Event) -> Line | None:
         """Take the next event, and return what is to be said of it."""
@@ -61,14 +64,22 @@ class Story:
         return None if teller is None else teller(self, event)
 
     def _took(self, event: Event, given: object = None) -> float:
-        """Return the seconds of the step that ends now."""
+        """Return the seconds of the step that ends now: all since the last one, so that the steps make the total."""
         before, self._step = self._step, event.time
-        if isinstance(given, int | float):
-            return float(given)
-        return max((event.time - before).total_seconds(), 0.0) if before else 0.0
+        apart, self._apart = self._apart, 0.0
+        least = float(given) if isinstance(given, int | float) else 0.0
+        return max((event.time - before).total_seconds() - apart, least) if before else least
+
+    def _names(self, event: Event) -> str:
+        """Return the names of an event as they are written, in the certificate's order."""
+        names = [str(name) for name in event.data.get("domains", ())]
+        places = {name: place for place, name in enumerate(self._written)}
+        names.sort(key=lambda name: places.get(name, len(places)))
+        return text.listed(self._written.get(name, name) for name in names)
 
     def _certificate_started(self, event: Event) -> Line | None:
-        return Line(PLAIN, f"{_WHY.get(event.data.get('reason', ''), 'renewing')}: {_names(event.data)}")
+        self._domains = [str(domain) for domain in event.data.get("domains", ())]
+        return Line(PLAIN, f"{_WHY.get(event.data.get('reason', ''), 'renewing')}: {text.listed(self._domains)}")
 
     def _route_started(self, event: Event) -> Line | None:
         self._ca = str(event.data.get("ca") or "the CA")
@@ -88,6 +99,8 @@ class Story:
 
     def _order_created(self, event: Event) -> Line | None:
         domains, pending = event.data.get("domains", ()), event.data.get("pending", ())
+        if len(domains) == len(self._domains):  # IDNs: the CA knows their A-labels
+            self._written = dict(zip(domains, self._domains, strict=True))
         self.doing = "preparing the TXT values"
         known = len(domains) - len(pending)
         extra = "" if not known else ", all names still valid there" if not pending else f", {known} still valid there"
@@ -122,12 +135,12 @@ class Story:
         return Line(GOOD, f"visible on {_where(self._asked)}", self._took(event, event.data.get("seconds")))
 
     def _challenges_answered(self, event: Event) -> Line | None:
-        self.doing = f"{self._ca} is looking at {_names(event.data)}"
+        self.doing = f"{self._ca} is looking at {self._names(event)}"
         return None
 
     def _authorizations_valid(self, event: Event) -> Line | None:
         self.doing = f"asking {self._ca} for the certificate"
-        return Line(GOOD, f"{self._ca} has validated {_names(event.data)}", self._took(event))
+        return Line(GOOD, f"{self._ca} has validated {self._names(event)}", self._took(event))
 
     def _order_finalized(self, _event: Event) -> Line | None:
         self.doing = f"{self._ca} is making the certificate"
@@ -135,12 +148,13 @@ class Story:
 
     def _txt_removed(self, event: Event) -> Line | None:
         self.doing = "finishing"
-        self._took(event)
-        return Line(GOOD, f"{_values(event.data.get('records', ()))} removed again")
+        took = event.data.get("seconds")  # without it, the next step's time holds it
+        self._apart += took or 0.0
+        return Line(GOOD, f"{_values(event.data.get('records', ()))} removed again", took)
 
     def _certificate_stored(self, event: Event) -> Line | None:
         self.doing = "finishing"
-        return Line(GOOD, "certificate received, checked and stored", self._took(event))
+        return Line(GOOD, "certificate issued, checked and stored", self._took(event))
 
     def _kept(self, _event: Event) -> Line | None:
         return Line(LOOK, "the stored certificate stays in use")
@@ -207,10 +221,6 @@ def warning_words(data: Mapping[str, Any]) -> str:
 def _message(data: Mapping[str, Any]) -> str:
     error = data.get("error")
     return str(error.get("message", "")) if isinstance(error, Mapping) else ""
-
-
-def _names(data: Mapping[str, Any]) -> str:
-    return text.listed(str(domain) for domain in data.get("domains", ()))
 
 
 def _where(servers: Sequence[Mapping[str, Any]]) -> str:

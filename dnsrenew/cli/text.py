@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 _MARKS: Final = range(0xE000, 0xE006)  # the colours of screen.py take no room
+GLUE: Final = "\u00a0"
+"""A space at which no line is broken."""
+
 _SHORT_LIFE: Final = timedelta(days=10)
 _CLOSE: Final = timedelta(days=2)
 
@@ -42,6 +46,14 @@ def distance(time: datetime, now: datetime) -> str:
     else:
         text = "less than a minute"
     return f"{text} ago" if gap < timedelta() else text
+
+
+def short_distance(time: datetime, now: datetime) -> str:
+    """Return the same for a column of a table: ``90 d``, ``5 h ago``."""
+    words = distance(time, now)
+    for long, short in ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min")):
+        words = words.replace(long, short)
+    return words
 
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
@@ -105,6 +117,23 @@ def fit(text: str, columns: int | None, end: str = "…") -> str:
     return "".join([*kept[:place], end if columns >= width(end) else "", *kept[place:]])
 
 
+def near(path: str, here: str) -> str:
+    """Return the path from the current folder, if it lies below that; else as it is."""
+    below = path.startswith(here.rstrip(os.sep) + os.sep) and here != os.sep
+    return os.path.relpath(path, here) if below else path
+
+
+def fit_path(path: str, columns: int | None, sign: str = "…") -> str:
+    """Return the path without as many of its first folders as so many columns ask for."""
+    if columns is None or width(path) <= columns:
+        return path
+    parts = path.split(os.sep)
+    shown = parts.pop()
+    while parts and width(sign) + 2 + width(parts[-1]) + width(shown) <= columns:
+        shown = parts.pop() + os.sep + shown
+    return sign + os.sep + shown
+
+
 def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> list[str]:
     """Break the text into lines between words; ``first`` and ``rest`` stand before them."""
     lines: list[str] = []
@@ -116,7 +145,7 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
                 line, empty = rest, True
             line, empty = (line + word if empty else f"{line} {word}"), False
         lines.append(line)
-    return lines
+    return [line.replace(GLUE, " ") for line in lines]
 
 
 def fields(pairs: Sequence[tuple[str, str]], columns: int | None, indent: int = 2) -> list[str]:

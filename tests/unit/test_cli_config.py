@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.cli import main
+from dnsrenew.cli import main, screen
 
 RIGHT = """\
 contact = ["me@example.com"]
@@ -51,6 +51,22 @@ def test_a_right_configuration(folder: Path, capsys: pytest.CaptureFixture[str])
     assert (json.loads(out), err) == ({"version": 1, "ok": True}, "")
     assert main(["check", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_window_gets_the_short_path(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the file is named from the current folder; elsewhere in full, and cut at its beginning."""
+    monkeypatch.setattr(screen.Output, "size", lambda _self: (40, 24))
+    assert main(["check"]) == 0
+    assert capsys.readouterr().err == "Using dnsrenew.toml\n"
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert main(["check", "--config", "../dnsrenew.toml"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("Using …/")
+    assert err.endswith("/dnsrenew.toml\n")
+    assert len(err.strip()) <= 40
 
 
 def test_all_mistakes_in_one_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,11 +144,66 @@ def test_finished_steps_stay_and_the_block_goes(monkeypatch: pytest.MonkeyPatch)
         "  ✓ visible on both name servers",
         "  ✓ lab has validated example.test, *.example.test",
         "  ✓ 2 TXT values removed again",
-        "  ✓ certificate received, checked and stored",
+        "  ✓ certificate issued, checked and stored",
     ]
     assert "  ✓ visible on both name servers                             3.0 s" in stage.shown
     assert stage.terminal.cursor
     assert stage.screen.display is None
+
+
+def test_the_times_of_the_steps_make_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for the CA to issue is in the last step's time, and nothing is counted twice."""
+    stage = Stage(monkeypatch)
+    script = stage.script
+    script.begin()
+    for kind, data in (
+        ("dns-visible", {"seconds": 0.5}),
+        ("authorizations-valid", {"domains": ["*.example.test", "example.test"]}),
+        ("order-finalized", {}),
+        ("txt-removed", {"records": script.records, "seconds": 0.25}),
+        ("certificate-stored", {}),
+    ):
+        stage.clock.seconds += 1
+        script.say(kind, **data)
+    stage.progress.close()
+    assert [re.sub(" {3,}", " ", line.strip()) for line in stage.shown[3:]] == [
+        "✓ visible on the name servers 1 s",
+        "✓ lab has validated example.test, *.example.test 1 s",
+        "✓ 2 TXT values removed again 0.25 s",
+        "✓ certificate issued, checked and stored 2.8 s",
+    ]
+
+
+def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CA knows A-labels; people are told what they wrote, in their order."""
+    stage = Stage(monkeypatch)
+    stage.script.say("certificate-started", reason="missing", domains=["bücher.test", "a.test"])
+    stage.script.say("order-created", url="", domains=["xn--bcher-kva.test", "a.test"], pending=[])
+    stage.script.say("authorizations-valid", domains=["a.test", "xn--bcher-kva.test"])
+    assert "has validated bücher.test, a.test" in stage.shown[-2]
+
+
+def test_a_time_is_never_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a narrow window the time moves to the next line together with the last word."""
+    stage = Stage(monkeypatch, 40)
+    stage.script.begin()
+    assert stage.shown[-3:-1] == ["  ✓ 2 TXT values written to", "    example.test  0.02 s"]
+
+
+def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a shell wrote after Ctrl-Z is not overwritten, and the cursor hides again."""
+    stage = Stage(monkeypatch)
+    stage.run_started("home")
+    stage.script.begin()
+    stage.waiting("waiting")
+    stage.terminal.write(live.SHOW_CURSOR + "[1]+  Stopped\n")
+    assert isinstance(stage.progress, LiveProgress)
+    stage.progress.resume()
+    stage.progress.tick()
+    assert "[1]+  Stopped" in stage.shown
+    assert not stage.terminal.cursor
+    stage.progress.close()
+    assert stage.shown[-1] == "[1]+  Stopped"
 
 
 def test_other_lines_come_above_the_block(monkeypatch: pytest.MonkeyPatch) -> None:

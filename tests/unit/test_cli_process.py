@@ -131,6 +131,32 @@ def test_the_display_on_a_real_terminal() -> None:
     assert "home obtained: example.test, *.example.test" in text.rpartition("\x1b[?25h")[2]
 
 
+def test_ctrl_z_gives_the_cursor_back() -> None:
+    """A run that is paused leaves a terminal that can be used, and goes on as if nothing had been."""
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*STAGE, "happy", "0.2"], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=False
+    )
+    os.close(slave)
+    seen = b""
+    while b"\x1b[?25l" not in seen:
+        seen += os.read(terminal, 65536)
+    process.send_signal(signal.SIGTSTP)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    while b"\x1b[?25h" not in seen:
+        seen += os.read(terminal, 65536)
+    process.send_signal(signal.SIGCONT)
+    while True:
+        try:
+            seen += os.read(terminal, 65536)
+        except OSError:  # the last one has closed it
+            break
+    assert process.wait(10) == 0
+    os.close(terminal)
+    assert seen.count(b"\x1b[?25l") == 2
+    assert seen.rstrip().endswith(b"privkey.pem")
+
+
 def test_an_ascii_terminal() -> None:
     """Where only ASCII can be shown, only ASCII is."""
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

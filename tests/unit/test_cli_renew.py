@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main
+from dnsrenew.cli import main, screen
 from dnsrenew.cli.renew import exit_status
 from dnsrenew.errors import CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
@@ -282,6 +283,65 @@ def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -
     assert logging.getLogger("dnsrenew").handlers == []
 
 
+# ── in a window ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Path]:
+    """Makes both streams look like a window of so many columns, in an empty current folder."""
+
+    def open_window(columns: int) -> Path:
+        monkeypatch.setattr(screen.Output, "size", lambda _self: (columns, 24))
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return open_window
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            80,
+            [
+                "  certificate  state/certificates/example.test/current/fullchain.pem",
+                "  key          state/certificates/example.test/current/privkey.pem",
+            ],
+        ),
+        (
+            56,
+            [
+                "  files        state/certificates/example.test/current:",
+                "               fullchain.pem, privkey.pem",
+            ],
+        ),
+        (40, ["  files: fullchain.pem, privkey.pem in", " state/certificates/example.test/current"]),
+    ],
+)
+def test_paths_stay_whole(
+    stage: Stage,
+    window: Callable[[int], Path],
+    capsys: pytest.CaptureFixture[str],
+    columns: int,
+    lines: list[str],
+) -> None:
+    """Files below the current folder are named from there, and a path is never broken where it can fit."""
+    folder = window(columns) / "state/certificates/example.test/current"
+    stage([outcome(path=folder)])
+    main(["renew"])
+    assert capsys.readouterr().out.splitlines()[-2:] == lines
+
+
+def test_not_due_fits_the_window(
+    stage: Stage, window: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line that a timer's run prints most often is broken between words."""
+    window(40)
+    stage([outcome(status="not-due")])
+    main(["renew"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
+
+
 # ── progress in plain lines ─────────────────────────────────────────────────────────────
 
 
@@ -303,7 +363,7 @@ def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[
         "home: visible on both name servers",
         "home: lab has validated example.test, *.example.test",
         "home: 2 TXT values removed again",
-        "home: certificate received, checked and stored",
+        "home: certificate issued, checked and stored",
         "home: obtained",
     ]
     assert lines[3] == (

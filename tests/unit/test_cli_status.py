@@ -38,11 +38,11 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def test_a_table(show: Show) -> None:
     """Names, domains, CA, expiry, next renewal and state, aligned."""
     lines = show(valid(), valid("a-longer-name", domains=("bücher.example",)))
-    assert lines[0].split() == ["NAME", "DOMAINS", "CA", "EXPIRES", "NEXT", "RENEWAL", "STATE"]
+    assert lines[0].split() == ["NAME", "DOMAINS", "CA", "EXPIRES", "RENEWAL", "STATE"]
     assert lines[1].startswith("home           example.test, *.example.test  lab  ")
     assert lines[2].startswith("a-longer-name  bücher.example                lab  ")
     assert lines[1].endswith("✓ valid")
-    assert "(89 days)" in lines[1]
+    assert ", 89 d  " in lines[1]
     assert len(lines) == 3
 
 
@@ -51,8 +51,18 @@ def test_it_fits_the_window(show: Show, columns: int) -> None:
     """Long lists of domains and long names are shortened, the dates never."""
     lines = show(valid("a" * 40, domains=tuple(f"host{n}.example.test" for n in range(50))), valid(), columns=columns)
     assert max(map(len, lines)) <= columns
-    assert "(89 days)" in lines[1]
-    assert "…" in lines[1]
+    assert ", 89 d  " in lines[1]
+    assert ("…" in lines[1]) is (columns < 132)
+
+
+@pytest.mark.parametrize(("ca", "reason"), [("lab", None), ("letsencrypt", None), ("letsencrypt", "ari")])
+def test_the_usual_pair_is_whole_at_80_columns(show: Show, ca: str, reason: str | None) -> None:
+    """A domain and its wildcard stand below each other where there is no room beside each other."""
+    lines = show(valid("example.test", ca=ca, reason=reason), columns=80)
+    assert [line[14:].split("  ")[0] for line in lines[1:]] == ["example.test,", "*.example.test"]
+    assert lines[1].startswith("example.test  ")
+    assert lines[1].endswith("✓ valid")
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("columns", [40, 60, 79])
@@ -93,7 +103,7 @@ def test_problems_are_explained(show: Show) -> None:
 
 def test_why_is_told(show: Show) -> None:
     """A reason that is not the usual one is told."""
-    assert "(ari)" in show(valid(reason="ari"))[1]
+    assert f"{now() + timedelta(days=59):%Y-%m-%d} ari  " in show(valid(reason="ari"))[1]
     assert "due (changed)" in show(valid(state="due", reason="changed"))[1]
 
 

@@ -93,6 +93,16 @@ def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
         assert text.width(line) <= columns or " " not in line[2:]
 
 
+def test_paths_keep_their_end() -> None:
+    """Below the current folder a path starts there; too long a path loses its first folders."""
+    assert text.near("/srv/x/state/a.pem", "/srv/x") == "state/a.pem"
+    assert text.near("/srv/xy/a.pem", "/srv/x") == "/srv/xy/a.pem"
+    assert text.near("/srv/a.pem", "/") == "/srv/a.pem"
+    assert text.fit_path("/tmp/one/two/dnsrenew.toml", 40) == "/tmp/one/two/dnsrenew.toml"
+    assert text.fit_path("/tmp/one/two/dnsrenew.toml", 20) == "…/two/dnsrenew.toml"
+    assert text.fit_path("/tmp/one/two/dnsrenew.toml", 5) == "…/dnsrenew.toml"
+
+
 def test_fields_are_aligned() -> None:
     """Labels stand in one column, texts in another, and a long text keeps its own."""
     lines = text.fields([("a", "one two three"), ("label", "x")], 16)
