@@ -126,6 +126,25 @@ def read_certificate(pem: str | bytes) -> Facts:
     return _facts(_load(_blocks(text)[0]))
 
 
+def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
+    """Return what names a certificate for ARI (RFC 9773 section 4.1), of the first one.
+
+    :return: the identifier of the key that signed it, and the octets of its serial number as DER has them (one that
+        begins with a bit set has a leading 00).
+    :raises ValueError: it cannot be read, or has no authority key identifier.
+    """
+    text = pem if isinstance(pem, str) else pem.decode("ascii", "replace")
+    certificate = _load(_blocks(text)[0])
+    try:
+        authority = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        authority = None
+    if authority is None:
+        raise ValueError("it has no authority key identifier")
+    serial = certificate.serial_number
+    return authority, serial.to_bytes(serial.bit_length() // 8 + 1, "big")
+
+
 def _load(pem: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))

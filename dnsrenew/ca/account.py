@@ -15,6 +15,7 @@ from dnsrenew.errors import CAError, StoreError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from dnsrenew.ca.directory import Directory
     from dnsrenew.context import Context
 
 
@@ -61,15 +62,6 @@ class AccountStore(Protocol):
         """Exclude other threads and processes while an account is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the CA asks of a new account, from its directory (RFC 8555 section 7.1.1)."""
-
-    new_account_url: str
-    terms_of_service: str | None
-    binding_required: bool
-
-
 class Accounts:
     """Gives the account of one CA."""
 
@@ -82,7 +74,7 @@ class Accounts:
         self._agree_terms = agree_terms
         self._bound = bound
 
-    def find(self, context: Context, terms: Terms) -> Signer:
+    def find(self, context: Context, directory: Directory) -> Signer:
         """Return the account: the stored one, else a new one. An account that is known costs no request.
 
         :raises CAError: the CA has refused it.
@@ -93,13 +85,13 @@ class Accounts:
             with self._store.lock(context):
                 stored = self._store.load()  # another thread or process may have been faster
                 if stored is None or stored.url is None:
-                    return self._make(context, terms, stored)
+                    return self._make(context, directory, stored)
         signer = _signer(stored)
         if set(stored.contact) != set(self._contact):
             self._tell_contact(context, signer, stored)
         return signer
 
-    def make_again(self, context: Context, terms: Terms, lost: Signer) -> Signer:
+    def make_again(self, context: Context, directory: Directory, lost: Signer) -> Signer:
         """Return the account after the CA said that it does not know it: made anew with the same key, once.
 
         :raises CAError: the CA has refused it.
@@ -108,10 +100,10 @@ class Accounts:
             stored = self._store.load()
             if stored is not None and stored.url not in {None, lost.url}:
                 return _signer(stored)  # another thread or process has done it
-            return self._make(context, terms, stored)
+            return self._make(context, directory, stored)
 
-    def _make(self, context: Context, terms: Terms, stored: StoredAccount | None) -> Signer:
-        self._refuse_early(context, terms)
+    def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> Signer:
+        self._refuse_early(context, directory)
         if stored is None:
             # The key is on disk before the CA knows it: after a kill the account is found again by it.
             stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
@@ -120,24 +112,24 @@ class Accounts:
         payload: dict[str, Any] = {"contact": list(self._contact)} if self._contact else {}
         if self._agree_terms:
             payload["termsOfServiceAgreed"] = True
-        response = self._transport.post(context, signer, terms.new_account_url, payload, "newAccount", tries=2)
+        response = self._transport.post(context, signer, directory.needed("newAccount"), payload, "newAccount", tries=2)
         url = response.headers.get("Location")
         if not url:
             raise self._transport.problems(context).malformed("the new account has no URL (Location)", response)
-        data = {**stored.data, **({"terms": terms.terms_of_service} if terms.terms_of_service else {})}
+        data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
         self._store.save(AccountData(stored.key_pem, url, self._contact, data))
         return replace(signer, url=url)
 
-    def _refuse_early(self, context: Context, terms: Terms) -> None:
+    def _refuse_early(self, context: Context, directory: Directory) -> None:
         problems = self._transport.problems(context)
-        if terms.terms_of_service and not self._agree_terms:
+        if directory.terms_of_service and not self._agree_terms:
             raise problems.error(
                 "ca-terms",
-                f"asks you to agree to its terms of service: {terms.terms_of_service}",
+                f"asks you to agree to its terms of service: {directory.terms_of_service}",
                 "Read them, and set agree_terms = true.",
-                terms=terms.terms_of_service,
+                terms=directory.terms_of_service,
             )
-        if terms.binding_required and not self._bound:
+        if directory.binding_required and not self._bound:
             raise problems.error(
                 "ca-eab-required",
                 "makes accounts only with an external account binding.",

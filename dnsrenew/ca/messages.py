@@ -6,6 +6,7 @@ What the order loop cannot do without is demanded, and its absence is a :class:`
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ class Order:
     :ivar certificate: the URL of the certificate, once it is issued.
     :ivar error: the problem document of an invalid order.
     :ivar expires: when it ends to be of use, as the CA writes it.
+    :ivar replaces: the ARI identifier of the certificate that it replaces (RFC 9773 section 5), where the CA took it.
     """
 
     url: str
@@ -38,6 +40,7 @@ class Order:
     certificate: str | None = None
     error: Problem | None = None
     expires: str | None = None
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +181,8 @@ def _texts(fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
 
 def _optional(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def base64url(data: bytes) -> str:
+    """Return the text form that ACME has for octets (RFC 7515 section 2): no padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ _LOOK_AT_DNS: Final = (
 )
 _ACCOUNT: Final = "Look at `contact` and `agree_terms`, and whether the CA has closed the account."
 _LIMIT: Final = "Wait as long as the CA asks, and do not try more often."
+_MALFORMED_NAME: Final = "Correct the name in `domains`, or take it out: no CA can issue for it."
 _NAMES: Final = "Ask for other names, or use another CA for these."
 _REACH: Final = "Look whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall."
 
@@ -37,6 +39,7 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
         "Get a key for external account binding from the CA and set it as `eab` of this CA.",
     ),
     "incorrectResponse": ("ca-incorrect-response", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
+    "invalidProfile": ("ca-profile-unknown", "Set `profile` to one that the CA offers, or leave it out."),
     "invalidContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
     "rateLimited": ("ca-rate-limited", _LIMIT),
     "rejectedIdentifier": ("ca-rejected-identifier", _NAMES),
@@ -47,6 +50,7 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "unsupportedIdentifier": ("ca-rejected-identifier", _NAMES),
     "userActionRequired": ("ca-user-action-required", "Open the address in the message and do what the CA asks."),
 }
+_DNS_IDENTIFIER: Final = re.compile(r"\bDNS\b.*\bidentifier", re.IGNORECASE)
 _OTHER: Final = ("ca-error", "Read the CA's words above, and ask the CA if they do not help.")
 
 
@@ -130,6 +134,19 @@ class Problems:
             subproblems=subproblems,
         )
 
+    def about_names(self, error: CAError, identifiers: Sequence[str]) -> CAError:
+        """Return the error of a newOrder; where the CA finds a name itself malformed, it is ``ca-malformed-name``."""
+        named = [each["identifier"] for each in error.subproblems if each["type"] == "malformed" and each["identifier"]]
+        if not named and error.type == "malformed":
+            words = error.detail or ""
+            named = [each for each in identifiers if _mentions(words, each)]
+            if not named and _DNS_IDENTIFIER.search(words):  # one of them, and it does not say which
+                named = list(identifiers)
+        if named:
+            error.code, error.fix = "ca-malformed-name", _MALFORMED_NAME
+            error.evidence["identifiers"] = named
+        return error
+
     def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
         """Return the error for names that the CA did not find proved, each with the CA's words.
 
@@ -193,6 +210,7 @@ class Problems:
 _STAGES: Final = {
     "directory": "the request for its directory",
     "newNonce": "the request for a nonce",
+    "renewalInfo": "the request for renewal information",
     "newAccount": "to make an account",
     "account": "to change the account",
     "newOrder": "the order",
@@ -202,6 +220,11 @@ _STAGES: Final = {
     "finalize": "to issue the certificate",
     "certificate": "to send the certificate",
 }
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Tell whether a text is about a name, and not only about a longer one or a URL with it."""
+    return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
 
 
 def _kind(problem: Problem) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
-from dnsrenew.ca.account import Accounts, Terms
+from dnsrenew.ca.account import Accounts
+from dnsrenew.ca.directory import Directory, read_directory
 from dnsrenew.ca.once import Once
 from dnsrenew.ca.transport import Signer, Transport
 from dnsrenew.errors import CAError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 class Opened:
     """What is known once the CA is open to us."""
 
-    new_order_url: str
-    terms: Terms
+    directory: Directory
     signer: Signer
 
 
@@ -36,12 +36,20 @@ class Session:
         self._url = url
         self._transport = transport
         self._accounts = accounts
+        self._directory = Once(self._read)
         self._opened = Once(self._open)
 
     @property
     def opened(self) -> Opened | None:
         """What is known, if the CA was opened."""
         return self._opened.made
+
+    def directory(self, context: Context) -> Directory:
+        """Read the directory, once for all threads; no account is needed.
+
+        :raises CAError: the CA cannot be reached, or it is none.
+        """
+        return self._directory.get(context)
 
     def open(self, context: Context) -> Opened:
         """Read the directory and find or make the account, once for all threads.
@@ -51,40 +59,14 @@ class Session:
         """
         return self._opened.get(context)
 
-    def _open(self, context: Context) -> Opened:
-        url, directory = self._directory(context)
-        new_nonce, new_account, new_order = (
-            urljoin(url, directory[each]) for each in ("newNonce", "newAccount", "newOrder")
-        )
-        self._transport.new_nonce_url = new_nonce
-        found = directory.get("meta")
-        meta: dict[str, Any] = found if isinstance(found, dict) else {}
-        service = meta.get("termsOfService")
-        terms = Terms(
-            new_account, service if isinstance(service, str) else None, meta.get("externalAccountRequired") is True
-        )
-        return Opened(new_order, terms, self._accounts.find(context, terms))
+    def _read(self, context: Context) -> Directory:
+        directory = read_directory(context, self._transport, self._url)
+        self._transport.new_nonce_url = directory.needed("newNonce")
+        return directory
 
-    def _directory(self, context: Context) -> tuple[str, dict[str, Any]]:
-        """Return the URL that answered and the directory, with all in it that is needed."""
-        status = 0
-        try:
-            response = self._transport.get(context, self._url, "directory")
-            status, directory = response.status, response.json()
-            if all(isinstance(directory[each], str) for each in ("newNonce", "newAccount", "newOrder")):
-                return response.url, directory
-        except CAError as error:
-            status = error.evidence.get("status", 0)
-            if not 400 <= status < 500 or error.code == "ca-rate-limited":
-                raise
-        except (ValueError, KeyError, TypeError):
-            pass  # not JSON, not an object, not all there
-        raise self._transport.problems(context).error(
-            "ca-not-acme",
-            f"is no ACME server: what stands at {self._url} is not a directory (RFC 8555 section 7.1.1).",
-            "Set `directory` to the address that the CA names for ACME.",
-            status=status,
-        )
+    def _open(self, context: Context) -> Opened:
+        directory = self._directory.get(context)
+        return Opened(directory, self._accounts.find(context, directory))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
         """Send a signed request; once more where the CA has lost the account and took it again."""
@@ -94,9 +76,16 @@ class Session:
         except CAError as error:
             if error.type != "accountDoesNotExist":
                 raise
-        session = self._opened.replace(context, session, partial(self._make_again, session))
+        session = self.sign_anew(context, session, self._accounts.make_again)
         return self._transport.post(context, session.signer, url, payload, stage, **more)
 
-    def _make_again(self, lost: Opened, context: Context) -> Opened:
-        signer = self._accounts.make_again(context, lost.terms, lost.signer)
-        return Opened(lost.new_order_url, lost.terms, signer)
+    def sign_anew(self, context: Context, old: Opened, make: Callable[[Context, Directory, Signer], Signer]) -> Opened:
+        """Go on with another key or account URL, in all threads; the first to say so has it made.
+
+        :raises CAError: what ``make`` raised; the next request opens the account anew.
+        """
+        return self._opened.replace(context, old, partial(_renewed, old, make))
+
+
+def _renewed(old: Opened, make: Callable[[Context, Directory, Signer], Signer], context: Context) -> Opened:
+    return replace(old, signer=make(context, old.directory, old.signer))

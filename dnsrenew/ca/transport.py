@@ -18,7 +18,7 @@ from josepy.jwa import ES256
 
 from dnsrenew.ca.problems import Problems
 from dnsrenew.http import HttpFailure, Response, retry_after
-from dnsrenew.retry import Transient, resend
+from dnsrenew.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ class Transport:
         self._distance: float | None = None
 
     @property
+    def name(self) -> str:
+        """What the CA is called."""
+        return self._name
+
+    @property
     def distance(self) -> float:
         """Seconds of the quickest answer so far: about the round trip to the CA."""
         return self._distance or 0.0
@@ -83,12 +88,12 @@ class Transport:
         """Return what makes this CA's errors."""
         return Problems(self._name, context.redactor.redact)
 
-    def get(self, context: Context, url: str, stage: str) -> Response:
+    def get(self, context: Context, url: str, stage: str, *, policy: Policy = RESEND) -> Response:
         """Read a public resource; redirects are followed.
 
         :raises CAError: it cannot be had.
         """
-        return resend(context, partial(self._plain, context, "GET", url, stage))
+        return resend(context, partial(self._plain, context, "GET", url, stage), policy)
 
     def post(
         self,

@@ -1,0 +1,91 @@
+"""A CA's directory (RFC 8555 section 7.1.1): where its resources are, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from dnsrenew.ca.transport import Transport
+    from dnsrenew.context import Context
+
+_NEEDED: Final = ("newNonce", "newAccount", "newOrder")
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What stands in a directory, read with tolerance; :func:`read_directory` has looked at what is needed.
+
+    :ivar url: the URL that answered; others may be relative to it.
+    """
+
+    url: str
+    fields: Mapping[str, Any]
+
+    def resource(self, name: str) -> str | None:
+        """Return the URL of a resource, such as ``renewalInfo``; None where the CA does not offer it."""
+        found = self.fields.get(name)
+        return urljoin(self.url, found) if isinstance(found, str) and found else None
+
+    def needed(self, name: str) -> str:
+        """Return the URL of a resource that every CA has: ``newNonce``, ``newAccount``, ``newOrder``."""
+        return urljoin(self.url, str(self.fields[name]))
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Its ``meta`` object; empty where there is none."""
+        found = self.fields.get("meta")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def terms_of_service(self) -> str | None:
+        """The address of the terms that a new account must agree to."""
+        found = self.meta.get("termsOfService")
+        return found if isinstance(found, str) else None
+
+    @property
+    def binding_required(self) -> bool:
+        """Whether a new account must be bound to an external one (RFC 8555 section 7.3.4)."""
+        return self.meta.get("externalAccountRequired") is True
+
+    @property
+    def profiles(self) -> dict[str, str]:
+        """The certificate profiles on offer, each with the CA's description (draft-ietf-acme-profiles)."""
+        found = self.meta.get("profiles")
+        offered = found.items() if isinstance(found, dict) else ()
+        return {name: text if isinstance(text, str) else "" for name, text in offered}
+
+    @property
+    def caa_identities(self) -> tuple[str, ...]:
+        """The names by which CAA records mean this CA (RFC 8659), in lower case."""
+        found = self.meta.get("caaIdentities")
+        return tuple(each.lower() for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def read_directory(context: Context, transport: Transport, url: str) -> Directory:
+    """Read a directory.
+
+    :raises CAError: the CA cannot be reached, or it is none (``ca-not-acme``).
+    """
+    status = 0
+    try:
+        response = transport.get(context, url, "directory")
+        status, fields = response.status, response.json()
+        if all(isinstance(fields[each], str) for each in _NEEDED):
+            return Directory(response.url, fields)
+    except CAError as error:
+        status = error.evidence.get("status", 0)
+        if not 400 <= status < 500 or error.code == "ca-rate-limited":
+            raise
+    except (ValueError, KeyError, TypeError):
+        pass  # not JSON, not an object, not all there
+    raise transport.problems(context).error(
+        "ca-not-acme",
+        f"is no ACME server: what stands at {url} is not a directory (RFC 8555 section 7.1.1).",
+        "Set `directory` to the address that the CA names for ACME.",
+        status=status,
+    )

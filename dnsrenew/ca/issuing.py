@@ -1,0 +1,93 @@
+"""Having a certificate issued for an order whose names are proved: finalize, watch, download."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
+
+from dnsrenew.ca.messages import Order, base64url, parse_order
+from dnsrenew.ca.polling import OutOfTime, Pace
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from dnsrenew.ca.reader import Reader
+    from dnsrenew.ca.session import Session
+    from dnsrenew.ca.transport import Transport
+    from dnsrenew.ca.watching import Watch
+    from dnsrenew.context import Context
+    from dnsrenew.http import Response
+
+_FINALIZE_TRIES: Final = 3
+_PEM: Final = "application/pem-certificate-chain"
+_ALTERNATE: Final = re.compile(r"<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?", re.IGNORECASE)
+
+
+class Issuing:
+    """Gets certificates from one CA; shared by all threads."""
+
+    def __init__(self, transport: Transport, session: Session, look: Reader, watch: Watch) -> None:
+        self._transport = transport
+        self._post = session.post
+        self._look = look
+        self._watch = watch
+
+    def issue(self, context: Context, order: Order, csr: bytes, *, alternates: bool) -> tuple[str, ...]:
+        """See :meth:`CAClient.issue`."""
+        order = self._finalize(context, order, csr)
+        context.emit("order-finalized", url=order.url)
+        order = self._watch.until_issued(context, order)
+        return self._download(context, order, alternates=alternates)
+
+    def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
+        started = context.clock.monotonic()
+        proved = order.status == "pending"
+        pace = self._watch.pace(context)
+        if proved:
+            # Looking first whether it is ready costs a request more than asking at once, a moment later.
+            self._watch.wait_for_looks(context, order)
+        tries = 0
+        try:
+            while order.status in {"pending", "ready"}:
+                tries += 1
+                order = self._try_finalize(context, order, csr, pace, tries)
+        except OutOfTime as late:
+            raise self._watch.late(context, order, late.after) from None
+        if order.status == "invalid":
+            raise self._watch.failure(context, order)
+        if proved:
+            self._watch.tell_valid(context, order.identifiers, started)
+        return order
+
+    def _try_finalize(self, context: Context, order: Order, csr: bytes, pace: Pace, tries: int) -> Order:
+        """Post the CSR; return the order as it is then. It may still be ``ready``, to try again."""
+        if tries > 2:
+            pace.wait()
+        post = partial(self._post, context, order.finalize, {"csr": base64url(csr)}, "finalize", tries=1)
+        try:
+            return self._look.parse(context, context.call(post), partial(parse_order, order.url))
+        except CAError as error:
+            if error.type == "orderNotReady":
+                return self._watch.until_ready(context, order, pace)
+            if error.code not in {"ca-unreachable", "ca-server-error"} or tries >= _FINALIZE_TRIES:
+                raise
+            # The CA may have it: a second CSR could be refused, so the order is looked at first.
+            return self._look.order(context, order.url)[0]
+
+    def _download(self, context: Context, order: Order, *, alternates: bool) -> tuple[str, ...]:
+        problems = self._transport.problems(context)
+        if order.certificate is None:
+            raise problems.malformed("the valid order has no `certificate`")
+        first = self._chain(context, order.certificate)
+        others: Iterable[str] = _ALTERNATE.findall(first.headers.get("Link", "")) if alternates else ()
+        urls = [urljoin(first.url, url) for url in others]
+        rest = self._look.each(context, [partial(self._chain, context, url) for url in urls])
+        return tuple(each.body.decode("ascii", "replace") for each in (first, *rest))
+
+    def _chain(self, context: Context, url: str) -> Response:
+        response = self._post(context, url, None, "certificate", accept=_PEM)
+        if b"-----BEGIN CERTIFICATE-----" not in response.body:
+            raise self._transport.problems(context).malformed("there is no certificate in it", response)
+        return response

@@ -1,0 +1,103 @@
+"""Ordering (RFC 8555 section 7.4), with what may go with it: a profile, and the certificate that is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+from dnsrenew.ca.messages import Order, parse_order
+from dnsrenew.errors import CAError
+from dnsrenew.model import Profile
+
+if TYPE_CHECKING:
+    from dnsrenew.ca.reader import Reader
+    from dnsrenew.ca.session import Session
+    from dnsrenew.ca.transport import Transport
+    from dnsrenew.context import Context
+
+_DEACTIVATED: Final = {"status": "deactivated"}
+
+
+class Ordering:
+    """Orders certificates at one CA; shared by all threads."""
+
+    def __init__(self, transport: Transport, session: Session, look: Reader) -> None:
+        self._transport = transport
+        self._session = session
+        self._look = look
+
+    def new_order(
+        self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: Profile | str | None
+    ) -> Order:
+        """See :meth:`CAClient.new_order`."""
+        directory = self._session.open(context).directory
+        if directory.resource("renewalInfo") is None:
+            replaces = None
+        name = self.choose_profile(context, profile) if isinstance(profile, Profile) else profile
+        while True:
+            try:
+                return self._order(context, identifiers, replaces, name)
+            except CAError as error:
+                if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
+                    self._without_profile(context, profile.name, error.message)
+                    profile = name = None
+                elif replaces is not None and not _refused_anyway(error):
+                    replaces = None  # ARI never blocks a renewal, whatever this CA has against it
+                else:
+                    raise self._transport.problems(context).about_names(error, identifiers) from None
+
+    def _order(self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None) -> Order:
+        payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
+        payload |= {"replaces": replaces} if replaces is not None else {}
+        payload |= {"profile": profile} if profile is not None else {}
+        url = self._session.open(context).directory.needed("newOrder")
+        response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
+        location = response.headers.get("Location")
+        parse = partial(parse_order, location and urljoin(response.url, location))
+        return replace(self._look.parse(context, response, parse), replaces=replaces)
+
+    def choose_profile(self, context: Context, profile: Profile | None) -> str | None:
+        """See :meth:`CAClient.choose_profile`."""
+        if profile is None:
+            return None
+        offered = self._session.directory(context).profiles
+        if profile.name in offered:
+            return profile.name
+        what = f"offers {', '.join(offered)}" if offered else "offers no profiles"
+        if not profile.required:
+            self._without_profile(context, profile.name, f"It {what}.")
+            return None
+        raise self._transport.problems(context).error(
+            "ca-profile-unknown",
+            f'does not know the profile "{profile.name}": it {what}.',
+            "Set `profile` to one that the CA offers, or leave it out.",
+            profile=profile.name,
+            offered=list(offered),
+        )
+
+    def _without_profile(self, context: Context, name: str, why: str) -> None:
+        context.warn(
+            "profile-unknown",
+            f'The CA {self._transport.name} does not give the profile "{name}", so its default one is used. {why}',
+            "Set `profile` to one that the CA offers, or leave it out.",
+        )
+
+    def deactivate(self, context: Context, order: Order) -> int:
+        """See :meth:`CAClient.deactivate_authorizations`."""
+        return sum(self._look.each(context, [partial(self._end, context, url) for url in order.authorizations]))
+
+    def _end(self, context: Context, url: str) -> bool:
+        try:
+            self._session.post(context, url, dict(_DEACTIVATED), "authorization")
+        except CAError:
+            return False  # it has come to another end already, or the CA does not do that: nothing depends on it
+        return True
+
+
+def _refused_anyway(error: CAError) -> bool:
+    """Tell whether an order would come to the same without ``replaces`` (RFC 9773 section 5)."""
+    unheard = error.code == "ca-unreachable" and error.evidence.get("stage") not in {"reset", "timeout"}
+    return unheard or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"

@@ -1,0 +1,149 @@
+"""Watching what the CA makes of an order: until it is ready, until it is issued, and why it came to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.ca.messages import Authorization, Order
+from dnsrenew.ca.polling import OutOfTime, Pace
+
+if TYPE_CHECKING:
+    from dnsrenew.ca.reader import Reader
+    from dnsrenew.ca.transport import Transport
+    from dnsrenew.context import Context
+    from dnsrenew.errors import CAError
+
+_LOOKING: Final = 0.02
+_LOOKING_EACH: Final = 0.0002
+_ISSUING: Final = 0.025
+"""Seconds that a CA next door needs to look at the proofs, and to issue; a look too early costs a request more."""
+_AUTHORIZATION_GAP: Final = (1.0, 10.0)
+_LAST_LOOKS: Final = 5.0
+
+
+class Watch:
+    """Watches orders at one CA; shared by all threads.
+
+    :param timeout: seconds that the CA has for its looks, and again to issue.
+    """
+
+    def __init__(self, transport: Transport, look: Reader, timeout: float) -> None:
+        self._transport = transport
+        self._look = look
+        self._timeout = timeout
+
+    def pace(self, context: Context) -> Pace:
+        """Return the pace of a watch that begins now."""
+        return Pace(context, self._timeout)
+
+    def wait_for_looks(self, context: Context, order: Order) -> None:
+        """Wait the moment that the CA needs for its looks, when all goes well."""
+        context.wait(self._soon(_LOOKING + _LOOKING_EACH * len(order.authorizations)))
+
+    def until_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
+        """Wait until some authorizations of an order are valid: for names that are done one after the other.
+
+        :raises CAError: one failed (every name that did is named), or the CA took longer than its ``timeout``.
+        """
+        started = context.clock.monotonic()
+        pace = Pace(context, self._timeout, early=self._soon(_LOOKING))
+        waiting: list[str] = [each.url for each in authorizations]
+        try:
+            while True:
+                found = self._look.authorizations(context, waiting)
+                waiting = [each.url for each, _ in found if each.status != "valid"]
+                if not waiting:
+                    break
+                headers = next(response.headers for each, response in found if each.status != "valid")
+                # Either may tell first that it came to nothing.
+                if (
+                    any(_failed(each) for each, _ in found)
+                    or self._look.order(context, order.url)[0].status == "invalid"
+                ):
+                    raise self.failure(context, order)
+                pace.wait(headers)
+        except OutOfTime as late:
+            raise self.late(context, order, late.after) from None
+        self.tell_valid(context, [each.identifier for each in authorizations], started)
+
+    def until_ready(self, context: Context, order: Order, pace: Pace) -> Order:
+        """Watch the order, and its authorizations too: some CAs leave it pending after one of them failed."""
+        gap, most = _AUTHORIZATION_GAP
+        next_look = context.clock.monotonic() + gap
+        waiting = order.authorizations
+        while True:
+            order, headers = self._look.order(context, order.url)
+            if order.status != "pending":
+                return order
+            if context.clock.monotonic() >= next_look:
+                found = [each for each, _ in self._look.authorizations(context, waiting)]
+                if any(_failed(each) for each in found):
+                    raise self.failure(context, order)
+                waiting = tuple(each.url for each in found if each.status != "valid")
+                gap = min(gap * 2, most)
+                next_look = context.clock.monotonic() + gap
+            pace.wait(headers)
+
+    def until_issued(self, context: Context, order: Order) -> Order:
+        """Watch the order until its certificate can be had."""
+        pace = Pace(context, self._timeout, early=self._soon(_ISSUING))
+        headers = None
+        while order.status != "valid":
+            if order.status == "invalid":
+                raise self.failure(context, order)
+            try:
+                pace.wait(headers)
+            except OutOfTime as late:
+                error = self._transport.problems(context).slow("issue the certificate", self._timeout)
+                error.retry_after = late.after
+                raise error from None
+            order, headers = self._look.order(context, order.url)
+        return order
+
+    def failure(self, context: Context, order: Order) -> CAError:
+        """Return the error that names every failed name: the others are watched to their end, for some seconds."""
+        order = self._look.order(context, order.url)[0]
+        pace = Pace(context, _LAST_LOOKS)
+        settled: list[Authorization] = []
+        urls = order.authorizations
+        while True:
+            found = [each for each, _ in self._look.authorizations(context, urls)]
+            open_ones = [each for each in found if each.status == "pending"]
+            settled += [each for each in found if each.status != "pending"]
+            if all(each.problem is not None for each in open_ones):
+                break
+            urls = tuple(each.url for each in open_ones)
+            try:
+                pace.wait()
+            except OutOfTime:
+                break
+        failed = [each for each in settled if _failed(each)]
+        failed += [each for each in open_ones if each.problem is not None]
+        return self._transport.problems(context).failed(failed, order.error)
+
+    def late(self, context: Context, order: Order, after: float | None) -> CAError:
+        """Return the error for proofs that the CA did not judge in time, with what went wrong so far."""
+        problems = self._transport.problems(context)
+        found = [each for each, _ in self._look.authorizations(context, order.authorizations)]
+        troubled = [each for each in found if each.status != "valid" and each.problem is not None]
+        if troubled:
+            return problems.failed(troubled, None).with_evidence(timeout=self._timeout)
+        names = [each.identifier for each in found if each.status != "valid"]
+        error = problems.slow(f"look at {', '.join(names)}" if names else "make the order ready", self._timeout)
+        error.retry_after = after
+        return error.with_evidence(identifiers=names)
+
+    def _soon(self, seconds: float) -> float:
+        """Return what is left of a wait when the way there and back has taken its part of it."""
+        return max(seconds - self._transport.distance, 0.0)
+
+    def tell_valid(self, context: Context, domains: Sequence[str], started: float) -> None:
+        """Tell that the CA has found the names proved."""
+        seconds = round(context.clock.monotonic() - started, 3)
+        context.emit("authorizations-valid", domains=list(domains), seconds=seconds)
+
+
+def _failed(authorization: Authorization) -> bool:
+    """Tell whether it has come to an end that is not ``valid`` (an unknown status is not one)."""
+    return authorization.status in {"invalid", "deactivated", "expired", "revoked"}

@@ -1,0 +1,214 @@
+"""What an order may carry: the certificate that it replaces, a profile; and names that no CA can certify."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.ca.ari import cert_id
+from dnsrenew.context import Context
+from dnsrenew.model import Profile
+from tests.integration.ca_box import Box, prove, refused
+from tests.lab import Request, Response
+
+REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+
+
+def sent(box: Box) -> list[dict[str, Any]]:
+    """Return what was asked for in each newOrder."""
+    return [exchange.request.payload or {} for exchange in box.proxy.of_kind("newOrder")]
+
+
+def with_meta(**meta: Any) -> Callable[[Request, Response], Response]:
+    """Return a hook that adds to the directory's meta, and lets Pebble see no field that it does not know."""
+
+    def hook(request: Request, response: Response) -> Response:
+        if request.kind != "directory":
+            return response
+        body = response.json()
+        return response.with_json({**body, "meta": {**body["meta"], **meta}})
+
+    return hook
+
+
+def refuse_orders(kind: str, field: str, status: int = 400) -> Callable[[Request], Response | None]:
+    """Return a hook that refuses every order with this field."""
+
+    def hook(request: Request) -> Response | None:
+        if request.kind == "newOrder" and field in (request.payload or {}):
+            return Response.problem(status, kind, f"not with {field}")
+        return None
+
+    return hook
+
+
+def without_renewal_info(request: Request, response: Response) -> Response:
+    """Take renewalInfo out of the directory: a hook."""
+    if request.kind != "directory":
+        return response
+    return response.with_json({key: value for key, value in response.json().items() if key != "renewalInfo"})
+
+
+# ── replaces (RFC 9773 section 5) ───────────────────────────────────────────────────────
+
+
+def test_an_order_says_what_it_replaces_once(box: Box) -> None:
+    """A real Pebble: the first order with it stands, the second is refused (409) and ordered without it."""
+    client, context = box.client(), Context()
+    names = ["example.test"]
+    replaces = ""
+    while ".A" in replaces or not replaces:  # Pebble 2.6 stumbles over a leading zero octet
+        order = client.new_order(context, names)
+        prove(client, context, order)
+        (chain,) = client.issue(context, order, x509.make_csr(x509.new_key("ecdsa-p256"), names))
+        replaces = cert_id(chain)
+    before = len(sent(box))
+    first = client.new_order(context, names, replaces=replaces)
+    assert first.replaces == replaces
+    prove(client, context, first)
+    assert client.issue(context, first, x509.make_csr(x509.new_key("ecdsa-p256"), names))
+    second = client.new_order(context, names, replaces=replaces)
+    assert second.replaces is None
+    assert [each.get("replaces") for each in sent(box)[before:]] == [replaces, replaces, None]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(409, "alreadyReplaced"), (409, "malformed"), (500, "serverInternal"), (403, "unauthorized"), (404, "malformed")],
+)
+def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> None:
+    """ARI never blocks a renewal: whatever the CA has against it, the order is sent once more without."""
+    box.proxy.on_request = refuse_orders(kind, "replaces", status)
+    order = box.client().new_order(box.context, ["example.test"], replaces=REPLACES)
+    assert (order.status, order.replaces) == ("pending", None)
+    assert [each.get("replaces") for each in sent(box)] == [REPLACES, None]
+
+
+def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
+    """An order with `replaces` that meets a limit would meet more of them without it."""
+    problem = Response.problem(429, "rateLimited", "slowly", ("Retry-After", "3600"))
+    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"], replaces=REPLACES))
+    assert (error.code, error.retry_after) == ("ca-rate-limited", 3600)
+    assert len(sent(box)) == 1
+
+
+def test_nothing_is_replaced_where_the_ca_does_not_know_how(box: Box) -> None:
+    """`replaces` is sent only where the directory has renewalInfo."""
+    box.proxy.on_response = without_renewal_info
+    assert box.client().new_order(box.context, ["example.test"], replaces=REPLACES).replaces is None
+    assert sent(box) == [{"identifiers": [{"type": "dns", "value": "example.test"}]}]
+
+
+# ── profiles ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_profile_on_offer_is_ordered(box: Box) -> None:
+    """Required or preferred; `profiles` and `caa_identities` need no account."""
+    box.proxy.on_response = with_meta(profiles={"short": "six days", "odd": 7}, caaIdentities=["CA.test", 5])
+    client, context = box.client(), box.context
+    assert client.profiles(context) == {"short": "six days", "odd": ""}
+    assert client.caa_identities(context) == ("ca.test",)
+    assert box.proxy.counts["newAccount"] == 0
+    for profile in (Profile("short"), Profile("short", required=False), "short"):
+        client.new_order(context, ["example.test"], profile=profile)
+    assert [each["profile"] for each in sent(box)] == ["short"] * 3
+    assert context.notices == []
+    assert client.choose_profile(context, None) is None
+
+
+def test_a_required_profile_that_is_not_there_orders_nothing(box: Box) -> None:
+    """The error names those on offer, and nothing was sent."""
+    box.proxy.on_response = with_meta(profiles={"classic": "", "short": ""})
+    error = refused(lambda: box.client().new_order(box.context, ["example.test"], profile=Profile("tiny")))
+    assert error.code == "ca-profile-unknown"
+    assert "it offers classic, short" in error.message
+    assert error.evidence["offered"] == ["classic", "short"]
+    assert sent(box) == []
+
+
+def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
+    """A real Pebble offers none; the default one is ordered."""
+    client, context = box.client(), box.context
+    assert client.profiles(context) == {}
+    client.new_order(context, ["example.test"], profile=Profile("tiny", required=False))
+    (notice,) = context.notices
+    assert notice.code == "profile-unknown"
+    assert "It offers no profiles." in notice.message
+    assert "profile" not in sent(box)[0]
+    assert refused(lambda: client.new_order(context, ["example.test"], profile=Profile("tiny"))).code == (
+        "ca-profile-unknown"
+    )
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_profile_that_is_offered_and_refused(box: Box, required: bool) -> None:
+    """`invalidProfile`: the required one is an error, the preferred one a warning and an order without it."""
+    box.proxy.on_response = with_meta(profiles={"short": "for the chosen few"})
+    box.proxy.on_request = refuse_orders("invalidProfile", "profile")
+    client, context = box.client(), box.context
+    profile = Profile("short", required=required)
+    if required:
+        error = refused(lambda: client.new_order(context, ["example.test"], profile=profile))
+        assert (error.code, error.type) == ("ca-profile-unknown", "invalidProfile")
+    else:
+        assert client.new_order(context, ["example.test"], profile=profile).status == "pending"
+        assert [notice.code for notice in context.notices] == ["profile-unknown"]
+    assert [each.get("profile") for each in sent(box)] == ["short"] if required else ["short", None]
+
+
+# ── fresh authorizations ────────────────────────────────────────────────────────────────
+
+
+def test_authorizations_are_ended_so_that_the_next_are_fresh(run_pebble: Callable[..., Box]) -> None:
+    """A rehearsal needs proofs that are not there yet; what is ended already is passed over."""
+    box = run_pebble(always_valid=True, authz_reuse=100)
+    client, context = box.client(), Context()
+    names = ["a.example.test", "b.example.test"]
+    box.issue(names, client=client)
+    order = client.new_order(context, names)
+    assert order.status == "ready"
+    assert client.deactivate_authorizations(context, order) == 2
+    assert client.new_order(context, names).status == "pending"
+    problem = Response.problem(400, "malformed", "it has ended")
+    box.proxy.on_request = lambda request: problem if request.kind == "authorization" else None
+    assert client.deactivate_authorizations(context, order) == 0
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("name", "told"), [("*.*.test", 1), ("exa_mple.test", 2)])
+def test_a_name_that_no_ca_can_certify(box: Box, name: str, told: int) -> None:
+    """A real Pebble: malformed, about a name; where it does not say about which, all are meant."""
+    error = refused(lambda: box.client().new_order(box.context, ["example.test", name]))
+    assert (error.code, error.type) == ("ca-malformed-name", "malformed")
+    assert error.evidence["identifiers"] == ["example.test", name][-told:]
+
+
+def test_a_malformed_name_in_a_subproblem(box: Box) -> None:
+    """The way of Let's Encrypt: the subproblem names it."""
+    malformed = "urn:ietf:params:acme:error:malformed"
+    subproblem = {"type": malformed, "detail": "bad", "identifier": {"type": "dns", "value": "b..test"}}
+    body = {"type": malformed, "detail": "Error creating new order", "subproblems": [subproblem]}
+    box.proxy.on_request = lambda request: Response.of_json(400, body) if request.kind == "newOrder" else None
+    error = refused(lambda: box.client().new_order(box.context, ["a.test", "b..test"]))
+    assert (error.code, error.evidence["identifiers"]) == ("ca-malformed-name", ["b..test"])
+
+
+@pytest.mark.parametrize(
+    "words", ["no", "see https://a.test/help", "about www.a.test", "about a.test.example", "https://x.test/a.test/"]
+)
+def test_what_is_malformed_about_something_else(box: Box, words: str) -> None:
+    """Another CA may well take it: that is not the name's fault."""
+    problem = Response.problem(400, "malformed", words)
+    box.proxy.on_request = lambda request: problem if request.kind == "newOrder" else None
+    assert refused(lambda: box.client().new_order(box.context, ["a.test"])).code == "ca-error"
+
+
+def test_an_order_without_anything_special_has_no_new_field(box: Box) -> None:
+    """Old servers see what they always saw."""
+    box.client().new_order(box.context, ["example.test"])
+    assert json.dumps(sent(box)[0]) == '{"identifiers": [{"type": "dns", "value": "example.test"}]}'
