@@ -78,6 +78,13 @@ def count(value: object) -> int:
     return 0 if value in (None, 0) else whole(value) or 0
 
 
+def flag(value: object) -> bool:
+    """Check a yes or no; none is no."""
+    if value is None or type(value) is bool:
+        return bool(value)
+    raise Damaged("a yes or no is neither")
+
+
 def text(value: object) -> str:
     """Check a text; none is the empty one."""
     if value is None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Notice
 from dnsrenew.store.disk import Disk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
@@ -34,4 +38,22 @@ def newer_schema(path: str, schema: int, known: int) -> StoreError:
         f"{path} was written by a later dnsrenew (schema {schema}; this one knows {known}).",
         fix="Update dnsrenew, or set `store` to another folder.",
         evidence={"path": path, "schema": schema, "known": known},
+    )
+
+
+def current_behind(current: Path, error: StoreError) -> Notice:
+    """Return what is said where the copies in ``current`` are not of the version in force (Windows)."""
+    return Notice(
+        "current-behind",
+        f"{current} could not be brought up to date: {error.message}",
+        "Close the program that has a file in it open; the next run copies the new certificate.",
+    )
+
+
+def foreign_current(current: Path, kept: str) -> Notice:
+    """Return what is said where something of somebody else's stood in the place of ``current``."""
+    return Notice(
+        "store-damaged",
+        f"{current} was not what dnsrenew had put there, and was made anew.",
+        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
     )

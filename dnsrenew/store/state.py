@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import jsonform
@@ -13,6 +13,27 @@ from dnsrenew.store.jsonform import Damaged
 
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Raised only when an older dnsrenew would misread a file."""
+
+
+class RouteFailure(TypedDict):
+    """When a route last failed, and the code of the error."""
+
+    failed: datetime
+    code: str
+
+
+class Ari(TypedDict):
+    """What the CA suggests for the certificate in force (RFC 9773).
+
+    ``start``, ``end`` of the window and the time ``chosen`` in it are known together, or None together: the CA
+    was asked and had nothing to say. It is asked again at ``next_poll``. ``explanation`` is a URL for people.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    chosen: datetime | None
+    next_poll: datetime
+    explanation: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +46,7 @@ class Meta:
     :ivar identifiers: the same as A-labels.
     :ivar ca: name of the CA in the config; empty where it is not known any more.
     :ivar key: kind of key; empty where it is not known any more.
+    :ivar profile: the profile that the config asked for; empty where it asked for none, or it is not known any more.
     """
 
     issuer: str
@@ -35,6 +57,7 @@ class Meta:
     identifiers: tuple[str, ...]
     ca: str = ""
     key: str = ""
+    profile: str = ""
 
     def to_json(self) -> bytes:
         """Return the octets of ``meta.json``."""
@@ -60,8 +83,14 @@ class State:
 
     :ivar version: number of the version in force; None while there is none.
     :ivar failures: how many attempts in a row have failed.
-    :ivar last_failure: the last of them: ``time``, ``code``, ``message``.
+    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it.
     :ivar next_attempt: none before this time.
+    :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
+    :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.memory.route_key`).
+    :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
+    :ivar ari: when the CA wants it renewed; None: it was not asked yet.
+    :ivar revoked: it is revoked or will be, and has to be replaced.
+    :ivar replaced: the CA takes no ``replaces`` for it (any more).
     :ivar switching: Windows: the version that is being copied into ``current``.
     :ivar extra: fields that this version of dnsrenew does not know; they are kept.
     :ivar rebuilt: made anew from what stands in the store, and not on disk yet.
@@ -77,16 +106,23 @@ class State:
     identifiers: tuple[str, ...] = ()
     ca: str = ""
     key: str = ""
+    profile: str = ""
     failures: int = 0
     last_failure: dict[str, Any] | None = None
     next_attempt: datetime | None = None
+    attempt_set_at: datetime | None = None
+    routes: Mapping[str, RouteFailure] = field(default_factory=dict)
+    worked: tuple[str, ...] = ()
+    ari: Ari | None = None
+    revoked: bool = False
+    replaced: bool = False
     switching: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     rebuilt: bool = field(default=False, compare=False)
     notices: tuple[Notice, ...] = field(default=(), compare=False)
 
     def renewed(self, version: int, meta: Meta) -> State:
-        """Return the state once a version is in force: its facts, and no failure."""
+        """Return the state once a version is in force: its facts, and nothing that was said of the one before."""
         facts = {name: getattr(meta, name) for name in _FACTS}
         return replace(
             self,
@@ -96,6 +132,10 @@ class State:
             failures=0,
             last_failure=None,
             next_attempt=None,
+            attempt_set_at=None,
+            ari=None,
+            revoked=False,
+            replaced=False,
             **facts,
         )
 
@@ -115,12 +155,16 @@ class State:
         :raises Damaged: when it is not one.
         :raises Newer: when it is of a later schema.
         """
-        form = jsonform.load(data, SCHEMA)
-        take = form.pop
-        values = {name: read(take(name, None)) for name, read in _READERS.items()}
-        if values["version"] is not None and not (values["not_before"] and values["not_after"]):
+        values: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, value in jsonform.load(data, SCHEMA).items():
+            if name in _READERS:
+                values[name] = _READERS[name](value)
+            else:
+                extra[name] = value
+        if values.get("version") is not None and not (values.get("not_before") and values.get("not_after")):
             raise Damaged("it names a version without dates")
-        return cls(**values, extra=form)
+        return cls(**values, extra=extra)
 
 
 def _failure(value: object) -> dict[str, Any] | None:
@@ -131,6 +175,34 @@ def _failure(value: object) -> dict[str, Any] | None:
     jsonform.text(value.get("code"))
     jsonform.text(value.get("message"))
     return value
+
+
+def _routes(value: object) -> dict[str, RouteFailure]:
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise Damaged("the routes are none")
+    found: dict[str, RouteFailure] = {}
+    for key, entry in value.items():
+        failed = jsonform.time(entry.get("failed")) if type(entry) is dict else None
+        if failed is None:
+            raise Damaged("a route's failure is not one")
+        found[key] = {"failed": failed, "code": jsonform.text(entry.get("code"))}
+    return found
+
+
+def _ari(value: object) -> Ari | None:
+    """Read what the CA suggested; it can be asked again, so what is not right is worth no damaged file."""
+    try:
+        if type(value) is not dict or (next_poll := jsonform.time(value.get("next_poll"))) is None:
+            return None
+        start, end, chosen = (jsonform.time(value.get(name)) for name in ("start", "end", "chosen"))
+        explanation = jsonform.text(value.get("explanation")) or None
+    except Damaged:
+        return None
+    if start is None or end is None or chosen is None or not start <= chosen <= end:
+        start = end = chosen = None
+    return {"start": start, "end": end, "chosen": chosen, "next_poll": next_poll, "explanation": explanation}
 
 
 _FACTS: Final = tuple(item.name for item in fields(Meta))
@@ -144,19 +216,31 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "identifiers": jsonform.texts,
     "ca": jsonform.text,
     "key": jsonform.text,
+    "profile": jsonform.text,
     "failures": jsonform.count,
     "last_failure": _failure,
     "next_attempt": jsonform.time,
+    "attempt_set_at": jsonform.time,
+    "routes": _routes,
+    "worked": jsonform.texts,
+    "ari": _ari,
+    "revoked": jsonform.flag,
+    "replaced": jsonform.flag,
     "switching": jsonform.whole,
 }
+_RARE: Final = {"profile", "attempt_set_at", "routes", "worked", "ari", "revoked", "replaced"}
+"""Written only where they say something: with 10,000 certificates every octet is read at every run."""
 
 
 def _plain(values: Meta | State) -> dict[str, Any]:
     """Return the fields that are written, as JSON values."""
-    return {name: _json(getattr(values, name)) for name in _READERS if hasattr(values, name)}
+    found = {name: getattr(values, name) for name in _READERS if hasattr(values, name)}
+    return {name: _json(value) for name, value in found.items() if value or name not in _RARE}
 
 
 def _json(value: Any) -> Any:
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, Mapping):
+        return {name: _json(item) for name, item in value.items()}
     return list(value) if isinstance(value, tuple) else value

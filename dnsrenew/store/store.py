@@ -18,13 +18,13 @@ names a version that is whole, and :meth:`Store.mend` brings them together.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.model import Certificate, CertificateSpec, Notice
-from dnsrenew.store import locks
+from dnsrenew.store import locks, notices
 from dnsrenew.store.accounts import AccountFolder
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -39,9 +39,16 @@ if TYPE_CHECKING:
 
     from dnsrenew import x509
     from dnsrenew.context import Context
+    from dnsrenew.model import Certificate, CertificateSpec
 
+Change = Callable[[State], State]
+"""From what is known of a certificate to what will be."""
 ZONE_WAIT: Final = 3600.0
 """Seconds to wait for another certificate that writes to the same zone: each takes as long as its DNS host."""
+
+
+def _as_it_is(state: State) -> State:
+    return state
 
 
 class Store:
@@ -139,22 +146,7 @@ class Store:
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None where its key is not there."""
-        if not self.is_whole(name, state) or state.not_before is None or state.not_after is None:
-            return None
-        folder = Path(self._versions(name).path(state.version or 0))
-        return Certificate(
-            name=name,
-            domains=state.domains,
-            issuer=state.issuer,
-            serial=state.serial,
-            not_before=state.not_before,
-            not_after=state.not_after,
-            path=self.current(name),
-            certificate_path=folder / "cert.pem",
-            chain_path=folder / "chain.pem",
-            fullchain_path=folder / "fullchain.pem",
-            private_key_path=folder / "privkey.pem",
-        )
+        return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
@@ -170,13 +162,32 @@ class Store:
 
         :raises StoreError: it cannot be written.
         """
-        self.write_state(name, self.read_state(name).failed(code, message, now))
+        self.update(name, lambda state: state.failed(code, message, now))
 
-    def keep(self, spec: CertificateSpec, ca: str, fullchain_pem: str, key_pem: bytes, facts: x509.Facts) -> State:
+    def update(self, name: str, change: Change) -> State:
+        """Change what is known of a certificate, durably, and return it.
+
+        :raises StoreError: it cannot be written; the old one stands.
+        """
+        state = change(self.read_state(name))
+        self.write_state(name, state)
+        return state
+
+    def keep(
+        self,
+        spec: CertificateSpec,
+        ca: str,
+        fullchain_pem: str,
+        key_pem: bytes,
+        facts: x509.Facts,
+        *,
+        remember: Change = _as_it_is,
+    ) -> State:
         """Store a new certificate and put it into force; the old one stays in force and whole until then.
 
         :param ca: name of the CA that issued it.
         :param facts: what the certificate says of itself.
+        :param remember: what else is to be known from then on; written in the same step.
         :raises StoreError: it cannot be written; the old one stands.
         """
         meta = Meta(
@@ -188,8 +199,10 @@ class Store:
             identifiers=spec.identifiers,
             ca=ca,
             key=spec.key,
+            profile=spec.profile.name if spec.profile else "",
         )
-        return self.activate(spec.name, self.add_version(spec.name, fullchain_pem, key_pem, meta), meta)
+        number = self.add_version(spec.name, fullchain_pem, key_pem, meta)
+        return self.activate(spec.name, number, meta, remember=remember)
 
     def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta) -> int:
         """Write a version, whole and durable, and return its number; it is not in force yet.
@@ -199,7 +212,7 @@ class Store:
         self._folders.make_certificate(name)
         return self._versions(name).add(fullchain_pem, key_pem, meta, self.read_state(name))
 
-    def activate(self, name: str, number: int, meta: Meta) -> State:
+    def activate(self, name: str, number: int, meta: Meta, *, remember: Change = _as_it_is) -> State:
         """Put a version into force: ``current``, then state.json; then remove versions that are too old.
 
         :raises StoreError: it cannot be written; the old one stands.
@@ -207,7 +220,7 @@ class Store:
         state = self.read_state(name)
         if self._windows:
             self.write_state(name, replace(state, switching=number))
-        state = self._put_into_force(name, number, state.renewed(number, meta))
+        state = self._put_into_force(name, number, remember(state.renewed(number, meta)))
         self._versions(name).prune(number)
         return state
 
@@ -235,10 +248,10 @@ class Store:
             if not self._windows:
                 raise
             # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
-            self._states.say(name, _current_behind(self.current(name), error))
+            self._states.say(name, notices.current_behind(self.current(name), error))
             return False
         if aside is not None:
-            self._states.say(name, _foreign_current(self.current(name), aside))
+            self._states.say(name, notices.foreign_current(self.current(name), aside))
         return True
 
     def mend(self, name: str, state: State, context: Context) -> None:
@@ -277,19 +290,3 @@ class Store:
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._layout.certificate(name), windows=self._windows)
-
-
-def _current_behind(current: Path, error: StoreError) -> Notice:
-    return Notice(
-        "current-behind",
-        f"{current} could not be brought up to date: {error.message}",
-        "Close the program that has a file in it open; the next run copies the new certificate.",
-    )
-
-
-def _foreign_current(current: Path, kept: str) -> Notice:
-    return Notice(
-        "store-damaged",
-        f"{current} was not what dnsrenew had put there, and was made anew.",
-        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
-    )

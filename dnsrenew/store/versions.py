@@ -7,9 +7,11 @@ rename that is made durable too: a folder with a number is always whole. 7 fsync
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 from dnsrenew.errors import StoreError
+from dnsrenew.model import Certificate
 from dnsrenew.store import trouble
 from dnsrenew.store.disk import PRIVATE, PUBLIC, Disk
 from dnsrenew.store.jsonform import Damaged, Newer
@@ -95,6 +97,25 @@ class Versions:
             return Meta.from_json(data or b"")
         except (Damaged, Newer):
             return self._meta_from_pem(number)
+
+    def certificate(self, name: str, state: State) -> Certificate | None:
+        """Return the certificate in force, with paths into its version; None where the state names none."""
+        if state.version is None or state.not_before is None or state.not_after is None:
+            return None
+        folder = Path(self.path(state.version))
+        return Certificate(
+            name=name,
+            domains=state.domains,
+            issuer=state.issuer,
+            serial=state.serial,
+            not_before=state.not_before,
+            not_after=state.not_after,
+            path=Path(self._current),
+            certificate_path=folder / "cert.pem",
+            chain_path=folder / "chain.pem",
+            fullchain_path=folder / "fullchain.pem",
+            private_key_path=folder / "privkey.pem",
+        )
 
     def _meta_from_pem(self, number: int) -> Meta | None:
         from dnsrenew import x509  # slow to load, and hardly ever needed

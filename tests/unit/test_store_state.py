@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import Disk, Meta, State, Store
+from dnsrenew.store.state import Ari
 from tests.unit.store_kit import SPEC, assert_whole, issue, keep
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -62,7 +63,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=12,
 )
-FIELDS = [*json.loads(State().to_json()), "unknown"]
+FIELDS = [
+    *(field.name for field in fields(State) if field.name not in {"extra", "notices", "rebuilt"}),
+    "schema",
+    "unknown",
+]
 MUTATED = st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("2026-11-25T10:00:00Z"), min_size=1, max_size=4).map(
     lambda changes: valid(**changes)
 )
@@ -112,6 +117,14 @@ moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(  # noq
     lambda moment: moment.replace(tzinfo=UTC, microsecond=0)
 )
 
+ARI = st.builds(
+    lambda window, poll, explanation: {**window, "next_poll": poll, "explanation": explanation},
+    st.just({"start": None, "end": None, "chosen": None})
+    | st.lists(moments, min_size=3, max_size=3).map(sorted).map(lambda t: {"start": t[0], "end": t[2], "chosen": t[1]}),
+    moments,
+    st.none() | texts(min_size=1),
+)
+
 
 @given(
     st.builds(
@@ -129,6 +142,13 @@ moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(  # noq
         last_failure=st.none()
         | st.fixed_dictionaries({"time": st.just("2026-11-25T10:00:00Z"), "code": texts(), "message": texts()}),
         next_attempt=st.none() | moments,
+        attempt_set_at=st.none() | moments,
+        profile=texts(),
+        routes=st.dictionaries(texts(), st.fixed_dictionaries({"failed": moments, "code": texts()}), max_size=3),
+        worked=st.lists(texts(), max_size=3).map(tuple),
+        ari=st.none() | ARI,
+        revoked=st.booleans(),
+        replaced=st.booleans(),
         switching=st.none() | st.integers(1, 9),
         extra=st.dictionaries(texts(min_size=1).filter(lambda name: name not in FIELDS), st.integers(), max_size=2),
     )
@@ -191,12 +211,85 @@ def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
         {"last_failure": {}},
         {"last_failure": {"time": "2026-11-25T10:00:00Z", "code": 1}},
         {"switching": "x"},
+        {"attempt_set_at": "x"},
+        {"routes": []},
+        {"routes": {"lab/dns-01": "x"}},
+        {"routes": {"lab/dns-01": {"code": "dns-no-zone"}}},
+        {"routes": {"lab/dns-01": {"failed": "2026-11-25T10:00:00Z", "code": 1}}},
+        {"worked": "lab/dns-01"},
+        {"profile": 1},
+        {"revoked": "yes"},
+        {"replaced": 1},
     ],
     ids=str,
 )
 def test_a_wrong_type_is_damage(tmp_path: Path, changes: dict[str, Any]) -> None:
     """A field that is not what we write is never guessed at."""
     assert put(tmp_path, valid(**changes)).read_state("home").rebuilt
+
+
+TIME = "2026-11-25T10:00:00Z"
+POLL = {"next_poll": TIME}
+NOTHING = {"start": None, "end": None, "chosen": None, "next_poll": NOW, "explanation": None}
+
+
+@pytest.mark.parametrize(
+    ("ari", "expected"),
+    [
+        ([], None),
+        ({}, None),
+        ({"start": TIME, "end": TIME, "chosen": TIME}, None),
+        (POLL | {"next_poll": 5}, None),
+        (POLL | {"start": "soon"}, None),
+        (POLL | {"explanation": 1}, None),
+        (POLL, NOTHING),
+        (POLL | {"start": TIME, "end": TIME}, NOTHING),
+        (POLL | {"start": TIME, "end": TIME, "chosen": "2027-11-25T10:00:00Z"}, NOTHING),
+    ],
+    ids=str,
+)
+def test_what_the_ca_suggested_can_be_asked_again(tmp_path: Path, ari: object, expected: object) -> None:
+    """A window that is not one is forgotten, and damages nothing: the CA knows it."""
+    store = put(tmp_path, valid(ari=ari))
+    assert (store.read_state("home").ari, store.read_state("home").notices) == (expected, ())
+
+
+def test_a_new_certificate_starts_anew() -> None:
+    """What was said of the one before it is not said of it; which routes failed and which worked stays known."""
+    said: dict[str, Any] = {
+        "failures": 2,
+        "next_attempt": NOW,
+        "attempt_set_at": NOW,
+        "revoked": True,
+        "replaced": True,
+    }
+    known: dict[str, Any] = {"routes": {"lab/http-01": {"failed": NOW, "code": "x"}}, "worked": ("lab/dns-01",)}
+    ari: Ari = {"start": None, "end": None, "chosen": None, "next_poll": NOW, "explanation": None}
+    before = State(**said, **known, ari=ari)
+    assert before.renewed(1, meta()) == State(**known).renewed(1, meta())
+
+
+def test_a_state_of_the_first_dnsrenew_is_read(tmp_path: Path) -> None:
+    """A file without what came later is a state, and what came later is not in it while it says nothing."""
+    old = {
+        "schema": 1,
+        "version": 1,
+        "issuer": "R11",
+        "serial": "03",
+        "not_before": TIME,
+        "not_after": TIME,
+        "domains": ["home.test"],
+        "identifiers": ["home.test"],
+        "ca": "lab",
+        "key": "ecdsa-p256",
+        "failures": 0,
+        "last_failure": None,
+        "next_attempt": None,
+        "switching": None,
+    }
+    state = put(tmp_path, json.dumps(old).encode()).read_state("home")
+    assert (state.version, state.worked, state.ari, state.revoked) == (1, (), None, False)
+    assert json.loads(state.to_json()) == old
 
 
 def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
@@ -249,10 +342,10 @@ def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
 
 def test_unknown_fields_are_kept(tmp_path: Path) -> None:
     """What a later dnsrenew of the same schema has noted survives our writing."""
-    store = put(tmp_path, valid(ari={"window": [1, 2]}))
+    store = put(tmp_path, valid(weather={"wind": [1, 2]}))
     store.note_failure("home", "dns-no-zone", "There is no zone.", NOW)
     keep(store, 2)
-    assert json.loads(state_file(tmp_path).read_bytes())["ari"] == {"window": [1, 2]}
+    assert json.loads(state_file(tmp_path).read_bytes())["weather"] == {"wind": [1, 2]}
 
 
 def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
