@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dnsrenew import names
 from dnsrenew.context import Context
 from dnsrenew.dns import delegation, propagation, wire
+from dnsrenew.dns.caa import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup
@@ -30,7 +31,10 @@ class DnsView:
     def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
         lookup = Lookup()
         self._doh = Doh(resolver.doh, http_factory)
-        self._zones = Zones(Recursion(resolver, lookup, self._doh), lookup, resolver.authoritative_port)
+        recursion = Recursion(resolver, lookup, self._doh)
+        self._zones = Zones(recursion, lookup, resolver.authoritative_port)
+        self._caa = CaaLookup(self._zones, recursion)
+        self._closed: set[str] = set()  # challenge names whose zones' servers do not answer here
 
     def challenge_target(
         self,
@@ -71,6 +75,7 @@ class DnsView:
         way = Delegation(context, self._zones, through_wildcards=alias is not None, must_see=must_see)
         ends = way.follow(starts.values())
         if way.unseen:
+            self._closed.update(way.unseen)
             _warn_closed(context, sorted(way.unseen))
         if alias is not None:
             self._arrive(context, ends, wire.from_text(names.to_a_labels(alias)), way.unseen)
@@ -89,6 +94,19 @@ class DnsView:
                 "certificate stands, and for some time after.",
                 f"Ask for *.{parent} instead, or give {domain} a record of its own.",
             )
+
+    def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
+        """Return the CAA records that count for each identifier (RFC 8659 section 3), all looked up together.
+
+        It takes four seconds at most: what is not known by then is said to be unknown, and not asked again.
+
+        :param identifiers: A-labels, wildcards too.
+        :raises Cancelled: when called away.
+        """
+        closed = {name for name in identifiers if delegation.challenge_name(name) in self._closed}
+        answers = self._caa.find(context, [name for name in identifiers if name not in closed])
+        silent = CaaAnswer(trouble="the zone's own name servers do not answer this machine")
+        return answers | dict.fromkeys(closed, silent)
 
     def wait_visible(
         self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: Check

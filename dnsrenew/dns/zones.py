@@ -77,7 +77,7 @@ class Zones:
         :raises DnsError: ``dns-unreachable``, when no recursive server answers.
         """
         wanted = list(dict.fromkeys(names))
-        enclosing = self._find_enclosing(context, [_parent(name) for name in wanted])
+        enclosing = self.enclosing(context, [_parent(name) for name in wanted])
         places = {name: Place(wire.ROOT, None, {}) for name in wanted}
         zones = {name: zone for name in wanted if (zone := enclosing[_parent(name)]) != wire.ROOT}
         while zones:
@@ -144,10 +144,12 @@ class Zones:
 
     # ── up: the recursive side ──────────────────────────────────────────────────────────
 
-    def _find_enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
+    def enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
         """Return the zone each name is in, as recursive servers see it; the root when they know none.
 
         From a server that leaves the SOA out of negative answers it is learnt by climbing too.
+
+        :raises DnsError: ``dns-unreachable``, when no recursive server answers.
         """
         climbing = {name: name for name in names if name not in self._enclosing}
         while climbing:

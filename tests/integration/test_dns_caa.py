@@ -1,0 +1,343 @@
+"""The CAA records that count, asked of real servers, and what they mean."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from dnsrenew.checks import Verdict, caa
+from dnsrenew.dns.caa import CaaAnswer, CaaRecord
+from dnsrenew.errors import Cancelled
+from dnsrenew.model import Route
+from tests.integration.dns_stage import Looking, asked
+from tests.lab import Lab, Query, dnsforwarder
+
+Hook = Callable[[Query], bytes | dns.message.Message | None]
+
+CA = "lab-ca.test"
+ACCOUNT = "https://lab-ca.test/acct/7"
+
+
+def look(lab: Lab, identifier: str, looking: Looking | None = None) -> CaaAnswer:
+    """What counts for one identifier."""
+    looking = looking or Looking(lab)
+    return looking.view.caa(looking.context, [identifier])[identifier]
+
+
+def judged(lab: Lab, identifier: str, challenge: str = "dns-01") -> Verdict:
+    """The verdict for one identifier."""
+    return caa.judge(look(lab, identifier), identifier, challenge, ca_identities=[CA], account_url=ACCOUNT)
+
+
+KINDS = {
+    "match": ('0 issue "lab-ca.test"', "ok", "ok"),
+    "mismatch": ('0 issue "else.test"', "ca", "ca"),
+    "nobody": ('0 issue ";"', "ca", "ca"),
+    "wildonly": ('0 issuewild "else.test"', "ok", "ca"),
+    "nowild": ('0 issue "lab-ca.test"\n@ CAA 0 issuewild ";"', "ok", "ca"),
+    "wildtoo": ('0 issue "else.test"\n@ CAA 0 issuewild "lab-ca.test"', "ca", "ok"),
+    "several": ('0 issue "else.test"\n@ CAA 0 issue "lab-ca.test"\n@ CAA 0 issue ";"', "ok", "ok"),
+    "critical": ('128 tbs "what"\n@ CAA 0 issue "lab-ca.test"', "ca", "ca"),
+    "uncritical": ('0 tbs "what"', "ok", "ok"),
+    "iodef": ('0 iodef "mailto:a@example.test"', "ok", "ok"),
+    "account": (f'0 issue "lab-ca.test; accounturi={ACCOUNT}"', "ok", "ok"),
+    "stranger": ('0 issue "lab-ca.test; accounturi=https://lab-ca.test/acct/8"', "account", "account"),
+    "method": ('0 issue "lab-ca.test; validationmethods=http-01,dns-01"', "ok", "ok"),
+    "othermethod": ('0 issue "lab-ca.test; validationmethods=http-01"', "method", "method"),
+    "malformed": ('0 issue "%%%%%"', "ca", "ca"),
+    "parameters": ('0 issue "lab-ca.test; a b"', "ca", "ca"),
+    "uppercase": ('0 ISSUE "LAB-CA.test"', "ok", "ok"),
+    "raw": ("TYPE257 \\# 10 00 05 6973737565 ff 00 22", "ca", "ca"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_record_is_read_and_judged(lab: Lab, kind: str) -> None:
+    """One zone for each; for the domain, and for its wildcard."""
+    records, plain, wild = KINDS[kind]
+    line = f"@ {records}" if records.startswith("TYPE") else f"@ CAA {records}"
+    lab.add_zone(f"{kind}-caa.test", f"{line}\n")
+    for identifier, wanted in ((f"{kind}-caa.test", plain), (f"*.{kind}-caa.test", wild)):
+        verdict = judged(lab, identifier)
+        assert verdict.evidence.get("scope", verdict.result) == wanted, verdict
+        assert verdict.evidence["found_at"] == f"{kind}-caa.test"
+
+
+def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) -> None:
+    """After the place of the TXT was found: one at the zone's servers, one about the top level; the wildcard's too."""
+    with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
+        lab.add_zone("free-caa.test", ns=["127.0.0.3"])
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        identifiers = ["free-caa.test", "*.free-caa.test"]
+        looking.view.challenge_targets(looking.context, identifiers)
+        before = len(resolver.queries), len(server.queries)
+        answers = looking.view.caa(looking.context, identifiers)
+        assert answers == dict.fromkeys(identifiers, CaaAnswer())
+        assert asked(resolver.queries[before[0] :]) == [("test.", "CAA")]
+        assert asked(server.queries[before[1] :]) == [("free-caa.test.", "CAA")]
+        looking.view.caa(looking.context, identifiers)
+        assert (len(resolver.queries), len(server.queries)) == (before[0] + 1, before[1] + 1)
+
+
+def test_without_a_place_the_zone_is_found_first(lab: Lab) -> None:
+    """For http-01: SOA, NS and the address, then the same two."""
+    with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
+        lab.add_zone("cold-caa.test", ns=["127.0.0.3"])
+        assert look(lab, "cold-caa.test", Looking(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
+        assert sorted(asked(resolver.queries)) == [
+            ("cold-caa.test.", "NS"),
+            ("cold-caa.test.", "SOA"),
+            ("ns1.cold-caa.test.", "A"),
+            ("ns1.cold-caa.test.", "AAAA"),
+            ("test.", "CAA"),
+        ]
+        assert asked(server.queries) == [("cold-caa.test.", "CAA")]
+
+
+def test_the_nearest_set_counts(lab: Lab) -> None:
+    """The parent's holds for a name without one, however deep, and whether or not the name exists."""
+    lab.add_zone("near-caa.test", '@ CAA 0 issue "else.test"\nwww CAA 0 issue "lab-ca.test"\n')
+    assert judged(lab, "www.near-caa.test").result == "ok"
+    assert judged(lab, "a.b.www.near-caa.test").evidence["found_at"] == "www.near-caa.test"
+    other = judged(lab, "a.b.near-caa.test")
+    assert (other.result, other.evidence["found_at"]) == ("bad", "near-caa.test")
+    assert other.fix == ('Add this record at the DNS host of near-caa.test: near-caa.test. CAA 0 issue "lab-ca.test"')
+
+
+def test_a_wildcard_in_the_zone_has_records_for_names_below(lab: Lab) -> None:
+    """They are as good as any."""
+    lab.add_zone("star-caa.test", '* CAA 0 issue "else.test"\n')
+    assert judged(lab, "www.star-caa.test").evidence["found_at"] == "www.star-caa.test"
+    assert judged(lab, "star-caa.test").result == "ok"
+
+
+def test_the_set_of_the_zone_above_counts_for_a_delegated_one(lab: Lab) -> None:
+    """It is read at the servers of the zone above, not taken from a resolver's word."""
+    lab.add_zone("up-caa.test", '@ CAA 0 issue "else.test"\n')
+    lab.add_zone("sub.up-caa.test")
+    with lab.resolver_forwarder(_liar('0 issue ";"')) as resolver:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        answer = look(lab, "www.sub.up-caa.test", looking)
+    assert answer == CaaAnswer((CaaRecord(0, "issue", "else.test"),), "up-caa.test", "up-caa.test")
+
+
+def test_records_that_only_a_resolver_shows_are_no_denial(lab: Lab) -> None:
+    """The zone's own servers have none."""
+    lab.add_zone("lie-caa.test")
+    lab.add_zone("sub.lie-caa.test")
+    with lab.resolver_forwarder(_liar('0 issue ";"', only="lie-caa.test")) as resolver:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.sub.lie-caa.test", looking) == CaaAnswer()
+
+
+def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
+    """The target's own set counts; otherwise the name's parents do, not the target's."""
+    lab.add_zone("there-caa.test", '@ CAA 0 issue "else.test"\nset CAA 0 issue ";"\nempty A 192.0.2.1\n')
+    lab.add_zone(
+        "alias-caa.test",
+        "set CNAME set.there-caa.test.\nempty CNAME empty.there-caa.test.\nnear CNAME www\nhere CNAME set\n"
+        'www CAA 0 issue "lab-ca.test"\ngone CNAME x.nowhere.invalid.\n'
+    )  # fmt: skip
+    looking = Looking(lab)
+    identifiers = [f"{name}.alias-caa.test" for name in ("set", "empty", "near", "here", "gone")]
+    answers = looking.view.caa(looking.context, identifiers)
+    nobody = (CaaRecord(0, "issue", ";"),)
+    assert answers["set.alias-caa.test"] == CaaAnswer(nobody, "set.alias-caa.test", "set.there-caa.test")
+    assert answers["here.alias-caa.test"] == CaaAnswer(nobody, "here.alias-caa.test", "set.there-caa.test")
+    assert answers["empty.alias-caa.test"] == CaaAnswer()
+    assert answers["gone.alias-caa.test"] == CaaAnswer()
+    assert answers["near.alias-caa.test"].owner == "www.alias-caa.test"
+    verdict = judged(lab, "set.alias-caa.test")
+    assert "set.alias-caa.test (through its CNAME record, at set.there-caa.test) let no CA issue" in verdict.summary
+    assert 'set.there-caa.test. CAA 0 issue "lab-ca.test"' in verdict.fix
+
+
+def test_a_loop_of_cnames_is_unknown(lab: Lab) -> None:
+    """No record was read, so nothing is denied."""
+    with lab.forwarder("127.0.0.3", _circle):
+        lab.add_zone("loop-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
+        assert look(lab, "a.loop-caa.test").trouble == "the CNAME records that start at a.loop-caa.test never end"
+        assert judged(lab, "a.loop-caa.test").result == "unknown"
+
+
+def test_a_dangling_cname_below_a_set_is_unknown(lab: Lab) -> None:
+    """That there is nothing at its end is a resolver's word only, and no denial rests on that."""
+    lab.add_zone("dangle-caa.test", 'www CNAME x.nowhere.invalid.\n@ CAA 0 issue "else.test"\n')
+    assert judged(lab, "www.dangle-caa.test").result == "unknown"
+
+
+def test_servfail_is_unknown(lab: Lab) -> None:
+    """The CA will take it for a denial, but from here it proves nothing; the rest of the way is not asked for."""
+    with lab.forwarder("127.0.0.3", _failing("servfail-caa.test")):
+        lab.add_zone("servfail-caa.test", '@ CAA 0 issue ";"\nwww CAA 0 issue "lab-ca.test"\n', ns=["127.0.0.3"])
+        assert judged(lab, "servfail-caa.test").result == "unknown"
+        assert "127.0.0.3 answers SERVFAIL" in look(lab, "x.servfail-caa.test").trouble
+        assert judged(lab, "www.servfail-caa.test").result == "ok"  # its own set is nearer
+
+
+def test_one_server_that_fails_does_not_matter(lab: Lab) -> None:
+    """Another one of the zone is asked."""
+    with lab.forwarder("127.0.0.3", dnsforwarder.rcode(dns.rcode.SERVFAIL)):
+        lab.add_zone("half-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3", "127.0.0.1"])
+        assert judged(lab, "half-caa.test").result == "bad"
+
+
+def test_an_answer_without_authority_is_none(lab: Lab) -> None:
+    """A router that answers in the server's place denies nothing."""
+    with lab.forwarder("127.0.0.3", dnsforwarder.strip_aa):
+        lab.add_zone("lame-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
+        assert judged(lab, "lame-caa.test").result == "unknown"
+
+
+def test_a_large_set_comes_by_tcp(lab: Lab) -> None:
+    """Sixty records do not fit into a datagram."""
+    lab.add_zone("large-caa.test", "".join(f'@ CAA 0 issue "ca-{number:03}.example.test"\n' for number in range(60)))
+    assert len(look(lab, "large-caa.test").records) == 60
+
+
+def test_a_router_that_fails_for_this_type_costs_nothing(lab: Lab) -> None:
+    """The top level is unknown then, which denies nothing; the zone's own records still count."""
+    lab.add_zone("router-caa.test", 'www CAA 0 issue "else.test"\n')
+    with lab.resolver_forwarder(_router) as resolver:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.router-caa.test", looking).records
+        started = time.monotonic()
+        assert "answers SERVFAIL" in look(lab, "router-caa.test", looking).trouble
+        assert time.monotonic() - started < 0.2
+
+
+def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
+    """And never a second time in a run."""
+    lab.add_zone("drop-caa.test")
+    with lab.resolver_forwarder(lambda query: None if query.rdtype == "CAA" else query.forward()) as resolver:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        started = time.monotonic()
+        assert look(lab, "drop-caa.test", looking).trouble
+        assert time.monotonic() - started < 2.0
+        started = time.monotonic()
+        assert look(lab, "*.drop-caa.test", looking).trouble
+        assert time.monotonic() - started < 0.1
+
+
+def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
+    """The renewal goes on."""
+    with lab.silent("127.0.0.5"), lab.silent("127.0.0.6"):
+        lab.add_zone("silent-caa.test", ns=["127.0.0.5", "127.0.0.6"])
+        looking = Looking(lab)
+        started = time.monotonic()
+        assert "within 4 seconds" in look(lab, "silent-caa.test", looking).trouble
+        assert look(lab, "silent-caa.test", looking).trouble
+        assert time.monotonic() - started < 4.5
+
+
+def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
+    """It is the business of others to complain."""
+    looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
+    assert "No DNS server gives an answer here" in look(lab, "example.test", looking).trouble
+
+
+def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) -> None:
+    """Where port 53 is closed, the look for the TXT's place has waited for them already."""
+    lab.add_zone("closed-caa.test", ns=["127.0.0.9"])
+    looking = Looking(lab)
+    looking.view.challenge_targets(looking.context, ["closed-caa.test"], check="none")
+    assert look(lab, "*.closed-caa.test", looking).trouble == "the zone's own name servers do not answer this machine"
+
+
+def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
+    """It is not mistaken for the time being up."""
+    with lab.silent("127.0.0.5"):
+        lab.add_zone("cancel-caa.test", ns=["127.0.0.5"])
+        looking = Looking(lab)
+        threading.Timer(0.2, looking.context.cancel.set).start()
+        started = time.monotonic()
+        with pytest.raises(Cancelled):
+            look(lab, "cancel-caa.test", looking)
+        assert time.monotonic() - started < 1.0
+
+
+def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
+    """One question for each name, one for the parent, one for the top level."""
+    with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
+        lab.add_zone("many-caa.test", ns=["127.0.0.3"])
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        identifiers = [f"n{number}.many-caa.test" for number in range(20)]
+        looking.view.challenge_targets(looking.context, identifiers)
+        before = len(resolver.queries), len(server.queries)
+        looking.view.caa(looking.context, identifiers)
+        assert (len(resolver.queries), len(server.queries)) == (before[0] + 1, before[1] + 21)
+
+
+def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
+    """At 50 ms: a third of a second from nothing, a sixth when the places are known."""
+    with Lab.start(round_trip=0.05) as lab:
+        identifiers = [f"n{number}.example.test" for number in range(100)]
+        looking = Looking(lab)
+        looking.view.caa(looking.context, ["other.test"])  # what a process does once: imports
+        looking = Looking(lab)
+        started = time.monotonic()
+        assert not any(answer.trouble for answer in looking.view.caa(looking.context, identifiers).values())
+        cold = time.monotonic() - started
+        looking = Looking(lab)
+        looking.view.challenge_targets(looking.context, identifiers)
+        started = time.monotonic()
+        looking.view.caa(looking.context, identifiers)
+        warm = time.monotonic() - started
+        figures = f"cold {cold:.3f} s, after the places {warm:.3f} s"
+    assert cold < 0.6, figures
+    assert warm < 0.3, figures
+
+
+def test_denials_of_a_mix_of_routes(lab: Lab) -> None:
+    """By http-01 the apex may, by dns-01 the wildcard may not: one error, for the one."""
+    lab.add_zone("mix-caa.test", '@ CAA 0 issue "lab-ca.test; validationmethods=http-01"\n')
+    looking = Looking(lab)
+    routes = {"mix-caa.test": Route("http-01"), "*.mix-caa.test": Route("dns-01")}
+    errors = caa.denials(looking.view.caa(looking.context, list(routes)), routes, [CA], ACCOUNT)
+    assert list(errors) == ["*.mix-caa.test"]
+    error = errors["*.mix-caa.test"]
+    assert (error.code, error.evidence["scope"]) == ("caa", "method")
+    assert error.fix.endswith('mix-caa.test. CAA 0 issue "lab-ca.test; validationmethods=http-01,dns-01"')
+
+
+def _liar(value: str, only: str = "") -> Hook:
+    """A resolver that has this CAA record everywhere."""
+
+    def hook(query: Query) -> bytes | dns.message.Message:
+        if query.rdtype != "CAA" or (only and query.name != only):
+            return query.forward()
+        answer = dns.message.make_response(query.message)
+        answer.answer.append(dns.rrset.from_text(f"{query.name}.", 60, "IN", "CAA", value))
+        return answer
+
+    return hook
+
+
+def _failing(name: str) -> Hook:
+    def hook(query: Query) -> bytes | dns.message.Message:
+        failing = query.rdtype == "CAA" and query.name == name
+        return dnsforwarder.rcode(dns.rcode.SERVFAIL)(query) if failing else query.forward()
+
+    return hook
+
+
+def _circle(query: Query) -> bytes | dns.message.Message:
+    """A server that goes from one alias to the other for ever, one hop at a time."""
+    if query.rdtype != "CAA" or query.name == "loop-caa.test":
+        return query.forward()
+    answer = dns.message.make_response(query.message)
+    answer.flags |= dns.flags.AA
+    other = "b" if query.name.startswith("a.") else "a"
+    answer.answer.append(dns.rrset.from_text(f"{query.name}.", 60, "IN", "CNAME", f"{other}.loop-caa.test."))
+    return answer
+
+
+def _router(query: Query) -> bytes | dns.message.Message:
+    return dnsforwarder.rcode(dns.rcode.SERVFAIL)(query) if query.rdtype == "CAA" else query.forward()
