@@ -16,6 +16,12 @@ def words() -> str:
     return f"{cores} cores ({_processor()}), {memory:.0f} GiB, {platform.system()}, {python}"
 
 
+def busy() -> str:
+    """What else the machine was doing in the last minute, as an addition to `words`; empty when that was little."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return f", busy with other work at the same time (load average {load:.1f} before the start)" if load > 1 else ""
+
+
 def _processor() -> str:
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)

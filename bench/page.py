@@ -6,7 +6,27 @@ from collections.abc import Sequence
 
 from bench.figures import Figure
 
-WHY: dict[str, str] = {}
+_LOADING = (
+    "Most of the time is Python loading modules: requests, cryptography and dnspython, which the bare script loads "
+    "too, and on top of them josepy and dnsrenew itself. The rest is finding the zone and its servers, the store, and "
+    "a short wait before each first look at what the CA is working on, which keeps the requests at 4 + 2 N"
+)
+_FAR = (
+    "What is left is round trips that cannot be made at once: the CA answers so many requests at a time, and so do the "
+    "name servers, and each step needs the one before it"
+)
+_PACE = (
+    "Servers are asked again after a fiftieth of the time waited so far, so the moment at which the last one agrees is "
+    "seen up to so much later; the rest is what one name takes without any lag"
+)
+WHY = {
+    "near-1": _LOADING,
+    "near-20": _LOADING,
+    "near-100": _LOADING,
+    "far-100": _FAR,
+    "lag-3": _PACE,
+    "lag-10": _PACE,
+}
 """Why a goal is missed, by the key of its figure. Written by a person, shown only while it is missed."""
 
 _ROUNDS_NOTE = (
@@ -42,7 +62,7 @@ def _missed(figures: Sequence[Figure]) -> str:
     missed = [figure for figure in figures if figure.met is False]
     if not missed:
         return "Every goal is met on this machine."
-    return "\n".join(f"- {_by_how_much(figure)}. {WHY.get(figure.key, 'Why is not known yet.')}" for figure in missed)
+    return "\n".join(f"- {_by_how_much(figure)}. {WHY.get(figure.key, 'Why is not known yet')}." for figure in missed)
 
 
 def _by_how_much(figure: Figure) -> str:
