@@ -41,6 +41,8 @@ class Stage:
         self.lab: Lab = workspace.lab
         self.base = {"dns.home.tsig_secret": self.lab.key.secret, **(base or {})}
         self.events: list[Event] = []
+        self.also: dict[str, Callable[[], object]] = {}
+        """What a test does when an event of a kind is heard, while the run waits."""
         self._ran = False
 
     def other_account(self) -> dict[str, Any]:
@@ -108,6 +110,8 @@ class Stage:
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)
+        if event.kind in self.also:
+            self.also[event.kind]()
         self.workspace.captured.append(json.dumps(event.to_dict()))
 
 

@@ -1,0 +1,139 @@
+"""The account at the CA, over whole runs: made once, found again, and what happens when one side has lost it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.integration.renew_stage import Stage, certificates, through
+from tests.lab import AcmeProxy
+from tests.lab.workspace import Workspace
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """No account yet."""
+    return Stage(workspace)
+
+
+def folder(stage: Stage) -> Path:
+    """The one account's folder in the store."""
+    (only,) = (stage.workspace.store / "accounts").iterdir()
+    return only
+
+
+def url(stage: Stage) -> str:
+    """The account's URL, as stored."""
+    return str(json.loads((folder(stage) / "account.json").read_text())["url"])
+
+
+def made(proxy: AcmeProxy) -> list[int]:
+    """The status of each answer to newAccount: 201 is a new one, 200 one that was found."""
+    return [exchange.response.status for exchange in proxy.of_kind("newAccount") if exchange.response]
+
+
+def test_the_account_is_made_once_and_found_by_the_next_process(stage: Stage) -> None:
+    """Its key is ES256 and stays; the second process asks for no account at all."""
+    workspace = stage.workspace
+    with stage.lab.acme_proxy() as proxy:
+        workspace.write({**through(proxy), "certificate": certificates("a", "b")})
+        assert workspace.run("renew", "a").returncode == 0
+        key = load_pem_private_key((folder(stage) / "key.pem").read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        assert key.curve.name == "secp256r1"
+        first = url(stage)
+        assert workspace.run("renew", "b").returncode == 0
+        assert (made(proxy), proxy.counts["account"]) == ([201], 0)
+        signed = [exchange.request.header for exchange in proxy.exchanges if exchange.request.method == "POST"]
+    assert url(stage) == first
+    assert {header["alg"] for header in signed} == {"ES256"}
+    assert {header.get("kid", first) for header in signed} == {first}
+
+
+def test_two_runs_at_once_make_one_account(stage: Stage) -> None:
+    """Two processes, two certificates, one new store: one waits for the other's account and uses it."""
+    workspace = stage.workspace
+    with stage.lab.acme_proxy() as proxy:
+        workspace.write({**through(proxy), "certificate": certificates("a", "b")})
+        runs = [workspace.start("renew", name, "--json") for name in ("a", "b")]
+        said = [run.communicate(timeout=60) for run in runs]
+        workspace.captured += [text for pair in said for text in pair]
+        assert [run.returncode for run in runs] == [0, 0], said
+        assert made(proxy) == [201]
+        users = {exchange.request.header.get("kid") for exchange in proxy.of_kind("newOrder")}
+    assert users == {url(stage)}
+
+
+def test_contacts_are_sent_as_mail_addresses(stage: Stage) -> None:
+    """`mailto:` URLs, and the terms agreed to (RFC 8555 section 7.3)."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed({**through(proxy), "contact": ["me@example.test", "you@example.test"]})
+        (exchange,) = proxy.of_kind("newAccount")
+    assert exchange.request.payload == {
+        "contact": ["mailto:me@example.test", "mailto:you@example.test"],
+        "termsOfServiceAgreed": True,
+    }
+    assert all("dnsrenew/" in each.request.headers["User-Agent"] for each in proxy.exchanges)
+
+
+def test_without_agreement_there_is_no_account_and_no_order(stage: Stage) -> None:
+    """The error shows the address of the terms, and the fix is the key to set."""
+    with stage.lab.acme_proxy() as proxy:
+        error = stage.failed({**through(proxy), "agree_terms": False})
+    assert error.code == "ca-terms"
+    assert "Do%20what%20thou%20wilt" in error.message  # Pebble's terms
+    assert "agree_terms" in error.fix
+    assert (proxy.counts["newAccount"], proxy.counts["newOrder"]) == (0, 0)
+
+
+def test_an_account_whose_url_was_lost_is_found_by_its_key(stage: Stage) -> None:
+    """`account.json` is gone, the key is there: the CA says which account it is."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        first = url(stage)
+        (folder(stage) / "account.json").unlink()
+        stage.renewed(through(proxy), force=True)
+        assert made(proxy) == [201, 200]
+    assert url(stage) == first
+
+
+def test_an_account_that_the_ca_lost_is_made_again(stage: Stage) -> None:
+    """The CA was set up anew behind the same address: the same key gets a new account within the same run."""
+    with stage.lab.acme_proxy() as proxy, stage.lab.another_pebble() as anew:
+        stage.renewed(through(proxy))
+        key = (folder(stage) / "key.pem").read_bytes()
+        proxy.upstream = anew
+        stage.renewed(through(proxy), force=True)
+        assert made(proxy)[0] == made(proxy)[-1] == 201
+    assert (folder(stage) / "key.pem").read_bytes() == key
+
+
+def test_a_damaged_key_is_set_aside_and_said(stage: Stage) -> None:
+    """A new account with a new key takes its place; the certificate is obtained, and a warning tells."""
+    stage.renewed()
+    (folder(stage) / "key.pem").write_text("no key at all\n")
+    stage.renewed(force=True)
+    (warning,) = stage.said("warning")
+    assert warning["code"] == "store-damaged"
+    assert "key.pem.damaged" in warning["message"] + warning["fix"]
+    assert (folder(stage) / "key.pem.damaged").read_text() == "no key at all\n"
+
+
+@pytest.mark.parametrize("contact", [["you@example.test"], []])
+def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> None:
+    """Once, with the next run that has something to do; the account stays the same."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        first = url(stage)
+        changes: dict[str, Any] = {**through(proxy), "contact": contact}
+        stage.renewed(changes, force=True)
+        sent = [exchange.request.payload for exchange in proxy.of_kind("account")]
+        assert sent == [{"contact": [f"mailto:{address}" for address in contact]}]
+        stage.renewed(changes, force=True)
+        assert (proxy.counts["account"], made(proxy)) == (1, [201])
+    assert url(stage) == first

@@ -1,0 +1,236 @@
+"""`dnsrenew.obtain`, as a program calls it at its start."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dnsrenew
+from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Secret, TxtRecord, obtain
+from tests.integration.renew_stage import leaf, names_in, through
+from tests.lab import Lab
+from tests.lab.workspace import Workspace
+
+
+class Program:
+    """A program that obtains a certificate; `obtain` takes changes to its arguments."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.lab = workspace.lab
+        self.store = workspace.path / "certificates of a program"
+        self.events: list[Event] = []
+
+    def obtain(self, domains: str | list[str] = "example.test", **changes: Any) -> dnsrenew.Certificate:
+        """One call, as in the README."""
+        self.lab.flush()
+        arguments: dict[str, Any] = {
+            "dns": account(self.lab),
+            "contact": "me@example.test",
+            "agree_terms": True,
+            "ca": CA(self.lab.directory_url, trust=self.lab.ca.trust_pem, name="lab"),
+            "store": self.store,
+            "resolver": {"nameservers": [self.lab.nameserver], "authoritative_port": self.lab.port},
+            "on_event": self.events.append,
+        }
+        return obtain(domains, **{**arguments, **changes})
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the events so far."""
+        return [event.kind for event in self.events]
+
+
+def account(lab: Lab) -> DnsAccount:
+    """The account of the zone example.test."""
+    return DnsAccount(
+        "rfc2136",
+        zones=["example.test"],
+        server=lab.dns_server,
+        tsig_name=lab.key.name,
+        tsig_secret=Secret(lab.key.secret),
+    )
+
+
+class OwnDriver:
+    """A program's own way to its DNS: two methods, and no base class."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.calls: list[tuple[str, list[str]]] = []
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values."""
+        self.calls.append(("add", [record.name for record in records]))
+        for record in records:
+            self.lab.update(record.zone[:-1], add=[(record.name, "TXT", f'"{record.value}"')])
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Take them away."""
+        self.calls.append(("remove", [record.name for record in records]))
+        for record in records:
+            self.lab.update(record.zone[:-1], remove=[(record.name, "TXT", f'"{record.value}"')])
+
+
+@pytest.fixture
+def program(workspace: Workspace) -> Program:
+    """Nothing obtained yet."""
+    return Program(workspace)
+
+
+def test_it_obtains_and_the_next_call_keeps(program: Program) -> None:
+    """The certificate is ready for use; the second call returns the same at once, and asks nobody."""
+    certificate = program.obtain(["example.test", "*.example.test"])
+    assert certificate.name == "example.test"
+    assert certificate.domains == ("example.test", "*.example.test")
+    assert certificate.not_before <= datetime.now(UTC) < certificate.not_after
+    assert names_in(leaf(certificate.certificate_path.parent)) == {"example.test", "*.example.test"}
+    assert certificate.fullchain_pem.startswith(certificate.certificate_path.read_text())
+    assert certificate.fullchain_pem.endswith(certificate.chain_path.read_text())
+    assert "PRIVATE KEY" in certificate.private_key_pem
+    certificate.ssl_context()
+    seen = len(program.events)
+    with program.lab.acme_proxy() as proxy:
+        ca = CA(proxy.directory_url, trust=program.lab.ca.trust_pem, name="lab")
+        assert program.obtain(["example.test", "*.example.test"], ca=ca) == certificate
+        assert not proxy.exchanges
+    assert len(program.events) == seen
+
+
+def test_force_renews(program: Program) -> None:
+    """And returns the new one; the old object's paths still lead to the old pair."""
+    first = program.obtain()
+    second = program.obtain(force=True)
+    assert second.serial != first.serial
+    assert first.fullchain_path.parent != second.fullchain_path.parent
+    first.ssl_context()
+
+
+def test_a_failed_renewal_keeps_what_is_valid(program: Program, caplog: pytest.LogCaptureFixture) -> None:
+    """The stored certificate is returned, a warning is logged and an event is emitted: the program starts."""
+    stored = program.obtain()
+    program.lab.lag = 60.0
+    with caplog.at_level(logging.WARNING, "dnsrenew"):
+        kept = program.obtain(force=True, propagation={"timeout": 1})
+    assert kept == stored
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.name == "dnsrenew"
+    assert "example.test" in record.getMessage()
+    (event,) = [event for event in program.events if event.kind == "kept"]
+    assert event.certificate == "example.test"
+    assert event.data["error"]["code"] == "propagation-timeout"
+    assert event.data["not_after"].startswith(f"{stored.not_after:%Y-%m-%dT%H:%M}")
+
+
+def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Program) -> None:
+    """`RenewalFailed` has every attempt with its error, and says what to do."""
+    program.lab.lag = 60.0
+    with pytest.raises(RenewalFailed) as caught:
+        program.obtain(propagation={"timeout": 1})
+    error = caught.value
+    assert error.code == "renewal-failed"
+    (attempt,) = error.attempts
+    assert isinstance(attempt.error, PropagationError)
+    assert (attempt.orders, attempt.route.ca) == (1, "lab")
+    assert error.fix == attempt.error.fix
+    assert str(error) == f"{error.message} {error.fix}"
+    assert error.evidence["cause"]["code"] == "propagation-timeout"
+    assert "kept" not in program.kinds
+
+
+def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
+    """Anything with `add` and `remove`; the zone is found for it, and it is called once for each."""
+    driver = OwnDriver(program.lab)
+    certificate = program.obtain(["example.test", "*.example.test"], dns=driver)
+    assert names_in(leaf(certificate.certificate_path.parent)) == {"example.test", "*.example.test"}
+    name = "_acme-challenge.example.test."
+    assert driver.calls == [("add", [name, name]), ("remove", [name, name])]
+
+
+def test_accounts_and_objects_may_be_mixed(program: Program) -> None:
+    """The account has the zone it states; the object takes the rest."""
+    driver = OwnDriver(program.lab)
+    program.obtain(["www.example.test", "www.other.test"], dns=[account(program.lab), driver])
+    assert driver.calls == [(what, ["_acme-challenge.www.other.test."]) for what in ("add", "remove")]
+
+
+def test_an_own_driver_that_fails_is_asked_to_remove(program: Program) -> None:
+    """After an exception any part may have been written: `remove` is called for all; the error is in our words."""
+
+    class Failing(OwnDriver):
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            super().add(records[:1])
+            raise ConnectionRefusedError(111, "Connection refused")
+
+    driver = Failing(program.lab)
+    with pytest.raises(RenewalFailed) as caught:
+        program.obtain(["a.example.test", "b.example.test"], dns=driver)
+    assert caught.value.evidence["cause"]["code"].startswith("provider-")
+    removed = [names for what, names in driver.calls if what == "remove"]
+    assert sorted(removed[-1]) == ["_acme-challenge.a.example.test.", "_acme-challenge.b.example.test."]
+
+
+def test_two_certificates_of_one_name_have_names_of_their_own(program: Program) -> None:
+    """`name` tells them apart in one store."""
+    one, two = program.obtain(), program.obtain(name="second", key="ecdsa-p384")
+    assert (one.name, two.name) == ("example.test", "second")
+    assert sorted(path.name for path in (program.store / "certificates").iterdir()) == ["example.test", "second"]
+
+
+def test_two_threads_at_once_obtain_once(program: Program) -> None:
+    """Two calls of one program in its two threads: neither breaks the other's certificate."""
+    results: list[object] = []
+
+    def call() -> None:
+        try:
+            results.append(program.obtain())
+        except dnsrenew.LockedError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 2
+    obtained = {result.serial for result in results if isinstance(result, dnsrenew.Certificate)}
+    assert len(obtained) == 1
+
+
+def test_the_store_is_the_user_s_when_none_is_named(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the user's state folder, by the rules of the system (XDG here)."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    certificate = program.obtain(store=None)
+    assert certificate.path.is_relative_to(tmp_path / "xdg" / "dnsrenew")
+
+
+def test_a_cancel_before_the_end_is_raised_and_nothing_is_left(program: Program) -> None:
+    """The caller's event is set while DNS is waited for: `Cancelled`, within a moment, the values withdrawn."""
+    program.lab.lag = 60.0
+    cancel = threading.Event()
+
+    def listen(event: Event) -> None:
+        program.events.append(event)
+        if event.kind == "dns-waiting":
+            cancel.set()
+
+    with pytest.raises(dnsrenew.Cancelled):
+        program.obtain(cancel=cancel, on_event=listen)
+    assert "txt-removed" in program.kinds
+
+
+def test_the_same_certificate_by_a_configuration(program: Program, workspace: Workspace) -> None:
+    """What a program obtained, the command keeps, when both are told the same store and CA."""
+    program.obtain(["example.test", "*.example.test"], name="home", store=workspace.store)
+    with program.lab.acme_proxy() as proxy:
+        workspace.write(through(proxy))
+        status, said = workspace.run_json("renew")
+        assert not proxy.exchanges
+    assert (status, said["outcomes"][0]["status"]) == (0, "not-due")

@@ -1,0 +1,213 @@
+"""Hosts with ways of their own: a plug-in driver, and the user's own provider files beside the configuration."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.renew_stage import Stage, certificates, everywhere
+from tests.lab.workspace import Workspace
+
+# Installed as pip would have installed it. It writes by RFC 2136 and keeps a diary of when it was called; with
+# `keeps = "one"` its host keeps one value for a name, as some hosts do.
+PLUG_IN = """
+import json, os, time
+from dataclasses import replace
+
+from dnsrenew.drivers.rfc2136 import Rfc2136Driver
+
+
+class DiaryDriver:
+    def __init__(self, context):
+        options = {key: value for key, value in context.options.items() if key != "diary"}
+        self.diary = context.options["diary"]
+        self.keeps = context.driver_options.get("keeps", "many")
+        self.inner = Rfc2136Driver(replace(context, options=options))
+
+    def write(self, what, records):
+        names = sorted({record.name for record in records})
+        line = json.dumps({"what": what, "pid": os.getpid(), "names": names, "count": len(records)}) + "\\n"
+        handle = os.open(self.diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, line.encode())
+        os.close(handle)
+
+    def add(self, records):
+        self.write("add begins", records)
+        if self.keeps == "one":
+            assert len({record.name for record in records}) == len(records), "two values of one name in one call"
+        time.sleep(0.05)
+        self.inner.add(records)
+        self.write("add ends", records)
+
+    def remove(self, records):
+        self.write("remove begins", records)
+        time.sleep(0.05)
+        self.inner.remove(records)
+        self.write("remove ends", records)
+"""
+
+PROVIDER = """
+title = "Diary"
+driver = "diary"
+[options.server]
+required = true
+[options.tsig_name]
+required = true
+[options.tsig_algorithm]
+[options.tsig_secret]
+required = true
+secret = true
+[options.diary]
+required = true
+"""
+
+
+@pytest.fixture
+def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """The account `home` is at the host `diary`, whose driver is installed as a plug-in."""
+    site = workspace.path / "site-packages"
+    info = site / "diary_driver-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "diary_driver.py").write_text(PLUG_IN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: diary-driver\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dnsrenew.drivers]\ndiary = diary_driver:DiaryDriver\n")
+    monkeypatch.syspath_prepend(str(site))
+    importlib.invalidate_caches()
+    workspace.env["PYTHONPATH"] = f"{site}:{workspace.env['PYTHONPATH']}"
+    yield Stage(workspace, {"dns.home.provider": "diary", "dns.home.diary": str(workspace.path / "diary.txt")})
+    sys.modules.pop("diary_driver", None)
+
+
+def behaves(stage: Stage, behaviour: str, driver_options: str = "") -> None:
+    """Write the user's own provider file beside the configuration."""
+    folder = stage.workspace.path / "providers"
+    folder.mkdir(exist_ok=True)
+    (folder / "diary.toml").write_text(f"{PROVIDER}\n[driver_options]\n{driver_options}\n[behaviour]\n{behaviour}\n")
+
+
+def one_value(stage: Stage) -> None:
+    """The host keeps one value for a name. The CA's resolver forgets the one before, as with a time to live of 0."""
+    behaves(stage, 'values = "one"\nscope = "name"', 'keeps = "one"')
+    stage.also["txt-removed"] = stage.lab.flush
+
+
+def diary(stage: Stage) -> list[dict[str, Any]]:
+    """What the driver wrote down."""
+    return [json.loads(line) for line in Path(stage.base["dns.home.diary"]).read_text().splitlines()]
+
+
+def overlaps(stage: Stage) -> bool:
+    """Whether two calls were ever under way at once."""
+    steps = [entry["what"].split()[1] for entry in diary(stage)]
+    return steps != ["begins", "ends"] * (len(steps) // 2)
+
+
+def test_a_plug_in_obtains_a_certificate_without_a_provider_file(stage: Stage) -> None:
+    """Its entry point is a provider by its name; it gets both values of the name in one call."""
+    stage.renewed()
+    assert [(entry["what"], entry["count"]) for entry in diary(stage)] == [
+        ("add begins", 2),
+        ("add ends", 2),
+        ("remove begins", 2),
+        ("remove ends", 2),
+    ]
+
+
+def test_the_command_finds_plug_ins_and_the_user_s_files_too(stage: Stage) -> None:
+    """A secret by reference reaches the plug-in as a Secret, because the user's file says that it is one."""
+    behaves(stage, "ttl = 30")
+    changes = {key: value for key, value in stage.base.items() if not key.endswith("tsig_secret")}
+    stage.workspace.write(changes)
+    status, said = stage.workspace.run_json("renew")
+    assert (status, said["outcomes"][0]["status"]) == (0, "renewed")
+    assert len(diary(stage)) == 4
+
+
+def test_one_value_for_a_name_means_one_after_the_other_at_that_name(stage: Stage) -> None:
+    """The wildcard waits for the apex; a name elsewhere goes along in the first turn."""
+    one_value(stage)
+    stage.renewed({"certificate.0.domains": ["example.test", "*.example.test", "www.example.test"]})
+    turns = [(entry["count"], entry["names"]) for entry in diary(stage) if entry["what"] == "add begins"]
+    apex, www = "_acme-challenge.example.test.", "_acme-challenge.www.example.test."
+    assert turns == [(2, [apex, www]), (1, [apex])]
+    assert [entry["what"] for entry in diary(stage)][2] == "remove begins"
+
+
+def test_two_certificates_wait_for_the_name_that_keeps_one_value(stage: Stage) -> None:
+    """From the first value written to the last one withdrawn, the name belongs to one certificate."""
+    one_value(stage)
+    tables = certificates("a", "b")
+    tables[0]["domains"], tables[1]["domains"] = ["example.test"], ["*.example.test"]
+    outcomes = stage.run({"certificate": tables})
+    assert [outcome.status for outcome in outcomes] == ["renewed", "renewed"]
+    assert [entry["what"] for entry in diary(stage)] == [
+        f"{what} {edge}" for what in ("add", "remove") * 2 for edge in ("begins", "ends")
+    ]
+
+
+def test_an_exclusive_host_has_one_writer_at_a_time(stage: Stage) -> None:
+    """Four certificates at once: their calls for the zone never overlap, though the waiting for DNS does."""
+    behaves(stage, "exclusive = true")
+    outcomes = stage.run({"certificate": certificates("a", "b", "c", "d")})
+    assert {outcome.status for outcome in outcomes} == {"renewed"}
+    assert len(diary(stage)) == 16
+    assert not overlaps(stage)
+
+
+def test_an_exclusive_host_has_one_writer_in_two_processes_too(stage: Stage) -> None:
+    """The lock is in the store, which both share."""
+    behaves(stage, "exclusive = true")
+    changes = {key: value for key, value in stage.base.items() if not key.endswith("tsig_secret")}
+    workspace = stage.workspace
+    workspace.write({**changes, "certificate": certificates("a", "b", "c", "d")})
+    runs = [workspace.start("renew", *names, "--json") for names in (("a", "b"), ("c", "d"))]
+    said = [run.communicate(timeout=60) for run in runs]
+    workspace.captured += [text for pair in said for text in pair]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert len({entry["pid"] for entry in diary(stage)}) == 2
+    assert not overlaps(stage)
+
+
+def test_other_hosts_are_written_to_by_many_at_once(stage: Stage) -> None:
+    """Without `exclusive` nobody waits: of four certificates, calls overlap."""
+    behaves(stage, "ttl = 60")
+    stage.run({"certificate": certificates("a", "b", "c", "d")})
+    assert overlaps(stage)
+
+
+@pytest.mark.leaves_txt
+def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
+    """`removes = false`: the value stays, as the host wants it, and nobody is bothered with it."""
+    behaves(stage, "removes = false")
+    outcome = stage.renewed({"certificate.0.domains": ["www.example.test"]})
+    assert [entry["what"] for entry in diary(stage)] == ["add begins", "add ends"]
+    assert outcome.warnings == ()
+    assert not {"txt-removed", "txt-kept"} & set(stage.kinds())
+    (record,) = stage.said("txt-writing")[0]["records"]
+    everywhere(stage.lab, "_acme-challenge.www.example.test", {record["value"]})
+
+
+def test_ttl_and_settle_are_the_host_s_unless_the_user_says_otherwise(stage: Stage) -> None:
+    """The provider's file gives both; the account's `ttl` and the certificate's `propagation` win."""
+    behaves(stage, "ttl = 33\nsettle = 1\npropagation_timeout = 77")
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(stage.lab.ask("_acme-challenge.example.test", "TXT").answer[0].ttl)
+
+    stage.also["txt-written"] = look
+    stage.renewed()
+    assert seen == [33]
+    assert {data["timeout"] for data in stage.said("dns-waiting")} == {77}
+    assert stage.said("dns-visible")[0]["seconds"] >= 1
+    stage.base["dns.home.ttl"] = 44
+    stage.renewed({"certificate.0.propagation": {"settle": 0, "timeout": 55}}, force=True)
+    assert {data["timeout"] for data in stage.said("dns-waiting")} == {55}
+    assert seen == [33, 44]
+    assert stage.said("dns-visible")[0]["seconds"] < 1
