@@ -8,8 +8,9 @@ on a recursive server; home routers answer this type with SERVFAIL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import dns.rdatatype
@@ -94,7 +95,8 @@ class CaaLookup:
             for base in bases:
                 self._give_up(base, trouble)
         answers = {base: self._climb(base)[0] for base in starts.values()}
-        return {identifier: answers[base] or CaaAnswer() for identifier, base in starts.items()}
+        unseen = CaaAnswer(trouble="not every name on the way up could be looked at")
+        return {identifier: answers[base] or unseen for identifier, base in starts.items()}
 
     # ── asking ──────────────────────────────────────────────────────────────────────────
 
@@ -230,13 +232,12 @@ def _start(identifier: str) -> Name:
     return wire.from_text(names.absolute(names.base_domain(identifier)))
 
 
-def _upwards(name: Name, last: Name | None = None) -> Iterator[Name]:
-    """Yield the name and those above it, up to ``last`` or the top level."""
-    while name != wire.ROOT:
-        yield name
-        if name == last:
-            return
-        name = name.parent()
+@lru_cache(maxsize=4096)
+def _upwards(name: Name, last: Name | None = None) -> tuple[Name, ...]:
+    """Return the name and those above it, up to ``last`` or the top level."""
+    if name == wire.ROOT:
+        return ()
+    return (name,) if name == last else (name, *_upwards(name.parent(), last))
 
 
 def _read(answer: Message, name: Name) -> _Seen:

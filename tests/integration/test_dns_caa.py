@@ -137,6 +137,21 @@ def test_records_that_only_a_resolver_shows_are_no_denial(lab: Lab) -> None:
         assert look(lab, "www.sub.lie-caa.test", looking) == CaaAnswer()
 
 
+def test_a_set_is_not_passed_by_on_a_resolvers_word(lab: Lab) -> None:
+    """It has kept the absence of the nearer set, which allows what the farther one denies."""
+    lab.add_zone("old-caa.test", '@ CAA 0 issue "else.test"\n')
+    lab.add_zone("new.old-caa.test", '@ CAA 0 issue "lab-ca.test"\n')
+    lab.add_zone("sub.new.old-caa.test")
+
+    def forgetful(query: Query) -> bytes | dns.message.Message:
+        stale = (query.name, query.rdtype) == ("new.old-caa.test", "CAA")
+        return dns.message.make_response(query.message) if stale else query.forward()
+
+    with lab.resolver_forwarder(forgetful) as resolver:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.sub.new.old-caa.test", looking).found_at == "new.old-caa.test"
+
+
 def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
     """The target's own set counts; otherwise the name's parents do, not the target's."""
     lab.add_zone("there-caa.test", '@ CAA 0 issue "else.test"\nset CAA 0 issue ";"\nempty A 192.0.2.1\n')

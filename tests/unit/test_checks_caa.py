@@ -1,0 +1,304 @@
+"""What CAA records mean for a CA, an account and a method (RFC 8659, RFC 8657)."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.checks import caa
+from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
+from dnsrenew.decisions import Step, decide
+from dnsrenew.model import Route
+
+CA = ("letsencrypt.org", "le.test")
+ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/7"
+
+
+@dataclass(frozen=True)
+class Record:
+    """As dns/ gives it."""
+
+    flags: int
+    tag: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """As dns/ gives it."""
+
+    records: tuple[Record, ...] = ()
+    found_at: str | None = None
+    owner: str | None = None
+    trouble: str = ""
+
+
+def answer(*records: tuple[int, str, str], owner: str = "example.com") -> Answer:
+    """The set of example.com."""
+    return Answer(tuple(Record(*record) for record in records), "example.com", owner)
+
+
+def verdict(
+    *records: tuple[int, str, str],
+    identifier: str = "www.example.com",
+    challenge: str = "dns-01",
+    ca: tuple[str, ...] = CA,
+    account: str | None = ACCOUNT,
+) -> tuple[str, str | None]:
+    """The result for these records, and the scope of a denial."""
+    found = caa.judge(answer(*records), identifier, challenge, ca_identities=ca, account_url=account)
+    assert bool(found.fix) == (found.result == "bad")
+    json.dumps(found.evidence)
+    return found.result, found.evidence.get("scope")
+
+
+OK, UNKNOWN = ("ok", None), ("unknown", None)
+NOT_CA, NOT_ACCOUNT, NOT_METHOD = ("bad", "ca"), ("bad", "account"), ("bad", "method")
+
+
+# ── values ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ("ca.example", Issuer("ca.example")),
+        (" \tCA.example \t", Issuer("ca.example")),
+        ("ca.example;", Issuer("ca.example")),
+        ("ca.example ; ", Issuer("ca.example")),
+        ("a--b.x", Issuer("a--b.x")),
+        ("", Issuer("")),
+        (";", Issuer("")),
+        (" ; ", Issuer("")),
+        ("; policy=ev", Issuer("", (("policy", "ev"),))),
+        ("ca.example; account=230123", Issuer("ca.example", (("account", "230123"),))),
+        ("ca.example;a = b\t; C=", Issuer("ca.example", (("a", "b"), ("c", "")))),
+        ("ca.example; a=b=c", Issuer("ca.example", (("a", "b=c"),))),
+        ("ca.example; a=b; a=c", Issuer("ca.example", (("a", "b"), ("a", "c")))),
+    ],
+)
+def test_a_value_is_read(value: str, parsed: Issuer) -> None:
+    """As the grammar of RFC 8659 section 4.2 has it, blanks where it allows them."""
+    assert parse_issuer(value) == parsed
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "%%%%%", "ca.example.", ".ca.example", "ca..example", "-a.example", "a-.example", "ca example", "ca_x.example",
+        "ca.example\n", "ca.example; ;", "ca.example; a=b;", "ca.example; a", "ca.example; =b", "ca.example; a=b c",
+        "ca.example; a b=c", "ca.example; -a=b", "ca.example; a=b\x00", "ca.example; a=\xe4", "\xe4.example",
+        "ca.example, other.example",
+    ],
+)  # fmt: skip
+def test_a_malformed_value_is_told(value: str) -> None:
+    """Leniency here would promise what the CA refuses: it treats such a record as one for nobody."""
+    assert parse_issuer(value) is None
+    assert verdict((0, "issue", value)) == NOT_CA
+    assert verdict((0, "issue", value), (0, "issue", "letsencrypt.org")) == OK
+
+
+def test_methods_are_read() -> None:
+    """A list with commas, and no blanks."""
+    assert parse_methods("dns-01,ca-x") == ("dns-01", "ca-x")
+    assert parse_methods("") == ()
+    assert [parse_methods(value) for value in ("dns-01,", "a b", ",", "a,,b", "dns_01")] == [None] * 5
+
+
+# Near the grammar, so that more than the first character is looked at.
+VALUES = st.one_of(
+    st.text(),
+    st.text(st.sampled_from("ab-.;= \t,\n\x00\xff%"), max_size=30),
+    st.lists(st.sampled_from(["letsencrypt.org", ";", "=", " ", "accounturi", "validationmethods", "dns-01", ","])).map(
+        "".join
+    ),
+)
+
+
+@given(VALUES)
+def test_no_value_is_an_exception(value: str) -> None:
+    """And what was read is written as a value that says the same."""
+    issuer = parse_issuer(value)
+    if issuer is not None:
+        assert parse_issuer(str(issuer)) == issuer
+    parse_methods(value)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 255), st.sampled_from(["issue", "IssueWild", "iodef", "tbs"]) | st.text(), VALUES)
+    ),
+    st.sampled_from(["www.example.com", "*.example.com"]),
+    st.none() | st.just(ACCOUNT),
+)
+def test_no_set_of_records_is_an_exception(
+    records: list[tuple[int, str, str]], identifier: str, account: str | None
+) -> None:
+    """There is a verdict, and a denial has an error that says what to do; nobody's order of records matters."""
+    assert verdict(*records, identifier=identifier, account=account) == verdict(
+        *reversed(records), identifier=identifier, account=account
+    )
+    found = caa.judge(answer(*records), identifier, "dns-01", ca_identities=CA, account_url=account)
+    if found.result == "bad":
+        assert found.fix in str(caa.to_error(found))
+
+
+@given(
+    st.sampled_from(["ca", "account", "method"]), st.booleans(), st.sampled_from(["dns-01", "http-01"]), st.booleans()
+)
+def test_the_record_that_is_asked_for_mends_it(scope: str, wild: bool, challenge: str, strict: bool) -> None:
+    """Whatever was denied: with the record of the fix beside the others it is allowed."""
+    value = {
+        "ca": "else.test",
+        "account": "le.test; accounturi=https://acme-v02.api.letsencrypt.org/acme/acct/8; validationmethods=x-01",
+        "method": "le.test; policy=x; validationmethods=x-01",
+    }[scope]
+    records = [(0, "issuewild" if strict else "issue", value)]
+    identifier = "*.example.com" if wild or strict else "example.com"
+    found = caa.judge(answer(*records), identifier, challenge, ca_identities=CA, account_url=ACCOUNT)
+    assert found.evidence["scope"] == scope
+    owner, kind, flags, tag, wanted = found.evidence["wanted"].split(" ", 4)
+    assert (owner, kind) == ("example.com.", "CAA")
+    assert found.fix == f"Add this record at the DNS host of example.com: {found.evidence['wanted']}"
+    assert verdict(*records, (int(flags), tag, wanted.strip('"')), identifier=identifier, challenge=challenge) == OK
+
+
+# ── sets ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_record_is_no_restriction() -> None:
+    """And nothing known is nothing denied."""
+    free = caa.judge(Answer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
+    assert (free.code, free.result) == ("caa", "ok")
+    unknown = caa.judge(
+        Answer(trouble="they do not {answer}"), "example.com", "dns-01", ca_identities=CA, account_url=None
+    )
+    assert unknown.result == "unknown"
+    assert (
+        unknown.summary == "It could not be found out whether CAA records restrict example.com: they do not {answer}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "plain", "wild"),
+    [
+        ([(0, "issue", "letsencrypt.org")], OK, OK),
+        ([(0, "issue", "LE.test")], OK, OK),
+        ([(0, "issue", "else.test")], NOT_CA, NOT_CA),
+        ([(0, "issue", ";")], NOT_CA, NOT_CA),
+        ([(0, "issue", ";"), (0, "issue", "le.test")], OK, OK),
+        ([(0, "issue", "else.test"), (0, "issuewild", "le.test")], NOT_CA, OK),
+        ([(0, "issue", "le.test"), (0, "issuewild", ";")], OK, NOT_CA),
+        ([(0, "issuewild", "else.test")], OK, NOT_CA),
+        ([(0, "ISSUE", "else.test"), (0, "IssueWild", "le.test")], NOT_CA, OK),
+        ([(0, "iodef", "mailto:a@b"), (0, "tbs", "x")], OK, OK),
+        ([(128, "issue", "le.test"), (128, "iodef", "x")], OK, OK),
+        ([(128, "tbs", "x")], NOT_CA, NOT_CA),
+        ([(255, "tbs", "x"), (0, "issue", "le.test")], NOT_CA, NOT_CA),
+        ([(64, "tbs", "x"), (0, "issue", "le.test")], OK, OK),
+        ([(1, "tbs", "x")], UNKNOWN, UNKNOWN),
+        ([(128, "issuemail", "x")], UNKNOWN, UNKNOWN),
+        ([(128, "issuemail", "x"), (0, "issue", "else.test")], NOT_CA, NOT_CA),
+    ],
+)
+def test_a_set_is_judged(records: list[tuple[int, str, str]], plain: tuple[str, str], wild: tuple[str, str]) -> None:
+    """RFC 8659 section 4; where CAs are known to differ it is unknown."""
+    assert verdict(*records) == plain
+    assert verdict(*records, identifier="*.example.com") == wild
+
+
+def test_a_ca_without_names_is_not_judged() -> None:
+    """A private one may not look at CAA at all."""
+    assert verdict((0, "issue", ";"), ca=()) == UNKNOWN
+    assert verdict((128, "tbs", ";"), ca=()) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        (f"accounturi={ACCOUNT}", OK),
+        (f"AccountURI={ACCOUNT}", OK),
+        ("accounturi=https://acme-v02.api.letsencrypt.org/acme/acct/8", NOT_ACCOUNT),
+        ("accounturi=https://acme-v01.api.letsencrypt.org/acme/reg/7", UNKNOWN),
+        ("accounturi=", NOT_ACCOUNT),
+        (f"accounturi={ACCOUNT}; accounturi={ACCOUNT}", NOT_CA),
+        ("validationmethods=dns-01", OK),
+        ("validationmethods=http-01,dns-01", OK),
+        ("validationmethods=http-01", NOT_METHOD),
+        ("validationmethods=", NOT_CA),
+        ("validationmethods=dns-01,", NOT_CA),
+        ("validationmethods=dns-01; validationmethods=dns-01", NOT_CA),
+        (f"accounturi={ACCOUNT}; validationmethods=http-01", NOT_METHOD),
+        ("accounturi=x; validationmethods=http-01", NOT_ACCOUNT),
+        ("accounturi=x; validationmethods=dns-01", NOT_ACCOUNT),
+        ("policy=ev", OK),
+    ],
+)
+def test_account_and_method_are_judged(parameters: str, wanted: tuple[str, str]) -> None:
+    """RFC 8657; what another account or another method would mend is told apart."""
+    assert verdict((0, "issue", f"letsencrypt.org; {parameters}")) == wanted
+
+
+def test_an_account_that_is_not_known_yet_is_not_denied() -> None:
+    """Before the first order there is none; but a method is denied without."""
+    assert verdict((0, "issue", f"le.test; accounturi={ACCOUNT}"), account=None) == UNKNOWN
+    assert verdict((0, "issue", "le.test; accounturi=x; validationmethods=http-01"), account=None) == NOT_METHOD
+
+
+def test_the_mildest_denial_counts() -> None:
+    """If one record would let another method in, that is what is said."""
+    account, method = (0, "issue", "le.test; accounturi=x"), (0, "issue", "le.test; validationmethods=http-01")
+    assert verdict(account, method, (0, "issue", "else.test")) == NOT_METHOD
+    assert verdict(account, (0, "issue", "else.test")) == NOT_ACCOUNT
+
+
+# ── what a person reads ─────────────────────────────────────────────────────────────────
+
+
+def text(*records: tuple[int, str, str], owner: str = "example.com", challenge: str = "dns-01") -> str:
+    """The error's text."""
+    found = caa.judge(
+        answer(*records, owner=owner), "www.example.com", challenge, ca_identities=CA, account_url=ACCOUNT
+    )
+    return str(caa.to_error(found))
+
+
+def test_the_text_of_each_denial() -> None:
+    """What stands there, and the one thing to do."""
+    assert text((0, "issue", "b.test"), (0, "issue", "a.test")) == (
+        "The CAA records at example.com let only b.test and a.test, not letsencrypt.org, issue for www.example.com. "
+        'Add this record at the DNS host of example.com: example.com. CAA 0 issue "letsencrypt.org"'
+    )
+    assert text((0, "issue", ";"), owner="cdn.test").startswith(
+        "The CAA records at example.com (through its CNAME record, at cdn.test) let no CA issue for www.example.com. "
+        "Add this record at the DNS host of cdn.test: cdn.test. CAA"
+    )
+    assert "let no CA (a record is malformed, and so names nobody) issue" in text((0, "issue", "%"))
+    assert "a record names this CA, but nobody can meet" in text((0, "issue", "le.test; validationmethods="))
+    assert text((0, "issue", "le.test; accounturi=x")) == (
+        "The CAA records at example.com let le.test issue for www.example.com only from an account that is not ours. "
+        f'Add this record at the DNS host of example.com: example.com. CAA 0 issue "le.test; accounturi={ACCOUNT}"'
+    )
+    assert text((0, "issue", "le.test; validationmethods=http-01,x-01")).startswith(
+        "The CAA records at example.com let le.test issue for www.example.com only by http-01 or x-01, not by dns-01. "
+    )
+    assert text((128, "tbs", 'a"b\\\xff')).endswith(
+        'Remove this record at the DNS host of example.com: example.com. CAA 128 tbs "a\\"b\\\\\\255"'
+    )
+
+
+def test_denials_are_for_those_who_are_denied() -> None:
+    """By identifier; one without an answer is not judged, and each error survives pickling."""
+    answers = {"a.test": answer((0, "issue", ";")), "b.test": Answer(), "c.test": Answer(trouble="x")}
+    routes = dict.fromkeys(["a.test", "b.test", "c.test", "d.test"], Route("dns-01"))
+    errors = caa.denials(answers, routes, CA, ACCOUNT)
+    assert list(errors) == ["a.test"]
+    error = pickle.loads(pickle.dumps(errors["a.test"]))
+    assert error.code == "caa"
+    assert decide(error) is Step.LEAVE_CA
+    assert error.evidence["records"] == ['example.com. CAA 0 issue ";"']
