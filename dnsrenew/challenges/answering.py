@@ -69,6 +69,7 @@ class AnsweringServer:
         self._bell.send(b"\0")
         self._thread.join()
         self._bell.close()
+        self._heard.close()
 
     def _run(self) -> None:
         try:
@@ -85,7 +86,6 @@ class AnsweringServer:
                 self._drop(client)
             self._selector.close()
             self._listening.close()
-            self._heard.close()
 
     def _welcome(self) -> None:
         try:

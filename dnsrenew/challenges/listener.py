@@ -76,8 +76,7 @@ class Listeners:
             for endpoint in endpoints:
                 if endpoint in self._servers and not self._servers[endpoint].contents:
                     self._servers.pop(endpoint).stop()
-            if not self._standing(endpoints):
-                self._endpoints.pop(listen, None)
+            self._endpoints = {each: its for each, its in self._endpoints.items() if self._standing(its)}
 
     def ask(self, listen: str, token: str) -> dict[str, bytes]:
         """Ask our own listeners for a token as a CA would; return each one's answer, whole, by address.

@@ -1,0 +1,289 @@
+"""The http-01 challenge in front of a real CA: it asks, and finds the answer at a listener or in a webroot."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.ca import CAClient
+from dnsrenew.challenges.http01 import Http01, HttpValue
+from dnsrenew.challenges.listener import Listeners
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError, ChallengeError
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA, Route
+from tests.lab import Lab
+from tests.lab.ports import has_ipv6
+from tests.lab.process import ServerProcess
+
+NAMES = ("web.test", "www.web.test")
+RECORDS = "@ A 127.0.0.1\nwww A 127.0.0.1\nsix AAAA ::1\n"
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class MemoryAccounts:
+    """An account store for one test."""
+
+    def __init__(self) -> None:
+        self._account: Any = None
+        self._lock = threading.Lock()
+
+    def load(self) -> Any:
+        """Return the account."""
+        return self._account
+
+    def save(self, account: Any) -> None:
+        """Keep the account."""
+        self._account = account
+
+    def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
+        """Exclude other threads."""
+        return self._lock
+
+
+@dataclass
+class Stage:
+    """A CA that looks at real names, and what proves control of them."""
+
+    lab: Lab
+    http01: Http01
+    listeners: Listeners
+    accounts: MemoryAccounts = field(default_factory=MemoryAccounts)
+
+    @property
+    def port(self) -> int:
+        """Where this CA asks, instead of port 80."""
+        return self.lab.pebble.http_port
+
+    def issue(self, route: Route, names: Sequence[str] = NAMES) -> x509.Facts:
+        """Obtain a certificate with one route for all its names, the way renewal.py does."""
+        context = Context()
+        client = self.client()
+        placed = self.http01.place(context, dict.fromkeys(names, route))
+        order = client.new_order(context, names)
+        values: list[HttpValue] = []
+        challenges = []
+        for authorization in client.authorizations(context, order):
+            challenge = authorization.challenge("http-01")
+            assert challenge is not None
+            assert challenge.token is not None
+            key_authorization = client.key_authorization(challenge)
+            values.append(self.http01.value(placed[authorization.identifier], challenge.token, key_authorization))
+            challenges.append(challenge)
+        key = x509.new_key("ecdsa-p256")
+        try:
+            self.http01.publish(context, values)
+            self.http01.wait_visible(context, values)
+            client.answer(context, challenges)
+            (chain, *_) = client.issue(context, order, x509.make_csr(key, names))
+        finally:
+            self.http01.withdraw(context, values)
+        assert context.notices == []
+        return x509.check_chain(chain, key, names, context.clock.now())
+
+    def client(self) -> CAClient:
+        """Return a client of the CA."""
+        ca = CA(self.lab.directory_url, name="lab", timeout=60)
+        http = HttpClient(trust=self.lab.ca.trust_pem)
+        return CAClient(ca, http, self.accounts, contact=["me@example.test"], agree_terms=True)
+
+    def is_open(self, host: str = "127.0.0.1") -> bool:
+        """Tell whether somebody listens where the CA asks."""
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.settimeout(10)
+            return probe.connect_ex((host, self.port)) == 0
+
+
+@pytest.fixture
+def stage(lab: Lab) -> Iterator[Stage]:
+    """Set it up; afterwards nothing of ours listens."""
+    lab.add_zone("web.test", RECORDS)
+    listeners = Listeners()
+    made = Stage(lab, Http01(listeners), listeners)
+    yield made
+    assert not made.is_open()
+
+
+# ── the listener ────────────────────────────────────────────────────────────────────────
+
+
+def test_the_ca_finds_the_answer_at_the_listener(stage: Stage) -> None:
+    """A certificate of two names, by a port that is open only meanwhile."""
+    facts = stage.issue(Route("http-01", listen=f":{stage.port}"))
+    assert set(facts.names) == set(NAMES)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.parametrize("listen", [":{}", "[::1]:{}"])
+def test_the_ca_may_come_by_ipv6(stage: Stage, listen: str) -> None:
+    """A name that has an AAAA record only is asked by IPv6."""
+    facts = stage.issue(Route("http-01", listen=listen.format(stage.port)), ["six.web.test"])
+    assert facts.names == ("six.web.test",)
+
+
+def test_certificates_at_once_share_the_port(stage: Stage) -> None:
+    """Four at a time, one listener: each gets its own."""
+    route = Route("http-01", listen=f"127.0.0.1:{stage.port}")
+    stage.client().open(Context())  # the account is made once
+    context = Context()
+    tasks = context.call_all([partial(stage.issue, route, [name]) for name in NAMES * 2], 4)
+    assert [task.result().names for task in tasks] == [(name,) for name in NAMES * 2]
+
+
+def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
+    """The CA asks elsewhere: its error names the name, and the port is closed again."""
+    other = stage.lab.reserve("127.0.0.1")
+    with pytest.raises(CAError) as caught:
+        stage.issue(Route("http-01", listen=f"127.0.0.1:{other}"))
+    assert caught.value.code == "ca-connection"
+    assert "web.test" in caught.value.message
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", other)) != 0
+
+
+def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
+    """Two runs at once: the second is told who the first is, before anything is ordered."""
+    code = (
+        "import sys\n"
+        "from dnsrenew.challenges.listener import Listeners\n"
+        "listeners = Listeners()\n"
+        f"listeners.add(':{stage.port}', 'token', b'x')\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()\n"
+        f"listeners.remove(':{stage.port}', 'token', b'x')\n"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    )
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "open\n"
+        with pytest.raises(ChallengeError) as caught:
+            stage.issue(Route("http-01", listen=f":{stage.port}"))
+        assert caught.value.code == "http-port-taken"
+        assert caught.value.evidence["identifiers"] == list(NAMES)
+        if Path("/proc/net/tcp").exists():
+            assert caught.value.evidence["pid"] == first.pid
+    finally:
+        first.communicate("", timeout=60)
+
+
+def _forbids_low_ports() -> bool:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 80
+    except (OSError, ValueError):
+        return False
+
+
+@pytest.mark.skipif(not _forbids_low_ports(), reason="everybody may listen on port 80 here")
+def test_port_80_without_the_right_to_it() -> None:
+    """A real system says no, and it is said what would help."""
+    code = (
+        "from dnsrenew.challenges.http01 import Http01\n"
+        "from dnsrenew.context import Context\n"
+        "from dnsrenew.errors import ChallengeError\n"
+        "from dnsrenew.model import Route\n"
+        "try:\n"
+        "    Http01().place(Context(), {'web.test': Route('http-01')})\n"
+        "except ChallengeError as error:\n"
+        "    print(error.code, error.fix)\n"
+    )
+    without = ["setpriv", "--bounding-set", "-net_bind_service"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=True
+    )
+    assert done.stdout.startswith("http-port-forbidden Run it as root, give it CAP_NET_BIND_SERVICE")
+
+
+# ── a webroot ───────────────────────────────────────────────────────────────────────────
+
+
+@contextlib.contextmanager
+def web_server(port: int, folder: Path) -> Iterator[list[str]]:
+    """Show a folder's files, and return the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
+    thread.start()
+    try:
+        yield asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_the_ca_finds_the_answer_in_the_webroot(stage: Stage, tmp_path: Path) -> None:
+    """Somebody else's web server shows our files; afterwards the folder is as it was."""
+    (tmp_path / "index.html").write_text("hello")
+    with web_server(stage.port, tmp_path) as asked:
+        facts = stage.issue(Route("http-01", webroot=tmp_path))
+    assert set(facts.names) == set(NAMES)
+    assert [path for path in asked if not path.startswith("/.well-known/acme-challenge/")] == []
+    assert len(asked) >= len(NAMES)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_webroot_that_nobody_shows(stage: Stage, tmp_path: Path) -> None:
+    """The CA finds another folder's files: its error names the name, and our files are gone."""
+    shown, ours = tmp_path / "shown", tmp_path / "ours"
+    shown.mkdir()
+    ours.mkdir()
+    with web_server(stage.port, shown), pytest.raises(CAError) as caught:
+        stage.issue(Route("http-01", webroot=ours), ["web.test"])
+    assert caught.value.code == "ca-unauthorized"
+    assert list(ours.iterdir()) == []
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder that everybody can come to, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-web-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(NGINX is None, reason="Debian's nginx is not installed")
+def test_nginx_shows_the_webroot(stage: Stage, open_folder: Path) -> None:
+    """The web server that most people have, run as somebody else, while our umask is closed."""
+    webroot, own = open_folder / "html", open_folder / "nginx"
+    webroot.mkdir(mode=0o755)
+    own.mkdir()
+    own.chmod(0o777)
+    (own / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {own}/pid; error_log stderr;\nevents {{}}\nhttp {{ access_log off;\n"
+        + "".join(f"{kind}_temp_path {own};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        + f"server {{ listen 127.0.0.1:{stage.port}; root {webroot}; }} }}\n"
+    )
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig=KILL"]
+    argv = [*(nobody if os.geteuid() == 0 else []), str(NGINX), "-p", str(own), "-c", str(own / "nginx.conf")]
+    nginx = ServerProcess("nginx", argv, own).start()
+    old = os.umask(0o077)
+    try:
+        nginx.wait_ready(stage.is_open)
+        facts = stage.issue(Route("http-01", webroot=webroot))
+    finally:
+        os.umask(old)
+        nginx.stop()
+    assert set(facts.names) == set(NAMES)
+    assert list(webroot.iterdir()) == []

@@ -1,0 +1,932 @@
+"""The http-01 challenge without a CA: what the listener says and to whom, and what is left in a webroot."""
+
+import errno
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.challenges import answering, listener
+from dnsrenew.challenges.folder import HANDLES, Folder
+from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue
+from dnsrenew.challenges.listener import Listeners
+from dnsrenew.challenges.portowner import Owner, owner_of
+from dnsrenew.challenges.webroot import Webroot
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError, Cancelled, ChallengeError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.model import Route
+from tests.lab.ports import has_ipv6, reserve
+from tests.unit.still_clock import StillClock
+
+TOKEN, ANSWER = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", b"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.thumb"
+PATH = f"/.well-known/acme-challenge/{TOKEN}"
+PATIENCE = 20.0
+"""Seconds that a test waits for what comes at once, on a machine that does other things, too."""
+ways = pytest.mark.parametrize("handles", [HANDLES, False], ids=["by-handle", "by-path"])
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Reserve a port that is free for both families."""
+    with reserve("127.0.0.1", *(["::1"] if has_ipv6() else [])) as reserved:
+        yield reserved.number
+
+
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    """Make listeners of our own; at the end of the test none may be open."""
+    made = Listeners()
+    yield made
+    assert made._servers == {}
+    assert made._endpoints == {}
+
+
+def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Return a connection."""
+    return socket.create_connection((host, port), timeout=PATIENCE)
+
+
+def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
+    """Send a request and return all that comes back."""
+    with connect(port, host) as connection:
+        connection.sendall(request)
+        return read_all(connection)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Return what comes until the other side hangs up."""
+    answer = b""
+    try:
+        while data := connection.recv(4096):
+            answer += data
+    except ConnectionError:
+        pass
+    return answer
+
+
+def get(port: int, path: str = PATH, host: str = "127.0.0.1") -> bytes:
+    """Ask as a CA does."""
+    return exchange(port, f"GET {path} HTTP/1.1\r\nHost: example.test\r\nUser-Agent: CA\r\n\r\n".encode(), host)
+
+
+def is_open(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether somebody listens."""
+    try:
+        connect(port, host).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def answered(listeners: Listeners, listen: str, token: str = TOKEN, content: bytes = ANSWER) -> Iterator[None]:
+    """Let a token be answered for a while."""
+    listeners.add(listen, token, content)
+    try:
+        yield
+    finally:
+        listeners.remove(listen, token, content)
+
+
+# ── what the listener says ──────────────────────────────────────────────────────────────
+
+
+def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: Listeners, port: int) -> None:
+    """The key authorization, its type and length: no program's name, no time, nothing else."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        head, _, body = get(port).partition(b"\r\n\r\n")
+    assert body == ANSWER
+    assert head.split(b"\r\n") == [
+        b"HTTP/1.1 200 OK",
+        b"Content-Type: application/octet-stream",
+        b"Content-Length: %d" % len(ANSWER),
+        b"Cache-Control: no-store",
+        b"Connection: close",
+    ]
+
+
+def test_head_has_no_body(listeners: Listeners, port: int) -> None:
+    """HEAD gets the head that GET would get."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        asked = exchange(port, f"HEAD {PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n".encode())
+        assert asked == get(port).removesuffix(ANSWER)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        f"GET {PATH} HTTP/1.0\r\n\r\n",
+        f"GET {PATH} HTTP/1.1\n\n",
+        f"GET http://example.test{PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n",
+    ],
+)
+def test_other_spellings_of_the_question_are_answered(listeners: Listeners, port: int, request_: str) -> None:
+    """HTTP/1.0, bare newlines and the form that proxies use."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        assert exchange(port, request_.encode()).endswith(b"\r\n\r\n" + ANSWER)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET / HTTP/1.1",
+        "GET /.well-known/acme-challenge/ HTTP/1.1",
+        "GET /.well-known/acme-challenge/other HTTP/1.1",
+        f"GET {PATH}/ HTTP/1.1",
+        f"GET {PATH}?x HTTP/1.1",
+        f"GET /x/..{PATH} HTTP/1.1",
+        f"GET /{PATH} HTTP/1.1",
+        f"GET {PATH.upper()} HTTP/1.1",
+        "GET /.well-known/acme-challenge/../../etc/passwd HTTP/1.1",
+        "GET /.well-known/acme-challenge/%2e%2e HTTP/1.1",
+        f"POST {PATH} HTTP/1.1",
+        f"DELETE {PATH} HTTP/1.1",
+        f"get {PATH} HTTP/1.1",
+        f"GET {PATH}",
+        f"GET {PATH} HTTP/1.1 x",
+        "\0\xff",
+        "x" * 9000,
+    ],
+)
+def test_anything_else_is_404(listeners: Listeners, port: int, line: str) -> None:
+    """One page, two methods; all else is not found, and the answer is the same for all."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        answer = exchange(port, line.encode("latin-1") + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert answer.endswith(b"Content-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")
+
+
+def test_a_request_may_come_in_pieces(listeners: Listeners, port: int) -> None:
+    """The question is answered when it is complete, and not before."""
+    with answered(listeners, f"127.0.0.1:{port}"), connect(port) as connection:
+        for piece in (f"GET {PATH} HT", "TP/1.1\r\nHost: exa", "mple.test\r\n", "\r\n"):
+            connection.sendall(piece.encode())
+        assert read_all(connection).endswith(ANSWER)
+
+
+def test_a_client_that_goes_away_disturbs_nobody(listeners: Listeners, port: int) -> None:
+    """A reset before, within and after the question: the next one is answered."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        for sent in (b"", b"GET ", f"GET {PATH} HTTP/1.1\r\n\r\n".encode()):
+            with connect(port) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection.sendall(sent)
+        assert get(port).endswith(ANSWER)
+
+
+def test_silent_clients_hold_up_nobody(listeners: Listeners, port: int) -> None:
+    """Clients that say nothing are waited for while others are answered."""
+    with answered(listeners, f"127.0.0.1:{port}"):
+        silent = [connect(port) for _ in range(20)]
+        silent[0].sendall(b"GET ")
+        assert get(port).endswith(ANSWER)
+        for connection in silent:
+            connection.close()
+
+
+def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
+    """Ten seconds for a question are enough."""
+    now = [0.0]
+    listeners = Listeners(monotonic=lambda: now[0])
+    with answered(listeners, f"127.0.0.1:{port}"), connect(port) as slow:
+        slow.sendall(b"GET ")
+        assert get(port).endswith(ANSWER)  # so it was heard
+        now[0] = 11.0
+        assert read_all(slow) == b""
+
+
+def test_when_too_many_come_the_oldest_goes(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd that says nothing does not keep the CA out."""
+    monkeypatch.setattr(answering, "_MOST_CLIENTS", 3)
+    with answered(listeners, f"127.0.0.1:{port}"):
+        crowd = [connect(port) for _ in range(3)]
+        assert get(port).endswith(ANSWER)
+        assert read_all(crowd[0]) == b""
+        crowd[1].sendall(f"GET {PATH} HTTP/1.1\r\n\r\n".encode())
+        assert read_all(crowd[1]).endswith(ANSWER)
+        for connection in crowd:
+            connection.close()
+
+
+def test_without_a_handle_left_the_oldest_goes(
+    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the process has no file handle for a new client, one who only waits makes room."""
+    with answered(listeners, f"127.0.0.1:{port}"), connect(port) as waiting:
+        assert get(port).endswith(ANSWER)  # so the one who waits was let in
+        real = socket.socket.accept
+        refused: list[OSError] = []
+
+        def accept(self: socket.socket) -> Any:
+            if len(refused) < 2:
+                refused.append(OSError(errno.EMFILE, "Too many open files"))
+                raise refused[-1]
+            return real(self)
+
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        assert get(port).endswith(ANSWER)
+        assert len(refused) == 2
+        assert read_all(waiting) == b""
+
+
+# ── when and where a port is open ───────────────────────────────────────────────────────
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.parametrize(
+    ("listen", "four", "six"),
+    [(":{}", True, True), ("127.0.0.1:{}", True, False), ("[::1]:{}", False, True), ("[::]:{}", False, True)],
+)
+def test_families(listeners: Listeners, port: int, listen: str, four: bool, six: bool) -> None:
+    """``:80`` is all of IPv4 and IPv6; an address is that address."""
+    with answered(listeners, listen.format(port)):
+        assert is_open(port) is four
+        assert is_open(port, "::1") is six
+        assert get(port, host="127.0.0.1" if four else "::1").endswith(ANSWER)
+
+
+def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: Listeners, port: int) -> None:
+    """Opened with the first value, closed with the last, free at once, and opened again."""
+    listen = f"127.0.0.1:{port}"
+    for _ in range(2):
+        with answered(listeners, listen, "one", b"1"):
+            with answered(listeners, listen, "two", b"2"):
+                assert get(port, "/.well-known/acme-challenge/one").endswith(b"\r\n\r\n1")
+                assert get(port, "/.well-known/acme-challenge/two").endswith(b"\r\n\r\n2")
+            assert b" 404 " in get(port, "/.well-known/acme-challenge/two")
+            listeners.check(listen)  # ours already is no obstacle
+        assert not is_open(port)
+
+
+def test_two_addresses_that_overlap_share(listeners: Listeners, port: int) -> None:
+    """``:80`` and ``0.0.0.0:80`` have a socket in common, which goes with the last of them."""
+    with answered(listeners, f":{port}"):
+        with answered(listeners, f"0.0.0.0:{port}", "two", b"2"):
+            assert get(port, "/.well-known/acme-challenge/two").endswith(b"\r\n\r\n2")
+        assert get(port).endswith(ANSWER)
+    assert not is_open(port)
+
+
+def test_one_token_for_two_certificates(listeners: Listeners, port: int) -> None:
+    """A CA may hand one authorization to two orders: the first that is done does not take it from the other."""
+    listen = f"127.0.0.1:{port}"
+    with answered(listeners, listen):
+        with answered(listeners, listen):
+            pass
+        assert get(port).endswith(ANSWER)
+
+
+def test_removing_what_is_not_there_does_nothing(listeners: Listeners, port: int) -> None:
+    """Neither a port nor a token that is unknown is an error."""
+    listeners.remove(f":{port}", TOKEN, ANSWER)
+    with answered(listeners, f"127.0.0.1:{port}"):
+        listeners.remove(f"127.0.0.1:{port}", "other", b"")
+        assert get(port).endswith(ANSWER)
+
+
+def test_many_threads_share_a_port(listeners: Listeners, port: int) -> None:
+    """Certificates that come and go at once each have their answer while they need it."""
+    wrong: list[bytes] = []
+
+    def certificate(number: int) -> None:
+        for turn in range(5):
+            token, content = f"t{number}-{turn}", b"%d-%d" % (number, turn)
+            with answered(listeners, f"127.0.0.1:{port}", token, content):
+                answer = get(port, f"/.well-known/acme-challenge/{token}")
+                if not answer.endswith(b"\r\n\r\n" + content):
+                    wrong.append(answer)
+
+    threads = [threading.Thread(target=certificate, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert not is_open(port)
+
+
+@pytest.mark.parametrize("taken", ["127.0.0.1", "0.0.0.0", "::"])
+def test_a_taken_port_names_who_has_it(listeners: Listeners, port: int, taken: str) -> None:
+    """Looking and opening say the same, and where Linux tells, the program and its process."""
+    if ":" in taken and not has_ipv6():
+        pytest.skip("this host has no IPv6")
+    with socket.socket(socket.AF_INET6 if ":" in taken else socket.AF_INET) as other:
+        other.bind((taken, port))
+        other.listen()
+        attempts: list[Callable[[], None]] = [
+            lambda: listeners.check(f":{port}"),
+            lambda: listeners.add(f":{port}", TOKEN, ANSWER),
+        ]
+        for attempt in attempts:
+            with pytest.raises(ChallengeError) as caught:
+                attempt()
+            assert caught.value.code == "http-port-taken"
+            assert f"Port {port}," in caught.value.message
+            assert caught.value.evidence["errno"] == errno.EADDRINUSE
+            if Path("/proc/net/tcp").exists():
+                assert caught.value.evidence["pid"] == os.getpid()
+                assert f"(process {os.getpid()})" in caught.value.message
+    listeners.check(f":{port}")  # and it can be had when the other one is gone
+
+
+def test_a_look_is_seen_by_nobody(listeners: Listeners, port: int) -> None:
+    """Two runs that look at one moment do not take each other for somebody who has the port."""
+    endpoints = listener._endpoints(f":{port}")
+    looking = listeners._open(f":{port}", endpoints, serve=False)
+    try:
+        listeners.check(f":{port}")
+        assert not is_open(port)
+    finally:
+        for opened in looking.values():
+            opened.close()
+
+
+def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket.AddressFamily) -> None:
+    """Make the system refuse to open a port for some families."""
+    real = listener._bind
+
+    def bind(endpoint: Any, *, serve: bool) -> socket.socket:
+        if endpoint.family in families:
+            raise OSError(number, os.strerror(number))
+        return real(endpoint, serve=serve)
+
+    monkeypatch.setattr(listener, "_bind", bind)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EACCES, "http-port-forbidden"),
+        (errno.EPERM, "http-port-forbidden"),
+        (errno.EMFILE, "http-port-failed"),
+    ],
+)
+def test_what_the_system_refuses(
+    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch, number: int, code: str
+) -> None:
+    """Each refusal has its code and a way out; the half that could be opened is closed again."""
+    failing_bind(monkeypatch, number, socket.AF_INET6)
+    with pytest.raises(ChallengeError, match=str(port)) as caught:
+        listeners.add(f":{port}", TOKEN, ANSWER)
+    assert caught.value.code == code
+    assert "dns-01" in caught.value.fix
+    assert not is_open(port)
+
+
+def test_a_port_below_1024_may_be_forbidden(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fix names what a service needs to have port 80."""
+    failing_bind(monkeypatch, errno.EACCES, socket.AF_INET, socket.AF_INET6)
+    with pytest.raises(ChallengeError) as caught:
+        listeners.check(":80")
+    assert "CAP_NET_BIND_SERVICE" in caught.value.fix
+
+
+def test_a_host_without_ipv6_listens_on_ipv4(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``:80`` takes the families there are."""
+    failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET6)
+    listeners.check(f":{port}")
+    with answered(listeners, f":{port}"):
+        assert get(port).endswith(ANSWER)
+        listeners.check(f":{port}")
+
+
+def test_a_host_without_any_family(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None at all is an error."""
+    failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET, socket.AF_INET6)
+    with pytest.raises(ChallengeError) as caught:
+        listeners.check(f":{port}")
+    assert caught.value.code == "http-address-missing"
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "[fe80::1%nothing0]"])
+def test_an_address_that_is_not_here(listeners: Listeners, port: int, host: str) -> None:
+    """Somebody else's address, or one of an interface that is not there."""
+    with pytest.raises(ChallengeError) as caught:
+        listeners.check(f"{host}:{port}")
+    assert caught.value.code == "http-address-missing"
+    assert host in caught.value.message
+    assert f'":{port}"' in caught.value.fix
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+def test_a_server_that_cannot_start_leaves_nothing_open(
+    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no handle left for the second family, the first is closed again."""
+    started: list[socket.socket] = []
+
+    def start(listening: socket.socket, monotonic: Any) -> answering.AnsweringServer:
+        if started:
+            raise OSError(errno.EMFILE, "Too many open files")
+        started.append(listening)
+        return answering.AnsweringServer(listening, monotonic)
+
+    monkeypatch.setattr(listener, "AnsweringServer", start)
+    with pytest.raises(ChallengeError) as caught:
+        listeners.add(f":{port}", TOKEN, ANSWER)
+    assert caught.value.code == "http-port-failed"
+    assert not is_open(port)
+
+
+# ── who has a port ──────────────────────────────────────────────────────────────────────
+
+
+def fake_proc(root: Path, rows: Sequence[str], processes: Mapping[int, tuple[str, Sequence[str]]]) -> str:
+    """Make a /proc: lines of its table of sockets, and each process's name and handles."""
+    (root / "net").mkdir(parents=True)
+    (root / "net" / "tcp").write_text("  sl  local_address rem_address   st …\n" + "".join(f"{row}\n" for row in rows))
+    for pid, (name, handles) in processes.items():
+        (root / str(pid) / "fd").mkdir(parents=True)
+        (root / str(pid) / "comm").write_text(f"{name}\n")
+        for number, target in enumerate(handles):
+            (root / str(pid) / "fd" / str(number)).symlink_to(target)
+    return str(root)
+
+
+def row(port: int, inode: int, state: str = "0A") -> str:
+    """Return one line of /proc/net/tcp."""
+    return f"   0: 00000000:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1 0 100"
+
+
+def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) -> None:
+    """A server's workers hold it too: its first process is the one to speak of."""
+    processes = {
+        1: ("systemd", ["/dev/null"]),
+        1200: ("nginx", ["/dev/null", "socket:[77]"]),
+        812: ("nginx", ["socket:[77]"]),
+    }
+    proc = fake_proc(tmp_path, [row(81, 76), row(80, 75, "01"), row(80, 77)], processes)
+    assert owner_of(80, proc) == Owner(812, "nginx")
+
+
+def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:
+    """Another user's process, a system without /proc, a connection that is no listener: None."""
+    proc = fake_proc(tmp_path / "proc", [row(80, 77), row(443, 78, "01"), "", "rubbish"], {812: ("nginx", [])})
+    assert owner_of(80, proc) is None
+    assert owner_of(443, proc) is None
+    assert owner_of(80, str(tmp_path / "none")) is None
+
+
+# ── a webroot ───────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Another umask for a while."""
+    old = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def tree(root: Path) -> list[str]:
+    """Return all that is below a folder."""
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+
+@ways
+def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: bool) -> None:
+    """The file holds exactly the answer; with it go the folders that were made for it."""
+    webroot = Webroot(str(tmp_path), handles=handles)
+    webroot.add(TOKEN, ANSWER)
+    assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
+    assert webroot.problem(TOKEN, ANSWER) is None
+    webroot.remove(TOKEN, ANSWER)
+    assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
+    """Files 0644, folders 0755: the web server is somebody else."""
+    webroot = Webroot(str(tmp_path))
+    with umask(mask):
+        webroot.add(TOKEN, ANSWER)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in tree(tmp_path)]
+    assert modes == [0o755, 0o755, 0o644]
+    webroot.remove(TOKEN, ANSWER)
+
+
+@pytest.mark.skipif(not HANDLES, reason="there are no such modes here")
+def test_a_folder_that_the_umask_closed_to_ourselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root cannot even open it: it is opened up by its name."""
+    real, refused = Folder.child, [1, 1]
+
+    @contextmanager
+    def child(self: Folder, name: str) -> Iterator[Folder]:
+        if refused and stat.S_IMODE((Path(self.path) / name).stat().st_mode) == 0:
+            refused.pop()
+            raise PermissionError(errno.EACCES, "Permission denied")
+        with real(self, name) as opened:
+            yield opened
+
+    monkeypatch.setattr(Folder, "child", child)
+    webroot = Webroot(str(tmp_path))
+    with umask(0o777):
+        webroot.add(TOKEN, ANSWER)
+    assert refused == []
+    assert stat.S_IMODE((tmp_path / ".well-known").stat().st_mode) == 0o755
+    webroot.remove(TOKEN, ANSWER)
+
+
+@ways
+def test_what_stood_there_stays(tmp_path: Path, handles: bool) -> None:
+    """Folders that we did not make, and other people's files, are not touched."""
+    (tmp_path / ".well-known").mkdir()
+    (tmp_path / ".well-known" / "security.txt").write_text("hello")
+    webroot = Webroot(str(tmp_path), handles=handles)
+    webroot.add(TOKEN, ANSWER)
+    (tmp_path / ".well-known/acme-challenge/foreign").write_text("x")
+    webroot.remove(TOKEN, ANSWER)
+    expected = [".well-known", ".well-known/acme-challenge", ".well-known/acme-challenge/foreign"]
+    assert tree(tmp_path) == [*expected, ".well-known/security.txt"]
+
+
+def test_the_folders_go_with_the_last_file(tmp_path: Path) -> None:
+    """Two certificates, and one token for both: all stay as long as one needs them."""
+    webroot = Webroot(str(tmp_path))
+    webroot.add(TOKEN, ANSWER)
+    webroot.add(TOKEN, ANSWER)
+    webroot.add("other", b"x")
+    webroot.remove(TOKEN, ANSWER)
+    assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
+    webroot.remove(TOKEN, ANSWER)
+    assert tree(tmp_path) == [".well-known", ".well-known/acme-challenge", ".well-known/acme-challenge/other"]
+    webroot.remove("other", b"x")
+    assert tree(tmp_path) == []
+
+
+def test_a_look_leaves_nothing(tmp_path: Path) -> None:
+    """Whether files can be written is found out by writing one, and no one sees it."""
+    Webroot(str(tmp_path)).check("probe")
+    assert tree(tmp_path) == []
+
+
+@ways
+def test_a_file_that_is_left_over_is_replaced(tmp_path: Path, handles: bool) -> None:
+    """A run that was killed left a file, somebody put a link: neither is written into."""
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    place = tmp_path / "web/.well-known/acme-challenge"
+    place.mkdir(parents=True)
+    (place / "left").write_text("a longer text than the answer")
+    (place / "link").symlink_to(outside)
+    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    for name in ("left", "link"):
+        webroot.add(name, b"new")
+        assert (place / name).read_bytes() == b"new"
+        assert not (place / name).is_symlink()
+    assert outside.read_text() == "mine"
+
+
+@ways
+@pytest.mark.parametrize("link", [".well-known", ".well-known/acme-challenge"])
+def test_a_link_out_of_the_webroot_is_refused(tmp_path: Path, link: str, handles: bool) -> None:
+    """Nothing is written where it leads; the error says where that is."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "web" / link).parent.mkdir(parents=True)
+    (tmp_path / "web" / link).symlink_to(outside)
+    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    with pytest.raises(ChallengeError) as caught:
+        webroot.check("probe")
+    assert caught.value.code == "http-webroot-link"
+    assert str(outside) in caught.value.message
+    assert tree(outside) == []
+
+
+@ways
+def test_a_link_that_comes_in_between_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handles: bool
+) -> None:
+    """Somebody who swaps a folder for a link right after we looked gets nothing written."""
+    outside = tmp_path / "outside"
+    (outside / "acme-challenge").mkdir(parents=True)
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/.well-known").symlink_to(outside)
+    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    monkeypatch.setattr(webroot, "_steps", lambda: [".well-known", "acme-challenge"])
+    with pytest.raises(ChallengeError) as caught:
+        webroot.add(TOKEN, ANSWER)
+    assert caught.value.code == "http-webroot-unwritable"
+    assert tree(outside) == ["acme-challenge"]
+
+
+@ways
+def test_links_within_the_webroot_and_to_it_are_fine(tmp_path: Path, handles: bool) -> None:
+    """The webroot itself may be a link, and what is in it may lead to elsewhere in it."""
+    (tmp_path / "real/public").mkdir(parents=True)
+    (tmp_path / "web").symlink_to("real")
+    (tmp_path / "real/.well-known").symlink_to("public")
+    webroot = Webroot(str(tmp_path / "web"), handles=handles)
+    webroot.add(TOKEN, ANSWER)
+    assert (tmp_path / "web" / PATH[1:]).read_bytes() == ANSWER
+    webroot.remove(TOKEN, ANSWER)
+    assert tree(tmp_path / "real") == [".well-known", "public"]
+
+
+@ways
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_webroot_that_is_no_folder(tmp_path: Path, is_file: bool, handles: bool) -> None:
+    """It is said, and not made: a web server that does not know it would not show it."""
+    path = tmp_path / "web"
+    if is_file:
+        path.write_text("x")
+    with pytest.raises(ChallengeError) as caught:
+        Webroot(str(path), handles=handles).check("probe")
+    assert caught.value.code == "http-webroot-missing"
+    assert str(path) in caught.value.message
+
+
+@ways
+def test_a_file_in_the_way(tmp_path: Path, handles: bool) -> None:
+    """A file where a folder should be makes it unwritable; the file stays."""
+    (tmp_path / ".well-known").write_text("x")
+    with pytest.raises(ChallengeError) as caught:
+        Webroot(str(tmp_path), handles=handles).check("probe")
+    assert caught.value.code == "http-webroot-unwritable"
+    assert "Not a directory" in caught.value.message
+    assert (tmp_path / ".well-known").read_text() == "x"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The error says what the system said, and nothing of what was begun is left."""
+
+    def create(self: Folder, name: str) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Folder, "_create", create)
+    with pytest.raises(ChallengeError) as caught:
+        Webroot(str(tmp_path)).check("probe")
+    assert caught.value.code == "http-webroot-unwritable"
+    assert os.strerror(number) in caught.value.message
+    assert caught.value.evidence["errno"] == number
+    assert tree(tmp_path) == []
+
+
+def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process ends, and tidies up, just as we begin."""
+    real = Folder.write
+    times: list[int] = []
+
+    def write(self: Folder, name: str, content: bytes) -> None:
+        if not times:
+            times.append(1)
+            (tmp_path / ".well-known/acme-challenge").rmdir()
+            (tmp_path / ".well-known").rmdir()
+        real(self, name, content)
+
+    monkeypatch.setattr(Folder, "write", write)
+    webroot = Webroot(str(tmp_path))
+    webroot.add(TOKEN, ANSWER)
+    assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
+    webroot.remove(TOKEN, ANSWER)
+    assert tree(tmp_path) == []
+
+
+def test_what_became_of_a_file_is_seen(tmp_path: Path) -> None:
+    """Another content, and no file at all, are found when it is read again; removing what is gone is no error."""
+    webroot = Webroot(str(tmp_path))
+    webroot.add(TOKEN, ANSWER)
+    (tmp_path / PATH[1:]).write_text("other")
+    assert webroot.problem(TOKEN, ANSWER) == "its file does not hold what was written"
+    (tmp_path / PATH[1:]).unlink()
+    assert "cannot be read" in (webroot.problem(TOKEN, ANSWER) or "")
+    webroot.remove(TOKEN, ANSWER)
+    assert tree(tmp_path) == []
+
+
+# ── the challenge ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Told:
+    """A context, and what it was told."""
+
+    events: list[Event] = field(default_factory=list)
+    clock: StillClock = field(default_factory=StillClock)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the events."""
+        return [event.kind for event in self.events]
+
+    def context(self, cancel: threading.Event | None = None) -> Context:
+        """Return a context that tells."""
+        return Context(
+            clock=self.clock, emitter=Emitter(self.clock, self.events.append), cancel=cancel or threading.Event()
+        )
+
+
+def test_the_way_of_an_answer(listeners: Listeners, port: int, tmp_path: Path) -> None:
+    """Placed, published, seen and withdrawn: one name by the listener, one by a file."""
+    told, http01 = Told(), Http01(listeners)
+    context = told.context()
+    listen = f"127.0.0.1:{port}"
+    routes = {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
+    placed = http01.place(context, routes)
+    assert list(placed) == ["a.test", "b.test"]
+    assert (placed["a.test"].listen, placed["a.test"].webroot) == (listen, None)
+    assert (placed["b.test"].listen, placed["b.test"].webroot) == (None, str(tmp_path))
+    assert not is_open(port)
+    assert tree(tmp_path) == []
+    values = [http01.value(placement, TOKEN, ANSWER.decode()) for placement in placed.values()]
+    http01.publish(context, values)
+    http01.wait_visible(context, values)
+    assert get(port).endswith(ANSWER)
+    assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
+    http01.withdraw(context, values)
+    http01.withdraw(context, values)  # once more does nothing
+    assert not is_open(port)
+    assert tree(tmp_path) == []
+    assert told.kinds == ["http-published", "http-visible", "http-removed"]
+    answers = [
+        {"identifier": "a.test", "url": f"http://a.test{PATH}", "listen": listen, "webroot": None},
+        {"identifier": "b.test", "url": f"http://b.test{PATH}", "listen": None, "webroot": str(tmp_path)},
+    ]
+    assert [event.data["answers"] for event in told.events] == [answers] * 3
+
+
+def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route that says nothing means ``:80``, which is where a CA asks."""
+    asked: list[str] = []
+    listeners = Listeners()
+    monkeypatch.setattr(listeners, "check", asked.append)
+    placed = Http01(listeners).place(Context(), {"a.test": Route("http-01")})
+    assert asked == [":80"]
+    assert placed["a.test"].listen == ":80"
+
+
+def test_a_wildcard_has_no_place(listeners: Listeners) -> None:
+    """No CA proves a wildcard by http-01: nothing is tried."""
+    with pytest.raises(ChallengeError) as caught:
+        Http01(listeners).place(Context(), {"*.a.test": Route("http-01", listen="203.0.113.7:80")})
+    assert caught.value.code == "http-wildcard"
+    assert caught.value.evidence == {"identifiers": ["*.a.test"]}
+
+
+def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: Listeners, tmp_path: Path) -> None:
+    """The error says which names are concerned; the others can go their way."""
+    bad = Route("http-01", webroot=tmp_path / "none")
+    routes = {"a.test": Route("http-01", webroot=tmp_path), "b.test": bad, "c.test": bad}
+    with pytest.raises(ChallengeError) as caught:
+        Http01(listeners).place(Context(), routes)
+    assert caught.value.code == "http-webroot-missing"
+    assert caught.value.evidence["identifiers"] == ["b.test", "c.test"]
+
+
+@pytest.mark.parametrize("token", ["", "../../etc/passwd", "a/b", "a.b", "ä", "a\n", "x" * 201, "%2e"])
+def test_a_token_that_is_none(listeners: Listeners, tmp_path: Path, token: str) -> None:
+    """What a CA sends becomes a file's name: anything but base64url is refused."""
+    http01 = Http01(listeners)
+    placed = http01.place(Context(), {"a.test": Route("http-01", webroot=tmp_path)})
+    with pytest.raises(CAError) as caught:
+        http01.value(placed["a.test"], token, f"{token}.x")
+    assert caught.value.code == "ca-malformed-answer"
+
+
+def test_a_publish_that_fails_half_way_leaves_nothing(listeners: Listeners, port: int, tmp_path: Path) -> None:
+    """What was published before the error is withdrawn, and what was not is left alone."""
+    http01, context = Http01(listeners), Told().context()
+    listen = f"127.0.0.1:{port}"
+    webroot = tmp_path / "web"
+    webroot.mkdir()
+    placed = http01.place(
+        context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=webroot)}
+    )
+    webroot.rmdir()
+    values = [http01.value(placement, TOKEN, ANSWER.decode()) for placement in placed.values()]
+    other = http01.value(placed["a.test"], TOKEN, ANSWER.decode())
+    http01.publish(context, [other])  # another certificate, the same token
+    with pytest.raises(ChallengeError, match="is not a folder"):
+        http01.publish(context, values)
+    http01.withdraw(context, values)
+    assert get(port).endswith(ANSWER)
+    http01.withdraw(context, [other])
+    assert not is_open(port)
+
+
+def test_what_is_not_served_is_an_error(listeners: Listeners, port: int, tmp_path: Path) -> None:
+    """A listener that says something else, a listener that is gone, a file that was changed."""
+    http01, context = Http01(listeners), Told().context()
+    listen = f"127.0.0.1:{port}"
+    placed = http01.place(
+        context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
+    )
+    values = [http01.value(placement, TOKEN, ANSWER.decode()) for placement in placed.values()]
+    http01.publish(context, values)
+    (tmp_path / PATH[1:]).write_text("other")
+    (server,) = listeners._servers.values()
+    server.contents.add(TOKEN, b"other")
+    for value, why in zip(values, (f"127.0.0.1:{port} answers something else", "its file does not hold"), strict=True):
+        with pytest.raises(ChallengeError, match=why) as caught:
+            http01.wait_visible(context, [value])
+        assert caught.value.code == "http-not-served"
+        assert caught.value.evidence["identifier"] == value.placement.identifier
+    server.contents.remove(TOKEN, b"other")
+    server.stop()
+    with pytest.raises(ChallengeError, match="the listener does not answer"):
+        http01.wait_visible(context, values)
+    listeners._servers.clear()
+    http01.withdraw(context, values)
+
+
+def test_what_cannot_be_removed_is_a_warning(
+    listeners: Listeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Withdrawing raises nothing, hides nothing and goes on with the next."""
+    told, http01 = Told(), Http01(listeners)
+    context = told.context()
+    route = Route("http-01", webroot=tmp_path)
+    placed = http01.place(context, {"a.test": route, "b.test": route})
+    values = [http01.value(placed[name], name[0], name) for name in placed]
+    http01.publish(context, values)
+    real = Folder.remove
+
+    def remove(self: Folder, name: str) -> None:
+        if name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(self, name)
+
+    monkeypatch.setattr(Folder, "remove", remove)
+    http01.withdraw(context, values)
+    assert tree(tmp_path)[-1] == ".well-known/acme-challenge/a"
+    assert told.kinds == ["http-published", "http-kept", "warning"]
+    (notice,) = context.notices
+    assert notice.code == "http-kept"
+    assert str(tmp_path) in notice.message
+    assert "Permission denied" in notice.message
+
+
+class SlowPlace:
+    """A place that takes its time, as a folder on a dead server does."""
+
+    def __init__(self) -> None:
+        self.begun, self.go, self.done = threading.Event(), threading.Event(), threading.Event()
+        self.standing: list[str] = []
+
+    def check(self, _probe: str) -> None:
+        """Have nothing against it."""
+
+    def add(self, token: str, content: bytes) -> None:
+        """Publish late."""
+        self.begun.set()
+        assert self.go.wait(PATIENCE)
+        self.standing.append(token)
+
+    def remove(self, token: str, content: bytes) -> None:
+        """Remove at once."""
+        self.standing.remove(token)
+        self.done.set()
+
+    def problem(self, token: str, content: bytes) -> str | None:
+        """See nothing."""
+        return None
+
+
+def test_a_publish_that_is_left_behind_undoes_itself(listeners: Listeners) -> None:
+    """Ctrl-C does not wait for it; what it published after all, it withdraws."""
+    place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners)
+    context = Told().context(cancel)
+    value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
+
+    def call_away() -> None:
+        place.begun.wait(PATIENCE)
+        cancel.set()
+
+    threading.Thread(target=call_away, daemon=True).start()
+    with pytest.raises(Cancelled):
+        http01.publish(context, [value])
+    http01.withdraw(context, [value])
+    place.go.set()
+    assert place.done.wait(PATIENCE)
+    assert place.standing == []
+
+
+def test_withdrawing_ends_when_there_is_no_time_left(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that hangs is left as it is, and that is said."""
+    told, place, http01 = Told(), SlowPlace(), Http01(listeners)
+    place.go.set()
+    context = told.context()
+    value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
+    http01.publish(context, [value])
+    hang = threading.Event()
+
+    def remove(token: str, content: bytes) -> None:
+        told.clock.seconds += 61  # the time that it takes
+        hang.wait(PATIENCE)
+
+    monkeypatch.setattr(place, "remove", remove)
+    http01.withdraw(context, [value])
+    hang.set()
+    assert told.kinds == ["http-published", "http-kept", "warning"]
+    assert "no time left" in context.notices[0].message
