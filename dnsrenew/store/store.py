@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.context import Context
     from dnsrenew.model import Certificate, CertificateSpec
+    from dnsrenew.store.ledger import Ledger
 
 Change = Callable[[State], State]
 """From what is known of a certificate to what will be."""
@@ -114,6 +115,12 @@ class Store:
         :param context: heeded while waiting for the account's lock, and told of a damaged file.
         """
         return AccountFolder(self._disk, self._layout, ca_name, directory_url, context=context)
+
+    def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
+        """Return the ledger of the account at a CA directory: what can be known to refuse an order."""
+        from dnsrenew.store.ledger import Ledger  # what is not due orders nothing
+
+        return Ledger.at(self._disk, self._layout, ca_name, directory_url, context)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,138 @@
+"""What one run remembers for the next: when to try again, and which route first. Pure functions over the state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.store.waits import LONGEST, is_waiting
+
+if TYPE_CHECKING:
+    import random
+
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.model import Route
+    from dnsrenew.store.state import RouteFailure, State
+
+DAY: Final = timedelta(days=1)
+PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
+"""How long after the first, second … failure in a row nothing is tried; the last one from then on."""
+SPREAD: Final = 0.2
+"""The share by which a pause is made longer or shorter at random, so that a fleet does not come at once."""
+
+
+# ── when to try again ───────────────────────────────────────────────────────────────────
+
+
+def after_failure(
+    state: State, error: DnsRenewError, now: datetime, chance: random.Random, *, retry_after: float | None = None
+) -> State:
+    """Return the state after an attempt that brought no certificate.
+
+    :param error: what is told of it, by ``status`` and while the next attempt is deferred.
+    :param retry_after: seconds after which a CA may take an order, where every CA that could be used asked to wait
+        (the soonest of them); it wins where it is longer than the pause. At most a week of it is kept.
+    """
+    failed = state.failed(error.code, error.message, now)
+    # A name that the CA has paused waits for a person, who says --now afterwards.
+    unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
+    pause = DAY if unpause else PAUSES[min(failed.failures, len(PAUSES)) - 1]
+    pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
+    asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
+    told: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix}
+    if unpause:
+        told["url"] = unpause
+    if asked > pause:
+        told["asked_to_wait"] = True
+    return replace(failed, last_failure=told, next_attempt=now + max(pause, asked), attempt_set_at=now)
+
+
+def deferred_until(state: State, now: datetime) -> datetime | None:
+    """Return the time before which nothing is tried; None: it is past, or a clock that jumped made it up."""
+    until = state.next_attempt
+    if until is None:
+        return None
+    if state.attempt_set_at is None:  # written by somebody else
+        return until if now < until <= now + 2 * DAY else None
+    return until if is_waiting(state.attempt_set_at, until, now) else None
+
+
+def was_asked_to_wait(state: State) -> bool:
+    """Tell whether it is the CA's wish that nothing is tried before the next attempt."""
+    return bool(state.last_failure and state.last_failure.get("asked_to_wait"))
+
+
+# ── which route first ───────────────────────────────────────────────────────────────────
+
+
+def route_key(route: Route, ca: str) -> str:
+    """Return what a route is called in the state: ``letsencrypt/dns-01/dns=cloudflare``; no two share a key.
+
+    :param ca: the certificate's CA, for a route that names none.
+    """
+    parts = [_plain(route.ca or ca), _plain(route.challenge)]
+    if route.dns:
+        parts.append("dns=" + "+".join(map(_plain, route.dns)))
+    if route.alias:
+        parts.append("alias=" + _plain(route.alias))
+    if not route.follow_cname:
+        parts.append("no-cname")
+    if route.listen:
+        parts.append("listen=" + _plain(route.listen))
+    if route.webroot:
+        parts.append("webroot=" + _plain(str(route.webroot), safe="/"))  # the last: it may hold what parts the others
+    return "/".join(parts)
+
+
+def _plain(text: str, safe: str = "") -> str:
+    from urllib.parse import quote  # slow to load, and nothing due needs none of it
+
+    return quote(text, safe=":[]" + safe, errors="surrogatepass")
+
+
+def remember_failures(state: State, failures: Mapping[str, str], now: datetime) -> State:
+    """Return the state after routes have failed; for skipped ones nothing is remembered, they cost nothing.
+
+    :param failures: for the key of each, the code of its error.
+    """
+    routes = {key: entry for key, entry in state.routes.items() if _is_fresh(entry, now)}
+    for key, code in failures.items():
+        routes[key] = {"failed": now, "code": code}
+    return replace(state, routes=routes)
+
+
+def remember_success(state: State, keys: Collection[str], now: datetime) -> State:
+    """Return the state after routes have led to a certificate.
+
+    :param keys: of that one, or of all routes of the mix.
+    """
+    left = {key: entry for key, entry in state.routes.items() if key not in keys and _is_fresh(entry, now)}
+    return replace(state, routes=left, worked=tuple(dict.fromkeys(keys)))
+
+
+def order_routes(routes: Iterable[Route], ca: str, state: State | None, now: datetime) -> list[Route]:
+    """Return one name's routes in the order in which they are tried: the user's.
+
+    But where one of them led to the last certificate, and has not failed since, those that failed within a day
+    come after all that have not.
+
+    :param ca: the certificate's CA, for routes that name none.
+    """
+    listed = list(routes)
+    if state is None:
+        return listed
+    known = state.routes
+
+    def has_failed(key: str) -> bool:
+        return key in known and _is_fresh(known[key], now)
+
+    keys = [route_key(route, ca) for route in listed]
+    if not any(key in state.worked and not has_failed(key) for key in keys):
+        return listed
+    return [listed[place] for place in sorted(range(len(listed)), key=lambda place: has_failed(keys[place]))]
+
+
+def _is_fresh(entry: RouteFailure, now: datetime) -> bool:
+    return abs(now - entry["failed"]) < DAY  # of a clock that jumped: not for longer than a day either

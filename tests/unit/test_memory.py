@@ -1,0 +1,238 @@
+"""When to try again, and which route first: whatever failed before, and whatever the clock does."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew import memory
+from dnsrenew.errors import CAError, DnsError
+from dnsrenew.memory import DAY, PAUSES
+from dnsrenew.model import Route
+from dnsrenew.store import State
+from dnsrenew.store.state import RouteFailure
+
+NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+FAULT = DnsError("dns-no-zone", "There is no zone.", fix="Register it.")
+
+seeds = st.integers(0, 2**32).map(random.Random)
+jumps = st.timedeltas(timedelta(days=-20_000), timedelta(days=40_000))  # 1972 to 2136
+waits = st.none() | st.floats(-10, 10**9) | st.just(float("inf"))
+
+
+def read(state: State) -> State:
+    """The state as the next run reads it."""
+    return State.from_json(state.to_json())
+
+
+# ── when to try again ───────────────────────────────────────────────────────────────────
+
+
+@given(chance=seeds, failures=st.integers(0, 50))
+def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
+    """1, 10, 100 minutes, then a day, each up to a fifth longer or shorter."""
+    state = memory.after_failure(State(failures=failures), FAULT, NOW, chance)
+    pause = PAUSES[min(failures, 3)]
+    assert state.next_attempt is not None
+    assert 0.8 * pause <= state.next_attempt - NOW <= 1.2 * pause
+    assert state.failures == failures + 1
+    assert state.last_failure == {
+        "time": "2026-11-25T10:00:00Z",
+        "code": "dns-no-zone",
+        "message": "There is no zone.",
+        "fix": "Register it.",
+    }
+
+
+def test_the_pauses_are_those_of_the_facts() -> None:
+    """What Let's Encrypt asks of clients."""
+    assert [pause.total_seconds() / 60 for pause in PAUSES] == [1, 10, 100, 1440]
+
+
+@given(chance=seeds, failures=st.integers(0, 9), asked=waits)
+def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: float | None) -> None:
+    """The longer of both holds, but for no more than a week; and it is known whose wish it was."""
+    before = State(failures=failures)
+    seed = chance.getstate()
+    plain = memory.after_failure(before, FAULT, NOW, chance)
+    chance.setstate(seed)
+    state = memory.after_failure(before, FAULT, NOW, chance, retry_after=asked)
+    wish = NOW + timedelta(seconds=min(max(asked or 0, 0), WEEK.total_seconds()))
+    assert plain.next_attempt is not None
+    assert state.next_attempt == max(plain.next_attempt, wish)
+    assert memory.was_asked_to_wait(state) == (wish > plain.next_attempt)
+    assert not memory.was_asked_to_wait(plain)
+
+
+def test_a_paused_name_waits_for_a_person() -> None:
+    """A day at once, and the address where it is put right is kept."""
+    url = "https://ca.test/unpause?jwt=x"
+    error = CAError("ca-rate-limited", "Paused.", fix=f"Visit {url}.", evidence={"url": url})
+    state = memory.after_failure(State(), error, NOW, random.Random(1))
+    assert state.next_attempt is not None
+    assert state.next_attempt - NOW >= 0.8 * DAY
+    assert state.last_failure is not None
+    assert state.last_failure["url"] == url
+    assert memory.deferred_until(read(state), NOW) is not None
+
+
+def test_a_new_certificate_is_not_deferred() -> None:
+    """Nothing failed, nothing waits."""
+    assert memory.deferred_until(State(), NOW) is None
+
+
+@given(chance=seeds, failures=st.integers(0, 9), asked=waits, passed=st.timedeltas(timedelta(0), timedelta(days=30)))
+def test_a_steady_clock_is_believed(
+    chance: random.Random, failures: int, asked: float | None, passed: timedelta
+) -> None:
+    """Nothing is tried before the time, and at the time it is; through the file too."""
+    state = read(memory.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
+    assert state.next_attempt is not None
+    early = NOW + passed < state.next_attempt
+    assert memory.deferred_until(state, NOW + passed) == (state.next_attempt if early else None)
+
+
+@given(chance=seeds, failures=st.integers(0, 9), asked=waits, jump=jumps)
+def test_a_clock_that_jumped_never_stops_it(
+    chance: random.Random, failures: int, asked: float | None, jump: timedelta
+) -> None:
+    """Wherever the clock is put: nobody waits longer than twice the pause, or a day more than it."""
+    state = read(memory.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
+    until = memory.deferred_until(state, NOW + jump)
+    if until is not None:
+        assert state.next_attempt is not None
+        pause = state.next_attempt - NOW
+        assert until - (NOW + jump) <= min(2 * pause, pause + DAY) + timedelta(seconds=1)
+
+
+@given(until=jumps, since=st.none() | jumps, jump=jumps)
+def test_any_two_times_in_the_file(until: timedelta, since: timedelta | None, jump: timedelta) -> None:
+    """Whatever somebody wrote there, nobody waits longer than a week and a day."""
+    state = State(next_attempt=NOW + until, attempt_set_at=None if since is None else NOW + since)
+    held = memory.deferred_until(state, NOW + jump)
+    assert held is None or timedelta(0) < held - (NOW + jump) <= WEEK + DAY
+
+
+def test_without_the_time_of_writing_two_days_are_believed() -> None:
+    """A state that does not tell since when: a daily pause is one, a month is none."""
+    assert memory.deferred_until(State(next_attempt=NOW + DAY), NOW) == NOW + DAY
+    assert memory.deferred_until(State(next_attempt=NOW + 30 * DAY), NOW) is None
+
+
+# ── which route first ───────────────────────────────────────────────────────────────────
+
+HTTP = Route("http-01", listen=":80")
+DNS = Route("dns-01", dns=("cloudflare",))
+BACKUP = Route("dns-01", dns=("ovh",), ca="zerossl")
+KEYS = {route: memory.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
+
+
+@pytest.mark.parametrize(
+    ("route", "key"),
+    [
+        (HTTP, "lab/http-01/listen=:80"),
+        (DNS, "lab/dns-01/dns=cloudflare"),
+        (BACKUP, "zerossl/dns-01/dns=ovh"),
+        (Route("dns-01"), "lab/dns-01"),
+        (Route("dns-01", dns=("a", "b"), follow_cname=False), "lab/dns-01/dns=a+b/no-cname"),
+        (Route("dns-01", alias="x.example.net"), "lab/dns-01/alias=x.example.net"),
+        (Route("http-01", listen="[::1]:80"), "lab/http-01/listen=[::1]:80"),
+        (Route("http-01", webroot="/srv/www/a b"), "lab/http-01/webroot=/srv/www/a%20b"),
+    ],
+)
+def test_the_key_can_be_read(route: Route, key: str) -> None:
+    """It says the CA, the challenge and what the route sets, and stays the same between releases."""
+    assert memory.route_key(route, "lab") == key
+
+
+words = st.text(st.sampled_from("ab/=+%:. \udcff"), min_size=1, max_size=3)
+any_route = st.builds(
+    Route,
+    st.sampled_from(["http-01", "dns-01"]) | words,
+    dns=st.lists(words, max_size=2).map(tuple),
+    ca=words,
+    listen=st.none() | words,
+    webroot=st.none() | words,
+    alias=st.none() | words,
+    follow_cname=st.booleans(),
+)
+
+
+@given(any_route, any_route)
+def test_two_routes_never_share_a_key(one: Route, other: Route) -> None:
+    """Whatever names and paths hold; and any key can be written to the file."""
+    assert (memory.route_key(one, "lab") == memory.route_key(other, "lab")) == (one == other)
+    assert memory.route_key(one, "lab").isascii()
+
+
+def test_after_a_failure_the_one_that_worked_comes_first() -> None:
+    """For a day; then the user's order holds again."""
+    state = memory.remember_success(State(), [KEYS[DNS]], NOW)
+    state = read(memory.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
+    listed = [HTTP, DNS, BACKUP]
+    assert memory.order_routes(listed, "lab", state, NOW + timedelta(hours=23)) == [DNS, BACKUP, HTTP]
+    assert memory.order_routes(listed, "lab", state, NOW + DAY) == listed
+    assert memory.order_routes(listed, "lab", state, NOW - 2 * DAY) == listed
+
+
+def test_where_nothing_worked_the_users_order_holds() -> None:
+    """Or where what worked is not listed any more, or has failed since."""
+    failed = {KEYS[HTTP]: "http-port-taken"}
+    listed = [HTTP, DNS]
+    new = memory.remember_failures(State(), failed, NOW)
+    gone = memory.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
+    since = memory.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
+    for state in (None, new, gone, since):
+        assert memory.order_routes(listed, "lab", state, NOW) == listed
+
+
+def test_a_mix_remembers_all_its_routes() -> None:
+    """The apex by http-01 and the wildcard by dns-01: each name finds its own again."""
+    state = memory.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
+    state = memory.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
+    assert state.worked == (KEYS[HTTP], KEYS[DNS])
+    assert memory.order_routes([BACKUP, HTTP], "lab", state, NOW) == [HTTP, BACKUP]
+    assert memory.order_routes([BACKUP, DNS], "lab", state, NOW) == [DNS, BACKUP]
+
+
+def test_success_forgets_the_failure_of_a_route() -> None:
+    """A route that works now has not failed."""
+    state = memory.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
+    assert set(memory.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
+
+
+def test_old_failures_are_forgotten() -> None:
+    """The file does not grow with every route that ever was."""
+    state = memory.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
+    for later in (DAY, -DAY):
+        assert set(memory.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
+        assert memory.remember_success(state, [KEYS[DNS]], NOW + later).routes == {}
+
+
+routes = st.permutations([HTTP, DNS, BACKUP]).flatmap(lambda listed: st.integers(0, 3).map(lambda n: listed[:n]))
+
+
+@given(
+    listed=routes,
+    worked=st.lists(st.sampled_from(sorted(KEYS.values())), max_size=2).map(tuple),
+    failed=st.dictionaries(st.sampled_from(sorted(KEYS.values())), st.integers(-40, 40)),
+)
+def test_any_memory_orders_any_routes(listed: list[Route], worked: tuple[str, ...], failed: dict[str, int]) -> None:
+    """No route is lost; the user's order holds among those alike; what failed lately comes after what worked."""
+    routes: dict[str, RouteFailure] = {
+        key: {"failed": NOW - timedelta(hours=hours), "code": "x"} for key, hours in failed.items()
+    }
+    state = State(worked=worked, routes=routes)
+    found = memory.order_routes(listed, "lab", state, NOW)
+    lately = {route for route in listed if abs(failed.get(KEYS[route], 99)) < 24}
+    good = [route for route in listed if KEYS[route] in worked and route not in lately]
+    assert sorted(map(str, found)) == sorted(map(str, listed))
+    for alike in (lately, set(listed) - lately):
+        assert [route for route in found if route in alike] == [route for route in listed if route in alike]
+    if good:
+        assert all(found.index(good[0]) < found.index(route) for route in lately)
+    else:
+        assert found == listed

@@ -1,0 +1,485 @@
+"""The ledger: what can be known to make the CA refuse an order, and nothing else."""
+
+import errno
+import json
+import multiprocessing
+import tempfile
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dnsrenew.config.authorities import BUILT_IN
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError
+from dnsrenew.store import AccountData, Disk, Store
+from dnsrenew.store.book import ANY, MOST, Book, set_key
+from dnsrenew.store.jsonform import Damaged
+from dnsrenew.store.limits import LIMITS, NONE, Limit, Limits
+from tests.unit.clocks import START, FakeClock
+from tests.unit.store_kit import Counting, Failing, Killed, Killing, issue, leftovers, operations
+
+LE = BUILT_IN["letsencrypt"].directory
+HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+SECOND = timedelta(seconds=1)
+HOME = ["home.test", "*.home.test"]
+
+
+class Stage:
+    """One ledger, with a clock that the test moves."""
+
+    def __init__(self, root: Path, directory: str = LE, hook: Counting | None = None) -> None:
+        self.clock = FakeClock()
+        self.context = Context(clock=self.clock)
+        self.store = Store(root, disk=Disk(hook))
+        self.ledger = self.store.ledger(directory, "letsencrypt", self.context)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.ledger.path)
+
+    def until(self, identifiers: Sequence[str] = HOME, *, replaces: bool = False) -> float | None:
+        """For how many seconds an order is held; None: it may be sent."""
+        error = self.ledger.may_order(identifiers, replaces=replaces)
+        return None if error is None else error.retry_after
+
+    def warnings(self) -> list[str]:
+        """The codes of what was said."""
+        return [notice.code for notice in self.context.notices]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """The ledger of an account at Let's Encrypt, in an empty store."""
+    return Stage(tmp_path)
+
+
+# ── what refuses an order ───────────────────────────────────────────────────────────────
+
+
+def test_nothing_known_holds_nothing(stage: Stage) -> None:
+    """An empty ledger needs no file, and asking makes none."""
+    assert stage.until() is None
+    assert not stage.path.exists()
+    assert stage.warnings() == []
+
+
+def test_five_failures_of_a_name_hold_it(stage: Stage) -> None:
+    """The sixth order within the hour is held until one failure has come back; other names are not."""
+    for _ in range(5):
+        assert stage.until() is None
+        stage.ledger.note_failed_validation(["home.test"])
+    assert stage.until() == 12 * 60
+    assert stage.until(["home.test", "other.test"]) == 12 * 60
+    assert stage.until(["other.test", "*.home.test"]) is None
+    stage.clock.elapsed += 12 * 60
+    assert stage.until() is None
+
+
+def test_five_certificates_of_a_set_hold_it(stage: Stage) -> None:
+    """Of exactly this set, in any order; one name more is another set."""
+    for _ in range(5):
+        assert stage.until() is None
+        stage.ledger.note_certificate(HOME)
+    assert stage.until(HOME[::-1]) == WEEK.total_seconds() / 5
+    assert stage.until([*HOME, "www.home.test"]) is None
+    assert stage.until(HOME[:1]) is None
+
+
+def test_a_replacement_is_never_held(stage: Stage) -> None:
+    """The CA lets an order with ``replaces`` pass all its limits; it counts it all the same."""
+    stage.ledger.note_retry_after(3600)
+    for _ in range(9):
+        stage.ledger.note_certificate(HOME)
+        stage.ledger.note_failed_validation(HOME)
+    assert stage.until(replaces=True) is None
+    assert stage.until() is not None
+
+
+def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
+    """The same names, or everything; for as long as the CA said, and at most a week."""
+    stage.ledger.note_retry_after(90.5, HOME)
+    assert stage.until() == 91
+    assert stage.until(["other.test"]) is None
+    stage.clock.elapsed += 91
+    assert stage.until() is None
+    stage.ledger.note_retry_after(float("inf"))
+    assert stage.until(["other.test"]) == WEEK.total_seconds()
+    stage.ledger.note_retry_after(-5)
+    assert stage.until(["other.test"]) is None
+
+
+def test_an_unknown_ca_has_no_limits_but_its_own_word(tmp_path: Path) -> None:
+    """Of other CAs only a Retry-After is known; nothing else is written down."""
+    stage = Stage(tmp_path, "https://ca.test/dir")
+    for _ in range(50):
+        stage.ledger.note_failed_validation(HOME)
+        stage.ledger.note_certificate(HOME)
+    assert not stage.path.exists()
+    stage.ledger.note_retry_after(60, HOME)
+    assert stage.until() == 60
+
+
+def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
+    """It can be the attempt's error as it stands."""
+    stage.ledger.note_retry_after(60)
+    error = stage.ledger.may_order(["home.test"])
+    assert isinstance(error, CAError)
+    assert error.code == "ca-ledger"
+    assert error.message == ("The CA letsencrypt asked to wait with an order for home.test until 2026-11-25T10:01:00Z.")
+    assert error.evidence == {
+        "ca": "letsencrypt",
+        "until": "2026-11-25T10:01:00Z",
+        "limit": "retry-after",
+        "identifier": None,
+    }
+    for _ in range(5):
+        stage.ledger.note_failed_validation(HOME)
+    error = stage.ledger.may_order(HOME)
+    assert error is not None
+    assert error.message == (
+        "The CA letsencrypt would refuse an order for home.test until 2026-11-25T10:12:00Z: "
+        "5 proofs of a name may fail an hour."
+    )
+    assert error.evidence["identifier"] == "home.test"
+    for _ in range(5):
+        stage.ledger.note_certificate(HOME)
+    error = stage.ledger.may_order(HOME)
+    assert error is not None
+    assert error.message == (
+        "The CA letsencrypt would refuse an order for home.test and 1 more until 2026-11-26T19:36:00Z: "
+        "it issues the same 5 times in 7 days."
+    )
+    assert json.dumps(error.evidence)
+
+
+def test_the_limits_are_of_built_in_cas() -> None:
+    """A directory that moves in the config moves here too."""
+    assert set(LIMITS) == {BUILT_IN[name].directory for name in ("letsencrypt", "letsencrypt-staging")}
+    assert LIMITS[LE] == Limits(failed=Limit(5, HOUR), same_set=Limit(5, WEEK))
+
+
+# ── the buckets, against the tokens themselves ──────────────────────────────────────────
+
+
+class Tokens:
+    """The CA's bucket, counted exactly."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.left = Fraction(limit.count)
+
+    def passes(self, time: timedelta) -> None:
+        """Let some come back."""
+        self.left = min(Fraction(self.limit.count), self.left + _share(time) / _share(self.limit.each))
+
+    def take(self) -> None:
+        """Take one, as far as there is one."""
+        self.left = max(Fraction(0), self.left - 1)
+
+
+def _share(time: timedelta) -> Fraction:
+    return Fraction(time // timedelta(microseconds=1))
+
+
+LIMIT = st.builds(Limit, st.integers(1, 40), st.sampled_from([HOUR, WEEK]))
+STEPS = st.lists(st.tuples(st.timedeltas(timedelta(0), timedelta(days=2)), st.sampled_from("fc")), max_size=40)
+LONG = st.timedeltas(timedelta(days=-20_000), timedelta(days=40_000))
+
+
+@given(limit=LIMIT, steps=STEPS)
+def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
+    """No order goes out that the bucket refuses, and none is held that it would take, but for seconds of rounding."""
+    limits = Limits(failed=limit, same_set=limit)
+    tokens = {"f": Tokens(limit), "c": Tokens(limit)}
+    book, now = Book(), START
+    # Rounding up to a second at each step may add up to that much.
+    slack = Fraction(1 + len(steps)) * _share(SECOND) / _share(limit.each)
+    for time, what in steps:
+        now += time
+        for bucket in tokens.values():
+            bucket.passes(time)
+        held = book.held(["a.test"], limits, now)
+        least = min(bucket.left for bucket in tokens.values())
+        assert held is not None or least >= 1
+        assert held is None or least < 1 + slack
+        assert held is None or timedelta(0) < held.until - now <= limit.window
+        note = book.with_failed if what == "f" else book.with_certificate
+        book = Book.from_json(note(["a.test"], limits, now).to_json())
+        tokens[what].take()
+
+
+@given(limit=LIMIT, steps=st.lists(st.tuples(LONG, st.sampled_from("fcw-")), max_size=12))
+def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
+    """However the clock jumps, an order is held for the window at most, and for twice a Retry-After."""
+    limits = Limits(failed=limit, same_set=limit)
+    book = Book()
+    for jump, what in steps:
+        now = START + jump
+        held = book.held(["a.test"], limits, now)
+        if held is not None:
+            most = {"failed": limit.window, "same-set": limit.window, "retry-after": 2 * HOUR + SECOND}
+            assert timedelta(0) < held.until - now <= most[held.limit] + SECOND
+        match what:
+            case "f":
+                book = book.with_failed(["a.test"], limits, now)
+            case "c":
+                book = book.with_certificate(["a.test"], limits, now)
+            case "w":
+                book = book.with_wait(3600, None, now)
+        book = Book.from_json(book.to_json())
+
+
+def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
+    """A clock that is set right by minutes forgets nothing."""
+    for _ in range(5):
+        stage.ledger.note_failed_validation(HOME)
+    stage.clock.elapsed -= 300
+    assert stage.until() == 12 * 60 + 300
+    stage.clock.elapsed -= 40 * 86400
+    assert stage.until() is None
+
+
+def test_what_has_come_back_is_forgotten(stage: Stage) -> None:
+    """The file holds only what still says something."""
+    stage.ledger.note_failed_validation(["a.test"])
+    stage.ledger.note_certificate(["a.test"])
+    stage.ledger.note_retry_after(10)
+    stage.clock.elapsed += 30 * 86400
+    stage.ledger.note_failed_validation(["b.test"])
+    stage.ledger.note_certificate(["b.test"])
+    stage.ledger.note_retry_after(10, ["b.test"])
+    form = json.loads(stage.path.read_bytes())
+    assert (set(form["failed"]), set(form["sets"]), set(form["waits"])) == (
+        {"b.test"},
+        {set_key(["b.test"])},
+        {set_key(["b.test"])},
+    )
+
+
+def test_a_large_fleet_keeps_the_emptiest_buckets() -> None:
+    """The file stays readable: with very many names those nearest to their limit are kept."""
+    limits = LIMITS[LE]
+    names = [f"host-{number}.{'x' * 60}.test" for number in range(MOST + 100)]
+    book = Book().with_failed(names[:1], limits, START).with_failed(names, limits, START)
+    assert len(book.failed) == MOST
+    assert names[0] in book.failed
+    assert len(Book.from_json(book.to_json()).failed) == MOST
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────
+
+
+def test_another_run_knows_it_too(tmp_path: Path) -> None:
+    """It is in the account's folder, private, beside what the account keeps there."""
+    stage = Stage(tmp_path)
+    stage.store.accounts(LE, "letsencrypt").save(AccountData(key_pem=issue(98)[1]))
+    stage.ledger.note_retry_after(60)
+    assert Stage(tmp_path).until() == 60
+    assert {path.name for path in stage.path.parent.iterdir()} == {"account.json", "key.pem", "ledger.json"}
+    assert stage.path.stat().st_mode & 0o777 == 0o600
+    assert stage.path.parent.stat().st_mode & 0o777 == 0o700
+    assert stage.store.accounts(LE, "letsencrypt").load() is not None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+TIME = st.sampled_from(
+    ["2026-11-25T10:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.5Z"]
+)
+NEARLY = st.fixed_dictionaries(
+    {"schema": st.integers(0, 3)},
+    optional={
+        "failed": st.dictionaries(st.sampled_from(["home.test", "a"]), TIME | JSON, max_size=2) | JSON,
+        "sets": st.dictionaries(st.just(set_key(HOME)), TIME | JSON) | JSON,
+        "waits": st.dictionaries(
+            st.sampled_from([ANY, set_key(HOME)]), st.fixed_dictionaries({"since": TIME, "until": TIME}) | JSON
+        )
+        | JSON,
+        "later": JSON,
+    },
+)
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=300) | (JSON | NEARLY).map(lambda value: json.dumps(value).encode()))
+@example(data=b"")
+@example(data=b"[" * 100_000)
+@example(data=b'{"schema": 1}')
+@example(data=b'{"schema": 1, "failed": {"\\ud800": "2026-11-25T10:00:00Z"}}')
+@example(data=b" " * (2 << 20))
+def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
+    """Whatever stands there: an order is held for a week at most, and the next note is kept; nothing is lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(Path(folder))
+        stage.path.parent.mkdir(parents=True)
+        stage.path.write_bytes(data)
+        held = stage.until()
+        assert held is None or 0 < held <= (WEEK + timedelta(days=1)).total_seconds()
+        stage.ledger.note_retry_after(60, ["x.test"])
+        if stage.warnings() == ["store-newer"]:
+            assert stage.path.read_bytes() == data
+            return
+        assert (held or 0) >= 60 or stage.until(["x.test"]) == 60
+        aside = stage.path.with_name("ledger.json.damaged")
+        if stage.warnings():
+            assert stage.warnings() == ["store-damaged"]
+            assert aside.read_bytes() == data
+        else:
+            assert not aside.exists()
+
+
+def test_damage_is_said_and_gone_on_with(stage: Stage) -> None:
+    """A person is told where the file is and what is lost by it."""
+    stage.path.parent.mkdir(parents=True)
+    stage.path.write_bytes(b"{")
+    assert stage.until() is None
+    (notice,) = stage.context.notices
+    assert notice.code == "store-damaged"
+    assert "ledger.json" in notice.message
+    assert "ledger.json.damaged" in notice.fix
+
+
+def test_a_folder_in_its_place_stops_nothing(stage: Stage) -> None:
+    """What cannot be read knows nothing, and is left alone."""
+    stage.path.mkdir(parents=True)
+    assert stage.until() is None
+    stage.ledger.note_retry_after(60)
+    assert stage.warnings() == ["store-not-a-file"]
+    assert stage.path.is_dir()
+
+
+def test_unknown_fields_are_kept(stage: Stage) -> None:
+    """What a later dnsrenew of the same schema has noted survives our writing."""
+    stage.path.parent.mkdir(parents=True)
+    stage.path.write_bytes(b'{"schema": 1, "orders": {"x": 1}}')
+    stage.ledger.note_retry_after(60)
+    assert json.loads(stage.path.read_bytes())["orders"] == {"x": 1}
+    assert stage.until() == 60
+
+
+def note(store: Store) -> None:
+    """One note, as a run makes it."""
+    store.ledger(LE, "letsencrypt", Context(clock=FakeClock())).note_failed_validation(["home.test"])
+
+
+def stands(root: Path) -> int:
+    """How many notes stand."""
+    full_at = Stage(root).ledger._book(Path(Stage(root).ledger.path).read_bytes()).failed["home.test"]
+    return round((full_at - START) / timedelta(minutes=12))
+
+
+def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    """Wherever the process dies, the file is whole; what it leaves unfinished is swept an hour later."""
+    note(Store(tmp_path / "count"))
+    steps = len(operations(note, tmp_path / "count", windows=False))
+    assert steps > 5
+    for at in range(steps):
+        root = tmp_path / str(at)
+        note(Store(root))
+        with pytest.raises(Killed):
+            note(Store(root, disk=Disk(Killing(at))))
+        assert stands(root) in {1, 2}
+        assert Stage(root).warnings() == []
+        note(Store(root))
+        assert stands(root) in {2, 3}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> None:
+    """Whatever operation the system refuses: no error, the old file or the new one, and it is said."""
+    note(Store(tmp_path / "count"))
+    steps = len(operations(note, tmp_path / "count", windows=False))
+    for at in range(steps):
+        root = tmp_path / str(at)
+        note(Store(root))
+        stage = Stage(root, hook=Failing(at, number))
+        stage.ledger.note_failed_validation(["home.test"])
+        assert stands(root) in {1, 2}
+        assert stands(root) == 2 or len(stage.warnings()) == 1
+        assert leftovers(root) == []
+
+
+def test_threads_and_processes_lose_nothing(tmp_path: Path) -> None:
+    """Two processes with two threads each write to one ledger: every note stands."""
+    names = [f"{process}-{thread}-{number}.test" for process in "ab" for thread in "cd" for number in range(5)]
+    run = multiprocessing.get_context("spawn")
+    processes = [run.Process(target=_two_threads, args=(str(tmp_path), process)) for process in "ab"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    stage = Stage(tmp_path)
+    assert set(json.loads(stage.path.read_bytes())["failed"]) == set(names)
+    assert stage.warnings() == []
+
+
+def _two_threads(root: str, process: str) -> None:
+    def work(thread: str) -> None:
+        for number in range(5):
+            ledger = Store(root).ledger(LE, "letsencrypt", Context())
+            ledger.note_failed_validation([f"{process}-{thread}-{number}.test"])
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in "cd"]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
+    """Where another run holds it for long, the note is lost, and that is said."""
+    stage = Stage(tmp_path)
+    with stage.ledger._lock(Context()):
+        stage.ledger.note_retry_after(60)
+    assert stage.warnings() == ["locked"]
+    assert stage.until() is None
+
+
+def test_who_is_called_away_still_notes(stage: Stage) -> None:
+    """Ctrl-C comes after the refusal: it happened, and the next run must know."""
+    stage.context.cancel.set()
+    stage.ledger.note_retry_after(60)
+    assert stage.until() == 60
+
+
+def test_a_time_that_is_none_is_damage() -> None:
+    """Times are whole seconds in UTC; anything else is damage, never guessed at."""
+    wrong: tuple[object, ...] = ("2026-11-25T10:00:00", "2026-11-25T10:00:00.5Z", 5, None, [])
+    for value in wrong:
+        with pytest.raises(Damaged, match=r"a time|table"):
+            Book.from_json(json.dumps({"schema": 1, "failed": {"home.test": value}}).encode())
+
+
+def test_the_book_of_no_limits_is_itself() -> None:
+    """Where nothing is limited, nothing is noted."""
+    book = Book()
+    assert book.with_failed(HOME, NONE, START) == book
+    assert book.with_certificate(HOME, NONE, START) == book
+
+
+def test_asking_costs_one_read(tmp_path: Path) -> None:
+    """No lock, no write: before every order."""
+    note(Store(tmp_path))
+    counting = Counting()
+    stage = Stage(tmp_path, hook=counting)
+    stage.until()
+    assert [operation for operation, _ in counting.seen] == ["read"]
+
+
+def test_a_note_forces_nothing_to_the_disk(tmp_path: Path) -> None:
+    """A renewal has its fsyncs counted: what a power cut takes here, the CA says again."""
+    note(Store(tmp_path))
+    disk = Disk()
+    note(Store(tmp_path, disk=disk))
+    assert disk.fsyncs == 0
