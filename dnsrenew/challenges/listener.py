@@ -21,6 +21,7 @@ _BACKLOG: Final = 128
 _TIMEOUT: Final = 5.0
 _MOST_BYTES: Final = 65_536
 _NO_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
+_NO_WAY: Final = _NO_FAMILY | {errno.ENETUNREACH, errno.EHOSTUNREACH}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here: where to ask oneself
 
@@ -81,11 +82,24 @@ class Listeners:
     def ask(self, listen: str, token: str) -> dict[str, bytes]:
         """Ask our own listeners for a token as a CA would; return each one's answer, whole, by address.
 
+        A family that can be listened on but has no address here (IPv6 switched off) is passed over, but not both.
+
         :raises OSError: one does not answer.
         """
         with self._lock:
             addresses = [server.address for server in self._standing(self._endpoints.get(listen, []))]
-        return {f"{host}:{port}": _fetch(_ANY.get(host, host), port, token) for host, port in addresses}
+        answers: dict[str, bytes] = {}
+        absent = None
+        for host, port in addresses:
+            try:
+                answers[f"{host}:{port}"] = _fetch(_ANY.get(host, host), port, token)
+            except OSError as error:
+                if error.errno not in _NO_WAY:
+                    raise
+                absent = error
+        if absent is not None and not answers:
+            raise absent
+        return answers
 
     def _standing(self, endpoints: Sequence[_Endpoint]) -> list[AnsweringServer]:
         return [self._servers[endpoint] for endpoint in endpoints if endpoint in self._servers]

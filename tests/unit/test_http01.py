@@ -16,7 +16,7 @@ import pytest
 from dnsrenew.challenges import answering, listener
 from dnsrenew.challenges.folder import HANDLES, Folder
 from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue
-from dnsrenew.challenges.listener import Listeners
+from dnsrenew.challenges.listener import Listeners, Port
 from dnsrenew.challenges.portowner import Owner, owner_of
 from dnsrenew.challenges.webroot import Webroot
 from dnsrenew.context import Context
@@ -838,6 +838,25 @@ def test_what_is_not_served_is_an_error(listeners: Listeners, port: int, tmp_pat
         http01.wait_visible(context, values)
     listeners._servers.clear()
     http01.withdraw(context, values)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.parametrize("reachable", [True, False])
+def test_ipv6_that_is_switched_off_is_no_problem(
+    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    """Linux lets us listen on ``::`` where not even ``::1`` exists; IPv4 has to answer then."""
+    real = socket.create_connection
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        if ":" in address[0] or not reachable:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return real(address, timeout)
+
+    with answered(listeners, f":{port}"):
+        monkeypatch.setattr(socket, "create_connection", connect)
+        problem = Port(listeners, f":{port}").problem(TOKEN, ANSWER)
+    assert (problem is None) is reachable
 
 
 def test_what_cannot_be_removed_is_a_warning(
