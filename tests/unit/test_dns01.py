@@ -1,0 +1,463 @@
+"""The dns-01 challenge: places, turns, locks and the withdrawal, with DNS and hosts of our own making."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from dnsrenew.challenges.dns01 import Dns01, Placement, Value
+from dnsrenew.context import Context
+from dnsrenew.dns import DnsView, Target
+from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
+from dnsrenew.errors import DnsError, ProviderError, SecretError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
+from dnsrenew.names import base_domain
+from dnsrenew.secrets import Secret
+from dnsrenew.testing import InMemoryDriver
+from tests.unit.clocks import FakeClock
+
+ROUTE = Route("dns-01")
+
+
+class FakeDns:
+    """Knows zones by heart, and shows what the drivers hold."""
+
+    def __init__(self, *zones: str, cnames: Mapping[str, str] | None = None) -> None:
+        self.zones = zones
+        self.cnames = cnames or {}
+        self.asked: list[tuple[list[str], dict[str, Any]]] = []
+        self.waits: list[dict[str, Any]] = []
+        self.drivers: list[InMemoryDriver] = []
+
+    def challenge_targets(self, context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
+        """The place of each."""
+        self.asked.append((list(identifiers), how))
+        return {identifier: self._target(identifier, how.get("alias")) for identifier in identifiers}
+
+    def _target(self, identifier: str, alias: str | None) -> Target:
+        name = f"_acme-challenge.{base_domain(identifier)}."
+        name = f"{alias}." if alias else self.cnames.get(name, name)
+        zone = max((zone for zone in self.zones if f".{name}".endswith(f".{zone}.")), key=len)
+        return Target(name, (), f"{zone}.")
+
+    def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
+        """Nothing is hidden here."""
+
+    def wait_visible(self, context: Context, records: Sequence[TxtRecord], **how: Any) -> None:
+        """At once."""
+        self.waits.append({"records": list(records), **how})
+
+    def values(self, context: Context, name: str) -> set[str]:
+        """What is served."""
+        return {value for driver in self.drivers for value in driver.values.get(name, [])}
+
+
+class Stage:
+    """Accounts at hosts that behave as a test wants; `locked` has every lock that was taken, in order."""
+
+    def __init__(self, *zones: str, cnames: Mapping[str, str] | None = None) -> None:
+        self.dns = FakeDns(*(zones or ("example.test", "other.test")), cnames=cnames)
+        self.accounts: dict[str, DnsAccount] = {}
+        self.providers: dict[str, Provider] = {}
+        self.locked: list[str] = []
+        self.events: list[Event] = []
+        self.context = Context(clock=FakeClock(), emitter=Emitter(FakeClock(), self.events.append))
+
+    def account(
+        self,
+        name: str,
+        *zones: str,
+        driver: object = None,
+        suffixes: tuple[str, ...] = (),
+        ttl: int | None = None,
+        **behaviour: Any,
+    ) -> InMemoryDriver:
+        """Add an account at a host of its own."""
+        driver = driver or InMemoryDriver()
+        self.accounts[name] = DnsAccount(f"host-{name}", name=name, zones=zones, ttl=ttl, driver=driver)
+        self.providers[f"host-{name}"] = Provider(
+            name=f"host-{name}",
+            title=name.title(),
+            driver=OWN_OBJECT,
+            any_options=True,
+            zone_suffixes=suffixes,
+            behaviour=Behaviour(**behaviour),
+        )
+        memory = cast("InMemoryDriver", driver)
+        self.dns.drivers.append(memory)
+        return memory
+
+    @property
+    def dns01(self) -> Dns01:
+        """The challenge with all accounts so far."""
+        return Dns01(cast("DnsView", self.dns), self.accounts, self.providers, self._lock)
+
+    @contextlib.contextmanager
+    def _lock(self, context: Context, place: str) -> Iterator[None]:
+        self.locked.append(place)
+        yield
+        self.locked.append(f"-{place}")
+
+    def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, Placement]:
+        """Where the values of these go."""
+        return self.dns01.place(self.context, dict.fromkeys(identifiers, route), "authoritative")
+
+    def values(self, *identifiers: str) -> list[Value]:
+        """A value for each, called v1, v2 and so on."""
+        dns01, places = self.dns01, self.place(*identifiers)
+        return [dns01.value(place, f"v{number}") for number, place in enumerate(places.values(), 1)]
+
+    def kinds(self) -> list[str]:
+        """What was told."""
+        return [event.kind for event in self.events]
+
+
+def texts(rounds: list[list[Value]]) -> list[list[str]]:
+    """The values of each round."""
+    return [[value.record.value for value in values] for values in rounds]
+
+
+# ── where, and by whom ──────────────────────────────────────────────────────────────────
+
+
+def test_a_name_and_its_wildcard_have_one_place() -> None:
+    """RFC 8555 section 8.4: the wildcard is proved at its base domain."""
+    stage = Stage()
+    stage.account("home")
+    placed = stage.place("example.test", "*.example.test")
+    assert {(place.name, place.zone) for place in placed.values()} == {
+        ("_acme-challenge.example.test.", "example.test.")
+    }
+
+
+@pytest.mark.parametrize(
+    ("accounts", "name", "winner"),
+    [
+        ({"a": ["example.test"], "b": ["sub.example.test"]}, "x.sub.example.test", "b"),
+        ({"a": ["sub.example.test"], "b": ["example.test"]}, "x.sub.example.test", "a"),
+        ({"a": ["test", "other.test"], "b": ["example.test"]}, "example.test", "b"),
+        ({"a": ["example.test"], "b": ["example.test"]}, "example.test", "a"),
+        ({"a": [], "b": ["example.test"]}, "example.test", "b"),
+        ({"a": [], "b": ["example.test"]}, "other.test", "a"),
+        ({"a": ["ample.test"], "b": []}, "example.test", "b"),
+    ],
+)
+def test_the_longest_fitting_zone_wins_then_the_order_of_the_file(
+    accounts: dict[str, list[str]], name: str, winner: str
+) -> None:
+    """Over all zones of all accounts; an account that states none takes what nobody claims; labels, not letters."""
+    stage = Stage()
+    for account, zones in accounts.items():
+        stage.account(account, *zones)
+    assert stage.place(name)[name].writer.account.name == winner
+
+
+def test_the_stated_zone_is_the_zone() -> None:
+    """Whatever SOA says: the user's word, then the host's suffix, then what DNS says."""
+    stage = Stage("example.test", "sub.example.test", "duckdns.org")
+    stage.account("stated", "example.test")
+    assert stage.place("x.sub.example.test")["x.sub.example.test"].zone == "example.test."
+    stage.account("duck", suffixes=("duckdns.org",))
+    assert stage.place("a.b.home.duckdns.org")["a.b.home.duckdns.org"].zone == "home.duckdns.org."
+    stage.accounts.pop("stated")
+    stage.account("any")
+    assert stage.place("x.sub.example.test")["x.sub.example.test"].zone == "sub.example.test."
+
+
+def test_a_host_with_suffixes_writes_nowhere_else() -> None:
+    """DuckDNS cannot hold example.test, though its account states no zones."""
+    stage = Stage()
+    stage.account("duck", suffixes=("duckdns.org",))
+    with pytest.raises(DnsError) as caught:
+        stage.place("www.example.test")
+    assert caught.value.code == "dns-no-account"
+    assert caught.value.evidence["zones"] == ["duckdns.org"]
+    assert "_acme-challenge.www.example.test" in caught.value.message
+
+
+def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
+    """Not by the name that is to be proved."""
+    stage = Stage(cnames={"_acme-challenge.example.test.": "x.other.test."})
+    stage.account("home", "example.test")
+    stage.account("other", "other.test")
+    place = stage.place("example.test")["example.test"]
+    assert (place.name, place.zone, place.writer.account.name) == ("x.other.test.", "other.test.", "other")
+
+
+def test_a_route_limits_the_accounts() -> None:
+    """Even where another account's zone fits better; and if none of the named fits, it is an error."""
+    stage = Stage()
+    stage.account("wide", "test")
+    stage.account("close", "example.test")
+    assert (
+        stage.place("example.test", route=Route("dns-01", dns=("wide",)))["example.test"].writer.account.name == "wide"
+    )
+    with pytest.raises(DnsError):
+        stage.place("other.test", route=Route("dns-01", dns=("close",)))
+
+
+def test_names_with_different_routes_keep_their_order() -> None:
+    """Each route's names are looked up together, with its alias and its follow_cname."""
+    stage = Stage()
+    stage.account("home")
+    alias, stay = Route("dns-01", alias="x.other.test"), Route("dns-01", follow_cname=False)
+    routes = {"a.example.test": alias, "b.example.test": stay, "c.example.test": alias}
+    placed = stage.dns01.place(stage.context, routes, "authoritative")
+    assert list(placed) == list(routes)
+    assert placed["c.example.test"].name == "x.other.test."
+    assert [names for names, _ in stage.dns.asked] == [["a.example.test", "c.example.test"], ["b.example.test"]]
+    assert [how["follow_cname"] for _, how in stage.dns.asked] == [True, False]
+
+
+def test_only_the_secrets_of_those_who_write_are_read() -> None:
+    """Each account once; a reference that leads to nothing stops those who need it, and no others."""
+    stage = Stage()
+    asked: list[str] = []
+
+    def secret(name: str) -> Secret:
+        return Secret._reference(f"env:{name}", lambda: asked.append(name) or name)  # type: ignore[func-returns-value]
+
+    for name, zone in (("home", "example.test"), ("other", "other.test")):
+        stage.account(name, zone)
+        stage.accounts[name].options["token"] = secret(name)
+    dns01 = stage.dns01
+    dns01.unlock(stage.context, stage.place("example.test", "www.example.test").values())
+    assert asked == ["home"]
+    stage.accounts["other"].options["token"] = Secret.env("DNSRENEW_TEST_NOT_THERE")
+    dns01.unlock(stage.context, stage.place("example.test").values())
+    with pytest.raises(SecretError):
+        dns01.unlock(stage.context, stage.place("other.test").values())
+
+
+# ── what, and in which turn ─────────────────────────────────────────────────────────────
+
+
+def test_the_account_s_ttl_wins_over_the_host_s() -> None:
+    """And the record is finished: absolute names, the value as it is."""
+    stage = Stage()
+    stage.account("home", "example.test", ttl=600)
+    (ours,) = stage.values("example.test")
+    assert ours.record == TxtRecord("example.test.", "_acme-challenge.example.test.", "v1", 600)
+    stage.account("home", "example.test")
+    (theirs,) = stage.values("example.test")
+    assert theirs.record.ttl == Behaviour().ttl
+
+
+NAMES = ("example.test", "*.example.test", "www.example.test", "other.test")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "rounds", "locks"),
+    [
+        ({}, [["v1", "v2", "v3", "v4"]], []),
+        ({"exclusive": True}, [["v1", "v2", "v3", "v4"]], []),
+        (
+            {"values": "one"},
+            [["v1", "v3", "v4"], ["v2"]],
+            ["_acme-challenge.example.test.", "_acme-challenge.other.test.", "_acme-challenge.www.example.test."],
+        ),
+        (
+            {"values": "one", "scope": "zone"},
+            [["v1", "v4"], ["v2"], ["v3"]],
+            ["example.test.", "other.test."],
+        ),
+    ],
+)
+def test_values_that_cannot_stand_together_take_turns(
+    behaviour: dict[str, Any], rounds: list[list[str]], locks: list[str]
+) -> None:
+    """One value for a name, or for a whole zone: as few rounds as possible, and the places are ours meanwhile.
+
+    The locks are taken in one order by everybody, so that two certificates never wait for each other.
+    """
+    stage = Stage()
+    stage.account("home", **behaviour)
+    values = stage.values(*NAMES)
+    assert texts(stage.dns01.rounds(values)) == rounds
+    with stage.dns01.alone(stage.context, list(reversed(values))):
+        assert stage.locked == locks
+    assert len(stage.locked) == 2 * len(locks)
+
+
+def test_no_value_is_no_round() -> None:
+    """An order that is ready at once."""
+    stage = Stage()
+    assert stage.dns01.rounds([]) == []
+
+
+def test_hosts_of_both_kinds_share_the_first_round() -> None:
+    """Only the host that keeps one value needs a second one."""
+    stage = Stage()
+    stage.account("many", "other.test")
+    stage.account("one", "example.test", values="one")
+    values = stage.values("other.test", "*.other.test", "example.test", "*.example.test")
+    assert texts(stage.dns01.rounds(values)) == [["v1", "v2", "v3"], ["v4"]]
+
+
+# ── publish, wait, withdraw ─────────────────────────────────────────────────────────────
+
+
+def test_each_account_is_written_to_once() -> None:
+    """With all its records; it is told before and after."""
+    stage = Stage()
+    home, other = stage.account("home", "example.test"), stage.account("other", "other.test")
+    values = stage.values("example.test", "*.example.test", "other.test")
+    stage.dns01.publish(stage.context, values)
+    assert home.values == {"_acme-challenge.example.test.": ["v1", "v2"]}
+    assert other.values == {"_acme-challenge.other.test.": ["v3"]}
+    assert stage.kinds() == ["txt-writing", "txt-written"]
+    assert [record["dns"] for record in stage.events[0].data["records"]] == ["home", "home", "other"]
+    stage.dns01.withdraw(stage.context, values)
+    assert not any(home.values.values())
+    assert not any(other.values.values())
+    assert stage.kinds()[2:] == ["txt-removed"]
+
+
+def test_an_exclusive_host_is_locked_while_it_is_written_to() -> None:
+    """Each of its zones, and only for the call; one that keeps one value is locked as a whole already."""
+    stage = Stage()
+    stage.account("home", exclusive=True)
+    stage.dns01.publish(stage.context, stage.values("other.test", "example.test"))
+    assert stage.locked == ["example.test.", "other.test.", "-other.test.", "-example.test."]
+    stage.locked.clear()
+    stage.account("home", exclusive=True, values="one")
+    stage.dns01.publish(stage.context, stage.values("example.test"))
+    assert stage.locked == []
+
+
+class Refusing(InMemoryDriver):
+    """Says no."""
+
+    def __init__(self, *what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.removals = 0
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the first, and then say no."""
+        super().add(records[:1] if "add" in self.what else records)
+        self._refuse("add")
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Say no."""
+        self.removals += 1
+        self._refuse("remove")
+        super().remove(records)
+
+    def _refuse(self, what: str) -> None:
+        if what in self.what:
+            raise ProviderError("provider-refused", "The host says no.", fix="Ask it why.")
+
+
+def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
+    """The error comes after both have ended, so that what is withdrawn is all there is."""
+    stage = Stage()
+    stage.account("home", "example.test", driver=Refusing("add"))
+    other = stage.account("other", "other.test")
+    values = stage.values("example.test", "other.test")
+    with pytest.raises(ProviderError):
+        stage.dns01.publish(stage.context, values)
+    assert other.values == {"_acme-challenge.other.test.": ["v2"]}
+    stage.dns01.withdraw(stage.context, values)
+    assert not stage.dns.values(stage.context, "_acme-challenge.example.test.")
+    assert not stage.dns.values(stage.context, "_acme-challenge.other.test.")
+
+
+def test_what_cannot_be_withdrawn_is_a_warning() -> None:
+    """No error, which would hide the one before; it names the place, and the value is in the event."""
+    stage = Stage()
+    stage.account("home", "example.test", driver=Refusing("remove"))
+    other = stage.account("other", "other.test")
+    values = stage.values("example.test", "other.test")
+    stage.dns01.publish(stage.context, values)
+    stage.dns01.withdraw(stage.context, values)
+    assert not any(other.values.values())
+    (notice,) = stage.context.notices
+    assert notice.code == "txt-kept"
+    assert "_acme-challenge.example.test" in notice.message
+    (kept,) = [event for event in stage.events if event.kind == "txt-kept"]
+    assert kept.data["error"]["code"] == "provider-refused"
+    assert "v1" in [record["value"] for record in kept.data["records"]]
+
+
+def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
+    """`removes = false`; other hosts of the same certificate are asked all the same."""
+    stage = Stage()
+    lasting = Refusing()
+    stage.account("lasting", "example.test", driver=lasting, removes=False)
+    other = stage.account("other", "other.test")
+    values = stage.values("example.test", "other.test")
+    stage.dns01.publish(stage.context, values)
+    stage.dns01.withdraw(stage.context, values)
+    assert lasting.removals == 0
+    assert not any(other.values.values())
+    stage.dns01.withdraw(stage.context, values[:1])
+    assert stage.kinds().count("txt-removed") == 1
+
+
+def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
+    """For a few seconds more we go on, or the values would stay."""
+    stage = Stage()
+    home = stage.account("home")
+    values = stage.values("example.test")
+    stage.dns01.publish(stage.context, values)
+    stage.context.cancel.set()
+    stage.dns01.withdraw(stage.context, values)
+    assert not any(home.values.values())
+
+
+def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
+    """After a cancel its removal is left behind within the grace, and said."""
+    stage = Stage()
+    gate = threading.Event()
+
+    class Hanging(InMemoryDriver):
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            gate.wait(30)
+
+    clock = FakeClock()
+    stage.context = Context(clock=clock, emitter=Emitter(clock, stage.events.append))
+    stage.account("home", driver=Hanging())
+    values = stage.values("example.test")
+    stage.dns01.publish(stage.context, values)
+    stage.context.cancel.set()
+
+    class Passing(FakeClock):
+        """Every look at it takes a second: real waiting is none of a unit test's business."""
+
+        def monotonic(self) -> float:
+            self.elapsed += 1.0
+            return self.elapsed
+
+    hurried = Context(clock=Passing(), cancel=stage.context.cancel, emitter=stage.context.emitter)
+    try:
+        stage.dns01.withdraw(hurried, values)
+    finally:
+        gate.set()
+    assert [notice.code for notice in hurried.notices] == ["txt-kept"]
+    assert "no time left" in hurried.notices[0].message
+
+
+@pytest.mark.parametrize(
+    ("wanted", "timeout", "settle"),
+    [
+        (Propagation(), 300, 20),
+        (Propagation(timeout=5), 5, 20),
+        (Propagation(settle=0), 300, 0),
+        (Propagation(timeout=7, settle=1, check="none"), 7, 1),
+    ],
+)
+def test_the_user_s_word_on_waiting_wins(wanted: Propagation, timeout: float, settle: float) -> None:
+    """Otherwise the slowest of the hosts concerned; a settle of 0 is a word too."""
+    stage = Stage()
+    stage.account("quick", "example.test", propagation_timeout=60, settle=20)
+    stage.account("slow", "other.test", propagation_timeout=300)
+    stage.dns01.wait_visible(stage.context, stage.values("example.test", "other.test"), wanted)
+    (wait,) = stage.dns.waits
+    assert (wait["timeout"], wait["settle"], wait["check"]) == (timeout, settle, wanted.check)
+    assert [record.value for record in wait["records"]] == ["v1", "v2"]
