@@ -122,8 +122,27 @@ def read_certificate(pem: str | bytes) -> Facts:
 
     :raises ValueError: when there is none, or it cannot be read.
     """
-    text = pem if isinstance(pem, str) else pem.decode("ascii", "replace")
-    return _facts(_load(_blocks(text)[0]))
+    return _facts(_first(pem))
+
+
+def _first(pem: str | bytes) -> x509.Certificate:
+    return _load(_blocks(pem if isinstance(pem, str) else pem.decode("ascii", "replace"))[0])
+
+
+def to_der(pem: str | bytes) -> bytes:
+    """Return the first certificate in a PEM text as DER.
+
+    :raises ValueError: when there is none, or it cannot be read.
+    """
+    return _first(pem).public_bytes(serialization.Encoding.DER)
+
+
+def top_issuer(fullchain_pem: str) -> str:
+    """Return who issued the last certificate of a chain: the root that it leads to.
+
+    :raises ValueError: when there is no certificate in it, or it cannot be read.
+    """
+    return _issuer(_load(_blocks(fullchain_pem)[-1]).issuer)
 
 
 def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
@@ -133,8 +152,7 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
         begins with a bit set has a leading 00).
     :raises ValueError: it cannot be read, or has no authority key identifier.
     """
-    text = pem if isinstance(pem, str) else pem.decode("ascii", "replace")
-    certificate = _load(_blocks(text)[0])
+    certificate = _first(pem)
     try:
         authority = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound:

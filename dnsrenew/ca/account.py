@@ -2,77 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
-
-from josepy.jwk import JWKEC
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
-from dnsrenew.ca.transport import Signer, Transport
-from dnsrenew.errors import CAError, StoreError
+from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
+from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dnsrenew.ca.directory import Directory
+    from dnsrenew.ca.transport import Signer, Transport
     from dnsrenew.context import Context
-
-
-class StoredAccount(Protocol):
-    """What the store keeps of an account."""
-
-    @property
-    def key_pem(self) -> bytes:
-        """The account's private key, PEM."""
-
-    @property
-    def url(self) -> str | None:
-        """The account's URL; None until the CA has said it."""
-
-    @property
-    def contact(self) -> tuple[str, ...]:
-        """As the CA was told."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Whatever else is kept; JSON values."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountData:
-    """An account, as it is handed to the store."""
-
-    key_pem: bytes = field(repr=False)
-    url: str | None = None
-    contact: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-class AccountStore(Protocol):
-    """Where the account of one CA directory is kept."""
-
-    def load(self) -> StoredAccount | None:
-        """Return the account, or None."""
-
-    def save(self, account: StoredAccount) -> None:
-        """Write the account; the key durably, before this returns."""
-
-    def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
-        """Exclude other threads and processes while an account is made."""
+    from dnsrenew.model import Eab
 
 
 class Accounts:
     """Gives the account of one CA."""
 
     def __init__(
-        self, transport: Transport, store: AccountStore, *, contact: Sequence[str], agree_terms: bool, bound: bool
+        self,
+        transport: Transport,
+        store: AccountStore,
+        *,
+        contact: Sequence[str],
+        agree_terms: bool,
+        eab: Eab | None = None,
     ) -> None:
         self._transport = transport
         self._store = store
         self._contact = tuple(each if ":" in each else f"mailto:{each}" for each in contact)
         self._agree_terms = agree_terms
-        self._bound = bound
+        self._eab = eab
 
     def find(self, context: Context, directory: Directory) -> Signer:
         """Return the account: the stored one, else a new one. An account that is known costs no request.
@@ -81,12 +42,13 @@ class Accounts:
         :raises StoreError: the store cannot be used.
         """
         stored = self._store.load()
-        if stored is None or stored.url is None:
+        if not _is_ready(stored):
             with self._store.lock(context):
-                stored = self._store.load()  # another thread or process may have been faster
+                stored = self._settled(context, directory)  # another thread or process may have been faster
                 if stored is None or stored.url is None:
-                    return self._make(context, directory, stored)
-        signer = _signer(stored)
+                    stored = self._make(context, directory, stored)
+        assert stored is not None  # noqa: S101  # it was not ready otherwise
+        signer = signer_of(stored)
         if set(stored.contact) != set(self._contact):
             self._tell_contact(context, signer, stored)
         return signer
@@ -97,28 +59,116 @@ class Accounts:
         :raises CAError: the CA has refused it.
         """
         with self._store.lock(context):
-            stored = self._store.load()
-            if stored is not None and stored.url not in {None, lost.url}:
-                return _signer(stored)  # another thread or process has done it
-            return self._make(context, directory, stored)
+            stored = self._settled(context, directory)
+            if stored is not None and stored.url is not None:
+                signer = signer_of(stored)
+                if signer.url != lost.url or signer.key != lost.key:
+                    return signer  # another thread or process has done it, or has changed the key
+            return signer_of(self._make(context, directory, stored))
 
-    def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> Signer:
+    def known(self, context: Context, directory: Directory) -> StoredAccount | None:
+        """Return the account that is kept, with its URL if the CA knows it; None is made.
+
+        :raises CAError: the CA cannot be asked.
+        """
+        stored = self._store.load()
+        if stored is None or _is_ready(stored):
+            return stored
+        with self._store.lock(context):
+            stored = self._settled(context, directory)
+            if stored is None or stored.url is not None:
+                return stored
+            found = self.look_up(context, directory, stored)
+            if found is not None:
+                self._store.save(found)
+            return found or stored
+
+    def look_up(self, context: Context, directory: Directory, account: StoredAccount) -> AccountData | None:
+        """Ask the CA for the account with this key (RFC 8555 section 7.3.1); None where it has none.
+
+        :raises CAError: the CA cannot be asked.
+        """
+        try:
+            url = self._new_account(context, directory, account, {"onlyReturnExisting": True})
+        except CAError as error:
+            if error.type in {"accountDoesNotExist", "externalAccountRequired"}:
+                return None
+            raise
+        return AccountData(account.key_pem, url, account.contact, account.data)
+
+    def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
+        """See :meth:`CAClient.roll_key`."""
+        from dnsrenew.ca import keychange  # rarely wanted
+
+        with self._store.lock(context):
+            stored = self._settled(context, directory)
+            if stored is None or stored.url is None:
+                stored = self._make(context, directory, stored)
+            rolled = keychange.roll(context, self, directory, stored, transport=self._transport, store=self._store)
+            return signer_of(rolled)
+
+    def _settled(self, context: Context, directory: Directory) -> StoredAccount | None:
+        """Return what is kept, with one key: of a change that was broken off, the key that the CA has."""
+        stored = self._store.load()
+        if stored is None or stored.next_key_pem is None:
+            return stored
+        from dnsrenew.ca import keychange  # rarely needed
+
+        settled = keychange.settle(context, self, directory, stored)
+        self._store.save(settled)
+        return settled
+
+    def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> StoredAccount:
+        if stored is not None and (directory.binding_required or self._eab is not None):
+            # Many bindings are good only once: the account may be there already.
+            found = self.look_up(context, directory, stored)
+            if found is not None:
+                self._store.save(found)
+                return found
         self._refuse_early(context, directory)
-        if stored is None:
-            # The key is on disk before the CA knows it: after a kill the account is found again by it.
-            stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
-            self._store.save(stored)
-        signer = _signer(stored, url=None)
         payload: dict[str, Any] = {"contact": list(self._contact)} if self._contact else {}
         if self._agree_terms:
             payload["termsOfServiceAgreed"] = True
-        response = self._transport.post(context, signer, directory.needed("newAccount"), payload, "newAccount", tries=2)
+        if stored is None:
+            stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
+            if self._eab is not None:
+                self._bind(context, directory, stored)  # a mistake in it leaves no key behind
+            # The key is on disk before the CA knows it: after a kill the account is found again by it.
+            self._store.save(stored)
+        if self._eab is not None:
+            payload["externalAccountBinding"] = self._bind(context, directory, stored)
+        url = self._new_account(context, directory, stored, payload)
+        data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
+        made = AccountData(stored.key_pem, url, self._contact, data)
+        self._store.save(made)
+        return made
+
+    def _new_account(
+        self, context: Context, directory: Directory, account: StoredAccount, payload: dict[str, Any]
+    ) -> str:
+        """Post to newAccount, and return the account's URL."""
+        signer = replace(signer_of(account), url=None)
+        try:
+            response = self._transport.post(
+                context, signer, directory.needed("newAccount"), payload, "newAccount", tries=2
+            )
+        except CAError as error:
+            if "externalAccountBinding" in payload:
+                from dnsrenew.ca.eab import explain
+
+                explain(error)
+            raise
         url = response.headers.get("Location")
         if not url:
             raise self._transport.problems(context).malformed("the new account has no URL (Location)", response)
-        data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
-        self._store.save(AccountData(stored.key_pem, url, self._contact, data))
-        return replace(signer, url=url)
+        return url
+
+    def _bind(self, context: Context, directory: Directory, account: StoredAccount) -> dict[str, Any]:
+        from dnsrenew.ca.eab import binding  # few CAs want one, and only once
+
+        assert self._eab is not None  # noqa: S101  # by the callers
+        url = directory.needed("newAccount")
+        return binding(context, self._transport.problems(context), self._eab, signer_of(account).key, url)
 
     def _refuse_early(self, context: Context, directory: Directory) -> None:
         problems = self._transport.problems(context)
@@ -129,7 +179,7 @@ class Accounts:
                 "Read them, and set agree_terms = true.",
                 terms=directory.terms_of_service,
             )
-        if directory.binding_required and not self._bound:
+        if directory.binding_required and self._eab is None:
             raise problems.error(
                 "ca-eab-required",
                 "makes accounts only with an external account binding.",
@@ -148,15 +198,6 @@ class Accounts:
         self._store.save(AccountData(stored.key_pem, stored.url, self._contact, stored.data))
 
 
-def _signer(stored: StoredAccount, **changes: Any) -> Signer:
-    try:
-        key = x509.key_from_pem(stored.key_pem)
-    except ValueError:
-        key = None
-    if key is None or x509.key_kind(key) != "ecdsa-p256":
-        raise StoreError(
-            "account-damaged",
-            "The stored account key is not a P-256 key in PEM form.",
-            fix="Remove the file key.pem of this CA under accounts/ in the store; a new account is then made.",
-        )
-    return Signer(JWKEC(key=key), changes.get("url", stored.url))
+def _is_ready(stored: StoredAccount | None) -> bool:
+    """Tell whether it can be used as it is."""
+    return stored is not None and stored.url is not None and stored.next_key_pem is None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.ca.account import Accounts, AccountStore
+from dnsrenew.ca.account import Accounts
 from dnsrenew.ca.issuing import Issuing
 from dnsrenew.ca.messages import Authorization, Challenge, Order, base64url
 from dnsrenew.ca.ordering import Ordering
@@ -22,10 +22,13 @@ from dnsrenew.ca.watching import Watch
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
+    from dnsrenew.ca.accountinfo import AccountInfo
     from dnsrenew.ca.ari import NoWindow, Window
+    from dnsrenew.ca.stored import AccountStore
     from dnsrenew.context import Context
     from dnsrenew.http import HttpClient
     from dnsrenew.model import CA, Profile
+    from dnsrenew.x509 import PrivateKey
 
 
 class CAClient:
@@ -40,8 +43,8 @@ class CAClient:
         self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
     ) -> None:
         self._transport = Transport(ca.name or ca.directory, http)
-        keeper = Accounts(self._transport, accounts, contact=contact, agree_terms=agree_terms, bound=ca.eab is not None)
-        self._session = Session(ca.directory, self._transport, keeper)
+        self._accounts = Accounts(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
+        self._session = Session(ca.directory, self._transport, self._accounts)
         self._post = self._session.post
         self._look = Reader(self._transport, self._session)
         self._ordering = Ordering(self._transport, self._session, self._look)
@@ -92,6 +95,28 @@ class CAClient:
         :raises StoreError: the account cannot be kept.
         """
         return self._session.open(context).signer.url or ""
+
+    def account_info(self, context: Context) -> AccountInfo | None:
+        """Return what the CA says of the account; None where none is kept, and none is made.
+
+        :raises CAError: the CA cannot be asked.
+        :raises StoreError: the account cannot be read.
+        """
+        from dnsrenew.ca import accountinfo  # for `dnsrenew account show`
+
+        return accountinfo.read(context, self._accounts, self._session, transport=self._transport, look=self._look)
+
+    def roll_key(self, context: Context) -> str:
+        """Give the account a new key (RFC 8555 section 7.3.5); return its URL, which stays.
+
+        Safe at any crash: the new key is kept before the CA is told, and both are tried after.
+
+        :raises CAError: the CA did not take it, and the old key holds; with ``evidence["pending"]`` that could not be
+            found out, and the next use of the account does. ``ca-not-offered``: it does not change keys.
+        :raises StoreError: the keys cannot be kept.
+        """
+        opened = self._session.open(context)
+        return self._session.sign_anew(context, opened, self._accounts.roll).signer.url or ""
 
     # ── the order ───────────────────────────────────────────────────────────────────────
 
@@ -172,12 +197,40 @@ class CAClient:
         """
         self._watch.until_valid(context, order, authorizations)
 
-    def issue(self, context: Context, order: Order, csr: bytes, *, alternates: bool = False) -> tuple[str, ...]:
+    def issue(
+        self,
+        context: Context,
+        order: Order,
+        csr: bytes,
+        *,
+        alternates: bool = False,
+        preferred_chain: str | None = None,
+    ) -> tuple[str, ...]:
         """Have the certificate issued once the CA has seen all proofs; return it with its chain, leaf first, as PEM.
 
         :param csr: the signing request, DER.
-        :param alternates: return the alternate chains too, after the default one (RFC 8555 section 7.4.2).
+        :param alternates: return the other chains too, after the first (RFC 8555 section 7.4.2).
+        :param preferred_chain: common name of the root that the first chain shall lead to: who issued its topmost
+            certificate. Where none does, the default chain is first, with the warning ``chain-unknown``.
         :raises CAError: a name was not proved (every such name is named), the CA refused to issue, or took
             longer than its ``timeout`` for one or the other.
         """
-        return self._issuing.issue(context, order, csr, alternates=alternates)
+        return self._issuing.issue(context, order, csr, alternates=alternates, preferred=preferred_chain)
+
+    # ── the end of a certificate ────────────────────────────────────────────────────────
+
+    def revoke(
+        self, context: Context, certificate_pem: str | bytes, reason: int = 0, *, key: PrivateKey | None = None
+    ) -> None:
+        """Revoke a certificate (RFC 8555 section 7.6).
+
+        :param certificate_pem: the certificate; what follows it is not looked at.
+        :param reason: a number of RFC 5280 section 5.3.1: 0 unspecified, 1 keyCompromise, 3 affiliationChanged,
+            4 superseded, 5 cessationOfOperation.
+        :param key: the certificate's own key, which needs no account; None: the account's.
+        :raises CAError: ``ca-already-revoked``: it was revoked before; ``ca-bad-reason``, ``ca-account-refused`` …
+        :raises ValueError: it is no certificate.
+        """
+        from dnsrenew.ca import revocation  # rarely wanted
+
+        revocation.revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
+from dnsrenew.ca import chains
 from dnsrenew.ca.messages import Order, base64url, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
 from dnsrenew.errors import CAError
@@ -34,12 +34,20 @@ class Issuing:
         self._look = look
         self._watch = watch
 
-    def issue(self, context: Context, order: Order, csr: bytes, *, alternates: bool) -> tuple[str, ...]:
+    def issue(
+        self, context: Context, order: Order, csr: bytes, *, alternates: bool, preferred: str | None
+    ) -> tuple[str, ...]:
         """See :meth:`CAClient.issue`."""
         order = self._finalize(context, order, csr)
         context.emit("order-finalized", url=order.url)
         order = self._watch.until_issued(context, order)
-        return self._download(context, order, alternates=alternates)
+        first = self._first_chain(context, order)
+        if not alternates and (preferred is None or chains.leads_to(_text(first), preferred)):
+            return (_text(first),)
+        found = [_text(first), *self._others(context, first)]
+        if preferred is not None:
+            found = chains.prefer(context, self._transport.name, found, preferred)
+        return tuple(found if alternates else found[:1])
 
     def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
         started = context.clock.monotonic()
@@ -76,18 +84,29 @@ class Issuing:
             # The CA may have it: a second CSR could be refused, so the order is looked at first.
             return self._look.order(context, order.url)[0]
 
-    def _download(self, context: Context, order: Order, *, alternates: bool) -> tuple[str, ...]:
-        problems = self._transport.problems(context)
+    def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
-            raise problems.malformed("the valid order has no `certificate`")
-        first = self._chain(context, order.certificate)
-        others: Iterable[str] = _ALTERNATE.findall(first.headers.get("Link", "")) if alternates else ()
-        urls = [urljoin(first.url, url) for url in others]
-        rest = self._look.each(context, [partial(self._chain, context, url) for url in urls])
-        return tuple(each.body.decode("ascii", "replace") for each in (first, *rest))
+            raise self._transport.problems(context).malformed("the valid order has no `certificate`")
+        return self._chain(context, order.certificate)
+
+    def _others(self, context: Context, first: Response) -> list[str]:
+        """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
+        urls = [urljoin(first.url, url) for url in _ALTERNATE.findall(first.headers.get("Link", ""))]
+        found = self._look.each(context, [partial(self._other, context, url) for url in urls])
+        return [_text(each) for each in found if each is not None]
+
+    def _other(self, context: Context, url: str) -> Response | None:
+        try:
+            return self._chain(context, url)
+        except CAError:
+            return None
 
     def _chain(self, context: Context, url: str) -> Response:
         response = self._post(context, url, None, "certificate", accept=_PEM)
         if b"-----BEGIN CERTIFICATE-----" not in response.body:
             raise self._transport.problems(context).malformed("there is no certificate in it", response)
         return response
+
+
+def _text(chain: Response) -> str:
+    return chain.body.decode("ascii", "replace")

@@ -29,8 +29,10 @@ _REACH: Final = "Look whether this machine can reach the CA's `directory`: netwo
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "accountDoesNotExist": ("ca-account-refused", _ACCOUNT),
+    "alreadyRevoked": ("ca-already-revoked", "Nothing is left to do: renew it to replace it."),
     "badCSR": ("ca-bad-csr", "Choose another `key`, or ask the CA which kinds of key and which names it takes."),
     "badPublicKey": ("ca-bad-csr", "Choose another `key`."),
+    "badRevocationReason": ("ca-bad-reason", "Give another `--reason`, or none."),
     "caa": ("ca-caa", "Add this CA to the CAA records of the names, or take those records away."),
     "connection": ("ca-connection", "Look whether the CA can reach the name servers of the names from outside."),
     "dns": ("ca-dns", _LOOK_AT_DNS),
@@ -51,6 +53,8 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "userActionRequired": ("ca-user-action-required", "Open the address in the message and do what the CA asks."),
 }
 _DNS_IDENTIFIER: Final = re.compile(r"\bDNS\b.*\bidentifier", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[!-~]{1,4000}")
+_HELP: Final = re.compile(r"<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?", re.IGNORECASE)
 _OTHER: Final = ("ca-error", "Read the CA's words above, and ask the CA if they do not help.")
 
 
@@ -107,7 +111,28 @@ class Problems:
             return self._unexplained(response, stage, after)
         error = self.from_problem(problem, stage)
         error.retry_after = after
+        if error.code == "ca-error" and (response.status == 429 or response.status >= 500):
+            error.code, error.fix = _by_status(response.status)
+        if error.code == "ca-rate-limited":
+            self._add_addresses(error, problem, response.headers.get("Link", ""))
         return error.with_evidence(status=response.status, stage=stage)
+
+    def _add_addresses(self, error: CAError, problem: Problem, links: str) -> None:
+        """Add to a rate limit the address where a person ends a pause, and the one that explains it."""
+        detail = problem.get("detail")
+        found = [
+            each.rstrip(".,;:!?)]}>'\"")
+            for each in _URL.findall(self.redact(detail if isinstance(detail, str) else ""))
+        ]
+        unpause = next((each for each in found if "unpause" in each.lower()), None)
+        help_page = next((each for each in [*found, *_HELP.findall(links)] if each != unpause), None)
+        if unpause is not None:
+            error.fix = "Open the address in the message: until you let the CA go on there, it refuses these names."
+            error.evidence["url"] = unpause
+            if unpause not in error.message:  # such an address holds a long token, and the CA's words were cut
+                error.message = f"{error.message} See {unpause}"
+        if help_page is not None:
+            error.evidence["help"] = help_page
 
     def from_problem(self, problem: Problem, stage: str) -> CAError:
         """Return the error for a problem document (RFC 8555 section 6.7)."""
@@ -177,11 +202,7 @@ class Problems:
         what = f"refused {_STAGES.get(stage, 'the request')} with status {response.status}"
         kind = _content_type(response)
         evidence: dict[str, Any] = {"ca": self.name, "status": response.status, "stage": stage, "content_type": kind}
-        code, fix = "ca-malformed-answer", _LATER
-        if response.status == 429:
-            code, fix = "ca-rate-limited", _LIMIT
-        elif response.status >= 500:
-            code, fix = "ca-server-error", _LATER
+        code, fix = _by_status(response.status)
         message = f"The CA {self.name} {what} and without an explanation ({kind or 'no content'})."
         return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
@@ -213,6 +234,9 @@ _STAGES: Final = {
     "renewalInfo": "the request for renewal information",
     "newAccount": "to make an account",
     "account": "to change the account",
+    "accountInfo": "to show the account",
+    "keyChange": "to change the key of the account",
+    "revokeCert": "to revoke the certificate",
     "newOrder": "the order",
     "order": "the order",
     "authorization": "to show an authorization",
@@ -220,6 +244,13 @@ _STAGES: Final = {
     "finalize": "to issue the certificate",
     "certificate": "to send the certificate",
 }
+
+
+def _by_status(status: int) -> tuple[str, str]:
+    """Return code and fix of a refusal that says not why."""
+    if status == 429:
+        return "ca-rate-limited", _LIMIT
+    return ("ca-server-error" if status >= 500 else "ca-malformed-answer"), _LATER
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -22,7 +22,8 @@ from dnsrenew.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
 
 if TYPE_CHECKING:
-    from josepy.jwk import JWKEC
+    from josepy.jwa import JWASignature
+    from josepy.jwk import JWKEC, JWKRSA
 
     from dnsrenew.context import Context
     from dnsrenew.http import HttpClient
@@ -44,14 +45,16 @@ class Signer:
     """The account key, and the account's URL once there is one; neither is ever shown.
 
     :ivar url: None signs with the whole public key, as newAccount wants it.
+    :ivar algorithm: what the key signs with; account keys are all for ES256.
     """
 
-    key: JWKEC
+    key: JWKEC | JWKRSA
     url: str | None
+    algorithm: JWASignature = ES256
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
-        """Return the request's body: a JWS with ES256 (RFC 8555 section 6.2)."""
-        signed = JWS.sign(payload, key=self.key, alg=ES256, nonce=decode_b64jose(nonce), url=url, kid=self.url)
+        """Return the request's body: a JWS (RFC 8555 section 6.2)."""
+        signed = JWS.sign(payload, key=self.key, alg=self.algorithm, nonce=decode_b64jose(nonce), url=url, kid=self.url)
         return str(signed.json_dumps()).encode()
 
     def __repr__(self) -> str:

@@ -2,14 +2,15 @@
 
 ``key.pem`` is all that counts: the CA finds an account by its key (RFC 8555 section 7.3.1), so
 ``account.json`` may be lost. That decides the fsyncs: 3 before the account is asked for (key,
-folder, the folder's own entry), 1 once its URL is known.
+folder, the folder's own entry), 1 once its URL is known. While the key is changed, the new one
+stands beside it as ``key.next.pem``, and takes its place in one step.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.store import jsonform, locks
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 WAIT: Final = 60.0
 """Seconds to wait for another run that is making the same account."""
+_TRIED: Final = "The key that was to take its place is tried."
 
 
 class Account(Protocol):
@@ -48,6 +50,10 @@ class Account(Protocol):
     def data(self) -> Mapping[str, Any]:
         """Anything else, as JSON values."""
 
+    @property
+    def next_key_pem(self) -> bytes | None:
+        """The key that is to take the other's place; None unless a change is under way."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountData:
@@ -57,12 +63,14 @@ class AccountData:
     :ivar url: the account's URL at the CA; None where it is not known (any more): the CA finds it by the key.
     :ivar contact: as the CA was told.
     :ivar data: anything else that the CA's side wants to keep, as JSON values.
+    :ivar next_key_pem: the key that is to take the other's place; None unless a change is under way.
     """
 
     key_pem: bytes = field(repr=False)
     url: str | None = None
     contact: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    next_key_pem: bytes | None = field(default=None, repr=False)
 
 
 class AccountFolder:
@@ -88,6 +96,7 @@ class AccountFolder:
         self._name = os.path.basename(self._folder)
         self._lock_path = layout.lock(f"account-{self._name}")
         self._key = os.path.join(self._folder, "key.pem")
+        self._next_key = os.path.join(self._folder, "key.next.pem")
         self._json = os.path.join(self._folder, "account.json")
 
     def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
@@ -112,19 +121,28 @@ class AccountFolder:
 
         :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
         """
-        key = self._disk.read(self._key)
+        next_key = self._read_key(self._next_key, "The other key is tried.")
+        key = self._read_key(self._key, "A new account is made with a new key." if next_key is None else _TRIED)
+        if key is None:
+            key, next_key = next_key, None
+        if key is None:
+            return None
+        self._disk.close(self._json, PRIVATE)
+        try:
+            return replace(self._with_key(key), next_key_pem=next_key)
+        except Damaged as damage:
+            self._set_aside(self._json, str(damage), "The account is found again by its key.")
+        return AccountData(key_pem=key, next_key_pem=next_key)
+
+    def _read_key(self, path: str, then: str) -> bytes | None:
+        key = self._disk.read(path)
         if key is None:
             return None
         if not _is_key(key):
-            self._set_aside(self._key, "it holds no private key", "A new account is made with a new key.")
+            self._set_aside(path, "it holds no private key", then)
             return None
-        self._disk.close(self._key, PRIVATE)
-        self._disk.close(self._json, PRIVATE)
-        try:
-            return self._with_key(key)
-        except Damaged as damage:
-            self._set_aside(self._json, str(damage), "The account is found again by its key.")
-        return AccountData(key_pem=key)
+        self._disk.close(path, PRIVATE)
+        return key
 
     def _with_key(self, key: bytes) -> AccountData:
         data = self._disk.read(self._json)
@@ -140,16 +158,16 @@ class AccountFolder:
         return AccountData(key_pem=key, url=url or None, contact=contact, data=form)
 
     def save(self, account: Account) -> None:
-        """Write the account; the key first, and durably before this returns.
+        """Write the account; its keys first, and durably before this returns.
+
+        The next key becomes the key by being saved as it.
 
         :raises StoreError: it cannot be written; what stood there stands.
         """
         self._folders.make_base()
         made = self._disk.folder(self._folder)
         self._disk.sweep(self._folder)
-        new_key = self._disk.read(self._key) != account.key_pem
-        if new_key:
-            self._disk.write(self._key, account.key_pem, PRIVATE)
+        new_key = self._save_keys(account)
         form = {**account.data, "schema": SCHEMA, "directory": self._directory}
         form |= {"url": account.url, "contact": list(account.contact)}
         # Without a URL it says nothing that the key does not: not worth an fsync.
@@ -158,6 +176,23 @@ class AccountFolder:
             self._disk.sync_folder(self._folder)
         if made:
             self._disk.sync_folder(os.path.dirname(self._folder))
+
+    def _save_keys(self, account: Account) -> bool:
+        """Write the keys that are not there yet; tell whether anything changed."""
+        key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)
+        changed = key != account.key_pem
+        if changed and next_key == account.key_pem:
+            self._disk.do("rename", self._key, lambda: os.replace(self._next_key, self._key))
+            next_key = None
+        elif changed:
+            self._disk.write(self._key, account.key_pem, PRIVATE)
+        if next_key == account.next_key_pem:
+            return changed
+        if account.next_key_pem is None:
+            self._disk.remove(self._next_key)
+        else:
+            self._disk.write(self._next_key, account.next_key_pem, PRIVATE)
+        return True
 
     def _set_aside(self, path: str, why: str, then: str) -> None:
         notice = set_aside(self._disk, path, why, then)

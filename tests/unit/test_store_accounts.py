@@ -45,6 +45,7 @@ def test_any_class_with_the_fields_will_do(tmp_path: Path) -> None:
         url: str | None = None
         contact: tuple[str, ...] = ()
         data: dict[str, Any] = field(default_factory=dict)
+        next_key_pem: bytes | None = None
 
     accounts(tmp_path).save(Own(KEY))
     assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
@@ -150,3 +151,69 @@ def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int)
         assert found is not None
         assert found.key_pem in {KEY, other.key_pem}
     assert refused > 3
+
+
+# ── a key that is being changed ─────────────────────────────────────────────────────────
+
+NEXT = issue(97)[1]
+CHANGING = AccountData(key_pem=KEY, url=URL, contact=FULL.contact, data=FULL.data, next_key_pem=NEXT)
+CHANGED = AccountData(key_pem=NEXT, url=URL, contact=FULL.contact, data=FULL.data)
+
+
+def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
+    """Private, in no repr, and gone when it is given up or has taken the other's place."""
+    accounts(tmp_path).save(FULL)
+    accounts(tmp_path).save(CHANGING)
+    assert accounts(tmp_path).load() == CHANGING
+    assert file(tmp_path, "key.next.pem").stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in repr(CHANGING)
+    accounts(tmp_path).save(FULL)
+    assert accounts(tmp_path).load() == FULL
+    accounts(tmp_path).save(CHANGING)
+    accounts(tmp_path).save(CHANGED)
+    assert accounts(tmp_path).load() == CHANGED
+    assert list(tmp_path.rglob("key.next.pem")) == []
+
+
+@pytest.mark.parametrize(("first", "then"), [(FULL, CHANGING), (CHANGING, CHANGED), (CHANGING, FULL)])
+def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountData, then: AccountData) -> None:
+    """Before any operation: never without a key that the CA may have."""
+    accounts(tmp_path / "count").save(first)
+    counting = Counting()
+    accounts(tmp_path / "count", counting).save(then)
+    for at in range(len(counting.seen)):
+        root = tmp_path / str(at)
+        accounts(root).save(first)
+        with pytest.raises(Killed):
+            accounts(root, Killing(at)).save(then)
+        context = Context()
+        found = accounts(root, context=context).load()
+        assert found is not None
+        assert context.notices == []
+        assert then.key_pem in {found.key_pem, found.next_key_pem}
+        accounts(root).save(then)
+        assert accounts(root).load() == then
+        assert leftovers(root) == []
+
+
+def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
+    """It and its name in the folder: 2 fsyncs, and 1 for what is said of the account."""
+    disk = Disk()
+    account = Store(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
+    account.save(FULL)
+    before = disk.fsyncs
+    account.save(CHANGING)
+    assert disk.fsyncs - before == 3
+
+
+@pytest.mark.parametrize("name", ["key.pem", "key.next.pem"])
+def test_of_two_keys_a_damaged_one_is_set_aside(tmp_path: Path, name: str) -> None:
+    """And the other one is the key."""
+    accounts(tmp_path).save(CHANGING)
+    file(tmp_path, name).write_bytes(b"garbage")
+    context = Context()
+    found = accounts(tmp_path, context=context).load()
+    assert found is not None
+    assert (found.key_pem, found.next_key_pem) == (NEXT if name == "key.pem" else KEY, None)
+    (notice,) = context.notices
+    assert "tried" in notice.message

@@ -1,0 +1,39 @@
+"""Choosing among the chains that a CA has for one certificate (RFC 8555 section 7.4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+
+
+def leads_to(chain: str, root: str) -> bool:
+    """Tell whether a chain leads to the root of this common name."""
+    return (_root(chain) or "").casefold() == root.strip().casefold()
+
+
+def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> list[str]:
+    """Return the chains with the wanted one first; where there is none, as they are, and with a warning.
+
+    :param ca: the CA's name.
+    """
+    wanted = [chain for chain in found if leads_to(chain, root)]
+    if not wanted:
+        offered = list(dict.fromkeys(name for name in map(_root, found) if name))
+        context.warn(
+            "chain-unknown",
+            f'The CA {ca} has no chain to "{root}", so its default one is used. It has: {", ".join(offered)}.',
+            "Set `preferred_chain` to one of these, or leave it out.",
+        )
+    return [*wanted, *(chain for chain in found if chain not in wanted)]
+
+
+def _root(chain: str) -> str | None:
+    from dnsrenew import x509
+
+    try:
+        return x509.top_issuer(chain)
+    except ValueError:
+        return None

@@ -1,0 +1,378 @@
+"""The account: bound to another one, lost and found, and given a new key at any crash."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.ca import AccountData, CAClient
+from dnsrenew.context import Context
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA, Eab
+from dnsrenew.secrets import Secret
+from dnsrenew.store import Store
+from tests.integration.ca_box import Box, prove, refused
+from tests.lab import DROP, Request, Response
+
+MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+BOUND = {"always_valid": True, "eab": {"kid-1": MAC}}
+
+
+def payloads(box: Box, kind: str) -> list[dict[str, Any]]:
+    """Return what was sent of this kind."""
+    return [exchange.request.payload or {} for exchange in box.proxy.of_kind(kind)]
+
+
+def unpack(text: str) -> bytes:
+    """Undo base64url."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+# ── external account binding ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("secret", [MAC, f" {MAC}=="])
+def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) -> None:
+    """A real Pebble takes the binding, with or without padding; the inner JWS is what RFC 8555 section 7.3.4 says."""
+    box = run_pebble(**BOUND)
+    context = Context()
+    client = box.client(eab=Eab("kid-1", Secret(secret)))
+    order = client.new_order(context, ["example.test"])
+    prove(client, context, order)
+    (sent,) = box.proxy.of_kind("newAccount")
+    inner = (sent.request.payload or {})["externalAccountBinding"]
+    header = json.loads(unpack(inner["protected"]))
+    assert header == {"alg": "HS256", "kid": "kid-1", "url": f"{box.proxy.url}/sign-me-up"}
+    assert json.loads(unpack(inner["payload"])) == sent.request.header["jwk"]
+    signed = hmac.new(unpack(MAC), f"{inner['protected']}.{inner['payload']}".encode(), hashlib.sha256)
+    assert unpack(inner["signature"]) == signed.digest()
+    assert context.redactor.redact(f"key {MAC}") == "key •••"
+
+
+def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box]) -> None:
+    """It is wanted once: a keyring that is locked later is no trouble; nor is a binding that is good only once."""
+    box = run_pebble(**BOUND)
+    url = box.client(eab=Eab("kid-1", MAC)).open(Context())
+    nowhere = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
+    assert box.client(eab=nowhere).open(Context()) == url
+    box.store.account = AccountData(box.store.account.key_pem)  # account.json is lost
+    assert box.client(eab=nowhere).open(Context()) == url
+    box.store.account = AccountData(box.store.account.key_pem)
+    assert box.client().open(Context()) == url
+    assert box.store.account.url == url
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ab+/cd==", "ordinary base64"),
+        ("not base64 at all!", "`eab.hmac` is not base64url"),
+        ("abcde", "`eab.hmac` is not base64url"),
+        ("äöü", "`eab.hmac` is not base64url"),
+        ("", "`eab.hmac` is empty"),
+        ("===", "`eab.hmac` is not base64url"),
+    ],
+)
+def test_a_binding_that_cannot_be_used_is_told_before_anything_is_sent(
+    run_pebble: Callable[..., Box], text: str, says: str
+) -> None:
+    """Without the key in it; and no account key is left behind."""
+    box = run_pebble(**BOUND)
+    error = refused(lambda: box.client(eab=Eab("kid-1", text)).open(Context()))
+    assert error.code == "eab-invalid"
+    assert says in error.message
+    assert not text or text not in str(error.to_dict())
+    assert box.proxy.counts["newAccount"] == box.store.saved == 0
+
+
+def test_a_binding_without_a_key_id_or_secret_is_told(run_pebble: Callable[..., Box]) -> None:
+    """The CA is left for another one, which may do without; the secret's own words are in the error."""
+    box = run_pebble(**BOUND)
+    assert "`eab.kid` is empty" in refused(lambda: box.client(eab=Eab("", MAC)).open(Context())).message
+    missing = Eab("kid-1", Secret.env("DNSRENEW_TEST_NOT_SET"))
+    error = refused(lambda: box.client(eab=missing).open(Context()))
+    assert (error.code, error.evidence["cause"]) == ("eab-invalid", "secret-missing")
+    assert "DNSRENEW_TEST_NOT_SET" in error.message
+    assert box.proxy.counts["newAccount"] == 0
+
+
+@pytest.mark.parametrize("eab", [Eab("kid-2", MAC), Eab("kid-1", "AAAA")])
+def test_a_binding_that_the_ca_refuses_is_told(run_pebble: Callable[..., Box], eab: Eab) -> None:
+    """A real Pebble's words, and what to do."""
+    box = run_pebble(**BOUND)
+    error = refused(lambda: box.client(eab=eab).open(Context()))
+    assert error.code == "ca-account-refused"
+    assert "new `eab`" in error.fix
+
+
+def test_a_ca_that_wants_no_binding_gets_none(box: Box) -> None:
+    """Most do not."""
+    box.client().open(Context())
+    assert "externalAccountBinding" not in payloads(box, "newAccount")[0]
+
+
+# ── what the CA says of it ──────────────────────────────────────────────────────────────
+
+
+def test_the_account_is_shown(box: Box) -> None:
+    """Its URL is what `accounturi` in CAA means; none is made by looking."""
+    assert box.client().account_info(Context()) is None
+    assert box.proxy.counts["newAccount"] == 0
+    url = box.client().open(Context())
+    info = box.client().account_info(Context())
+    assert info is not None
+    assert (info.url, info.contact, info.status) == (url, ("mailto:me@example.test",), "valid")
+
+
+def test_an_account_that_the_ca_lost_is_shown_as_unknown(box: Box, run_pebble: Callable[..., Box]) -> None:
+    """With its URL or without; it is not made again by looking."""
+    box.client().open(Context())
+    box.proxy.upstream = run_pebble(always_valid=True).pebble
+    info = box.client().account_info(Context())
+    assert info is not None
+    assert info.status == "unknown"
+    box.store.account = AccountData(box.store.account.key_pem)
+    info = box.client().account_info(Context())
+    assert info is not None
+    assert (info.status, info.url) == ("unknown", None)
+
+
+def test_an_account_whose_file_is_lost_is_found_by_looking(box: Box) -> None:
+    """The key is enough."""
+    url = box.client().open(Context())
+    box.store.account = AccountData(box.store.account.key_pem)
+    info = box.client().account_info(Context())
+    assert info is not None
+    assert (info.status, info.url) == ("valid", url)
+    assert box.store.account.url == url
+
+
+def test_a_closed_account_is_shown_as_such(box: Box) -> None:
+    """CAs say `unauthorized` for one."""
+    box.client().open(Context())
+    problem = Response.problem(401, "unauthorized", "account is deactivated")
+    box.proxy.on_request = lambda request: problem if request.kind == "account" else None
+    info = box.client().account_info(Context())
+    assert info is not None
+    assert info.status == "deactivated"
+
+
+def test_a_lost_key_is_a_new_account(box: Box) -> None:
+    """Nothing else can be done, and nothing has to be said."""
+    url = box.client().open(Context())
+    box.store.account = None
+    assert box.client().open(Context()) != url
+
+
+# ── a new key ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a real store: what is on the disk is the point."""
+    return Store(tmp_path / "store")
+
+
+class Rolling:
+    """Clients with a real store, each as a new process would have it."""
+
+    def __init__(self, box: Box, store: Store) -> None:
+        self.box = box
+        self.store = store
+
+    def client(self) -> CAClient:
+        """Return a new client."""
+        ca = CA(self.box.proxy.directory_url, name="lab", timeout=60)
+        accounts = self.store.accounts(ca.directory, "lab")
+        http = HttpClient(trust=self.box.lab_ca.trust_pem)
+        return CAClient(ca, http, accounts, contact=["me@example.test"], agree_terms=True)
+
+    def keys(self) -> tuple[bytes, bytes | None]:
+        """Return the key on the disk, and the one that is to take its place."""
+        (folder,) = (self.store.path / "accounts").iterdir()
+        beside = folder / "key.next.pem"
+        return (folder / "key.pem").read_bytes(), beside.read_bytes() if beside.exists() else None
+
+    def works(self) -> bool:
+        """Tell whether a new process can order, without a new account."""
+        before = self.box.proxy.counts
+        order = self.client().new_order(Context(), ["example.test"])
+        made = [
+            sent
+            for sent in payloads(self.box, "newAccount")[before["newAccount"] :]
+            if not sent.get("onlyReturnExisting")
+        ]
+        return order.status == "pending" and not made
+
+
+@pytest.fixture
+def rolling(box: Box, store: Store) -> Rolling:
+    """Return clients of an account that is there."""
+    made = Rolling(box, store)
+    made.client().open(Context())
+    return made
+
+
+def test_a_key_is_changed(rolling: Rolling) -> None:
+    """A real Pebble: the URL stays, the same client goes on with the new key, and so does the next process."""
+    old, _ = rolling.keys()
+    client = rolling.client()
+    url = client.open(Context())
+    assert client.roll_key(Context()) == url
+    new, beside = rolling.keys()
+    assert (new != old, beside) == (True, None)
+    order = client.new_order(Context(), ["example.test"])
+    assert prove(client, Context(), order) == 1
+    assert rolling.works()
+    assert client.roll_key(Context()) == url
+    assert rolling.works()
+
+
+def test_the_request_for_a_new_key_is_a_jws_in_a_jws(rolling: Rolling) -> None:
+    """RFC 8555 section 7.3.5: the inner one has the new key, no nonce, and the same url."""
+    url = rolling.client().roll_key(Context())
+    (sent,) = rolling.box.proxy.of_kind("keyChange")
+    outer, inner = sent.request.header, sent.request.payload or {}
+    header = json.loads(unpack(inner["protected"]))
+    assert set(header) == {"alg", "jwk", "url"}
+    assert header["url"] == outer["url"]
+    payload = json.loads(unpack(inner["payload"]))
+    assert payload["account"] == outer["kid"] == url
+    assert payload["oldKey"] != header["jwk"]
+
+
+def test_the_new_key_is_on_disk_before_it_is_sent(rolling: Rolling) -> None:
+    """At the moment of the request, both are there."""
+    seen: list[tuple[bytes, bytes | None]] = []
+
+    def look(request: Request) -> Response | None:
+        if request.kind == "keyChange":
+            seen.append(rolling.keys())
+        return None
+
+    rolling.box.proxy.on_request = look
+    old, _ = rolling.keys()
+    rolling.client().roll_key(Context())
+    ((at_the_time, beside),) = seen
+    assert at_the_time == old
+    assert beside == rolling.keys()[0]
+
+
+def test_a_lost_answer_is_found_out(rolling: Rolling) -> None:
+    """The CA has changed it, and says so when it is asked for the account of the new key."""
+    old, _ = rolling.keys()
+    rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
+    rolling.client().roll_key(Context())
+    rolling.box.proxy.on_response = None
+    assert rolling.keys()[0] != old
+    assert rolling.works()
+
+
+def test_a_refusal_keeps_the_old_key(rolling: Rolling) -> None:
+    """And nothing is left beside it."""
+    old, _ = rolling.keys()
+    problem = Response.problem(403, "unauthorized", "not today")
+    rolling.box.proxy.on_request = lambda request: problem if request.kind == "keyChange" else None
+    error = refused(lambda: rolling.client().roll_key(Context()))
+    assert "not today" in error.message
+    assert "pending" not in error.evidence
+    assert rolling.keys() == (old, None)
+    assert rolling.works()
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, reached: bool) -> None:
+    """The CA has changed the key, or never heard of it; we know neither, and both keys are on the disk."""
+    old, _ = rolling.keys()
+
+    def die(request: Request) -> Response | None:
+        """Answer nothing any more after the change."""
+        return DROP if request.kind in ({"newAccount"} if reached else {"newAccount", "keyChange"}) else None
+
+    rolling.box.proxy.on_request = die
+    rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
+    error = refused(lambda: rolling.client().roll_key(Context(clock=rolling.box.clock)))
+    assert error.evidence["pending"] is True
+    assert "both are tried" in error.fix
+    kept, beside = rolling.keys()
+    assert kept == old
+    assert beside is not None
+    assert refused(lambda: rolling.client().open(Context(clock=rolling.box.clock))).code == "ca-unreachable"
+    assert rolling.keys() == (old, beside)  # not lost while it cannot be known
+    rolling.box.proxy.on_request = rolling.box.proxy.on_response = None
+    assert rolling.works()
+    assert rolling.keys() == (beside if reached else old, None)
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None:
+    """A CA that has other words than accountDoesNotExist: the old key's account decides, if it is there."""
+    old, _ = rolling.keys()
+    if reached:
+        rolling.client().roll_key(Context())
+    new = rolling.keys()[0] if reached else x509.key_to_pem(x509.new_key("ecdsa-p256"))
+    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder / "key.pem").write_bytes(old)
+    (folder / "key.next.pem").write_bytes(new)
+    newer = x509.key_from_pem(new).public_key().public_numbers()
+
+    def unclear(request: Request) -> Response | None:
+        x = request.header.get("jwk", {}).get("x", "")
+        if request.kind == "newAccount" and unpack(x) == getattr(newer, "x", 0).to_bytes(32, "big"):
+            return Response.problem(400, "malformed", "what?")
+        return None
+
+    rolling.box.proxy.on_request = unclear
+    if reached:
+        assert refused(lambda: rolling.client().open(Context())).type == "malformed"
+        assert rolling.keys() == (old, new)
+    else:
+        assert rolling.works()
+        assert rolling.keys() == (old, None)
+
+
+def test_a_ca_that_changes_no_keys_is_told(rolling: Rolling) -> None:
+    """ZeroSSL, say: nothing is written."""
+
+    def without(request: Request, response: Response) -> Response:
+        if request.kind != "directory":
+            return response
+        return response.with_json({key: value for key, value in response.json().items() if key != "keyChange"})
+
+    rolling.box.proxy.on_response = without
+    before = rolling.keys()
+    error = refused(lambda: rolling.client().roll_key(Context()))
+    assert (error.code, error.evidence["resource"]) == ("ca-not-offered", "keyChange")
+    assert rolling.keys() == before
+
+
+def test_another_process_that_changed_the_key_is_followed(rolling: Rolling, run_pebble: Callable[..., Box]) -> None:
+    """A client with the old key, told that there is no such account, goes on with the key on the disk."""
+    slow = rolling.client()
+    slow.open(Context())
+    rolling.client().roll_key(Context())
+    problem = Response.problem(400, "accountDoesNotExist", "which?")
+    rolling.box.proxy.on_request = lambda request: (
+        problem if request.kind == "newOrder" and request.number == 1 else None
+    )
+    before = rolling.box.proxy.counts["newAccount"]
+    assert slow.new_order(Context(), ["example.test"]).status == "pending"
+    assert rolling.box.proxy.counts["newAccount"] == before
+
+
+def test_the_next_key_alone_is_the_key(rolling: Rolling) -> None:
+    """Somebody removed key.pem in the middle of a change: the account is found again by the other key."""
+    client = rolling.client()
+    url = client.roll_key(Context())
+    key, _ = rolling.keys()
+    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder / "key.pem").rename(folder / "key.next.pem")
+    (folder / "account.json").unlink()
+    assert rolling.client().open(Context()) == url
+    assert rolling.keys() == (key, None)
