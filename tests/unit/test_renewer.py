@@ -1,0 +1,360 @@
+"""Many certificates: which are looked at, in which order they come back, what `status` says; a clock of our own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import renewer as module
+from dnsrenew.config import Config
+from dnsrenew.context import Context
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.events import Event
+from dnsrenew.model import CertificateSpec, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.renewer import Renewer
+from dnsrenew.store import Store
+from tests.unit.clocks import START, FakeClock
+from tests.unit.store_kit import SPEC, issue, keep
+
+DAYS = timedelta(days=1)
+ISSUED = 1
+"""The number of the certificate in the store; it begins so many days after START and lives for 90."""
+BEGIN = START + ISSUED * DAYS
+
+
+class Stage:
+    """A store with the certificate `home` in it, and a renewer that sees it at any date."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Store(path)
+        self.events: list[Event] = []
+        keep(self.store, ISSUED)
+
+    def renewer(self, *specs: CertificateSpec, days: float = 1) -> Renewer:
+        """A renewer, so many days after the certificate began."""
+        config = Config(
+            path=None,
+            store=self.path,
+            contact=(),
+            agree_terms=True,
+            default_ca="lab",
+            cas={},
+            accounts={},
+            providers={},
+            resolver=Resolver(),
+            certificates=specs or (SPEC,),
+        )
+        return Renewer(config, on_event=self.events.append, clock=FakeClock(BEGIN + days * DAYS))
+
+    def status(self, spec: CertificateSpec = SPEC, days: float = 1) -> module.CertificateStatus:
+        """What is said of it then."""
+        (status,) = self.renewer(spec, days=days).status()
+        return status
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """One certificate in force."""
+    return Stage(tmp_path / "state")
+
+
+@pytest.fixture
+def no_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a CA or DNS fails the test."""
+
+    def made(*_: Any) -> Any:
+        pytest.fail("services were made")
+
+    monkeypatch.setattr(module, "make_services", made)
+
+
+def named(name: str, **changes: Any) -> CertificateSpec:
+    """Another certificate."""
+    return replace(SPEC, name=name, **changes)
+
+
+# ── not due ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("no_services")
+def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) -> None:
+    """One read of one file for each: ten thousand of them must take less than a second."""
+    locks = sorted((stage.path / "locks").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in stage.path.rglob("*")}
+    (outcome,) = stage.renewer().renew()
+    assert (outcome.status, outcome.reason, outcome.error) == ("not-due", "renew-before", None)
+    assert outcome.domains == SPEC.domains
+    assert outcome.next_renewal == BEGIN + 60 * DAYS
+    assert outcome.path == stage.path / "certificates/home/current"
+    assert stage.events == []
+    assert sorted((stage.path / "locks").iterdir()) == locks
+    assert {path: path.stat().st_mtime_ns for path in stage.path.rglob("*")} == before
+
+
+@pytest.mark.usefixtures("no_services")
+def test_a_stale_lock_file_stops_nobody(stage: Stage) -> None:
+    """The lock is what the operating system holds, not the file; and not-due needs none at all."""
+    with stage.store.lock("home", context=Context()):
+        (outcome,) = stage.renewer().renew()
+    assert outcome.status == "not-due"
+
+
+@pytest.mark.parametrize(
+    ("days", "changes", "reason"),
+    [
+        (59.9, {}, None),
+        (60, {}, "renew-before"),
+        (44, {"renew_before": RenewBefore(fraction=0.5)}, None),
+        (45, {"renew_before": RenewBefore(fraction=0.5)}, "renew-before"),
+        (79, {"renew_before": RenewBefore(seconds=10 * 86400)}, None),
+        (80, {"renew_before": RenewBefore(seconds=10 * 86400)}, "renew-before"),
+        (90, {}, "expired"),
+        (1, {"key": "rsa2048"}, "changed"),
+        (1, {"identifiers": ("xn--mnchen-3ya.test", "b.test")}, "changed"),
+        (1, {"ca": "letsencrypt"}, "changed"),
+        (1, {"ca": "letsencrypt", "routes": (Route("dns-01", ca="lab"),)}, None),
+        (90, {"key": "rsa2048"}, "expired"),
+        (1, {"name": "new"}, "missing"),
+    ],
+)
+def test_why_it_is_due(stage: Stage, days: float, changes: dict[str, Any], reason: str | None) -> None:
+    """The words of the contract, the most pressing first, the same for `renew` and for `status`."""
+    spec = replace(SPEC, **changes)
+    status = stage.status(spec, days)
+    assert status.reason == (reason or "renew-before")
+    words = {None: "valid", "expired": "expired", "missing": "missing"}
+    assert status.state == words.get(reason, "due")
+
+
+# ── status ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_status_says_what_stands(stage: Stage) -> None:
+    """Every field of the contract, times in UTC with whole seconds, the path absolute."""
+    _, _, facts = issue(ISSUED)
+    assert stage.status().to_dict() == {
+        "name": "home",
+        "domains": ["münchen.test"],
+        "ca": "lab",
+        "issuer": "Lab CA 1",
+        "serial": facts.serial,
+        "not_before": "2026-11-26T10:00:00Z",
+        "not_after": "2027-02-24T10:00:00Z",
+        "state": "valid",
+        "next_renewal": "2027-01-25T10:00:00Z",
+        "reason": "renew-before",
+        "last_failure": None,
+        "next_attempt": None,
+        "path": str(stage.path / "certificates/home/current"),
+    }
+    json.dumps(stage.status().to_dict())
+
+
+def test_status_of_nothing_says_what_is_wanted(stage: Stage) -> None:
+    """No facts, no path; the CA is the one that will be asked."""
+    status = stage.status(named("new", ca="staging"))
+    assert (status.state, status.reason, status.ca) == ("missing", "missing", "staging")
+    assert {status.issuer, status.serial, status.not_before, status.not_after, status.path, status.next_renewal} == {
+        None
+    }
+
+
+def test_status_has_the_last_failure(stage: Stage) -> None:
+    """While the certificate is valid too; and it asks for no lock and changes nothing."""
+    now = BEGIN + DAYS
+    with stage.store.lock("home", context=Context()):
+        stage.store.note_failure("home", "propagation-timeout", "Not every server …", now)
+        status = stage.status(days=2)
+    assert status.state == "valid"
+    assert status.last_failure == {
+        "time": "2026-11-27T10:00:00Z",
+        "code": "propagation-timeout",
+        "message": "Not every server …",
+    }
+
+
+@pytest.mark.usefixtures("no_services")
+def test_a_damaged_state_is_made_anew_and_said(stage: Stage) -> None:
+    """From the versions that stand: the certificate is not due, and the outcome warns."""
+    (stage.path / "certificates/home/state.json").write_text("{")
+    (outcome,) = stage.renewer().renew()
+    assert outcome.status == "not-due"
+    assert [warning.code for warning in outcome.warnings] == ["store-damaged"]
+    assert (stage.path / "certificates/home/state.json.damaged").exists()
+
+
+def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) -> None:
+    """It is not understood, so it is not touched; the others are done."""
+    state = stage.path / "certificates/home/state.json"
+    later = json.dumps({"schema": 99})
+    other = named("other")
+    shutil.copytree(state.parent, state.parent.parent / "other", symlinks=True)
+    state.write_text(later)
+    outcomes = stage.renewer(SPEC, other).renew()
+    assert [(outcome.name, outcome.status) for outcome in outcomes] == [("home", "failed"), ("other", "not-due")]
+    assert outcomes[0].error is not None
+    assert outcomes[0].error.code == "store-newer"
+    assert state.read_text() == later
+
+
+# ── many ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpec], Outcome]], None]:
+    """Give the renewal itself to a test."""
+
+    def put(play: Callable[[CertificateSpec], Outcome]) -> None:
+        monkeypatch.setattr(module, "renew_certificate", lambda spec, *_, **__: play(spec))
+
+    return put
+
+
+def done(spec: CertificateSpec) -> Outcome:
+    """A success."""
+    return Outcome(name=spec.name, status="renewed", reason="missing", domains=spec.domains)
+
+
+def test_outcomes_are_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
+    """Though the last is ready first, and one in the middle is not due."""
+    specs = [named("a"), named("b"), SPEC, named("c")]
+    ready = {name: threading.Event() for name in "abc"}
+
+    def play(spec: CertificateSpec) -> Outcome:
+        after = chr(ord(spec.name) + 1)
+        if after in ready:
+            assert ready[after].wait(5)
+        ready[spec.name].set()
+        return done(spec)
+
+    plays(play)
+    outcomes = stage.renewer(*specs).renew()
+    assert [(outcome.name, outcome.status) for outcome in outcomes] == [
+        ("a", "renewed"),
+        ("b", "renewed"),
+        ("home", "not-due"),
+        ("c", "renewed"),
+    ]
+    kinds = [(event.kind, event.certificate) for event in stage.events]
+    assert kinds[0] == ("run-started", None)
+    assert kinds[1:-1] == [("certificate-finished", name) for name in "cba"]
+    assert stage.events[0].data == {"certificates": ["a", "b", "c"]}
+    assert (kinds[-1], stage.events[-1].data) == (
+        ("run-finished", None),
+        {"statuses": {"renewed": 3, "not-due": 1}},
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_no_more_than_workers_are_under_way(stage: Stage, plays: Callable[..., None], workers: int) -> None:
+    """And as many as that are."""
+    lock, now, most = threading.Lock(), [0], [0]
+    full = threading.Barrier(workers)
+
+    def play(spec: CertificateSpec) -> Outcome:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        full.wait(5)  # passes only when `workers` are here
+        with lock:
+            now[0] -= 1
+        return done(spec)
+
+    plays(play)
+    specs = [named(f"n{number}") for number in range(2 * workers)]
+    assert len(stage.renewer(*specs).renew(workers=workers)) == len(specs)
+    assert most == [workers]
+
+
+def test_force_works_on_what_is_not_due_too(stage: Stage, plays: Callable[..., None]) -> None:
+    """All, or the named."""
+    seen: list[str] = []
+
+    def play(spec: CertificateSpec) -> Outcome:
+        seen.append(spec.name)
+        return done(spec)
+
+    plays(play)
+    stage.renewer(SPEC, named("b")).renew(["home"], force=True)
+    assert seen == ["home"]
+
+
+def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
+    """Twice named is once done; an iterator will do; none named is none done."""
+    plays(done)
+    renewer = stage.renewer(named("a"), named("b"), named("c"))
+    assert [outcome.name for outcome in renewer.renew(iter(["c", "a", "c"]))] == ["a", "c"]
+    assert renewer.renew([]) == []
+    assert [status.name for status in renewer.status(["b"])] == ["b"]
+
+
+@pytest.mark.usefixtures("no_services")
+def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
+    """Before anything is done, by every call that takes names."""
+    renewer = stage.renewer(SPEC, named("a"))
+    calls: list[Callable[[], object]] = [
+        lambda: renewer.renew(["hmoe"], force=True),
+        lambda: renewer.status(["hmoe"]),
+        lambda: renewer.certificate("hmoe"),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigError) as caught:
+            call()
+        assert caught.value.code == "certificate-unknown"
+        assert caught.value.evidence == {"name": "hmoe", "nearest": "home"}
+        assert "home" in caught.value.fix
+    with pytest.raises(ConfigError) as caught:
+        renewer.status(["something else altogether"])
+    assert "home" in caught.value.fix
+
+
+def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug must not stop the others, nor reach the user as a traceback; its text is cleaned of nothing useful."""
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(module, "make_services", broken)
+    outcomes = stage.renewer(named("new"), SPEC).renew()
+    assert [outcome.status for outcome in outcomes] == ["failed", "not-due"]
+    error = outcomes[0].error
+    assert error is not None
+    assert error.code == "internal-error"
+    assert error.evidence == {"cause": "ZeroDivisionError: by zero"}
+    assert "-vv" in error.fix
+
+
+# ── the certificate ─────────────────────────────────────────────────────────────────────
+
+
+def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
+    """Its paths are of one version, which stays when a newer one comes."""
+    first = stage.renewer().certificate("home")
+    assert {first.fullchain_path.parent, first.private_key_path.parent} == {stage.path / "certificates/home/versions/1"}
+    keep(stage.store, 2)
+    assert stage.renewer().certificate("home").fullchain_path.parent.name == "2"
+    assert first.fullchain_pem == issue(ISSUED)[0]
+
+
+def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage: Stage) -> None:
+    """`certificate-missing`, and the command."""
+    with pytest.raises(StoreError) as caught:
+        stage.renewer(named("new")).certificate("new")
+    assert caught.value.code == "certificate-missing"
+    assert "dnsrenew renew new" in caught.value.fix
+
+
+@pytest.mark.parametrize(("days", "valid"), [(89.9, True), (90, False)])
+def test_an_expired_certificate_is_no_valid_one(stage: Stage, days: float, *, valid: bool) -> None:
+    """What `obtain` falls back on."""
+    assert (stage.renewer(days=days).valid_certificate("home") is not None) is valid
+    assert stage.renewer(named("new")).valid_certificate("new") is None
