@@ -56,6 +56,23 @@ def _providers(parser: argparse.ArgumentParser) -> None:
     which.add_argument("names", nargs="?", metavar="NAME", help=one)
 
 
+def _schedule(parser: argparse.ArgumentParser) -> None:
+    which, how = _groups(parser)
+    actions = "install: let it run by itself; show: what is installed, or would be (default); remove: no more"
+    which.add_argument("action", nargs="?", choices=("install", "show", "remove"), default="show", help=actions)
+    kind = "systemd, cron, launchd or windows; by default what suits this machine"
+    how.add_argument("--kind", choices=("systemd", "cron", "launchd", "windows"), metavar="KIND", help=kind)
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    how = parser.add_argument_group("how")
+    interval = "look at least every S seconds (43200: twice a day)"
+    how.add_argument("--interval", type=_interval, default=43_200.0, metavar="S", help=interval)
+    jitter = "look up to S seconds later, by chance"
+    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=jitter)
+    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
+
+
 _Group = argparse._ArgumentGroup  # noqa: SLF001  # argparse has no public name for what add_argument_group returns
 
 
@@ -63,7 +80,7 @@ def _groups(parser: argparse.ArgumentParser) -> tuple[_Group, _Group]:
     return parser.add_argument_group("which"), parser.add_argument_group("how")
 
 
-_FLAGS: Final = {"renew": _renew, "status": _status, "providers": _providers}
+_FLAGS: Final = {"renew": _renew, "status": _status, "providers": _providers, "schedule": _schedule, "run": _run}
 
 
 class Request(NamedTuple):
@@ -148,7 +165,18 @@ def _in_words(message: str) -> str:
     """Return what argparse found, as a sentence."""
     if message.startswith("unrecognized arguments: "):
         word = message.partition(": ")[2].split(" ")[0]
-        flags = ["--force", "--all", "--now", "--dry-run", "--workers", "--wait", "--jitter", "--check"]
+        flags = [
+            "--force",
+            "--all",
+            "--now",
+            "--dry-run",
+            "--workers",
+            "--wait",
+            "--jitter",
+            "--check",
+            "--kind",
+            "--interval",
+        ]
         flags += ["--config", "--json", "--verbose", "--quiet", "--no-color", "--help"]
         hint = _nearest(word.partition("=")[0], flags) if word.startswith("-") else ""
         return f"Unknown here: {message.partition(': ')[2]}.{hint}"
@@ -174,6 +202,13 @@ def _seconds(word: str) -> float:
     if not _is_number(word) or not 0 <= float(word) < 1e9:  # also sorts out nan and inf
         raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds")
     return float(word)
+
+
+def _interval(word: str) -> float:
+    seconds = _seconds(word)
+    if not 60 <= seconds <= 86_400:  # the contract of the name: at least daily, whatever a certificate says
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 60 to 86400")
+    return seconds
 
 
 def _workers(word: str) -> int:

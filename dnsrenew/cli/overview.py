@@ -23,6 +23,23 @@ TODAY = {
         "[NAME]",
         "dnsrenew providers cloudflare\n  dnsrenew providers cloudflare -q >> dnsrenew.toml  # only the block",
     ),
+    "schedule": (
+        "let renew run by itself, twice a day",
+        "[install|show|remove]",
+        "dnsrenew schedule install  # a systemd timer, cron, launchd or the Windows Task Scheduler",
+    ),
+    "run": (
+        "the same in the foreground, for containers",
+        "",
+        """dnsrenew run --config /etc/dnsrenew/dnsrenew.toml
+
+It renews what is due, then sleeps until the next certificate is, and says when
+that will be; a failure never ends it. Told to stop (Ctrl-C, SIGTERM), it ends
+with 0 while it sleeps, and with 130 or 143 if a renewal was cut short; that one
+is cleaned up first. Start it again after a change of the configuration.
+Its log is on standard error; with --json each line of it is a JSON object, and
+standard output gets one document at the end: the outcomes of the last round.""",
+    ),
 }
 """Each command of today: a line for the list, what it takes besides flags, an example."""
 
@@ -38,14 +55,6 @@ MEANWHILE = {
     "init": (
         "ask, test the answers and write dnsrenew.toml",
         "Run dnsrenew providers NAME for your DNS host and put the block it prints into dnsrenew.toml.",
-    ),
-    "schedule": (
-        "let renew run by itself",
-        "Run dnsrenew renew -q once a day, from cron or a systemd timer.",
-    ),
-    "run": (
-        "renew in the foreground, for containers",
-        "Run dnsrenew renew -q once a day, from the container's scheduler.",
     ),
     "revoke": (
         "revoke a certificate",
@@ -96,5 +105,6 @@ For every command:
 Example:
   dnsrenew providers cloudflare   # what the DNS host needs, a block to copy
   dnsrenew check                  # is the configuration right?
-  dnsrenew renew                  # the certificates; run it once a day
+  dnsrenew renew                  # the certificates
+  dnsrenew schedule install       # from now on by itself
 """

@@ -100,6 +100,14 @@ def _command(name: str) -> Callable[[Session], int]:
         from dnsrenew.cli.check import check
 
         return check
+    if name == "schedule":
+        from dnsrenew.cli.schedule import schedule
+
+        return schedule
+    if name == "run":
+        from dnsrenew.cli.run import run_on
+
+        return run_on
     from dnsrenew.cli.providers import providers
 
     return providers

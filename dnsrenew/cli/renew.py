@@ -15,6 +15,7 @@ from dnsrenew.cli.later import dry_run_comes_later
 from dnsrenew.cli.live import make_progress
 from dnsrenew.cli.screen import dim, green, red, yellow
 from dnsrenew.cli.story import route_words
+from dnsrenew.context import Context
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +42,9 @@ def renew(session: Session) -> int:
         raise dry_run_comes_later()
     config = session.config()
     _certain(session, config)
-    _jitter(session)
+    seconds = jitter(session)
+    if seconds:
+        session.interrupt.run(partial(Context(clock=session.clock, cancel=session.interrupt.cancel).wait, seconds))
     progress = make_progress(session.screen, session.clock)
     try:
         outcomes = _run(session, config, progress)
@@ -64,16 +67,14 @@ def _certain(session: Session, config: Config) -> None:
         )
 
 
-def _jitter(session: Session) -> None:
-    longest = session.options.jitter
+def jitter(session: Session) -> float:
+    """Return the seconds that ``--jitter`` makes of this start, and say them."""
+    longest: float = session.options.jitter
     if longest <= 0:
-        return
-    from dnsrenew.context import Context
-
-    context = Context(clock=session.clock, cancel=session.interrupt.cancel)
-    seconds = context.random.uniform(0, longest)
-    session.screen.note(dim(f"Starting in {text.seconds(seconds)} (--jitter)"))
-    session.interrupt.run(partial(context.wait, seconds))
+        return 0.0
+    seconds = Context().random.uniform(0, longest)
+    session.screen.note(dim(f"Starting {text.seconds(seconds)} later (--jitter)"))
+    return seconds
 
 
 def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
@@ -129,7 +130,7 @@ def _show(session: Session, outcomes: Sequence[Outcome]) -> None:
     # Errors reach standard error where the result does not tell them.
     aside = screen.json or screen.quiet
     columns = (screen.err if aside else screen.out).size()[0]
-    writer = _Writer(session.clock.now(), columns, verbose=screen.verbose > 0)
+    writer = Writer(session.clock.now(), columns, verbose=screen.verbose > 0)
     not_due = sum(outcome.status == "not-due" and not outcome.deployed for outcome in outcomes)
     short = not_due > _MOST_LINES and not screen.verbose
     lines: list[str] = []
@@ -157,7 +158,7 @@ def _ending(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[st
     return [dim(f"{text.count(len(outcomes), 'certificate')}: {', '.join(parts)}{upcoming}")]
 
 
-class _Writer:
+class Writer:
     """Writes outcomes for people."""
 
     def __init__(self, now: datetime, columns: int | None, *, verbose: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class Screen:
     :ivar quiet: only errors and warnings on standard error.
     :ivar json: standard output holds one JSON document.
     :ivar verbose: how often ``-v`` was given.
+    :ivar log_line: makes a line of a log of what goes to standard error; None: it is said as it is.
     :ivar answered: whether the JSON document has been written.
     """
 
@@ -152,6 +153,7 @@ class Screen:
         self.verbose = verbose
         self.answered = False
         self.display: Display | None = None
+        self.log_line: Callable[[str], str] | None = None
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)
         self.err = Output(sys.stderr, colour=colour, dumb=dumb)
 
@@ -173,7 +175,9 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Write an error or a warning to standard error."""
-        if self.display is None:
+        if self.log_line is not None:
+            self.err.line(self.log_line(text))
+        elif self.display is None:
             self.err.line(text)
         else:
             self.display.line(text)

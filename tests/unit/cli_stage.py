@@ -97,6 +97,7 @@ class FakeConfig:
     accounts: Mapping[str, Any] = None  # type: ignore[assignment]
     path: Path = Path("/etc/dnsrenew/dnsrenew.toml")
     warnings: tuple[Notice, ...] = ()
+    secrets: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         self.accounts = self.accounts or {"home": 1}

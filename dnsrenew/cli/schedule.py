@@ -1,0 +1,183 @@
+"""``dnsrenew schedule``: lets ``dnsrenew renew`` run by itself; shows what does, and takes it away again."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dnsrenew import schedule as planning
+from dnsrenew.cli import text
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.screen import dim, green, yellow
+from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.schedule import Host, Job, Kind, Plan, carry_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnsrenew.cli.settings import Session
+    from dnsrenew.config import Config
+
+_STATES = {
+    "none": "not installed",
+    "same": "installed",
+    "older": "installed in another form (after an update, or changed by hand)",
+    "other": "installed for another configuration",
+    "foreign": "taken by somebody else",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A plan, and what stands in its place."""
+
+    plan: Plan
+    texts: Sequence[str | None]
+    state: carry_out.State
+
+
+def schedule(session: Session) -> int:
+    """Install, show or remove; return the exit status.
+
+    :raises ConfigError: no kind works here, or what is there must not be replaced.
+    :raises DnsRenewError: a file could not be written, or a program failed.
+    """
+    host = planning.this_host()
+    kind: Kind | None = session.options.kind
+    if kind is not None and kind not in planning.kinds(host):
+        here = text.listed(planning.kinds(host)) or "none"
+        raise usage(f"This machine has no {kind}; possible here: {here}.", "dnsrenew schedule")
+    action = {"install": _install, "show": _show, "remove": _remove}[session.options.action]
+    return action(session, host, kind)
+
+
+def _install(session: Session, host: Host, kind: Kind | None) -> int:
+    config = session.config()
+    job = planning.this_job(host, str(session.config_path()))
+    plan = planning.make_plan(kind or planning.default_kind(host), job, host)
+    for other in _standing(host, job, None):
+        if other.plan.kind != plan.kind:
+            raise ConfigError(
+                "schedule-twice",
+                f"It is installed already, as {other.plan.title}.",
+                fix="Run dnsrenew schedule remove first, to change the kind.",
+                evidence={"kind": other.plan.kind},
+            )
+    _warn_of_environment(session, config)
+    before = carry_out.state(plan, carry_out.read(plan, carry_out.run_program))
+    failed = carry_out.install(plan, carry_out.run_program)
+    _document(session, plan, carry_out.read(plan, carry_out.run_program), "same")
+    if not session.screen.quiet:
+        word = "already runs" if before == "same" else "now runs"
+        session.screen.result("\n".join(_installed(session, plan, job, f"dnsrenew renew {word} by itself")))
+    for command in failed:
+        if command.fix:
+            session.screen.say(f"{yellow('!')} {' '.join(command.words)} failed. {command.fix}")
+    return 0
+
+
+def _installed(session: Session, plan: Plan, job: Job, head: str) -> list[str]:
+    columns, _ = session.screen.out.size()
+    rows = [("when", _when(job)), *_facts(plan), ("undo", "dnsrenew schedule remove")]
+    lines = [*text.wrap(f"{head}: {plan.title}", columns, f"{green('✓')} ", "  "), *text.fields(rows, columns)]
+    return [*lines, "", *_contents(plan, [file.text for file in plan.files] or [plan.block])]
+
+
+def _when(job: Job) -> str:
+    first, second = job.hours
+    return f"at {first:02d}:{job.past:02d} and {second:02d}:{job.past:02d}, up to an hour later"
+
+
+def _facts(plan: Plan) -> list[tuple[str, str]]:
+    facts = [("look", command) for command in plan.watch]
+    return [*facts, ("note", plan.note)] if plan.note else facts
+
+
+def _contents(plan: Plan, texts: Sequence[str | None]) -> list[str]:
+    """Return each file with its text: lines as they are, to be compared and copied."""
+    lines: list[str] = []
+    for path, content in zip(_paths(plan), texts, strict=True):
+        if content is not None:
+            lines += [f"{path}:", *(dim(f"  {line}".rstrip()) for line in content.splitlines()), ""]
+    return lines[:-1]
+
+
+def _paths(plan: Plan) -> list[str]:
+    return [file.path for file in plan.files] or ["crontab"]
+
+
+def _show(session: Session, host: Host, kind: Kind | None) -> int:
+    config = ""
+    with contextlib.suppress(ConfigError):  # without one, it is still told what is installed
+        config = str(session.config_path())
+    job = planning.this_job(host, config)
+    standing = _standing(host, job, kind)
+    columns, _ = session.screen.out.size()
+    if not standing:
+        plan = planning.make_plan(kind or planning.default_kind(host), job, host)
+        _document(session, plan, [None for _ in _paths(plan)], "none")
+        lines = text.wrap("Nothing is installed: nothing renews by itself here.", columns, f"{yellow('!')} ", "  ")
+        lines += text.wrap("Run: dnsrenew schedule install", columns, f"{yellow('→')} ", "  ")
+        session.screen.result("\n".join([*lines, f"  It would write {plan.title}, {_when(job)}."]))
+    for found in standing:
+        _document(session, found.plan, found.texts, found.state)
+        good = found.state == "same"
+        head = f"{found.plan.title}: {_STATES[found.state]}"
+        lines = text.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
+        lines += text.fields([*([("when", _when(job))] if good else []), *_facts(found.plan)], columns)
+        session.screen.result("\n".join([*lines, "", *_contents(found.plan, found.texts)]))
+    return 0
+
+
+def _remove(session: Session, host: Host, kind: Kind | None) -> int:
+    job = planning.this_job(host, "")  # whichever configuration it is for
+    standing = _standing(host, job, kind)
+    removed = [found.plan for found in standing if carry_out.remove(found.plan, carry_out.run_program)]
+    session.screen.document({"removed": [plan.kind for plan in removed]})
+    if not session.screen.quiet:
+        for plan in removed:
+            session.screen.result(f"{green('✓')} removed: {plan.title} ({', '.join(_paths(plan))})")
+        if not removed:
+            session.screen.result(f"{dim('·')} Nothing of dnsrenew's is installed here; nothing was removed.")
+    return 0
+
+
+def _standing(host: Host, job: Job, kind: Kind | None) -> list[_Found]:
+    """Return what of ours is installed, in any kind that this machine has, or in the one that was named.
+
+    :raises DnsRenewError: the named one cannot be looked at.
+    """
+    standing = []
+    for each in [kind] if kind else planning.kinds(host):
+        plan = planning.make_plan(each, job, host)
+        try:
+            texts = carry_out.read(plan, carry_out.run_program)
+        except DnsRenewError:
+            if kind:
+                raise
+            continue  # somebody who may not use cron has nothing there
+        state = carry_out.state(plan, texts)
+        if state not in ("none", "foreign"):
+            standing.append(_Found(plan, texts, state))
+    return standing
+
+
+def _document(session: Session, plan: Plan, texts: Sequence[str | None], state: carry_out.State) -> None:
+    files = [{"path": path, "text": content} for path, content in zip(_paths(plan), texts, strict=True)]
+    session.screen.document({"kind": plan.kind, "installed": state != "none", "state": state, "files": files})
+
+
+def _warn_of_environment(session: Session, config: Config) -> None:
+    """Say which secrets a run by itself will not find: it does not have this terminal's environment."""
+    references = [use.secret.reference for use in config.secrets]
+    names = dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:"))
+    if names:
+        one = len(names) == 1
+        words = (
+            f"{text.listed(names)} {'is' if one else 'are'} read from the environment, and a run by itself does not "
+            f"have this terminal's. Put {'it' if one else 'each'} into a file that only you can read, and write "
+            f"file:PATH instead of env:{next(iter(names))} in {config.path}."
+        )
+        columns, _ = session.screen.err.size()
+        session.screen.say("\n".join(text.wrap(words, columns, f"{yellow('!')} ", "  ")))

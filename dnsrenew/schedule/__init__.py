@@ -1,0 +1,28 @@
+"""How ``dnsrenew renew`` happens by itself.
+
+The rooms: ``plan`` (the words: host, job, plan), ``host`` (what is true of this machine), one file for each kind
+(``systemd``, ``cron``, ``launchd``, ``windows``: a job in, the text of its files out), ``carry_out`` (looks at what
+stands, writes and removes), ``pause`` (how long ``dnsrenew run`` sleeps). Nothing here prints.
+"""
+
+from __future__ import annotations
+
+from dnsrenew.schedule.host import default_kind, kinds, make_plan, this_host, this_job
+from dnsrenew.schedule.pause import Look, next_look
+from dnsrenew.schedule.plan import KINDS, Command, Host, Job, Kind, Plan
+
+__all__ = [
+    "KINDS",
+    "Command",
+    "Host",
+    "Job",
+    "Kind",
+    "Look",
+    "Plan",
+    "default_kind",
+    "kinds",
+    "make_plan",
+    "next_look",
+    "this_host",
+    "this_job",
+]

@@ -1,0 +1,227 @@
+"""`dnsrenew run`: its rounds, its sleep, its log and its end."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import main, settings
+from dnsrenew.cli.settings import Session
+from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.events import Emitter
+from dnsrenew.model import Outcome
+from tests.unit.cli_stage import FakeRenewer, Script, failed, install, now, outcome
+
+ROOT = Path(__file__).parents[2]
+STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
+Play = Callable[[Emitter, threading.Event], list[Outcome]]
+
+
+class Clock:
+    """A clock that jumps whenever somebody waits.
+
+    :ivar slept: every single wait (seconds).
+    """
+
+    def __init__(self) -> None:
+        self.begin = now()
+        self.seconds = 0.0
+        self.suspended = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self.begin + timedelta(seconds=self.seconds + self.suspended)
+
+    def monotonic(self) -> float:
+        """A clock that stands still while the machine is suspended."""
+        return self.seconds
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Jump."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+        return event.is_set()
+
+
+class Service:
+    """`dnsrenew run` on a stage: rounds are played one after the other; after the last one it is told to stop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.clock = Clock()
+        self.times: list[float] = []
+
+    def run(self, *rounds: Play, flags: str = "") -> int:
+        """Play the rounds; return the exit status."""
+        left = list(rounds)
+
+        def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+            self.times.append(self.clock.seconds + self.clock.suspended)
+            if not left:
+                self.stop()
+                return [outcome(status="not-due")]
+            return left.pop(0)(emitter, cancel)
+
+        install(FakeRenewer(play), None, self._monkeypatch.setattr)
+
+        def session(options: Any, screen: Any, interrupt: Any) -> Session:
+            self._interrupt = interrupt
+            return Session(options, screen, interrupt, self.clock)
+
+        self._monkeypatch.setattr(settings, "make_session", session)
+        return main(["run", *flags.split()])
+
+    def stop(self) -> None:
+        """What the handler of SIGTERM does."""
+        self._interrupt.status = 143
+        self._interrupt.cancel.set()
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The service, not started yet."""
+    return Service(monkeypatch)
+
+
+def done(*outcomes: Outcome) -> Play:
+    """A round that comes to this."""
+    return lambda _emitter, _cancel: list(outcomes)
+
+
+def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first look is now, the next ones half a day apart, slept in slices of a minute; it says so."""
+    assert service.run(done(outcome()), done(outcome(status="not-due"))) == 0
+    assert service.times == [0, 43_200, 86_400]
+    assert max(service.clock.slept) <= 60
+    lines = capsys.readouterr().err.splitlines()
+    assert (
+        f"{service.clock.begin:%Y-%m-%dT%H:%M:%SZ} ✓ home obtained: example.test, *.example.test; valid until "
+        in lines[1]
+    )
+    assert lines[2].endswith("(in 12 hours): nothing is due before that.")
+    assert lines[-1].endswith(" Stopped as asked.")
+    assert len(lines) == 5  # not due is not worth a line
+
+
+def test_it_looks_when_something_is_due(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """A certificate that is due earlier, or failed and may be tried again, is looked at then."""
+    soon = done(outcome("shop", next_renewal=service.clock.begin + timedelta(hours=2)))
+    again = done(failed(next_attempt=service.clock.begin + timedelta(hours=2, minutes=10)))
+    assert service.run(soon, again) == 0
+    assert service.times == [0, 7200, 7800]
+    err = capsys.readouterr().err
+    assert "(in 2 hours): for shop." in err
+    assert "✗ home failed: example.test, *.example.test; tried " in err
+
+
+def test_nothing_ends_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that cannot be read, or a bug, is told and tried again an hour later."""
+
+    def broken(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        raise StoreError("store-unreadable", "The store is damaged.", fix="Look.")
+
+    def bug(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        raise RuntimeError("token-4711")
+
+    assert service.run(broken, bug) == 0
+    assert service.times == [0, 3600, 7200]
+    err = capsys.readouterr().err
+    assert "✗ The store is damaged. Look." in err
+    assert "RuntimeError" in err
+    assert "token-4711" not in err
+
+
+def test_a_suspended_machine_is_not_late(service: Service) -> None:
+    """While a laptop sleeps only the wall clock goes on: the look is made when it wakes."""
+
+    def shut_the_lid(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        wait = service.clock.wait
+
+        def sleepy(seconds: float, event: threading.Event) -> bool:
+            service.clock.suspended = 40_000.0
+            return wait(seconds, event)
+
+        service.clock.wait = sleepy  # type: ignore[method-assign]
+        return [outcome()]
+
+    service.run(shut_the_lid)
+    assert service.times[1] == pytest.approx(43_200, abs=60)
+    assert service.clock.seconds < 4000
+
+
+def test_interval_and_jitter(service: Service) -> None:
+    """--interval shortens the sleep, --jitter lengthens it by chance, the first one too."""
+    service.run(done(outcome()), done(outcome()), flags="--interval 600 --jitter 100")
+    first, second, third = service.times
+    assert 0 < first <= 100
+    assert 600 <= second - first <= 700
+    assert 600 <= third - second <= 700
+
+
+def test_an_interrupted_renewal_is_told_by_the_status(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """143 only if a renewal was cut short."""
+
+    def cut(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        service.stop()
+        return [outcome(status="interrupted", error=Cancelled("cancelled", "Stopped.", fix="Run it again."))]
+
+    assert service.run(cut) == 143
+    assert "a renewal was cut short" in capsys.readouterr().err
+
+
+def test_json_lines(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json each line of the log is an object, and standard output gets one document at the end."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        script.begin()
+        script.dns(2)
+        return [script.end()]
+
+    assert service.run(play, flags="--json") == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in err.splitlines()]
+    kinds = [line["kind"] for line in lines if "kind" in line]
+    assert "certificate-stored" in kinds
+    assert "dns-waiting" not in kinds
+    assert any("Looking again at" in line.get("message", "") for line in lines)
+    assert [done["status"] for done in json.loads(out)["outcomes"]] == ["not-due"]
+
+
+def test_quiet_says_only_what_is_wrong(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """With -q all is silent until something fails."""
+    service.run(done(outcome()), flags="-q")
+    assert capsys.readouterr() == ("", "")
+    service.clock = Clock()
+    service.run(done(failed()), flags="-q")
+    assert "✗ home failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["run --interval 5", "run --interval 100000", "run home"])
+def test_wrong_usage(line: str) -> None:
+    """An interval is from a minute to a day; it renews all certificates."""
+    assert main(line.split()) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_while_it_sleeps(number: int) -> None:
+    """The real process ends at once, with 0: nothing was cut short."""
+    process = subprocess.Popen(
+        [*STAGE, "happy", "0", "run"], cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Looking again" in line:
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert err.rstrip().endswith("Stopped as asked.")

@@ -1,0 +1,124 @@
+"""`dnsrenew schedule`: what it says, what it leaves alone, and what programs get to read."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dnsrenew import schedule
+from dnsrenew.cli import main, settings
+from dnsrenew.schedule import Host, carry_out
+from dnsrenew.secrets import Secret
+from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
+from tests.unit.schedule_stage import CONTAINER, DEBIAN_USER, Programs, in_folder
+
+Machine = Callable[..., Programs]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    """Puts the command onto a machine that is only described, with its files in a folder of the test's."""
+
+    def put(host: Host = DEBIAN_USER, config: FakeConfig | None = None, **programs: object) -> Programs:
+        run = Programs(**programs)  # type: ignore[arg-type]
+        install(FakeRenewer(), config, monkeypatch.setattr)
+        monkeypatch.setattr(settings.Session, "config_path", lambda _self: Path("/etc/dnsrenew/dnsrenew.toml"))
+        monkeypatch.setattr(schedule, "this_host", lambda: in_folder(host, tmp_path))
+        monkeypatch.setattr(carry_out, "run_program", run)
+        return run
+
+    return put
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said, on both streams."""
+    return "".join(capsys.readouterr())
+
+
+def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Nothing; installed, with every line of it shown; installed already; shown; removed; nothing."""
+    machine()
+    assert main(["schedule"]) == 0
+    out = said(capsys)
+    assert "! Nothing is installed: nothing renews by itself here." in out
+    assert "→ Run: dnsrenew schedule install" in out
+    assert main(["schedule", "install"]) == 0
+    out = said(capsys)
+    assert "✓ dnsrenew renew now runs by itself: a systemd timer of the user joe" in out
+    assert ", up to an hour later\n" in out
+    assert f"{tmp_path}/.config/systemd/user/dnsrenew.timer:\n  # Written by" in out
+    assert "  Persistent=true" in out
+    assert main(["schedule", "install"]) == 0
+    assert "already runs by itself" in said(capsys)
+    assert main(["schedule", "show"]) == 0
+    out = said(capsys)
+    assert "✓ a systemd timer of the user joe: installed" in out
+    assert "list-timers" in out
+    assert main(["schedule", "remove"]) == 0
+    assert "✓ removed: a systemd timer of the user joe" in said(capsys)
+    assert main(["schedule", "remove"]) == 0
+    assert "nothing was removed" in said(capsys)
+
+
+def test_programs_read_json(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each action is one document."""
+    machine()
+    documents = []
+    for action in ("show", "install", "show", "remove"):
+        assert main(["schedule", action, "--json"]) == 0
+        documents.append(json.loads(capsys.readouterr().out))
+    assert [document.get("installed") for document in documents] == [False, True, True, None]
+    assert documents[0]["files"][0]["text"] is None
+    assert documents[2] == documents[1]
+    assert documents[3] == {"version": 1, "removed": ["systemd"]}
+
+
+def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two schedules for one machine would be a puzzle: the first has to go; remove finds it whatever its kind."""
+    run = machine()
+    assert main(["schedule", "install", "--kind", "cron"]) == 0
+    assert "Cron does not catch up" in said(capsys)
+    assert main(["schedule", "install"]) == 2
+    assert "installed already, as a line in the crontab of joe" in said(capsys)
+    assert main(["schedule", "remove"]) == 0
+    assert run.crontab == ""
+
+
+def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong --kind names those that are possible; a container is told of `dnsrenew run`."""
+    machine()
+    assert main(["schedule", "install", "--kind", "launchd"]) == 2
+    assert "This machine has no launchd; possible here: systemd, cron." in said(capsys)
+    machine(CONTAINER)
+    assert main(["schedule", "install"]) == 2
+    assert "Let dnsrenew run do it" in said(capsys)
+
+
+def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret in an environment variable would be missing at night: it is said now."""
+    machine(config=FakeConfig(secrets=(SimpleNamespace(secret=Secret.env("TSIG_SECRET")),)))
+    assert main(["schedule", "install", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "TSIG_SECRET is read from the environment" in err
+
+
+def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without lingering it is installed all the same, with a warning; a timer that does not start is a failure."""
+    machine(refuse=["loginctl"])
+    assert main(["schedule", "install"]) == 0
+    assert "! loginctl enable-linger joe failed. Until an administrator" in said(capsys)
+    machine(refuse=["systemctl"])
+    assert main(["schedule", "install"]) == 1
+    assert "failed: Access denied." in said(capsys)
+
+
+def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kind that cannot be looked at does not stand in the way of the others."""
+    machine(refuse=["crontab"])
+    assert main(["schedule", "install"]) == 0
+    assert main(["schedule", "show", "--kind", "cron"]) == 1
+    assert main(["schedule", "remove"]) == 0
+    assert "removed" in said(capsys)

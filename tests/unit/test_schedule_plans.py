@@ -1,0 +1,176 @@
+"""What is installed on each platform, word for word."""
+
+import plistlib
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.errors import ConfigError
+from dnsrenew.schedule import Host, Job, Kind, Plan, default_kind, kinds, make_plan, this_host, this_job
+from dnsrenew.schedule.plan import MARK, minute_of
+from dnsrenew.schedule.systemd import quoted
+from tests.unit.schedule_stage import (
+    CONTAINER,
+    DEBIAN_ROOT,
+    DEBIAN_USER,
+    JOB,
+    JOB_OF_JOE,
+    JOB_ON_WINDOWS,
+    MAC_ROOT,
+    MAC_USER,
+    WINDOWS_ADMIN,
+    WINDOWS_USER,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES: dict[str, tuple[Kind, Job, Host]] = {
+    "systemd-system": ("systemd", JOB, DEBIAN_ROOT),
+    "systemd-user": ("systemd", JOB_OF_JOE, DEBIAN_USER),
+    "cron-system": ("cron", JOB, DEBIAN_ROOT),
+    "cron-user": ("cron", JOB_OF_JOE, DEBIAN_USER),
+    "launchd-daemon": ("launchd", JOB, MAC_ROOT),
+    "launchd-agent": ("launchd", JOB_OF_JOE, MAC_USER),
+    "windows-admin": ("windows", JOB_ON_WINDOWS, WINDOWS_ADMIN),
+    "windows-user": ("windows", JOB_ON_WINDOWS, WINDOWS_USER),
+}
+
+
+def written(plan: Plan) -> str:
+    """All of a plan as one text."""
+    parts = [f"== {file.path}\n{file.text}" for file in plan.files] or [f"== crontab\n{plan.block}"]
+    for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.forget))):
+        lines = [f"{' '.join(command.words)}{'' if command.must else '  (may fail)'}\n" for command in commands]
+        parts.append(f"== {title}\n{''.join(lines)}")
+    look = "".join(f"{line}\n" for line in plan.watch)
+    return "".join([*parts, f"== look\n{look}", f"== note\n{plan.note}\n"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_word_for_word(name: str) -> None:
+    """The files, the commands and the words are as in tests/unit/golden (to renew one: delete it and run twice)."""
+    kind, job, host = CASES[name]
+    text = f"{make_plan(kind, job, host).title}\n{written(make_plan(kind, job, host))}"
+    golden = GOLDEN / f"schedule-{name}.txt"
+    if not golden.exists():
+        golden.write_text(text, "utf-8", newline="\n")
+        pytest.fail(f"{golden} was not there; it is now: look at it")
+    assert text == golden.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_ours_can_be_told(name: str) -> None:
+    """Every text has the mark, and names its configuration."""
+    plan = make_plan(*CASES[name])
+    for text, trace in [(file.text, file.trace) for file in plan.files] or [(plan.block, plan.trace)]:
+        assert MARK in text
+        assert trace in text
+    assert any(file.trace for file in plan.files) or plan.trace
+
+
+@pytest.mark.parametrize("name", ["launchd-daemon", "launchd-agent"])
+def test_property_lists_can_be_read(name: str) -> None:
+    """The words arrive at launchd as they are, whatever is in the paths."""
+    _, job, _ = CASES[name]
+    (file,) = make_plan(*CASES[name]).files
+    found = plistlib.loads(file.text.encode())
+    assert found["ProgramArguments"] == job.words(jitter=True)
+    assert [(time["Hour"], time["Minute"]) for time in found["StartCalendarInterval"]] == [(3, 17), (15, 17)]
+
+
+@pytest.mark.parametrize("name", ["windows-admin", "windows-user"])
+def test_tasks_can_be_read(name: str) -> None:
+    """The Task Scheduler gets valid XML, and the paths in quotation marks."""
+    (file,) = make_plan(*CASES[name]).files
+    root = ET.fromstring(file.text.encode(file.encoding))  # noqa: S314  # it is ours
+    space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+    assert root.findtext(f".//{space}Command") == JOB_ON_WINDOWS.program[0]
+    assert root.findtext(f".//{space}Arguments") == f'-P -m dnsrenew renew -q --config "{JOB_ON_WINDOWS.config}"'
+    assert len(root.findall(f".//{space}CalendarTrigger")) == 2
+
+
+@pytest.mark.parametrize(
+    "word", ["/usr/bin/a", "/a b", "/100%", "/$HOME/x", '/a"b', "/a\\b", "/a'b", "/a;b", "/ü", '/a $b\\"c']
+)
+def test_systemd_accepts_the_units(word: str, tmp_path: Path) -> None:
+    """systemd-analyze verify has nothing to say of the units, whatever is in the program's path."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.fail("This test needs systemd-analyze, of Debian's package systemd: apt-get install systemd")
+    program = tmp_path / word.lstrip("/")
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    job = Job(program=(str(program),), config=f"/etc{word}.toml", minute=5)
+    units = []
+    for file in make_plan("systemd", job, DEBIAN_ROOT).files:
+        units.append(tmp_path / Path(file.path).name)
+        units[-1].write_text(file.text)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False
+    )
+    about_ours = [line for line in done.stderr.splitlines() if "dnsrenew" in line or str(tmp_path) in line]
+    assert (done.returncode, about_ours) == (0, [])
+
+
+def test_systemd_words() -> None:
+    """No word can become a specifier, a variable or two words."""
+    assert quoted("/etc/a.toml") == "/etc/a.toml"
+    assert quoted('/a b/100%/$x/"') == '"/a b/100%%/$$x/\\""'
+    assert quoted("") == '""'
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        (DEBIAN_ROOT, ["systemd", "cron"]),
+        (DEBIAN_USER, ["systemd", "cron"]),
+        (replace(DEBIAN_USER, crontab=False), ["systemd"]),
+        (replace(DEBIAN_ROOT, systemd=False), ["cron"]),
+        (replace(DEBIAN_ROOT, systemd=False, crontab=False), []),
+        (MAC_USER, ["launchd", "cron"]),
+        (WINDOWS_USER, ["windows"]),
+        (CONTAINER, []),
+    ],
+)
+def test_the_platform_decides(host: Host, found: list[Kind]) -> None:
+    """The best kind comes first; a container has none, and is told of `dnsrenew run`."""
+    assert kinds(host) == found
+    if found:
+        assert default_kind(host) == found[0]
+    else:
+        with pytest.raises(ConfigError, match="dnsrenew run"):
+            default_kind(host)
+
+
+def test_this_machine_can_be_looked_at() -> None:
+    """What is found here is enough for a job with absolute paths."""
+    host = this_host()
+    job = this_job(host, "/etc/dnsrenew/dnsrenew.toml")
+    assert Path(job.program[0]).is_absolute()
+    assert host.user
+    assert this_job(host, "/etc/dnsrenew/dnsrenew.toml") == job
+
+
+def test_windows_from_its_environment() -> None:
+    """On Windows the user comes with the domain, and files go to the local application data."""
+    host = this_host({"USERDOMAIN": "D", "USERNAME": "joe", "LOCALAPPDATA": "C:\\L"}, "win32")
+    assert (host.user, host.config_home, host.admin) == ("D\\joe", "C:\\L", False)
+
+
+def test_a_path_with_a_line_break_is_refused() -> None:
+    """Nothing can be smuggled into a crontab."""
+    with pytest.raises(ConfigError) as caught:
+        this_job(DEBIAN_USER, "/tmp/a\n* * * * * rm")
+    assert caught.value.code == "schedule-path"
+
+
+def test_machines_are_spread_over_the_day() -> None:
+    """The minute is always the same for one machine, and differs between machines."""
+    minutes = [minute_of(f"host{number}", "/etc/dnsrenew/dnsrenew.toml") for number in range(1000)]
+    assert minutes == [minute_of(f"host{number}", "/etc/dnsrenew/dnsrenew.toml") for number in range(1000)]
+    assert max(minutes) < 720
+    assert len(set(minutes)) > 400
