@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,6 +117,20 @@ class Route:
     webroot: Path | str | None = field(default=None, kw_only=True)
     alias: str | None = field(default=None, kw_only=True)
     follow_cname: bool = field(default=True, kw_only=True)
+
+    if TYPE_CHECKING:
+
+        def __init__(  # what may be given is wider than what is kept
+            self,
+            challenge: str,
+            *,
+            dns: str | Sequence[str] = (),
+            ca: str | None = None,
+            listen: str | None = None,
+            webroot: Path | str | None = None,
+            alias: str | None = None,
+            follow_cname: bool = True,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         """Accept one name or a list of names for ``dns``."""

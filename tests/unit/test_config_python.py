@@ -38,7 +38,7 @@ def test_from_dict(tmp_path: Path) -> None:
         base=tmp_path,
     )
     assert (config.path, config.store, config.contact) == (None, tmp_path / "s", ("me@example.com",))
-    assert config.certificates[0].routes == (Route("dns-01", dns="home"),)  # type: ignore[arg-type]
+    assert config.certificates[0].routes == (Route("dns-01", dns="home"),)
 
 
 def test_the_store_of_from_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

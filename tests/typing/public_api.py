@@ -1,0 +1,151 @@
+"""Code as a user writes it, after the README and the contract: mypy strict checks it with the rest; nothing runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, assert_type
+
+import dnsrenew
+from dnsrenew.testing import InMemoryDriver, check_driver
+
+
+class MyHost:
+    """A driver of one's own: no base class, only the two methods."""
+
+    def __init__(self, context: dnsrenew.DriverContext) -> None:
+        token = context.options["token"]
+        self.token = token.reveal() if isinstance(token, dnsrenew.Secret) else token
+        context.logger.debug("%s: %.0f s left", context.account, context.seconds_left())
+
+    def add(self, records: Sequence[dnsrenew.TxtRecord]) -> None:
+        """Write the values."""
+        for record in records:
+            print(record.zone, record.name, record.value, record.ttl, self.token)  # noqa: T201  # an example
+
+    def remove(self, records: Sequence[dnsrenew.TxtRecord]) -> None:
+        """Take them away."""
+
+
+class Thing:
+    """An object with the two methods and nothing else."""
+
+    def add(self, records: Sequence[dnsrenew.TxtRecord]) -> None:
+        """Write the values."""
+
+    def remove(self, records: Sequence[dnsrenew.TxtRecord]) -> None:
+        """Take them away."""
+
+
+def one_call() -> ssl.SSLContext:
+    """The call of the README."""
+    certificate = dnsrenew.obtain(
+        ["example.com", "*.example.com"],
+        dns=dnsrenew.DnsAccount("cloudflare", auth_token=dnsrenew.Secret.env("CLOUDFLARE_API_TOKEN")),
+        contact="me@example.com",
+        agree_terms=True,
+    )
+    assert_type(certificate, dnsrenew.Certificate)
+    assert_type(certificate.fullchain_path, Path)
+    assert_type(certificate.not_after, datetime)
+    assert_type(certificate.domains, tuple[str, ...])
+    assert_type(certificate.fullchain_pem, str)
+    assert_type(certificate.private_key_pem, str)
+    return certificate.ssl_context()
+
+
+def every_argument(cancel: threading.Event) -> dnsrenew.Certificate:
+    """All that `obtain` takes, in all the forms it takes it in."""
+    dnsrenew.obtain("example.com", dns=Thing())
+    dnsrenew.obtain("example.com", dns=[dnsrenew.DnsAccount("desec", auth_token="…"), Thing()])
+    dnsrenew.obtain("example.com", dns=InMemoryDriver(), renew_before="1/3", profile="shortlived")
+    return dnsrenew.obtain(
+        ("example.com",),
+        dns=[dnsrenew.DnsAccount("hetzner", name="main", zones=["example.com"], auth_token="…")],
+        contact=["me@example.com"],
+        agree_terms=True,
+        ca=dnsrenew.CA("https://ca.example/dir", trust="roots.pem", staging="letsencrypt-staging"),
+        store=Path("state"),
+        name="home",
+        key="rsa2048",
+        profile={"prefer": "shortlived"},
+        preferred_chain="ISRG Root X1",
+        renew_before="10 days",
+        routes=[dnsrenew.Route("http-01", listen=":80"), dnsrenew.Route("dns-01", dns="main", follow_cname=False)],
+        propagation={"timeout": 120, "settle": 0, "check": "authoritative"},
+        deploy=[{"to": "files", "certificate": "/srv/app/fullchain.pem"}],
+        resolver={"nameservers": ["127.0.0.1:53"]},
+        force=True,
+        on_event=print,
+        cancel=cancel,
+    )
+
+
+async def many() -> list[str]:
+    """The renewer, in a thread of its own."""
+    renewer = dnsrenew.Renewer(dnsrenew.Config.load("dnsrenew.toml"), on_event=print)
+    outcomes = await asyncio.to_thread(renewer.renew)
+    assert_type(outcomes, list[dnsrenew.Outcome])
+    lines = []
+    for outcome in renewer.renew(["home"], force=True, now=False, workers=4, wait=30.0):
+        lines.append(f"{outcome.name}: {outcome.status} {outcome.reason} until {outcome.not_after}")
+        assert_type(outcome.attempts, tuple[dnsrenew.Attempt, ...])
+        assert_type(outcome.error, dnsrenew.DnsRenewError | None)
+        assert_type(outcome.to_dict(), dict[str, Any])
+    assert_type(renewer.certificate("home"), dnsrenew.Certificate)
+    return lines + [f"{status.name}: {status.state}" for status in renewer.status()]
+
+
+def a_dictionary() -> dnsrenew.Config:
+    """A configuration without a file."""
+    return dnsrenew.Config.from_dict(
+        {
+            "agree_terms": True,
+            "dns": {"home": dnsrenew.DnsAccount("duckdns", token=dnsrenew.Secret.file("token.txt"))},
+            "certificate": [{"domains": ["my-house.duckdns.org"]}],
+        },
+        base=Path.cwd(),
+    )
+
+
+def listening(event: dnsrenew.Event) -> None:
+    """A listener."""
+    assert_type(event.kind, str)
+    assert_type(event.time, datetime)
+    assert_type(event.certificate, str | None)
+    assert_type(event.to_dict(), dict[str, Any])
+
+
+def failing() -> str:
+    """What errors carry, and how they are told apart."""
+    try:
+        one_call()
+    except dnsrenew.RenewalFailed as error:
+        return "; ".join(f"{attempt.route.ca}: {attempt.error}" for attempt in error.attempts)
+    except dnsrenew.CAError as error:
+        assert_type(error.type, str | None)
+        assert_type(error.retry_after, float | None)
+        return f"{error.detail} {error.subproblems}"
+    except (dnsrenew.ConfigError, dnsrenew.SecretError, dnsrenew.StoreError, dnsrenew.LockedError) as error:
+        assert_type(error.evidence, dict[str, Any])
+        return f"{error.code}: {error.message} {error.fix}"
+    except dnsrenew.AttemptError as error:
+        return error.code
+    return dnsrenew.__version__
+
+
+def driver_s_author() -> None:
+    """The conformance test, with a driver class and with an object."""
+    as_protocol: dnsrenew.Driver = Thing()
+    check_driver(lambda: as_protocol, "example.test")
+    check_driver(InMemoryDriver, "example.test", look=lambda _name: {"value"})
+    secrets: list[dnsrenew.Secret] = [
+        dnsrenew.Secret("literal"),
+        dnsrenew.Secret.keyring("service/user"),
+        dnsrenew.Secret.command(["pass", "show", "x"]),
+    ]
+    assert_type([secret.reveal() for secret in secrets], list[str])
