@@ -91,10 +91,25 @@ class Accounts:
         try:
             url = self._new_account(context, directory, account, {"onlyReturnExisting": True})
         except CAError as error:
-            if error.type in {"accountDoesNotExist", "externalAccountRequired"}:
+            if error.type == "accountDoesNotExist":
                 return None
             raise
         return AccountData(account.key_pem, url, account.contact, account.data)
+
+    def holds(self, context: Context, account: StoredAccount) -> bool:
+        """Tell whether the CA takes this key for the account of this URL.
+
+        :raises CAError: the CA cannot be asked.
+        """
+        if account.url is None:
+            return False
+        try:
+            self._transport.post(context, signer_of(account), account.url, None, "accountInfo")
+        except CAError as error:
+            if is_refusal(error):
+                return False
+            raise
+        return True
 
     def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
         """See :meth:`CAClient.roll_key`."""
@@ -121,7 +136,7 @@ class Accounts:
     def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> StoredAccount:
         if stored is not None and (directory.binding_required or self._eab is not None):
             # Many bindings are good only once: the account may be there already.
-            found = self.look_up(context, directory, stored)
+            found = self._look_up_unbound(context, directory, stored)
             if found is not None:
                 self._store.save(found)
                 return found
@@ -142,6 +157,14 @@ class Accounts:
         made = AccountData(stored.key_pem, url, self._contact, data)
         self._store.save(made)
         return made
+
+    def _look_up_unbound(self, context: Context, directory: Directory, stored: StoredAccount) -> AccountData | None:
+        try:
+            return self.look_up(context, directory, stored)
+        except CAError as error:
+            if error.type == "externalAccountRequired":
+                return None  # a CA that asks for a binding before it looks
+            raise
 
     def _new_account(
         self, context: Context, directory: Directory, account: StoredAccount, payload: dict[str, Any]
@@ -196,6 +219,11 @@ class Accounts:
             context.warn("contact-refused", error.message, "Set `contact` to a mail address that the CA accepts.")
             return
         self._store.save(AccountData(stored.key_pem, stored.url, self._contact, stored.data))
+
+
+def is_refusal(error: CAError) -> bool:
+    """Tell whether the CA has understood and said no: that it is out of order or busy is none."""
+    return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"
 
 
 def _is_ready(stored: StoredAccount | None) -> bool:

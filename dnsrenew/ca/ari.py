@@ -90,6 +90,8 @@ def ask(
     context: Context, transport: Transport, session: Session, look: Reader, cert_ids: Sequence[str]
 ) -> list[Window | NoWindow]:
     """See :meth:`CAClient.renewal_windows`."""
+    if not cert_ids:
+        return []
     over: list[NoWindow] = []
     try:
         base = session.directory(context).resource("renewalInfo")

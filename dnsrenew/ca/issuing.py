@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from dnsrenew.ca import chains
 from dnsrenew.ca.messages import Order, base64url, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
 from dnsrenew.errors import CAError
@@ -42,11 +41,14 @@ class Issuing:
         context.emit("order-finalized", url=order.url)
         order = self._watch.until_issued(context, order)
         first = self._first_chain(context, order)
-        if not alternates and (preferred is None or chains.leads_to(_text(first), preferred)):
+        if preferred is None:
+            return (_text(first), *(self._others(context, first) if alternates else ()))
+        from dnsrenew.ca import chains  # few have a wish
+
+        if not alternates and chains.leads_to(_text(first), preferred):
             return (_text(first),)
         found = [_text(first), *self._others(context, first)]
-        if preferred is not None:
-            found = chains.prefer(context, self._transport.name, found, preferred)
+        found = chains.prefer(context, self._transport.name, found, preferred)
         return tuple(found if alternates else found[:1])
 
     def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:

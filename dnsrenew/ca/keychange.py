@@ -14,11 +14,11 @@ from acme.jws import JWS
 from josepy.jwa import ES256
 
 from dnsrenew import x509
+from dnsrenew.ca.account import Accounts, is_refusal
 from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.ca.account import Accounts
     from dnsrenew.ca.directory import Directory
     from dnsrenew.ca.transport import Signer, Transport
     from dnsrenew.context import Context
@@ -88,13 +88,14 @@ def settle(context: Context, accounts: Accounts, directory: Directory, both: Sto
     """
     assert both.next_key_pem is not None  # noqa: S101  # else there is nothing to settle
     old = AccountData(both.key_pem, both.url, both.contact, both.data)
+    new = replace(old, key_pem=both.next_key_pem)
     try:
-        found = accounts.look_up(context, directory, replace(old, key_pem=both.next_key_pem))
+        return accounts.look_up(context, directory, new) or old
     except CAError as error:
-        if not 400 <= error.evidence.get("status", 0) < 500 or error.code == "ca-rate-limited":
+        if not is_refusal(error):
             raise
-        # It did not say that there is no such account: only where it has one for the old key is that clear.
-        if accounts.look_up(context, directory, old) is None:
-            raise
-        return old
-    return found or old
+        # It did not say that there is no such account. What each key can do is the last word.
+        for account in (new, old):
+            if accounts.holds(context, account):
+                return account
+        raise

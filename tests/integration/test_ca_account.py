@@ -312,7 +312,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None:
-    """A CA that has other words than accountDoesNotExist: the old key's account decides, if it is there."""
+    """A CA that has other words than accountDoesNotExist: which key it takes for the account decides."""
     old, _ = rolling.keys()
     if reached:
         rolling.client().roll_key(Context())
@@ -329,12 +329,20 @@ def test_an_unclear_answer_loses_no_key(rolling: Rolling, reached: bool) -> None
         return None
 
     rolling.box.proxy.on_request = unclear
-    if reached:
-        assert refused(lambda: rolling.client().open(Context())).type == "malformed"
-        assert rolling.keys() == (old, new)
-    else:
-        assert rolling.works()
-        assert rolling.keys() == (old, None)
+    assert rolling.works()
+    assert rolling.keys() == (new if reached else old, None)
+
+
+def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None:
+    """Its error is told, and nothing is thrown away."""
+    old, _ = rolling.keys()
+    new = x509.key_to_pem(x509.new_key("ecdsa-p256"))
+    (folder,) = (rolling.store.path / "accounts").iterdir()
+    (folder / "key.next.pem").write_bytes(new)
+    problem = Response.problem(403, "malformed", "what?")
+    rolling.box.proxy.on_request = lambda request: problem if request.kind in {"newAccount", "account"} else None
+    assert refused(lambda: rolling.client().open(Context())).type == "malformed"
+    assert rolling.keys() == (old, new)
 
 
 def test_a_ca_that_changes_no_keys_is_told(rolling: Rolling) -> None:

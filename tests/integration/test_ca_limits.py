@@ -1,0 +1,113 @@
+"""What the CA says when it has had enough: its wait in either form, and where a person may end a pause."""
+
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from dnsrenew.errors import CAError
+from tests.integration.ca_box import Box, refused
+from tests.lab import Response
+
+UNPAUSE = "https://portal.ca.test/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.e30."
+
+
+def limited(box: Box, response: Response) -> CAError:
+    """Order while the CA answers so."""
+    box.proxy.on_request = lambda request: response if request.kind == "newOrder" else None
+    return refused(lambda: box.client().new_order(box.context, ["example.test"]))
+
+
+@pytest.mark.parametrize("seconds", [30, 86400])
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_limit_has_the_wait_that_the_ca_asks_for(box: Box, form: str, seconds: int) -> None:
+    """Seconds or a date; the attempt ends at once, nothing is waited for within the run."""
+    date = format_datetime(box.clock.now() + timedelta(seconds=seconds), usegmt=True)
+    after = str(seconds) if form == "seconds" else date
+    error = limited(box, Response.problem(429, "rateLimited", "too many", ("Retry-After", after)))
+    assert (error.code, error.type, error.detail) == ("ca-rate-limited", "rateLimited", "too many")
+    assert error.retry_after == pytest.approx(seconds, abs=1)
+    assert box.proxy.counts["newOrder"] == 1
+    assert box.clock.waits == []
+
+
+@pytest.mark.parametrize("end", [".", ")", " and wait", ""])
+def test_a_pause_shows_where_it_is_ended(box: Box, end: str) -> None:
+    """The address is in the evidence and in the message, without what follows it."""
+    address = UNPAUSE + "c2ln"
+    words = f"Your account is temporarily prevented from requesting certificates. Please visit: {address}{end}"
+    error = limited(box, Response.problem(429, "rateLimited", words))
+    assert error.evidence["url"] == address
+    assert address in error.message
+    assert "Open the address" in error.fix
+    assert error.retry_after is None
+
+
+def test_a_long_address_is_shown_whole(box: Box) -> None:
+    """The CA's words are cut, the address is not: it would be of no use."""
+    address = UNPAUSE + "c2ln" * 400
+    error = limited(box, Response.problem(429, "rateLimited", f"Paused. Visit {address}"))
+    assert error.evidence["url"] == address
+    assert error.message.endswith(address)
+
+
+def test_a_page_about_limits_is_no_pause(box: Box) -> None:
+    """Most limits name a page that explains them, in the text or as a link."""
+    error = limited(box, Response.problem(429, "rateLimited", "too many: see https://ca.test/docs/limits/#x."))
+    assert (error.evidence["help"], "url" in error.evidence) == ("https://ca.test/docs/limits/#x", False)
+    link = ("Link", '<https://x.test/dir>;rel="index", <https://ca.test/limits>; rel="help"')
+    error = limited(box, Response.problem(429, "rateLimited", "too many", link))
+    assert (error.evidence["help"], "url" in error.evidence) == ("https://ca.test/limits", False)
+
+
+@pytest.mark.parametrize("detail", [None, 7, ["https://x.test/unpause"], "http://", "https://\x1b[31m/unpause"])
+def test_odd_words_are_harmless(box: Box, detail: object) -> None:
+    """Whatever stands there."""
+    body = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": detail}
+    error = limited(box, Response.of_json(429, body))
+    assert error.code == "ca-rate-limited"
+    assert "\x1b" not in str(error.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [(429, None, "ca-rate-limited"), (429, "novelty", "ca-rate-limited"), (500, "novelty", "ca-server-error")],
+)
+def test_the_status_tells_where_the_type_does_not(box: Box, status: int, kind: str | None, code: str) -> None:
+    """An unknown type, or none, with a status that says enough; the type is kept."""
+    body = {"detail": "no"} | ({"type": f"urn:ietf:params:acme:error:{kind}"} if kind else {})
+    error = limited(box, Response.of_json(status, body, ("Retry-After", "60")))
+    assert (error.code, error.type, error.retry_after) == (code, kind, 60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("accountDoesNotExist", "ca-account-refused"),
+        ("badCSR", "ca-bad-csr"),
+        ("badPublicKey", "ca-bad-csr"),
+        ("caa", "ca-caa"),
+        ("connection", "ca-connection"),
+        ("dns", "ca-dns"),
+        ("externalAccountRequired", "ca-eab-required"),
+        ("incorrectResponse", "ca-incorrect-response"),
+        ("invalidProfile", "ca-profile-unknown"),
+        ("malformed", "ca-error"),
+        ("rateLimited", "ca-rate-limited"),
+        ("rejectedIdentifier", "ca-rejected-identifier"),
+        ("serverInternal", "ca-server-error"),
+        ("tls", "ca-connection"),
+        ("unauthorized", "ca-account-refused"),
+        ("unsupportedIdentifier", "ca-rejected-identifier"),
+        ("userActionRequired", "ca-user-action-required"),
+        ("novelty", "ca-error"),
+    ],
+)
+def test_every_type_keeps_what_the_ca_said(box: Box, kind: str, code: str) -> None:
+    """Type, detail, subproblems and the wait."""
+    subproblem = {"type": "urn:ietf:params:acme:error:dns", "detail": "sub", "identifier": {"value": "a.test"}}
+    body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "words", "subproblems": [subproblem]}
+    error = limited(box, Response.of_json(400, body, ("Retry-After", "600")))
+    assert (error.code, error.type, error.detail, error.retry_after) == (code, kind, "words", 600)
+    assert error.subproblems == ({"type": "dns", "detail": "sub", "identifier": "a.test"},)
+    assert error.evidence["type"] == kind
