@@ -83,7 +83,7 @@ The figures below are of this machine: {machine}.
 
 {table}
 
-{note} Other work on a machine only ever adds to a figure. Where a line is a ratio, both sides ran in turns, in one run.
+{note} Other work on a machine only ever adds to a time. Where a line is a ratio, both sides ran in turns, in one run.
 
 ## Goals that are missed
 
