@@ -90,7 +90,12 @@ def _say_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
         deployed = all(target.get("ok", True) for target in outcome.deployed)
         if outcome.status == "not-due" and deployed and not screen.verbose:
             continue
-        line = "; ".join(" ".join(line.split()) for line in writer.lines(outcome))
+        error = outcome.error
+        if error is None:
+            line = "; ".join(" ".join(line.split()) for line in writer.lines(outcome))
+        else:
+            mark = "✗" if outcome.status == "failed" else "!"
+            line = f"{mark} {outcome.name} {outcome.status}: {error.message.strip()} {error.fix.strip()}"
         (screen.note if outcome.error is None and deployed else screen.say)(line)
 
 

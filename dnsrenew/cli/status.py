@@ -58,6 +58,8 @@ def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | Non
     if columns is not None:
         longest = max(text.width(word) for row in rows for word in row[1].split(" "))
         _shrink(widths, columns - len(_GAP) * (len(widths) - 1), longest)
+        broken = [text.width(line) for row in rows for line in text.wrap(row[1], widths[1])]
+        widths[1] = min(widths[1], max(broken))
     lines = [line for row in rows for line in _lines(row, widths)]
     return [bold(lines[0]), *lines[1:]]
 
