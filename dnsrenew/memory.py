@@ -46,7 +46,9 @@ def after_failure(
         told["url"] = unpause
     if asked > pause:
         told["asked_to_wait"] = True
-    return replace(failed, last_failure=told, next_attempt=now + max(pause, asked), attempt_set_at=now)
+    # The file holds whole seconds, and a second too soon is refused again.
+    until = (now + max(pause, asked) + timedelta(seconds=1)).replace(microsecond=0)
+    return replace(failed, last_failure=told, next_attempt=until, attempt_set_at=now)
 
 
 def deferred_until(state: State, now: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 LONGEST: Final = timedelta(days=7)
 """No wait is longer: who wants more is asked again after a week."""
+_ROUNDING: Final = timedelta(seconds=1)
 _SKEW: Final = timedelta(days=1)
 
 
@@ -17,4 +18,4 @@ def is_waiting(since: datetime, until: datetime, now: datetime) -> bool:
     put up with; beyond that the clock was wrong when the wait was written, and so is the wait.
     """
     length, ahead = until - since, since - now
-    return now < until and length <= LONGEST and ahead <= min(length, _SKEW)
+    return now < until and length <= LONGEST + _ROUNDING and ahead <= min(length, _SKEW)
