@@ -89,7 +89,7 @@ class Issuing:
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
             raise self._transport.problems(context).malformed("the valid order has no `certificate`")
-        return self._chain(context, order.certificate)
+        return context.call(partial(self._chain, context, order.certificate))  # a silent CA can be left
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
