@@ -1,0 +1,328 @@
+"""Bad input, third part: a CA that is not there, is none, refuses, or answers what cannot be right."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.integration.broken import Kept, failed
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.acmeproxy import AcmeProxy
+from tests.lab.workspace import Workspace
+
+Hook = Callable[[Request], Response | None]
+HTML = Response(200, b"<html><body>Welcome to nginx!</body></html>", (("Content-Type", "text/html"),))
+HTML_503 = Response(503, b"<html><h1>Maintenance</h1></html>", (("Content-Type", "text/html"),))
+HTML_404 = Response(404, b"<html><h1>Not Found</h1></html>", (("Content-Type", "text/html"),))
+
+
+def answer(kind: str, response: Response) -> Hook:
+    """The CA's answer to every request of this kind."""
+    return lambda request: response if request.kind == kind else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the CA does → what is said of it, after how many orders."""
+
+    name: str
+    hook: Hook
+    code: str
+    words: tuple[str, ...]
+    orders: int
+
+
+CASES = (
+    Case("HTML instead of a directory", answer("directory", HTML), "ca-not-acme", ("lab", "directory"), 0),
+    Case("no directory there", answer("directory", HTML_404), "ca-not-acme", ("lab", "/dir"), 0),
+    Case("JSON that is no directory", answer("directory", Response.of_json(200, {"a": 1})), "ca-not-acme", ("lab",), 0),
+    Case("a list as directory", answer("directory", Response.of_json(200, [])), "ca-not-acme", ("lab",), 0),
+    Case("HTML for the order", answer("newOrder", HTML), "ca-malformed-answer", ("lab",), 0),
+    Case("HTML for an authorization", answer("authorization", HTML), "ca-malformed-answer", ("lab",), 1),
+    Case("HTML for the certificate", answer("certificate", HTML), "ca-malformed-answer", ("lab", "certificate"), 1),
+    Case(
+        "the account is refused",
+        answer("newAccount", Response.problem(403, "unauthorized", "This network may not have accounts.")),
+        "ca-account-refused",
+        ("lab", "This network may not have accounts."),
+        0,
+    ),
+    Case(
+        "the contact is refused",
+        answer("newAccount", Response.problem(400, "invalidContact", "example.test has no mail server.")),
+        "ca-account-refused",
+        ("lab", "example.test has no mail server."),
+        0,
+    ),
+    Case(
+        "a name is refused",
+        answer("newOrder", Response.problem(400, "rejectedIdentifier", "example.test is on our list.")),
+        "ca-rejected-identifier",
+        ("lab", "example.test is on our list."),
+        0,
+    ),
+    Case(
+        "too many orders",
+        answer("newOrder", Response.problem(429, "rateLimited", "too many certificates", ("Retry-After", "86400"))),
+        "ca-rate-limited",
+        ("lab", "too many certificates"),
+        0,
+    ),
+    Case(
+        "a problem in the words of a terminal",
+        answer("newOrder", Response.problem(403, "unauthorized", "\x1b[2J\x07\nno\u202e")),
+        "ca-account-refused",
+        ("lab", "no"),
+        0,
+    ),
+)
+
+
+@contextmanager
+def standing_before(
+    workspace: Workspace,
+    on_request: Hook | None = None,
+    on_response: Callable[[Request, Response], Response] | None = None,
+) -> Iterator[AcmeProxy]:
+    """The CA, behind a proxy that misbehaves; the config leads there."""
+    with workspace.lab.acme_proxy(on_request, on_response) as proxy:
+        workspace.write({"ca.lab.directory": proxy.directory_url})
+        yield proxy
+
+
+def orders(outcome: Mapping[str, Any]) -> list[int]:
+    """How many orders each attempt took."""
+    return [attempt["orders"] for attempt in outcome["attempts"]]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_it_is_told(workspace: Workspace, case: Case) -> None:
+    """The renewal fails with the CA's name and its words; what was published is taken back."""
+    kept = Kept.place(workspace)
+    with standing_before(workspace, case.hook):
+        outcome = failed(workspace, "renew", "--force", code=case.code, words=case.words)
+    assert orders(outcome) == [case.orders]
+    assert "\x1b" not in "".join(workspace.captured)
+    kept.assert_whole()
+
+
+@pytest.mark.parametrize(
+    ("response", "code", "words"),
+    [
+        (HTML_503, "ca-server-error", ("lab", "503")),
+        (DROP, "ca-unreachable", ("lab",)),
+    ],
+    ids=["HTML-503", "no-answer"],
+)
+def test_it_fails_even_when_asked_again(
+    workspace: Workspace, response: Response, code: str, words: tuple[str, ...]
+) -> None:
+    """A CA that is being repaired is asked again, and then named."""
+    kept = Kept.place(workspace)
+    with standing_before(workspace, answer("newOrder", response)) as proxy:
+        failed(workspace, "renew", "--force", code=code, words=words, again=False)
+        assert proxy.counts["newOrder"] > 1
+    kept.assert_whole()
+
+
+def test_a_ca_that_is_down(workspace: Workspace) -> None:
+    """Nobody listens at its address: nothing is ordered, and the CA is named."""
+    kept = Kept.place(workspace)
+    workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
+    outcome = failed(workspace, "renew", "--force", code="ca-unreachable", words=("lab", "refused"), again=False)
+    assert outcome["error"]["evidence"]["stage"] == "connect"
+    assert orders(outcome) == [0]
+    kept.assert_whole()
+
+
+def test_a_ca_whose_name_is_not_in_dns(workspace: Workspace) -> None:
+    """A typo in the address of the directory."""
+    workspace.write({"ca.lab.directory": "https://acme.invalid/dir"})
+    outcome = failed(workspace, "renew", code="ca-unreachable", words=("lab", "name"), again=False)
+    assert outcome["error"]["evidence"]["stage"] == "dns"
+
+
+def test_not_an_https_server(workspace: Workspace) -> None:
+    """The port of something that speaks HTTP without TLS."""
+    with HTTPServer(("127.0.0.1", workspace.lab.reserve()), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        workspace.write({"ca.lab.directory": f"https://127.0.0.1:{server.server_port}/dir"})
+        outcome = failed(workspace, "renew", code="ca-unreachable", words=("lab",), again=False)
+        server.shutdown()
+    assert outcome["error"]["evidence"]["stage"] == "tls"
+    assert orders(outcome) == [0]
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["another-root", "the-system's-roots"])
+def test_a_certificate_that_is_not_trusted(workspace: Workspace, ours: bool) -> None:
+    """Nothing is sent to a CA whose own certificate is not from whom it should be."""
+    kept = Kept.place(workspace)
+    with workspace.lab.acme_proxy(ca=workspace.lab.another_ca()) as proxy:
+        workspace.write({"ca.lab.directory": proxy.directory_url} if ours else {"ca.lab.trust": None})
+        outcome = failed(workspace, "renew", "--force", code="ca-untrusted", words=("lab", "certificate"))
+        assert not proxy.exchanges
+    assert "trust" in outcome["error"]["fix"]
+    assert orders(outcome) == [0]
+    kept.assert_whole()
+
+
+def test_the_terms_are_not_agreed_to(workspace: Workspace) -> None:
+    """No account is made; the address of the terms is said."""
+    workspace.write({"agree_terms": False})
+    outcome = failed(workspace, "renew", code="ca-terms", words=("lab", "terms of service"))
+    assert "agree_terms = true" in outcome["error"]["fix"]
+    assert orders(outcome) == [0]
+
+
+def test_a_ca_that_wants_a_binding(workspace: Workspace) -> None:
+    """External account binding comes later; until then it is said what the CA wants."""
+    with workspace.lab.another_pebble(
+        eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
+    ) as ca:
+        workspace.write({"ca.lab.directory": ca.directory_url})
+        outcome = failed(workspace, "renew", code="ca-eab-required", words=("lab", "external account binding"))
+    assert orders(outcome) == [0]
+
+
+# ── one of three names ──────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class OneDisappears:
+    """Takes the TXT of one name away at the moment when the CA is told to look at it."""
+
+    workspace: Workspace
+    name: str
+    challenges: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def response(self, request: Request, response: Response) -> Response:
+        """Learn which challenge belongs to which name."""
+        if request.kind == "authorization" and response.status == 200:
+            body = response.json()
+            with self.lock:
+                for challenge in body["challenges"]:
+                    self.challenges[challenge["url"]] = body["identifier"]["value"]
+        return response
+
+    def request(self, request: Request) -> None:
+        """Before the CA looks."""
+        if request.kind == "challenge" and self.challenges.get(request.header.get("url", "")) == self.name:
+            label = f"_acme-challenge.{self.name}".removesuffix(".example.test")
+            lab = self.workspace.lab
+            lab.update("example.test", remove=[(label, "TXT")])
+            while any(lab.txt(f"{label}.example.test", server) for server in lab.ns):  # the CA may ask either
+                time.sleep(0.01)
+
+
+def test_one_of_three_names_is_invalid(workspace: Workspace) -> None:
+    """The error names it, with the CA's words for it, and none of the others."""
+    kept = Kept.place(workspace)
+    changes = {"certificate.0.domains": ["example.test", "good.example.test", "bad.example.test"]}
+    breaking = OneDisappears(workspace, "bad.example.test")
+    with workspace.lab.acme_proxy(breaking.request, breaking.response) as proxy:
+        workspace.write({**changes, "ca.lab.directory": proxy.directory_url})
+        words = ("lab", "bad.example.test", "unauthorized")
+        outcome = failed(workspace, "renew", "--force", code="ca-unauthorized", words=words)
+    assert outcome["error"]["evidence"]["identifiers"] == ["bad.example.test"]
+    assert "good.example.test" not in outcome["error"]["message"]
+    kept.assert_whole()
+
+
+# ── a certificate that was not asked for ────────────────────────────────────────────────
+
+
+@dataclass
+class Forger:
+    """Answers with a chain of its own in place of the CA's certificate."""
+
+    names: Sequence[str] = ("example.test", "*.example.test")
+    own_key: bool = False
+    days: int = 90
+    stranger: bool = False
+    csr: x509.CertificateSigningRequest | None = None
+
+    def request(self, request: Request) -> None:
+        """Keep what is asked for."""
+        if request.kind == "finalize":
+            text = str((request.payload or {})["csr"])
+            self.csr = x509.load_der_x509_csr(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+    def response(self, request: Request, response: Response) -> Response:
+        """Swap the certificate."""
+        if request.kind != "certificate" or self.csr is None:
+            return response
+        return Response(200, self.chain(self.csr), (("Content-Type", "application/pem-certificate-chain"),))
+
+    def chain(self, csr: x509.CertificateSigningRequest) -> bytes:
+        """A leaf and its issuer, as PEM."""
+        issuer_key, other_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forger")])
+        public = other_key.public_key() if self.own_key else csr.public_key()
+        now = dt.datetime.now(dt.UTC)
+        begin, end = sorted((now + dt.timedelta(days=self.days), now + dt.timedelta(days=self.days - 90)))
+
+        def build(subject: x509.Name, key: Any) -> x509.CertificateBuilder:
+            builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+            builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begin)
+            return builder.not_valid_after(end)
+
+        sans = x509.SubjectAlternativeName([x509.DNSName(name) for name in self.names])
+        leaf = build(x509.Name([]), public).add_extension(sans, critical=True)
+        root = build(issuer, issuer_key.public_key())
+        signers = (other_key if self.stranger else issuer_key, issuer_key)
+        signed = [part.sign(key, hashes.SHA256()) for part, key in zip((leaf, root), signers, strict=True)]
+        return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in signed)
+
+
+@pytest.mark.parametrize(
+    ("forger", "words", "wrong"),
+    [
+        (Forger(own_key=True), ("another key",), "key"),
+        (Forger(names=("other.test",)), ("example.test", "other.test"), "names"),
+        (Forger(names=("example.test",)), ("*.example.test",), "names"),
+        (Forger(days=-1), ("valid from",), "dates"),
+        (Forger(stranger=True), ("chain",), "chain"),
+    ],
+    ids=["another-key", "other-names", "a-name-missing", "expired", "a-broken-chain"],
+)
+def test_a_certificate_that_was_not_asked_for(
+    workspace: Workspace, forger: Forger, words: tuple[str, ...], wrong: str
+) -> None:
+    """It is not kept, and what is wrong with it is said."""
+    kept = Kept.place(workspace)
+    with standing_before(workspace, forger.request, forger.response):
+        outcome = failed(workspace, "renew", "--force", code="certificate-wrong", words=words)
+    assert outcome["error"]["evidence"]["wrong"] == wrong
+    assert outcome["serial"] is not None
+    kept.assert_whole()
+
+
+def test_an_older_certificate_of_the_same_names(workspace: Workspace) -> None:
+    """A CA, or a cache before it, that sends an earlier certificate again: its key is not the new one."""
+    earlier: list[Response] = []
+
+    def swap(request: Request, response: Response) -> Response:
+        if request.kind != "certificate":
+            return response
+        earlier.append(response)
+        return earlier[0]
+
+    with standing_before(workspace, None, swap):
+        assert workspace.run("renew").returncode == 0
+        kept = Kept.of(workspace.store)
+        failed(workspace, "renew", "--force", code="certificate-wrong", words=("another key",))
+    kept.assert_whole()

@@ -1,0 +1,204 @@
+"""Bad input, fourth part: a store that cannot be written. Nothing is ordered that could not be kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.broken import ROOT, Kept, check_error, failed, run_inside
+from tests.lab.acmemessages import Request
+from tests.lab.workspace import Workspace
+
+NOBODY = 65534
+# Root without its powers: what belongs to others it can neither write nor chmod, as everybody.
+POWERLESS = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if ROOT else []
+
+
+def outcome_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The outcome of a run that failed in the contract's way."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    (outcome,) = json.loads(done.stdout)["outcomes"]
+    assert outcome["status"] == "failed"
+    found: dict[str, Any] = outcome
+    return found
+
+
+# ── not writable ────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def closed_to_us(path: Path) -> Iterator[None]:
+    """A folder that we may read and not write: for root one of somebody else, for others one of their own."""
+    all_of_it = [path, *path.rglob("*")]
+    for each in all_of_it:
+        if ROOT:
+            os.chown(each, NOBODY, NOBODY, follow_symlinks=False)
+        if not each.is_symlink():
+            each.chmod(0o555 if each.is_dir() else 0o444)
+    yield
+    for each in all_of_it:
+        if ROOT:
+            os.chown(each, 0, 0, follow_symlinks=False)
+        if each.is_dir() and not each.is_symlink():
+            each.chmod(0o755)
+
+
+def test_a_new_store_where_nothing_may_be_written(workspace: Workspace) -> None:
+    """Before anything is ordered it is said whose folder it is, and as whom dnsrenew runs."""
+    theirs = workspace.path / "theirs"
+    theirs.mkdir()
+    workspace.write({"store": str(theirs / "state")})
+    with closed_to_us(theirs):
+        outcome = outcome_of(run_inside(workspace, POWERLESS, "renew", "--json"))
+        check_error(outcome["error"], "store-not-writable", (str(theirs), "belongs to"))
+        assert outcome["attempts"] == []
+        assert run_inside(workspace, POWERLESS, "renew", "-vv").returncode == 1
+
+
+def test_a_store_that_became_anothers(workspace: Workspace) -> None:
+    """`sudo dnsrenew` once, and not again: the certificate in it stays, and can be used."""
+    kept = Kept.place(workspace)
+    with closed_to_us(workspace.store):
+        outcome = outcome_of(run_inside(workspace, POWERLESS, "renew", "--force", "--json"))
+        check_error(outcome["error"], "store-not-writable", (str(workspace.store), "belongs to"))
+        assert outcome["attempts"] == []
+        assert run_inside(workspace, POWERLESS, "status").returncode == 0
+        kept.assert_whole()
+
+
+# ── a file where a folder should be ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("folder", ["", "certificates", "certificates/home", "locks"], ids=lambda name: name or "store")
+def test_a_file_where_a_folder_should_be(workspace: Workspace, folder: str) -> None:
+    """It is named, and left alone."""
+    place = workspace.store / folder
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("mine")
+    outcome = failed(workspace, "renew", code="store-not-a-folder", words=(str(place),))
+    assert outcome["attempts"] == []
+    assert place.read_text() == "mine"
+
+
+def test_a_file_in_place_of_the_accounts(workspace: Workspace) -> None:
+    """The same, with a certificate in force: it stays."""
+    kept = Kept.place(workspace)
+    place = workspace.store / "accounts"
+    shutil.rmtree(place)
+    place.write_text("mine")
+    outcome = failed(workspace, "renew", "--force", code="store-not-a-folder", words=(str(place),))
+    assert [attempt["orders"] for attempt in outcome["attempts"]] in ([], [0])
+    kept.assert_whole()
+
+
+# ── a full disk ─────────────────────────────────────────────────────────────────────────
+
+_DISK = """
+mount -t tmpfs -o size=512k,mode=700 none "$STORE" || exit 99
+cp -a "$BEFORE"/. "$STORE"
+fill() { cat /dev/zero > "$STORE/filler" 2>/dev/null; touch "$FULL"; }
+if [ "$WHEN" = before ]; then fill; else (until [ -e "$GO" ]; do sleep 0.02; done; fill) & fi
+"$@"
+status=$?
+cp -a "$STORE"/. "$AFTER"
+touch "$GO"
+wait
+exit $status
+"""
+
+
+@dataclass
+class SmallDisk:
+    """The store on a real disk of 512 KiB of its own, which is full from the beginning or gets full on the way."""
+
+    workspace: Workspace
+    when: str
+
+    def __post_init__(self) -> None:
+        """What was in the store is on the disk; what is on it in the end is in `after`."""
+        self.before, self.after = self.workspace.path / "before", self.workspace.path / "after"
+        self.go, self.is_full = self.workspace.path / "go", self.workspace.path / "full"
+        if self.workspace.store.exists():
+            self.workspace.store.rename(self.before)
+        for folder in (self.workspace.store, self.before, self.after):
+            folder.mkdir(exist_ok=True)
+        self.workspace.env |= {
+            "STORE": str(self.workspace.store),
+            "BEFORE": str(self.before),
+            "AFTER": str(self.after),
+            "WHEN": self.when,
+            "GO": str(self.go),
+            "FULL": str(self.is_full),
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the program where that disk is mounted."""
+        prefix = ["unshare", "--mount" if ROOT else "-rm", "sh", "-c", _DISK, "sh"]
+        return run_inside(self.workspace, prefix, *arguments)
+
+    def fill_at(self, request: Request) -> None:
+        """A hook: the disk gets full when the CA is asked to issue."""
+        if request.kind == "finalize":
+            self.go.touch()
+            while not self.is_full.exists():
+                time.sleep(0.01)
+
+
+def test_a_disk_that_is_full(workspace: Workspace) -> None:
+    """It is said which disk before anything is ordered; with space again, everything goes on."""
+    Kept.place(workspace)
+    disk = SmallDisk(workspace, "before")
+    outcome = outcome_of(disk.run("renew", "--force", "--json"))
+    check_error(outcome["error"], "store-full", (str(workspace.store), "space"))
+    assert outcome["attempts"] == []
+    check_unchanged(disk)
+    assert outcome["serial"] == workspace.run_json("status")[1]["certificates"][0]["serial"]
+    workspace.lab.flush()
+    assert workspace.run("renew", "--force").returncode == 0
+
+
+def test_a_disk_that_gets_full_on_the_way(workspace: Workspace) -> None:
+    """The new certificate cannot be kept: the TXT values are gone all the same, the old one is in force and whole."""
+    Kept.place(workspace)
+    disk = SmallDisk(workspace, "later")
+    workspace.lab.flush()
+    with workspace.lab.acme_proxy(disk.fill_at) as proxy:
+        workspace.write({"ca.lab.directory": proxy.directory_url})
+        outcome = outcome_of(disk.run("renew", "--force", "--json"))
+        assert proxy.counts["certificate"] == 1
+    check_error(outcome["error"], "store-full", (str(workspace.store), "space"))
+    assert [attempt["orders"] for attempt in outcome["attempts"]] == [1]
+    check_unchanged(disk)
+    status, document = workspace.run_json("status")
+    assert (status, document["certificates"][0]["serial"]) == (0, outcome["serial"])
+
+
+def check_unchanged(disk: SmallDisk) -> None:
+    """What is on the disk is what was there, and goes back to its place."""
+    kept = Kept.of(disk.before)
+    kept.assert_whole()
+    after = Kept.of(disk.after)
+    assert (after.files, after.version) == (kept.files, kept.version)
+    disk.workspace.store.rmdir()
+    (disk.after / "filler").unlink()
+    disk.after.rename(disk.workspace.store)
+
+
+def test_a_disk_that_is_full_for_the_first_certificate(workspace: Workspace) -> None:
+    """Nothing is ordered when not even the beginning can be written."""
+    disk = SmallDisk(workspace, "before")
+    outcome = outcome_of(disk.run("renew", "--json"))
+    check_error(outcome["error"], "store-full", ("space",))
+    assert outcome["attempts"] == []
+    assert not list(disk.after.glob("certificates/*/current"))

@@ -1,0 +1,280 @@
+"""How a run ends that somebody stops: Ctrl-C and SIGTERM, wherever it is, within five seconds."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dns.opcode
+import dns.rcode
+import pytest
+
+from tests.integration.broken import PATIENCE, Kept, Run
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.dnsforwarder import Query
+from tests.lab.workspace import Workspace
+
+SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+def interrupted(document: Any) -> dict[str, Any]:
+    """The outcome of a run that was stopped."""
+    (outcome,) = document["outcomes"]
+    assert outcome["status"] == "interrupted"
+    assert outcome["error"]["code"] == "cancelled"
+    assert outcome["error"]["fix"]
+    found: dict[str, Any] = outcome
+    return found
+
+
+@dataclass
+class Silence:
+    """The CA says nothing more from its first request of a kind on, until the block ends."""
+
+    kind: str
+    reached: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def request(self, request: Request) -> Response | None:
+        """Hold it."""
+        if request.kind != self.kind or self.over.is_set():
+            return None
+        self.reached.set()
+        self.over.wait(PATIENCE)
+        return DROP
+
+
+@SIGNALS
+def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
+    """A name server is behind: the values are taken back, the old certificate stays, the document is whole."""
+    kept = Kept.place(workspace)
+    workspace.lab.lag = 10.0
+    with Run.start(workspace, "renew", "--force", "--json") as run:
+        run.wait_for("TXT values written")
+        assert workspace.lab.txt("_acme-challenge.example.test")
+        found, document = run.stop(number)
+    assert found == status
+    outcome = interrupted(document)
+    assert outcome["warnings"] == []
+    assert outcome["serial"] is not None
+    assert workspace.lab.txt("_acme-challenge.example.test") == set()
+    assert any("2 TXT values removed again" in line for line in run.lines)
+    kept.assert_whole()
+
+
+@SIGNALS
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "directory",
+        "newNonce",
+        "newAccount",
+        "newOrder",
+        "authorization",
+        "challenge",
+        "finalize",
+        "order",
+        "certificate",
+    ],
+)
+def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, status: int) -> None:
+    """Whatever it was asked for, nobody waits for its answer."""
+    kept = Kept.place(workspace)
+    silence = Silence(kind)
+    with workspace.lab.acme_proxy(silence.request) as proxy:
+        workspace.write({"ca.lab.directory": proxy.directory_url})
+        with Run.start(workspace, "renew", "--force", "--json") as run:
+            assert silence.reached.wait(PATIENCE)
+            found, document = run.stop(number)
+        silence.over.set()
+    assert found == status
+    interrupted(document)
+    assert workspace.lab.txt("_acme-challenge.example.test") == set()
+    kept.assert_whole()
+
+
+@SIGNALS
+def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: int) -> None:
+    """The server that takes the updates says nothing: it is not waited for, not even to take back."""
+    kept = Kept.place(workspace)
+    with workspace.lab.silent("127.0.0.5"):
+        workspace.write({"dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
+        with Run.start(workspace, "renew", "--force", "--json", "-v") as run:
+            run.wait_for("writing _acme-challenge")
+            found, document = run.stop(number)
+    assert found == status
+    interrupted(document)
+    kept.assert_whole()
+
+
+def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
+    """Before anything was ordered."""
+    kept = Kept.place(workspace)
+    with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
+        workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
+        with Run.start(workspace, "renew", "--force", "--json", "-v") as run:
+            run.wait_for("trying dns-01")
+            found, document = run.stop(signal.SIGINT)
+    assert found == 130
+    interrupted(document)
+    kept.assert_whole()
+
+
+@dataclass
+class Updates:
+    """A name server that takes so many updates; the later ones get the given answer (None: silence)."""
+
+    good: int
+    code: dns.rcode.Rcode | None
+    seen: int = 0
+
+    def __call__(self, query: Query) -> bytes | dns.message.Message | None:
+        """Answer one message."""
+        if query.message.opcode() != dns.opcode.UPDATE:
+            return query.forward()
+        self.seen += 1
+        if self.seen <= self.good:
+            return query.forward()
+        if self.code is None:
+            return None
+        answer = dns.message.make_response(query.message)
+        answer.set_rcode(self.code)
+        return answer
+
+
+@pytest.mark.leaves_txt
+def test_what_cannot_be_taken_back_in_time_is_said(workspace: Workspace) -> None:
+    """The server dies after it wrote: the run still ends within five seconds, and names what it leaves."""
+    kept = Kept.place(workspace)
+    workspace.lab.lag = 10.0
+    with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
+        workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
+        with Run.start(workspace, "renew", "--force", "--json") as run:
+            run.wait_for("TXT values written")
+            found, document = run.stop(signal.SIGINT)
+    assert found == 130
+    (warning,) = interrupted(document)["warnings"]
+    assert warning["code"] == "txt-kept"
+    assert "_acme-challenge.example.test" in warning["message"]
+    assert len(workspace.lab.txt("_acme-challenge.example.test")) == 2
+    kept.assert_whole()
+
+
+@pytest.mark.leaves_txt
+def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
+    """Somebody who cannot wait is obeyed; there is still a document, and the old certificate."""
+    kept = Kept.place(workspace)
+    workspace.lab.lag = 10.0
+    with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
+        workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
+        with Run.start(workspace, "renew", "--force", "--json") as run:
+            run.wait_for("TXT values written")
+            run.process.send_signal(signal.SIGTERM)
+            run.wait_for("Once more: stop at once")
+            found, document = run.stop(signal.SIGINT, within=1.0)
+    assert found == 143
+    assert document["error"]["code"] == "cancelled"
+    kept.assert_whole()
+
+
+def test_several_certificates_are_all_put_back(workspace: Workspace) -> None:
+    """One outcome for each, also for one that was not begun."""
+    certificates = [{"name": f"host{number}", "domains": [f"host{number}.example.test"]} for number in range(4)]
+    workspace.write({"certificate": certificates})
+    workspace.lab.lag = 10.0
+    with Run.start(workspace, "renew", "--workers", "2", "--json") as run:
+        run.wait_for("host0: 1 TXT value written")
+        run.wait_for("host1: 1 TXT value written")
+        found, document = run.stop(signal.SIGINT)
+    assert found == 130
+    assert [outcome["status"] for outcome in document["outcomes"]] == ["interrupted"] * 4
+    assert workspace.lab.all_txt() == {}
+
+
+def test_after_a_stop_the_next_run_goes_through(workspace: Workspace) -> None:
+    """Nothing that a stopped run left stands in its way."""
+    silence = Silence("finalize")
+    with workspace.lab.acme_proxy(silence.request) as proxy:
+        workspace.write({"ca.lab.directory": proxy.directory_url})
+        with Run.start(workspace, "renew", "--json") as run:
+            assert silence.reached.wait(PATIENCE)
+            run.stop(signal.SIGTERM)
+        silence.over.set()
+        workspace.lab.flush()
+        status, document = workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["status"]) == (0, "renewed")
+
+
+# ── values of others at the same name ───────────────────────────────────────────────────
+
+FOREIGN = "somebody-else-wrote-this"
+
+
+@pytest.fixture
+def foreign(workspace: Workspace) -> Iterator[set[str]]:
+    """A value of somebody else at our name."""
+    update = [("_acme-challenge", "TXT", f'"{FOREIGN}"')]
+    workspace.lab.update("example.test", add=update)
+    yield {FOREIGN}
+    workspace.lab.update("example.test", remove=update)
+
+
+def test_values_of_others_survive_success(workspace: Workspace, foreign: set[str]) -> None:
+    """Only ours are written and taken away."""
+    assert workspace.run("renew").returncode == 0
+    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
+
+
+def test_values_of_others_survive_an_error(workspace: Workspace, foreign: set[str]) -> None:
+    """Also when DNS never agrees."""
+    workspace.lab.lag = 3.0
+    workspace.write({"certificate.0.propagation": {"timeout": 1}})
+    status, document = workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["error"]["code"]) == (1, "propagation-timeout")
+    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
+
+
+def test_values_of_others_survive_a_stop(workspace: Workspace, foreign: set[str]) -> None:
+    """Also when somebody stops it."""
+    workspace.lab.lag = 10.0
+    with Run.start(workspace, "renew", "--json") as run:
+        run.wait_for("TXT values written")
+        assert len(workspace.lab.txt("_acme-challenge.example.test")) == 3
+        found, _ = run.stop(signal.SIGINT)
+    assert found == 130
+    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
+
+
+# ── what stops the withdrawal hides nothing ─────────────────────────────────────────────
+
+
+@pytest.mark.leaves_txt
+def test_an_error_while_withdrawing_does_not_hide_the_first(workspace: Workspace) -> None:
+    """The CA refuses, then the DNS server does too: the error is the CA's, the warning the server's."""
+    kept = Kept.place(workspace)
+    workspace.lab.lag = 3.0
+    with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
+        server = f"127.0.0.3:{workspace.lab.port}"
+        workspace.write({"dns.home.server": server, "certificate.0.propagation": {"timeout": 1}})
+        status, document = workspace.run_json("renew", "--force")
+    (outcome,) = document["outcomes"]
+    assert (status, outcome["status"], outcome["error"]["code"]) == (1, "failed", "propagation-timeout")
+    (warning,) = outcome["warnings"]
+    assert warning["code"] == "txt-kept"
+    assert "_acme-challenge.example.test" in warning["message"]
+    kept.assert_whole()
+
+
+@pytest.mark.leaves_txt
+def test_an_error_while_withdrawing_does_not_undo_a_success(workspace: Workspace) -> None:
+    """The certificate is there: it is kept, and what stays in DNS is a warning."""
+    with workspace.lab.forwarder("127.0.0.3", Updates(1, dns.rcode.REFUSED)):
+        workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
+        status, document = workspace.run_json("renew")
+    (outcome,) = document["outcomes"]
+    assert (status, outcome["status"]) == (0, "renewed")
+    assert [warning["code"] for warning in outcome["warnings"]] == ["txt-kept"]
+    Kept.of(workspace.store).assert_whole()
