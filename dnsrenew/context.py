@@ -38,6 +38,8 @@ class Grace:
 class Context:
     """Passed to every step; immutable, except that notices are collected in it.
 
+    :ivar notices: warnings about the certificate, or about the run where it is the run's context.
+    :ivar run_notices: warnings about the run that a certificate is part of.
     :ivar deadline: monotonic second after which every wait ends as if cancelled, or None.
     :ivar grace: what is left to a step that goes on although the caller asked to stop, or None.
     """
@@ -49,12 +51,13 @@ class Context:
     emitter: Emitter | None = None
     certificate: str | None = None
     notices: list[Notice] = field(default_factory=list)
+    run_notices: list[Notice] = field(default_factory=list)
     deadline: float | None = None
     grace: Grace | None = None
 
     def for_certificate(self, name: str) -> Context:
         """Return the context of one certificate, with notices of its own."""
-        return replace(self, certificate=name, notices=[])
+        return replace(self, certificate=name, notices=[], run_notices=self.notices)
 
     def ending(self, seconds: float, grace: float) -> Context:
         """Return a context for putting things back: it ends after ``seconds``, or ``grace`` after a cancel."""

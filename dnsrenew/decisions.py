@@ -62,6 +62,6 @@ TABLE: Final = (
 
 def decide(error: AttemptError) -> Step:
     """Return what happens after an error: the first fitting line of the table."""
-    if error.code == "caa" and error.evidence.get("scope") == "ca":
+    if error.code == "caa" and error.evidence.get("scope") in {"ca", "account"}:
         return Step.LEAVE_CA
     return next(row.step for row in TABLE if fnmatchcase(error.code, row.code))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dnsrenew.model import Notice
+
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Reason, RenewBefore
-    from dnsrenew.store.state import State
+    from dnsrenew.store.state import Ari, State
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates that live shorter are renewed at half of their lifetime, others with a third of it left."""
+
+FIRST_ASKED = timedelta(hours=6)
+"""How long after its issuance the CA is first asked when it would like a certificate renewed (RFC 9773 section 4.3)."""
 
 
 def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore | None) -> datetime:
@@ -26,22 +32,50 @@ def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore 
 
 
 def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
-    """Return when the stored certificate will be renewed; None where there is none."""
+    """Return when the stored certificate will be renewed; None where there is none.
+
+    The CA's wish (ARI) may come earlier than our own margin; it never makes a renewal later.
+    """
     if state is None or state.not_before is None or state.not_after is None:
         return None
-    return renewal_time(state.not_before, state.not_after, spec.renew_before)
+    own = renewal_time(state.not_before, state.not_after, spec.renew_before)
+    wish = state.ari["chosen"] if state.ari else None
+    return own if wish is None or own <= wish else wish
+
+
+def next_reason(spec: CertificateSpec, state: State) -> Reason:
+    """Return why it will be renewed, as things stand."""
+    wish = state.ari["chosen"] if state.ari else None
+    return "ari" if wish is not None and wish == next_renewal(spec, state) else "renew-before"
+
+
+def asked_later(state: State, now: datetime) -> State:
+    """Return the state of a new certificate: the CA has just issued it, so it is not asked for its wish at once."""
+    later: Ari = {"start": None, "end": None, "chosen": None, "next_poll": now + FIRST_ASKED, "explanation": None}
+    return replace(state, ari=later)
+
+
+def explanation(state: State) -> tuple[Notice, ...]:
+    """Return the CA's explanation of its wish as a warning, if it gives one."""
+    url = state.ari["explanation"] if state.ari else None
+    if url is None:
+        return ()
+    return (Notice("ari-explanation", f"The CA explains when it wants this certificate renewed: {url}", "Read it."),)
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether the config now asks for something else than what is stored: other names, key type or CA.
+    """Tell whether the config now asks for something else than what is stored: other names, key type, CA or profile.
 
     What is not known any more (the store was damaged and mended) is not taken for a change.
     """
     authorities = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
+    profile = spec.profile.name if spec.profile else ""
     return (
         frozenset(state.identifiers) != frozenset(spec.identifiers)
         or state.key not in {"", spec.key}
         or state.ca not in {"", *authorities}
+        or state.profile not in {"", profile}
+        or bool(profile and state.ca and not state.profile)
     )
 
 
@@ -55,6 +89,8 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
         return "missing"
     if now >= state.not_after:
         return "expired"
+    if state.revoked:
+        return "revoked"
     if has_changed(spec, state):
         return "changed"
-    return "renew-before" if now >= at else None
+    return next_reason(spec, state) if now >= at else None

@@ -1,100 +1,124 @@
 """The story of one certificate, from "is it due?" to "it is in force".
 
-Read it top to bottom: :func:`renew_certificate` looks whether anything is to be done, takes the
-lock, looks again and makes an attempt; :func:`_obtain` is that attempt, in the order in which
-things happen (RFC 8555 section 7.1): place the challenges, order, publish, wait, let the CA look,
-finalize, check, withdraw.
+Read it top to bottom. :func:`glance` looks whether anything is to be done; :func:`renew_certificate` takes
+the lock and looks again. :func:`_renew` goes one way after the other until one leads to a certificate; what
+a failure changes is decided in :mod:`dnsrenew.course`. :func:`_look_ahead` finds out, before anything is
+ordered, what cannot work. :func:`_obtain` goes the way (RFC 8555 section 7.1): order, publish, wait, let the
+CA look, finalize, check; and takes back what it has published, whatever happens.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew import due, workers
+from dnsrenew import due, memory, workers
+from dnsrenew.course import Course, Way
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, StoreError
-from dnsrenew.model import Attempt, Outcome, Route, RouteTaken, Status
+from dnsrenew.outcomes import deferred, outcome, unexpected
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from dnsrenew import x509
-    from dnsrenew.ca import Authorization, CAClient, Challenge
-    from dnsrenew.challenges.dns01 import Dns01, Placement, Value
+    from dnsrenew.ca import Authorization, CAClient, Challenge, Order
+    from dnsrenew.challenges.mix import Challenges, Places, Value
     from dnsrenew.context import Context
-    from dnsrenew.model import CertificateSpec, Notice, Reason
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
     from dnsrenew.store import State, Store
-
-_logger = logging.getLogger("dnsrenew.renewal")
+    from dnsrenew.store.ledger import Ledger
+    from dnsrenew.x509 import PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a renewal works with; made once a run and shared by all certificates.
+    """What renewals work with; made once a run and shared by all certificates.
 
     :ivar ca: gives the client for a CA, by name.
+    :ivar ledger: gives the ledger of our account there.
+    :ivar close: ends all connections.
+    :ivar authority: for the name of a CA the one that is really asked: itself, or in a rehearsal its staging twin.
     """
 
     store: Store
-    dns01: Dns01
+    dns: DnsView
+    challenges: Challenges
     ca: Callable[[str], CAClient]
+    ledger: Callable[[str], Ledger]
+    authority: Mapping[str, str]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How a run was asked for.
+
+    :ivar force: renew also what is not due, and although an earlier failure says later.
+    :ivar now: renew what is due although an earlier failure or the ledger says later.
+    :ivar rehearse: go all the way at the staging twin of the CA, and keep nothing.
+    :ivar wait: seconds to wait for another run that holds a lock.
+    :ivar edition: of the configuration: what failed with another one is tried again at once.
+    """
+
+    force: bool = False
+    now: bool = False
+    rehearse: bool = False
+    wait: float = 0
+    edition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One certificate that is to be renewed now.
+
+    :ivar state: what is stored.
+    :ivar reason: why.
+    """
+
+    spec: CertificateSpec
+    services: Services
+    state: State
+    reason: Reason
+    context: Context
+    wishes: Wishes
+
+    def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
+        """Return the outcome of this job."""
+        stored = state or self.state
+        return outcome(self.spec, self.services.store, stored, status, self.context, reason=self.reason, **more)
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a successful attempt brings."""
+    """What a way that led there brings."""
 
     fullchain_pem: str
     key_pem: bytes
     facts: x509.Facts
 
 
-@dataclass(slots=True)
-class _Way:
-    """The way that is gone for one certificate, as far as it got."""
-
-    ca: str
-    routes: dict[str, Route]
-    dns: tuple[str, ...] = ()
-    orders: int = 0
-
-    def taken(self) -> RouteTaken:
-        return RouteTaken(ca=self.ca, challenge="dns-01", dns=self.dns)
-
-
 def renew_certificate(
-    spec: CertificateSpec,
-    services: Callable[[], Services],
-    store: Store,
-    context: Context,
-    *,
-    force: bool = False,
-    wait: float = 0,
+    spec: CertificateSpec, services: Callable[[], Services], store: Store, context: Context, wishes: Wishes
 ) -> Outcome:
     """Renew one certificate if it is due; whatever happens, the answer is an outcome.
 
     :param services: called only when there is something to do.
-    :param force: renew although it is not due.
-    :param wait: seconds to wait for another run that works on it.
     """
     state: State | None = None
     reason: Reason | None = None
     try:
-        state, reason = look(spec, store, context, force=force)
-        if reason is None:
-            return outcome(spec, store, state, "not-due", context)
-        with store.lock(spec.name, context=context, wait=wait):
+        with store.lock(spec.name, context=context, wait=wishes.wait):
             # Another run may have renewed it while we waited for the lock.
-            state, reason = look(spec, store, context, force=force)
-            if reason is None:
-                return outcome(spec, store, state, "not-due", context)
+            state = store.read_state(spec.name)
+            done = glance(spec, store, state, context, wishes)
+            if done is not None:
+                return done
+            reason = why(spec, store, state, context, wishes) or "forced"
             context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-            return _renew(spec, services(), state, reason, context)
+            return _renew(Job(spec, services(), state, reason, context, wishes))
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -102,187 +126,237 @@ def renew_certificate(
     except DnsRenewError as error:
         return outcome(spec, store, state, "failed", context, reason=reason, error=error)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
-        return outcome(spec, store, state, "failed", context, reason=reason, error=_unexpected(error, context))
+        return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
 
 
-def look(
-    spec: CertificateSpec, store: Store, context: Context, *, force: bool = False
-) -> tuple[State | None, Reason | None]:
-    """Return what is stored, and why it has to be renewed now (None: it does not)."""
-    state = store.read_state(spec.name)
-    whole = state is not None and store.is_whole(spec.name, state)
-    reason = due.why_due(spec, state, context.clock.now(), whole=whole)
-    return state, reason or ("forced" if force else None)
+def why(spec: CertificateSpec, store: Store, state: State, context: Context, wishes: Wishes) -> Reason | None:
+    """Return why the certificate has to be renewed now; None: it does not."""
+    reason = due.why_due(spec, state, context.clock.now(), whole=store.is_whole(spec.name, state))
+    return reason or ("forced" if wishes.force or wishes.rehearse else None)
 
 
-def _renew(spec: CertificateSpec, services: Services, state: State | None, reason: Reason, context: Context) -> Outcome:
-    """Make the attempt, keep what it brought, and say what became of it."""
-    store = services.store
-    store.prove_writable(spec.name)  # nothing is ordered that could not be stored
-    way = _way(spec)
-    started = context.clock.monotonic()
-
-    def attempt(error: DnsRenewError | None) -> tuple[Attempt, ...]:
-        seconds = context.clock.monotonic() - started
-        return (Attempt(route=way.taken(), orders=way.orders, seconds=seconds, error=error),)
-
-    context.emit("route-started", ca=way.ca, challenge="dns-01", dns=[])
-    try:
-        issued = _obtain(spec, way, services, context)
-        new_state = store.keep(spec, way.ca, issued.fullchain_pem, issued.key_pem, issued.facts)
-    except DnsRenewError as error:
-        context.emit("route-failed", **way.taken().to_dict(), error=error.to_dict())
-        status: Status = "interrupted" if isinstance(error, Cancelled) else "failed"
-        if isinstance(error, AttemptError):
-            _remember(spec, store, error, context.clock.now())
-        return outcome(spec, store, state, status, context, reason=reason, error=error, attempts=attempt(error))
-    context.emit(
-        "certificate-stored",
-        path=str(store.current(spec.name)),
-        serial=issued.facts.serial,
-        not_after=issued.facts.not_after.isoformat(),
-    )
-    return outcome(spec, store, new_state, "renewed", context, reason=reason, route=way.taken(), attempts=attempt(None))
+def glance(spec: CertificateSpec, store: Store, state: State, context: Context, wishes: Wishes) -> Outcome | None:
+    """Return the outcome of a certificate that nothing is to be done for now; None for the others."""
+    reason = why(spec, store, state, context, wishes)
+    if reason is None:
+        return outcome(spec, store, state, "not-due", context)
+    changed = state.tried_with != wishes.edition and not memory.was_asked_to_wait(state)
+    if wishes.force or wishes.now or wishes.rehearse or changed:
+        return None
+    return deferred(spec, store, state, reason, context)
 
 
-def _obtain(spec: CertificateSpec, way: _Way, services: Services, context: Context) -> Issued:
-    """Go the way once: from no order to a certificate that is right.
+def _renew(job: Job) -> Outcome:
+    """Go one way after the other until one leads to a certificate."""
+    job.services.store.prove_writable(job.spec.name)  # nothing is ordered that could not be stored
+    clock = job.context.clock
+    course = Course(job.spec, job.state, job.context, job.services.authority)
+    while (way := course.next()) is not None:
+        try:
+            places = _look_ahead(job, way)
+            if course.learn(way, places):
+                continue
+            issued = _obtain(job, way, places)
+            state = job.state if job.wishes.rehearse else _keep(job, way, issued)
+        except AttemptError as error:
+            course.failed(way, error)
+            _note(job, way, error)
+        except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
+            attempts = (*course.attempts, way.attempt(error, clock.monotonic()))
+            interrupted = isinstance(error, Cancelled)
+            return job.outcome("interrupted" if interrupted else "failed", error=error, attempts=attempts)
+        else:
+            attempts = (*course.attempts, way.attempt(None, clock.monotonic()))
+            status: Status = "rehearsed" if job.wishes.rehearse else "renewed"
+            return job.outcome(status, state=state, route=way.taken(), attempts=attempts)
+    return _give_up(job, course)
 
-    :raises AttemptError: it did not lead there; no TXT value of ours is left behind.
+
+def _look_ahead(job: Job, way: Way) -> Places:
+    """Find out where the proofs go, and what forbids it for certain, before anything is ordered.
+
+    :raises CAError: the CA cannot be reached, is none, or refuses the account.
+    :raises SecretError: the secret of an account that is needed cannot be read.
     """
-    from dnsrenew import x509  # slow to import, and nothing due needs none of it
+    context, challenges, ca = job.context, job.services.challenges, job.services.ca(way.choice.ca)
+    opened = workers.start(partial(ca.open, context))  # some round trips; meanwhile DNS is asked
+    places = challenges.place(context, way.choice.routes, job.spec.propagation.check)
+    if places.obstacles:
+        return places
+    answers = workers.start(partial(job.services.dns.caa, context, list(places.routes)))
+    challenges.unlock(context, places.placements.values())
+    account_url, records = context.join(opened), context.join(answers)
+    places.forbid(records, ca.caa_identities(context), account_url)
+    return places
 
-    challenge, ca = services.dns01, services.ca(way.ca)
-    # Meanwhile: an RSA key takes up to a second, and the CA's directory and account some round trips.
-    new_key = workers.start(partial(x509.new_key, spec.key))
-    opened = workers.start(partial(ca.open, context))
 
-    # What DNS forbids is found out before anything is ordered.
-    placements = challenge.place(context, way.routes, spec.propagation.check)
-    way.dns = tuple(dict.fromkeys(placement.writer.account.name for placement in placements.values()))
-    challenge.unlock(context, placements.values())
+def _obtain(job: Job, way: Way, places: Places) -> Issued:
+    """Go the way: from no order to a certificate that is right.
 
-    context.join(opened)
-    order = ca.new_order(context, spec.identifiers)
-    way.orders += 1
-    authorizations = ca.authorizations(context, order)
-    pending = [authorization for authorization in authorizations if authorization.status == "pending"]
-    context.emit(
-        "order-created", url=order.url, domains=list(spec.identifiers), pending=[a.identifier for a in pending]
-    )
+    :raises AttemptError: it did not lead there; nothing that we published is left behind.
+    """
+    from dnsrenew import x509
+
+    spec, context = job.spec, job.context
+    challenges, ca = job.services.challenges, job.services.ca(way.choice.ca)
+    context.emit("route-started", **way.taken().to_dict())
+    new_key = workers.start(partial(_key, job))  # an RSA key takes up to a second
+
+    order, authorizations = _order(job, way)
+    wanted = {one.identifier: one for one in authorizations if one.status == "pending"}
+    way.pending = [identifier for identifier in spec.identifiers if identifier in wanted]
+    context.emit("order-created", url=order.url, domains=list(spec.identifiers), pending=way.pending)
     key = context.join(new_key)
     csr = x509.make_csr(key, spec.identifiers)
 
-    wanted = {authorization.identifier: authorization for authorization in pending}
-    values = [_value(ca, challenge, placements, authorization) for authorization in pending]
-    with challenge.alone(context, values), contextlib.ExitStack() as published:
-        previous: list[Value] = []
-        for values_now in challenge.rounds(values):
-            if previous:  # the host keeps one value: the CA must have seen it before the next replaces it
-                ca.await_valid(context, order, [wanted[value.placement.identifier] for value in previous])
+    answers = {identifier: _challenge(authorization, way) for identifier, authorization in wanted.items()}
+    values = [
+        value
+        for identifier in way.pending
+        for value in challenges.values(ca, places.placements[identifier], answers[identifier])
+    ]
+    with challenges.alone(context, values), contextlib.ExitStack() as published:
+        caches = challenges.caches()
+        before: list[Value] = []
+        for now in challenges.rounds(values):
+            if before:  # the host keeps one value: the CA must have seen it before the next one replaces it
+                ca.await_valid(context, order, [wanted[identifier] for identifier in _identifiers(before)])
                 published.close()
-            published.callback(challenge.withdraw, context, values_now)  # also what a failed publish has written
-            challenge.publish(context, values_now)
-            challenge.wait_visible(context, values_now, spec.propagation)
-            ca.answer(context, [_challenge(wanted[value.placement.identifier]) for value in values_now])
-            context.emit("challenges-answered", domains=[value.placement.identifier for value in values_now])
-            previous = values_now
-        chains = ca.issue(context, order, csr)
+            published.callback(challenges.withdraw, context, now)  # also what a failed publish has written
+            challenges.publish(context, now)
+            challenges.wait_visible(context, now, spec.propagation, way.settle)
+            way.seen = True
+            caches.wait(context, now)
+            ca.answer(context, [answers[identifier] for identifier in _identifiers(now)])
+            context.emit("challenges-answered", domains=_identifiers(now))
+            caches.note(context, now)
+            before = now
+        chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
     facts = x509.check_chain(chains[0], key, spec.identifiers, context.clock.now())
     return Issued(chains[0], x509.key_to_pem(key), facts)
 
 
-def _way(spec: CertificateSpec) -> _Way:
-    """Choose each name's route: the first dns-01 route at the CA of the first; by default the accounts that fit."""
-    usable = [route for route in spec.routes if route.challenge == "dns-01"] or [Route("dns-01")]
-    return _Way(usable[0].ca or spec.ca, dict.fromkeys(spec.identifiers, usable[0]))
+def _order(job: Job, way: Way) -> tuple[Order, tuple[Authorization, ...]]:
+    """Order, unless it is known that the CA would refuse; return the order and what it wants proved.
 
-
-def _challenge(authorization: Authorization) -> Challenge:
-    """Return the challenge that can be answered here.
-
-    :raises CAError: the CA does not offer it.
+    :raises CAError: the CA refuses, or would.
     """
-    challenge = authorization.challenge("dns-01")
-    if challenge is None or challenge.token is None:
-        offered = sorted({challenge.type for challenge in authorization.challenges})
-        raise CAError(
-            "ca-no-challenge",
-            f"The CA does not offer dns-01 for {authorization.identifier}, only {', '.join(offered) or 'nothing'}.",
-            fix="Use another CA for this name.",
-            evidence={"identifier": authorization.identifier, "offered": offered},
-        )
-    return challenge
+    spec, context, ca = job.spec, job.context, job.services.ca(way.choice.ca)
+    replaces = _replaces(job, way)
+    if not job.wishes.now:
+        held = job.services.ledger(way.choice.ca).may_order(spec.identifiers, replaces=replaces is not None)
+        if held is not None:
+            raise held
+    order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile)
+    way.orders += 1
+    authorizations = ca.authorizations(context, order)
+    if job.wishes.rehearse and any(one.status == "valid" for one in authorizations):
+        # What an earlier rehearsal has proved would not be proved again.
+        ca.deactivate_authorizations(context, order)
+        order = ca.new_order(context, spec.identifiers, profile=spec.profile)
+        way.orders += 1
+        authorizations = ca.authorizations(context, order)
+    return order, authorizations
 
 
-def _value(ca: CAClient, dns01: Dns01, placements: dict[str, Placement], authorization: Authorization) -> Value:
-    """Return the TXT value that proves control of the authorization's name, at its place."""
-    placement = placements.get(authorization.identifier)
-    if placement is None:
-        raise CAError(
-            "ca-malformed-answer",
-            f"The CA asks for proof of {authorization.identifier}, which was not ordered.",
-            fix="Try again later, or use another CA.",
-            evidence={"identifier": authorization.identifier},
-        )
-    return dns01.value(placement, ca.dns01_value(_challenge(authorization)))
+def _replaces(job: Job, way: Way) -> str | None:
+    """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
+    from dnsrenew.ca import ari
+
+    state = job.state
+    stored = job.services.store.certificate(job.spec.name, state)
+    elsewhere = state.ca != way.choice.ca or state.replaced
+    if job.wishes.rehearse or stored is None or elsewhere or stored.not_after <= job.context.clock.now():
+        return None
+    try:
+        return ari.cert_id(stored.certificate_path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None  # it only makes the renewal count less
 
 
-def outcome(
-    spec: CertificateSpec,
-    store: Store,
-    state: State | None,
-    status: Status,
-    context: Context,
-    *,
-    reason: Reason | None = None,
-    **more: Any,  # fields of Outcome
-) -> Outcome:
-    """Return the outcome for one certificate: what is in force now, and what happened."""
-    if state is None or state.version is None:
-        return Outcome(
-            name=spec.name,
-            status=status,
-            reason=reason or "missing",
-            domains=spec.domains,
-            warnings=_warnings(state, context),
-            **more,
-        )
-    return Outcome(
-        name=spec.name,
-        status=status,
-        reason=reason or "renew-before",
-        domains=spec.domains,
-        issuer=state.issuer,
-        serial=state.serial,
-        not_before=state.not_before,
-        not_after=state.not_after,
-        next_renewal=due.next_renewal(spec, state),
-        path=store.current(spec.name),
-        warnings=_warnings(state, context),
-        **more,
+def _key(job: Job) -> PrivateKey:
+    """Return the key for the new certificate: a new one, or the one that stands."""
+    from dnsrenew import x509
+
+    spec = job.spec
+    reused = spec.reuse_key and job.state.key == spec.key
+    stored = job.services.store.certificate(spec.name, job.state) if reused else None
+    return x509.new_key(spec.key) if stored is None else x509.key_from_pem(stored.private_key_path.read_bytes())
+
+
+def _challenge(authorization: Authorization, way: Way) -> Challenge:
+    """Return the challenge that the name's route answers.
+
+    :raises CAError: the CA does not offer it, or asks for a name that was not ordered.
+    """
+    route: Route | None = way.choice.routes.get(authorization.identifier)
+    challenge = None if route is None else authorization.challenge(route.challenge)
+    if route is not None and challenge is not None and challenge.token is not None:
+        return challenge
+    offered = sorted({challenge.type for challenge in authorization.challenges})
+    what = "asks for proof of a name that was not ordered" if route is None else f"does not offer {route.challenge}"
+    raise CAError(
+        "ca-no-challenge",
+        f"The CA {way.choice.ca} {what}: {authorization.identifier} (it offers {', '.join(offered) or 'nothing'}).",
+        fix="Use another route or another CA for this name.",
+        evidence={"identifier": authorization.identifier, "offered": offered},
     )
 
 
-def _warnings(state: State | None, context: Context) -> tuple[Notice, ...]:
-    return (*(() if state is None else state.notices), *context.notices)
+def _identifiers(values: list[Value]) -> list[str]:
+    """Return whose values they are, each once."""
+    return list(dict.fromkeys(value.identifier for value in values))
 
 
-def _remember(spec: CertificateSpec, store: Store, error: DnsRenewError, now: datetime) -> None:
-    """Keep the failure for ``status``; a store that fails now must not hide the error itself."""
-    with contextlib.suppress(StoreError):
-        store.note_failure(spec.name, error.code, error.message, now)
+# ── the end of a run ────────────────────────────────────────────────────────────────────
 
 
-def _unexpected(error: Exception, context: Context) -> DnsRenewError:
-    """Translate what should not have happened; the traceback goes, without secrets, to the debug log only."""
-    redact = context.redactor.redact
-    _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
-    cause = f"{type(error).__name__}: {redact(str(error))}"
-    return DnsRenewError(
-        "internal-error",
-        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
-        fix="Run it again with -vv and report what it prints.",
-        evidence={"cause": cause},
-    )
+def _keep(job: Job, way: Way, issued: Issued) -> State:
+    """Put the new certificate into force, and remember which way led to it."""
+    spec, store, context = job.spec, job.services.store, job.context
+    job.services.ledger(way.choice.ca).note_certificate(spec.identifiers)
+    keys = [memory.route_key(route, spec.ca) for route in way.choice.distinct()]
+    now = context.clock.now()
+
+    def remember(state: State) -> State:
+        return due.asked_later(memory.remember_success(state, keys, now), now)
+
+    pem, key, facts = issued.fullchain_pem, issued.key_pem, issued.facts
+    state = store.keep(spec, way.choice.ca, pem, key, facts, remember=remember)
+    not_after = facts.not_after.isoformat()
+    context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
+    return state
+
+
+def _note(job: Job, way: Way, error: AttemptError) -> None:
+    """Write down what makes the CA refuse the next order."""
+    if job.wishes.rehearse:
+        return
+    ledger = job.services.ledger(way.choice.ca)
+    failed = way.failed_names(error)
+    if failed and way.seen:
+        ledger.note_failed_validation(failed)
+    if isinstance(error, CAError) and error.code == "ca-rate-limited" and error.retry_after is not None:
+        ledger.note_retry_after(error.retry_after, None if way.orders else list(way.choice.routes))
+
+
+def _give_up(job: Job, course: Course) -> Outcome:
+    """Remember the failure, and say when the next attempt is made."""
+    error, now = course.error, job.context.clock.now()
+    after = course.asked_to_wait()
+    attempts = tuple(course.attempts)
+    if course.only_held() and after is not None:  # nothing was tried, and so nothing failed
+        until = now + timedelta(seconds=after)
+        return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until)
+    if job.wishes.rehearse:
+        return job.outcome("failed", error=error, attempts=attempts)
+
+    def remember(state: State) -> State:
+        failed = memory.after_failure(state, error, now, job.context.random, retry_after=after)
+        return replace(course.remembered(failed, now), tried_with=job.wishes.edition)
+
+    state = job.state
+    with contextlib.suppress(StoreError):  # it must not hide the error itself
+        state = job.services.store.update(job.spec.name, remember)
+    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=state.next_attempt)

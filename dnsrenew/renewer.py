@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew import due, workers
+from dnsrenew import due, memory, workers
 from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome, rfc3339
-from dnsrenew.renewal import Services, look, outcome, renew_certificate
+from dnsrenew.renewal import Services, Wishes, glance, renew_certificate, why
 from dnsrenew.secrets import Redactor
-from dnsrenew.store import Store
+from dnsrenew.store import State, Store
+from dnsrenew.wishes import ask, is_to_be_asked
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
 
     from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
+    from dnsrenew.model import CA
+    from dnsrenew.store.ledger import Ledger
 
 _DRIVEN = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
 """Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
+
+_logger = logging.getLogger("dnsrenew.renewer")
 
 _LAST_SECONDS = 5.0
 """After a cancel, each certificate has so long to put back what it had published."""
@@ -89,7 +95,8 @@ class Renewer:
         names: Iterable[str] | None = None,
         *,
         force: bool = False,
-        now: bool = False,  # noqa: ARG002  # overrides a remembered failure; nothing is remembered yet
+        now: bool = False,
+        dry_run: bool = False,
         workers: int = 8,
         wait: float = 0,
         cancel: threading.Event | None = None,
@@ -97,7 +104,9 @@ class Renewer:
         """Obtain what is missing and renew what is due.
 
         :param names: certificates to look at; None: all.
-        :param force: renew also what is not due.
+        :param force: renew also what is not due, and although an earlier failure says later.
+        :param now: renew what is due although an earlier failure or the ledger says later.
+        :param dry_run: rehearse with the CA's staging twin: everything is done, nothing is kept.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
         :param cancel: set it to stop; what was published is withdrawn first.
@@ -106,14 +115,20 @@ class Renewer:
         """
         specs = self._chosen(names)
         context = self._context(cancel)
-        services = _Once(partial(make_services, self._config, self._store, context))
-        outcomes = [None if force else self._glance(spec, context) for spec in specs]
-        due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
-        if due_specs:
-            context.emit("run-started", certificates=[spec.name for spec in due_specs])
-            with self._redactor.guard_logs(*_DRIVEN):
-                renewed = iter(self._renew_all(due_specs, services.get, context, workers, force=force, wait=wait))
-            outcomes = [done or next(renewed) for done in outcomes]
+        wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition)
+        services = _Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
+        try:
+            states = {spec.name: self._read(spec) for spec in specs}
+            states |= self._ask_wishes(states, services.get, context)
+            outcomes = [self._glance(spec, states[spec.name], context, wishes) for spec in specs]
+            due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
+            if due_specs:
+                context.emit("run-started", certificates=[spec.name for spec in due_specs])
+                with self._redactor.guard_logs(*_DRIVEN):
+                    renewed = iter(self._renew_all(due_specs, services.get, context, workers, wishes))
+                outcomes = [done or next(renewed) for done in outcomes]
+        finally:
+            services.close()
         finished = [done for done in outcomes if done is not None]
         if due_specs:
             context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
@@ -159,16 +174,39 @@ class Renewer:
 
     # ── one certificate ─────────────────────────────────────────────────────────────────
 
-    def _glance(self, spec: CertificateSpec, context: Context) -> Outcome | None:
-        """Return the outcome of what is not due, without a thread or a lock; None for the others."""
+    def _read(self, spec: CertificateSpec) -> State | None:
         try:
-            state, reason = look(spec, self._store, context)
+            return self._store.read_state(spec.name)
         except StoreError:
             return None  # it is met again, and told, in its own turn
-        if reason is not None or state is None:
+
+    def _glance(self, spec: CertificateSpec, state: State | None, context: Context, wishes: Wishes) -> Outcome | None:
+        """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
+        if state is None:
             return None
-        self._store.mend(spec.name, state, context)
-        return outcome(spec, self._store, state, "not-due", context)
+        done = glance(spec, self._store, state, context, wishes)
+        if done is not None:
+            self._store.mend(spec.name, state, context)
+        return done
+
+    def _ask_wishes(
+        self, states: Mapping[str, State | None], services: Callable[[], Services], context: Context
+    ) -> dict[str, State]:
+        """Ask the CAs when they would like certificates renewed, where the time for that has come."""
+        now = context.clock.now()
+        asked = {
+            name: state
+            for name, state in states.items()
+            if state is not None and state.ca in self._config.cas and is_to_be_asked(state, now)
+        }
+        if not asked:
+            return {}
+        try:
+            ask(asked, services(), context)
+            return {name: self._store.read_state(name) for name in asked}
+        except Exception as error:  # noqa: BLE001  # a wish stops no renewal: what is wrong is met again, and told, there
+            _logger.debug("the CAs were not asked for their wishes: %s", self._redactor.redact(repr(error)))
+            return {}
 
     def _renew_all(
         self,
@@ -176,14 +214,9 @@ class Renewer:
         services: Callable[[], Services],
         context: Context,
         limit: int,
-        *,
-        force: bool,
-        wait: float,
+        wishes: Wishes,
     ) -> list[Outcome]:
-        calls = [
-            partial(self._renew_one, spec, services, context.for_certificate(spec.name), force=force, wait=wait)
-            for spec in specs
-        ]
+        calls = [partial(self._renew_one, spec, services, context.for_certificate(spec.name), wishes) for spec in specs]
         tasks = workers.start_all(calls, limit)
         try:
             for task in tasks:
@@ -199,29 +232,34 @@ class Renewer:
         return [task.result() for task in tasks]
 
     def _renew_one(
-        self, spec: CertificateSpec, services: Callable[[], Services], context: Context, *, force: bool, wait: float
+        self, spec: CertificateSpec, services: Callable[[], Services], context: Context, wishes: Wishes
     ) -> Outcome:
-        done = renew_certificate(spec, services, self._store, context, force=force, wait=wait)
+        done = renew_certificate(spec, services, self._store, context, wishes)
         context.emit("certificate-finished", **done.to_dict())
         return done
 
     def _status(self, spec: CertificateSpec, context: Context) -> CertificateStatus:
-        state, reason = look(spec, self._store, context)
-        stands = state is not None and state.version is not None and reason != "missing"
-        word = {None: "valid", "missing": "missing", "expired": "expired"}.get(reason, "due")
+        try:
+            state = self._store.read_state(spec.name)
+            reason = why(spec, self._store, state, context, Wishes())
+        except StoreError as error:  # of this one: the others can be told of
+            failure = {"time": rfc3339(self._clock.now()), "code": error.code, "message": error.message}
+            state, reason = replace(State(), last_failure=failure), "missing"
+        stands = state.version is not None and reason != "missing"
+        words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
         return CertificateStatus(
             name=spec.name,
             domains=spec.domains,
-            ca=state.ca if stands and state else spec.ca,
-            issuer=state.issuer if stands and state else None,
-            serial=state.serial if stands and state else None,
-            not_before=state.not_before if stands and state else None,
-            not_after=state.not_after if stands and state else None,
-            state=word,
+            ca=state.ca or spec.ca,
+            issuer=state.issuer if stands else None,
+            serial=state.serial if stands else None,
+            not_before=state.not_before if stands else None,
+            not_after=state.not_after if stands else None,
+            state=words.get(reason, "due"),
             next_renewal=due.next_renewal(spec, state) if stands else None,
-            reason=reason or "renew-before",
-            last_failure=None if state is None else state.last_failure,
-            next_attempt=None if state is None else state.next_attempt,
+            reason=reason or due.next_reason(spec, state),
+            last_failure=None if state.last_failure is None else dict(state.last_failure),
+            next_attempt=memory.deferred_until(state, self._clock.now()),
             path=self._store.current(spec.name) if stands else None,
         )
 
@@ -270,16 +308,31 @@ class _Once:
                 self._value = self._make()
             return self._value
 
+    def close(self) -> None:
+        if self._value is not None:
+            self._value.close()
 
-def make_services(config: Config, store: Store, run: Context) -> Services:
+
+def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False) -> Services:
     """Return what a run works with: one look at DNS, one client for each CA."""
     from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
     from dnsrenew.challenges.dns01 import Dns01
+    from dnsrenew.challenges.http01 import Http01
+    from dnsrenew.challenges.mix import Challenges
     from dnsrenew.dns import DnsView
     from dnsrenew.http import HttpClient
 
     clients: dict[str, CAClient] = {}
+    connections: list[HttpClient] = []
     lock = threading.Lock()
+
+    def connect(trust: Path | str | None = None) -> HttpClient:
+        connections.append(HttpClient(trust=trust))
+        return connections[-1]
+
+    def close() -> None:
+        for connection in connections:
+            connection.close()
 
     def client(name: str) -> CAClient:
         with lock:
@@ -287,15 +340,49 @@ def make_services(config: Config, store: Store, run: Context) -> Services:
                 ca = config.cas[name]
                 clients[name] = CAClient(
                     ca,
-                    HttpClient(trust=ca.trust),
+                    connect(ca.trust),
                     store.accounts(ca.directory, name, run),
                     contact=config.contact,
                     agree_terms=config.agree_terms,
                 )
             return clients[name]
 
+    def ledger(name: str) -> Ledger:
+        return store.ledger(config.cas[name].directory, name, run)
+
     def lock_zone(context: Context, zone: str) -> AbstractContextManager[None]:
         return store.lock_zone(zone, context=context)
 
-    dns01 = Dns01(DnsView(config.resolver, HttpClient), config.accounts, config.providers, lock_zone)
-    return Services(store, dns01, client)
+    dns = DnsView(config.resolver, connect)
+    challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone), Http01())
+    authority = Twins(config.cas) if rehearse else _Itself()
+    return Services(store, dns, challenges, client, ledger, authority, close)
+
+
+class _Itself(dict[str, str]):
+    """The CA that is really asked, outside a rehearsal: the one that is named."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
+class Twins(dict[str, str]):
+    """The staging twin of each CA, for a rehearsal.
+
+    :raises ConfigError: ``no-staging``, when one is asked for that has none.
+    """
+
+    def __init__(self, authorities: Mapping[str, CA]) -> None:
+        super().__init__()
+        self._authorities = authorities
+
+    def __missing__(self, name: str) -> str:
+        twin = self._authorities[name].staging
+        if twin is None:
+            raise ConfigError(
+                "no-staging",
+                f"There is no staging CA to rehearse {name} with.",
+                fix=f'Name one with staging = "…" in [ca.{name}].',
+                evidence={"ca": name},
+            )
+        return twin

@@ -60,6 +60,14 @@ class Plan:
         """Return the identifiers that have no route left at all."""
         return [identifier for identifier, routes in self._left.items() if not routes]
 
+    def expand(self, identifier: str, route: Route, several: Sequence[Route]) -> None:
+        """Put several routes in the place of one that stands for them; none is doubled."""
+        left = self._left[identifier]
+        place = left.index(route)
+        left[place : place + 1] = [one for one in several if one not in left]
+        place = self._order.index(route)
+        self._order[place:place] = [one for one in several if one not in self._order]
+
     def leave(self, route: Route, identifiers: Collection[str]) -> None:
         """Take a route from some names: it is ruled out for them."""
         for identifier in identifiers:

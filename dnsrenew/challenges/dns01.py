@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ _WRITERS = 8
 """Accounts written to at once."""
 
 _WITHDRAW_SECONDS = 60.0
-_WITHDRAW_GRACE = 4.0
+_WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
 
 
@@ -52,26 +52,27 @@ class Placement:
     """Where the TXT values of one identifier go.
 
     :ivar name: the owner name of the TXT; absolute.
-    :ivar zone: the zone it is written in; absolute.
+    :ivar writers: who writes it, each with the zone it writes in (absolute); several where a zone lives at several
+        hosts.
     """
 
     identifier: str
     name: str
-    zone: str
-    writer: Writer
+    writers: tuple[tuple[Writer, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One TXT value at its place."""
+    """One TXT value, written by one account."""
 
-    placement: Placement
+    identifier: str
+    writer: Writer
     record: TxtRecord
 
     @property
     def alone_in(self) -> str | None:
         """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
-        behaviour = self.placement.writer.provider.behaviour
+        behaviour = self.writer.provider.behaviour
         if behaviour.values != "one":
             return None
         return self.record.zone if behaviour.scope == "zone" else self.record.name
@@ -93,38 +94,56 @@ class Dns01:
         self._dns = dns
         self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
         self._lock_zone = lock_zone
+        self._written: set[TxtRecord] = set()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
-    def place(self, context: Context, routes: Mapping[str, Route], check: Check) -> dict[str, Placement]:
-        """Find out, for each identifier, where its TXT value goes and who writes it; nothing is written yet.
+    def targets(
+        self, context: Context, identifiers: Collection[str], route: Route, check: Check
+    ) -> tuple[dict[str, Target], dict[str, DnsError]]:
+        """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
 
         :param check: who will be asked whether the values are visible; where it is not DNS itself, the lookups here
             may do without it too.
-        :raises DnsError: no zone, a CNAME loop, a dangling CNAME, or no account that may write there.
         """
-        placed: dict[str, Placement] = {}
-        for route in dict.fromkeys(routes.values()):
-            identifiers = [identifier for identifier, its in routes.items() if its == route]
-            targets = self._dns.challenge_targets(
-                context, identifiers, follow_cname=route.follow_cname, alias=route.alias, check=check
-            )
-            self._dns.warn_wildcard_shadow(context, targets)
+        look = partial(
+            self._dns.challenge_targets, context, follow_cname=route.follow_cname, alias=route.alias, check=check
+        )
+        found: dict[str, Target] = {}
+        refused: dict[str, DnsError] = {}
+        try:
+            found = look(list(identifiers))
+        except DnsError:  # of one of them: which of the others are well?
             for identifier in identifiers:
-                placed[identifier] = self._placement(identifier, targets[identifier], route)
-        return {identifier: placed[identifier] for identifier in routes}
+                try:
+                    found |= look([identifier])
+                except DnsError as error:
+                    refused[identifier] = error
+        return found, refused
 
-    def _placement(self, identifier: str, target: Target, route: Route) -> Placement:
-        writer = self._writer_for(identifier, target.name, route)
-        return Placement(identifier, target.name, writer.zone_of(target.name) or target.served_zone, writer)
+    def routes(self, owner: str, route: Route) -> list[Route]:
+        """Return what a route without accounts stands for: a route for each that fits, the longest zone first."""
+        if route.dns:
+            return [route]
+        fitting = [writer for writer in self._writers.values() if writer.may_write(owner)]
+        fitting.sort(key=lambda writer: len(names.labels(writer.zone_of(owner) or "")), reverse=True)
+        return [replace(route, dns=(writer.account.name,)) for writer in fitting]
 
-    def _writer_for(self, identifier: str, owner: str, route: Route) -> Writer:
-        """Choose the account: the longest fitting zone wins, then the order of the file."""
-        candidates = [self._writers[name] for name in route.dns] or list(self._writers.values())
-        fitting = [writer for writer in candidates if writer.may_write(owner)]
-        if not fitting:
-            raise _no_account(identifier, owner, candidates)
-        return max(fitting, key=lambda writer: len(names.labels(writer.zone_of(owner) or "")))
+    def place(self, identifier: str, target: Target, route: Route) -> Placement:
+        """Return where the value goes and who writes it; nothing is written yet.
+
+        :raises DnsError: ``dns-no-account``: an account may not write there.
+        """
+        writers = [self._writers[name] for name in route.dns]
+        for writer in writers:
+            if not writer.may_write(target.name):
+                raise no_account(identifier, target.name, [writer])
+        spots = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
+        return Placement(identifier, target.name, spots)
+
+    def no_account(self, identifier: str, owner: str) -> DnsError:
+        """Return the error for a name that no account may write."""
+        return no_account(identifier, owner, self._writers.values())
 
     def unlock(self, context: Context, placements: Collection[Placement]) -> None:
         """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
@@ -132,31 +151,39 @@ class Dns01:
         :raises SecretError: a reference leads to nothing.
         :raises ConfigError: an option is wrong, or a driver is not installed.
         """
-        for writer in {placement.writer.account.name: placement.writer for placement in placements}.values():
+        writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
+        for writer in writers.values():
             calling.prepare(context, writer.provider, writer.account)
+
+    def warn_shadows(self, context: Context, targets: Mapping[str, Target]) -> None:
+        """Warn of names that exist only through a wildcard, and would vanish while their TXT stands."""
+        self._dns.warn_wildcard_shadow(context, targets)
 
     # ── what and when ───────────────────────────────────────────────────────────────────
 
-    def value(self, placement: Placement, text: str) -> Value:
-        """Return the finished TXT value for a placement."""
-        ttl = placement.writer.account.ttl or placement.writer.provider.behaviour.ttl
-        return Value(placement, TxtRecord(placement.zone, placement.name, text, ttl))
+    def values(self, placement: Placement, text: str) -> list[Value]:
+        """Return the finished TXT value for a placement, once for each account that writes it."""
+        return [
+            Value(placement.identifier, writer, TxtRecord(zone, placement.name, text, _ttl(writer)))
+            for writer, zone in placement.writers
+        ]
 
     def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
-        """Split the values into rounds that can stand at the same time.
+        """Split the values into rounds that can stand at the same time; those of one identifier stay together.
 
         One round is enough, except where a host keeps one value for a name or for a whole zone.
         """
-        rounds: list[list[Value]] = []
-        seen: dict[str, int] = {}
+        by_identifier: dict[str, list[Value]] = {}
         for value in values:
-            turn = 0
-            if value.alone_in is not None:
-                turn = seen.get(value.alone_in, 0)
-                seen[value.alone_in] = turn + 1
-            while len(rounds) <= turn:
-                rounds.append([])
-            rounds[turn].append(value)
+            by_identifier.setdefault(value.identifier, []).append(value)
+        rounds: list[list[Value]] = []
+        taken: dict[str, int] = {}
+        for group in by_identifier.values():
+            places = {value.alone_in for value in group if value.alone_in is not None}
+            turn = max((taken.get(place, 0) for place in places), default=0)
+            taken.update(dict.fromkeys(places, turn + 1))
+            rounds.extend([] for _ in range(turn + 1 - len(rounds)))
+            rounds[turn].extend(group)
         return rounds
 
     @contextlib.contextmanager
@@ -179,28 +206,35 @@ class Dns01:
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
         self._each_account(context, values, calling.call_add)
+        self._written.update(value.record for value in values)
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
-    def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation) -> None:
+    def ttl(self, context: Context, name: str) -> int:
+        """Return how long (seconds) a resolver may keep what is served at a name now."""
+        return self._dns.ttl(context, name)
+
+    def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, more: float = 0.0) -> None:
         """Wait until every name server of every zone shows the values.
 
+        :param more: seconds more to settle than is wanted.
         :raises PropagationError: not in time, or no server can be reached.
         """
-        behaviours = [value.placement.writer.provider.behaviour for value in values]
+        behaviours = [value.writer.provider.behaviour for value in values]
         timeout = wanted.timeout
         if timeout is None:
             timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
         settle = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
-        records = [value.record for value in values]
-        self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
+        records = list({(value.record.name, value.record.value): value.record for value in values}.values())
+        self._dns.wait_visible(context, records, timeout=timeout, settle=settle + more, check=wanted.check)
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
         """Remove the values; what cannot be removed is said in a warning and hides no other error."""
-        removable = [value for value in values if value.placement.writer.provider.behaviour.removes]
+        removable = [value for value in values if value.writer.provider.behaviour.removes]
         if not removable:
             return
         ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
         described = [_describe(value) for value in removable]
+        started = context.clock.monotonic()
         try:
             self._each_account(ending, removable, calling.call_remove)
         except DnsRenewError as error:
@@ -208,10 +242,13 @@ class Dns01:
                 context.emit("txt-kept", records=described, error=error.to_dict())
                 context.warn("txt-kept", *_kept(removable, error))
         else:
-            context.emit("txt-removed", records=described)
+            seconds = round(context.clock.monotonic() - started, 3)
+            context.emit("txt-removed", records=described, seconds=seconds)
 
     def _may_stand(self, context: Context, values: Sequence[Value]) -> bool:
-        """Tell whether any value is, or may be, served: a host that refused to write has nothing to be removed."""
+        """Tell whether any value is, or may be, there: a host that refused to write has nothing to be removed."""
+        if not self._written.isdisjoint(value.record for value in values):
+            return True
         try:
             return any(value.record.value in self._dns.values(context, value.record.name) for value in values)
         except DnsRenewError:
@@ -221,7 +258,7 @@ class Dns01:
         """Hand each account its records, in parallel; raise the first error after all have ended."""
         by_account: dict[str, list[Value]] = {}
         for value in values:
-            by_account.setdefault(value.placement.writer.account.name, []).append(value)
+            by_account.setdefault(value.writer.account.name, []).append(value)
         calls = [partial(self._write, context, group, call) for group in by_account.values()]
         if len(calls) == 1:
             calls[0]()
@@ -230,7 +267,7 @@ class Dns01:
             task.result()
 
     def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
-        writer = values[0].placement.writer
+        writer = values[0].writer
         records = [value.record for value in values]
         with contextlib.ExitStack() as held:
             if writer.provider.behaviour.exclusive and writer.provider.behaviour.values != "one":
@@ -239,13 +276,17 @@ class Dns01:
             call(context, writer.provider, writer.account, records)
 
 
+def _ttl(writer: Writer) -> int:
+    return writer.account.ttl or writer.provider.behaviour.ttl
+
+
 def _describe(value: Value) -> dict[str, str]:
     record = value.record
     return {
         "zone": record.zone,
         "name": record.name,
         "value": record.value,
-        "dns": value.placement.writer.account.name,
+        "dns": value.writer.account.name,
     }
 
 
@@ -258,7 +299,8 @@ def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:
     )
 
 
-def _no_account(identifier: str, owner: str, candidates: Collection[Writer]) -> DnsError:
+def no_account(identifier: str, owner: str, candidates: Collection[Writer]) -> DnsError:
+    """Return the error for a name that none of some accounts may write."""
     zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
     where = ", ".join(zones) or "none"
     return DnsError(

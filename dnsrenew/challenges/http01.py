@@ -69,6 +69,11 @@ class HttpValue:
     key_authorization: str
 
     @property
+    def identifier(self) -> str:
+        """Whose proof it is."""
+        return self.placement.identifier
+
+    @property
     def content(self) -> bytes:
         """The answer as it is served: exactly the key authorization."""
         return self.key_authorization.encode("ascii")

@@ -40,6 +40,7 @@ class Config:
     :ivar certificates: in the order of the files.
     :ivar warnings: what a person should look at.
     :ivar secrets: where each secret stands.
+    :ivar edition: a number that changes when the files do; None when a Python program made it.
     """
 
     path: Path | None
@@ -54,6 +55,7 @@ class Config:
     certificates: tuple[CertificateSpec, ...]
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[SecretUse, ...] = ()
+    edition: int | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, distrust: bool = False, catalogue: Catalogue | None = None) -> Self:

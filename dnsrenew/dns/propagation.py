@@ -228,11 +228,12 @@ def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watc
     return watches
 
 
-def served(context: Context, zones: Zones, name: Name) -> set[str]:
-    """Return the TXT values at a name, of all addresses of its name servers together."""
+def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
+    """Return the TXT values at a name, of all addresses of its name servers together, and their longest TTL."""
     question = Question(name, _TXT)
     watches = watches_for(context, zones, {question: frozenset()})
     values: set[str] = set()
+    ttl = 0
     with Exchange(context) as exchange:
         for watch in watches:
             if watch.server.address:
@@ -242,7 +243,9 @@ def served(context: Context, zones: Zones, name: Name) -> set[str]:
             for reply in exchange.receive(2 * (_UDP + _TCP)):
                 left -= 1
                 values |= Look.at(reply, watches[0].zone).values
-    return values
+                if reply.answer is not None:
+                    ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
+    return values, ttl
 
 
 def _by_name(records: Sequence[TxtRecord]) -> dict[Question, frozenset[str]]:

@@ -123,8 +123,11 @@ class DnsView:
 
     def values(self, context: Context, name: str) -> set[str]:
         """Return the TXT values at a name that any of its name servers' addresses serves now."""
-        owner = wire.from_text(names.absolute(name))
-        return propagation.served(context, self._zones, owner)
+        return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[0]
+
+    def ttl(self, context: Context, name: str) -> int:
+        """Return how long (seconds) a resolver may keep the TXT values that are served at a name now."""
+        return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[1]
 
     def _arrive(
         self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unseen: Collection[str]

@@ -86,6 +86,7 @@ class State:
     :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it.
     :ivar next_attempt: none before this time.
     :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
+    :ivar tried_with: the edition of the configuration that failed: after a change of it nothing is put off.
     :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.memory.route_key`).
     :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
     :ivar ari: when the CA wants it renewed; None: it was not asked yet.
@@ -111,6 +112,7 @@ class State:
     last_failure: dict[str, Any] | None = None
     next_attempt: datetime | None = None
     attempt_set_at: datetime | None = None
+    tried_with: int | None = None
     routes: Mapping[str, RouteFailure] = field(default_factory=dict)
     worked: tuple[str, ...] = ()
     ari: Ari | None = None
@@ -133,6 +135,7 @@ class State:
             last_failure=None,
             next_attempt=None,
             attempt_set_at=None,
+            tried_with=None,
             ari=None,
             revoked=False,
             replaced=False,
@@ -220,6 +223,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "failures": jsonform.count,
     "last_failure": _failure,
     "next_attempt": jsonform.time,
+    "tried_with": jsonform.whole,
     "attempt_set_at": jsonform.time,
     "routes": _routes,
     "worked": jsonform.texts,

@@ -98,6 +98,6 @@ def test_a_failure_is_remembered_and_forgotten_after_success(stage: Stage) -> No
     assert status.last_failure["code"] == "propagation-timeout"
     assert status.state == "missing"
     stage.lab.lag = 0.0
-    stage.renewed()
+    stage.renewed(now=True)
     (status,) = stage.renewer().status()
     assert (status.state, status.last_failure) == ("valid", None)

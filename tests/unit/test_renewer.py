@@ -71,7 +71,7 @@ def stage(tmp_path: Path) -> Stage:
 def no_services(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for a CA or DNS fails the test."""
 
-    def made(*_: Any) -> Any:
+    def made(*_: Any, **__: Any) -> Any:
         pytest.fail("services were made")
 
     monkeypatch.setattr(module, "make_services", made)
@@ -320,7 +320,7 @@ def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
 def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug must not stop the others, nor reach the user as a traceback; its text is cleaned of nothing useful."""
 
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(module, "make_services", broken)

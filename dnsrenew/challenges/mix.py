@@ -1,0 +1,202 @@
+"""The challenges of one order, whatever their kinds: one shape for all (RFC 8555 section 8)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.challenges import dns01
+from dnsrenew.checks.caa import denials
+from dnsrenew.errors import AttemptError
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges import http01
+    from dnsrenew.checks.caa import Answer
+    from dnsrenew.context import Context
+    from dnsrenew.dns import Target
+    from dnsrenew.model import Check, Propagation, Route
+
+    Placement = dns01.Placement | http01.HttpPlacement
+    Value = dns01.Value | http01.HttpValue
+
+LONGEST_CACHING: Final = 60
+"""Seconds that the resolvers of a CA keep an answer at most, whatever its TTL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a route cannot work for some names; certain, and known before anything is ordered."""
+
+    route: Route
+    identifiers: tuple[str, ...]
+    error: AttemptError
+
+
+@dataclass(slots=True)
+class Places:
+    """What came of looking where the proofs of a mix go.
+
+    :ivar routes: for each identifier the route it takes: of one that stands for several accounts, the first.
+    :ivar opened: identifiers whose route stands for several, one for each account that fits: that route, and those.
+    """
+
+    routes: dict[str, Route]
+    placements: dict[str, Placement] = field(default_factory=dict)
+    obstacles: list[Obstacle] = field(default_factory=list)
+    opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
+
+    def forbid(self, answers: Mapping[str, Answer], ca_identities: Sequence[str], account_url: str) -> None:
+        """Take in what CAA records say of the routes (RFC 8659, RFC 8657)."""
+        for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
+            self.obstacles.append(Obstacle(self.routes[identifier], (identifier,), error))
+
+
+class Caches:
+    """How long a resolver of the CA may hold the value before, where one replaces the other at the same name."""
+
+    def __init__(self, dns: dns01.Dns01) -> None:
+        self._dns = dns
+        self._until: dict[str, float] = {}
+
+    def wait(self, context: Context, values: Sequence[Value]) -> None:
+        """Wait until no resolver can hold an older value any more."""
+        until = max((self._until.get(value.record.name, 0.0) for value in _split(values)[0]), default=0.0)
+        seconds = until - context.clock.monotonic()
+        if seconds > 0:
+            context.emit("caches-waiting", seconds=round(seconds, 1))
+            context.wait(seconds)
+
+    def note(self, context: Context, values: Sequence[Value]) -> None:
+        """Note that the CA looks at the values now."""
+        for value in _split(values)[0]:
+            if value.alone_in is not None:
+                kept = min(self._dns.ttl(context, value.record.name), LONGEST_CACHING)
+                self._until[value.record.name] = context.clock.monotonic() + kept
+
+
+class Challenges:
+    """Places, publishes, waits for and withdraws the proofs of one order."""
+
+    def __init__(self, dns: dns01.Dns01, http: http01.Http01) -> None:
+        self._dns = dns
+        self._http = http
+
+    def place(self, context: Context, routes: Mapping[str, Route], check: Check) -> Places:
+        """Find out where the proof of each identifier goes; nothing is written yet."""
+        places = Places(dict(routes))
+        for route in dict.fromkeys(routes.values()):
+            identifiers = [identifier for identifier, its in routes.items() if its == route]
+            if route.challenge == "dns-01":
+                self._place_dns(context, identifiers, route, check, places)
+            else:
+                self._place_http(context, identifiers, route, places)
+        return places
+
+    def _place_dns(
+        self, context: Context, identifiers: Sequence[str], route: Route, check: Check, places: Places
+    ) -> None:
+        targets, refused = self._dns.targets(context, identifiers, route, check)
+        for identifier, error in refused.items():
+            places.obstacles.append(Obstacle(route, (identifier,), error))
+        for identifier, target in targets.items():
+            self._place_at(identifier, target, route, places)
+        self._dns.warn_shadows(context, targets)
+
+    def _place_at(self, identifier: str, target: Target, route: Route, places: Places) -> None:
+        several = self._dns.routes(target.name, route)
+        if not several:
+            error = self._dns.no_account(identifier, target.name)
+            places.obstacles.append(Obstacle(route, (identifier,), error))
+            return
+        if several != [route]:
+            places.opened[identifier] = (route, several)
+        places.routes[identifier] = several[0]
+        try:
+            places.placements[identifier] = self._dns.place(identifier, target, several[0])
+        except AttemptError as error:
+            places.obstacles.append(Obstacle(several[0], (identifier,), error))
+
+    def _place_http(self, context: Context, identifiers: Sequence[str], route: Route, places: Places) -> None:
+        try:
+            places.placements.update(self._http.place(context, dict.fromkeys(identifiers, route)))
+        except AttemptError as error:
+            places.obstacles.append(Obstacle(route, tuple(identifiers), error))
+
+    def unlock(self, context: Context, placements: Collection[Placement]) -> None:
+        """Read the secrets that will be needed, before anything is ordered.
+
+        :raises SecretError: a reference leads to nothing.
+        :raises ConfigError: an option is wrong, or a driver is not installed.
+        """
+        self._dns.unlock(context, [place for place in placements if isinstance(place, dns01.Placement)])
+
+    def values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
+        """Return what has to be published to answer a challenge."""
+        if isinstance(placement, dns01.Placement):
+            return list(self._dns.values(placement, ca.dns01_value(challenge)))
+        return [self._http.value(placement, challenge.token or "", ca.key_authorization(challenge))]
+
+    def caches(self) -> Caches:
+        """Return what is known of the CA's caches for one order: nothing yet."""
+        return Caches(self._dns)
+
+    def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
+        """Split the values into rounds that can stand at the same time; one, but for hosts that keep one value."""
+        dns, http = _split(values)
+        rounds: list[list[Value]] = [list(some) for some in self._dns.rounds(dns)]
+        if http:
+            rounds[:1] = [[*http, *(rounds[0] if rounds else [])]]
+        return rounds
+
+    @contextlib.contextmanager
+    def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+        """Keep others away from places that can hold only one value, as long as we need them."""
+        with self._dns.alone(context, _split(values)[0]):
+            yield
+
+    def publish(self, context: Context, values: Sequence[Value]) -> None:
+        """Publish the values.
+
+        :raises ProviderError: a DNS host refused or did not answer; any part may have been written.
+        :raises ChallengeError: this host cannot answer by HTTP.
+        """
+        dns, http = _split(values)
+        if http:
+            self._http.publish(context, http)
+        if dns:
+            self._dns.publish(context, dns)
+
+    def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, settle: float) -> None:
+        """Wait until the values can be seen.
+
+        :param settle: seconds more than is wanted, for a route that the CA saw nothing of.
+        :raises PropagationError: not in time.
+        :raises ChallengeError: not even from here.
+        """
+        dns, http = _split(values)
+        if http:
+            self._http.wait_visible(context, http)
+        if dns:
+            self._dns.wait_visible(context, dns, wanted, settle)
+
+    def withdraw(self, context: Context, values: Sequence[Value]) -> None:
+        """Take the values back; it raises nothing: what is left is said in a warning."""
+        dns, http = _split(values)
+        if http:
+            self._http.withdraw(context, http)
+        if dns:
+            self._dns.withdraw(context, dns)
+
+
+def _split(values: Sequence[Value]) -> tuple[list[dns01.Value], list[http01.HttpValue]]:
+    dns: list[dns01.Value] = []
+    http: list[http01.HttpValue] = []
+    for value in values:
+        if isinstance(value, dns01.Value):
+            dns.append(value)
+        else:
+            http.append(value)
+    return dns, http

@@ -1,0 +1,221 @@
+"""The course of one renewal: which way is gone next, and what a failure changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew import memory
+from dnsrenew.decisions import Step, decide
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.model import Attempt, Route, RouteTaken
+from dnsrenew.names import is_wildcard
+from dnsrenew.routes import Choice, Plan
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.challenges.mix import Obstacle, Places
+    from dnsrenew.context import Context
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.store import State
+
+SETTLE_AGAIN: Final = 15.0
+"""Seconds more to wait where the CA saw nothing of what we saw everywhere: anycast, several vantage points."""
+
+
+@dataclass(slots=True)
+class Way:
+    """The mix of routes that is tried now, as far as it got.
+
+    :ivar pending: identifiers that the CA wants proved.
+    :ivar settle: seconds more than is configured.
+    :ivar seen: whether we saw every value everywhere.
+    """
+
+    spec: CertificateSpec
+    choice: Choice
+    started: float
+    settle: float = 0.0
+    orders: int = 0
+    pending: list[str] = field(default_factory=list)
+    seen: bool = False
+
+    def taken(self) -> RouteTaken:
+        """Return the way as the outcome tells it."""
+        routes = self.choice.distinct()
+        accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
+        kinds = {route.challenge for route in routes}
+        if len(kinds) == 1:
+            return RouteTaken(ca=self.choice.ca, challenge=kinds.pop(), dns=accounts)
+        names = {
+            domain: {"challenge": route.challenge, "dns": list(route.dns)}
+            for domain, identifier in zip(self.spec.domains, self.spec.identifiers, strict=True)
+            for route in [self.choice.routes[identifier]]
+        }
+        return RouteTaken(ca=self.choice.ca, challenge="mixed", dns=accounts, names=names)
+
+    def attempt(self, error: DnsRenewError | None, now: float) -> Attempt:
+        """Return it as an attempt."""
+        return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
+
+    def failed_names(self, error: AttemptError) -> list[str]:
+        """Return the identifiers that the CA says it did not find proved; empty where it says no names."""
+        if not isinstance(error, CAError):
+            return []
+        named = {problem.get("identifier") for problem in error.subproblems}
+        return [name for name in self.choice.routes if name in named]
+
+    def culprits(self, error: AttemptError) -> list[Route]:
+        """Return the routes that an error is about; where that is not known, all that still had to prove something."""
+        account = error.evidence.get("account")
+        concerned = self.failed_names(error) or self.pending or list(self.choice.routes)
+        routes = list(dict.fromkeys(self.choice.routes[name] for name in concerned))
+        return [route for route in routes if account in route.dns] or routes
+
+
+class Course:
+    """What has been tried for one certificate, and what is left.
+
+    :param authority: gives, for the name of a CA, the one that is really asked: itself, or its staging twin.
+    """
+
+    def __init__(
+        self, spec: CertificateSpec, state: State | None, context: Context, authority: Mapping[str, str]
+    ) -> None:
+        self._spec = spec
+        self._context = context
+        self.attempts: list[Attempt] = []
+        self.failures: dict[str, str] = {}
+        self._again: set[Route] = set()
+        self._stopped = False
+        now = context.clock.now()
+        routes = [replace(route, ca=authority[route.ca or spec.ca]) for route in spec.routes]
+        routes = memory.order_routes(routes, spec.ca, state, now)
+        self._plan = Plan({identifier: _fitting(identifier, routes) for identifier in spec.identifiers})
+
+    def next(self) -> Way | None:
+        """Return the way to go now; None when there is none left."""
+        choice = None if self._stopped else self._plan.choose()
+        if choice is None:
+            return None
+        settle = SETTLE_AGAIN if any(route in self._again for route in choice.distinct()) else 0.0
+        return Way(self._spec, choice, self._now(), settle=settle)
+
+    # ── what is learnt before an order ──────────────────────────────────────────────────
+
+    def learn(self, way: Way, places: Places) -> bool:
+        """Take in which routes stand for several, and what stands in the way; tell whether anything does."""
+        for identifier, (route, several) in places.opened.items():
+            self._plan.expand(identifier, route, several)
+        way.choice = replace(way.choice, routes=places.routes)
+        for obstacle in places.obstacles:
+            self._skip(obstacle)
+        return bool(places.obstacles)
+
+    def _skip(self, obstacle: Obstacle) -> None:
+        self._skipped(obstacle.route, obstacle.error)
+        if decide(obstacle.error) is Step.LEAVE_CA and obstacle.route.ca:
+            self._leave_ca(obstacle.route.ca, obstacle.error, told=[obstacle.route])
+        else:
+            self._plan.leave(obstacle.route, obstacle.identifiers)
+
+    def _skipped(self, route: Route, error: AttemptError) -> None:
+        taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
+        attempt = Attempt(route=taken, orders=0, seconds=0.0, error=error)
+        if attempt not in self.attempts:
+            self.attempts.append(attempt)
+            self._tell(taken, error)
+
+    # ── what a failure changes ──────────────────────────────────────────────────────────
+
+    def failed(self, way: Way, error: AttemptError) -> None:
+        """Take in a failed attempt: the table in :mod:`dnsrenew.decisions` says what happens next."""
+        culprits = way.culprits(error)
+        error = _in_our_words(error, culprits)
+        self.attempts.append(way.attempt(error, self._now()))
+        self._tell(way.taken(), error)
+        for route in culprits:
+            self.failures[memory.route_key(route, self._spec.ca)] = error.code
+        step = decide(error)
+        if step is Step.AGAIN and way.seen and self._is_worth_another(culprits):
+            self._again.update(culprits)
+            return
+        if step is Step.STOP:
+            self._stopped = True
+        elif step is Step.LEAVE_CA:
+            self._leave_ca(way.choice.ca, error, told=way.choice.distinct())
+        else:
+            proved = set(way.choice.routes) - set(way.pending)
+            failed = way.failed_names(error)
+            valid = proved | (set(way.pending) - set(failed) if failed else set())
+            for route in culprits:
+                self._plan.failed(route, valid)
+
+    def _is_worth_another(self, culprits: Sequence[Route]) -> bool:
+        return all(route.challenge == "dns-01" and route not in self._again for route in culprits)
+
+    def _leave_ca(self, ca: str, error: AttemptError, told: Collection[Route]) -> None:
+        for route in self._plan.leave_ca(ca):
+            if route not in told:
+                self._skipped(route, error)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def error(self) -> DnsRenewError:
+        """What stopped it: the error of the last attempt."""
+        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
+        if errors:
+            return errors[-1]
+        return AttemptError(
+            "no-route-left",
+            f"No route is left for {', '.join(self._plan.stuck()) or ', '.join(self._spec.domains)}.",
+            fix="Add a route, or a DNS account that may write there.",
+        )
+
+    def asked_to_wait(self) -> float | None:
+        """Return the seconds after which some CA may take an order; None unless every CA asked to wait."""
+        by_ca: dict[str, float | None] = {}
+        for attempt in self.attempts:
+            after = attempt.error.retry_after if isinstance(attempt.error, CAError) else None
+            by_ca[attempt.route.ca] = after
+        waits = [after for after in by_ca.values() if after is not None]
+        return min(waits) if waits and len(waits) == len(by_ca) else None
+
+    def only_held(self) -> bool:
+        """Tell whether nothing was tried: the ledger held every order back."""
+        held = [attempt.error is not None and attempt.error.code == "ca-ledger" for attempt in self.attempts]
+        return bool(held) and all(held)
+
+    def remembered(self, state: State, now: datetime) -> State:
+        """Return the state with the routes that failed."""
+        return memory.remember_failures(state, self.failures, now)
+
+    def _tell(self, taken: RouteTaken, error: AttemptError) -> None:
+        self._context.emit("route-failed", **taken.to_dict(), error=error.to_dict())
+
+    def _now(self) -> float:
+        return self._context.clock.monotonic()
+
+
+def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
+    """Return the routes that are not ruled out for a name from the start: a wildcard has no http-01 (RFC 8555 8.3)."""
+    return [route for route in routes if route.challenge == "dns-01" or not is_wildcard(identifier)]
+
+
+def _in_our_words(error: AttemptError, culprits: Sequence[Route]) -> AttemptError:
+    """Say of a CA that could not reach port 80 what that means for the user."""
+    http = bool(culprits) and all(route.challenge == "http-01" for route in culprits)
+    if not http or not isinstance(error, CAError) or error.code not in {"ca-connection", "ca-dns"}:
+        return error
+    more: dict[str, Any] = {"type": error.type, "detail": error.detail, "subproblems": error.subproblems}
+    return CAError(
+        "http-unreachable",
+        f"The CA cannot reach this host by HTTP on port 80. {error.message}",
+        fix="Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
+        evidence=error.evidence,
+        retry_after=error.retry_after,
+        **more,
+    )

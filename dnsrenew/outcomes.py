@@ -1,0 +1,84 @@
+"""From what happened to one certificate to its outcome."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew import due, memory
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.model import Outcome, Status
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+    from dnsrenew.model import CertificateSpec, Notice, Reason
+    from dnsrenew.store import State, Store
+
+_logger = logging.getLogger("dnsrenew.renewal")
+
+
+def outcome(
+    spec: CertificateSpec,
+    store: Store,
+    state: State | None,
+    status: Status,
+    context: Context,
+    *,
+    reason: Reason | None = None,
+    **more: Any,
+) -> Outcome:
+    """Return the outcome for one certificate: what is in force now, and what happened."""
+    fields: dict[str, Any] = {"name": spec.name, "status": status, "domains": spec.domains, **more}
+    if state is None or state.version is None:
+        return Outcome(reason=reason or "missing", warnings=_warnings(state, context), **fields)
+    return Outcome(
+        reason=reason or due.next_reason(spec, state),
+        issuer=state.issuer,
+        serial=state.serial,
+        not_before=state.not_before,
+        not_after=state.not_after,
+        next_renewal=due.next_renewal(spec, state),
+        path=store.current(spec.name),
+        warnings=_warnings(state, context),
+        **fields,
+    )
+
+
+def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, context: Context) -> Outcome | None:
+    """Return the outcome of a certificate that an earlier failure holds back; None when none does."""
+    now = context.clock.now()
+    until = memory.deferred_until(state, now)
+    if until is None:
+        return None
+    failure = state.last_failure or {"code": "failed-before", "message": "The last attempt failed."}
+    words = {
+        "code": failure["code"],
+        "message": failure["message"],
+        "fix": failure.get("fix") or "Run dnsrenew renew --now to try again at once.",
+        "evidence": {key: value for key, value in failure.items() if key in {"time", "url"}},
+    }
+    error: AttemptError
+    if memory.was_asked_to_wait(state):
+        error = CAError(**words, retry_after=(until - now).total_seconds())
+    else:
+        error = AttemptError(**words)
+    return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
+
+
+def _warnings(state: State | None, context: Context) -> tuple[Notice, ...]:
+    explained = () if state is None else due.explanation(state)
+    return (*(() if state is None else state.notices), *explained, *context.run_notices, *context.notices)
+
+
+def unexpected(error: Exception, context: Context) -> DnsRenewError:
+    """Translate what should not have happened; the traceback goes, without secrets, to the debug log only."""
+    redact = context.redactor.redact
+    _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
+    cause = f"{type(error).__name__}: {redact(str(error))}"
+    return DnsRenewError(
+        "internal-error",
+        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
+        fix="Run it again with -vv and report what it prints.",
+        evidence={"cause": cause},
+    )
