@@ -263,7 +263,6 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.skipif(NGINX is None, reason="Debian's nginx is not installed")
 def test_nginx_shows_the_webroot(stage: Stage, open_folder: Path) -> None:
     """The web server that most people have, run as somebody else, while our umask is closed."""
     webroot, own = open_folder / "html", open_folder / "nginx"

@@ -120,9 +120,12 @@ def test_events_come_one_at_a_time() -> None:
         inside.release()
 
     emitter = Emitter(FakeClock(), listener)
-    threads = [
-        threading.Thread(target=lambda: [emitter.emit("warning", None, {}) for _ in range(10)]) for _ in range(4)
-    ]
+
+    def emit_ten() -> None:
+        for _ in range(10):
+            emitter.emit("warning", None, {})
+
+    threads = [threading.Thread(target=emit_ten) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
