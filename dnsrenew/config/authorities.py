@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of
 from dnsrenew.config.secret_values import secret
 from dnsrenew.config.shape import Key, Scope, Table, as_table
@@ -114,11 +113,10 @@ class Authorities:
         if ca is None:
             self.unknown(name, scope, path)
         elif name in _EAB_FROM and ca.eab is None and ca.directory == BUILT_IN[name].directory:
-            coming = f"; and {LATER['ca.eab'].sentence}" if "ca.eab" in LATER else ""
             scope.mistake(
                 path,
                 f'the CA "{name}" without its external account binding',
-                f"[ca.{name}] with eab = {{ kid = …, hmac = … }} {_EAB_FROM[name]}{coming}",
+                f"[ca.{name}] with eab = {{ kid = …, hmac = … }} {_EAB_FROM[name]}",
             )
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 from dnsrenew.config.accounts import Accounts
 from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.deployments import deployment
-from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, quoted, seen
 from dnsrenew.config.routes import Wanted, check_accounts_exist, check_routes, route
 from dnsrenew.config.shape import Key, Scope, Table
@@ -38,12 +37,9 @@ def _profile(value: Any, scope: Scope, path: KeyPath) -> Profile | None:
         values = _PREFERRED.read(value, scope, path)
         return Profile(values["prefer"], required=False) if "prefer" in values else None
     try:
-        made = Profile(text(value, scope, path))
+        return Profile(text(value, scope, path))
     except Wrong:
         raise Wrong('the name of a profile, or { prefer = "…" }') from None
-    if coming := LATER.get("profile.required"):
-        scope.later(coming, path)
-    return made
 
 
 _PROPAGATION: Final = Table(

@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple
 
 from dnsrenew.config.accounts import Accounts
 from dnsrenew.config.authorities import Authorities
-from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.config.shape import Key, Scope, Table
 from dnsrenew.config.values import choice, file_path, flag, listen_address, plain_name, zone
 from dnsrenew.model import Route
 from dnsrenew.names import base_domain, is_at_or_below, is_wildcard
 
+_LISTEN: Final = ":80"  # where http-01 listens when nothing is said
 _RESERVED: Final = ("tls-alpn-01", "dns-persist-01", "dns-account-01")
 
 
@@ -22,7 +22,10 @@ def _accounts(value: Any, scope: Scope, path: KeyPath) -> tuple[str, ...]:
         return (plain_name(value, scope, path),)
     if not isinstance(value, (list, tuple)) or not value:
         raise Wrong("the name of an account, or a list of names", found=kind(value) if value else "an empty list")
-    return tuple(plain_name(name, scope, (*path, index)) for index, name in enumerate(value))
+    names = tuple(plain_name(name, scope, (*path, index)) for index, name in enumerate(value))
+    if len(set(names)) < len(names):
+        raise Wrong("each account once", found="a list with a name twice")
+    return names
 
 
 _ROUTE: Final = Table(
@@ -67,7 +70,7 @@ class Wanted(NamedTuple):
 def check_routes(
     wanted: Wanted, scope: Scope, path: KeyPath, accounts: Accounts, authorities: Authorities
 ) -> tuple[Route, ...]:
-    """Check a certificate's routes against its domains, the accounts and the CAs; return those that can be gone.
+    """Check a certificate's routes against its domains, the accounts and the CAs; return those that were understood.
 
     :param path: the certificate's.
     """
@@ -80,9 +83,7 @@ def check_routes(
             continue
         place = (*routes_path, index)
         good.append(one)
-        same = first.setdefault(
-            (one.challenge, one.ca or wanted.ca, one.dns, one.alias, one.listen, one.webroot), index
-        )
+        same = first.setdefault(_way(one, wanted.ca), index)
         if same != index:
             scope.mistake(place, "a route", f"another one: it is the same as number {same + 1} in the list")
         if one.ca is not None:
@@ -90,12 +91,23 @@ def check_routes(
         _check_accounts(one, wanted, accounts, scope, place)
     if len(good) == len(routes):
         _check_left(good, wanted.identifiers, scope, path)
-    usable = tuple(one for one in good if f"route.{one.challenge}" not in LATER)
-    if len(routes) > 1 and usable and (several := LATER.get("routes.several")):
-        scope.later(several, routes_path)
-    if any(one.challenge == "dns-01" for one in usable):
+    if any(one.challenge == "dns-01" for one in good):
         check_accounts_exist(accounts, scope, path)
-    return usable
+    return tuple(good)
+
+
+def _way(route: Route, ca: str) -> tuple[Any, ...]:
+    """Return what two routes that are alike have in common, however they are written."""
+    listen = None if route.webroot or route.challenge != "http-01" else route.listen or _LISTEN
+    return (
+        route.challenge,
+        route.ca or ca,
+        frozenset(route.dns),
+        route.alias,
+        route.alias is None and route.follow_cname,
+        listen,
+        route.webroot,
+    )
 
 
 def check_accounts_exist(accounts: Accounts, scope: Scope, path: KeyPath) -> None:
@@ -135,5 +147,3 @@ def _check_left(routes: list[Route], identifiers: tuple[str, ...], scope: Scope,
         if is_wildcard(identifier):
             expected = "a dns-01 route too: a wildcard cannot be validated by http-01"
             scope.mistake((*path, "domains", index), quoted(identifier), expected)
-    if coming := LATER.get("route.http-01"):
-        scope.later(coming, (*path, "routes"))

@@ -14,7 +14,6 @@ from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
 
 if TYPE_CHECKING:
-    from dnsrenew.config.later import Later
     from dnsrenew.secrets import Secret
 
 _TABLE: Final = "a table"
@@ -102,12 +101,9 @@ class Scope(NamedTuple):
         """Return a path that stands here as an absolute one; a ``~`` in front is the user's home."""
         return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
 
-    def later(self, feature: Later, path: KeyPath) -> None:
-        """Say that a feature comes later: as a mistake, or as one warning for the whole configuration."""
-        if feature.refused:
-            self.mistake(path, feature.what, f"nothing here in this version: {feature.sentence}")
-        else:
-            self.report.later.setdefault(feature.sentence, []).append(self.report.shown(path))
+    def later(self, sentence: str, path: KeyPath) -> None:
+        """Say that a feature comes later: one warning for the whole configuration."""
+        self.report.later.setdefault(sentence, []).append(self.report.shown(path))
 
 
 Reader = Callable[[Any, Scope, KeyPath], Any]
@@ -167,9 +163,8 @@ class Table:
                 found = wrong.found or (kind(given) if spec.secret else seen(given))
                 scope.mistake((*path, key), found, wrong.expected, wrong.nearest)
                 continue
-            later = self._later.get(key)
-            if later is not None and later.asked(values[key]):
-                scope.later(later, (*path, key))
+            if values[key] and key in self._later:
+                scope.later(self._later[key], (*path, key))
         for key in self._required:
             if key not in table:
                 scope.mistake((*path, key), "missing", f"a value for {key}")

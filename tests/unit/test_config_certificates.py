@@ -7,6 +7,7 @@ import pytest
 from dnsrenew.config import Config
 from dnsrenew.config.later import LATER
 from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
+from dnsrenew.secrets import Secret
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
 
 ACCOUNT = '[dns.{}]\nprovider = "rfc2136"\nserver = "h"\nzones = {}\n'
@@ -204,33 +205,79 @@ def test_the_same_domain_twice(tmp_path: Path, again: str) -> None:
 # ── routes ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_routes_of_this_version(tmp_path: Path) -> None:
-    """Several routes are taken, those of http-01 left out, and one sentence says that only the first is used."""
+def test_routes_keep_their_order(tmp_path: Path) -> None:
+    """The order is the user's, whatever the challenge, the accounts and the CA."""
     config = load(
         tmp_path,
-        routes(
-            '{ challenge = "http-01", listen = ":80" }',
-            '{ challenge = "dns-01", dns = "home" }',
+        ACCOUNT.format("b", '["b.test"]')
+        + routes(
             '{ challenge = "dns-01", dns = "home", ca = "letsencrypt-staging" }',
+            '{ challenge = "http-01", listen = ":80" }',
+            '{ challenge = "dns-01", dns = ["b", "home"], follow_cname = false, alias = "x.b.test" }',
         ),
     )
-    assert [(one.challenge, one.ca) for one in config.certificates[0].routes] == [
-        ("dns-01", None),
-        ("dns-01", "letsencrypt-staging"),
-    ]
-    (notice,) = config.warnings
-    assert notice.code == "not-yet"
-    assert "only the first dns-01 route is used" in notice.message
+    assert config.certificates[0].routes == (
+        Route("dns-01", dns="home", ca="letsencrypt-staging"),
+        Route("http-01", listen=":80"),
+        Route("dns-01", dns=("b", "home"), follow_cname=False, alias="x.b.test"),
+    )
+    assert config.warnings == ()
 
 
 @pytest.mark.parametrize("way", ['listen = ":80"', 'listen = "[::]:80"', 'webroot = "www"'])
 def test_http_01_alone(tmp_path: Path, way: str) -> None:
-    """A certificate with no route but http-01 says that this comes later; a wildcard can never have one."""
-    said = mistake(tmp_path, routes(f'{{ challenge = "http-01", {way} }}'))
-    assert "http-01 comes in a later version" in said["expected"]
-    both = mistakes(tmp_path, routes(f'{{ challenge = "http-01", {way} }}', domains='["a.test", "*.a.test"]'))
-    assert both[0]["key"] == "certificate[0].domains[1]"
-    assert "a wildcard cannot be validated by http-01" in both[0]["expected"]
+    """A certificate may have no route but http-01, and then needs no DNS account; a wildcard can never have one."""
+    text = routes(f'{{ challenge = "http-01", {way} }}').removeprefix(HOME)
+    (spec,) = load(tmp_path, text).certificates
+    assert [one.challenge for one in spec.routes] == ["http-01"]
+    said = mistake(tmp_path, routes(f'{{ challenge = "http-01", {way} }}', domains='["a.test", "*.a.test"]'))
+    assert said["key"] == "certificate[0].domains[1]"
+    assert "a wildcard cannot be validated by http-01" in said["expected"]
+
+
+def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
+    """Beside http-01 too."""
+    text = routes('{ challenge = "http-01" }', '{ challenge = "dns-01" }').removeprefix(HOME)
+    assert "no DNS account" in mistake(tmp_path, text)["found"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('challenge = "http-01"', 'challenge = "http-01", listen = ":80"'),
+        ('challenge = "dns-01"', 'challenge = "dns-01", ca = "letsencrypt", follow_cname = true'),
+        ('challenge = "dns-01", dns = ["home", "b"]', 'challenge = "dns-01", dns = ["b", "home"]'),
+        ('challenge = "dns-01", alias = "x.b.test"', 'challenge = "dns-01", alias = "x.b.test", follow_cname = false'),
+    ],
+)
+def test_two_routes_alike(tmp_path: Path, one: str, other: str) -> None:
+    """However they are written: the second would fail as the first does."""
+    said = mistake(tmp_path, ACCOUNT.format("b", '["b.test"]') + routes(f"{{ {one} }}", f"{{ {other} }}"))
+    assert (said["key"], said["expected"]) == (
+        "certificate[0].routes[1]",
+        "another one: it is the same as number 1 in the list",
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('challenge = "http-01"', 'challenge = "http-01", listen = ":8080"'),
+        ('challenge = "http-01"', 'challenge = "http-01", webroot = "www"'),
+        ('challenge = "dns-01"', 'challenge = "dns-01", follow_cname = false'),
+        ('challenge = "dns-01"', 'challenge = "dns-01", dns = "home"'),
+    ],
+)
+def test_two_routes_that_differ(tmp_path: Path, one: str, other: str) -> None:
+    """A little is enough."""
+    text = routes(f"{{ {one} }}", f"{{ {other} }}").replace("server =", 'zones = ["example.test"]\nserver =')
+    assert len(load(tmp_path, text).certificates[0].routes) == 2
+
+
+def test_an_account_twice_in_a_route(tmp_path: Path) -> None:
+    """One host is written once."""
+    said = mistake(tmp_path, routes('{ challenge = "dns-01", dns = ["home", "home"] }'))
+    assert (said["found"], said["expected"]) == ("a list with a name twice", "each account once")
 
 
 def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
@@ -289,48 +336,63 @@ def test_no_certificate(tmp_path: Path) -> None:
     assert [notice.code for notice in load(tmp_path, HOME).warnings] == ["no-certificates"]
 
 
+# ── wishes to the CA ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [('"shortlived"', Profile("shortlived")), ('{ prefer = "shortlived" }', Profile("shortlived", required=False))],
+)
+def test_a_profile(tmp_path: Path, text: str, profile: Profile) -> None:
+    """Required, or only preferred; what the CA offers is known when it is asked."""
+    assert load(tmp_path, f"{GOOD}profile = {text}\n").certificates[0].profile == profile
+
+
+def test_a_chain_and_a_key_that_stays(tmp_path: Path) -> None:
+    """Both are taken as they are."""
+    config = load(tmp_path, GOOD + 'preferred_chain = "ISRG Root X1"\nreuse_key = true\n')
+    (spec,) = config.certificates
+    assert (spec.preferred_chain, spec.reuse_key, config.warnings) == ("ISRG Root X1", True, ())
+
+
+def test_a_ca_with_a_binding_and_a_twin(tmp_path: Path) -> None:
+    """The binding's MAC key is a secret; the twin is a CA that is there."""
+    config = load(
+        tmp_path,
+        GOOD + '[ca.zerossl]\neab = { kid = "k", hmac = "env:H" }\nstaging = "google-staging"\n',
+    )
+    ca = config.cas["zerossl"]
+    assert ca.eab is not None
+    assert (ca.eab.kid, ca.eab.hmac, ca.staging) == ("k", Secret.env("H"), "google-staging")
+    assert [use.path for use in config.secrets] == [("ca", "zerossl", "eab", "hmac")]
+
+
+@pytest.mark.parametrize("ca", ["google", "google-staging", "zerossl", "sslcom", "actalis"])
+def test_a_ca_without_the_binding_it_insists_on(tmp_path: Path, ca: str) -> None:
+    """The mistake says where to get one; a directory of one's own under that name needs none."""
+    said = mistake(tmp_path, GOOD + f'ca = "{ca}"\n')
+    assert said["found"] == f'the CA "{ca}" without its external account binding'
+    assert said["expected"].startswith(f"[ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")
+    own = f'[ca.{ca}]\ndirectory = "https://ca.test/dir"\n'
+    assert load(tmp_path, GOOD + f'ca = "{ca}"\n' + own).certificates
+
+
 # ── what comes later ────────────────────────────────────────────────────────────────────
 
-REFUSED = {
-    "ca.eab": GOOD + '[ca.letsencrypt]\neab = { kid = "k", hmac = "env:H" }\n',
-    "profile.required": GOOD + 'profile = "shortlived"\n',
-    "certificate.reuse_key": GOOD + "reuse_key = true\n",
-    "route.dns": HOME
-    + ACCOUNT.format("b", '["b.test"]')
-    + CERTIFICATE
-    + 'routes = [{challenge="dns-01", dns=["home","b"]}]',
-    "route.http-01": routes('{ challenge = "http-01", listen = ":80" }'),
-}
-WARNED = {
-    "ca.staging": GOOD + '[ca.letsencrypt]\nstaging = "google-staging"\n',
-    "profile.prefer": GOOD + 'profile = { prefer = "shortlived" }\n',
-    "certificate.preferred_chain": GOOD + 'preferred_chain = "ISRG Root X1"\n',
-    "certificate.deploy": GOOD + 'deploy = [{ to = "hfs", url = "http://h" }]\n',
-    "routes.several": routes('{ challenge = "dns-01" }', '{ challenge = "dns-01", ca = "letsencrypt-staging" }'),
-}
+ASKED = {"certificate.deploy": GOOD + 'deploy = [{ to = "hfs", url = "http://h" }]\n'}
 
 
 @pytest.mark.parametrize("feature", sorted(LATER))
 def test_each_feature_that_comes_later_says_so(tmp_path: Path, feature: str) -> None:
-    """Nobody is left without what he asked for: he is told, and where he relies on it, nothing is ordered."""
-    if LATER[feature].refused:
-        assert LATER[feature].sentence in mistake(tmp_path, REFUSED[feature])["expected"]
-    else:
-        (notice,) = load(tmp_path, WARNED[feature]).warnings
-        assert notice.code == "not-yet"
-        assert LATER[feature].sentence in notice.message
+    """Nobody is left without what he asked for: he is told."""
+    (notice,) = load(tmp_path, ASKED[feature]).warnings
+    assert notice.code == "not-yet"
+    assert LATER[feature] in notice.message
 
 
-@pytest.mark.parametrize("line", ["reuse_key = false", "deploy = []"])
-def test_what_is_not_asked_for_is_not_warned_about(tmp_path: Path, line: str) -> None:
+def test_what_is_not_asked_for_is_not_warned_about(tmp_path: Path) -> None:
     """A key at the value that this version does anyway is quiet."""
-    assert load(tmp_path, f"{GOOD}{line}\n").warnings == ()
-
-
-def test_a_profile_that_is_wished_for_is_kept(tmp_path: Path) -> None:
-    """A preferred profile is a value, for the version that asks for it."""
-    config = load(tmp_path, WARNED["profile.prefer"])
-    assert config.certificates[0].profile == Profile("shortlived", required=False)
+    assert load(tmp_path, f"{GOOD}deploy = []\n").warnings == ()
 
 
 def test_one_warning_for_many_certificates(tmp_path: Path) -> None:

@@ -145,13 +145,8 @@ def test_a_driver_of_ones_own() -> None:
 def test_mistakes_of_single_certificate() -> None:
     """Its mistakes are all told, by the names of the arguments."""
     said = wrong(single_certificate, [], dns=[], key="rsa", ca="lab", contact=["x"], name="A", profile="p")
-    assert [one["key"] for one in said if "[" not in one["key"]] == [
-        "domains",
-        "key",
-        "profile",
-        "ca",
-        "the arguments",
-    ] or {one["key"] for one in said} == {"contact[0]", "domains", "key", "ca", "name", "profile", "the arguments"}
+    keys = {one["key"] for one in said}
+    assert keys == {"contact[0]", "domains", "key", "ca", "name", "the arguments"}
 
 
 def test_two_accounts_of_one_name() -> None:
