@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,7 +110,7 @@ class Course:
         for identifier, (route, several) in places.opened.items():
             self._plan.expand(identifier, route, several)
         way.choice = replace(way.choice, routes=places.routes)
-        for obstacle in places.obstacles:
+        for obstacle in _together(places.obstacles):
             self._skip(obstacle)
         return bool(places.obstacles)
 
@@ -203,6 +203,27 @@ class Course:
 def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
     """Return the routes that are not ruled out for a name from the start: a wildcard has no http-01 (RFC 8555 8.3)."""
     return [route for route in routes if route.challenge == "dns-01" or not is_wildcard(identifier)]
+
+
+def _together(obstacles: Iterable[Obstacle]) -> list[Obstacle]:
+    """Make one of the obstacles that are alike for several names of a route: a skipped route is one attempt."""
+    alike: dict[tuple[Route, str, Any], list[Obstacle]] = {}
+    for obstacle in obstacles:
+        kind = (obstacle.route, obstacle.error.code, obstacle.error.evidence.get("scope"))
+        alike.setdefault(kind, []).append(obstacle)
+    return [_one_of(group) for group in alike.values()]
+
+
+def _one_of(group: Sequence[Obstacle]) -> Obstacle:
+    first, *others = group
+    more = [identifier for obstacle in others for identifier in obstacle.identifiers]
+    if not more:
+        return first
+    shown = f"{', '.join(more[:3])} and {len(more) - 3} more" if len(more) > 3 else " and ".join(more)
+    first.error.message += f" So it is with {shown}."
+    identifiers = (*first.identifiers, *more)
+    first.error.evidence["identifiers"] = list(identifiers)
+    return replace(first, identifiers=identifiers)
 
 
 def _in_our_words(error: AttemptError, culprits: Sequence[Route]) -> AttemptError:
