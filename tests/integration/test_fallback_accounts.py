@@ -1,0 +1,184 @@
+"""Between DNS accounts: the first is refused, so the second writes; and a zone that lives at two hosts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.integration.fallback_stage import codes, dns, said_in_order, tried
+from tests.integration.renew_stage import Stage, through
+from tests.lab import PRIMARY, PowerDns
+from tests.lab.workspace import Workspace
+
+ZONE = "both.test"
+OWNER = f"_acme-challenge.{ZONE}"
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The account `home` may write example.test, and `other` may not, though it says so."""
+    made = Stage(workspace)
+    made.base["dns.other"] = {**made.other_account(), "zones": ["example.test"]}
+    return made
+
+
+def test_the_first_account_is_refused(stage: Stage) -> None:
+    """Its host says no: the second writes in the same run, and both are told."""
+    with stage.lab.acme_proxy() as proxy:
+        routes = {"certificate.0.routes": [dns("other"), dns("home")]}
+        outcome = stage.renewed({**through(proxy), **routes})
+    assert [each[1:4] for each in tried(outcome)] == [("dns-01", ("other",), 1), ("dns-01", ("home",), 1)]
+    error = outcome.attempts[0].error
+    assert error is not None
+    assert error.code.startswith("provider-")
+    assert error.evidence["account"] == "other"
+    assert "other" in error.message
+    assert outcome.route is not None
+    assert outcome.route.dns == ("home",)
+    assert proxy.counts["newOrder"] == 2
+    assert outcome.warnings == ()
+
+
+def test_without_routes_the_fitting_accounts_are_tried_one_after_the_other(stage: Stage) -> None:
+    """Nothing but accounts is configured: the longest zone first, and then the next that fits."""
+    changes = {
+        "dns.other.zones": ["deep.example.test"],
+        "certificate.0.domains": ["deep.example.test", "*.deep.example.test"],
+    }
+    outcome = stage.renewed(changes)
+    assert [each[2:4] for each in tried(outcome)] == [(("other",), 1), (("home",), 1)]
+
+
+def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None:
+    """That is certain: no order; and it is said once, with all the names that it is about."""
+    with stage.lab.acme_proxy() as proxy:
+        routes = {"certificate.0.routes": [dns("other"), dns("home")]}
+        outcome = stage.renewed({**through(proxy), **routes, "dns.other.zones": ["other.test"]})
+    assert tried(outcome) == [
+        ("lab", "dns-01", ("other",), 0, "dns-no-account"),
+        ("lab", "dns-01", ("home",), 1, None),
+    ]
+    error = outcome.attempts[0].error
+    assert error is not None
+    assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
+    assert error.message.endswith("So it is with *.example.test.")
+    assert proxy.counts["newOrder"] == 1
+
+
+def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
+    """The name that `home` wrote is proved already, so only the other one's account changes."""
+    lab = stage.lab
+    lab.add_zone("plain.test")
+    with lab.another_pebble(authz_reuse=100) as ca:
+        changes = {
+            "ca.lab.directory": ca.directory_url,
+            "dns.home.zones": ["plain.test"],
+            "dns.spare": {**lab.account(lab.key, "example.test"), "tsig_secret": lab.key.secret},
+            "certificate.0.domains": ["plain.test", "example.test"],
+        }
+        outcome = stage.one(changes)
+    # The provider fails before the CA has looked at anything: nothing is proved yet, and both names are written again.
+    assert outcome.status == "renewed"
+    assert codes(outcome)[-1] is None
+    assert outcome.to_dict()["attempts"][1]["route"]["dns"] == ["home", "spare"]
+    assert outcome.attempts[0].error is not None
+    assert outcome.attempts[0].error.evidence["account"] == "other"
+
+
+# ── one zone at two hosts ───────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Both:
+    """A zone at BIND and at PowerDNS; the CA may ask either."""
+
+    stage: Stage
+    powerdns: PowerDns
+
+    def at_powerdns(self) -> set[str]:
+        """The TXT values there."""
+        return self.stage.lab.txt(OWNER, self.powerdns.address)
+
+    def at_bind(self) -> set[str]:
+        """The TXT values there."""
+        return self.stage.lab.txt(OWNER)
+
+    def changes(self, *routes: dict[str, Any]) -> dict[str, Any]:
+        """The certificate of the zone, by these routes."""
+        return {
+            "certificate.0.domains": [ZONE, f"*.{ZONE}"],
+            "certificate.0.routes": list(routes),
+            "certificate.0.propagation": {"timeout": 2},
+        }
+
+
+@pytest.fixture
+def both(stage: Stage) -> Iterator[Both]:
+    """`home` writes at BIND, `pdns` at PowerDNS."""
+    lab = stage.lab
+    with lab.powerdns() as server:
+        servers = (PRIMARY, server.address)
+        lab.add_zone(ZONE, ns=servers)
+        server.add_zone(ZONE, servers, ((f"{OWNER}.", "TXT", '"foreign"'),))
+        lab.resolver.set_stubs({ZONE: servers})
+        stage.workspace.canaries.append(server.api_key)
+        stage.base["dns.home.zones"] = [ZONE, "example.test"]
+        stage.base["dns.pdns"] = {
+            "provider": "powerdns",
+            "pdns_server": server.api_url,
+            "auth_token": server.api_key,
+            "zones": [ZONE],
+        }
+        yield Both(stage, server)
+        assert both_are_clean(lab.txt(OWNER), lab.txt(OWNER, server.address))
+
+
+def both_are_clean(bind: set[str], powerdns: set[str]) -> bool:
+    """Whatever happened, only what was there before is left."""
+    return bind == set() and powerdns == {"foreign"}
+
+
+def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
+    """`dns = ["a", "b"]`: one route, one order, each value at both; the foreign value at one of them stays."""
+    stage = both.stage
+    seen: list[tuple[set[str], set[str]]] = []
+    stage.also["dns-visible"] = lambda: seen.append((both.at_bind(), both.at_powerdns()))
+    outcome = stage.renewed(both.changes(dns("home", "pdns")))
+    assert tried(outcome) == [("lab", "dns-01", ("home", "pdns"), 1, None)]
+    ((bind, powerdns),) = seen
+    assert len(bind) == 2
+    assert powerdns == {"foreign", *bind}
+    assert sorted(account for account, _, _ in stage.written()) == ["home", "home", "pdns", "pdns"]
+
+
+def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
+    """Written at BIND only, PowerDNS never shows it: that is noticed before the CA is asked, and then both are written.
+
+    What the first route wrote is withdrawn before the second writes.
+    """
+    stage = both.stage
+    with stage.lab.acme_proxy() as proxy:
+        outcome = stage.renewed({**through(proxy), **both.changes(dns("home"), dns("home", "pdns"))})
+        answers = proxy.counts["challenge"]
+    assert tried(outcome) == [
+        ("lab", "dns-01", ("home",), 1, "propagation-timeout"),
+        ("lab", "dns-01", ("home", "pdns"), 1, None),
+    ]
+    assert answers == 2
+    kinds = ("txt-written", "txt-removed", "route-failed")
+    assert said_in_order(stage, *kinds) == ["txt-written", "txt-removed", "route-failed", "txt-written", "txt-removed"]
+
+
+def test_one_host_of_two_refuses(both: Both) -> None:
+    """What the other was given is withdrawn, and the refusing account is named."""
+    stage = both.stage
+    changes = both.changes(dns("home", "pdns"))
+    outcome = stage.one({**changes, "dns.pdns.auth_token": "canary-of-a-wrong-key"})
+    stage.workspace.canaries.append("canary-of-a-wrong-key")
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.code.startswith("provider-")
+    assert outcome.error.evidence["account"] == "pdns"

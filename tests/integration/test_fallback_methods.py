@@ -1,0 +1,195 @@
+"""Between methods: port 80 is closed or taken, so DNS proves it in the same run; and both in one order."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration.fallback_stage import DNS, SITE, codes, dns, http, said_in_order, site, tried, versions
+from tests.integration.renew_stage import Stage, names_in, through
+from tests.lab.workspace import Workspace
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """Nothing has been obtained yet."""
+    return Stage(workspace)
+
+
+def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
+    """The CA finds the answer at our own listener; no TXT is written."""
+    outcome = stage.renewed({**site(stage), "certificate.0.routes": [http(stage.lab.pebble.http_port)]})
+    assert tried(outcome) == [("lab", "http-01", (), 1, None)]
+    assert not stage.written()
+    assert outcome.route is not None
+    assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "http-01", "dns": []}
+
+
+def test_port_80_is_closed(stage: Stage) -> None:
+    """The CA cannot reach us by HTTP: the next order of the same run goes by DNS; one certificate, both are told."""
+    routes = [http(stage.lab.reserve()), dns("home")]
+    with stage.lab.acme_proxy() as proxy:
+        outcome = stage.renewed({**site(stage), **through(proxy), "certificate.0.routes": routes})
+    assert tried(outcome) == [("lab", "http-01", (), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    assert outcome.error is None
+    error = outcome.attempts[0].error
+    assert error is not None
+    assert "connection" in error.evidence["subproblems"][0]["type"]
+    assert "80" in error.fix
+    assert proxy.counts["newOrder"] == 2
+    assert proxy.counts["certificate"] == versions(stage) == 1
+    assert names_in(stage.leaf()) == {SITE}
+    events = ("route-started", "route-failed", "http-published", "http-removed", "txt-written", "txt-removed")
+    assert said_in_order(stage, *events) == [
+        "route-started",
+        "http-published",
+        "http-removed",
+        "route-failed",
+        "route-started",
+        "txt-written",
+        "txt-removed",
+    ]
+    (failed,) = stage.said("route-failed")
+    assert (failed["challenge"], failed["error"]["code"]) == ("http-01", "http-unreachable")
+
+
+def test_the_port_is_taken(stage: Stage) -> None:
+    """That is certain, so it costs none of the CA's orders; the skip is an attempt with its code."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
+        port = taken.getsockname()[1]
+        changes = {**site(stage), **through(proxy), "certificate.0.routes": [http(port), DNS]}
+        outcome = stage.renewed(changes)
+    assert tried(outcome) == [("lab", "http-01", (), 0, "http-port-taken"), ("lab", "dns-01", ("home",), 1, None)]
+    assert proxy.counts["newOrder"] == 1
+
+
+def unusable_file(folder: Path) -> Path:
+    """A file where the webroot should be."""
+    path = folder / "webroot"
+    path.write_text("no folder")
+    return path
+
+
+def unusable_missing(folder: Path) -> Path:
+    """Nothing where the webroot should be."""
+    return folder / "not" / "there"
+
+
+def unusable_closed(folder: Path) -> Path:
+    """A folder in /proc, where nobody can make anything, not even root."""
+    return Path(f"/proc/{os.getpid()}/net")
+
+
+@pytest.mark.parametrize("webroot", [unusable_file, unusable_missing, unusable_closed], ids=lambda make: make.__name__)
+def test_a_webroot_that_cannot_be_written(stage: Stage, webroot: object) -> None:
+    """It is skipped before an order, and said with the folder and what to do."""
+    assert callable(webroot)
+    folder = webroot(stage.workspace.path)
+    routes = [{"challenge": "http-01", "webroot": str(folder)}, DNS]
+    outcome = stage.renewed({**site(stage), "certificate.0.routes": routes})
+    skipped, worked = outcome.attempts
+    assert (skipped.orders, worked.orders) == (0, 1)
+    assert skipped.error is not None
+    assert skipped.error.code.startswith("http-webroot")
+    assert str(folder) in skipped.error.message
+    assert skipped.error.fix.endswith(".")
+
+
+def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> None:
+    """The wildcard is ruled out of http-01, so one order holds the mix, and the outcome tells each name's way."""
+    routes = [http(stage.lab.pebble.http_port), dns("home")]
+    with stage.lab.acme_proxy() as proxy:
+        names = [SITE, f"*.{SITE}"]
+        outcome = stage.renewed({**site(stage, *names), **through(proxy), "certificate.0.routes": routes})
+    assert tried(outcome) == [("lab", "mixed", ("home",), 1, None)]
+    assert outcome.to_dict()["route"] == {
+        "ca": "lab",
+        "challenge": "mixed",
+        "dns": ["home"],
+        "names": {
+            SITE: {"challenge": "http-01", "dns": []},
+            f"*.{SITE}": {"challenge": "dns-01", "dns": ["home"]},
+        },
+    }
+    assert proxy.counts["newOrder"] == 1
+    assert len(stage.written()) == 1
+    assert names_in(stage.leaf()) == set(names)
+
+
+def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) -> None:
+    """The apex fails by HTTP while the wildcard is proved by DNS: the second order proves only the apex again."""
+    names = [SITE, f"*.{SITE}", f"www.{SITE}"]
+    stage.also["route-failed"] = stage.lab.flush  # apex and wildcard share a TXT name, which the CA has just looked at
+    with stage.lab.another_pebble(authz_reuse=100) as ca:
+        routes = [http(stage.lab.reserve()), dns("home")]
+        changes = {"ca.lab.directory": ca.directory_url, "certificate.0.routes": routes}
+        outcome = stage.renewed({**site(stage, *names), **changes})
+    assert tried(outcome) == [("lab", "mixed", ("home",), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    error = outcome.attempts[0].error
+    assert error is not None
+    assert sorted(error.evidence["identifiers"]) == [SITE, f"www.{SITE}"]
+    first, second = (data["pending"] for data in stage.said("order-created"))
+    assert sorted(first) == sorted(names)
+    assert sorted(second) == [SITE, f"www.{SITE}"]
+    assert names_in(stage.leaf()) == set(names)
+
+
+def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: Stage) -> None:
+    """Only `mail` leads elsewhere: it alone is named, `www` and the apex stay valid, and the run mends the rest."""
+    stage.lab.add_zone("away.test", "@ A 127.0.0.1\nwww A 127.0.0.1\nmail A 127.0.0.9\n")
+    names = ["away.test", "www.away.test", "mail.away.test"]
+    with stage.lab.another_pebble(authz_reuse=100) as ca:
+        changes = {
+            "ca.lab.directory": ca.directory_url,
+            "dns.home.zones": ["away.test"],
+            "certificate.0.domains": names,
+            "certificate.0.routes": [http(ca.http_port), dns("home")],
+        }
+        outcome = stage.renewed(changes)
+    assert codes(outcome) == ["http-unreachable", None]
+    error = outcome.attempts[0].error
+    assert error is not None
+    assert error.evidence["identifiers"] == ["mail.away.test"]
+    assert stage.said("order-created")[1]["pending"] == ["mail.away.test"]
+    assert outcome.route is not None
+    assert [name for _, _, name in stage.written()] == ["_acme-challenge.mail.away.test."]
+
+
+def test_no_route_is_left(stage: Stage) -> None:
+    """HTTP is closed and the DNS host refuses: one order each, both are told, and nothing stands afterwards."""
+    stage.lab.add_zone("closed-site.test", "@ A 127.0.0.1", refuse=True)
+    changes = {
+        "dns.home.zones": ["closed-site.test"],
+        "certificate.0.domains": ["closed-site.test"],
+        "certificate.0.routes": [http(stage.lab.reserve()), dns("home")],
+    }
+    outcome = stage.one(changes)
+    assert outcome.status == "failed"
+    assert [attempt.orders for attempt in outcome.attempts] == [1, 1]
+    first, second = outcome.attempts
+    assert first.error is not None
+    assert first.error.code == "http-unreachable"
+    assert outcome.error is second.error
+    assert outcome.error is not None
+    assert outcome.error.code.startswith("provider-")
+    assert outcome.next_attempt is not None
+
+
+def test_no_route_is_left_after_skipping(stage: Stage) -> None:
+    """All that was to be tried is impossible for certain: no order is made, and each reason is told."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, stage.lab.acme_proxy() as proxy:
+        port = taken.getsockname()[1]
+        routes = [http(port), dns("home", follow_cname=True)]
+        changes = {**site(stage), **through(proxy), "certificate.0.routes": routes, "dns.home.zones": ["example.test"]}
+        outcome = stage.one(changes)
+    assert outcome.status == "failed"
+    assert tried(outcome) == [
+        ("lab", "http-01", (), 0, "http-port-taken"),
+        ("lab", "dns-01", ("home",), 0, "dns-no-account"),
+    ]
+    assert outcome.error is not None
+    assert outcome.error.code == "dns-no-account"
+    assert proxy.counts["newOrder"] == 0
