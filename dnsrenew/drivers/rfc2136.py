@@ -22,6 +22,7 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 
+from dnsrenew import names
 from dnsrenew.errors import ConfigError, ProviderError
 from dnsrenew.secrets import Secret
 
@@ -41,36 +42,36 @@ ALGORITHMS: Final = {
     "hmac-sha512": dns.tsig.HMAC_SHA512,
 }
 
-# What a server answers, and what a person does about it. A missing one is "provider-refused".
+# What a server answers, and what a person does about it; {zone} is filled in. A missing one is "provider-refused".
 _REFUSALS: Final = {
     dns.rcode.REFUSED: (
         "provider-unauthorized",
-        "does not let this key change the zone",
+        "does not let this key change the zone {zone}",
         "Allow the key in the zone's update-policy (or allow-update) on the server.",
     ),
     dns.rcode.NOTAUTH: (
         "provider-unauthorized",
-        "does not accept the key for this zone, or is not its primary server",
+        "does not accept the key for the zone {zone}, or is not its primary server",
         "Compare server, tsig_name, tsig_algorithm and tsig_secret with the primary server's configuration.",
     ),
     dns.rcode.NOTZONE: (
         "provider-zone-unknown",
-        "says that a name is outside the zone",
+        "says that a name is outside the zone {zone}",
         "State the right zone in the account's `zones`.",
     ),
     dns.rcode.NXDOMAIN: (
         "provider-zone-unknown",
-        "does not have the zone",
+        "does not have the zone {zone}",
         "State the primary server of the zone in `server`, and the zone in `zones`.",
     ),
     dns.rcode.SERVFAIL: (
         "provider-server-error",
-        "could not write the change",
+        "could not write the change of the zone {zone}",
         "Read the server's log: often its zone file or journal is not writable.",
     ),
     dns.rcode.NOTIMP: (
         "provider-refused",
-        "does not do dynamic updates",
+        "does not do dynamic updates of the zone {zone}",
         "Switch dynamic updates on there, or use another provider.",
     ),
 }
@@ -101,16 +102,36 @@ class Rfc2136Driver:
 
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
-        seconds = min(REQUEST_SECONDS, self._context.seconds_left())
+        seconds = min(CONNECT_SECONDS, self._context.seconds_left())
         where = {"server": self._where, "zone": zone}
         try:
             # By TCP at once: an update of many names does not fit a datagram, and a lost one would be sent twice.
-            with _connect(self._addresses(), min(CONNECT_SECONDS, seconds)) as connection:
-                answer = dns.query.tcp(update, where="", timeout=max(seconds, 0.001), sock=connection)
+            with _connect(self._addresses(), seconds) as connection:
+                answer = self._exchange(connection, update.to_wire())
+            rcode = _read(answer, update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise self._failure(error, where) from None
-        if answer.rcode() != dns.rcode.NOERROR:
-            raise self._refusal(answer.rcode(), where)
+        if rcode != dns.rcode.NOERROR:
+            raise self._refusal(rcode, where)
+
+    def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
+        """Send a message and return the answer (RFC 1035 section 4.2.2)."""
+        self._limit(connection)
+        connection.sendall(len(message).to_bytes(2, "big") + message)
+        return self._receive(connection, int.from_bytes(self._receive(connection, 2), "big"))
+
+    def _receive(self, connection: socket.socket, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            self._limit(connection)
+            more = connection.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def _limit(self, connection: socket.socket) -> None:
+        connection.settimeout(max(min(REQUEST_SECONDS, self._context.seconds_left()), 0.001))
 
     @property
     def _where(self) -> str:
@@ -123,12 +144,13 @@ class Rfc2136Driver:
     def _refusal(self, rcode: dns.rcode.Rcode, where: dict[str, Any]) -> ProviderError:
         word = dns.rcode.to_text(rcode)
         code, what, fix = _REFUSALS.get(
-            rcode, ("provider-refused", "refused the change", "Read the server's log, which says why.")
+            rcode,
+            ("provider-refused", "refused the change of the zone {zone}", "Read the server's log, which says why."),
         )
         return ProviderError(
             code,
-            f"The name server {self._where} of the account {self._context.account} {what} "
-            f"{where['zone']} (it answered {word}).",
+            f"The name server {self._where} of the account {self._context.account} "
+            f"{what.format(zone=names.relative(where['zone']))} (it answered {word}).",
             fix=fix,
             evidence={**where, "rcode": word},
         )
@@ -137,11 +159,33 @@ class Rfc2136Driver:
         code, what, fix = _explain(error)
         return ProviderError(
             code,
-            f"The update of {where['zone']} at the name server {self._where} of the account "
+            f"The update of {names.relative(where['zone'])} at the name server {self._where} of the account "
             f"{self._context.account} failed: {what}.",
             fix=fix,
             evidence={**where, "cause": f"{type(error).__name__}: {error}"},
         )
+
+
+class _UnsignedError(dns.exception.DNSException):
+    """A server says that it has done what a key of ours has signed, and does not sign that itself."""
+
+
+def _read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
+    """Return what the server says.
+
+    A refusal is believed without a signature, for nothing is done on it: a server that knows nothing of keys or of
+    updates can do no better.
+
+    :raises DNSException: it is no answer to this update, or its signature is not right.
+    """
+    read = dns.message.from_wire(answer, keyring=False)
+    if not update.is_response(read):
+        raise dns.query.BadResponse
+    if update.keyring and not read.had_tsig:
+        if read.rcode() == dns.rcode.NOERROR:
+            raise _UnsignedError
+        return read.rcode()
+    return dns.message.from_wire(answer, keyring=update.keyring, request_mac=update.mac).rcode()
 
 
 def _explain(error: Exception) -> tuple[str, str, str]:
@@ -178,11 +222,17 @@ def _explain(error: Exception) -> tuple[str, str, str]:
             what or "the connection broke",
             "See whether the server runs, and whether `server` names its address and port.",
         )
+    if isinstance(error, _UnsignedError):
+        return (
+            "provider-refused",
+            "its answer is not signed with the key",
+            "See whether something between here and the server answers in its place, and what listens at `server`.",
+        )
     return "provider-refused", "its answer is not a DNS answer to this update", "See what listens at `server`."
 
 
 def _connect(addresses: list[Any], seconds: float) -> socket.socket:
-    """Return a connection to the first address that takes one; dnspython waits on the socket by itself.
+    """Return a connection to the first address that takes one.
 
     :raises OSError: what the last address said.
     """
@@ -192,7 +242,6 @@ def _connect(addresses: list[Any], seconds: float) -> socket.socket:
         try:
             connection.settimeout(max(seconds / len(addresses), 0.001))
             connection.connect(address)
-            connection.setblocking(False)
         except OSError as error:
             connection.close()
             last = error

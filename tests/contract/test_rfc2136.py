@@ -10,6 +10,7 @@ from typing import Self
 import dns.message
 import dns.opcode
 import dns.query
+import dns.rcode
 import pytest
 
 from dnsrenew.context import Context
@@ -22,6 +23,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.contract.conftest import Kept, maker, rfc2136_account
 from tests.lab.canary import assert_no_canary
+from tests.lab.dnsforwarder import rcode
 from tests.lab.lab import Lab
 from tests.unit.test_drivers_calling import assert_nothing_foreign
 
@@ -132,6 +134,28 @@ def test_a_wrong_key_is_told_from_other_troubles(
     error = fails(context, rfc2136_account(bind, **changes))
     assert error.code == "provider-unauthorized"
     assert words in error.message
+
+
+@pytest.mark.parametrize(
+    ("answered", "code", "words"),
+    [
+        (dns.rcode.NOTIMP, "provider-refused", "does not do dynamic updates of the zone example.test"),
+        (dns.rcode.REFUSED, "provider-unauthorized", "does not let this key change the zone example.test"),
+        (dns.rcode.SERVFAIL, "provider-server-error", "could not write the change of the zone example.test"),
+        (dns.rcode.NOTAUTH, "provider-unauthorized", "for the zone example.test, or is not its primary server"),
+        (dns.rcode.NOERROR, "provider-refused", "its answer is not signed"),
+    ],
+)
+def test_a_refusal_is_believed_without_a_signature(
+    bind: Lab, context: Context, answered: dns.rcode.Rcode, code: str, words: str
+) -> None:
+    """A server without keys (a router, a PowerDNS without updates) cannot sign: its no counts, its yes does not."""
+    with bind.forwarder("127.0.0.3", rcode(answered)):
+        error = fails(context, rfc2136_account(bind, server=f"127.0.0.3:{bind.port}"))
+    assert error.code == code
+    assert words in error.message
+    assert "example.test. " not in error.message
+    assert bind.txt(RECORD.name) == set()
 
 
 def test_a_wrong_clock_is_said(bind: Lab, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
