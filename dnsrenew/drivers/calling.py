@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.translation import translate
-from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError
+from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
 from dnsrenew.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
 
@@ -149,9 +149,16 @@ class _Call:
     def _learn_secrets(self) -> None:
         for key, value in self.account.options.items():
             if isinstance(value, Secret):
-                self.context.redactor.add(value.reveal())
+                self.context.redactor.add(self._reveal(key, value))
             elif isinstance(value, str) and not self.provider.any_options and self.provider.is_secret(key):
                 self.context.redactor.add(value)
+
+    def _reveal(self, key: str, secret: Secret) -> str:
+        try:
+            return secret.reveal()
+        except SecretError as error:
+            error.message += f" It is {key} of the account {self.account.name}."
+            raise error.with_evidence(account=self.account.name, key=key) from None
 
     def _left_behind(self, seconds: float) -> ProviderError:
         return ProviderError(

@@ -293,9 +293,11 @@ def test_a_cancel_ends_the_call_at_once() -> None:
 
 
 def test_a_secret_that_is_missing_stops_the_call_before_the_driver() -> None:
-    """A reference that leads to nothing is a SecretError."""
+    """A reference that leads to nothing is a SecretError that says whose it is."""
     error, calls = failure(raising(ValueError()), token=Secret.env("NO_SUCH_VARIABLE_HERE"))
     assert isinstance(error, SecretError)
+    assert f"It is token of the account {error.evidence['account']}." in error.message
+    assert error.evidence["key"] == "token"
     assert calls == 0
 
 
