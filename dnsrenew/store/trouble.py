@@ -139,7 +139,13 @@ def _denied(path: str, *, reading: bool) -> tuple[str, str, str]:
         return code, message, f"Run dnsrenew as {owner}, or give the folder to {user}: sudo chown -R {user} {culprit}"
     if mode & wanted != wanted and os.geteuid() != 0:
         return code, message, f"Let its owner in: chmod u+rwX {culprit}"
-    return code, message, f"Look for what forbids it ({culprit}: an immutable flag, an ACL, AppArmor or SELinux)."
+    look = f"look for what forbids it ({culprit}: an immutable flag, an ACL, AppArmor or SELinux)"
+    if info.st_uid != os.geteuid():  # root's rights end here: often in a container
+        give = (
+            f"Give it to root, which may not pass over modes here (it lacks CAP_DAC_OVERRIDE): chown -R root {culprit}"
+        )
+        return code, message, f"{give}, or {look}."
+    return code, message, f"L{look[1:]}."
 
 
 def _blocking(path: str, *, reading: bool) -> str:

@@ -14,6 +14,7 @@ import pytest
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import Disk, Store
+from dnsrenew.store.trouble import translate
 from tests.unit.store_kit import (
     Counting,
     Failing,
@@ -326,6 +327,18 @@ def test_a_store_of_somebody_else(open_path: Path) -> None:
     for line in writes:
         assert "chown" in line or "chmod" in line
         assert str(open_path / "state") in line
+
+
+def test_root_without_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container root may lack the right to pass over modes: it is told whose folder it is, and both ways out."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, 12345)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    error = translate(PermissionError(errno.EACCES, "Permission denied"), str(tmp_path / "state.json"), "write")
+    assert error.code == "store-not-writable"
+    assert f"chown -R root {tmp_path}" in error.fix
+    assert "CAP_DAC_OVERRIDE" in error.fix
+    assert "immutable" in error.fix
 
 
 def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
