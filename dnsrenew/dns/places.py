@@ -31,6 +31,13 @@ def split_host_port(text: str, default: int = _PORT) -> Address:
     return host, int(port) if port else default
 
 
+def host_and_port(host: str, port: int) -> str:
+    """Return ``HOST[:PORT]`` as the configuration has it; a URL stays as it is."""
+    if port == _PORT or "://" in host:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def recursive_servers(context: Context, configured: Sequence[str]) -> list[Address]:
     """Return the addresses of the recursive servers, in order; the system's where none is configured.
 

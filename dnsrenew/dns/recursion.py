@@ -60,20 +60,22 @@ class Recursion:
     def unreachable(self, results: Mapping[Question, Result]) -> DnsError:
         """Return the error for results that are all missing."""
         reasons = {
-            f"{host} port {port}" if "://" not in host else host: reason
+            places.host_and_port(*address): reason
             for result in results.values()
             if isinstance(result, Missing)
-            for (host, port), reason in result.reasons.items()
+            for address, reason in result.reasons.items()
         }
-        asked = "; ".join(f"{server} {reason}" for server, reason in reasons.items())
+        asked = "; ".join(f"{server} {reason}" for server, reason in reasons.items()) or "none is known"
         own = "nameservers under [resolver] in the configuration" if self._configured else "the system's DNS settings"
-        return DnsError(
-            "dns-unreachable",
-            f"No DNS server gives an answer here ({asked or 'none is known'}).",
-            fix=f"Check that this machine has a network connection and that {own} are right, then run it again.",
-            evidence={"servers": [{"server": server, "reason": reason} for server, reason in reasons.items()]},
-        )
+        if _heard(results):
+            message = f"No DNS server that is asked here finds anything out: {asked}."
+            fix = f"Check {own}: a server is needed that answers this machine's questions about every domain."
+        else:
+            message = f"No DNS server can be reached from here ({asked})."
+            fix = f"Check that this machine has a network connection and that {own} are right, then run it again."
+        servers = [{"server": server, "reason": reason} for server, reason in reasons.items()]
+        return DnsError("dns-unreachable", message, fix=fix, evidence={"servers": servers})
 
 
-def _heard(results: dict[Question, Result]) -> bool:
+def _heard(results: Mapping[Question, Result]) -> bool:
     return any(not isinstance(result, Missing) or result.heard for result in results.values())

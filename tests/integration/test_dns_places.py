@@ -253,7 +253,7 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
 def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
     """Nobody listens at the recursive server's port."""
     looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    with pytest.raises(DnsError, match="No DNS server gives an answer here") as caught:
+    with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
         looking.view.challenge_target(looking.context, "example.test")
     assert caught.value.code == "dns-unreachable"
     assert "network connection" in caught.value.fix

@@ -113,6 +113,7 @@ def test_a_referral_leads_down_only() -> None:
 def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
     """IPv6 in brackets when a port follows."""
     assert places.split_host_port(text) == expected
+    assert places.split_host_port(places.host_and_port(*expected)) == expected
 
 
 def test_the_system_s_servers_are_read_from_resolv_conf(tmp_path: Path) -> None:
