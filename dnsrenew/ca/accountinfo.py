@@ -45,7 +45,7 @@ def read(
         response = transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
     except CAError as error:
         return _refused(error, info)
-    return look.parse(context, response, lambda body: _info(stored, body))
+    return look.parse(context, response, "the account", lambda body: _info(stored, body))
 
 
 def _refused(error: CAError, info: AccountInfo) -> AccountInfo:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
+from dnsrenew.ca.problems import content_type
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -71,21 +72,27 @@ def read_directory(context: Context, transport: Transport, url: str) -> Director
 
     :raises CAError: the CA cannot be reached, or it is none (``ca-not-acme``).
     """
-    status = 0
+    status, found = 0, ""
     try:
         response = transport.get(context, url, "directory")
-        status, fields = response.status, response.json()
-        if all(isinstance(fields[each], str) for each in _NEEDED):
+        status, found = response.status, content_type(response) or "something without a type"
+        fields = response.json()
+        missing = [each for each in _NEEDED if not isinstance(fields.get(each), str)]
+        if not missing:
             return Directory(response.url, fields)
+        found = f"JSON without {', '.join(missing)}"
     except CAError as error:
         status = error.evidence.get("status", 0)
         if not 400 <= status < 500 or error.code == "ca-rate-limited":
             raise
-    except (ValueError, KeyError, TypeError):
-        pass  # not JSON, not an object, not all there
+        found = f"an answer of status {status}"
+    except ValueError:
+        pass  # not JSON
+    except AttributeError:
+        found = "JSON that is no object"
     raise transport.problems(context).error(
         "ca-not-acme",
-        f"is no ACME server: what stands at {url} is not a directory (RFC 8555 section 7.1.1).",
+        f"is no ACME server: at {url} there is no directory (RFC 8555 section 7.1.1), but {found}.",
         "Set `directory` to the address that the CA names for ACME.",
         status=status,
     )

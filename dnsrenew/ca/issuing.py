@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from dnsrenew.ca.messages import Order, base64url, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
+from dnsrenew.ca.problems import content_type
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Issuing:
             pace.wait()
         post = partial(self._post, context, order.finalize, {"csr": base64url(csr)}, "finalize", tries=1)
         try:
-            return self._look.parse(context, context.call(post), partial(parse_order, order.url))
+            return self._look.parse(context, context.call(post), "the order", partial(parse_order, order.url))
         except CAError as error:
             if error.type == "orderNotReady":
                 return self._watch.until_ready(context, order, pace)
@@ -106,7 +107,8 @@ class Issuing:
     def _chain(self, context: Context, url: str) -> Response:
         response = self._post(context, url, None, "certificate", accept=_PEM)
         if b"-----BEGIN CERTIFICATE-----" not in response.body:
-            raise self._transport.problems(context).malformed("there is no certificate in it", response)
+            what = content_type(response) or "without a type"
+            raise self._transport.problems(context).malformed(f"it should be the certificate, and is {what}", response)
         return response
 
 

@@ -57,7 +57,7 @@ class Ordering:
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
         location = response.headers.get("Location")
         parse = partial(parse_order, location and urljoin(response.url, location))
-        return replace(self._look.parse(context, response, parse), replaces=replaces)
+        return replace(self._look.parse(context, response, "the order", parse), replaces=replaces)
 
     def choose_profile(self, context: Context, profile: Profile | None) -> str | None:
         """See :meth:`CAClient.choose_profile`."""

@@ -6,56 +6,36 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from dnsrenew.ca.messages import Authorization, Problem, identifier_of, parse_problem
+from dnsrenew.ca.words import (
+    ACCOUNT,
+    KINDS,
+    LATER,
+    LIMIT,
+    LOOK_AT_DNS,
+    MALFORMED_NAME,
+    OTHER,
+    REACH,
+    STAGES,
+    by_status,
+    until,
+)
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.http import HttpFailure, Response
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
 _LONGEST: Final = 1000
 """Characters of the CA's own words that are kept."""
 
-_LATER: Final = "Try again later; if it stays so, ask the CA."
-_LOOK_AT_DNS: Final = (
-    "Look at the DNS of the names, DNSSEC included, from outside your network, and run dnsrenew again."
-)
-_ACCOUNT: Final = "Look at `contact` and `agree_terms`, and whether the CA has closed the account."
-_LIMIT: Final = "Wait as long as the CA asks, and do not try more often."
-_MALFORMED_NAME: Final = "Correct the name in `domains`, or take it out: no CA can issue for it."
-_NAMES: Final = "Ask for other names, or use another CA for these."
-_REACH: Final = "Look whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall."
-
-_KINDS: Final[dict[str, tuple[str, str]]] = {
-    "accountDoesNotExist": ("ca-account-refused", _ACCOUNT),
-    "alreadyRevoked": ("ca-already-revoked", "Nothing is left to do: renew it to replace it."),
-    "badCSR": ("ca-bad-csr", "Choose another `key`, or ask the CA which kinds of key and which names it takes."),
-    "badPublicKey": ("ca-bad-csr", "Choose another `key`."),
-    "badRevocationReason": ("ca-bad-reason", "Give another `--reason`, or none."),
-    "caa": ("ca-caa", "Add this CA to the CAA records of the names, or take those records away."),
-    "connection": ("ca-connection", "Look whether the CA can reach the name servers of the names from outside."),
-    "dns": ("ca-dns", _LOOK_AT_DNS),
-    "externalAccountRequired": (
-        "ca-eab-required",
-        "Get a key for external account binding from the CA and set it as `eab` of this CA.",
-    ),
-    "incorrectResponse": ("ca-incorrect-response", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
-    "invalidProfile": ("ca-profile-unknown", "Set `profile` to one that the CA offers, or leave it out."),
-    "invalidContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
-    "rateLimited": ("ca-rate-limited", _LIMIT),
-    "rejectedIdentifier": ("ca-rejected-identifier", _NAMES),
-    "serverInternal": ("ca-server-error", _LATER),
-    "tls": ("ca-connection", "Look whether the CA can reach this host from outside."),
-    "unauthorized": ("ca-unauthorized", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
-    "unsupportedContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
-    "unsupportedIdentifier": ("ca-rejected-identifier", _NAMES),
-    "userActionRequired": ("ca-user-action-required", "Open the address in the message and do what the CA asks."),
-}
 _DNS_IDENTIFIER: Final = re.compile(r"\bDNS\b.*\bidentifier", re.IGNORECASE)
 _URL: Final = re.compile(r"https?://[!-~]{1,4000}")
 _HELP: Final = re.compile(r"<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?", re.IGNORECASE)
-_OTHER: Final = ("ca-error", "Read the CA's words above, and ask the CA if they do not help.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +53,24 @@ class Problems:
         """Return an error of our own making; the message begins after "The CA NAME"."""
         return CAError(code, f"The CA {self.name} {message}", fix=fix, evidence={"ca": self.name, **evidence})
 
-    def unreachable(self, failure: HttpFailure) -> CAError:
+    def unreachable(self, failure: HttpFailure, url: str) -> CAError:
         """Return the error for a request without an answer."""
-        detail = self._clean(failure.detail)
+        detail, place = self._clean(failure.detail), self._clean(_place(url))
         if failure.untrusted:
             fix = "Set `trust` of this CA to a file with its roots, if it is your own; else look who stands in between."
-            return self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind)
+            return self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind, address=place)
         if failure.kind == "too-large":
             return self.malformed(detail)
         if failure.kind == "redirect":
             return self.error("ca-not-acme", f"sends us elsewhere: {detail}.", "Set `directory` to the address itself.")
-        return self.error("ca-unreachable", f"cannot be reached: {detail}.", _REACH, stage=failure.kind)
+        message = f"cannot be reached at {place}: {detail}."
+        return self.error("ca-unreachable", message, REACH, stage=failure.kind, address=place)
 
     def malformed(self, what: str, response: Response | None = None) -> CAError:
         """Return the error for an answer that cannot be used."""
-        evidence = {} if response is None else {"status": response.status, "content_type": _content_type(response)}
+        evidence = {} if response is None else {"status": response.status, "content_type": content_type(response)}
         return self.error(
-            "ca-malformed-answer", f"sent an answer that cannot be used: {self._clean(what)}.", _LATER, **evidence
+            "ca-malformed-answer", f"sent an answer that cannot be used: {self._clean(what)}.", LATER, **evidence
         )
 
     def slow(self, what: str, timeout: float) -> CAError:
@@ -97,25 +78,33 @@ class Problems:
         fix = "Run dnsrenew again later, or raise `timeout` of this CA."
         return self.error("ca-timeout", f"did not {what} within {timeout:g} s.", fix, timeout=timeout)
 
-    def refused(self, response: Response, stage: str, after: float | None) -> CAError:
+    def refused(self, response: Response, stage: str, after: float | None, now: datetime) -> CAError:
         """Return the error for an answer of status 400 or more.
 
         :param stage: what was asked for, such as ``newOrder``.
         :param after: the ``Retry-After`` of the answer, in seconds.
         """
+        error = self._refused(response, stage)
+        error.retry_after = after
+        if after is not None:
+            error.evidence["retry_after"] = after
+            if error.fix == LIMIT:
+                error.fix = f"Wait {until(after, now)}, as the CA asks, and do not try more often."
+        return error.with_evidence(status=response.status, stage=stage)
+
+    def _refused(self, response: Response, stage: str) -> CAError:
         try:
             problem = parse_problem(response.json())
         except ValueError:
             problem = None
         if problem is None or not isinstance(problem.get("type", ""), str):
-            return self._unexplained(response, stage, after)
+            return self._unexplained(response, stage)
         error = self.from_problem(problem, stage)
-        error.retry_after = after
         if error.code == "ca-error" and (response.status == 429 or response.status >= 500):
-            error.code, error.fix = _by_status(response.status)
+            error.code, error.fix = by_status(response.status)
         if error.code == "ca-rate-limited":
             self._add_addresses(error, problem, response.headers.get("Link", ""))
-        return error.with_evidence(status=response.status, stage=stage)
+        return error
 
     def _add_addresses(self, error: CAError, problem: Problem, links: str) -> None:
         """Add to a rate limit the address where a person ends a pause, and the one that explains it."""
@@ -138,17 +127,17 @@ class Problems:
         """Return the error for a problem document (RFC 8555 section 6.7)."""
         kind = _kind(problem)
         subproblems = self._subproblems(problem)
-        code, fix = _KINDS.get(kind or "", _OTHER)
+        code, fix = KINDS.get(kind or "", OTHER)
         if kind == "compound":
             code, fix = _common(subproblems)
         if kind == "unauthorized" and stage in {"newAccount", "account", "newOrder"}:
-            code, fix = "ca-account-refused", _ACCOUNT
+            code, fix = "ca-account-refused", ACCOUNT
         words = self._words(problem)
         named = "; ".join(_line(each) for each in subproblems)
         # The address of new terms is in `instance` (RFC 8555 section 7.3.3).
         where = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
         text = " ".join(part for part in (words, named, where) if part)
-        message = f"The CA {self.name} refused {_STAGES.get(stage, 'the request')}: {_sentence(text)}"
+        message = f"The CA {self.name} refused {STAGES.get(stage, 'the request')}: {_sentence(text)}"
         return CAError(
             code,
             message,
@@ -168,7 +157,7 @@ class Problems:
             if not named and _DNS_IDENTIFIER.search(words):  # one of them, and it does not say which
                 named = list(identifiers)
         if named:
-            error.code, error.fix = "ca-malformed-name", _MALFORMED_NAME
+            error.code, error.fix = "ca-malformed-name", MALFORMED_NAME
             error.evidence["identifiers"] = named
         return error
 
@@ -179,18 +168,19 @@ class Problems:
         """
         if not authorizations:
             if problem is None:
-                return self.error("ca-order-invalid", "gave up the order and says not why.", _LATER)
+                return self.error("ca-order-invalid", "gave up the order and says not why.", LATER)
             error = self.from_problem(problem, "order")
             error.code = "ca-order-invalid" if error.code == "ca-error" else error.code
             return error
         subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
         code, fix = _common(subproblems)
-        named = "; ".join(_line(each) for each in subproblems)
         names = [each.identifier for each in authorizations]
         kinds = {each["type"] for each in subproblems}
+        named = "; ".join(_line(each) for each in subproblems)
+        what = named if len(names) == 1 else f"{len(names)} names: {named}"
         return CAError(
             code,
-            f"The CA {self.name} did not accept the proof for {_count(names)}: {_sentence(named)}",
+            f"The CA {self.name} did not accept the proof for {_sentence(what)}",
             fix=fix,
             evidence={"ca": self.name, "identifiers": names, "subproblems": subproblems},
             type=kinds.pop() if len(kinds) == 1 else "compound",
@@ -198,13 +188,11 @@ class Problems:
             subproblems=subproblems,
         )
 
-    def _unexplained(self, response: Response, stage: str, after: float | None) -> CAError:
-        what = f"refused {_STAGES.get(stage, 'the request')} with status {response.status}"
-        kind = _content_type(response)
-        evidence: dict[str, Any] = {"ca": self.name, "status": response.status, "stage": stage, "content_type": kind}
-        code, fix = _by_status(response.status)
-        message = f"The CA {self.name} {what} and without an explanation ({kind or 'no content'})."
-        return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
+    def _unexplained(self, response: Response, stage: str) -> CAError:
+        what = f"refused {STAGES.get(stage, 'the request')} with status {response.status}"
+        code, fix = by_status(response.status)
+        kind = content_type(response)
+        return self.error(code, f"{what} and without an explanation ({kind or 'no content'}).", fix, content_type=kind)
 
     def _subproblems(self, problem: Problem) -> list[dict[str, Any]]:
         found = problem.get("subproblems")
@@ -228,29 +216,10 @@ class Problems:
         return self.redact(" ".join(line.split()))[:_LONGEST]
 
 
-_STAGES: Final = {
-    "directory": "the request for its directory",
-    "newNonce": "the request for a nonce",
-    "renewalInfo": "the request for renewal information",
-    "newAccount": "to make an account",
-    "account": "to change the account",
-    "accountInfo": "to show the account",
-    "keyChange": "to change the key of the account",
-    "revokeCert": "to revoke the certificate",
-    "newOrder": "the order",
-    "order": "the order",
-    "authorization": "to show an authorization",
-    "challenge": "the answer to a challenge",
-    "finalize": "to issue the certificate",
-    "certificate": "to send the certificate",
-}
-
-
-def _by_status(status: int) -> tuple[str, str]:
-    """Return code and fix of a refusal that says not why."""
-    if status == 429:
-        return "ca-rate-limited", _LIMIT
-    return ("ca-server-error" if status >= 500 else "ca-malformed-answer"), _LATER
+def _place(url: str) -> str:
+    """Return host and port of a URL: the rest of it may be nobody's business."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or "no address"
 
 
 def _mentions(text: str, name: str) -> bool:
@@ -265,9 +234,9 @@ def _kind(problem: Problem) -> str | None:
 
 def _common(subproblems: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return code and fix of problems that are all of one kind; otherwise those of any failed order."""
-    kinds = {_KINDS.get(each["type"] or "", None) for each in subproblems}
+    kinds = {KINDS.get(each["type"] or "", None) for each in subproblems}
     only = kinds.pop() if len(kinds) == 1 else None
-    return only or ("ca-order-invalid", _LOOK_AT_DNS)
+    return only or ("ca-order-invalid", LOOK_AT_DNS)
 
 
 def _line(problem: Mapping[str, Any]) -> str:
@@ -279,9 +248,6 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _count(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} names"
-
-
-def _content_type(response: Response) -> str:
+def content_type(response: Response) -> str:
+    """Return what an answer says it is, such as ``text/html``; empty when it does not say."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip()[:100]

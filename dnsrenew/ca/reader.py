@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.ca.messages import Authorization, Malformed, Order, parse_authorization, parse_order
+from dnsrenew.ca.problems import content_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ class Reader:
     def order(self, context: Context, url: str) -> tuple[Order, Mapping[str, str]]:
         """Return an order as it is now, and the headers that came with it."""
         response = context.call(partial(self._session.post, context, url, None, "order"))
-        return self.parse(context, response, partial(parse_order, url)), response.headers
+        return self.parse(context, response, "the order", partial(parse_order, url)), response.headers
 
     def authorizations(self, context: Context, urls: Iterable[str]) -> list[tuple[Authorization, Response]]:
         """Return authorizations as they are now, each with its answer."""
@@ -41,19 +42,20 @@ class Reader:
     def authorization(self, context: Context, url: str) -> tuple[Authorization, Response]:
         """Return one authorization; this blocks."""
         response = self._session.post(context, url, None, "authorization")
-        return self.parse(context, response, partial(parse_authorization, url)), response
+        return self.parse(context, response, "an authorization", partial(parse_authorization, url)), response
 
-    def parse(self, context: Context, response: Response, parse: Callable[[Any], T]) -> T:
+    def parse(self, context: Context, response: Response, what: str, parse: Callable[[Any], T]) -> T:
         """Read an answer's JSON.
 
+        :param what: it should be, such as "the order".
         :raises CAError: ``ca-malformed-answer``, when it is none, or lacks something.
         """
         problems = self._transport.problems(context)
         try:
             body = response.json()
         except ValueError:
-            kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-            raise problems.malformed(f"it is not JSON but {kind}", response) from None
+            kind = content_type(response) or "without a type"
+            raise problems.malformed(f"it should be {what} as JSON, and is {kind}", response) from None
         try:
             return parse(body)
         except Malformed as error:

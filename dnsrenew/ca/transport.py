@@ -160,11 +160,12 @@ class Transport:
     ) -> Response:
         if response.status < 400:
             return response
-        after = retry_after(response.headers, context.clock.now())
+        now = context.clock.now()
+        after = retry_after(response.headers, now)
         problems = self.problems(context)
         if sent is not None:  # what we signed is nobody's business, though the CA may quote it
             problems = Problems(self._name, partial(_without, context.redactor.redact, sent))
-        error = problems.refused(response, stage, after)
+        error = problems.refused(response, stage, after, now)
         if response.status == 503 or (response.status >= 500 and tries is None):
             raise Transient(error, after=after)
         raise error
@@ -179,7 +180,7 @@ class Transport:
             try:
                 response = self._http.request(method, url, **more)
             except HttpFailure as failure:
-                error = self.problems(context).unreachable(failure)
+                error = self.problems(context).unreachable(failure, url)
                 if failure.kind in _LOST:
                     raise Transient(error, tries=tries) from None
                 raise error from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 from typing import Literal
 
@@ -9,6 +10,9 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 Kind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
+
+
+_ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 class HttpFailure(Exception):
@@ -52,7 +56,10 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         | requests.exceptions.MissingSchema,
     ):
         return HttpFailure("connect", "its address is not a URL that can be used")
-    return HttpFailure("reset", f"the connection ended before the answer did ({type(cause).__name__})")
+    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, _ENDED):
+        return HttpFailure("reset", "what came is not an answer in HTTP")
+    words = cause.strerror if isinstance(cause, OSError) else None
+    return HttpFailure("reset", f"the connection ended before the answer did{f' ({words})' if words else ''}")
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -46,13 +46,37 @@ class Case:
 
 
 CASES = (
-    Case("HTML instead of a directory", answer("directory", HTML), "ca-not-acme", ("lab", "directory"), 0),
-    Case("no directory there", answer("directory", HTML_404), "ca-not-acme", ("lab", "/dir"), 0),
-    Case("JSON that is no directory", answer("directory", Response.of_json(200, {"a": 1})), "ca-not-acme", ("lab",), 0),
-    Case("a list as directory", answer("directory", Response.of_json(200, [])), "ca-not-acme", ("lab",), 0),
-    Case("HTML for the order", answer("newOrder", HTML), "ca-malformed-answer", ("lab",), 0),
-    Case("HTML for an authorization", answer("authorization", HTML), "ca-malformed-answer", ("lab",), 1),
-    Case("HTML for the certificate", answer("certificate", HTML), "ca-malformed-answer", ("lab", "certificate"), 1),
+    Case(
+        "HTML instead of a directory",
+        answer("directory", HTML),
+        "ca-not-acme",
+        ("lab", "directory", "but text/html"),
+        0,
+    ),
+    Case("no directory there", answer("directory", HTML_404), "ca-not-acme", ("lab", "/dir", "status 404"), 0),
+    Case(
+        "JSON that is no directory",
+        answer("directory", Response.of_json(200, {"a": 1})),
+        "ca-not-acme",
+        ("lab", "newOrder"),
+        0,
+    ),
+    Case("a list as directory", answer("directory", Response.of_json(200, [])), "ca-not-acme", ("lab", "no object"), 0),
+    Case("HTML for the order", answer("newOrder", HTML), "ca-malformed-answer", ("lab", "the order", "text/html"), 0),
+    Case(
+        "HTML for an authorization",
+        answer("authorization", HTML),
+        "ca-malformed-answer",
+        ("lab", "an authorization"),
+        1,
+    ),
+    Case(
+        "HTML for the certificate",
+        answer("certificate", HTML),
+        "ca-malformed-answer",
+        ("lab", "the certificate", "text/html"),
+        1,
+    ),
     Case(
         "the account is refused",
         answer("newAccount", Response.problem(403, "unauthorized", "This network may not have accounts.")),
@@ -182,7 +206,7 @@ def test_a_certificate_that_is_not_trusted(workspace: Workspace, ours: bool) -> 
 def test_the_terms_are_not_agreed_to(workspace: Workspace) -> None:
     """No account is made; the address of the terms is said."""
     workspace.write({"agree_terms": False})
-    outcome = failed(workspace, "renew", code="ca-terms", words=("lab", "terms of service"))
+    outcome = failed(workspace, "renew", "--force", code="ca-terms", words=("lab", "terms of service"))
     assert "agree_terms = true" in outcome["error"]["fix"]
     assert orders(outcome) == [0]
 
@@ -193,7 +217,7 @@ def test_a_ca_that_wants_a_binding(workspace: Workspace) -> None:
         eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
     ) as ca:
         workspace.write({"ca.lab.directory": ca.directory_url})
-        outcome = failed(workspace, "renew", code="ca-eab-required", words=("lab", "external account binding"))
+        outcome = failed(workspace, "renew", "--force", code="ca-eab-required", words=("lab", "external account binding"))
     assert orders(outcome) == [0]
 
 

@@ -1,6 +1,7 @@
 """The order loop against a real Pebble, through a proxy that counts and misbehaves."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -201,6 +202,9 @@ def test_a_rate_limit_is_not_tried_again(box: Box) -> None:
     error = refused(lambda: box.client().new_order(box.context, ["example.test"]))
     assert (error.code, error.type, error.retry_after) == ("ca-rate-limited", "rateLimited", 86400)
     assert "too many certificates" in error.message
+    end = box.context.clock.now() + timedelta(days=1)
+    assert re.fullmatch(rf"Wait 24 hours, until {end:%Y-%m-%d} ..:.. UTC, as the CA asks, and .*\.", error.fix)
+    assert error.evidence["retry_after"] == 86400
     assert box.proxy.counts["newOrder"] == 1
 
 
@@ -460,6 +464,7 @@ def test_a_ca_that_is_down_is_tried_three_times(lab_ca: LabCA) -> None:
         client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
         error = refused(lambda: client.open(Context(clock=clock)))
     assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "connect")
+    assert f"cannot be reached at {error.evidence['address']}: no connection can be made" in error.message
     assert len(clock.waits) == 2
 
 
