@@ -217,7 +217,9 @@ def test_a_ca_that_wants_a_binding(workspace: Workspace) -> None:
         eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
     ) as ca:
         workspace.write({"ca.lab.directory": ca.directory_url})
-        outcome = failed(workspace, "renew", "--force", code="ca-eab-required", words=("lab", "external account binding"))
+        outcome = failed(
+            workspace, "renew", "--force", code="ca-eab-required", words=("lab", "external account binding")
+        )
     assert orders(outcome) == [0]
 
 

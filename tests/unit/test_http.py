@@ -156,11 +156,19 @@ def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Serv
         assert client.request("GET", server.url, timeout=QUICK).body == b"x"
 
 
-@pytest.mark.parametrize("answer", [b"", ok(b"abc")[:-1], b"garbage\r\n\r\n"])
-def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes) -> None:
-    """Nothing, half a body, or what is no HTTP."""
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (b"", "the connection ended before the answer did"),
+        (ok(b"abc")[:-1], "the connection ended before the answer did"),
+        (b"garbage\r\n\r\n", "what came is not an answer in HTTP"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes, detail: str) -> None:
+    """Nothing, half a body, or what is no HTTP; said without the names of Python's classes."""
     server.will(server.answers(answer))
-    assert fails(lambda: client.request("GET", server.url, timeout=QUICK)).kind == "reset"
+    failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
+    assert (failure.kind, failure.detail) == ("reset", detail)
 
 
 @pytest.mark.parametrize("form", ["length", "chunks", "end"])
