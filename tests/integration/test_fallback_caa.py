@@ -1,0 +1,195 @@
+"""Look before leaping: CAA records of every kind, read at the authoritative servers, skip what they forbid.
+
+Pebble has no CAA: a proxy says in the directory which names mean this CA. A skip costs no order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dns.rcode
+import pytest
+
+from dnsrenew import Outcome
+from tests.integration.fallback_stage import DNS, codes, http, second_ca, tried, with_meta
+from tests.integration.fallback_stage import dns as by_dns
+from tests.integration.renew_stage import Stage, everywhere, through, until
+from tests.lab import PRIMARY, SECONDARY, AcmeProxy, Query, dnsforwarder
+from tests.lab.workspace import Workspace
+
+CA = "lab-ca.test"
+IDENTITIES = with_meta(caaIdentities=[CA])
+ELSE = "https://lab-ca.test/acct/another"
+
+FORBIDDEN = {
+    "another-ca": ('0 issue "else.test"', "ca"),
+    "nobody": ('0 issue ";"', "ca"),
+    "critical": ('128 tbs "what"', "ca"),
+    "malformed": ('0 issue "%%%%%"', "ca"),
+    "another-account": (f'0 issue "{CA}; accounturi={ELSE}"', "account"),
+    "another-method": (f'0 issue "{CA}; validationmethods=http-01"', "method"),
+}
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The account `home` writes the zones of these tests."""
+    return Stage(workspace, {"dns.home.zones": ["caa-fallback.test", "example.test"]})
+
+
+def zone(stage: Stage, name: str, *records: str) -> dict[str, Any]:
+    """A name with CAA records; the change that makes the certificate one for it."""
+    stage.lab.add_zone("caa-fallback.test", "@ A 127.0.0.1")
+    stage.lab.update(
+        "caa-fallback.test",
+        remove=[(name,)],
+        add=[(name, "A", "127.0.0.1"), *((name, "CAA", record) for record in records)],
+    )
+    question = f"{name}.caa-fallback.test"
+    until(lambda: len(stage.lab.ask(question, "CAA", SECONDARY).answer) == bool(records))
+    return {"certificate.0.domains": [question]}
+
+
+def asked(stage: Stage, changes: dict[str, Any], **how: Any) -> tuple[Outcome, AcmeProxy]:
+    """One run at the CA that is meant by `lab-ca.test`."""
+    with stage.lab.acme_proxy(None, IDENTITIES) as proxy:
+        return stage.one({**through(proxy), **changes}, **how), proxy
+
+
+@pytest.mark.parametrize("kind", FORBIDDEN)
+def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -> None:
+    """The record is shown, and the one to add; no validation of the CA's is spent, and no TXT is written."""
+    record, scope = FORBIDDEN[kind]
+    outcome, proxy = asked(stage, zone(stage, kind, record))
+    assert outcome.status == "failed"
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "caa")]
+    error = outcome.error
+    assert error is not None
+    name = f"{kind}.caa-fallback.test"
+    assert error.evidence["scope"] == scope
+    assert error.evidence["found_at"] == name
+    assert record.split()[1] in error.evidence["records"][0]
+    assert error.fix.startswith("Remove this record" if kind == "critical" else "Add this record")
+    assert f"{name}. CAA" in error.fix
+    assert proxy.counts["newOrder"] == 0
+    assert not stage.written()
+
+
+@pytest.mark.parametrize("kind", ["another-ca", "critical", "another-account"])
+def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
+    """CAA leaves this CA at once, with all its routes; the second, which is not restricted, issues."""
+    spare = {**stage.lab.account(stage.lab.key, "caa-fallback.test"), "tsig_secret": stage.lab.key.secret}
+    routes = [by_dns("home"), by_dns("spare"), by_dns("home", ca="other")]
+    with second_ca(stage):
+        outcome, proxy = asked(
+            stage,
+            {**zone(stage, f"two-{kind}", FORBIDDEN[kind][0]), "dns.spare": spare, "certificate.0.routes": routes},
+        )
+    assert outcome.status == "renewed"
+    assert tried(outcome) == [
+        ("lab", "dns-01", ("home",), 0, "caa"),
+        ("lab", "dns-01", ("spare",), 0, "caa"),
+        ("other", "dns-01", ("home",), 1, None),
+    ]
+    assert proxy.counts["newOrder"] == 0
+
+
+def test_another_method_may_be_allowed(stage: Stage) -> None:
+    """`validationmethods=http-01`: dns-01 is skipped, http-01 at the same CA is not."""
+    changes = zone(stage, "method", f'0 issue "{CA}; validationmethods=http-01"')
+    routes = [DNS, http(stage.lab.pebble.http_port)]
+    outcome, proxy = asked(stage, {**changes, "certificate.0.routes": routes})
+    assert outcome.status == "renewed"
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "caa"), ("lab", "http-01", (), 1, None)]
+    assert proxy.counts["newOrder"] == 1
+
+
+def test_a_parent_s_record_counts(stage: Stage) -> None:
+    """RFC 8659: the nearest set above the name, if it has none itself."""
+    zone(stage, "parent", '0 issue "else.test"')
+    outcome, _ = asked(stage, {"certificate.0.domains": ["deep.down.parent.caa-fallback.test"]})
+    assert codes(outcome) == ["caa"]
+    assert outcome.error is not None
+    assert outcome.error.evidence["found_at"] == "parent.caa-fallback.test"
+
+
+def test_the_target_of_a_cname_counts(stage: Stage) -> None:
+    """The records of the name that the CNAME leads to."""
+    zone(stage, "target", '0 issue "else.test"')
+    lab = stage.lab
+    lab.update("caa-fallback.test", add=[("alias", "CNAME", "target.caa-fallback.test.")])
+    until(lambda: bool(lab.ask("alias.caa-fallback.test", "CNAME", SECONDARY).answer))
+    outcome, _ = asked(stage, {"certificate.0.domains": ["alias.caa-fallback.test"]})
+    assert codes(outcome) == ["caa"]
+    assert outcome.error is not None
+    assert outcome.error.evidence["owner"] == "target.caa-fallback.test"
+
+
+def test_a_wildcard_has_a_rule_of_its_own(stage: Stage) -> None:
+    """`issuewild` forbids the wildcard, while the name itself may be had."""
+    changes = zone(stage, "wild", f'0 issue "{CA}"', '0 issuewild "else.test"')
+    name = "wild.caa-fallback.test"
+    outcome, proxy = asked(stage, {"certificate.0.domains": [name, f"*.{name}"]})
+    assert codes(outcome) == ["caa"]
+    assert outcome.error is not None
+    assert outcome.error.evidence["identifier"] == f"*.{name}"
+    assert "issuewild" in outcome.error.fix
+    assert proxy.counts["newOrder"] == 0
+    alone, _ = asked(stage, changes, now=True)
+    assert alone.status == "renewed"
+
+
+def test_our_own_account_is_let_through(stage: Stage) -> None:
+    """`accounturi` is the URL of the account that we have at this CA."""
+    with stage.lab.acme_proxy(None, IDENTITIES) as proxy:
+        stage.renewed(through(proxy))  # makes the account
+        (account,) = proxy.of_kind("newAccount")
+        assert account.response is not None
+        url = account.response.header("Location")
+        changes = zone(stage, "ours", f'0 issue "{CA}; accounturi={url}; validationmethods=dns-01"')
+        outcome = stage.renewed({**through(proxy), **changes})
+    assert codes(outcome) == [None]
+
+
+@pytest.mark.parametrize("records", [(), (f'0 issue "{CA}"',), ('0 iodef "mailto:me@example.test"',)])
+def test_what_allows_us_stops_nothing(stage: Stage, records: tuple[str, ...]) -> None:
+    """No record, one for us, or one that is about something else."""
+    outcome, _ = asked(stage, zone(stage, f"allowed{len(records)}-{len(''.join(records))}", *records))
+    assert outcome.status == "renewed"
+    assert codes(outcome) == [None]
+
+
+def test_a_ca_that_does_not_say_who_it_is_is_asked(stage: Stage) -> None:
+    """Without `caaIdentities` nothing is certain: the CA is to decide."""
+    outcome = stage.renewed(zone(stage, "unsaid", '0 issue "else.test"'))
+    assert codes(outcome) == [None]
+
+
+def test_servfail_is_no_denial(stage: Stage) -> None:
+    """Name servers that cannot answer the type prove nothing."""
+    lab = stage.lab
+
+    def no_caa(query: Query) -> Any:
+        return dnsforwarder.rcode(dns.rcode.SERVFAIL)(query) if query.rdtype == "CAA" else query.forward()
+
+    with lab.forwarder("127.0.0.3", no_caa) as forwarder:
+        lab.add_zone("broken-caa.test", '@ CAA 0 issue "else.test"', ns=("127.0.0.3",))
+        changes = {"dns.home.zones": ["broken-caa.test"], "certificate.0.domains": ["broken-caa.test"]}
+        outcome, _ = asked(stage, changes)
+        assert any(query.rdtype == "CAA" for query in forwarder.queries)
+    assert outcome.status == "renewed"
+    assert codes(outcome) == [None]
+
+
+def test_the_skip_is_not_remembered_as_a_failure_of_the_route(stage: Stage) -> None:
+    """Once the record is right, the route is the first again."""
+    changes = zone(stage, "mended", '0 issue "else.test"')
+    routes = {"certificate.0.routes": [by_dns("home"), http(stage.lab.pebble.http_port)]}
+    outcome, _ = asked(stage, {**changes, **routes})
+    assert outcome.status == "failed"
+    zone(stage, "mended", f'0 issue "{CA}"')
+    stage.lab.flush()
+    everywhere(stage.lab, "_acme-challenge.mended.caa-fallback.test", set())
+    assert stage.lab.ask("mended.caa-fallback.test", "CAA", PRIMARY).answer
+    outcome, _ = asked(stage, {**changes, **routes}, now=True)
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, None)]

@@ -1,0 +1,277 @@
+"""Between CAs: the first is down, refuses, or asks to wait; the second issues, with an account of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import course
+from tests.integration.fallback_stage import (
+    DNS,
+    Tried,
+    codes,
+    dns,
+    problem,
+    refusing,
+    said_in_order,
+    second_ca,
+    tried,
+)
+from tests.integration.renew_stage import Stage, through
+from tests.lab import AcmeProxy
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.workspace import Workspace
+
+ROUTES = {"certificate.0.routes": [DNS, {**DNS, "ca": "other"}]}
+WON: Tried = ("other", "dns-01", ("home",), 1, None)
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """Nothing has been obtained yet; the CA is quick to give up; the CAs do not share a cache, as here they would."""
+    made = Stage(workspace, {"ca.lab.timeout": 2})
+    made.also["route-failed"] = made.lab.flush
+    return made
+
+
+@pytest.fixture
+def other(stage: Stage) -> Iterator[AcmeProxy]:
+    """The second CA, which is well."""
+    with second_ca(stage) as proxy:
+        yield proxy
+
+
+def accounts(stage: Stage) -> dict[str, Path]:
+    """The folder of each CA's account, by the name of the CA."""
+    return {path.name.rpartition("-")[0]: path for path in (stage.workspace.store / "accounts").iterdir()}
+
+
+def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
+    """Nobody listens there: it cost no order, and the second CA issues in the same run."""
+    down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
+    outcome = stage.renewed({**ROUTES, "ca.lab.directory": down})
+    assert tried(outcome) == [("lab", "dns-01", (), 0, "ca-unreachable"), WON]
+    assert outcome.to_dict()["route"] == {"ca": "other", "challenge": "dns-01", "dns": ["home"]}
+    assert outcome.error is None
+    (status,) = stage.renewer(ROUTES).status()
+    assert (status.ca, status.state) == ("other", "valid")
+    assert stage.one(ROUTES).status == "not-due"  # another CA than the certificate's own is no change of the config
+
+
+def test_each_ca_has_an_account_and_a_key_of_its_own(stage: Stage, other: AcmeProxy) -> None:
+    """The first one refuses the order after its account was made."""
+    with stage.lab.acme_proxy(refusing("newOrder", problem("rejectedIdentifier", "not these", 400))) as proxy:
+        stage.renewed({**ROUTES, **through(proxy)})
+    folders = accounts(stage)
+    assert set(folders) == {"lab", "other"}
+    assert (folders["lab"] / "key.pem").read_bytes() != (folders["other"] / "key.pem").read_bytes()
+    assert len(other.of_kind("newAccount")) == 1
+
+
+REFUSALS = {
+    "rejectedIdentifier": ("newOrder", problem("rejectedIdentifier", "We do not issue for this.", 400)),
+    "userActionRequired": ("newOrder", problem("userActionRequired", "There are new terms.")),
+    "caa": ("newOrder", problem("caa", "CAA forbids it.")),
+    "unauthorized-account": ("newOrder", problem("unauthorized", "The account is closed.")),
+    "badCSR": ("finalize", problem("badCSR", "We take RSA only.", 400)),
+    "caa-at-finalize": ("finalize", problem("caa", "CAA forbids it.")),
+    "invalidContact": ("newAccount", problem("invalidContact", "No mail server there.", 400)),
+    "externalAccountRequired": ("newAccount", problem("externalAccountRequired", "Bind it.")),
+    "no-directory": ("directory", Response(404, b"gone")),
+    "nonsense": ("newOrder", Response(200, b"<html></html>", (("Content-Type", "text/html"),))),
+}
+REFUSED_WITH = {
+    "rejectedIdentifier": "ca-rejected-identifier",
+    "userActionRequired": "ca-user-action-required",
+    "caa": "ca-caa",
+    "unauthorized-account": "ca-account-refused",
+    "badCSR": "ca-bad-csr",
+    "caa-at-finalize": "ca-caa",
+    "invalidContact": "ca-account-refused",
+    "externalAccountRequired": "ca-eab-required",
+    "no-directory": "ca-not-acme",
+    "nonsense": "ca-malformed-answer",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None:
+    """Whatever it has against it, another may well accept; its other routes are not tried, and that is told."""
+    kind, response = REFUSALS[name]
+    spare = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
+    routes = [dns("home"), dns("spare"), dns("home", ca="other")]
+    with stage.lab.acme_proxy(refusing(kind, response)) as proxy:
+        outcome = stage.renewed({**through(proxy), "dns.spare": spare, "certificate.0.routes": routes})
+    orders = 1 if kind == "finalize" else 0
+    code = REFUSED_WITH[name]
+    assert tried(outcome) == [
+        ("lab", "dns-01", ("home",), orders, code),
+        ("lab", "dns-01", ("spare",), 0, code),
+        WON,
+    ]
+    assert proxy.counts["newOrder"] <= 1
+    assert other.counts["newOrder"] == 1
+
+
+def test_the_first_ca_does_not_know_its_terms_agreed_to(stage: Stage, other: AcmeProxy) -> None:
+    """Both want agreement, so none is left: the address of the terms is in the error, and no account was made."""
+    outcome = stage.one({**ROUTES, "agree_terms": False})
+    assert outcome.status == "failed"
+    assert codes(outcome) == ["ca-terms", "ca-terms"]
+    assert other.counts["newAccount"] == 0
+
+
+def test_a_name_that_no_ca_can_certify_stops_the_run(stage: Stage, other: AcmeProxy) -> None:
+    """The second CA is not even asked."""
+    words = problem("malformed", 'Error creating new order :: Invalid DNS identifier "example.test"', 400)
+    with stage.lab.acme_proxy(refusing("newOrder", words)) as proxy:
+        outcome = stage.one({**ROUTES, **through(proxy)})
+    assert (outcome.status, codes(outcome)) == ("failed", ["ca-malformed-name"])
+    assert not other.exchanges
+
+
+# ── a CA that asks to wait ──────────────────────────────────────────────────────────────
+
+
+def seconds_form(seconds: int) -> str:
+    """How most CAs say it."""
+    return str(seconds)
+
+
+def date_form(seconds: int) -> str:
+    """The other form of Retry-After."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+def limit(seconds: str, detail: str = "too many certificates already issued") -> Response:
+    """What a CA says at a limit."""
+    return problem("rateLimited", detail, 429, ("Retry-After", seconds))
+
+
+@pytest.mark.parametrize("form", [seconds_form, date_form], ids=lambda form: form.__name__)
+def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any) -> None:
+    """The second issues; and as long as the first asked to wait, it is asked for no order, even when forced."""
+    with stage.lab.acme_proxy(refusing("newOrder", limit(form(7200)))) as proxy:
+        changes = {**ROUTES, **through(proxy)}
+        outcome = stage.renewed(changes)
+        assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "ca-rate-limited"), WON]
+        assert proxy.counts["newOrder"] == 1
+        again = stage.renewed(changes, force=True)
+        assert [each for each in tried(again) if each[0] == "lab"] in (
+            [],
+            [("lab", "dns-01", ("home",), 0, "ca-ledger")],
+        )
+        assert proxy.counts["newOrder"] == 1
+        # The wait is over: the user's first CA is asked again.
+        stage.one(changes, later=timedelta(hours=25), force=True)
+        assert proxy.counts["newOrder"] == 2
+
+
+def test_both_are_at_their_limits(stage: Stage, other: AcmeProxy) -> None:
+    """The next attempt is when the sooner of them may be asked again."""
+    other.on_request = refusing("newOrder", limit("7200"))
+    with stage.lab.acme_proxy(refusing("newOrder", limit("10800"))) as proxy:
+        before = datetime.now(UTC)
+        outcome = stage.one({**ROUTES, **through(proxy)})
+    assert codes(outcome) == ["ca-rate-limited", "ca-rate-limited"]
+    assert outcome.next_attempt is not None
+    assert timedelta(seconds=7195) <= outcome.next_attempt - before <= timedelta(seconds=7210)
+
+
+def test_a_ca_in_repair(stage: Stage, other: AcmeProxy) -> None:
+    """503 with a page and a long Retry-After: not waited for within the run."""
+    page = Response(503, b"<h1>Maintenance</h1>", (("Content-Type", "text/html"), ("Retry-After", "3600")))
+    with stage.lab.acme_proxy(refusing("newOrder", page)) as proxy:
+        outcome = stage.renewed({**ROUTES, **through(proxy)})
+    assert codes(outcome) == ["ca-server-error", None]
+    assert sum(attempt.seconds for attempt in outcome.attempts) < 10
+
+
+# ── a CA that never comes to an end ─────────────────────────────────────────────────────
+
+
+def pending_for_ever(request: Request, response: Response) -> Response:
+    """The challenge has an error, but the authorization stays pending, and so does the order."""
+    if request.kind == "authorization" and response.status == 200:
+        body = response.json()
+        error = {"type": "urn:ietf:params:acme:error:dns", "detail": "SERVFAIL looking up TXT"}
+        challenges = [{**challenge, "status": "pending", "error": error} for challenge in body["challenges"]]
+        return response.with_json({**body, "status": "pending", "challenges": challenges})
+    if request.kind == "order" and response.status == 200:
+        return response.with_json({**response.json(), "status": "pending"})
+    if request.kind == "finalize":
+        return problem("orderNotReady", "The order is not ready.")
+    return response
+
+
+def processing_for_ever(request: Request, response: Response) -> Response:
+    """It never says that the certificate is ready."""
+    if request.kind in {"order", "finalize"} and response.status == 200:
+        body = {key: value for key, value in response.json().items() if key != "certificate"}
+        return response.with_json({**body, "status": "processing"}).with_header("Retry-After", "1")
+    return response
+
+
+def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the challenge says counts, after the CA's `timeout`; twice on the same route, then the second CA."""
+    monkeypatch.setattr(course, "SETTLE_AGAIN", 0.1)
+    with stage.lab.acme_proxy(None, pending_for_ever) as proxy:
+        outcome = stage.renewed({**ROUTES, **through(proxy)})
+    first = ("lab", "dns-01", ("home",), 1, "ca-dns")
+    assert tried(outcome) == [first, first, WON]
+    assert "SERVFAIL looking up TXT" in str(outcome.attempts[0].error)
+
+
+def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
+    """After its `timeout` it is left for the second; what was published for it is withdrawn first."""
+    with stage.lab.acme_proxy(None, processing_for_ever) as proxy:
+        outcome = stage.renewed({**ROUTES, **through(proxy)})
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, "ca-timeout"), WON]
+    kinds = ("txt-removed", "route-failed")
+    assert said_in_order(stage, *kinds) == ["txt-removed", "route-failed", "txt-removed"]
+
+
+def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stage, other: AcmeProxy) -> None:
+    """The connection breaks after newOrder and after finalize: the same CA issues, once."""
+    lost: set[str] = set()
+
+    def lose(request: Request, response: Response) -> Response:
+        if request.kind in {"newOrder", "finalize"} and request.kind not in lost:
+            lost.add(request.kind)
+            return DROP
+        return response
+
+    with stage.lab.acme_proxy(None, lose) as proxy:
+        outcome = stage.renewed({**ROUTES, **through(proxy)})
+    assert lost == {"newOrder", "finalize"}
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, None)]
+    assert proxy.counts["certificate"] == 1
+    assert not other.exchanges
+
+
+def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeProxy) -> None:
+    """One certificate is from one CA: the apex has http-01 at the first, but the wildcard has only the second."""
+    routes = [{"challenge": "http-01", "listen": f"127.0.0.1:{stage.lab.reserve()}"}, {**DNS, "ca": "other"}]
+    with stage.lab.acme_proxy() as proxy:
+        outcome = stage.renewed({**through(proxy), "certificate.0.routes": routes})
+    assert tried(outcome) == [WON]
+    assert not proxy.exchanges
+
+
+def test_the_failure_of_all_is_what_the_man_with_the_file_server_needs(stage: Stage, other: AcmeProxy) -> None:
+    """Each attempt names its CA, and what stopped it; the error has one thing to do."""
+    other.on_request = refusing("newOrder", problem("rejectedIdentifier", "Not here either.", 400))
+    with stage.lab.acme_proxy(refusing("newOrder", problem("userActionRequired", "Read the terms."))) as proxy:
+        outcome = stage.one({**ROUTES, **through(proxy)})
+    assert codes(outcome) == ["ca-user-action-required", "ca-rejected-identifier"]
+    for attempt in outcome.attempts:
+        assert attempt.error is not None
+        assert f"The CA {attempt.route.ca} " in attempt.error.message
+    assert outcome.error is not None
+    assert len(re.findall(r"[.!?](\s|$)", outcome.error.fix)) == 1
