@@ -1,4 +1,4 @@
-"""Write the pages that come from data: one for each DNS host, and their list.
+"""Write the pages that come from data: one for each DNS host, their list, and parts of others that come from the code.
 
 Run by `make docs`; a test compares what it returns with what stands in the repository.
 """
@@ -8,8 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsrenew.drivers.catalogue import Provider, find_provider, provider_names
+from docs.blocks import filled
+from docs.reference import BLOCKS
 
 HERE = Path(__file__).parent
+REFERENCE = ("errors.md", "events.md", "fallback.md", "limits.md")
+"""Pages that people write, with parts that are made."""
 
 
 def provider_page(provider: Provider) -> str:
@@ -91,7 +95,8 @@ def pages() -> dict[str, str]:
     """Return every generated page: its path below docs/, and its text."""
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]
     texts = {f"providers/{provider.name}.md": provider_page(provider) for provider in found}
-    return {"providers/README.md": provider_list(found), **texts}
+    reference = {page: filled(HERE / page, BLOCKS) for page in REFERENCE}
+    return {"providers/README.md": provider_list(found), **texts, **reference}
 
 
 def main() -> None:

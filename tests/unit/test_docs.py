@@ -2,13 +2,22 @@
 
 import re
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from dnsrenew import course, decisions, due, events, memory, model
+from dnsrenew.ca import ari, polling, transport
+from dnsrenew.cli.overview import TODAY
 from dnsrenew.config import Config
-from dnsrenew.drivers.catalogue import Behaviour, parse_provider
-from docs import generate
+from dnsrenew.drivers.catalogue import Behaviour, find_provider, parse_provider
+from dnsrenew.retry import RESEND
+from dnsrenew.schedule import pause, plan
+from dnsrenew.store import waits
+from dnsrenew.store.limits import LIMITS
+from docs import codes, generate, reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,3 +83,181 @@ def test_every_link_within_the_documents_leads_somewhere(page: Path) -> None:
     """No dead link to a file of the repository."""
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+# ── the codes of errors ─────────────────────────────────────────────────────────────────
+
+FAMILIES = ("ca", "certificate", "cname", "config", "dns", "doh", "driver", "eab", "http", "provider", "schedule",
+            "secret", "store", "txt")  # fmt: skip
+NO_CODES = {"http-published", "http-removed", "http-visible"}
+
+
+def text_of(page: str) -> str:
+    """A page below docs/, with its lines joined: a sentence may go over several."""
+    return " ".join((ROOT / "docs" / page).read_text("utf-8").split())
+
+
+@pytest.mark.parametrize(("kind", "found"), [("errors", codes.errors), ("warnings", codes.warnings)])
+def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object) -> None:
+    """A code in the source that the documents do not explain fails here, and so does one that is gone."""
+    assert callable(found)
+    assert sorted(reference.meanings()[kind]) == sorted(found())
+
+
+def test_no_code_is_overlooked() -> None:
+    """Whatever is spelled like a code of a family that we have is one, or an event, or listed here."""
+    known = codes.errors().keys() | codes.warnings().keys() | events.KINDS.keys() | NO_CODES
+    like_codes = {text for text in codes.literals() if text.partition("-")[0] in FAMILIES}
+    assert like_codes - known == set()
+
+
+def test_the_reader_of_the_source_sees_what_is_there() -> None:
+    """One of each way in which an error is made: directly, by a helper, from a table, later, as a warning."""
+    found = codes.errors()
+    assert found["doh-missing"].classes == {"PropagationError"}
+    assert "The secret env:… cannot be read: the environment variable is not set." in found["secret-missing"].messages
+    assert found["config-syntax"].classes == {"ConfigError"}
+    assert any("CAA records of the names" in fix for fix in found["ca-caa"].fixes)
+    assert any(message.startswith("The CA … would refuse an order") for message in found["ca-ledger"].messages)
+    assert found["provider-zone-unknown"].classes == {"ProviderError"}
+    assert found["ca-malformed-name"].classes == {"CAError"}
+    assert any("could not be removed" in message for message in codes.warnings()["txt-kept"].messages)
+
+
+@pytest.mark.parametrize("code", sorted(codes.errors()))
+def test_an_error_is_explained_in_words(code: str) -> None:
+    """Meaning and remedy are sentences; only what passes on another's remedy, or takes it from a table, has none."""
+    meaning = reference.meanings()["errors"][code]
+    assert meaning.endswith(".")
+    assert meaning[0].isupper() or meaning.startswith("http")
+    if code not in {"failed-before", "not-yet"}:
+        assert codes.errors()[code].fixes, code
+
+
+@pytest.mark.parametrize("code", sorted(reference.meanings()["hide"]))
+def test_what_is_hidden_would_be_there(code: str) -> None:
+    """A pattern that hides nothing any more is taken out."""
+    messages = codes.errors()[code].messages
+    for pattern in reference.meanings()["hide"][code]:
+        assert any(re.search(pattern, message) for message in messages)
+
+
+def test_every_code_of_the_table_of_decisions_is_one() -> None:
+    """A line of the table for an error that nobody makes would never be reached."""
+    exact = {row.code for row in decisions.TABLE if "*" not in row.code}
+    assert exact - codes.errors().keys() == set()
+
+
+# ── numbers and words in prose ──────────────────────────────────────────────────────────
+
+
+def words(time: timedelta) -> str:
+    """A time as the documents write it."""
+    seconds = time.total_seconds()
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size and seconds % size == 0:
+            count = round(seconds / size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError(time)
+
+
+def after(seconds: float) -> str:
+    """So many seconds as the documents write them."""
+    return words(timedelta(seconds=seconds))
+
+
+SENTENCES = [
+    ("fallback.md", f"The second time we wait {after(course.SETTLE_AGAIN)} longer"),
+    ("fallback.md", "routes that failed within a day" if timedelta(days=1) == memory.DAY else ""),
+    ("when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
+    ("when-renewed.md", f"The CA is first asked {words(due.FIRST_ASKED)} after it issued"),
+    ("when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
+    ("when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
+    ("when-renewed.md", f"up to {memory.SPREAD:.0%} longer or shorter".replace("%", " %")),
+    ("when-renewed.md", f"that holds, up to {words(waits.LONGEST)}"),
+    ("when-renewed.md", f"the pause is {words(memory.DAY)}, and the error has the address"),
+    ("when-renewed.md", "twice a day, up to an hour later" if plan.SPREAD == 3600 else ""),
+    ("when-renewed.md", "looks at least twice a day too" if pause.INTERVAL == 43_200 else ""),
+    ("limits.md", f"A wait of more than {words(waits.LONGEST)} is asked about again after {words(waits.LONGEST)}"),
+    ("limits.md", f"at least 1 second; more than {after(polling.MOST_ASKED)} ends the attempt"),
+    ("limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
+    ("limits.md", f"and within {after(ari.LONGEST)}"),
+    ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
+    ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
+    *(
+        ("when-renewed.md", f"| {number}{' and more' if number == len(memory.PAUSES) else ''} | {words(length)} |")
+        for number, length in enumerate(memory.PAUSES, 1)
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence"), SENTENCES)
+def test_a_number_in_the_documents_is_that_of_the_program(page: str, sentence: str) -> None:
+    """A constant that changes fails here until the sentence says so."""
+    assert sentence
+    assert sentence in text_of(page)
+
+
+def test_the_margin_is_as_documented() -> None:
+    """A third of the lifetime is left, or a half of a short one."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    long, short = timedelta(days=90), timedelta(days=6)
+    assert due.renewal_time(begin, begin + long, None) == begin + long * 2 / 3
+    assert due.renewal_time(begin, begin + short, None) == begin + short / 2
+    assert "With a third of the lifetime left, or half of it" in text_of("when-renewed.md")
+
+
+def test_every_reason_of_a_renewal_is_explained() -> None:
+    """The table of reasons is complete."""
+    listed = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "when-renewed.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(get_args(model.Reason))
+
+
+def test_only_what_our_own_account_uses_is_counted() -> None:
+    """The page speaks of two limits, and the data has two."""
+    assert {item.name for limits in LIMITS.values() for item in fields(limits)} == {"failed", "same_set"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_in_the_documents_is_there(page: Path) -> None:
+    """What is to be typed can be typed."""
+    typed = re.findall(r"^\$ dnsrenew ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+    assert set(typed) - set(TODAY) == set()
+
+
+def test_ttl_at_own_servers_is_as_decided() -> None:
+    """Decision 3: one second where the server takes what we say."""
+    for name in ("rfc2136", "powerdns"):
+        provider = find_provider(name)
+        assert provider is not None
+        assert provider.behaviour.ttl == 1
+
+
+# ── pages ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Nobody has to guess what there is; the pages of hosts have a list of their own."""
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    linked = set(re.findall(r"\]\(([^)#]+)", index))
+    there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    own = {path for path in there if not path.startswith("providers/")} - {"README.md"}
+    assert own - linked == set()
+
+
+def test_decisions_are_short_dated_and_numbered() -> None:
+    """A record is read in a minute."""
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    for record in records:
+        lines = record.read_text("utf-8").splitlines()
+        assert len(lines) <= 20, record.name
+        assert lines[0].startswith(f"# {int(record.name[:4])}. ")
+        assert re.match(r"\d{4}-\d\d-\d\d · (accepted|replaced)", lines[2]), record.name
+
+
+def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
+    """Port 80 first, DNS else, and then a second CA."""
+    (text,) = [block for block in blocks(ROOT / "README.md", "toml") if "routes" in block]
+    ways = re.findall(r'challenge = "([a-z0-9-]+)"(?:.*?ca = "(\w+)")?', text)
+    assert ways == [("http-01", ""), ("dns-01", ""), ("dns-01", "zerossl")]

@@ -1,0 +1,153 @@
+"""The pages of reference that are made from the code: errors and warnings, events, decisions, limits."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from dnsrenew import errors as tree
+from dnsrenew import events
+from dnsrenew.config.authorities import BUILT_IN
+from dnsrenew.decisions import TABLE, Step
+from dnsrenew.store.limits import LIMITS, Limit
+from docs import codes
+from docs.blocks import table
+
+MEANINGS: Final = Path(__file__).with_name("error_codes.toml")
+
+_SHARED: Final = 8
+"""Codes of one class that say the same: then it is said once, above them."""
+
+_CLASSES: Final = (
+    ("ConfigError", "The configuration, or the command line"),
+    ("SecretError", "Secrets"),
+    ("StoreError", "The store"),
+    ("LockedError", "Another run"),
+    ("Cancelled", "Stopped"),
+    ("RenewalFailed", "No route led to a certificate"),
+    ("CAError", "The CA"),
+    ("ChallengeError", "http-01"),
+    ("DnsError", "DNS"),
+    ("PropagationError", "Waiting for DNS"),
+    ("ProviderError", "The DNS host"),
+    ("AttemptError", "A route"),
+    ("DeployError", "Deployment"),
+    ("DnsRenewError", "Others"),
+)
+
+
+@cache
+def meanings() -> Mapping[str, Mapping[str, Any]]:
+    """Return the data file: ``errors``, ``warnings``, ``hide``."""
+    return tomllib.loads(MEANINGS.read_text("utf-8"))
+
+
+def error_list() -> str:
+    """Return all error codes, by class."""
+    found = codes.errors()
+    parts: list[str] = []
+    for name, title in _CLASSES:
+        its = [entry for entry in found.values() if _class(entry) == name]
+        if its:
+            parts += [f"## {title}: `{name}`", "", _summary(name), "", *_section(its)]
+    return "\n".join(parts)
+
+
+def _class(entry: codes.Entry) -> str:
+    return next(name for name, _ in _CLASSES if name in entry.classes)
+
+
+def _summary(name: str) -> str:
+    return (getattr(tree, name).__doc__ or "").partition("\n")[0]
+
+
+def _section(entries: list[codes.Entry]) -> list[str]:
+    says = {entry.code: _said(entry) for entry in entries}
+    everything = [message for messages in says.values() for message in messages]
+    shared = [text for text in dict.fromkeys(everything) if everything.count(text) >= _SHARED]
+    lines: list[str] = []
+    if shared:
+        lines += ["Many of these are said in one of these ways, with the other side's own words at the end:", ""]
+        lines += [*(f"> {_plain(text)}<br>" for text in shared), ""]
+    for entry in entries:
+        lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
+        own = [text for text in says[entry.code] if text not in shared]
+        lines += [*(f"> {_plain(text)}<br>" for text in own), ""] if own else []
+        lines += [*(f"- {_plain(text)}" for text in entry.fixes), ""] if entry.fixes else []
+    return lines
+
+
+def _said(entry: codes.Entry) -> list[str]:
+    hidden = meanings()["hide"].get(entry.code, ())
+    return [text for text in entry.messages if not any(re.search(pattern, text) for pattern in hidden)]
+
+
+def warning_list() -> str:
+    """Return all codes of warnings."""
+    rows = [
+        (f"`{code}`", meanings()["warnings"].get(code, ""), "<br>".join(map(_cell, entry.fixes)))
+        for code, entry in codes.warnings().items()
+    ]
+    return table(("code", "what it means", "what to do"), rows)
+
+
+def _plain(text: str) -> str:
+    """Return a text in which Markdown sees nothing of its own."""
+    return re.sub(r"([*<\[])", r"\\\1", " ".join(text.split()))
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
+def event_list() -> str:
+    """Return all kinds of events."""
+    rows = []
+    for kind, text in events.KINDS.items():
+        what, _, data = text.partition("; data: ")
+        rows.append((f"`{kind}`", what, data))
+    return table(("kind", "what happened", "what `data` holds"), rows)
+
+
+def decision_list() -> str:
+    """Return the table of decisions."""
+    words = {step: step.name.lower().replace("_", " ") for step in Step}
+    rows = [(f"`{row.code}`", f"**{words[row.step]}**", row.why) for row in TABLE]
+    steps = [(f"**{words[step]}**", step.value) for step in Step]
+    what = table(("step", "what is done"), steps)
+    return f"{table(('error', 'step', 'why'), rows)}\n\n{what}"
+
+
+def limit_list() -> str:
+    """Return the limits of the CAs."""
+    names = {ca.directory: name for name, ca in BUILT_IN.items()}
+    rows = [
+        (f"`{names[directory]}`", _limit(limits.failed), _limit(limits.same_set))
+        for directory, limits in LIMITS.items()
+    ]
+    others = ", ".join(f"`{name}`" for directory, name in names.items() if directory not in LIMITS)
+    rows.append((f"{others}, and your own", "not known", "not known"))
+    return table(("CA", "failed proofs of one name", "certificates for exactly the same names"), rows)
+
+
+def _limit(limit: Limit | None) -> str:
+    if limit is None:
+        return "not known"
+    hours = limit.window.total_seconds() / 3600
+    window = f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
+    each = limit.each.total_seconds()
+    back = f"{each / 3600:.3g} h" if each >= 3600 else f"{each / 60:.3g} min" if each >= 60 else f"{each:.3g} s"
+    return f"{limit.count:,} in {window}; one comes back every {back}"
+
+
+BLOCKS: Final = {
+    "errors": error_list,
+    "warnings": warning_list,
+    "events": event_list,
+    "decisions": decision_list,
+    "limits": limit_list,
+}
