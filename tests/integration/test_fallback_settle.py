@@ -1,0 +1,183 @@
+"""A TXT that we saw at every name server and the CA did not: once more on the same route, then the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from dnsrenew import course
+from tests.integration.fallback_stage import DNS, codes, http, site, tried
+from tests.integration.fallback_stage import dns as by_dns
+from tests.integration.renew_stage import Stage
+from tests.lab import Pebble, PebbleOptions, Query
+from tests.lab.workspace import Workspace
+
+AGAIN = 0.5
+
+
+@pytest.fixture
+def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """The wait before the second try is short."""
+    monkeypatch.setattr(course, "SETTLE_AGAIN", AGAIN)
+    return Stage(workspace)
+
+
+def nothing(query: Query) -> dns.message.Message:
+    """The name does not exist, says a name server that has not heard of the change."""
+    answer = dns.message.make_response(query.message)
+    answer.set_rcode(dns.rcode.NXDOMAIN)
+    return answer
+
+
+def older(query: Query) -> dns.message.Message:
+    """The value of another time."""
+    answer = dns.message.make_response(query.message)
+    text = '"gfj9Xq...Rg85nM_the_value_of_another_time_0"'
+    answer.answer.append(dns.rrset.from_text(query.message.question[0].name, 60, "IN", "TXT", text))
+    return answer
+
+
+def broken(query: Query) -> dns.message.Message:
+    """No answer at all."""
+    answer = dns.message.make_response(query.message)
+    answer.set_rcode(dns.rcode.SERVFAIL)
+    return answer
+
+
+@dataclass
+class Elsewhere:
+    """How the CA sees DNS: while it is blind, questions for a TXT are answered by another vantage point."""
+
+    blind: bool
+    what: Any = nothing
+    seen: list[str] = field(default_factory=list)
+
+    def __call__(self, query: Query) -> Any:
+        """Answer one question."""
+        if query.rdtype != "TXT":
+            return query.forward()
+        self.seen.append(query.name)
+        return self.what(query) if self.blind else query.forward()
+
+    def open_eyes(self) -> None:
+        """See what everybody sees."""
+        self.blind = False
+
+
+@contextmanager
+def looking(stage: Stage, view: Elsewhere) -> Iterator[Pebble]:
+    """A CA with that view; the configuration leads there."""
+    lab = stage.lab
+    with lab.resolver_forwarder(view) as resolver:
+        folder = Path(mkdtemp(prefix="pebble-", dir=lab.folder))
+        where = f"{resolver.listen[0]}:{resolver.listen[1]}"
+        with Pebble(folder, lab.ca, where, PebbleOptions()) as ca:
+            stage.base["ca.lab.directory"] = ca.directory_url
+            yield ca
+
+
+def settled(stage: Stage) -> list[float]:
+    """How long each wait for DNS took."""
+    return [data["seconds"] for data in stage.said("dns-visible")]
+
+
+@pytest.mark.parametrize("what", [nothing, older, broken], ids=lambda what: what.__name__)
+def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
+    """The same route leads there in a second order, after a longer settle; both are told."""
+    view = Elsewhere(blind=True, what=what)
+    stage.also["route-failed"] = view.open_eyes
+    with looking(stage, view):
+        outcome = stage.renewed({"certificate.0.domains": ["seen.example.test"]})
+    assert len(outcome.attempts) == 2
+    assert tried(outcome)[0][:4] == tried(outcome)[1][:4] == ("lab", "dns-01", ("home",), 1)
+    assert codes(outcome)[0] in {"ca-unauthorized", "ca-dns", "ca-incorrect-response"}
+    first, second = settled(stage)
+    assert first < AGAIN <= second
+    assert len({data["url"] for data in stage.said("order-created")}) == 2
+
+
+def test_once_more_and_not_for_ever(stage: Stage) -> None:
+    """The CA never sees it: two orders on that route, then the next one."""
+    view = Elsewhere(blind=True)
+    with looking(stage, view) as ca:
+        outcome = stage.renewed({**site(stage), "certificate.0.routes": [DNS, http(ca.http_port)]})
+    assert [each[1:4] for each in tried(outcome)] == [
+        ("dns-01", ("home",), 1),
+        ("dns-01", ("home",), 1),
+        ("http-01", (), 1),
+    ]
+    assert codes(outcome)[-1] is None
+    assert codes(outcome)[0] == codes(outcome)[1]
+
+
+def test_each_account_has_its_second_try(stage: Stage) -> None:
+    """Two accounts: at most one order for each route, and one more for each that is worth it; then it has failed."""
+    spare = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
+    changes = {
+        "dns.spare": spare,
+        "certificate.0.domains": ["unseen.example.test"],
+        "certificate.0.routes": [by_dns("home"), by_dns("spare")],
+    }
+    with looking(stage, Elsewhere(blind=True)):
+        outcome = stage.one(changes)
+    assert outcome.status == "failed"
+    assert [each[2] for each in tried(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
+    assert outcome.error is not None
+    assert "unseen.example.test" in outcome.error.message
+
+
+def test_what_was_not_seen_from_here_either_is_not_tried_again(stage: Stage) -> None:
+    """The secondary is too slow: that is no matter of vantage points, and the CA is not asked."""
+    stage.lab.lag = 60.0
+    view = Elsewhere(blind=False)
+    with looking(stage, view):
+        outcome = stage.one({"certificate.0.propagation": {"timeout": 1}})
+    stage.lab.lag = 0.0
+    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, "propagation-timeout")]
+    assert not view.seen
+
+
+def test_a_failed_http_01_is_not_tried_again(stage: Stage) -> None:
+    """The CA got another answer than ours: that is another web server, and waiting does not change it."""
+    lab = stage.lab
+    lab.add_zone("wrong-web.test", "@ A 127.0.0.1")
+    with looking(stage, Elsewhere(blind=False)) as ca:
+        changes = {
+            "dns.home.zones": ["wrong-web.test"],
+            "certificate.0.domains": ["wrong-web.test"],
+            "certificate.0.routes": [{"challenge": "http-01", "webroot": str(stage.workspace.path)}, DNS],
+        }
+        with serving(ca.http_port):
+            outcome = stage.renewed(changes)
+    assert [each[1:4] for each in tried(outcome)] == [("http-01", (), 1), ("dns-01", ("home",), 1)]
+
+
+@contextmanager
+def serving(port: int) -> Iterator[None]:
+    """A web server that has the same page for everything."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Show it."""
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<h1>It works!</h1>")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Page) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield
+        server.shutdown()
