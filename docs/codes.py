@@ -10,15 +10,36 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-PACKAGE: Final = Path(__file__).resolve().parents[1] / "dnsrenew"
+from docs.syntax import (
+    PACKAGE,
+    UNKNOWN,
+    Function,
+    Module,
+    Scope,
+    assigned_to,
+    called_name,
+    defaults_of,
+    dotted_name,
+    fragment,
+    given_to,
+    is_sentence,
+    parameters_of,
+    read_module,
+    receiver_of,
+    set_in,
+    subclasses_of,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NOTICE: Final = "Notice"
-UNKNOWN: Final = "…"
 
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 _DASHED: Final = re.compile(r"[a-z]+(-[a-z]+)+")
@@ -27,7 +48,6 @@ _MOST: Final = 12
 _DEEPEST: Final = 3
 _FIELDS: Final = ("code", "message", "fix")
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 T = TypeVar("T")
 
 
@@ -44,44 +64,19 @@ class Entry:
     fixes: dict[str, None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A file of the package: its tree, what stands in it at the top, and which function a node is in.
-
-    :ivar imports: names that come from another file, each with that file's name.
-    """
-
-    tree: ast.Module
-    top: Mapping[str, ast.expr]
-    imports: Mapping[str, str]
-    inside: Mapping[ast.AST, Function]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where an expression stands.
-
-    :ivar bound: what a caller hands over, for the parameters of the function.
-    """
-
-    module: Module
-    function: Function | None
-    bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
 class Source:
     """The whole package."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self.by_name = {_dotted(file): _module(ast.parse(file.read_text("utf-8"))) for file in files}
+        self.by_name = {dotted_name(file): read_module(ast.parse(file.read_text("utf-8"))) for file in files}
         self.modules = list(self.by_name.values())
-        self.errors = _subclasses(self.modules, "DnsRenewError")
+        self.errors = subclasses_of(self.modules, "DnsRenewError")
         self.calls: dict[str, list[tuple[Module, ast.Call]]] = {}
         self.functions: dict[str, list[tuple[Module, Function]]] = {}
         for module in self.modules:
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.Call):
-                    self.calls.setdefault(_called(node), []).append((module, node))
+                    self.calls.setdefault(called_name(node), []).append((module, node))
                 elif isinstance(node, Function):
                     self.functions.setdefault(node.name, []).append((module, node))
         self.found: dict[tuple[str, str], Entry] = {}
@@ -96,7 +91,7 @@ class Source:
 
     def _made(self, kind: str, module: Module, call: ast.Call) -> None:
         """Take in one call of a class of errors."""
-        parts = dict(_arguments(call, _FIELDS))
+        parts = dict(given_to(call, _FIELDS))
         if "code" not in parts:
             self._dicts(kind, module)
             return
@@ -107,7 +102,7 @@ class Source:
             said = {name: self.texts(parts[name], here) for name in _FIELDS[1:] if name in parts}
             for code in codes:
                 self._add(kind, code, said.get("message", ()), said.get("fix", ()))
-            own = [] if here.function is None else _parameters(here.function)
+            own = [] if here.function is None else parameters_of(here.function)
             if UNKNOWN in read and isinstance(parts["code"], ast.Name) and parts["code"].id not in own:
                 self._tables(kind, module, said.get("message", ()))
 
@@ -115,7 +110,7 @@ class Source:
         """Give the scope itself, or one for each caller of a function that makes errors from its arguments."""
         function = scope.function
         names = {node.id for node in ast.walk(code) if isinstance(node, ast.Name)}
-        own = _parameters(function) if function is not None else []
+        own = parameters_of(function) if function is not None else []
         used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} if function is not None else set()
         if function is None or not (set(own) & (names or used)):
             yield scope
@@ -134,10 +129,10 @@ class Source:
         return [each for each in found if not name.startswith("_") or each[0] is module]
 
     def _bound(self, function: Function, module: Module, call: ast.Call) -> dict[str, tuple[str, ...]] | None:
-        own = [name for name in _parameters(function) if name not in {"self", "cls"}]
+        own = [name for name in parameters_of(function) if name not in {"self", "cls"}]
         scope = Scope(module, module.inside.get(call))
-        bound = {name: self.texts(node, scope) for name, node in _defaults(function)}
-        bound |= {name: self.texts(node, scope) for name, node in _arguments(call, own)}
+        bound = {name: self.texts(node, scope) for name, node in defaults_of(function)}
+        bound |= {name: self.texts(node, scope) for name, node in given_to(call, own)}
         for place, argument in enumerate(call.args):
             if isinstance(argument, ast.Starred):
                 bound |= dict(zip(own[place:], self._returned(argument.value, module), strict=False))
@@ -145,7 +140,7 @@ class Source:
 
     def _returned(self, call: ast.expr, near: Module) -> list[tuple[str, ...]]:
         """Return what a function returns as a tuple, part by part."""
-        name = _called(call)
+        name = called_name(call)
         for module, function in self._near(self.functions.get(name, []), name, near):
             for node in ast.walk(function):
                 if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
@@ -176,11 +171,11 @@ class Source:
             yield from ((each, node) for node in ast.walk(each.tree))
 
     def _row(self, kind: str, scope: Scope, code: ast.expr, rest: Sequence[ast.expr], around: Sequence[str]) -> None:
-        fixes = [text for text in self.texts(rest[-1], scope) if _is_sentence(text)]
+        fixes = [text for text in self.texts(rest[-1], scope) if is_sentence(text)]
         messages = self.texts(rest[0], scope) if len(rest) == 2 else around
         for each in self.texts(code, scope):
             if _DASHED.fullmatch(each) and fixes:
-                self._add(kind, each, [_fragment(text) for text in messages], fixes)
+                self._add(kind, each, [fragment(text) for text in messages], fixes)
 
     def _dicts(self, kind: str, module: Module) -> None:
         """Take in the fields of an error that stand in a dict."""
@@ -201,7 +196,7 @@ class Source:
             for statement in body:
                 if not isinstance(statement, ast.Assign):
                     continue
-                given = dict(_assignments(statement, body))
+                given = dict(assigned_to(statement, body))
                 scope = Scope(module, module.inside.get(statement))
                 for code in self.texts(given["code"], scope) if "code" in given else ():
                     if _DASHED.fullmatch(code):
@@ -211,7 +206,7 @@ class Source:
     def _verdicts(self) -> None:
         """Take in what a check that became an error says where something is bad."""
         for module, call in self.calls.get("Verdict", []):
-            parts = dict(_arguments(call, ("code", "result", "summary", "evidence", "fix")))
+            parts = dict(given_to(call, ("code", "result", "summary", "evidence", "fix")))
             scope = Scope(module, module.inside.get(call))
             if self.texts(parts["result"], scope) == ("bad",):
                 summaries, fixes = self.texts(parts["summary"], scope), self.texts(parts["fix"], scope)
@@ -246,10 +241,10 @@ class Source:
             found = [text for each in node.values for text in self.texts(each, scope, depth)]
         elif isinstance(node, ast.Name):
             found = self._name(node.id, scope, depth)
-        elif isinstance(node, ast.Call) and _called(node) in {"format", "redact"} and _receiver(node) is not None:
-            inner = node.args[0] if _called(node) == "redact" else _receiver(node)
+        elif isinstance(node, ast.Call) and called_name(node) in {"format", "redact"} and receiver_of(node) is not None:
+            inner = node.args[0] if called_name(node) == "redact" else receiver_of(node)
             found = self.texts(inner, scope, depth) if inner is not None else found
-        return tuple(dict.fromkeys(_tidy(text) for text in found))[:_MOST] or (UNKNOWN,)
+        return tuple(dict.fromkeys(tidy(text) for text in found))[:_MOST] or (UNKNOWN,)
 
     def _joined(self, parts: Sequence[ast.expr], scope: Scope, depth: int) -> list[str]:
         options = [self.texts(part, scope, depth) for part in parts]
@@ -259,9 +254,9 @@ class Source:
         if name in scope.bound:
             return scope.bound[name]
         if scope.function is not None:
-            if name in _parameters(scope.function):
+            if name in parameters_of(scope.function):
                 return (UNKNOWN,)
-            values = _local(scope.function, scope.module, name)
+            values = set_in(scope.function, scope.module, name)
             if values:
                 return tuple(text for value in values for text in self.texts(value, scope, depth + 1))
         imported = scope.module.imports.get(name)
@@ -270,134 +265,6 @@ class Source:
         if name in scope.module.top:
             return self.texts(scope.module.top[name], Scope(scope.module, None), depth + 1)
         return (UNKNOWN,)
-
-
-def _local(function: Function, module: Module, name: str) -> list[ast.expr]:
-    """Return what a name in a function is set to, also as a part of a tuple, or of the tuples of a table."""
-    found: list[ast.expr] = []
-    for node in ast.walk(function):
-        if not isinstance(node, ast.Assign):
-            continue
-        for target in node.targets:
-            if isinstance(target, ast.Name) and target.id == name:
-                found.append(node.value)
-            elif isinstance(target, ast.Tuple):
-                places = [place for place, part in enumerate(target.elts) if getattr(part, "id", None) == name]
-                found += [each for place in places for each in _parts(node.value, place, module)]
-    return found
-
-
-def _parts(value: ast.expr, place: int, module: Module) -> list[ast.expr]:
-    if isinstance(value, ast.Tuple) and place < len(value.elts):
-        return [value.elts[place]]
-    if isinstance(value, ast.IfExp):
-        return [*_parts(value.body, place, module), *_parts(value.orelse, place, module)]
-    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name):
-        table = module.top.get(value.value.id)
-        rows = table.values if isinstance(table, ast.Dict) else []
-        return [each for row in rows for each in _parts(row, place, module)]
-    return [ast.Constant(UNKNOWN)]
-
-
-def _assignments(statement: ast.Assign, body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
-    """Give what ``error.code`` and ``error.fix`` are set to, in this statement or in the next one."""
-    place = list(body).index(statement)
-    following = [other for other in body[place + 1 : place + 2] if isinstance(other, ast.Assign)]
-    for each in (statement, *following):
-        for target in each.targets:
-            if isinstance(target, ast.Attribute) and target.attr in {"code", "fix"}:
-                yield target.attr, each.value
-            elif isinstance(target, ast.Tuple) and isinstance(each.value, ast.Tuple) and each is statement:
-                for part, value in zip(target.elts, each.value.elts, strict=True):
-                    if isinstance(part, ast.Attribute) and part.attr in {"code", "fix"}:
-                        yield part.attr, value
-
-
-def _module(tree: ast.Module) -> Module:
-    top: dict[str, ast.expr] = {}
-    for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            top[node.target.id] = node.value
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            top[node.targets[0].id] = node.value
-    imports = {
-        alias.name: node.module
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith(PACKAGE.name)
-        for alias in node.names
-        if alias.name[0].isupper() and _file(node.module).is_file()
-    }
-    inside: dict[ast.AST, Function] = {}
-    for each in ast.walk(tree):  # outer functions come first, so the innermost one stays
-        if isinstance(each, Function):
-            inside |= dict.fromkeys(ast.walk(each), each)
-    return Module(tree, top, imports, inside)
-
-
-def _dotted(file: Path) -> str:
-    return ".".join((PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts))
-
-
-def _file(dotted: str) -> Path:
-    return PACKAGE.parent.joinpath(*dotted.split(".")).with_suffix(".py")
-
-
-def _subclasses(modules: Sequence[Module], root: str) -> set[str]:
-    bases = {
-        node.name: {getattr(base, "id", "") for base in node.bases}
-        for module in modules
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.ClassDef)
-    }
-    found = {root}
-    while more := {name for name, its in bases.items() if its & found} - found:
-        found |= more
-    return found
-
-
-def _parameters(function: Function) -> list[str]:
-    arguments = function.args
-    return [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-
-
-def _defaults(function: Function) -> Iterator[tuple[str, ast.expr]]:
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    count = len(positional) - len(arguments.defaults)
-    yield from zip((each.arg for each in positional[count:]), arguments.defaults, strict=True)
-    for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if value is not None:
-            yield each.arg, value
-
-
-def _arguments(call: ast.Call, names: Sequence[str]) -> Iterator[tuple[str, ast.expr]]:
-    plain = list(itertools.takewhile(lambda each: not isinstance(each, ast.Starred), call.args))
-    yield from zip(names, plain, strict=False)
-    for keyword in call.keywords:
-        if keyword.arg in names:
-            yield keyword.arg or "", keyword.value
-
-
-def _called(call: ast.expr) -> str:
-    function = call.func if isinstance(call, ast.Call) else None
-    return getattr(function, "id", "") or getattr(function, "attr", "")
-
-
-def _receiver(call: ast.Call) -> ast.expr | None:
-    return call.func.value if isinstance(call.func, ast.Attribute) else None
-
-
-def _is_sentence(text: str) -> bool:
-    return " " in text and (text[0].isupper() or text.startswith(UNKNOWN))
-
-
-def _fragment(text: str) -> str:
-    """Mark a part of a sentence as one."""
-    return f"{UNKNOWN} {text.rstrip('.')} {UNKNOWN}" if text[:1].islower() else text
-
-
-def _tidy(text: str) -> str:
-    return re.sub(rf"{UNKNOWN}(\s*{UNKNOWN})+", UNKNOWN, text)
 
 
 # ── what others ask ─────────────────────────────────────────────────────────────────────

@@ -72,13 +72,17 @@ def _section(entries: list[codes.Entry]) -> list[str]:
     lines: list[str] = []
     if shared:
         lines += ["Many of these are said in one of these ways, with the other side's own words at the end:", ""]
-        lines += [*(f"> {_plain(text)}<br>" for text in shared), ""]
+        lines += [_quoted(shared), ""]
     for entry in entries:
         lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
         own = [text for text in says[entry.code] if text not in shared]
-        lines += [*(f"> {_plain(text)}<br>" for text in own), ""] if own else []
+        lines += [_quoted(own), ""] if own else []
         lines += [*(f"- {_plain(text)}" for text in entry.fixes), ""] if entry.fixes else []
     return lines
+
+
+def _quoted(texts: list[str]) -> str:
+    return "<br>\n".join(f"> {_plain(text)}" for text in texts)
 
 
 def _said(entry: codes.Entry) -> list[str]:
