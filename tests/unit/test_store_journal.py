@@ -1,0 +1,637 @@
+"""The journal: on disk before DNS, off it afterwards; a dead run's values are found, a live run's are not."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.model import TxtRecord
+from dnsrenew.store.disk import Disk
+from dnsrenew.store.journal import Entry, Journal, Page, Written
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import Layout
+from tests.unit.clocks import FakeClock
+from tests.unit.store_kit import Counting, Failing, Killed, Killing
+
+OWNER = "_acme-challenge.home.test."
+A: Written = (TxtRecord("home.test.", OWNER, "value-a", 60), "rfc")
+B: Written = (TxtRecord("home.test.", OWNER, "-value-b", 60), "rfc")
+ELSEWHERE: Written = (A[0], "second")
+"""The same record, written by another account."""
+
+
+def journal(root: Path, before: Counting | None = None) -> Journal:
+    """The journal of the store there."""
+    return Journal(Disk(before), Layout(str(root)))
+
+
+def left(root: Path, context: Context | None = None) -> list[set[Written]]:
+    """The values of each entry that a dead run left; they stay."""
+    with journal(root).left_over(context or Context()) as entries:
+        return [set(entry.values) for entry in entries]
+
+
+def files(root: Path) -> list[str]:
+    """What is in the journal's folder."""
+    folder = root / "journal"
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def clear(root: Path) -> None:
+    """A sweep that removes everything."""
+    with journal(root).left_over(Context()) as entries:
+        for entry in entries:
+            entry.remove(entry.values)
+
+
+# ── a run that lives ────────────────────────────────────────────────────────────────────
+
+
+def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    """While its run lives nobody finds it; when the values are gone nothing is left on the disk."""
+    entry = journal(tmp_path).enter(Context(clock=FakeClock()), "home", [A, B, A])
+    assert list(entry.values) == [A, B]
+    assert files(tmp_path) == ["home-1.json", "home-1.lock"]
+    assert json.loads((tmp_path / "journal/home-1.json").read_text()) == {
+        "schema": 1,
+        "certificate": "home",
+        "since": "2026-11-25T10:00:00Z",
+        "values": [
+            {"zone": "home.test.", "name": OWNER, "value": "value-a", "ttl": 60, "dns": "rfc"},
+            {"zone": "home.test.", "name": OWNER, "value": "-value-b", "ttl": 60, "dns": "rfc"},
+        ],
+    }
+    assert left(tmp_path) == []
+    entry.remove([B])
+    assert list(entry.values) == [A]
+    assert left(tmp_path) == []
+    entry.remove([A])
+    entry.keep()
+    assert files(tmp_path) == []
+    assert left(tmp_path) == []
+
+
+def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
+    """In the same process too, and only what still stands; the same value of two accounts is two values."""
+    entry = journal(tmp_path).enter(Context(), "home", [A, B, ELSEWHERE])
+    entry.remove([B, A])
+    entry.keep()
+    entry.keep()
+    assert files(tmp_path) == ["home-1.json"]
+    assert left(tmp_path) == [{ELSEWHERE}]
+    clear(tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
+    """Two to enter (three where the folder has to be made), none to end, one to keep a part."""
+    disk = Disk()
+    book = Journal(disk, Layout(str(tmp_path)))
+    book.enter(Context(), "home", [A]).remove([A])
+    disk.fsyncs = 0
+    entry = book.enter(Context(), "home", [A, B])
+    assert disk.fsyncs == 2
+    entry.remove([A, B])
+    entry.keep()
+    assert disk.fsyncs == 2
+    entry = book.enter(Context(), "home", [A, B])
+    entry.keep()
+    assert disk.fsyncs == 4
+    with book.left_over(Context()) as entries:
+        entries[0].remove([A])
+    assert disk.fsyncs == 5
+    fresh = Disk()
+    Journal(fresh, Layout(str(tmp_path))).enter(Context(), "home", [A])
+    (tmp_path / "x").mkdir()
+    Journal(fresh, Layout(str(tmp_path / "x"))).enter(Context(), "home", [A])
+    assert fresh.fsyncs == 2 + 1 + 3  # the second store is new: its three folders' entry, and the journal's own
+
+
+def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path: Path) -> None:
+    """Written aside, fsynced, renamed, the folder fsynced: in this order."""
+    journal(tmp_path).enter(Context(), "home", [A]).remove([A])
+    counting = Counting()
+    journal(tmp_path, counting).enter(Context(), "home", [A])
+    seen = [(what, os.path.basename(path)) for what, path in counting.seen if what in {"write", "fsync", "rename"}]
+    assert [what for what, _path in seen] == ["write", "fsync", "rename", "fsync"]
+    assert seen[2][1] == "home-1.json"
+    assert seen[3][1] == "journal"
+
+
+def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
+    """Eight threads at once get eight entries, and every number is used again when it is free."""
+    barrier, entries = threading.Barrier(8), list[Entry]()
+
+    def work() -> None:
+        barrier.wait()
+        entries.append(journal(tmp_path).enter(Context(), "home", [A]))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len({entry.path for entry in entries}) == 8
+    assert left(tmp_path) == []
+    for entry in entries:
+        entry.remove([A])
+    assert files(tmp_path) == []
+    entry = journal(tmp_path).enter(Context(), "home", [A])
+    assert os.path.basename(entry.path) == "home-1.json"
+
+
+def test_a_kept_entry_is_never_overwritten(tmp_path: Path) -> None:
+    """What an earlier run left stays as it is when the certificate's next order is entered."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    entry = journal(tmp_path).enter(Context(), "home", [B])
+    assert left(tmp_path) == [{A}]
+    entry.keep()
+    assert left(tmp_path) == [{A}, {B}]
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con", "A", "a\0"])
+def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
+    """The certificate's name is checked once more: it is part of a file's name."""
+    with pytest.raises(StoreError) as caught:
+        journal(tmp_path).enter(Context(), name, [A])
+    assert caught.value.code == "store-bad-name"
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
+    """The folder is 0700 and what is in it 0600; a folder that stood open is closed."""
+    old = os.umask(mask)
+    try:
+        for mode in (None, 0o777):
+            if mode is not None:
+                (tmp_path / "state/journal").chmod(mode)
+            entry = journal(tmp_path / "state").enter(Context(), "home", [A])
+            assert stat.S_IMODE((tmp_path / "state/journal").stat().st_mode) == 0o700
+            for name in files(tmp_path / "state"):
+                assert stat.S_IMODE((tmp_path / "state/journal" / name).stat().st_mode) == 0o600
+            entry.keep()
+    finally:
+        os.umask(old)
+
+
+# ── dead runs ───────────────────────────────────────────────────────────────────────────
+
+HOLD = """if True:
+    import sys
+    from dnsrenew.context import Context
+    from dnsrenew.model import TxtRecord
+    from dnsrenew.store.disk import Disk
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.layout import Layout
+    values = [(TxtRecord("home.test.", sys.argv[2], "value-a", 60), "rfc")]
+    entry = Journal(Disk(), Layout(sys.argv[1])).enter(Context(), "home", values)
+    print("entered", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def living(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process, with an entry of its own, until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root), OWNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "entered\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
+    """As long as it lives its values are its own; after SIGKILL they are found, whatever its files say."""
+    with living(tmp_path) as first, living(tmp_path) as second:
+        assert left(tmp_path) == []
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
+        assert left(tmp_path) == [{A}]
+        second.send_signal(signal.SIGKILL)
+        second.wait(10)
+        assert left(tmp_path) == [{A}, {A}]
+    clear(tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_process_that_ends_by_itself_without_a_word(tmp_path: Path) -> None:
+    """An entry that was neither removed nor kept counts as a dead run's too."""
+    with living(tmp_path) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(10)
+        assert left(tmp_path) == [{A}]
+
+
+def story(root: Path, before: Counting | None) -> list[str]:
+    """One renewal's part: enter, write to DNS, remove from DNS, remove; returns what was done at the host."""
+    host: list[str] = []
+    try:
+        entry = journal(root, before).enter(Context(), "home", [A, B])
+        host.append("written")
+        host.append("gone")
+        entry.remove([A, B])
+        entry.keep()
+    except Killed:
+        host.append("killed")
+    return host
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
+        yield Path(path)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_killed_at_every_disk_operation(quick: Path, first: bool) -> None:
+    """Dead before any of them: what may be in DNS is found, whole; the next run and sweep work, nothing is left."""
+
+    def prepare(root: Path) -> Path:
+        if not first:
+            story(root, None)
+        return root
+
+    counting = Counting()
+    story(prepare(quick / "count"), counting)
+    count = len(counting.seen)
+    assert count > 15
+    for at in range(count):
+        root = prepare(quick / str(at))
+        host = story(root, Killing(at))
+        assert host[-1] == "killed"
+        assert left(root) in ([], [{A, B}]), counting.seen[at]
+        assert story(root, None) == ["written", "gone"]
+        clear(root)
+        assert left(root) == []
+        # What was written aside is young: in another store's time another run might be writing it.
+        assert [name for name in files(root) if not name.startswith(".tmp-")] == []
+
+
+def test_killed_between_the_journal_and_dns(quick: Path) -> None:
+    """Dead right after `enter`, before each operation of the removal: the whole entry is found."""
+    counting = Counting()
+    entry = journal(quick / "count", counting).enter(Context(), "home", [A, B])
+    entered = len(counting.seen)
+    entry.remove([A, B])
+    for at in range(entered, len(counting.seen)):
+        root = quick / str(at)
+        assert story(root, Killing(at)) == ["written", "gone", "killed"]
+        if counting.seen[at][1].endswith(".json"):
+            assert left(root) == [{A, B}]
+
+
+def test_killed_while_sweeping(quick: Path) -> None:
+    """Dead before any operation of a sweep that removes one of two values: none that stands is forgotten."""
+
+    def sweep(root: Path, before: Counting | None) -> None:
+        with journal(root, before).left_over(Context()) as entries:
+            for entry in entries:
+                entry.remove([A])
+
+    counting = Counting()
+    journal(quick / "count").enter(Context(), "home", [A, B]).keep()
+    sweep(quick / "count", counting)
+    assert left(quick / "count") == [{B}]
+    for at in range(len(counting.seen)):
+        root = quick / str(at)
+        journal(root).enter(Context(), "home", [A, B]).keep()
+        with pytest.raises(Killed):
+            sweep(root, Killing(at))
+        assert left(root) in ([{A, B}], [{B}]), counting.seen[at]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
+@pytest.mark.parametrize("for_good", [False, True])
+def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: bool) -> None:
+    """A typed error before anything is written to DNS, and nothing left behind; or it goes well to the end."""
+    counting = Counting()
+    entry = journal(quick / "count", counting).enter(Context(), "home", [A, B])
+    entered = len(counting.seen)
+    entry.remove([A, B])
+    refusal: StoreError | None
+    codes = set()
+    for at in range(len(counting.seen)):
+        root = quick / str(at)
+        book = journal(root, Failing(at, number, for_good=for_good))
+        try:
+            entry = book.enter(Context(), "home", [A, B])
+        except StoreError as error:
+            refusal = error
+        else:
+            refusal = None
+        if refusal is not None:
+            assert at < entered
+            assert refusal.fix
+            codes.add(refusal.code)
+            # Where even removing is refused it may stay: it names what was never written.
+            assert for_good or left(root) == []
+            continue
+        entry.remove([A, B])
+        assert left(root) in ([], [{A, B}])
+        clear(root)
+        assert left(root) == []
+    assert codes
+
+
+def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows the lock's file goes after the lock is released: nothing is left there either."""
+    root, unlinked = str(tmp_path), list[str]()
+    disk = Disk(lambda what, path: unlinked.append(path) if what == "unlink" else None)
+    book = Journal(disk, Layout(root))
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        entry = book.enter(Context(), "home", [A])
+        entry.remove([A])
+        book.enter(Context(), "home", [B]).keep()
+        with book.left_over(Context()) as entries:
+            found = [entry.values for entry in entries]
+            entries[0].remove([B])
+    assert found == [(B,)]
+    assert files(tmp_path) == []
+    assert [os.path.basename(path) for path in unlinked][:2] == ["home-1.json", "home-1.lock"]
+
+
+def test_keeping_on_a_full_disk(tmp_path: Path) -> None:
+    """What cannot be written again stays as it was: it names one value too many, and hides no other error."""
+    journal(tmp_path).enter(Context(), "home", [A]).remove([A])
+    counting = Counting()
+    entry = journal(tmp_path, counting).enter(Context(), "home", [A, B])
+    entered = len(counting.seen)
+    entry.remove([A, B])
+    entry = journal(tmp_path, Failing(entered, errno.ENOSPC, for_good=True)).enter(Context(), "home", [A, B])
+    entry.remove([A])
+    entry.keep()
+    assert left(tmp_path) == [{A, B}]
+
+
+# ── sweepers ────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_empty_journal_costs_one_look(tmp_path: Path) -> None:
+    """No lock, no folder, nothing written: whether there is no folder, or nothing of ours in it."""
+    counting = Counting()
+    with journal(tmp_path / "state", counting).left_over(Context()) as entries:
+        assert entries == []
+    assert counting.seen == [("list", str(tmp_path / "state/journal"))]
+    assert not (tmp_path / "state").exists()
+
+
+def test_one_sweeper_at_a_time(tmp_path: Path) -> None:
+    """A second one is told so; nobody does the same work twice."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    with journal(tmp_path).left_over(Context()) as entries:
+        assert len(entries) == 1
+        with pytest.raises(LockedError) as caught:
+            left(tmp_path)
+        assert caught.value.evidence["pid"] == os.getpid()
+        assert "journal" in caught.value.message
+    assert left(tmp_path) == [{A}]
+
+
+def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
+    """It enters its values all the same, and the sweep does not touch them."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    with journal(tmp_path).left_over(Context()) as entries:
+        new = journal(tmp_path).enter(Context(), "home", [B])
+        entries[0].remove([A])
+        again = journal(tmp_path).enter(Context(), "home", [B])
+    assert left(tmp_path) == []
+    new.keep()
+    again.keep()
+    assert left(tmp_path) == [{B}, {B}]
+
+
+def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:
+    """What a run left that died before it wrote anything; another file's name is nobody's business."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    (tmp_path / "journal/away-1.lock").touch()
+    (tmp_path / "journal/note.txt").touch()
+    assert left(tmp_path) == [{A}]
+    assert files(tmp_path) == ["home-1.json", "note.txt"]
+
+
+def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
+    """A young one may be another run's that is just writing it."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    old, young = tmp_path / "journal/.tmp-1-1", tmp_path / "journal/.tmp-1-2"
+    old.touch()
+    young.touch()
+    os.utime(old, (0, 0))
+    left(tmp_path)
+    assert files(tmp_path) == [".tmp-1-2", "home-1.json"]
+
+
+def test_called_away(tmp_path: Path) -> None:
+    """Ctrl-C ends a sweep before it begins, and an entry before it is written."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    context = Context()
+    context.cancel.set()
+    with pytest.raises(Cancelled):
+        left(tmp_path, context)
+    with pytest.raises(Cancelled):
+        journal(tmp_path).enter(context, "home", [B])
+    assert left(tmp_path) == [{A}]
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    """Neither entries nor sweeps leave one open."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        journal(tmp_path).enter(Context(), "home", [A]).keep()
+        journal(tmp_path).enter(Context(), "home", [B]).remove([B])
+        left(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# ── files that are not what we wrote ────────────────────────────────────────────────────
+
+GOOD = Page("home", "2026-11-25T10:00:00Z", (A, B)).to_json()
+
+
+def form(**changes: Any) -> bytes:
+    """A file of ours with one value changed in some parts."""
+    value = {**json.loads(GOOD)["values"][0], **changes}
+    return json.dumps({**json.loads(GOOD), "values": [value]}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\0" * len(GOOD),
+        GOOD[:-20],
+        GOOD.replace(b'"schema": 1', b'"schema": 0'),
+        b'{"schema": 1}',
+        b'{"schema": 1, "values": []}',
+        b'{"schema": 1, "values": {}}',
+        b'{"schema": 1, "values": [1]}',
+        form(zone=""),
+        form(name=None),
+        form(value=["a"]),
+        form(ttl=0),
+        form(ttl=None),
+        form(ttl="60"),
+        form(dns=None),
+        form(value="\ud800"),
+    ],
+)
+def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    """It is said, never guessed at, and costs the others nothing."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    (tmp_path / "journal/away-1.json").write_bytes(content)
+    context = Context()
+    assert left(tmp_path, context) == [{A}]
+    (notice,) = context.notices
+    assert notice.code == "store-damaged"
+    assert "away-1.json" in notice.message
+    assert files(tmp_path) == ["away-1.json.damaged", "home-1.json"]
+    assert (tmp_path / "journal/away-1.json.damaged").read_bytes() == content
+
+
+def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
+    """It is set aside too, and said is how it can be taken up again."""
+    path = tmp_path / "journal/home-1.json"
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    path.write_bytes(GOOD.replace(b'"schema": 1', b'"schema": 2'))
+    context = Context()
+    assert left(tmp_path, context) == []
+    (notice,) = context.notices
+    assert notice.code == "store-newer"
+    assert "home-1.json.damaged" in notice.fix
+    assert files(tmp_path) == ["home-1.json.damaged"]
+
+
+def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
+    """What it holds is its own business until its lock is free."""
+    entry = journal(tmp_path).enter(Context(), "home", [A])
+    Path(entry.path).write_bytes(b"{")
+    context = Context()
+    assert left(tmp_path, context) == []
+    assert context.notices == []
+    assert "home-1.json" in files(tmp_path)
+    entry.remove([A])
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "lock-link"])
+def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
+    """A link or a folder in the place of a file is said and passed over, and the others are swept."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    (tmp_path / "target").write_bytes(GOOD)
+    odd = tmp_path / "journal" / ("away-1.lock" if kind == "lock-link" else "away-1.json")
+    if kind == "folder":
+        odd.mkdir()
+    else:
+        odd.symlink_to(tmp_path / "target")
+    context = Context()
+    assert left(tmp_path, context) == [{A}]
+    assert len(context.notices) == 1
+    assert (tmp_path / "target").read_bytes() == GOOD
+
+
+def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    """It is refused, and nothing is read or written where it leads."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/home-1.json").write_bytes(GOOD)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/journal").symlink_to(tmp_path / "elsewhere")
+    for work in (lambda: left(tmp_path / "state"), lambda: journal(tmp_path / "state").enter(Context(), "home", [A])):
+        with pytest.raises(StoreError) as caught:
+            work()
+        assert caught.value.code == "store-symlink"
+    assert os.listdir(tmp_path / "elsewhere") == ["home-1.json"]
+
+
+def known(content: bytes) -> set[Written] | None:
+    """What a file tells; None where it tells nothing."""
+    try:
+        return set(Page.from_json(content).values)
+    except (Damaged, Newer):
+        return None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = ["zone", "name", "value", "ttl", "dns", "schema", "values", "certificate", "since"]
+like_ours = st.fixed_dictionaries(
+    {"schema": st.just(1) | st.integers(-1, 3)},
+    optional={
+        "values": st.lists(st.dictionaries(st.sampled_from(KEYS), json_values, max_size=6), max_size=3) | json_values,
+        "certificate": json_values,
+        "since": json_values,
+    },
+).map(lambda form: json.dumps(form).encode("utf-8", "surrogatepass"))
+cut = st.tuples(st.integers(0, len(GOOD)), st.integers(0, len(GOOD)), st.binary(max_size=6)).map(
+    lambda how: GOOD[: how[0]] + how[2] + GOOD[how[1] :]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(content=st.binary(max_size=200) | like_ours | cut)
+def test_any_bytes_are_values_or_damage(content: bytes) -> None:
+    """Whatever the file holds: values that stand there word for word, or Damaged, or Newer; no other error."""
+    values = known(content)
+    if values is not None:
+        listed = json.loads(content)["values"]
+        assert len(values) <= len(listed)
+        told = [(item["zone"], item["name"], item["value"], item["ttl"], item["dns"]) for item in listed]
+        assert {(r.zone, r.name, r.value, r.ttl, account) for r, account in values} == set(told)
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents=st.lists(st.binary(max_size=60) | like_ours | cut, max_size=4))
+def test_any_files_are_swept_or_set_aside(contents: list[bytes]) -> None:
+    """Files of any content: each is an entry or set aside, all of them, and the next run finds the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        journal(root).enter(Context(), "home", [A]).keep()
+        for number, content in enumerate(contents):
+            (root / f"journal/x-{number}.json").write_bytes(content)
+        found = left(root)
+        expected = [{A}, *(values for content in contents if (values := known(content)) is not None)]
+        assert found == expected
+        assert left(root) == expected
+        aside = [name for name in files(root) if name.endswith(".damaged")]
+        assert len(aside) == len(contents) + 1 - len(expected)
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+written = st.tuples(st.builds(TxtRecord, text, text, text, st.integers(1, 1 << 31)), st.text(max_size=5))
+
+
+@given(values=st.lists(written.filter(lambda pair: pair[1].isprintable()), min_size=1, max_size=5, unique=True))
+def test_what_is_written_is_read(values: list[Written]) -> None:
+    """Every value comes back as it was, in its order."""
+    page = Page("home", "2026-11-25T10:00:00Z", tuple(values))
+    assert Page.from_json(page.to_json()) == page

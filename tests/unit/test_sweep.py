@@ -1,0 +1,496 @@
+"""The sweep: what dead runs left in DNS is removed, by the account that wrote it, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew.clock import SystemClock
+from dnsrenew.context import Context
+from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, OptionSpec, Provider
+from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from dnsrenew.store.disk import Disk
+from dnsrenew.store.journal import Journal, Written
+from dnsrenew.store.layout import Layout
+from dnsrenew.sweep import Swept, sweep, sweep_first
+from dnsrenew.testing import InMemoryDriver
+
+CANARY = "c4nary/+secret"
+
+
+class Failing(InMemoryDriver):
+    """A host that refuses to remove, with these errors in turn (the last one for ever), in these zones."""
+
+    def __init__(self, *errors: Exception, zones: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.errors = list(errors)
+        self.zones = zones
+        self.calls: list[list[TxtRecord]] = []
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Refuse."""
+        self.calls.append(list(records))
+        if not self.zones or {record.zone for record in records} & set(self.zones):
+            raise self.errors.pop(0) if len(self.errors) > 1 else self.errors[0]
+        super().remove(records)
+
+
+class Hanging(InMemoryDriver):
+    """A host that does not answer until the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.go = threading.Event()
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Wait."""
+        self.asked.set()
+        self.go.wait(30)
+
+
+class Stage:
+    """A store, accounts at hosts of our own making, and what was told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.journal = Journal(Disk(), Layout(str(root)))
+        self.accounts: dict[str, DnsAccount] = {}
+        self.providers: dict[str, Provider] = {}
+        self.locked: list[str] = []
+        self.refused_locks: set[str] = set()
+        self.events: list[Event] = []
+        self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
+
+    def account(self, name: str, driver: Any = None, **behaviour: Any) -> Any:
+        """Add an account at a host of its own."""
+        driver = driver or InMemoryDriver()
+        self.accounts[name] = DnsAccount(f"host-{name}", name=name, driver=driver)
+        self.providers[f"host-{name}"] = Provider(
+            name=f"host-{name}",
+            title=name.title(),
+            driver=OWN_OBJECT,
+            any_options=True,
+            behaviour=Behaviour(**behaviour),
+        )
+        return driver
+
+    def dies_with(self, *values: Written, certificate: str = "home") -> None:
+        """A run writes values, where there is an account for them, and is no more."""
+        self.journal.enter(self.context, certificate, values).keep()
+        for record, account in values:
+            if account in self.accounts:
+                self.accounts[account].options["driver"].add([record])
+
+    @contextlib.contextmanager
+    def lock_zone(self, context: Context, place: str) -> Iterator[None]:
+        """Note what is locked; some places are another run's."""
+        if place in self.refused_locks:
+            raise LockedError("locked", f"The DNS zone {place} is being worked on.", fix="Wait.")
+        self.locked.append(place)
+        yield
+
+    def sweep(self, **how: Any) -> Swept:
+        """Sweep as `cleanup` does."""
+        return sweep(self.context, self.journal, self.accounts, self.providers, self.lock_zone, **how)
+
+    def sweep_first(self, **how: Any) -> None:
+        """Sweep as `renew` does."""
+        sweep_first(self.context, self.journal, self.accounts, self.providers, self.lock_zone, **how)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The data of the events of one kind."""
+        return [dict(event.data) for event in self.events if event.kind == kind]
+
+    def files(self) -> list[str]:
+        """What is in the journal."""
+        return sorted(os.listdir(self.root / "journal"))
+
+    def left(self) -> set[Written]:
+        """What the journal names."""
+        with self.journal.left_over(self.context) as entries:
+            return {value for entry in entries for value in entry.values}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """An empty store."""
+    return Stage(tmp_path)
+
+
+def txt(value: str, account: str = "one", zone: str = "home.test.", label: str = "_acme-challenge") -> Written:
+    """A value."""
+    return TxtRecord(zone, f"{label}.{zone}", value, 60), account
+
+
+def refusal(code: str, message: str = "No.", **evidence: Any) -> ProviderError:
+    """What a host says."""
+    return ProviderError(code, message, fix="Do something.", evidence=evidence)
+
+
+def texts(values: Sequence[Written]) -> list[str]:
+    """The values themselves."""
+    return [record.value for record, _account in values]
+
+
+# ── removed ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_left_is_nothing_done(stage: Stage) -> None:
+    """An empty journal: nobody is asked, nothing is told, nothing is made."""
+    assert stage.sweep() == Swept()
+    assert stage.events == []
+    assert list(stage.root.iterdir()) == []
+
+
+def test_what_was_left_is_removed_and_nothing_else(stage: Stage) -> None:
+    """Values of several accounts and zones; foreign values beside them stay, and the journal is empty after it."""
+    one, two = stage.account("one"), stage.account("two")
+    foreign = txt("foreign")[0]
+    one.add([foreign])
+    a, b, c, d = txt("a"), txt("b"), txt("c", zone="other.test."), txt("d", "two")
+    stage.dies_with(a, b, d)
+    stage.dies_with(c, a, certificate="away")
+    swept = stage.sweep()
+    assert sorted(texts(swept.removed)) == ["a", "b", "c", "d"]
+    assert swept.kept == ()
+    assert one.values == {foreign.name: ["foreign"]}
+    assert two.values == {}
+    assert stage.files() == []
+    told = [record for data in stage.told("swept") for record in data["records"]]
+    assert {"zone": "home.test.", "name": "_acme-challenge.home.test.", "value": "d", "dns": "two"} in told
+    assert len(told) == 4
+    assert swept.to_dict()["removed"] == told
+    assert swept.to_dict()["version"] == 1
+    assert stage.sweep() == Swept()
+
+
+def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
+    """The run was killed after it had removed them: once more does no harm."""
+    stage.account("one")
+    stage.journal.enter(stage.context, "home", [txt("a")]).keep()
+    assert texts(stage.sweep().removed) == ["a"]
+    assert stage.files() == []
+
+
+def test_what_lives_is_left_alone(stage: Stage) -> None:
+    """A run that is under way keeps its values, also when it is one of this process."""
+    driver = stage.account("one")
+    stage.dies_with(txt("dead"))
+    entry = stage.journal.enter(stage.context, "home", [txt("alive")])
+    driver.add([txt("alive")[0]])
+    assert texts(stage.sweep().removed) == ["dead"]
+    assert driver.look("_acme-challenge.home.test.") == {"alive"}
+    entry.keep()
+    assert texts(stage.sweep().removed) == ["alive"]
+
+
+DIES = """if True:
+    import os, signal, sys
+    from dnsrenew.context import Context
+    from dnsrenew.model import TxtRecord
+    from dnsrenew.store.disk import Disk
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.layout import Layout
+    record = TxtRecord("home.test.", "_acme-challenge.home.test.", "a", 60)
+    entry = Journal(Disk(), Layout(sys.argv[1])).enter(Context(), "home", [(record, "one")])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_after_a_sigkill(stage: Stage) -> None:
+    """A process killed with its values in DNS: the next one removes them."""
+    driver = stage.account("one")
+    driver.add([txt("a")[0]])
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", DIES, str(stage.root)], env=environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert texts(stage.sweep().removed) == ["a"]
+    assert driver.values == {}
+
+
+# ── kept ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_account_that_is_gone(stage: Stage) -> None:
+    """Its values stay in the journal, are told with what to do, and are removed when the account is back."""
+    stage.account("two")
+    gone, other = txt("a"), txt("b", "two")
+    stage.dies_with(gone, other, txt("c", zone="other.test."))
+    swept = stage.sweep()
+    assert texts(swept.removed) == ["b"]
+    assert {error.code for _value, error in swept.kept} == {"account-gone"}
+    (entry,) = stage.files()
+    error = swept.kept[0][1]
+    assert error.message == (
+        "The DNS account one, which wrote TXT values at _acme-challenge.home.test, _acme-challenge.other.test, "
+        "is not in the configuration any more."
+    )
+    assert str(stage.root / "journal" / entry) in error.fix
+    (kept, _) = swept.to_dict()["kept"]
+    assert kept["error"]["code"] == "account-gone"
+    assert (kept["zone"], kept["value"], kept["dns"]) == ("home.test.", "a", "one")
+    assert stage.left() == {gone, txt("c", zone="other.test.")}
+    stage.account("one")
+    assert texts(stage.sweep().removed) == ["a", "c"]
+
+
+@pytest.mark.parametrize("code", ["provider-refused", "provider-unauthorized", "provider-zone-unknown", "provider-bug"])
+def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str) -> None:
+    """The account's other zones, and other accounts, are swept."""
+    driver = Failing(refusal(code), zones=["home.test."])
+    stage.account("one", driver)
+    stage.account("two")
+    stage.dies_with(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
+    swept = stage.sweep()
+    assert sorted(texts(swept.removed)) == ["b", "c"]
+    ((value, error),) = swept.kept
+    assert value == txt("a")
+    assert error.code == code
+    (told,) = stage.told("sweep-kept")
+    assert told["records"] == [{"zone": "home.test.", "name": txt("a")[0].name, "value": "a", "dns": "one"}]
+    assert told["error"]["code"] == code
+    assert stage.left() == {txt("a")}
+
+
+def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
+    """Its other zones would be no better: all are kept with its error, and tried again by the next run."""
+    down = refusal("provider-unreachable", left_behind=True)
+    driver = Failing(down)
+    stage.account("one", driver)
+    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    swept = stage.sweep()
+    assert {error.code for _value, error in swept.kept} == {"provider-unreachable"}
+    assert len(driver.calls) == 1
+    stage.account("one")
+    assert texts(stage.sweep().removed) == ["a", "b"]
+
+
+def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values stay, and which secret it is is said."""
+    monkeypatch.delenv("DNSRENEW_TEST_NONE", raising=False)
+    stage.account("one")
+    stage.accounts["one"].options["token"] = Secret.env("DNSRENEW_TEST_NONE")
+    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    swept = stage.sweep()
+    assert {error.code.partition("-")[0] for _value, error in swept.kept} == {"secret"}
+    assert "DNSRENEW_TEST_NONE" in str(swept.kept[0][1])
+    assert stage.left() == {txt("a"), txt("b", zone="other.test.")}
+
+
+def test_a_driver_that_is_not_installed(stage: Stage) -> None:
+    """The values stay."""
+    stage.accounts["one"] = DnsAccount("exotic", name="one")
+    stage.providers["exotic"] = Provider(name="exotic", title="Exotic", driver="exotic", any_options=True)
+    stage.journal.enter(stage.context, "home", [txt("a")]).keep()
+    ((_value, error),) = stage.sweep().kept
+    assert error.code == "driver-missing"
+
+
+def test_no_secret_is_told(stage: Stage) -> None:
+    """Neither in the result nor in an event, whatever a driver raises; and none is in the journal."""
+    driver = Failing(ValueError(f"https://host.test/?token={CANARY}"))
+    stage.account("one", driver)
+    stage.providers["host-one"] = Provider(
+        name="host-one",
+        title="One",
+        driver=OWN_OBJECT,
+        any_options=True,
+        options={"token": OptionSpec(secret=True)},
+    )
+    stage.accounts["one"].options["token"] = Secret(CANARY)
+    stage.dies_with(txt("a"))
+    for text in (b"".join(path.read_bytes() for path in (stage.root / "journal").iterdir()).decode(),):
+        assert CANARY not in text
+    swept = stage.sweep()
+    assert len(swept.kept) == 1
+    stage.sweep_first()
+    said = repr([swept, swept.to_dict(), stage.events, stage.context.notices])
+    assert CANARY not in said
+
+
+# ── places for one ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "places"),
+    [
+        ({}, []),
+        ({"exclusive": True}, ["home.test."]),
+        ({"values": "one"}, ["_acme-challenge.home.test.", "x.home.test."]),
+        ({"values": "one", "scope": "zone"}, ["home.test."]),
+        ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test."]),
+    ],
+)
+def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:
+    """Where one value, or one writer, is possible at a time, runs that live are not disturbed."""
+    stage.account("one", **behaviour)
+    stage.dies_with(txt("a"), txt("b", label="x"))
+    stage.sweep()
+    assert stage.locked == places
+
+
+def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage) -> None:
+    """The lock's holder goes first; other zones of the account are swept."""
+    stage.account("one", exclusive=True)
+    stage.dies_with(txt("a"), txt("b", zone="other.test."))
+    stage.refused_locks = {"home.test."}
+    swept = stage.sweep()
+    assert texts(swept.removed) == ["b"]
+    ((value, error),) = swept.kept
+    assert (value, error.code) == (txt("a"), "locked")
+
+
+def unseen(*_: object) -> set[str]:
+    """No name server answers."""
+    raise DnsError("dns-unreachable", "No.", fix="Later.")
+
+
+@pytest.mark.parametrize(
+    ("look", "values", "calls"),
+    [
+        (lambda *_: {"foreign"}, "one", 0),
+        (lambda *_: {"a"}, "one", 1),
+        (lambda *_: set(), "one", 1),
+        (unseen, "one", 1),
+        (lambda *_: {"foreign"}, "many", 1),
+        (None, "one", 1),
+    ],
+)
+def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
+    stage: Stage, look: Callable[..., set[str]] | None, values: str, calls: int
+) -> None:
+    """Where another value is served in its place, ours is gone, and nothing is removed."""
+    driver = Failing(ValueError(), zones=["none."])
+    stage.account("one", driver, values=values)
+    stage.dies_with(txt("a"))
+    swept = stage.sweep(look=look)
+    assert texts(swept.removed) == ["a"]
+    assert len(driver.calls) == calls
+    assert stage.files() == []
+
+
+# ── time ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
+    """What the others removed is removed; what hangs is kept."""
+    hanging = stage.account("one", Hanging())
+    stage.account("two")
+    stage.dies_with(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
+    began = time.monotonic()
+    swept = stage.sweep(seconds=0.3)
+    assert time.monotonic() - began < 3
+    hanging.go.set()
+    assert texts(swept.removed) == ["b"]
+    assert [(value, error.code) for value, error in swept.kept] == [
+        (txt("a"), "sweep-unfinished"),
+        (txt("c", zone="other.test."), "sweep-unfinished"),
+    ]
+    assert stage.left() == {txt("a"), txt("c", zone="other.test.")}
+
+
+def test_ctrl_c(stage: Stage) -> None:
+    """A hanging host is left at once; what was removed by then is off the journal, and the lock is free."""
+    hanging = stage.account("one", Hanging())
+    stage.account("two")
+    stage.dies_with(txt("a"), txt("b", "two"))
+
+    def call_away() -> None:
+        hanging.asked.wait(10)
+        while stage.accounts["two"].options["driver"].values:
+            time.sleep(0.01)
+        time.sleep(0.3)  # until the thread that removed it has said so
+        stage.context.cancel.set()
+
+    threading.Thread(target=call_away, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        stage.sweep(seconds=60)
+    assert time.monotonic() - began < 5
+    hanging.go.set()
+    stage.context.cancel.clear()
+    assert stage.left() == {txt("a")}
+
+
+def test_many_accounts_at_once(stage: Stage) -> None:
+    """Accounts do not wait for each other: the slowest decides, not the sum."""
+    together = threading.Barrier(8)
+
+    class Meeting(InMemoryDriver):
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            together.wait(10)
+            super().remove(records)
+
+    for number in range(8):
+        stage.account(str(number), Meeting())
+    stage.dies_with(*(txt(f"v{number}", str(number)) for number in range(8)))
+    assert len(stage.sweep().removed) == 8
+
+
+# ── before a run ────────────────────────────────────────────────────────────────────────
+
+
+def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
+    """One for each account and reason, in words, with what to do."""
+    stage.account("two", Failing(refusal("provider-refused", "The host says no.")))
+    stage.dies_with(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
+    stage.sweep_first()
+    assert [(notice.code, notice.message, notice.fix) for notice in stage.context.notices][1:] == [
+        (
+            "sweep-kept",
+            "TXT values at _acme-challenge.home.test that an earlier run left could not be removed (The host says no).",
+            "Do something.",
+        )
+    ]
+    gone = stage.context.notices[0]
+    assert "account one" in gone.message
+    assert "_acme-challenge.home.test, _acme-challenge.other.test" in gone.message
+
+
+def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
+    """It does the same work: nothing to say. `cleanup` says it."""
+    stage.account("one")
+    stage.dies_with(txt("a"))
+    with stage.journal.left_over(stage.context):
+        stage.sweep_first()
+        with pytest.raises(LockedError):
+            stage.sweep()
+    assert stage.context.notices == []
+    assert stage.left() == {txt("a")}
+
+
+def test_before_a_run_that_is_called_away(stage: Stage) -> None:
+    """The renewals notice themselves; `cleanup` ends."""
+    stage.account("one")
+    stage.dies_with(txt("a"))
+    stage.context.cancel.set()
+    stage.sweep_first()
+    with pytest.raises(Cancelled):
+        stage.sweep()
+    stage.context.cancel.clear()
+    assert stage.left() == {txt("a")}
+
+
+def test_before_a_run_a_journal_that_cannot_be_read_is_a_warning(stage: Stage) -> None:
+    """It holds up no renewal that gets by without it; `cleanup` fails."""
+    (stage.root / "journal").write_text("in the way")
+    stage.sweep_first()
+    (notice,) = stage.context.notices
+    assert notice.code == "store-not-a-folder"
+    assert notice.message.startswith("It is not known whether killed runs left values in DNS.")
+    with pytest.raises(StoreError):
+        stage.sweep()
