@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory, workers
 from dnsrenew.course import Course, Way
-from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, StoreError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.outcomes import deferred, outcome, unexpected
 
 if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.ca import Authorization, CAClient, Challenge, Order
-    from dnsrenew.challenges.mix import Challenges, Places, Value
+    from dnsrenew.challenges.mix import Caches, Challenges, Places, Value
     from dnsrenew.context import Context
     from dnsrenew.dns import DnsView
     from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
@@ -76,6 +76,7 @@ class Job:
 
     :ivar state: what is stored.
     :ivar reason: why.
+    :ivar caches: what the resolvers of the CAs may remember of it.
     """
 
     spec: CertificateSpec
@@ -84,6 +85,7 @@ class Job:
     reason: Reason
     context: Context
     wishes: Wishes
+    caches: Caches
 
     def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this job."""
@@ -118,7 +120,8 @@ def renew_certificate(
                 return done
             reason = why(spec, store, state, context, wishes) or "forced"
             context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-            return _renew(Job(spec, services(), state, reason, context, wishes))
+            made = services()
+            return _renew(Job(spec, made, state, reason, context, wishes, made.challenges.caches()))
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -157,7 +160,7 @@ def _renew(job: Job) -> Outcome:
             if course.learn(way, places):
                 continue
             issued = _obtain(job, way, places)
-            state = job.state if job.wishes.rehearse else _keep(job, way, issued)
+            state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
         except AttemptError as error:
             course.failed(way, error)
             _note(job, way, error)
@@ -184,7 +187,11 @@ def _look_ahead(job: Job, way: Way) -> Places:
     if places.obstacles:
         return places
     answers = workers.start(partial(job.services.dns.caa, context, list(places.routes)))
-    challenges.unlock(context, places.placements.values())
+    try:
+        challenges.unlock(context, places.placements.values())
+    except ProviderError as error:
+        places.refuse(error)
+        return places
     account_url, records = context.join(opened), context.join(answers)
     places.forbid(records, ca.caa_identities(context), account_url)
     return places
@@ -216,7 +223,6 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
         for value in challenges.values(ca, places.placements[identifier], answers[identifier])
     ]
     with challenges.alone(context, values), contextlib.ExitStack() as published:
-        caches = challenges.caches()
         before: list[Value] = []
         for now in challenges.rounds(values):
             if before:  # the host keeps one value: the CA must have seen it before the next one replaces it
@@ -226,10 +232,10 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             challenges.publish(context, now)
             challenges.wait_visible(context, now, spec.propagation, way.settle)
             way.seen = True
-            caches.wait(context, now)
+            job.caches.wait(context, way.choice.ca, now)
             ca.answer(context, [answers[identifier] for identifier in _identifiers(now)])
             context.emit("challenges-answered", domains=_identifiers(now))
-            caches.note(context, now)
+            job.caches.note(context, way.choice.ca, now)
             before = now
         chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
@@ -312,15 +318,14 @@ def _identifiers(values: list[Value]) -> list[str]:
 # ── the end of a run ────────────────────────────────────────────────────────────────────
 
 
-def _keep(job: Job, way: Way, issued: Issued) -> State:
-    """Put the new certificate into force, and remember which way led to it."""
+def _keep(job: Job, course: Course, way: Way, issued: Issued) -> State:
+    """Put the new certificate into force, and remember which ways failed and which led to it."""
     spec, store, context = job.spec, job.services.store, job.context
     job.services.ledger(way.choice.ca).note_certificate(spec.identifiers)
-    keys = [memory.route_key(route, spec.ca) for route in way.choice.distinct()]
     now = context.clock.now()
 
     def remember(state: State) -> State:
-        return due.asked_later(memory.remember_success(state, keys, now), now)
+        return due.asked_later(course.remembered(state, now, way.choice.distinct()), now)
 
     pem, key, facts = issued.fullchain_pem, issued.key_pem, issued.facts
     state = store.keep(spec, way.choice.ca, pem, key, facts, remember=remember)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.challenges import dns01
 from dnsrenew.checks.caa import denials
-from dnsrenew.errors import AttemptError
+from dnsrenew.errors import AttemptError, ProviderError
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Challenge
@@ -48,6 +48,13 @@ class Places:
     obstacles: list[Obstacle] = field(default_factory=list)
     opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
 
+    def refuse(self, error: ProviderError) -> None:
+        """Take in that an account cannot be used as it is configured: the routes by which it writes cannot be gone."""
+        for route in dict.fromkeys(self.routes.values()):
+            if error.evidence.get("account") in route.dns:
+                users = tuple(identifier for identifier, its in self.routes.items() if its == route)
+                self.obstacles.append(Obstacle(route, users, error))
+
     def forbid(self, answers: Mapping[str, Answer], ca_identities: Sequence[str], account_url: str) -> None:
         """Take in what CAA records say of the routes (RFC 8659, RFC 8657)."""
         for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
@@ -55,26 +62,35 @@ class Places:
 
 
 class Caches:
-    """How long a resolver of the CA may hold the value before, where one replaces the other at the same name."""
+    """How long the resolvers of a CA may hold what they saw before at a name: in an earlier round, or earlier order."""
 
     def __init__(self, dns: dns01.Dns01) -> None:
         self._dns = dns
-        self._until: dict[str, float] = {}
+        self._until: dict[tuple[str, str], float] = {}
 
-    def wait(self, context: Context, values: Sequence[Value]) -> None:
-        """Wait until no resolver can hold an older value any more."""
-        until = max((self._until.get(value.record.name, 0.0) for value in _split(values)[0]), default=0.0)
+    def wait(self, context: Context, ca: str, values: Sequence[Value]) -> None:
+        """Wait until no resolver of the CA can hold an older answer any more."""
+        owners = {value.record.name for value in _split(values)[0]}
+        until = max((self._until.get((ca, owner), 0.0) for owner in owners), default=0.0)
         seconds = until - context.clock.monotonic()
         if seconds > 0:
             context.emit("caches-waiting", seconds=round(seconds, 1))
             context.wait(seconds)
 
-    def note(self, context: Context, values: Sequence[Value]) -> None:
+    def note(self, context: Context, ca: str, values: Sequence[Value]) -> None:
         """Note that the CA looks at the values now."""
         for value in _split(values)[0]:
-            if value.alone_in is not None:
-                kept = min(self._dns.ttl(context, value.record.name), LONGEST_CACHING)
-                self._until[value.record.name] = context.clock.monotonic() + kept
+            # A host that keeps one value decides on its TTL too: what it really is, only its servers know.
+            alone = value.alone_in is not None
+            ttl = self._dns.ttl(context, value.record.name) if alone else value.record.ttl
+            until = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
+            self._until[ca, value.record.name] = until
+
+    def _ttl(self, context: Context, name: str) -> int:
+        try:
+            return self._dns.ttl(context, name)
+        except AttemptError:  # the CA is at it already: not to know is no reason to give up
+            return LONGEST_CACHING
 
 
 class Challenges:
@@ -130,6 +146,7 @@ class Challenges:
 
         :raises SecretError: a reference leads to nothing.
         :raises ConfigError: an option is wrong, or a driver is not installed.
+        :raises ProviderError: a driver refuses its options.
         """
         self._dns.unlock(context, [place for place in placements if isinstance(place, dns01.Placement)])
 
@@ -140,7 +157,7 @@ class Challenges:
         return [self._http.value(placement, challenge.token or "", ca.key_authorization(challenge))]
 
     def caches(self) -> Caches:
-        """Return what is known of the CA's caches for one order: nothing yet."""
+        """Return what is known of the CAs' caches when a certificate is begun: nothing yet."""
         return Caches(self._dns)
 
     def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
