@@ -1,0 +1,203 @@
+"""A whole year, and a fleet: no certificate expires that could have been renewed, and no limit is ever reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.year import DOWN, HALF, OFF, SIX_DAYS, Scene, live
+from tests.unit.year_ca import DAY, HOUR
+from tests.unit.year_page import SCENES, page
+from tests.unit.year_world import START, certificate, world
+
+LONG = [scene for scene in SCENES if scene.lifetime != SIX_DAYS]
+SHORT = [scene for scene in SCENES if scene.lifetime == SIX_DAYS]
+LONGEST_PAUSE = 1.2 * DAY
+NEVER = START + 1000 * DAY
+
+
+def name(scene: Scene) -> str:
+    """What a scene is called in the list of tests."""
+    return f"{scene.lifetime.days}-{'ari' if scene.ari else 'plain'}{'-second' if scene.second else ''}"
+
+
+every_scene = pytest.mark.parametrize("scene", SCENES, ids=name)
+
+
+# ── the year ────────────────────────────────────────────────────────────────────────────
+
+
+@every_scene
+def test_everything_happened_and_nothing_else(scene: Scene) -> None:
+    """The incidents came, each run ended as runs do, and no proof is left behind."""
+    year = live(scene)
+    assert year.off is not None
+    assert year.down is not None
+    assert year.off[1] - year.off[0] == OFF
+    assert year.down[1] - year.down[0] == DOWN
+    assert {run.status for run in year.runs} <= {"renewed", "not-due", "failed", "deferred"}
+    assert {code for run in year.runs for code in run.codes} == {"http-unreachable", "ca-unreachable"}
+    assert {run.outcome.reason for run in year.renewals} <= {"missing", "ari", "renew-before", "expired"}
+    assert any(run.outcome.reason == "ari" for run in year.renewals) is scene.ari
+    assert year.left_behind == 0
+
+
+@every_scene
+def test_no_order_is_beyond_a_limit(scene: Scene) -> None:
+    """Nor anywhere near: the CA's own count."""
+    for ca in live(scene).cas.values():
+        assert ca.exceeded == []
+        assert ca.failed.least >= 4
+        assert ca.same_set.least >= 3
+        assert ca.orders.least >= 298
+
+
+@every_scene
+def test_a_certificate_is_renewed_once_when_it_is_due(scene: Scene) -> None:
+    """As often as its lifetime asks for; runs between that order nothing."""
+    year = live(scene)
+    due_after = scene.lifetime / 2 if scene.lifetime == SIX_DAYS else scene.lifetime * 2 / 3
+    least = (365 * DAY - OFF - DOWN) / (due_after + 2 * DAY / scene.runs_a_day)
+    most = 365 * DAY / (due_after - scene.lifetime / 25)
+    assert least - 1 <= len(year.renewals) <= most + 1
+    assert sum(run.orders for run in year.runs if run.status in {"not-due", "deferred"}) == 0
+
+
+@pytest.mark.parametrize("scene", LONG, ids=name)
+def test_certificates_of_45_and_90_days_never_expire(scene: Scene) -> None:
+    """Whatever happens; and at the worst moment a week is left."""
+    year = live(scene)
+    assert year.gaps == []
+    assert min(run.left for run in year.renewals if run.left is not None) > 7 * DAY
+
+
+@pytest.mark.parametrize("scene", SHORT, ids=name)
+def test_after_a_week_switched_off_the_first_run_renews(scene: Scene) -> None:
+    """A certificate of six days has expired by then, whatever the program does."""
+    year = live(scene)
+    assert year.off is not None
+    first = next(run for run in year.runs if run.time >= year.off[1])
+    assert (first.status, first.outcome.reason) == ("renewed", "expired")
+
+
+@every_scene
+def test_when_the_ca_is_back_the_wait_is_our_own_pause_at_most(scene: Scene) -> None:
+    """The first run after that pause renews; the only runs that missed a chance had to wait for it."""
+    year = live(scene)
+    assert year.down is not None
+    runs = year.until_renewed(year.down[0])
+    assert all(run.status == "deferred" for run in runs[:-1] if run.up)
+    assert runs[-1].time - year.down[1] <= LONGEST_PAUSE + 2 * DAY / scene.runs_a_day
+    assert {run.status for gap in year.gaps for run in gap.missed} <= {"deferred"}
+
+
+def test_a_second_ca_makes_the_outage_nothing() -> None:
+    """For a certificate of six days: the run that is due renews, with days left."""
+    year = live(Scene(SIX_DAYS, second=True))
+    assert year.down is not None
+    (run,) = year.until_renewed(year.down[0])
+    assert run.left is not None
+    assert run.left > 2 * DAY
+    assert run.outcome.route is not None
+    assert run.outcome.route.ca == "second"
+    assert len(year.gaps) == 1  # the week switched off
+
+
+@every_scene
+def test_a_route_that_fails_for_good_costs_one_order_at_each_renewal(scene: Scene) -> None:
+    """The other one leads to the certificate in the same run."""
+    year = live(scene)
+    assert {run.orders for run in year.renewals if run.time < HALF} == {1}
+    closed = [run for run in year.renewals if run.time >= HALF]
+    assert {(run.orders, *run.codes) for run in closed} == {(2, "http-unreachable")}
+    assert {run.outcome.route.challenge for run in closed if run.outcome.route} == {"dns-01"}
+
+
+# ── the route that failed ───────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("later", "orders"), [(timedelta(minutes=1), 1), (23 * HOUR, 1), (25 * HOUR, 2)], ids=["minute", "23h", "25h"]
+)
+def test_a_route_that_failed_within_a_day_comes_after_the_one_that_worked(later: timedelta, orders: int) -> None:
+    """Then it is the first again, as the user wants it."""
+    with world(45 * DAY, ari=None, seed=1, port_closes=START) as here:
+        renewer = here.renewer([certificate()])
+        (first,) = renewer.run()
+        here.set_time(here.clock.now() + later)
+        (second,) = renewer.run(force=True)
+    assert [attempt.orders for attempt in first.attempts] == [1, 1]
+    assert sum(attempt.orders for attempt in second.attempts) == orders
+    assert second.attempts[-1].route.challenge == "dns-01"
+
+
+def test_a_route_is_the_first_again_when_it_is_mended() -> None:
+    """Nothing remembers the port that was closed for longer than a day."""
+    with world(45 * DAY, ari=None, seed=1, port_closes=START) as here:
+        renewer = here.renewer([certificate()])
+        renewer.run()
+        here.port_closes = NEVER
+        here.set_time(here.clock.now() + 2 * DAY)
+        (outcome,) = renewer.run(force=True)
+    assert outcome.route is not None
+    assert outcome.route.challenge == "http-01"
+
+
+# ── a fleet ─────────────────────────────────────────────────────────────────────────────
+
+
+def middle_third(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The window of a CA that spreads its work."""
+    return begin + (end - begin) / 3, begin + (end - begin) * 2 / 3
+
+
+def test_a_fleet_is_spread_by_ari() -> None:
+    """300 certificates, all obtained in one run: they are renewed at an even pace, however unlike the days."""
+    fleet = [certificate(f"n{number}") for number in range(300)]
+    with world(45 * DAY, ari=middle_third, seed=1, port_closes=NEVER) as here:
+        assert Counter(outcome.status for outcome in here.renewer(fleet).run()) == {"renewed": 300}
+        renewed: set[str] = set()
+        for day in range(14, 32):
+            here.set_time(START + (day + here.chance.random()) * DAY)
+            outcomes = here.renewer(fleet).run()
+            assert {outcome.status for outcome in outcomes} <= {"renewed", "not-due"}
+            renewed |= {outcome.name for outcome in outcomes if outcome.status == "renewed"}
+            passed = (here.clock.now() - START - 15 * DAY) / (15 * DAY)
+            assert abs(len(renewed) - 300 * min(max(passed, 0), 1)) <= 30
+        assert len(renewed) == 300
+        assert here.cas["letsencrypt"].exceeded == []
+
+
+# ── the simulation itself ───────────────────────────────────────────────────────────────
+
+
+def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
+    """The page can only be compared if nothing but the seed makes it."""
+    scene = Scene(90 * DAY)
+    first, second, other = (
+        [(run.time, run.status, run.orders) for run in live.__wrapped__(each).runs]
+        for each in (scene, scene, replace(scene, seed=2))
+    )
+    assert first == second
+    assert first != other
+
+
+def test_the_ca_sees_an_order_beyond_its_limit() -> None:
+    """Its count is worth something: the sixth certificate for the same names in a week is refused, and noted."""
+    with world(45 * DAY, ari=None, seed=1, port_closes=NEVER) as here:
+        ca = here.cas["letsencrypt"]
+        for _ in range(5):
+            ca.same_set[frozenset({"home.test"})].take(here.clock.now())
+        (outcome,) = here.renewer([certificate()]).run()
+    assert outcome.status == "failed"
+    assert [line.partition(": ")[2] for line in ca.exceeded] == ["same set of names"]
+
+
+def test_the_page_is_up_to_date() -> None:
+    """`make docs` would change nothing."""
+    there = Path(__file__).resolve().parents[2] / "docs" / "renewal-year.md"
+    assert there.read_text("utf-8") == page()
