@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import memory
 from dnsrenew.decisions import Step, decide
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsRenewError, PropagationError, ProviderError
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.names import is_wildcard
 from dnsrenew.routes import Choice, Plan
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SETTLE_AGAIN: Final = 15.0
 """Seconds more to wait where the CA saw nothing of what we saw everywhere: anycast, several vantage points."""
+
+_KINDS: Final = {ChallengeError: "http-01", PropagationError: "dns-01", ProviderError: "dns-01"}
+"""Errors that are about one kind of challenge, whatever the others of a mix do."""
 
 
 @dataclass(slots=True)
@@ -67,12 +70,27 @@ class Way:
         named = {problem.get("identifier") for problem in error.subproblems}
         return [name for name in self.choice.routes if name in named]
 
+    def valid_names(self, error: AttemptError) -> set[str]:
+        """Return the identifiers that need no new proof; none where it did not get as far as a proof."""
+        if not self.pending:
+            return set()
+        failed = self.failed_names(error)
+        # Where the CA names those that failed, it has found the others proved.
+        return set(self.choice.routes) - set(failed or self.pending)
+
     def culprits(self, error: AttemptError) -> list[Route]:
         """Return the routes that an error is about; where that is not known, all that still had to prove something."""
-        account = error.evidence.get("account")
         concerned = self.failed_names(error) or self.pending or list(self.choice.routes)
         routes = list(dict.fromkeys(self.choice.routes[name] for name in concerned))
-        return [route for route in routes if account in route.dns] or routes
+        named = self.choice.routes.get(error.evidence.get("identifier", ""))
+        account = error.evidence.get("account")
+        kind = next((kind for of, kind in _KINDS.items() if isinstance(error, of)), None)
+        narrowed = [[route for route in routes if fits(route)] for fits in (
+            lambda route: route == named,
+            lambda route: account in route.dns,
+            lambda route: route.challenge == kind,
+        )]  # fmt: skip
+        return next((some for some in narrowed if some), routes)
 
 
 class Course:
@@ -87,12 +105,14 @@ class Course:
         self._spec = spec
         self._context = context
         self.attempts: list[Attempt] = []
-        self.failures: dict[str, str] = {}
+        self.failures: dict[Route, str] = {}
         self._again: set[Route] = set()
         self._stopped = False
-        now = context.clock.now()
-        routes = [replace(route, ca=authority[route.ca or spec.ca]) for route in spec.routes]
-        routes = memory.order_routes(routes, spec.ca, state, now)
+        self._state = state
+        self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
+        # In a rehearsal two may be one: their CAs can have one twin.
+        asked = dict.fromkeys(replace(route, ca=authority[route.ca or spec.ca]) for route in spec.routes)
+        routes = self._in_order(list(asked))
         self._plan = Plan({identifier: _fitting(identifier, routes) for identifier in spec.identifiers})
 
     def next(self) -> Way | None:
@@ -106,27 +126,33 @@ class Course:
     # ── what is learnt before an order ──────────────────────────────────────────────────
 
     def learn(self, way: Way, places: Places) -> bool:
-        """Take in which routes stand for several, and what stands in the way; tell whether anything does."""
-        for identifier, (route, several) in places.opened.items():
-            self._plan.expand(identifier, route, several)
-        way.choice = replace(way.choice, routes=places.routes)
-        for obstacle in _together(places.obstacles):
-            self._skip(obstacle)
-        return bool(places.obstacles)
+        """Take in which routes stand for several, and what stands in the way; tell whether another way is to be gone.
 
-    def _skip(self, obstacle: Obstacle) -> None:
-        self._skipped(obstacle.route, obstacle.error)
-        if decide(obstacle.error) is Step.LEAVE_CA and obstacle.route.ca:
-            self._leave_ca(obstacle.route.ca, obstacle.error, told=[obstacle.route])
-        else:
+        Otherwise the way is the one that was looked at, with the routes that were found.
+        """
+        for identifier, (route, several) in places.opened.items():
+            self._opened[route, tuple(several)] = None
+            self._plan.expand(identifier, route, self._in_order(several))
+        obstacles = _together(places.obstacles)
+        for obstacle in obstacles:
+            self._skipped(obstacle.route, obstacle.error)
             self._plan.leave(obstacle.route, obstacle.identifiers)
+        told = [obstacle.route for obstacle in obstacles]
+        for obstacle in obstacles:
+            if decide(obstacle.error) is Step.LEAVE_CA:
+                self._leave_ca(obstacle.route.ca or self._spec.ca, obstacle.error, told)
+        way.choice = replace(way.choice, routes=places.routes)
+        return bool(obstacles) or self._plan.choose() != way.choice
+
+    def _in_order(self, routes: Sequence[Route]) -> list[Route]:
+        return memory.order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
 
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
-        attempt = Attempt(route=taken, orders=0, seconds=0.0, error=error)
-        if attempt not in self.attempts:
-            self.attempts.append(attempt)
-            self._tell(taken, error)
+        if any(attempt.error is error and attempt.route == taken for attempt in self.attempts):
+            return  # two http-01 routes are told alike
+        self.attempts.append(Attempt(route=taken, orders=0, seconds=0.0, error=error))
+        self._tell(taken, error)
 
     # ── what a failure changes ──────────────────────────────────────────────────────────
 
@@ -136,8 +162,7 @@ class Course:
         error = _in_our_words(error, culprits)
         self.attempts.append(way.attempt(error, self._now()))
         self._tell(way.taken(), error)
-        for route in culprits:
-            self.failures[memory.route_key(route, self._spec.ca)] = error.code
+        self.failures.update(dict.fromkeys(culprits, error.code))
         step = decide(error)
         if step is Step.AGAIN and way.seen and self._is_worth_another(culprits):
             self._again.update(culprits)
@@ -147,9 +172,7 @@ class Course:
         elif step is Step.LEAVE_CA:
             self._leave_ca(way.choice.ca, error, told=way.choice.distinct())
         else:
-            proved = set(way.choice.routes) - set(way.pending)
-            failed = way.failed_names(error)
-            valid = proved | (set(way.pending) - set(failed) if failed else set())
+            valid = way.valid_names(error)
             for route in culprits:
                 self._plan.failed(route, valid)
 
@@ -189,9 +212,22 @@ class Course:
         held = [attempt.error is not None and attempt.error.code == "ca-ledger" for attempt in self.attempts]
         return bool(held) and all(held)
 
-    def remembered(self, state: State, now: datetime) -> State:
-        """Return the state with the routes that failed."""
-        return memory.remember_failures(state, self.failures, now)
+    def remembered(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
+        """Return the state with the routes that failed, and those that led to a certificate.
+
+        A route that stands for several has failed when for some name all of them have, and worked when one of them has.
+        """
+        failed = dict(self.failures)
+        for route, several in self._opened:
+            if all(one in failed for one in several):
+                failed[route] = failed[several[-1]]
+        works = [*worked, *(route for route, several in self._opened if not set(worked).isdisjoint(several))]
+        keys = {self._key(route): code for route, code in failed.items() if route not in works}
+        state = memory.remember_failures(state, keys, now)
+        return memory.remember_success(state, [self._key(route) for route in works], now) if works else state
+
+    def _key(self, route: Route) -> str:
+        return memory.route_key(route, self._spec.ca)
 
     def _tell(self, taken: RouteTaken, error: AttemptError) -> None:
         self._context.emit("route-failed", **taken.to_dict(), error=error.to_dict())

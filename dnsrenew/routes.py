@@ -40,6 +40,7 @@ class Plan:
 
     def __init__(self, options: Mapping[str, Sequence[Route]]) -> None:
         self._left = {identifier: list(routes) for identifier, routes in options.items()}
+        self._gone: set[tuple[str, Route]] = set()
         self._order = list(dict.fromkeys(route for routes in options.values() for route in routes))
 
     def choose(self) -> Choice | None:
@@ -61,16 +62,19 @@ class Plan:
         return [identifier for identifier, routes in self._left.items() if not routes]
 
     def expand(self, identifier: str, route: Route, several: Sequence[Route]) -> None:
-        """Put several routes in the place of one that stands for them; none is doubled."""
+        """Put several routes in the place of one that stands for them; none is doubled, and none comes back."""
         left = self._left[identifier]
         place = left.index(route)
-        left[place : place + 1] = [one for one in several if one not in left]
+        before, after = left[:place], left[place + 1 :]
+        fresh = [one for one in several if one not in before and (identifier, one) not in self._gone]
+        left[:] = [*before, *fresh, *(one for one in after if one not in fresh)]
         place = self._order.index(route)
         self._order[place:place] = [one for one in several if one not in self._order]
 
     def leave(self, route: Route, identifiers: Collection[str]) -> None:
         """Take a route from some names: it is ruled out for them."""
         for identifier in identifiers:
+            self._gone.add((identifier, route))
             if route in self._left[identifier]:
                 self._left[identifier].remove(route)
 
@@ -81,8 +85,8 @@ class Plan:
         """
         for identifier, routes in self._left.items():
             others = [other for other in routes if other != route and other.ca == route.ca]
-            if route in routes and (others or identifier not in valid):
-                routes.remove(route)
+            if others or identifier not in valid:
+                self.leave(route, [identifier])
 
     def leave_ca(self, ca: str) -> list[Route]:
         """Take all routes of a CA from all names, and return those that were left until now."""

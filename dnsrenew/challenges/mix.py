@@ -62,7 +62,7 @@ class Places:
 
 
 class Caches:
-    """How long the resolvers of a CA may hold what they saw before at a name: in an earlier round, or earlier order."""
+    """How long the resolvers of a CA may hold what they saw before at a name, for this or another certificate."""
 
     def __init__(self, dns: dns01.Dns01) -> None:
         self._dns = dns
@@ -82,7 +82,7 @@ class Caches:
         for value in _split(values)[0]:
             # A host that keeps one value decides on its TTL too: what it really is, only its servers know.
             alone = value.alone_in is not None
-            ttl = self._dns.ttl(context, value.record.name) if alone else value.record.ttl
+            ttl = self._ttl(context, value.record.name) if alone else value.record.ttl
             until = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
             self._until[ca, value.record.name] = until
 
@@ -94,11 +94,15 @@ class Caches:
 
 
 class Challenges:
-    """Places, publishes, waits for and withdraws the proofs of one order."""
+    """Places, publishes, waits for and withdraws the proofs of an order; one for a run, thread-safe.
+
+    :ivar caches: what the resolvers of the CAs may remember.
+    """
 
     def __init__(self, dns: dns01.Dns01, http: http01.Http01) -> None:
         self._dns = dns
         self._http = http
+        self.caches = Caches(dns)
 
     def place(self, context: Context, routes: Mapping[str, Route], check: Check) -> Places:
         """Find out where the proof of each identifier goes; nothing is written yet."""
@@ -155,10 +159,6 @@ class Challenges:
         if isinstance(placement, dns01.Placement):
             return list(self._dns.values(placement, ca.dns01_value(challenge)))
         return [self._http.value(placement, challenge.token or "", ca.key_authorization(challenge))]
-
-    def caches(self) -> Caches:
-        """Return what is known of the CAs' caches when a certificate is begun: nothing yet."""
-        return Caches(self._dns)
 
     def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
         """Split the values into rounds that can stand at the same time; one, but for hosts that keep one value."""
