@@ -24,7 +24,7 @@ from dnsrenew.outcomes import deferred, outcome, unexpected
 if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.ca import Authorization, CAClient, Challenge, Order
-    from dnsrenew.challenges.mix import Caches, Challenges, Places, Value
+    from dnsrenew.challenges.mix import Challenges, Places, Value
     from dnsrenew.context import Context
     from dnsrenew.dns import DnsView
     from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
@@ -76,7 +76,6 @@ class Job:
 
     :ivar state: what is stored.
     :ivar reason: why.
-    :ivar caches: what the resolvers of the CAs may remember of it.
     """
 
     spec: CertificateSpec
@@ -85,7 +84,6 @@ class Job:
     reason: Reason
     context: Context
     wishes: Wishes
-    caches: Caches
 
     def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this job."""
@@ -120,8 +118,7 @@ def renew_certificate(
                 return done
             reason = why(spec, store, state, context, wishes) or "forced"
             context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-            made = services()
-            return _renew(Job(spec, made, state, reason, context, wishes, made.challenges.caches()))
+            return _renew(Job(spec, services(), state, reason, context, wishes))
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -232,10 +229,10 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             challenges.publish(context, now)
             challenges.wait_visible(context, now, spec.propagation, way.settle)
             way.seen = True
-            job.caches.wait(context, way.choice.ca, now)
+            challenges.caches.wait(context, way.choice.ca, now)
             ca.answer(context, [answers[identifier] for identifier in _identifiers(now)])
             context.emit("challenges-answered", domains=_identifiers(now))
-            job.caches.note(context, way.choice.ca, now)
+            challenges.caches.note(context, way.choice.ca, now)
             before = now
         chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
