@@ -71,9 +71,11 @@ def _keep(name: str, answer: Window | NoWindow, store: Store, context: Context) 
         before = state.ari
         wish: Ari = before or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
         if isinstance(answer, Window):
-            same = (wish["start"], wish["end"]) == (answer.start, answer.end)
-            chosen = wish["chosen"] if same else answer.pick(context.random)
-            wish = {"start": answer.start, "end": answer.end, "chosen": chosen, "explanation": answer.explanation_url,
+            # Whole seconds are kept, and a CA may say it to the nanosecond.
+            start, end = answer.start.replace(microsecond=0), answer.end.replace(microsecond=0)
+            same = (wish["start"], wish["end"]) == (start, end)
+            chosen = wish["chosen"] if same else answer.pick(context.random).replace(microsecond=0)
+            wish = {"start": start, "end": end, "chosen": chosen, "explanation": answer.explanation_url,
                     "next_poll": next_poll}  # fmt: skip
         return replace(state, ari={**wish, "next_poll": next_poll})
 
