@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KINDS: Final[dict[str, str]] = {
     "run-started": "a run begins; data: certificates (names)",
     "run-finished": "a run is over; data: statuses (a count for each)",
+    "lock-waiting": "another run has a lock and is waited for; data: what (is locked), pid, host, since",
     "certificate-started": "a due certificate is worked on; data: reason, domains",
     "certificate-finished": "its outcome stands; data: the outcome as in the JSON",
     "route-started": "a route is tried; data: ca, challenge, dns",

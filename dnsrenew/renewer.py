@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew import due, memory, workers
+from dnsrenew import workers
 from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.model import Certificate, CertificateSpec, Outcome, rfc3339
-from dnsrenew.renewal import Services, Wishes, glance, renew_certificate, why
+from dnsrenew.model import Certificate, CertificateSpec, Outcome
+from dnsrenew.renewal import Services, Wishes, glance, renew_certificate
 from dnsrenew.secrets import Redactor
+from dnsrenew.services import Once, make_services
+from dnsrenew.status import CertificateStatus, status_of
 from dnsrenew.store import State, Store
 from dnsrenew.wishes import ask, is_to_be_asked
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from datetime import datetime
-    from pathlib import Path
-
-    from dnsrenew.ca import CAClient
+    from dnsrenew.accounts import AccountStatus
     from dnsrenew.config import Config
-    from dnsrenew.model import CA
-    from dnsrenew.store.ledger import Ledger
+    from dnsrenew.revocation import Revocation
 
 _DRIVEN = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
 """Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
@@ -39,34 +36,6 @@ _logger = logging.getLogger("dnsrenew.renewer")
 
 _LAST_SECONDS = 5.0
 """After a cancel, each certificate has so long to put back what it had published."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateStatus:
-    """What ``dnsrenew status`` says of one certificate; fields as in its JSON."""
-
-    name: str
-    domains: tuple[str, ...]
-    ca: str
-    issuer: str | None
-    serial: str | None
-    not_before: datetime | None
-    not_after: datetime | None
-    state: str
-    next_renewal: datetime | None
-    reason: str
-    last_failure: dict[str, Any] | None
-    next_attempt: datetime | None
-    path: Path | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        form = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("not_before", "not_after", "next_renewal", "next_attempt"):
-            form[name] = rfc3339(form[name])
-        form["domains"] = list(self.domains)
-        form["path"] = None if self.path is None else str(self.path)
-        return form
 
 
 class Renewer:
@@ -116,7 +85,7 @@ class Renewer:
         specs = self._chosen(names)
         context = self._context(cancel)
         wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition)
-        services = _Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
+        services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
             states = {spec.name: self._read(spec) for spec in specs}
             states |= self._ask_wishes(states, services.get, context)
@@ -140,7 +109,7 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``.
         """
         context = self._context(None)
-        return [self._status(spec, context) for spec in self._chosen(names)]
+        return [status_of(spec, self._store, context) for spec in self._chosen(names)]
 
     def certificate(self, name: str) -> Certificate:
         """Return the certificate that is in force.
@@ -167,6 +136,58 @@ class Renewer:
         except StoreError:
             return None
         return found if self._clock.now() < found.not_after else None
+
+    def revoke(
+        self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
+    ) -> Revocation:
+        """Revoke the certificate that is in force, and mark it: the next run replaces it.
+
+        Signed by the account, or by the certificate's own key where the account is gone or is another one.
+        What was revoked before is marked too, and that is no error.
+
+        :param name: of the configuration, or of a certificate that stands in the store only.
+        :param reason: a key of :data:`dnsrenew.revocation.REASONS`.
+        :param wait: seconds to wait for another run that holds its lock.
+        :raises ConfigError: ``certificate-unknown``, ``reason-unknown``, ``ca-unknown``: the one that issued it.
+        :raises StoreError: ``certificate-missing``; the store cannot be written; LockedError: another run works on it.
+        :raises CAError: the CA did not revoke it.
+        :raises Cancelled: when called away; it may be revoked or not.
+        """
+        from dnsrenew import revocation  # rarely wanted
+
+        context = self._context(cancel).for_certificate(name)
+        spec = next((spec for spec in self._config.certificates if spec.name == name), None)
+        if spec is None and name not in self._store.names():
+            raise _unknown(name, [spec.name for spec in self._config.certificates])
+        with self._working(context) as services:
+            return revocation.revoke(name, self._config, services, context, reason=reason, wait=wait)
+
+    def accounts(
+        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+    ) -> list[AccountStatus]:
+        """Return what the CAs say of our accounts; none is made.
+
+        :param cas: names of CAs; None: all where we have an account.
+        :raises ConfigError: ``ca-unknown``.
+        """
+        from dnsrenew import accounts
+
+        context = self._context(cancel)
+        with self._working(context) as services:
+            return accounts.show(cas, self._config, services, context)
+
+    def roll_accounts(
+        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+    ) -> list[AccountStatus]:
+        """Give our accounts new keys (RFC 8555 section 7.3.5), safe at any crash; arguments as for :meth:`accounts`.
+
+        :raises Cancelled: when called away; both keys are kept, and the next use finds out which one holds.
+        """
+        from dnsrenew import accounts
+
+        context = self._context(cancel)
+        with self._working(context) as services:
+            return accounts.roll(cas, self._config, services, context)
 
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
@@ -238,31 +259,6 @@ class Renewer:
         context.emit("certificate-finished", **done.to_dict())
         return done
 
-    def _status(self, spec: CertificateSpec, context: Context) -> CertificateStatus:
-        try:
-            state = self._store.read_state(spec.name)
-            reason = why(spec, self._store, state, context, Wishes())
-        except StoreError as error:  # of this one: the others can be told of
-            failure = {"time": rfc3339(self._clock.now()), "code": error.code, "message": error.message}
-            state, reason = replace(State(), last_failure=failure), "missing"
-        stands = state.version is not None and reason != "missing"
-        words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
-        return CertificateStatus(
-            name=spec.name,
-            domains=spec.domains,
-            ca=state.ca or spec.ca,
-            issuer=state.issuer if stands else None,
-            serial=state.serial if stands else None,
-            not_before=state.not_before if stands else None,
-            not_after=state.not_after if stands else None,
-            state=words.get(reason, "due"),
-            next_renewal=due.next_renewal(spec, state) if stands else None,
-            reason=reason or due.next_reason(spec, state),
-            last_failure=None if state.last_failure is None else dict(state.last_failure),
-            next_attempt=memory.deferred_until(state, self._clock.now()),
-            path=self._store.current(spec.name) if stands else None,
-        )
-
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
@@ -274,6 +270,16 @@ class Renewer:
             if name not in known:
                 raise _unknown(name, list(known))
         return [spec for spec in self._config.certificates if spec.name in wanted]
+
+    @contextlib.contextmanager
+    def _working(self, context: Context) -> Iterator[Services]:
+        """Hand out what one command works with, and end its connections."""
+        services = make_services(self._config, self._store, context)
+        try:
+            with self._redactor.guard_logs(*_DRIVEN):
+                yield services
+        finally:
+            services.close()
 
     def _context(self, cancel: threading.Event | None) -> Context:
         return Context(
@@ -292,97 +298,3 @@ def _unknown(name: str, known: list[str]) -> ConfigError:
         fix=f"Did you mean {nearest}?" if nearest else f"Known are: {', '.join(known) or 'none'}.",
         evidence={"name": name, "nearest": nearest},
     )
-
-
-class _Once:
-    """Makes a value when it is first wanted, once, whichever thread wants it."""
-
-    def __init__(self, make: Callable[[], Services]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._value: Services | None = None
-
-    def get(self) -> Services:
-        with self._lock:
-            if self._value is None:
-                self._value = self._make()
-            return self._value
-
-    def close(self) -> None:
-        if self._value is not None:
-            self._value.close()
-
-
-def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False) -> Services:
-    """Return what a run works with: one look at DNS, one client for each CA."""
-    from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
-    from dnsrenew.challenges.dns01 import Dns01
-    from dnsrenew.challenges.http01 import Http01
-    from dnsrenew.challenges.mix import Challenges
-    from dnsrenew.dns import DnsView
-    from dnsrenew.http import HttpClient
-
-    clients: dict[str, CAClient] = {}
-    connections: list[HttpClient] = []
-    lock = threading.Lock()
-
-    def connect(trust: Path | str | None = None) -> HttpClient:
-        connections.append(HttpClient(trust=trust))
-        return connections[-1]
-
-    def close() -> None:
-        for connection in connections:
-            connection.close()
-
-    def client(name: str) -> CAClient:
-        with lock:
-            if name not in clients:
-                ca = config.cas[name]
-                clients[name] = CAClient(
-                    ca,
-                    connect(ca.trust),
-                    store.accounts(ca.directory, name, run),
-                    contact=config.contact,
-                    agree_terms=config.agree_terms,
-                )
-            return clients[name]
-
-    def ledger(name: str) -> Ledger:
-        return store.ledger(config.cas[name].directory, name, run)
-
-    def lock_zone(context: Context, zone: str) -> AbstractContextManager[None]:
-        return store.lock_zone(zone, context=context)
-
-    dns = DnsView(config.resolver, connect)
-    challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone), Http01())
-    authority = Twins(config.cas) if rehearse else _Itself()
-    return Services(store, dns, challenges, client, ledger, authority, close)
-
-
-class _Itself(dict[str, str]):
-    """The CA that is really asked, outside a rehearsal: the one that is named."""
-
-    def __missing__(self, name: str) -> str:
-        return name
-
-
-class Twins(dict[str, str]):
-    """The staging twin of each CA, for a rehearsal.
-
-    :raises ConfigError: ``no-staging``, when one is asked for that has none.
-    """
-
-    def __init__(self, authorities: Mapping[str, CA]) -> None:
-        super().__init__()
-        self._authorities = authorities
-
-    def __missing__(self, name: str) -> str:
-        twin = self._authorities[name].staging
-        if twin is None:
-            raise ConfigError(
-                "no-staging",
-                f"There is no staging CA to rehearse {name} with.",
-                fix=f'Name one with staging = "…" in [ca.{name}].',
-                evidence={"ca": name},
-            )
-        return twin

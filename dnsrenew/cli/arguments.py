@@ -30,12 +30,13 @@ def usage(message: str, prog: str = "dnsrenew") -> ConfigError:
 def _renew(parser: argparse.ArgumentParser) -> None:
     which, how = _groups(parser)
     which.add_argument("names", nargs="*", metavar="NAME", help="certificates to look at; all, if none is named")
-    force = "renew although not due (several certificates: name some, or --all)"
+    force = "renew although not due, or failed before (several certificates: name some, or --all)"
     how.add_argument("--force", action="store_true", help=force)
     how.add_argument("--all", action="store_true", help="with --force: really all of them")
-    now = "do not wait after an earlier failure (this version never does)"
+    now = "do not wait, though an earlier failure says later, or a known limit of the CA"
     how.add_argument("--now", action="store_true", help=now)
-    how.add_argument("--dry-run", action="store_true", help="rehearse; comes in a later version")
+    rehearse = "rehearse at the CA's staging server: nothing is kept, no failure counts"
+    how.add_argument("--dry-run", action="store_true", help=rehearse)
     how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
     wait = "wait for another run that holds a lock: S seconds, without S up to a day"
     how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
@@ -54,6 +55,24 @@ def _providers(parser: argparse.ArgumentParser) -> None:
     which, _ = _groups(parser)
     one = "one DNS host: what it needs, a block to copy, its limits (-q: only the block)"
     which.add_argument("names", nargs="?", metavar="NAME", help=one)
+
+
+def _revoke(parser: argparse.ArgumentParser) -> None:
+    from dnsrenew.revocation import REASONS
+
+    which, how = _groups(parser)
+    which.add_argument("name", nargs="?", metavar="NAME", help="the certificate to revoke")
+    reason = f"one of {', '.join(REASONS)} (unspecified)"
+    how.add_argument("--reason", choices=tuple(REASONS), default="unspecified", metavar="R", help=reason)
+    wait = "wait for another run that holds a lock: S seconds, without S up to a day"
+    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
+
+
+def _account(parser: argparse.ArgumentParser) -> None:
+    which, _ = _groups(parser)
+    actions = "show: what the CAs say of the accounts (default); roll: a new key for each, its URL stays"
+    which.add_argument("action", nargs="?", choices=("show", "roll"), default="show", help=actions)
+    which.add_argument("ca", nargs="?", metavar="CA", help="the account at this CA; all, if none is named")
 
 
 def _schedule(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +99,15 @@ def _groups(parser: argparse.ArgumentParser) -> tuple[_Group, _Group]:
     return parser.add_argument_group("which"), parser.add_argument_group("how")
 
 
-_FLAGS: Final = {"renew": _renew, "status": _status, "providers": _providers, "schedule": _schedule, "run": _run}
+_FLAGS: Final = {
+    "renew": _renew,
+    "status": _status,
+    "providers": _providers,
+    "revoke": _revoke,
+    "account": _account,
+    "schedule": _schedule,
+    "run": _run,
+}
 
 
 class Request(NamedTuple):
@@ -174,6 +201,7 @@ def _in_words(message: str) -> str:
             "--wait",
             "--jitter",
             "--check",
+            "--reason",
             "--kind",
             "--interval",
         ]

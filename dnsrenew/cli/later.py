@@ -15,13 +15,3 @@ def comes_later(command: str) -> ConfigError:
         fix=meanwhile,
         evidence={"command": command},
     )
-
-
-def dry_run_comes_later() -> ConfigError:
-    """Return the error for ``renew --dry-run``: a rehearsal must never issue a real certificate."""
-    return ConfigError(
-        "not-yet",
-        "--dry-run comes in a later version; nothing was done.",
-        fix='Rehearse with ca = "letsencrypt-staging" in a configuration and a store of their own.',
-        evidence={"flag": "--dry-run"},
-    )

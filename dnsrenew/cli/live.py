@@ -9,7 +9,8 @@ from typing import Any, Final
 from dnsrenew.cli import text
 from dnsrenew.cli.progress import Progress, summary
 from dnsrenew.cli.screen import Screen, bold, dim, green, red, yellow
-from dnsrenew.cli.story import BAD, GOOD, LOOK, PLAIN, Line, Story, server_words
+from dnsrenew.cli.story import BAD, GOOD, LOOK, PLAIN, Line, Story
+from dnsrenew.cli.words import server_words
 from dnsrenew.clock import Clock
 from dnsrenew.events import Event
 
@@ -32,8 +33,8 @@ class LiveProgress(Progress):
     Events come from other threads, ticks from the main thread: a lock keeps them apart.
     """
 
-    def __init__(self, screen: Screen, clock: Clock, *, errors: bool = True) -> None:
-        super().__init__(screen, errors=errors)
+    def __init__(self, screen: Screen, clock: Clock, *, errors: bool = True, rehearsing: bool = False) -> None:
+        super().__init__(screen, errors=errors, rehearsing=rehearsing)
         self._out = screen.err
         self._clock = clock
         self._lock = threading.RLock()
@@ -72,7 +73,7 @@ class LiveProgress(Progress):
 
     def tell(self, story: Story, event: Event, line: Line) -> None:
         """Write a finished step above the block."""
-        finished = event.kind == "certificate-finished"
+        finished = line.end
         if finished and self.screen.same_terminal and not self.many:
             return  # the result is written right below
         if self.many and line.mark in (GOOD, PLAIN) and not (finished or self.screen.verbose):
@@ -88,7 +89,7 @@ class LiveProgress(Progress):
             room = _TIMES_AT + 8 - text.width(head) - text.width(took)
             wide = columns is None or columns > _TIMES_AT + 8
             head += text.GLUE * (room if wide and room >= 2 else 2) + took.replace(" ", text.GLUE)
-        if line.error and self.errors:
+        if line.error and (self.errors or line.always):
             head += f"\n{line.error}"
         self.line("\n".join(text.wrap(head, columns, "", "    ")))
 
@@ -164,11 +165,11 @@ class LiveProgress(Progress):
         return lines
 
 
-def make_progress(screen: Screen, clock: Clock) -> Progress:
+def make_progress(screen: Screen, clock: Clock, *, rehearsing: bool = False) -> Progress:
     """Return the kind of progress that suits standard error."""
     from dnsrenew.cli.progress import PlainProgress
 
     errors = not screen.json and not screen.same_terminal
     if screen.err.moves and not screen.quiet:
-        return LiveProgress(screen, clock, errors=errors)
-    return PlainProgress(screen, errors=errors)
+        return LiveProgress(screen, clock, errors=errors, rehearsing=rehearsing)
+    return PlainProgress(screen, errors=errors, rehearsing=rehearsing)

@@ -6,7 +6,10 @@ TODAY = {
     "renew": (
         "obtain what is missing, renew what is due",
         "[NAME …]",
-        "dnsrenew renew               # what a timer runs\n  dnsrenew renew home --force  # one certificate, now",
+        """dnsrenew renew               # what a timer runs
+  dnsrenew renew home --now    # again at once, after a failure
+  dnsrenew renew --dry-run     # a rehearsal at the CA's staging server: nothing is kept
+  dnsrenew renew home --force  # although it is not due""",
     ),
     "status": (
         "show every certificate, its expiry and its next renewal",
@@ -22,6 +25,17 @@ TODAY = {
         "list the DNS hosts, or show what one needs",
         "[NAME]",
         "dnsrenew providers cloudflare\n  dnsrenew providers cloudflare -q >> dnsrenew.toml  # only the block",
+    ),
+    "revoke": (
+        "revoke a certificate; the next run replaces it",
+        "NAME",
+        "dnsrenew revoke home --reason key-compromise  # somebody else has the key",
+    ),
+    "account": (
+        "show the accounts at the CAs, or give them new keys",
+        "[show|roll] [CA]",
+        """dnsrenew account show              # their URLs, for accounturi in CAA records
+  dnsrenew account roll letsencrypt  # a new key; the URL stays""",
     ),
     "schedule": (
         "let renew run by itself, twice a day",
@@ -56,24 +70,15 @@ MEANWHILE = {
         "ask, test the answers and write dnsrenew.toml",
         "Run dnsrenew providers NAME for your DNS host and put the block it prints into dnsrenew.toml.",
     ),
-    "revoke": (
-        "revoke a certificate",
-        "Replace it with dnsrenew renew NAME --force, and revoke the old one as its CA describes.",
-    ),
     "deploy": (
         "put the stored certificates to work again",
         "Let the program read certificates/NAME/current in the store, and reload it after dnsrenew renew.",
-    ),
-    "account": (
-        "show the accounts at the CAs, and change their keys",
-        "Read the account's address in accounts/*/account.json in the store.",
     ),
     "remove": (
         "take a certificate out of the store",
         "Take it out of dnsrenew.toml, and delete its folder under certificates in the store.",
     ),
 }
-
 """Each command that comes later: what it will do, and what to do meanwhile."""
 
 
@@ -85,7 +90,7 @@ def top_help() -> str:
     return f"""\
 usage: dnsrenew COMMAND [options]
 
-TLS certificates by ACME DNS-01: obtained, renewed, put where they are used.
+TLS certificates by ACME: obtained and renewed, by DNS-01 or HTTP-01, whichever works.
 
 Commands:
 {now}

@@ -16,7 +16,7 @@ from dnsrenew import __version__
 from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
 from dnsrenew.cli.overview import MEANWHILE
 from dnsrenew.cli.screen import Screen
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
@@ -100,6 +100,14 @@ def _command(name: str) -> Callable[[Session], int]:
         from dnsrenew.cli.check import check
 
         return check
+    if name == "revoke":
+        from dnsrenew.cli.revoke import revoke
+
+        return revoke
+    if name == "account":
+        from dnsrenew.cli.account import account
+
+        return account
     if name == "schedule":
         from dnsrenew.cli.schedule import schedule
 
@@ -119,6 +127,8 @@ def _failed(error: DnsRenewError, screen: Screen, interrupt: Interrupt) -> int:
     tell(screen, error)
     if isinstance(error, Cancelled):
         return interrupt.status or 130
+    if isinstance(error, LockedError):
+        return 3
     return 2 if isinstance(error, ConfigError) else 1
 
 

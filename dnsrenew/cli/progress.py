@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.screen import Screen, yellow
-from dnsrenew.cli.story import BAD, LOOK, Line, Story, server_words, warning_words
+from dnsrenew.cli.story import BAD, LOOK, Line, Story
+from dnsrenew.cli.words import server_words, warning_words
 from dnsrenew.events import Event
 
 _QUIET_START: Final = 1.0
@@ -21,11 +22,13 @@ class Progress:
     """Takes events and says them; the base of both kinds.
 
     :param errors: whether a failure's message is said here (else the result has it, on the same screen).
+    :param rehearsing: with ``--dry-run``.
     """
 
-    def __init__(self, screen: Screen, *, errors: bool = True) -> None:
+    def __init__(self, screen: Screen, *, errors: bool = True, rehearsing: bool = False) -> None:
         self.screen = screen
         self.errors = errors
+        self.rehearsing = rehearsing
         self.stories: dict[str, Story] = {}
         self.many = False
         self.closed = False
@@ -57,13 +60,13 @@ class Progress:
     def _take(self, event: Event, name: str) -> None:
         story = self.stories.get(name)
         if story is None:
-            story = self.stories[name] = Story(name, self.screen.verbose)
-        line = story.take(event)
+            story = self.stories[name] = Story(name, self.screen.verbose, self.rehearsing)
+        lines = story.take(event)
         if event.kind == "certificate-finished":
             del self.stories[name]
-        if line is not None:
+        for line in lines:
             self.tell(story, event, line)
-        elif event.kind == "dns-waiting":
+        if event.kind == "dns-waiting":
             self.waiting(story, float(event.data.get("seconds") or 0))
 
     def tell(self, story: Story, event: Event, line: Line) -> None:
@@ -78,8 +81,8 @@ class Progress:
 class PlainProgress(Progress):
     """One line for each event worth telling, with the certificate's name before it."""
 
-    def __init__(self, screen: Screen, *, errors: bool = True) -> None:
-        super().__init__(screen, errors=errors)
+    def __init__(self, screen: Screen, *, errors: bool = True, rehearsing: bool = False) -> None:
+        super().__init__(screen, errors=errors, rehearsing=rehearsing)
         self._seen: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
 
     def tell(self, story: Story, event: Event, line: Line) -> None:
@@ -88,7 +91,7 @@ class PlainProgress(Progress):
             self._seen.pop(story.name, None)
         mark = {BAD: "✗ ", LOOK: "! "}.get(line.mark, "")
         took = f" ({text.seconds(line.seconds)})" if line.seconds is not None else ""
-        why = f": {line.error}" if line.error and self.errors else ""
+        why = f": {line.error}" if line.error and (self.errors or line.always) else ""
         self.screen.say(f"{story.name}: {mark}{line.text}{took}{why}")
 
     def waiting(self, story: Story, seconds: float) -> None:

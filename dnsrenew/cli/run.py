@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import failures, text
+from dnsrenew.cli.outcome import WORDS, Writer
 from dnsrenew.cli.progress import PlainProgress, Progress
-from dnsrenew.cli.renew import Writer, jitter
+from dnsrenew.cli.renew import jitter
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.model import rfc3339
@@ -95,7 +96,8 @@ def _say_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
             line = "; ".join(" ".join(line.split()) for line in writer.lines(outcome))
         else:
             mark = "✗" if outcome.status == "failed" else "!"
-            line = f"{mark} {outcome.name} {outcome.status}: {error.message.strip()} {error.fix.strip()}"
+            word = WORDS.get(outcome.status, outcome.status)
+            line = f"{mark} {outcome.name} {word}: {error.message.strip()} {error.fix.strip()}{writer.again(outcome)}"
         (screen.note if outcome.error is None and deployed else screen.say)(line)
 
 

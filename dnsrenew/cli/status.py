@@ -13,7 +13,7 @@ from dnsrenew.cli.text import as_time
 
 if TYPE_CHECKING:
     from dnsrenew.cli.settings import Session
-    from dnsrenew.renewer import CertificateStatus
+    from dnsrenew.status import CertificateStatus
 
 _NARROW: Final = 80
 _GAP: Final = "  "
@@ -145,14 +145,18 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
         if failure is not None:
             time = as_time(failure.get("time"))
             when = f" {text.distance(time, now)}" if time else ""
-            again = f" Next attempt: {text.date(certificate.next_attempt, now)}." if certificate.next_attempt else ""
+            until = certificate.next_attempt
+            again = f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""
             words = f"{certificate.name} failed{when}: {failure.get('message')}{again}"
             lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
+            if failure.get("fix"):
+                lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
     failing = [c.name for c in found if c.last_failure is not None]
     waiting = [c.name for c in found if c.last_failure is None and (c.state != "valid" or is_overdue(c, now))]
-    for names, words in ((failing, "tries again and says what to do"), (waiting, "obtains or renews it")):
+    for names, flag, words in ((failing, " --now", "tries again at once"), (waiting, "", "obtains or renews it")):
         if names:
             which = f" {names[0]}" if len(names) == 1 and len(found) > 1 else ""
             said = words if len(names) == 1 else words.replace(" it", " them")
-            lines += text.wrap(f"{text.listed(names)}: dnsrenew renew{which} {said}.", columns, f"{yellow('→')} ", "  ")
+            line = f"{text.listed(names)}: dnsrenew renew{which}{flag} {said}."
+            lines += text.wrap(line, columns, f"{yellow('→')} ", "  ")
     return lines

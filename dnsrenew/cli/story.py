@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dnsrenew.cli import text
+from dnsrenew.cli.words import (
+    accounts_of,
+    agreeing,
+    holder_words,
+    message_of,
+    places_of,
+    route_words,
+    values_of,
+    zones_of,
+)
 from dnsrenew.events import Event
 from dnsrenew.names import relative
 
@@ -21,18 +31,23 @@ class Line:
     :ivar mark: how it is shown: a step that is done, one that failed, a warning, or none of these.
     :ivar seconds: what the step took, where that says something.
     :ivar error: the message of what went wrong; not said where the result tells it to the same eyes.
+    :ivar always: but this one is: the run goes on, and the result comes later.
+    :ivar end: it is what the certificate came to.
     """
 
     mark: str
     text: str
     seconds: float | None = None
     error: str = ""
+    always: bool = False
+    end: bool = False
 
 
 @dataclass(slots=True)
 class Story:
     """What is known of one certificate under work.
 
+    :ivar rehearsing: with ``--dry-run``.
     :ivar doing: what is being waited for now.
     :ivar since: when that began.
     :ivar servers: the name servers that are asked, while they are.
@@ -40,20 +55,24 @@ class Story:
 
     name: str
     verbose: int = 0
+    rehearsing: bool = False
     doing: str = "starting"
     since: datetime | None = None
     servers: Sequence[Mapping[str, Any]] = ()
     _started: datetime | None = None
     _step: datetime | None = None
     _ca: str = "the CA"
-    _routes: int = 0
+    _going: bool = False  # whether a route is under way
+    _failed: bool = False  # whether one has failed
+    _lost: Line | None = None  # the last one that failed: told when it is known whether another follows
+    _before: list[Line] = field(default_factory=list)  # to be told before the line of the event
     _asked: Sequence[Mapping[str, Any]] = ()
     _told: set[str] = field(default_factory=set)
     _written: Mapping[str, str] = field(default_factory=dict)  # identifiers, in the certificate's order, as written
     _domains: Sequence[str] = ()
     _apart: float = 0.0  # seconds that had a line of their own, within the step that is not over
 
-    def take(self, event: Event) -> Line | None:
+    def take(self, event: Event) -> list[Line]:
         """Take the next event, and return what is to be said of it."""
         if self._started is None:
             self._started = self._step = event.time
@@ -61,7 +80,9 @@ class Story:
             self._asked, self.servers = self.servers, ()
             self.since = event.time
         teller = _TELLERS.get(event.kind)
-        return None if teller is None else teller(self, event)
+        line = None if teller is None else teller(self, event)
+        before, self._before = self._before, []
+        return before if line is None else [*before, line]
 
     def _took(self, event: Event, given: object = None) -> float:
         """Return the seconds of the step that ends now: all since the last one, so that the steps make the total."""
@@ -79,29 +100,47 @@ class Story:
 
     def _certificate_started(self, event: Event) -> Line | None:
         self._domains = [str(domain) for domain in event.data.get("domains", ())]
-        return Line(PLAIN, f"{_WHY.get(event.data.get('reason', ''), 'renewing')}: {text.listed(self._domains)}")
+        self.doing = "looking at DNS and at the CA"
+        why = "rehearsing" if self.rehearsing else _WHY.get(event.data.get("reason", ""), "renewing")
+        return Line(PLAIN, f"{why}: {text.listed(self._domains)}")
+
+    def _lock_waiting(self, event: Event) -> Line | None:
+        self.doing = f"waiting for {holder_words(event.data)}"
+        return Line(PLAIN, f"the {event.data.get('what')} is being worked on: {self.doing}")
 
     def _route_started(self, event: Event) -> Line | None:
         self._ca = str(event.data.get("ca") or "the CA")
-        self._routes += 1
-        self.doing = f"looking at DNS and asking {self._ca} for an order"
+        self._going = True
+        self._tell_lost(goes_on=True)
+        self.doing = f"asking {self._ca} for an order"
         way = route_words(event.data)
-        return Line(PLAIN, f"trying {way}") if self.verbose or self._routes > 1 else None
+        return Line(PLAIN, f"trying {way}") if self.verbose or self._failed else None
 
     def _route_failed(self, event: Event) -> Line | None:
         error = event.data.get("error")
         if isinstance(error, Mapping) and error.get("code") == "cancelled":
             return None  # the outcome says so
-        message = _message(event.data)
-        self._told.add(message)
-        self.doing = "looking for another way"
-        return Line(BAD, f"{route_words(event.data)} failed", None, message)
+        self._tell_lost(goes_on=True)
+        way = route_words(event.data)
+        took = self._took(event) if self._going else None
+        self._lost = Line(BAD, f"{way} {'failed' if self._going else 'cannot work'}", took, message_of(event.data))
+        self._told.add(self._lost.error)
+        self._failed, self._going = True, False
+        self.doing = f"{self._lost.text}: looking for another way"
+        return None
+
+    def _tell_lost(self, *, goes_on: bool) -> None:
+        """Tell the route that failed last: why, too, where the run goes on."""
+        if self._lost is not None:
+            why = text.first_sentence(self._lost.error)
+            self._before.append(replace(self._lost, error=why, always=True) if goes_on else self._lost)
+            self._lost = None
 
     def _order_created(self, event: Event) -> Line | None:
         domains, pending = event.data.get("domains", ()), event.data.get("pending", ())
         if len(domains) == len(self._domains):  # IDNs: the CA knows their A-labels
             self._written = dict(zip(domains, self._domains, strict=True))
-        self.doing = "preparing the TXT values"
+        self.doing = "preparing the proofs"
         known = len(domains) - len(pending)
         extra = "" if not known else ", all names still valid there" if not pending else f", {known} still valid there"
         address = f" ({event.data.get('url')})" if self.verbose else ""
@@ -109,7 +148,7 @@ class Story:
 
     def _txt_writing(self, event: Event) -> Line | None:
         records = event.data.get("records", ())
-        self.doing = f"writing {_values(records)} to {_zones(records)}{_accounts(records)}"
+        self.doing = f"writing {values_of(records)} to {zones_of(records)}{accounts_of(records)}"
         if not self.verbose:
             return None
         shown = text.listed((f"{relative(str(r['name']))} = {r['value']}" for r in records), 20)
@@ -119,7 +158,7 @@ class Story:
         records = event.data.get("records", ())
         self.doing = "asking the name servers"
         return Line(
-            GOOD, f"{_values(records)} written to {_zones(records)}", self._took(event, event.data.get("seconds"))
+            GOOD, f"{values_of(records)} written to {zones_of(records)}", self._took(event, event.data.get("seconds"))
         )
 
     def _dns_waiting(self, event: Event) -> Line | None:
@@ -132,7 +171,28 @@ class Story:
 
     def _dns_visible(self, event: Event) -> Line | None:
         self.doing = f"telling {self._ca} to look"
-        return Line(GOOD, f"visible on {_where(self._asked)}", self._took(event, event.data.get("seconds")))
+        return Line(GOOD, f"visible on {agreeing(self._asked)}", self._took(event, event.data.get("seconds")))
+
+    def _caches_waiting(self, event: Event) -> Line | None:
+        took = float(event.data.get("seconds") or 0)
+        self.doing = f"waiting for the caches of {self._ca} ({text.seconds(took)})"
+        if took < 1:
+            return None
+        return Line(PLAIN, f"a resolver of {self._ca} may still hold the value before: waiting {text.seconds(took)}")
+
+    def _http_published(self, event: Event) -> Line | None:
+        answers = event.data.get("answers", ())
+        self.doing = "looking whether they are seen from here"
+        words = f"{text.count(len(answers), 'answer')} {places_of(answers)}"
+        return Line(GOOD, words, self._took(event, event.data.get("seconds")))
+
+    def _http_visible(self, event: Event) -> Line | None:
+        self.doing = f"telling {self._ca} to look"
+        return Line(GOOD, "seen from here", self._took(event)) if self.verbose else None
+
+    def _http_removed(self, event: Event) -> Line | None:
+        self.doing = "finishing"
+        return Line(GOOD, f"{text.count(len(event.data.get('answers', ())), 'answer')} withdrawn again")
 
     def _challenges_answered(self, event: Event) -> Line | None:
         self.doing = f"{self._ca} is looking at {self._names(event)}"
@@ -150,7 +210,7 @@ class Story:
         self.doing = "finishing"
         took = event.data.get("seconds")  # without it, the next step's time holds it
         self._apart += took or 0.0
-        return Line(GOOD, f"{_values(event.data.get('records', ()))} removed again", took)
+        return Line(GOOD, f"{values_of(event.data.get('records', ()))} removed again", took)
 
     def _certificate_stored(self, event: Event) -> Line | None:
         self.doing = "finishing"
@@ -160,21 +220,24 @@ class Story:
         return Line(LOOK, "the stored certificate stays in use")
 
     def _certificate_finished(self, event: Event) -> Line | None:
+        self._tell_lost(goes_on=False)
         status = str(event.data.get("status", ""))
         took = (event.time - self._started).total_seconds() if self._started else 0.0
         if status in ("renewed", "rehearsed"):
             word = "obtained" if status == "renewed" and event.data.get("reason") == "missing" else status
-            return Line(GOOD, word, took)
+            return Line(GOOD, word, took, end=True)
         if status == "not-due":
-            return Line(PLAIN, "not due") if self.verbose else None
-        message = _message(event.data)
-        return Line(BAD if status == "failed" else LOOK, status, took, "" if message in self._told else message)
+            return Line(PLAIN, "not due", end=True) if self.verbose else None
+        message = message_of(event.data)
+        mark = BAD if status == "failed" else LOOK
+        return Line(mark, status, took, "" if message in self._told else message, end=True)
 
 
 _TELLERS: Final[Mapping[str, Callable[[Story, Event], Line | None]]] = {
     name[1:].replace("_", "-"): getattr(Story, name)
     for name in (
         "_certificate_started",
+        "_lock_waiting",
         "_route_started",
         "_route_failed",
         "_order_created",
@@ -182,6 +245,10 @@ _TELLERS: Final[Mapping[str, Callable[[Story, Event], Line | None]]] = {
         "_txt_written",
         "_dns_waiting",
         "_dns_visible",
+        "_caches_waiting",
+        "_http_published",
+        "_http_visible",
+        "_http_removed",
         "_challenges_answered",
         "_authorizations_valid",
         "_order_finalized",
@@ -191,7 +258,7 @@ _TELLERS: Final[Mapping[str, Callable[[Story, Event], Line | None]]] = {
         "_certificate_finished",
     )
 }
-"""``txt-kept`` is not among them: a warning tells it."""
+"""``txt-kept`` and ``http-kept`` are not among them: a warning tells them."""
 
 _WHY: Final = {
     "missing": "obtaining",
@@ -200,46 +267,3 @@ _WHY: Final = {
     "changed": "changed in the configuration, renewing",
     "forced": "renewing because of --force",
 }
-
-
-def route_words(route: Mapping[str, Any]) -> str:
-    """Return a route as people say it: ``dns-01 with home at lab``."""
-    accounts = " and ".join(route.get("dns") or ())
-    return f"{route.get('challenge')}{f' with {accounts}' if accounts else ''} at {route.get('ca')}"
-
-
-def server_words(server: Mapping[str, Any]) -> str:
-    """Return a name server as people say it."""
-    return f"{relative(str(server.get('server', '?')))} {server.get('address') or ''}".strip()
-
-
-def warning_words(data: Mapping[str, Any]) -> str:
-    """Return a warning as one paragraph."""
-    return f"{data.get('message', '')} {data.get('fix', '')}".strip()
-
-
-def _message(data: Mapping[str, Any]) -> str:
-    error = data.get("error")
-    return str(error.get("message", "")) if isinstance(error, Mapping) else ""
-
-
-def _where(servers: Sequence[Mapping[str, Any]]) -> str:
-    """Say which name servers show the values: those that were given up do not."""
-    states = [server.get("state") for server in servers if server.get("state") != "skipped"]
-    agree, asked = states.count("agrees"), len(states)
-    if agree < asked:
-        return f"{agree} of {asked} name servers"
-    return {0: "the name servers", 1: "the name server", 2: "both name servers"}.get(asked, f"all {asked} name servers")
-
-
-def _values(records: Sequence[Mapping[str, Any]]) -> str:
-    return text.count(len(records), "TXT value")
-
-
-def _zones(records: Sequence[Mapping[str, Any]]) -> str:
-    return text.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records))
-
-
-def _accounts(records: Sequence[Mapping[str, Any]]) -> str:
-    accounts = dict.fromkeys(str(record["dns"]) for record in records if record.get("dns"))
-    return f" with {text.listed(accounts)}" if accounts else ""

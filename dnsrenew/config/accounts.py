@@ -154,8 +154,10 @@ class Accounts:
                 told.add(key)
         for mistake in self._the_catalogue().check_options(provider, values):
             if mistake.key not in told:
-                found = mistake.found if mistake.key in values else "missing"
-                scope.mistake((*path, mistake.key), found, mistake.expected, mistake.nearest)
+                if mistake.key in values:
+                    scope.mistake((*path, mistake.key), mistake.found, mistake.expected, mistake.nearest)
+                else:
+                    scope.mistake((*path, mistake.key), "missing", _asked_for(provider, mistake.key))
         return values
 
     @staticmethod
@@ -175,6 +177,15 @@ class Accounts:
 
             self._catalogue = catalogue
         return self._catalogue
+
+
+def _asked_for(provider: Provider, key: str) -> str:
+    """Return what an option that is missing is, in mid-sentence: an abbreviation in front keeps its capitals."""
+    words = " ".join(provider.options[key].help.split()).rstrip(".") or "a value"
+    first = words.partition(" ")[0]
+    if len(first) == 1 or first[1:].islower():
+        words = words[0].lower() + words[1:]
+    return f"what {provider.name} asks for: {words}"
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:

@@ -28,6 +28,8 @@ BUILT_IN: Final = {
     )
 }
 
+_WITHOUT_TWIN: Final = frozenset({"zerossl", "sslcom", "actalis"})
+
 # Where a person gets the external account binding that these CAs insist on.
 _EAB_FROM: Final = {
     "google": "from `gcloud publicca external-account-keys create`",
@@ -118,6 +120,11 @@ class Authorities:
                 f'the CA "{name}" without its external account binding',
                 f"[ca.{name}] with eab = {{ kid = …, hmac = … }} {_EAB_FROM[name]}",
             )
+
+
+def stands_in(ca: CA) -> bool:
+    """Tell whether the CA that it rehearses with is not its own twin, and nobody has chosen it."""
+    return ca.name in _WITHOUT_TWIN and ca.staging == _LE_STAGING
 
 
 def _where(place: tuple[Scope, KeyPath]) -> str:

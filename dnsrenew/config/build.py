@@ -149,6 +149,16 @@ def _warnings(report: Report, *, empty: bool) -> tuple[Notice, ...]:
                 'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or { command = […] } instead, or "literal:…".',
             )
         )
+    if report.odd:
+        notices.append(
+            Notice(
+                "secret-odd",
+                f"Secrets look like references, but begin with no word known here: {_few(report.odd)}. "
+                "Each is taken as the secret itself.",
+                'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or { command = […] }; '
+                'or "literal:…" if it is the secret itself.',
+            )
+        )
     for sentence, keys in report.later.items():
         notices.append(
             Notice(

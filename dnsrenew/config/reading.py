@@ -46,15 +46,21 @@ def _read_text(path: str, *, distrust: bool) -> str:
         raise locate.missing(path) from None
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is not UTF-8 text (byte {error.start})") from None
+    except IsADirectoryError:
+        raise _unreadable(path, "it is a folder", "Name the file in it that is meant.") from None
+    except PermissionError:
+        user = "Let the user who runs dnsrenew read it, or run dnsrenew as the user who may."
+        raise _unreadable(path, "permission denied", user) from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, getattr(error, "strerror", None) or "it is no path of a file") from None
+        why = (getattr(error, "strerror", None) or "it is no path of a file").lower()
+        raise _unreadable(path, why, "See whether the path is right.") from None
 
 
-def _unreadable(path: str, why: str) -> ConfigError:
+def _unreadable(path: str, why: str, fix: str = "Save it as a text file in UTF-8.") -> ConfigError:
     return ConfigError(
         "config-unreadable",
         f"The configuration {path} cannot be read: {why}.",
-        fix="Make it a UTF-8 text file that the user who runs dnsrenew may read.",
+        fix=fix,
         evidence={"file": path},
     )
 
@@ -70,7 +76,10 @@ def _parse(content: str, path: str) -> dict[str, Any]:
         where = f"column {column}" if column else "end of file"
     except (RecursionError, ValueError):  # nested a thousand deep; a number of thousands of digits
         line, where, found = 1, "syntax", "something far too deep or too long"
-    mistake = Mistake(path, line, where, found[:1].lower() + found[1:], "TOML, see https://toml.io")
+    found, expected = f"{found[:1].lower()}{found[1:]}", "TOML, see https://toml.io"
+    if found.startswith("expected "):
+        found, expected = "something else", f"{found.removeprefix('expected ')} ({expected})"
+    mistake = Mistake(path, line, where, found, expected)
     raise config_error([mistake], code="config-syntax") from None
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, shown_key
+from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, shown_key
 from dnsrenew.config.shape import Scope, SecretUse
 
 if TYPE_CHECKING:
     from dnsrenew.secrets import Secret
 
+_SCHEMES: Final = ("env", "file", "keyring", "literal")
+_MEANT: Final = {"command": '{ command = ["…"] }'}
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 EXPECTED: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
 
 
@@ -22,7 +26,8 @@ def secret(value: Any, scope: Scope, path: KeyPath) -> Secret:
             raise Wrong(EXPECTED, found="an empty text" if value == "" else kind(value))
         made = _literal(value)
         if not scope.python:
-            scope.report.plain.append(scope.report.shown(path))
+            odd = _begins_like_a_reference(value)
+            (scope.report.odd if odd else scope.report.plain).append(scope.report.shown(path))
     scope.report.secrets.append(SecretUse(scope.file, path, made))
     return made
 
@@ -60,7 +65,7 @@ def _reference(value: str, scope: Scope) -> Secret | None:
     from dnsrenew.secrets import Secret
 
     scheme, colon, rest = value.partition(":")
-    if not colon or scheme not in {"env", "file", "keyring", "literal"}:
+    if not colon or scheme not in _SCHEMES:
         return None
     # What follows is a name and no secret, but after "literal:" it is one: so neither is shown.
     if not rest or "\0" in rest:
@@ -75,6 +80,20 @@ def _reference(value: str, scope: Scope) -> Secret | None:
     if not (service and slash and user):
         raise Wrong('"keyring:SERVICE/USER"', found='"keyring:" without a service and a user')
     return Secret.keyring(rest)
+
+
+def _begins_like_a_reference(value: str) -> bool:
+    """Tell whether a plain text looks like a reference of another program, such as ``vault:dns/token``.
+
+    :raises Wrong: it begins with a word that is nearly one of ours.
+    """
+    word, colon, rest = value.partition(":")
+    if not colon or not rest or not _SCHEME.fullmatch(word):
+        return False
+    near = nearest(word, (*_SCHEMES, "command"))
+    if near is not None:  # nothing of the value is shown: it may be the secret itself
+        raise Wrong(EXPECTED, found="a text that begins with an unknown word", nearest=_MEANT.get(near, f"{near}:"))
+    return True
 
 
 def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:

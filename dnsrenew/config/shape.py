@@ -28,7 +28,7 @@ class SecretUse(NamedTuple):
 
 
 class Report:
-    """What the readers found out besides the values: mistakes, plain secrets, features that come later.
+    """What the readers found out besides the values: mistakes, plain secrets, odd ones, features that come later.
 
     :param inside: a prefix of all keys that is not shown; for one certificate made from arguments.
     """
@@ -37,6 +37,7 @@ class Report:
         self.texts: dict[str, str] = {}
         self.secrets: list[SecretUse] = []
         self.plain: list[str] = []
+        self.odd: list[str] = []
         self.later: dict[str, list[str]] = {}
         self._inside = inside
         self._mistakes: list[tuple[str, KeyPath, str, str, str | None]] = []

@@ -28,6 +28,8 @@ _FAR: Final = 1 << 30
 """Windows keeps others from reading a locked octet, so one far behind the content is locked."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
+_QUIET: Final = 1.0
+"""Seconds of waiting before anything is told of it: mostly it is over by then."""
 _ENOUGH: Final = 4096
 
 
@@ -54,8 +56,9 @@ def hold(disk: Disk, path: str, what: str, *, wait: float, context: Context) -> 
 
 
 def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) -> int:
-    end = context.clock.monotonic() + (wait or 0)
-    pause = _FIRST_PAUSE
+    start = context.clock.monotonic()
+    end = start + (wait or 0)
+    pause, told = _FIRST_PAUSE, False
     while True:
         context.check()
         handle = disk.do("lock", path, lambda: _open(path))
@@ -72,9 +75,13 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
         os.close(handle)
         if holder is None:
             continue
-        left = end - context.clock.monotonic()
+        now = context.clock.monotonic()
+        left = end - now
         if left <= 0:
             raise _refusal(path, what, holder)
+        if not told and now - start >= _QUIET:
+            told = True
+            context.emit("lock-waiting", what=what, **holder)
         context.wait(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 
 from dnsrenew.cli import main, screen
 from dnsrenew.cli.renew import exit_status
-from dnsrenew.errors import CAError, Cancelled, ConfigError, LockedError, StoreError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
-from dnsrenew.model import Notice, Outcome
+from dnsrenew.model import Attempt, Notice, Outcome
 from tests.unit.cli_stage import (
+    ROUTE,
     FakeConfig,
     FakeRenewer,
     Script,
@@ -24,6 +26,7 @@ from tests.unit.cli_stage import (
     failed,
     happy,
     install,
+    late,
     now,
     outcome,
     unhappy,
@@ -32,6 +35,8 @@ from tests.unit.cli_stage import (
 Stage = Callable[..., FakeRenewer]
 LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
 STOPPED = Cancelled("cancelled", "The run was stopped.", fix="Run it again.")
+SHORT = "The CA cannot reach this host by HTTP on port 80."
+SKIPPED = AttemptError("caa", "CAA forbids it.", fix="Add the record.")
 LIMITED = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=3600.0)
 
 
@@ -98,20 +103,14 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
     assert "The stored certificate stays in use: valid until" in out
 
 
-def test_each_attempt_has_its_reason(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """After several attempts, each is told with what stopped it."""
-    one = failed()
-    stage([failed(attempts=(*one.attempts, *one.attempts))])
-    main(["renew"])
-    assert capsys.readouterr().out.count("(1 order, 121 s): After 120 s") == 2
-
-
 @pytest.mark.parametrize(
     ("done", "said"),
     [
         (outcome(status="locked", error=LOCKED), "! home locked by another run: Another run (process 7 on box) works"),
         (outcome(status="interrupted", error=STOPPED), "! home interrupted: The run was stopped. Run it again."),
         (outcome(status="deferred", error=LIMITED, next_attempt=now()), "! home put off until "),
+        (outcome(status="deferred"), "! home deferred: "),
+        (outcome(status="rehearsed"), "✓ home rehearsed: "),
         (outcome(status="not-due"), "· home not due: valid until "),
         (outcome(reason="renew-before"), "✓ home renewed: "),
         (
@@ -198,21 +197,108 @@ def test_force_wants_to_be_meant(stage: Stage, line: str, certificates: int, sta
     assert bool(renewer.calls) is (status == 0)
 
 
+def lost(**route: Any) -> Attempt:
+    """An attempt by http-01 that failed."""
+    error = AttemptError(
+        "http-unreachable",
+        f"{SHORT} The CA said: timeout.",
+        fix="Forward port 80 to this host.",
+    )
+    return Attempt(route=replace(ROUTE, challenge="http-01", dns=(), **route), orders=1, seconds=1.2, error=error)
+
+
 def test_flags_reach_the_renewer(stage: Stage) -> None:
     """What was asked for is what is done."""
     renewer = stage([outcome()])
     main(["renew", "a", "b", "--force", "--now", "--workers", "3", "--wait", "5"])
-    assert renewer.calls == [(["a", "b"], {"force": True, "now": True, "workers": 3, "wait": 5.0})]
-    main(["renew"])
-    assert renewer.calls[1] == (None, {"force": False, "now": False, "workers": 8, "wait": 0.0})
+    assert renewer.calls == [(["a", "b"], {"force": True, "now": True, "dry_run": False, "workers": 3, "wait": 5.0})]
+    main(["renew", "--dry-run"])
+    assert renewer.calls[1] == (None, {"force": False, "now": False, "dry_run": True, "workers": 8, "wait": 0.0})
 
 
-def test_dry_run_never_renews(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """--dry-run is refused as long as it would be a real run."""
-    renewer = stage([outcome()])
-    assert main(["renew", "--dry-run", "--json"]) == 2
-    assert renewer.calls == []
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "not-yet"
+def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """At which CA, by which ways, and that nothing was kept; it is well, and no --all is asked for."""
+    way = Attempt(route=replace(ROUTE, ca="lab-staging"), orders=1, seconds=2.0)
+    done = outcome(status="rehearsed", route=way.route, attempts=(lost(ca="lab-staging"), way))
+    stage([done], FakeConfig(certificates=(1, 2)))
+    assert main(["renew", "--dry-run", "--force"]) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "✓ home rehearsed at lab-staging: example.test, *.example.test",
+        f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
+        "  by     dns-01 with home at lab-staging (1 order, 2 s)",
+        f"  Nothing was kept. The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days).",
+    ]
+
+
+def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody is told that it is forced."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        script.say("certificate-started", reason="forced", domains=["example.test"])
+        return [script.finish(outcome(status="rehearsed"))]
+
+    stage(play)
+    main(["renew", "--dry-run"])
+    assert lines_of(capsys) == ["home: rehearsing: example.test", "home: rehearsed (0.00 s)"]
+
+
+def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """The certificate is there, by another way than the first: why, and what to do about that, is told below it."""
+    way = Attempt(route=ROUTE, orders=1, seconds=2.0)
+    skip = Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=SKIPPED)
+    stage([outcome(attempts=(lost(), skip, way))])
+    assert main(["renew"]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        f"  tried    http-01 at lab (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
+        "  skipped  dns-01 with b at lab: CAA forbids it. Add the record.",
+        "  by       dns-01 with home at lab (1 order, 2 s)",
+    ]
+
+
+def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each with its reason, what stopped the last, the one thing to do, and when it is tried again."""
+    skip = Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=SKIPPED)
+    last = failed().attempts[0]
+    stage([failed(error=last.error, attempts=(lost(), skip, last), next_attempt=now() + timedelta(minutes=10.5))])
+    assert main(["renew"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:4] == [
+        "  tried       http-01 at lab (1 order, 1.2 s): The CA cannot reach this host by HTTP on port 80.",
+        "  skipped     dns-01 with b at lab: CAA forbids it.",
+        "  tried       dns-01 with home at lab (1 order, 121 s)",
+    ]
+    assert lines[4].startswith("  stopped by  After 120 s")
+    assert lines[5].startswith("  what to do  Look why")
+    assert lines[6].startswith("  next try    ")
+    assert lines[6].endswith(" UTC (10 minutes), or at once: dnsrenew renew home --now")
+    main(["renew", "-v"])
+    assert "The CA said: timeout." in capsys.readouterr().out
+
+
+def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """What failed before, what to do, and how to try at once; the exit status is 1 as long as it failed last."""
+    error = AttemptError("x", "The update failed.", fix="Look at it.", evidence={"time": "2020-01-01T00:00:00Z"})
+    stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(minutes=9.5))])
+    assert main(["renew"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("! home put off until ")
+    assert lines[0].endswith(" UTC (9 minutes): example.test, *.example.test")
+    assert lines[1].startswith("  failed before  ")
+    assert lines[1].endswith(" ago: The update failed.")
+    assert lines[2:4] == ["  what to do     Look at it.", "  try at once    dnsrenew renew home --now"]
+    assert lines[4].startswith("  The stored certificate stays in use")
+
+
+def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is wrong as long as a certificate stands; a page of the CA's is named."""
+    error = CAError("x", "Too many.", fix="Wait.", retry_after=60.0, evidence={"url": "https://ca.test/unpause"})
+    stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(days=3))])
+    assert main(["renew"]) == 0
+    out = capsys.readouterr().out
+    assert "  held back    Too many.\n" in out
+    assert "  see          https://ca.test/unpause\n" in out
+    assert "  try at once  dnsrenew renew home --now (but it is the CA that wants you to wait)\n" in out
 
 
 def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,3 +518,65 @@ def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixtu
     stage(play)
     assert main(["renew"]) == 130
     assert "failed" not in capsys.readouterr().err
+
+
+def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """As soon as it is known that there is one; the last failure is left to the result."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        script.say("certificate-started", reason="renew-before", domains=["example.test"])
+        skip = {"ca": "lab", "challenge": "dns-01", "dns": ["b"], "error": SKIPPED.to_dict()}
+        script.say("route-failed", **skip)
+        for number in range(2):
+            way = {"ca": "lab", "challenge": "http-01", "dns": []} if number == 0 else ROUTE.to_dict()
+            error = lost().error if number == 0 else late()
+            assert error is not None
+            script.say("route-started", **way)
+            script.say("route-failed", **way, error=error.to_dict())
+        return [script.finish(failed(attempts=()))]
+
+    stage(play)
+    main(["renew"])
+    lines = [line.rpartition(" (0.00 s)")[0] + line.rpartition(" (0.00 s)")[2] for line in lines_of(capsys)]
+    assert lines == [
+        "home: renewing: example.test",
+        "home: ✗ dns-01 with b at lab cannot work: CAA forbids it.",
+        "home: trying http-01 at lab",
+        "home: ✗ http-01 at lab failed: The CA cannot reach this host by HTTP on port 80.",
+        "home: trying dns-01 with home at lab",
+        f"home: ✗ dns-01 with home at lab failed: {late().message}",
+        "home: ✗ failed",
+    ]
+
+
+def test_http_01_and_waiting_are_told(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the answers stand, that they are withdrawn, what is waited for."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        answers = [
+            {"identifier": "a.test", "url": "http://a.test/x", "listen": ":80", "webroot": None},
+            {"identifier": "b.test", "url": "http://b.test/y", "listen": None, "webroot": "/var/www"},
+        ]
+        script.say("lock-waiting", what="certificate home", pid=7, host="box", since="2026-01-01T00:00:00Z")
+        names = {"a.test": {"challenge": "http-01", "dns": []}, "*.a.test": {"challenge": "dns-01", "dns": ["home"]}}
+        script.say("route-started", ca="lab", challenge="mixed", dns=["home"], names=names)
+        script.say("http-published", answers=answers, seconds=0.01)
+        script.say("http-visible", answers=answers)
+        script.say("caches-waiting", seconds=0.2)
+        script.say("caches-waiting", seconds=58.0)
+        script.say("http-removed", answers=answers)
+        return [script.finish(outcome())]
+
+    stage(play)
+    main(["renew", "-v"])
+    assert [line.partition(" (0.0")[0] for line in lines_of(capsys)] == [
+        "home: the certificate home is being worked on: waiting for process 7 on box",
+        "home: trying http-01 and dns-01 with home at lab",
+        "home: 2 answers served at :80 and written to /var/www",
+        "home: seen from here",
+        "home: a resolver of lab may still hold the value before: waiting 58 s",
+        "home: 2 answers withdrawn again",
+        "home: obtained",
+    ]

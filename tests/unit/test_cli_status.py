@@ -97,7 +97,7 @@ def test_problems_are_explained(show: Show) -> None:
         FakeStatus(name="new", state="missing", reason="missing"),
     )
     assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
-    assert lines[-2] == "→ home: dnsrenew renew home tries again and says what to do."
+    assert lines[-2] == "→ home: dnsrenew renew home --now tries again at once."
     assert lines[-1] == "→ new: dnsrenew renew new obtains or renews it."
 
 

@@ -171,6 +171,23 @@ def test_a_syntax_error_has_line_and_column(tmp_path: Path, text: str, line: int
     assert (said["line"], said["key"].partition(" (")[0]) == (line, key)
 
 
+def test_a_syntax_error_says_expected_once(tmp_path: Path) -> None:
+    """What the reader of TOML expected is what is expected."""
+    said = mistake(tmp_path, "[[certificate]\n")
+    assert said["found"] == "something else"
+    assert said["expected"].startswith("']]' at the end of an array declaration (TOML, ")
+    assert mistake(tmp_path, "a = ä\n")["found"] == "invalid value"
+
+
+def test_an_option_that_is_missing_reads_as_a_sentence(tmp_path: Path) -> None:
+    """Of which DNS host, by its short name, and what it is; abbreviations keep their capitals."""
+    said = mistake(tmp_path, GOOD.replace('server = "127.0.0.1:5301"\n', ""))
+    assert (said["key"], said["found"]) == ("dns.home.server", "missing")
+    assert said["expected"].startswith("what rfc2136 asks for: address of the primary name server, HOST[:PORT]")
+    more = '[dns.cf]\nprovider = "cloudflare"\n'
+    assert mistake(tmp_path, GOOD + more)["expected"].startswith("what cloudflare asks for: API token from ")
+
+
 def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
     """What stands where a secret should, or in place of a table of secrets, is named by its kind only."""
     text = (

@@ -147,3 +147,37 @@ def test_in_python_a_text_is_the_value() -> None:
 def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
     """A configuration can be pickled, and its secrets do not go along."""
     assert b"canary" not in pickle.dumps(load(tmp_path, with_secret('"canary"')))
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("keychain:x/y", "keyring:"),
+        ("ENV:TSIG", "env:"),
+        ("files:/run/x", "file:"),
+        ("litteral:canary", "literal:"),
+        ("commands:pass show x", '{ command = ["…"] }'),
+    ],
+)
+def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
+    """It is not taken as the secret itself; the nearest is named, and nothing of the value is shown."""
+    said = mistake(tmp_path, with_secret(f'"{value}"'))
+    assert (said["key"], said["nearest"]) == ("dns.home.tsig_secret", meant)
+    assert value not in str(said)
+
+
+@pytest.mark.parametrize("value", ["vault:dns/token", "op:x"])
+def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
+    """It is the secret itself, perhaps: the warning says so, and which references there are."""
+    config = load(tmp_path, with_secret(f'"{value}"'))
+    (notice,) = config.warnings
+    assert notice.code == "secret-odd"
+    assert "dns.home.tsig_secret" in notice.message
+    assert "env:NAME" in notice.fix
+    assert value not in str(notice)
+
+
+@pytest.mark.parametrize("value", ["c2VjcmV0", "a:", ":b", "AB12:cd", "x y:z", "1:2"])
+def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
+    """A colon alone makes no reference."""
+    assert [notice.code for notice in load(tmp_path, with_secret(f'"{value}"')).warnings] == ["secret-plain"]

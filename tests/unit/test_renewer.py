@@ -20,6 +20,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Event
 from dnsrenew.model import CertificateSpec, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.renewer import Renewer
+from dnsrenew.status import CertificateStatus
 from dnsrenew.store import Store
 from tests.unit.clocks import START, FakeClock
 from tests.unit.store_kit import SPEC, issue, keep
@@ -55,7 +56,7 @@ class Stage:
         )
         return Renewer(config, on_event=self.events.append, clock=FakeClock(BEGIN + days * DAYS))
 
-    def status(self, spec: CertificateSpec = SPEC, days: float = 1) -> module.CertificateStatus:
+    def status(self, spec: CertificateSpec = SPEC, days: float = 1) -> CertificateStatus:
         """What is said of it then."""
         (status,) = self.renewer(spec, days=days).status()
         return status

@@ -1,0 +1,183 @@
+"""Outcomes as people read them: what is there now, what was tried, what stopped it, the one thing to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.cli import failures, text
+from dnsrenew.cli.screen import bold, dim, green, red, yellow
+from dnsrenew.cli.words import route_words
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.model import Attempt, Outcome
+
+WORDS: Final = {"not-due": "not due", "locked": "locked by another run", "deferred": "put off"}
+"""Statuses that are told in other words."""
+
+_FILES: Final = ("fullchain.pem", "privkey.pem")
+_LABELS: Final = len("  certificate  ")
+
+
+class Writer:
+    """Writes outcomes for people.
+
+    :param columns: how wide a line may be; None: as one likes.
+    :param verbose: tell messages whole, codes and evidence.
+    """
+
+    def __init__(self, now: datetime, columns: int | None, *, verbose: bool) -> None:
+        self._now = now
+        self._columns = columns
+        self._verbose = verbose
+
+    def lines(self, outcome: Outcome) -> list[str]:
+        """Return the lines of one outcome."""
+        names = text.listed(outcome.domains, 6)
+        if outcome.status == "renewed":
+            lines = self._renewed(outcome, names)
+        elif outcome.status == "rehearsed":
+            lines = self._rehearsed(outcome, names)
+        elif outcome.status == "not-due":
+            words = f"{outcome.name} not due: valid until {self._validity(outcome)}"
+            lines = text.wrap(words, self._columns, f"{dim('·')} ", "  ")
+        elif outcome.error is None:
+            lines = [f"{yellow('!')} {outcome.name} {outcome.status}: {names}"]
+        elif outcome.status == "deferred":
+            lines = self._deferred(outcome, outcome.error, names)
+        elif outcome.status == "failed":
+            lines = self._failed(outcome, outcome.error, names)
+        else:
+            head = f"{yellow('!')} {outcome.name} {WORDS.get(outcome.status, outcome.status)}: "
+            lines = text.wrap(f"{outcome.error.message.strip()} {outcome.error.fix.strip()}", self._columns, head, "  ")
+        return lines + [line for target in outcome.deployed for line in self._deployed(target)]
+
+    def again(self, outcome: Outcome) -> str:
+        """Return the sentence that says when the next attempt is made; empty where that is not known."""
+        if outcome.next_attempt is None:
+            return ""
+        return f" Next attempt: {self._when(outcome.next_attempt)}."
+
+    # ── what went well ──────────────────────────────────────────────────────────────────
+
+    def _renewed(self, outcome: Outcome, names: str) -> list[str]:
+        word = "obtained" if outcome.reason == "missing" else "renewed"
+        lines = text.wrap(f"{green('✓')} {outcome.name} {word}: {names}", self._columns, "", "  ")
+        lines += text.fields([("valid until", self._validity(outcome))], self._columns)
+        if outcome.path is not None:
+            lines += self._files(str(outcome.path))
+        if len(outcome.attempts) > 1:
+            lines += text.fields(self._tried(outcome), self._columns)
+        return lines
+
+    def _rehearsed(self, outcome: Outcome, names: str) -> list[str]:
+        ca = f" at {outcome.route.ca}" if outcome.route else ""
+        lines = text.wrap(f"{green('✓')} {outcome.name} rehearsed{ca}: {names}", self._columns, "", "  ")
+        lines += text.fields(self._tried(outcome), self._columns)
+        return [*lines, *text.wrap(f"Nothing was kept. {self._left(outcome)}", self._columns, "  ", "  ")]
+
+    def _files(self, folder: str) -> list[str]:
+        """Return where the files are. A path stays whole, to be copied, and takes one line if it can."""
+        from dnsrenew.config.locate import here
+
+        if self._columns is None:
+            where, columns = folder, sys.maxsize
+        else:
+            where, columns = text.near(folder, here()), self._columns
+        pairs = [("certificate", os.path.join(where, _FILES[0])), ("key", os.path.join(where, _FILES[1]))]
+        lines = text.fields(pairs, None)
+        if max(map(text.width, lines)) <= columns:
+            return lines
+        names = ", ".join(_FILES)
+        if text.width(where) + _LABELS <= columns:
+            return text.fields([(f"{'files':{_LABELS - 4}}", f"{where}: {names}")], columns)
+        return [f"  files: {names} in", " " * min(max(columns - text.width(where), 0), 2) + where]
+
+    # ── what did not ────────────────────────────────────────────────────────────────────
+
+    def _failed(self, outcome: Outcome, error: DnsRenewError, names: str) -> list[str]:
+        head = f"{red('✗')} {outcome.name} failed: {names}"
+        lines = failures.block(head, self._tried(outcome), error, self._columns, verbose=self._verbose)
+        if outcome.next_attempt is not None:
+            again = f"{self._when(outcome.next_attempt)}, or at once: dnsrenew renew {outcome.name} --now"
+            lines += text.fields([(f"{'next try':{len('stopped by')}}", again)], self._columns)
+        return [*lines, *text.wrap(self._left(outcome), self._columns, "  ", "  ")]
+
+    def _deferred(self, outcome: Outcome, error: DnsRenewError, names: str) -> list[str]:
+        until = f" until {self._when(outcome.next_attempt)}" if outcome.next_attempt else ""
+        lines = text.wrap(f"{yellow('!')} {outcome.name} put off{until}: {names}", self._columns, "", "  ")
+        time = text.as_time(error.evidence.get("time"))
+        failed = f"{text.distance(time, self._now)}: " if time else ""
+        rows = [("failed before" if time else "held back", f"{failed}{error.message.strip()}")]
+        now = f"dnsrenew renew {outcome.name} --now"
+        if getattr(error, "retry_after", None) is not None:
+            now += " (but it is the CA that wants you to wait)"
+        if "--now" not in error.fix:
+            rows.append((bold("what to do"), bold(error.fix.strip())))
+        if url := error.evidence.get("url"):
+            rows.append(("see", str(url)))
+        lines += text.fields([*rows, ("try at once", now)], self._columns)
+        lines += [dim(failures.details(error))] if self._verbose else []
+        return [*lines, *text.wrap(self._left(outcome), self._columns, "  ", "  ")]
+
+    def _tried(self, outcome: Outcome) -> list[tuple[str, str]]:
+        """Return a row for each way, in order, with what stopped it; of the last one the headline's reason is told."""
+        rows = []
+        for number, attempt in enumerate(outcome.attempts):
+            last = number == len(outcome.attempts) - 1
+            label = "skipped" if _is_skip(attempt) else "by" if attempt.error is None else "tried"
+            way = route_words(attempt.route.to_dict())
+            if not _is_skip(attempt):
+                way += f" ({text.count(attempt.orders, 'order')}, {text.seconds(attempt.seconds)})"
+            if attempt.error is not None and not (last and attempt.error is outcome.error):
+                way += f": {self._reason(attempt.error)}"
+                if outcome.error is None:  # another way led there: this is what is left to mend
+                    way += f" {attempt.error.fix.strip()}"
+            rows.append((label, way))
+        return rows
+
+    def _reason(self, error: DnsRenewError) -> str:
+        message = error.message.strip()
+        return message if self._verbose else text.first_sentence(message)
+
+    def _left(self, outcome: Outcome) -> str:
+        """Say what the sites are served with meanwhile."""
+        if outcome.not_after is None:
+            return "There is no certificate yet."
+        if outcome.not_after <= self._now:
+            return f"The stored certificate expired {text.distance(outcome.not_after, self._now)}."
+        return (
+            "The stored certificate stays in use: valid until "
+            f"{text.date(outcome.not_after, self._now)} ({text.distance(outcome.not_after, self._now)})."
+        )
+
+    # ── pieces ──────────────────────────────────────────────────────────────────────────
+
+    def _when(self, time: datetime) -> str:
+        return f"{text.date(time, self._now)} ({text.distance(time, self._now)})"
+
+    def _validity(self, outcome: Outcome) -> str:
+        if outcome.not_after is None:
+            return "unknown"
+        life = outcome.not_after - outcome.not_before if outcome.not_before else None
+        end = text.date(outcome.not_after, self._now, life)
+        again = f", next renewal {text.date(outcome.next_renewal, self._now, life)}" if outcome.next_renewal else ""
+        return f"{end} ({text.distance(outcome.not_after, self._now)}){again}"
+
+    def _deployed(self, target: Mapping[str, Any]) -> Sequence[str]:
+        where = f"{target.get('to')} {target.get('target') or ''}".strip()
+        if target.get("ok"):
+            return [f"  deployed: {where}"]
+        error = target.get("error")
+        why = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
+        return text.wrap(f"not deployed: {where}: {why.strip()}", self._columns, f"  {red('✗')} ", "    ")
+
+
+def _is_skip(attempt: Attempt) -> bool:
+    """Tell whether nothing was even tried: it was known before that it could not lead there."""
+    return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

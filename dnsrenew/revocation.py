@@ -1,0 +1,126 @@
+"""Revoking a certificate: at its CA, and in what is stored of it, so that the next run replaces it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew import memory
+from dnsrenew.errors import CAError, ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient
+    from dnsrenew.config import Config
+    from dnsrenew.context import Context
+    from dnsrenew.model import Certificate
+    from dnsrenew.renewal import Services
+    from dnsrenew.store import State
+
+REASONS: Final = {
+    "unspecified": 0,
+    "key-compromise": 1,
+    "affiliation-changed": 3,
+    "superseded": 4,
+    "cessation-of-operation": 5,
+}
+"""The reasons that a subscriber may give, with their numbers (RFC 5280 section 5.3.1)."""
+
+Signed = Literal["account", "certificate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What came of it.
+
+    :ivar serial: of the certificate, hexadecimal.
+    :ivar already: it was revoked before; then the reason that was given now did not count.
+    :ivar signed_by: whose key signed: the account's, or the certificate's own.
+    """
+
+    name: str
+    ca: str
+    serial: str
+    reason: str
+    already: bool
+    signed_by: Signed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def revoke(
+    name: str, config: Config, services: Services, context: Context, *, reason: str, wait: float = 0
+) -> Revocation:
+    """See :meth:`dnsrenew.Renewer.revoke`."""
+    if reason not in REASONS:
+        raise ConfigError(
+            "reason-unknown",
+            f"There is no reason {reason!r} to revoke a certificate.",
+            fix=f"Use one of {', '.join(REASONS)}.",
+            evidence={"reason": reason},
+        )
+    store = services.store
+    with store.lock(name, context=context, wait=wait):
+        state = store.read_state(name)
+        stored = store.certificate(name, state)
+        if stored is None:
+            raise StoreError(
+                "certificate-missing",
+                f"There is no certificate {name} in the store, so there is none to revoke.",
+                fix="See what there is with: dnsrenew status",
+                evidence={"name": name},
+            )
+        ca = _issuer(name, state, config)
+        store.prove_writable(name)  # else the next run would not know of it
+        already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
+        store.update(name, _marked)
+    return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
+
+
+def _issuer(name: str, state: State, config: Config) -> str:
+    """Return the name of the CA that issued it; where that is not known any more, the one that is configured."""
+    wanted = {spec.name: spec.ca for spec in config.certificates}
+    ca = state.ca or wanted.get(name, config.default_ca)
+    if ca not in config.cas:
+        raise ConfigError(
+            "ca-unknown",
+            f"The certificate {name} was issued by the CA {ca}, which is not in the configuration.",
+            fix=f"Put [ca.{ca}] with its directory into the configuration again.",
+            evidence={"name": name, "ca": ca},
+        )
+    return ca
+
+
+def _ask(client: CAClient, stored: Certificate, reason: int, context: Context) -> tuple[bool, Signed]:
+    """Ask the CA; return whether it was revoked before, and who signed."""
+    account = context.call(partial(client.account_info, context))
+    if account is not None and account.status == "valid":
+        try:
+            return context.call(partial(_post, client, stored, reason, context, "account")), "account"
+        except CAError as error:
+            if error.code != "ca-account-refused":
+                raise
+    return context.call(partial(_post, client, stored, reason, context, "certificate")), "certificate"
+
+
+def _post(client: CAClient, stored: Certificate, reason: int, context: Context, signer: Signed) -> bool:
+    """Ask once; return whether it was revoked before."""
+    from dnsrenew import x509
+
+    key = x509.key_from_pem(stored.private_key_path.read_bytes()) if signer == "certificate" else None
+    try:
+        client.revoke(context, stored.fullchain_pem, reason, key=key)
+    except CAError as error:
+        if error.code == "ca-already-revoked":
+            return True
+        raise
+    return False
+
+
+def _marked(state: State) -> State:
+    """Return the state of a revoked certificate: an earlier failure does not keep the next run from replacing it."""
+    if memory.was_asked_to_wait(state):
+        return replace(state, revoked=True)
+    return replace(state, revoked=True, next_attempt=None, attempt_set_at=None)

@@ -1,0 +1,75 @@
+"""What stands in the store for a certificate, and what is going to happen to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew import due, memory
+from dnsrenew.errors import StoreError
+from dnsrenew.model import rfc3339
+from dnsrenew.renewal import Wishes, why
+from dnsrenew.store import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from dnsrenew.context import Context
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """What ``dnsrenew status`` says of one certificate; fields as in its JSON."""
+
+    name: str
+    domains: tuple[str, ...]
+    ca: str
+    issuer: str | None
+    serial: str | None
+    not_before: datetime | None
+    not_after: datetime | None
+    state: str
+    next_renewal: datetime | None
+    reason: str
+    last_failure: dict[str, Any] | None
+    next_attempt: datetime | None
+    path: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("not_before", "not_after", "next_renewal", "next_attempt"):
+            form[name] = rfc3339(form[name])
+        form["domains"] = list(self.domains)
+        form["path"] = None if self.path is None else str(self.path)
+        return form
+
+
+def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
+    """Return what stands in the store for a certificate; asks nobody."""
+    try:
+        state = store.read_state(spec.name)
+        reason = why(spec, store, state, context, Wishes())
+    except StoreError as error:  # of this one: the others can be told of
+        failure = {"time": rfc3339(context.clock.now()), "code": error.code, "message": error.message}
+        state, reason = replace(State(), last_failure=failure), "missing"
+    stands = state.version is not None and reason != "missing"
+    words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
+    return CertificateStatus(
+        name=spec.name,
+        domains=spec.domains,
+        ca=state.ca or spec.ca,
+        issuer=state.issuer if stands else None,
+        serial=state.serial if stands else None,
+        not_before=state.not_before if stands else None,
+        not_after=state.not_after if stands else None,
+        state=words.get(reason, "due"),
+        next_renewal=due.next_renewal(spec, state) if stands else None,
+        reason=reason or due.next_reason(spec, state),
+        last_failure=None if state.last_failure is None else dict(state.last_failure),
+        next_attempt=memory.deferred_until(state, context.clock.now()),
+        path=store.current(spec.name) if stands else None,
+    )

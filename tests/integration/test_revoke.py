@@ -1,0 +1,196 @@
+"""Revoking a certificate and looking after the account, through the real program, at a real CA."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import ConfigError, LockedError, StoreError
+from dnsrenew.context import Context
+from dnsrenew.store import Store
+from tests.integration.renew_stage import Stage, certificates, through
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.workspace import Workspace
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """A certificate is there."""
+    stage = Stage(workspace)
+    stage.renewed()
+    return stage
+
+
+def account(stage: Stage) -> Path:
+    """The folder of the one account."""
+    (only,) = (stage.workspace.store / "accounts").iterdir()
+    return only
+
+
+def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
+    """By the account's key; `status` says so, and the next run obtains another one with no word of force."""
+    before = stage.leaf().serial_number
+    done = stage.workspace.run("revoke", "home", "--reason", "superseded")
+    assert done.returncode == 0, done.stderr
+    assert "✓ home is revoked at lab (superseded, signed by the account)." in done.stdout
+    assert "Revoking the certificate home (superseded); the next run replaces it." in done.stderr
+    (status,) = stage.renewer().status()
+    assert (status.state, status.reason) == ("revoked", "revoked")
+    outcome = stage.renewed()
+    assert outcome.reason == "revoked"
+    assert stage.leaf().serial_number != before
+    assert stage.renewer().status()[0].state == "valid"
+
+
+def test_revoked_twice_is_calm(stage: Stage) -> None:
+    """The second time is no error, and marks it all the same: a crash may have come in between."""
+    stage.renewer().revoke("home")
+    store = Store(stage.workspace.store)
+    with store.lock("home", context=Context()):
+        state = json.loads((stage.workspace.store / "certificates/home/state.json").read_text())
+        del state["revoked"]
+        (stage.workspace.store / "certificates/home/state.json").write_text(json.dumps(state))
+    status, document = stage.workspace.run_json("revoke", "home")
+    assert (status, document["revoked"]["already"], document["revoked"]["reason"]) == (0, True, "unspecified")
+    assert stage.renewer().status()[0].state == "revoked"
+    done = stage.workspace.run("revoke", "home")
+    assert "home was revoked at lab before" in done.stdout
+
+
+def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
+    """No account is made for it."""
+    shutil.rmtree(account(stage))
+    done = stage.renewer().revoke("home", reason="key-compromise")
+    assert (done.signed_by, done.already) == ("certificate", False)
+    assert list((stage.workspace.store / "accounts").iterdir()) == []
+
+
+def test_the_own_key_where_the_account_is_another_one(stage: Stage) -> None:
+    """The CA says that the account did not obtain it."""
+    shutil.rmtree(account(stage))
+    stage.run({"certificate": certificates("other")})
+    assert stage.renewer().revoke("home").signed_by == "certificate"
+
+
+def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
+    """It can be revoked as long as it is in the store, and nothing is said of a replacement."""
+    stage.workspace.write({"certificate": certificates("other")})
+    done = stage.workspace.run("revoke", "home")
+    assert done.returncode == 0, done.stderr
+    assert "It is not in the configuration, so nothing replaces it." in done.stdout
+
+
+def test_what_cannot_be_revoked(stage: Stage) -> None:
+    """Unknown names and reasons, nothing there yet, a CA that is not configured any more, a locked one."""
+    renewer = stage.renewer({"certificate": certificates("home", "new")})
+    for name, reason, code in (("hmoe", "unspecified", "certificate-unknown"), ("home", "whim", "reason-unknown")):
+        with pytest.raises(ConfigError) as caught:
+            renewer.revoke(name, reason=reason)
+        assert caught.value.code == code
+    with pytest.raises(StoreError) as missing:
+        renewer.revoke("new")
+    assert missing.value.code == "certificate-missing"
+    renamed = {"ca": {"second": stage.lab.config()["ca"]["lab"]}, "default_ca": "second"}
+    with pytest.raises(ConfigError) as unknown:
+        stage.renewer(renamed).revoke("home")
+    assert unknown.value.code == "ca-unknown"
+    with Store(stage.workspace.store).lock("home", context=Context()):
+        assert stage.workspace.run("revoke", "home").returncode == 3
+        with pytest.raises(LockedError):
+            renewer.revoke("home")
+    assert stage.renewer().status()[0].state == "valid"
+
+
+def test_a_silent_ca_can_be_left(stage: Stage) -> None:
+    """Ctrl-C ends it within five seconds, and the lock is free."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def silent(request: Request) -> Response | None:
+        if request.kind != "revokeCert":
+            return None
+        asked.set()
+        go_on.wait(20)
+        return DROP
+
+    with stage.lab.acme_proxy() as proxy:
+        proxy.on_request = silent
+        stage.workspace.write(through(proxy))
+        process = stage.workspace.start("revoke", "home")
+        try:
+            assert asked.wait(20)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=10)
+            assert time.monotonic() - began < 5
+        finally:
+            go_on.set()
+            process.kill()
+    assert process.returncode == 130
+    assert "The run was stopped before it was finished. Run it again." in said
+    with Store(stage.workspace.store).lock("home", context=Context()):
+        pass
+
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+
+def shown(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
+    """The accounts as `account` says them."""
+    status, document = workspace.run_json("account", *arguments)
+    assert status == 0
+    assert document["version"] == 1
+    accounts: list[dict[str, Any]] = document["accounts"]
+    return accounts
+
+
+def test_accounts_are_shown_and_get_new_keys(stage: Stage) -> None:
+    """The URL stays, the key does not; the next certificate is obtained with the new one."""
+    workspace = stage.workspace
+    (one,) = shown(workspace)
+    url = json.loads((account(stage) / "account.json").read_text())["url"]
+    assert (one["ca"], one["url"], one["status"], one["error"]) == ("lab", url, "valid", None)
+    before = (account(stage) / "key.pem").read_bytes()
+    assert [each["url"] for each in shown(workspace, "roll", "lab")] == [url]
+    assert (account(stage) / "key.pem").read_bytes() != before
+    assert not (account(stage) / "key.next.pem").exists()
+    said = workspace.run("account", "show")
+    assert said.stdout.startswith(f"✓ lab: valid\n  account  {url}\n")
+    stage.renewed(force=True)
+
+
+def test_an_account_that_is_not_there(stage: Stage) -> None:
+    """A named one that was not made yet, and a CA that is unknown."""
+    workspace = stage.workspace
+    status, document = workspace.run_json("account", "show", "letsencrypt")
+    (one,) = document["accounts"]
+    assert (status, one["status"], one["error"]["code"]) == (1, "missing", "account-missing")
+    status, document = workspace.run_json("account", "roll", "lba")
+    assert (status, document["error"]["code"], document["error"]["evidence"]["nearest"]) == (2, "ca-unknown", "lab")
+
+
+def test_no_account_at_all(workspace: Workspace) -> None:
+    """That is no error, and none is made."""
+    done = workspace.run("account")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "There is no account yet: the first certificate from a CA makes one.\n",
+    )
+    assert not (workspace.store / "accounts").exists()
+
+
+def test_a_ca_that_is_down_is_told_and_the_stored_url_shown(stage: Stage) -> None:
+    """Exit status 1; what is known without it is shown."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.run(through(proxy), force=True)
+        stage.workspace.write(through(proxy))
+    status, document = stage.workspace.run_json("account", "show", "lab")
+    (one,) = document["accounts"]
+    assert (status, one["status"], one["error"]["code"]) == (1, "unknown", "ca-unreachable")
+    assert one["url"]
