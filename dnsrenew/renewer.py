@@ -88,7 +88,8 @@ class Renewer:
         services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
             states = {spec.name: self._read(spec) for spec in specs}
-            states |= self._ask_wishes(states, services.get, context)
+            if not dry_run:  # nothing is kept
+                states |= self._ask_wishes(states, services.get, context)
             outcomes = [self._glance(spec, states[spec.name], context, wishes) for spec in specs]
             due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
             if due_specs:
