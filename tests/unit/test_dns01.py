@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnsrenew.challenges.dns01 import Dns01, Placement, Value
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
-from dnsrenew.errors import DnsError, ProviderError, SecretError
+from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.names import base_domain
@@ -33,10 +35,14 @@ class FakeDns:
         self.asked: list[tuple[list[str], dict[str, Any]]] = []
         self.waits: list[dict[str, Any]] = []
         self.drivers: list[InMemoryDriver] = []
+        self.lost: set[str] = set()
 
     def challenge_targets(self, context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
-        """The place of each."""
+        """The place of each; none where one of them is lost."""
         self.asked.append((list(identifiers), how))
+        for identifier in identifiers:
+            if identifier in self.lost:
+                raise DnsError("dns-no-zone", f"No zone for {identifier}.", fix="Register it.")
         return {identifier: self._target(identifier, how.get("alias")) for identifier in identifiers}
 
     def _target(self, identifier: str, alias: str | None) -> Target:
@@ -104,17 +110,36 @@ class Stage:
         self.locked.append(f"-{place}")
 
     def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, Placement]:
-        """Where the values of these go."""
-        return self.dns01.place(self.context, dict.fromkeys(identifiers, route), "authoritative")
+        """Where the values of these go: by the first that a route stands for, and all that one names."""
+        dns01 = self.dns01
+        targets, refused = dns01.targets(self.context, identifiers, route, "authoritative")
+        assert not refused
+        placed = {}
+        for identifier, target in targets.items():
+            routes = dns01.routes(target.name, route)
+            if not routes:
+                raise dns01.no_account(identifier, target.name)
+            placed[identifier] = dns01.place(identifier, target, routes[0])
+        return placed
 
-    def values(self, *identifiers: str) -> list[Value]:
-        """A value for each, called v1, v2 and so on."""
-        dns01, places = self.dns01, self.place(*identifiers)
-        return [dns01.value(place, f"v{number}") for number, place in enumerate(places.values(), 1)]
+    def accounts_for(self, identifier: str, route: Route = ROUTE) -> list[tuple[str, ...]]:
+        """The accounts of each route that a route stands for."""
+        targets, _ = self.dns01.targets(self.context, [identifier], route, "authoritative")
+        return [one.dns for one in self.dns01.routes(targets[identifier].name, route)]
+
+    def values(self, *identifiers: str, route: Route = ROUTE) -> list[Value]:
+        """A value for each, called v1, v2 and so on, once for each account that writes it."""
+        placed = self.place(*identifiers, route=route).values()
+        return [value for number, place in enumerate(placed, 1) for value in self.dns01.values(place, f"v{number}")]
 
     def kinds(self) -> list[str]:
         """What was told."""
         return [event.kind for event in self.events]
+
+
+def spots(placement: Placement) -> list[tuple[str, str]]:
+    """The account that writes and its zone, for each."""
+    return [(writer.account.name, zone) for writer, zone in placement.writers]
 
 
 def texts(rounds: list[list[Value]]) -> list[list[str]]:
@@ -130,43 +155,59 @@ def test_a_name_and_its_wildcard_have_one_place() -> None:
     stage = Stage()
     stage.account("home")
     placed = stage.place("example.test", "*.example.test")
-    assert {(place.name, place.zone) for place in placed.values()} == {
-        ("_acme-challenge.example.test.", "example.test.")
-    }
+    assert {place.name for place in placed.values()} == {"_acme-challenge.example.test."}
+    assert [spots(place) for place in placed.values()] == [[("home", "example.test.")]] * 2
+    assert list(placed) == ["example.test", "*.example.test"]
 
 
 @pytest.mark.parametrize(
-    ("accounts", "name", "winner"),
+    ("accounts", "name", "order"),
     [
-        ({"a": ["example.test"], "b": ["sub.example.test"]}, "x.sub.example.test", "b"),
-        ({"a": ["sub.example.test"], "b": ["example.test"]}, "x.sub.example.test", "a"),
-        ({"a": ["test", "other.test"], "b": ["example.test"]}, "example.test", "b"),
-        ({"a": ["example.test"], "b": ["example.test"]}, "example.test", "a"),
-        ({"a": [], "b": ["example.test"]}, "example.test", "b"),
+        ({"a": ["example.test"], "b": ["sub.example.test"]}, "x.sub.example.test", "ba"),
+        ({"a": ["sub.example.test"], "b": ["example.test"]}, "x.sub.example.test", "ab"),
+        ({"a": ["test", "other.test"], "b": ["example.test"]}, "example.test", "ba"),
+        ({"a": ["example.test"], "b": ["example.test"]}, "example.test", "ab"),
+        ({"a": [], "b": ["example.test"]}, "example.test", "ba"),
         ({"a": [], "b": ["example.test"]}, "other.test", "a"),
         ({"a": ["ample.test"], "b": []}, "example.test", "b"),
+        ({"a": ["other.test"]}, "example.test", ""),
     ],
 )
-def test_the_longest_fitting_zone_wins_then_the_order_of_the_file(
-    accounts: dict[str, list[str]], name: str, winner: str
+def test_the_longest_fitting_zone_comes_first_then_the_order_of_the_file(
+    accounts: dict[str, list[str]], name: str, order: str
 ) -> None:
-    """Over all zones of all accounts; an account that states none takes what nobody claims; labels, not letters."""
+    """Over all zones of all accounts; an account that states none takes what nobody claims; labels, not letters.
+
+    A route without accounts stands for one route for each that fits, so that the next is there when one fails.
+    """
     stage = Stage()
     for account, zones in accounts.items():
         stage.account(account, *zones)
-    assert stage.place(name)[name].writer.account.name == winner
+    assert stage.accounts_for(name) == [(account,) for account in order]
+
+
+def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
+    """Its CA, its alias, whether a CNAME is followed; one with accounts stands for itself."""
+    stage = Stage()
+    stage.account("home")
+    route = Route("dns-01", ca="two", alias="x.other.test", follow_cname=False)
+    assert stage.dns01.routes("x.other.test.", route) == [
+        Route("dns-01", dns=("home",), ca="two", alias="x.other.test", follow_cname=False)
+    ]
+    named = Route("dns-01", dns=("home", "elsewhere"))
+    assert stage.dns01.routes("x.other.test.", named) == [named]
 
 
 def test_the_stated_zone_is_the_zone() -> None:
     """Whatever SOA says: the user's word, then the host's suffix, then what DNS says."""
     stage = Stage("example.test", "sub.example.test", "duckdns.org")
     stage.account("stated", "example.test")
-    assert stage.place("x.sub.example.test")["x.sub.example.test"].zone == "example.test."
+    assert spots(stage.place("x.sub.example.test")["x.sub.example.test"]) == [("stated", "example.test.")]
     stage.account("duck", suffixes=("duckdns.org",))
-    assert stage.place("a.b.home.duckdns.org")["a.b.home.duckdns.org"].zone == "home.duckdns.org."
+    assert spots(stage.place("a.b.home.duckdns.org")["a.b.home.duckdns.org"]) == [("duck", "home.duckdns.org.")]
     stage.accounts.pop("stated")
     stage.account("any")
-    assert stage.place("x.sub.example.test")["x.sub.example.test"].zone == "sub.example.test."
+    assert spots(stage.place("x.sub.example.test")["x.sub.example.test"]) == [("any", "sub.example.test.")]
 
 
 def test_a_host_with_suffixes_writes_nowhere_else() -> None:
@@ -186,32 +227,65 @@ def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
     stage.account("home", "example.test")
     stage.account("other", "other.test")
     place = stage.place("example.test")["example.test"]
-    assert (place.name, place.zone, place.writer.account.name) == ("x.other.test.", "other.test.", "other")
+    assert (place.name, spots(place)) == ("x.other.test.", [("other", "other.test.")])
 
 
 def test_a_route_limits_the_accounts() -> None:
-    """Even where another account's zone fits better; and if none of the named fits, it is an error."""
+    """Even where another account's zone fits better; and if one of the named may not write, it is an error."""
     stage = Stage()
     stage.account("wide", "test")
     stage.account("close", "example.test")
-    assert (
-        stage.place("example.test", route=Route("dns-01", dns=("wide",)))["example.test"].writer.account.name == "wide"
-    )
-    with pytest.raises(DnsError):
-        stage.place("other.test", route=Route("dns-01", dns=("close",)))
+    placed = stage.place("example.test", route=Route("dns-01", dns=("wide",)))
+    assert spots(placed["example.test"]) == [("wide", "test.")]
+    for names in ("close",), ("wide", "close"):
+        with pytest.raises(DnsError) as caught:
+            stage.place("other.test", route=Route("dns-01", dns=names))
+        assert caught.value.code == "dns-no-account"
+        assert caught.value.evidence["identifier"] == "other.test"
+        assert caught.value.evidence["zones"] == ["example.test"]
 
 
-def test_names_with_different_routes_keep_their_order() -> None:
-    """Each route's names are looked up together, with its alias and its follow_cname."""
+def test_a_zone_at_two_hosts_has_two_writers() -> None:
+    """Each in the zone that it knows it by; the value is one, at one name, for each account with its own TTL."""
     stage = Stage()
-    stage.account("home")
-    alias, stay = Route("dns-01", alias="x.other.test"), Route("dns-01", follow_cname=False)
-    routes = {"a.example.test": alias, "b.example.test": stay, "c.example.test": alias}
-    placed = stage.dns01.place(stage.context, routes, "authoritative")
-    assert list(placed) == list(routes)
-    assert placed["c.example.test"].name == "x.other.test."
-    assert [names for names, _ in stage.dns.asked] == [["a.example.test", "c.example.test"], ["b.example.test"]]
-    assert [how["follow_cname"] for _, how in stage.dns.asked] == [True, False]
+    stage.account("a", "example.test", ttl=600)
+    stage.account("b")
+    both = Route("dns-01", dns=("b", "a"))
+    placed = stage.place("www.example.test", route=both)["www.example.test"]
+    assert spots(placed) == [("b", "example.test."), ("a", "example.test.")]
+    name = "_acme-challenge.www.example.test."
+    assert [(value.identifier, value.record) for value in stage.values("www.example.test", route=both)] == [
+        ("www.example.test", TxtRecord("example.test.", name, "v1", 60)),
+        ("www.example.test", TxtRecord("example.test.", name, "v1", 600)),
+    ]
+
+
+def test_a_route_s_names_are_looked_up_together() -> None:
+    """With its alias, its follow_cname and who will be asked, in one question."""
+    stage = Stage()
+    route = Route("dns-01", alias="x.other.test", follow_cname=False)
+    targets, refused = stage.dns01.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
+    assert refused == {}
+    assert {target.name for target in targets.values()} == {"x.other.test."}
+    how = {"follow_cname": False, "alias": "x.other.test", "check": "doh"}
+    assert stage.dns.asked == [(["a.example.test", "c.example.test"], how)]
+
+
+def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
+    """Each gets its own answer or its own error; a cancel is none of them."""
+    stage = Stage()
+    stage.dns.lost = {"b.example.test"}
+    names = ["a.example.test", "b.example.test", "c.example.test"]
+    targets, refused = stage.dns01.targets(stage.context, names, ROUTE, "authoritative")
+    assert list(targets) == ["a.example.test", "c.example.test"]
+    assert [(name, error.code) for name, error in refused.items()] == [("b.example.test", "dns-no-zone")]
+
+    def called_away(context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
+        raise Cancelled("cancelled", "Stopped.", fix="Run it again.")
+
+    stage.dns.challenge_targets = called_away  # type: ignore[method-assign]
+    with pytest.raises(Cancelled):
+        stage.dns01.targets(stage.context, names, ROUTE, "authoritative")
 
 
 def test_only_the_secrets_of_those_who_write_are_read() -> None:
@@ -299,6 +373,48 @@ def test_hosts_of_both_kinds_share_the_first_round() -> None:
     assert texts(stage.dns01.rounds(values)) == [["v1", "v2", "v3"], ["v4"]]
 
 
+BOTH = Route("dns-01", dns=("many", "one"))
+
+
+def test_the_values_of_one_name_stay_together() -> None:
+    """Of two hosts one keeps one value: the other has to show the second one at the same time, not before."""
+    stage = Stage()
+    stage.account("many")
+    stage.account("one", values="one")
+    values = stage.values("example.test", "*.example.test", "other.test", route=BOTH)
+    assert texts(stage.dns01.rounds(values)) == [["v1", "v1", "v3", "v3"], ["v2", "v2"]]
+    for values_of_round in stage.dns01.rounds(values):
+        writers = [value.writer.account.name for value in values_of_round]
+        assert writers == ["many", "one"] * (len(writers) // 2)
+
+
+@given(
+    st.lists(st.sampled_from(NAMES), min_size=1, unique=True),
+    st.lists(st.sampled_from([("many", "one"), ("many", "zone"), ("one", "name"), ("one", "zone")]), min_size=1),
+)
+def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str, str]]) -> None:
+    """All values in one round each, those of one name in the same, and no place twice in a round.
+
+    Whoever waits for a turn waits for a reason: some place of his is taken in the round before.
+    """
+    stage = Stage()
+    for number, (many, scope) in enumerate(hosts):
+        stage.account(str(number), values=many, scope=scope)
+    route = Route("dns-01", dns=[str(number) for number in range(len(hosts))])
+    values = stage.values(*names, route=route)
+    rounds = stage.dns01.rounds(values)
+    assert sorted(map(id, values)) == sorted(id(value) for some in rounds for value in some)
+    before: set[tuple[str, str]] = set()
+    for number, some in enumerate(rounds):
+        taken = [(value.writer.account.name, value.alone_in) for value in some if value.alone_in is not None]
+        assert len(taken) == len(set(taken))
+        assert all(len([value for value in some if value.identifier == name]) in {0, len(hosts)} for name in names)
+        for name in {value.identifier for value in some} if number else ():
+            his = {place for value in some if value.identifier == name and (place := value.alone_in)}
+            assert not his.isdisjoint(place for _, place in before)
+        before = set(taken)
+
+
 # ── publish, wait, withdraw ─────────────────────────────────────────────────────────────
 
 
@@ -316,6 +432,32 @@ def test_each_account_is_written_to_once() -> None:
     assert not any(home.values.values())
     assert not any(other.values.values())
     assert stage.kinds()[2:] == ["txt-removed"]
+
+
+def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
+    """One value of one name is one question to its name servers, whoever wrote it; it is withdrawn from both."""
+    stage = Stage()
+    a, b = stage.account("a"), stage.account("b", settle=9)
+    values = stage.values("example.test", route=Route("dns-01", dns=("a", "b")))
+    stage.dns01.publish(stage.context, values)
+    assert a.values == b.values == {"_acme-challenge.example.test.": ["v1"]}
+    stage.dns01.wait_visible(stage.context, values, Propagation())
+    (wait,) = stage.dns.waits
+    assert [record.value for record in wait["records"]] == ["v1"]
+    assert wait["settle"] == 9
+    stage.dns01.withdraw(stage.context, values)
+    assert not a.values
+    assert not b.values
+
+
+def test_a_second_try_settles_longer() -> None:
+    """On top of what the user or the host wants."""
+    stage = Stage()
+    stage.account("home", settle=20)
+    values = stage.values("example.test")
+    stage.dns01.wait_visible(stage.context, values, Propagation(), 15.0)
+    stage.dns01.wait_visible(stage.context, values, Propagation(settle=1), 15.0)
+    assert [wait["settle"] for wait in stage.dns.waits] == [35, 16]
 
 
 def test_an_exclusive_host_is_locked_while_it_is_written_to() -> None:

@@ -1,0 +1,232 @@
+"""For any list of routes and any outcome of each: what holds of every run, with the real renewal and a real store."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dnsrenew import x509
+from dnsrenew.decisions import Step, decide
+from dnsrenew.errors import AttemptError
+from dnsrenew.memory import route_key
+from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
+from dnsrenew.names import is_wildcard
+from tests.unit.run_ca import KINDS, Authority
+from tests.unit.run_stage import Stage, World
+
+DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
+ACCOUNTS = ("a", "b", "c")
+
+# ── anything that may go wrong ──────────────────────────────────────────────────────────
+
+
+def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    """The usual more often than not, so that a run comes far enough for the others to meet."""
+    return st.sampled_from([usual] * (len(others) + 2) + list(others))
+
+
+CAS = st.sampled_from([None, "one", "two"])
+HTTP = st.builds(Route, st.just("http-01"), listen=st.sampled_from([":80", ":8080"]), ca=CAS)
+DNS = st.builds(Route, st.just("dns-01"), dns=st.lists(st.sampled_from(ACCOUNTS), max_size=2, unique=True), ca=CAS)
+ROUTES = st.lists(HTTP | DNS, min_size=1, max_size=6, unique_by=lambda route: route_key(route, "one"))
+
+REFUSED = ("ca-rate-limited", "ca-rejected-identifier", "ca-error", "ca-server-error", "ca-malformed-name")
+PROOFS = st.sampled_from(["unauthorized", "dns", "connection", "caa", "incorrectResponse", "strange"])
+NAMES = st.frozensets(st.sampled_from(DOMAINS), min_size=1)
+AUTHORITIES = st.builds(
+    Authority,
+    opening=mostly("", "ca-unreachable", "ca-account-refused", "ca-error", "ca-rate-limited"),
+    ordering=mostly("", *REFUSED),
+    issuing=mostly("", "ca-caa", "ca-order-invalid", "ca-error", "ca-timeout", "wrong"),
+    blamed=st.none() | st.sampled_from(DOMAINS),
+    retry_after=st.sampled_from([None, 10.0, 7200.0]),
+    rejects=st.dictionaries(st.sampled_from([("http-01", None), *(("dns-01", account) for account in ACCOUNTS)]),
+                            st.tuples(PROOFS, NAMES)),
+    once=st.booleans(),
+    reuses=st.booleans(),
+    offers=mostly(KINDS, ("dns-01",), ("http-01",)),
+)  # fmt: skip
+WORLDS = st.builds(
+    World,
+    authorities=st.fixed_dictionaries({"one": AUTHORITIES, "two": AUTHORITIES, "stage": AUTHORITIES}),
+    hosts=st.fixed_dictionaries(
+        dict.fromkeys(ACCOUNTS, mostly("ok", "refuses", "half", "down", "hidden", "keeps", "one", "secretless"))
+    ),
+    zones=st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, mostly((), ("x.test",), ("y.test",)))),
+    ports=st.fixed_dictionaries(dict.fromkeys((":80", ":8080"), mostly("", "taken", "lost", "mute"))),
+    lost=mostly((), ("y.test",), ("x.test", "y.test")),
+    caa=st.dictionaries(
+        st.sampled_from(["x.test", "y.test"]),
+        st.sampled_from([";", "two.test", "one.test; validationmethods=dns-01", "one.test; accounturi=https://a", "?"]),
+        max_size=1,
+    ),
+    stop=st.none() | st.integers(1, 25),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is wanted, and in which worlds, one run after the other.
+
+    :ivar had: whether there was a certificate already, which is due.
+    """
+
+    routes: list[Route]
+    domains: list[str]
+    worlds: list[World]
+    had: bool
+    wishes: dict[str, bool]
+
+    @property
+    def spec(self) -> CertificateSpec:
+        """The certificate."""
+        names = tuple(self.domains)
+        return CertificateSpec(name="home", domains=names, identifiers=names, ca="one", routes=tuple(self.routes))
+
+
+CASES = st.builds(
+    Case,
+    ROUTES,
+    st.lists(st.sampled_from(DOMAINS), min_size=1, unique=True),
+    st.lists(WORLDS, min_size=1, max_size=3),
+    st.booleans(),
+    mostly({}, {"now": True}, {"rehearse": True}),
+)
+
+# ── what holds ──────────────────────────────────────────────────────────────────────────
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(CASES)
+def test_every_run_ends_well_or_says_why_not(case: Case) -> None:
+    """It ends, makes at most one order per route, leaves no TXT, stores only a whole certificate, names every attempt.
+
+    So does the next one, which remembers, in another world.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(Path(folder), case.worlds[0])
+        if case.had:
+            stage.keep(case.spec)
+        for world in case.worlds:
+            stage.enter(world)
+            one_run(stage, case.spec, case.wishes)
+            stage.clock.elapsed += 3600.0
+
+
+def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> None:
+    """Make a run, and look at everything that came of it."""
+    before = stage.store.read_state("home")
+    certificate = stage.store.certificate("home", before)
+    pem = None if certificate is None else certificate.fullchain_pem
+    outcome = stage.run(spec, **wishes)
+    assert outcome.error is None or outcome.error.code != "internal-error", outcome.error.evidence
+    outcome.to_dict()
+    nothing_is_left(stage)
+    orders_are_few(stage, spec, outcome, twice="rehearse" in wishes)
+    attempts_are_told(stage, spec, outcome)
+    stored = stage.store.read_state("home")
+    if outcome.status == "renewed":
+        is_whole(stage, spec)
+        assert stored.last_failure is None
+        assert stored.next_attempt is None
+    else:
+        assert stored.version == before.version
+        now = stage.store.certificate("home", stored)
+        assert (None if now is None else now.fullchain_pem) == pem
+        assert wishes != {"rehearse": True} or stored == before
+        assert outcome.status != "failed" or outcome.error is not None
+
+
+def nothing_is_left(stage: Stage) -> None:
+    """No TXT but where its host keeps it, and then that is said; no answer by HTTP."""
+    kept = {name for name, host in stage.hosts.items() if any(host.values.values())}
+    assert all(stage.hosts[name].fate == "keeps" for name in kept)
+    assert not kept or "txt-kept" in {notice.code for notice in stage.context.notices}
+    assert not stage.ports.contents
+
+
+def orders_are_few(stage: Stage, spec: CertificateSpec, outcome: Outcome, *, twice: bool) -> None:
+    """One for each route at most, and one more for each that the CA missed the TXT of.
+
+    :param twice: a rehearsal orders again where something is valid already.
+    """
+    asked = sum(len(ca.asked) for ca in stage.cas.values())
+    assert sum(attempt.orders for attempt in outcome.attempts) == sum(ca.made for ca in stage.cas.values())
+    missed = [
+        attempt
+        for attempt in outcome.attempts
+        if isinstance(attempt.error, AttemptError) and decide(attempt.error) is Step.AGAIN
+    ]
+    again = {(attempt.route.ca, account) for attempt in missed for account in attempt.route.dns}
+    routes = sum(max(1, len(ACCOUNTS)) if opens(route) else 1 for route in spec.routes)
+    bound = routes + len(again)
+    assert asked <= (2 * bound if twice else bound)
+    made = [attempt.route.ca for attempt in outcome.attempts for _ in range(attempt.orders)]
+    assert Counter(made) == Counter({name: ca.made for name, ca in stage.cas.items() if ca.made})
+
+
+def opens(route: Route) -> bool:
+    """Whether it stands for several."""
+    return route.challenge == "dns-01" and not route.dns
+
+
+def attempts_are_told(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> None:
+    """Each one, in order, with its error; only the last may have none."""
+    *failed, last = outcome.attempts or [None]
+    assert all(attempt is not None and attempt.error is not None for attempt in failed)
+    if last is None:
+        return
+    if outcome.status in {"renewed", "rehearsed"}:
+        assert last.error is None
+        assert outcome.route == last.route
+        failed_ones = failed
+    else:
+        assert last.error is not None
+        assert last.error is outcome.error
+        failed_ones = [*failed, last]
+    told = [(told["ca"], told["challenge"], told["dns"], told["error"]["code"]) for told in stage.told("route-failed")]
+    seen = [what(attempt) for attempt in failed_ones if attempt is not None]
+    assert told == [each for each in seen if each is not None]
+    for attempt in outcome.attempts:
+        is_well_told(spec, attempt)
+    skipped = [each for each in outcome.attempts if not each.orders and not each.seconds]
+    assert len({(id(each.error), str(each.route)) for each in skipped}) == len(skipped)
+
+
+def what(attempt: Attempt) -> tuple[str, str, list[str], str] | None:
+    """What an event says of a failed attempt; None where it was no route that failed."""
+    if not isinstance(attempt.error, AttemptError):
+        return None
+    return attempt.route.ca, attempt.route.challenge, list(attempt.route.dns), attempt.error.code
+
+
+def is_well_told(spec: CertificateSpec, attempt: Attempt) -> None:
+    """A mix names its names; a skip has no order."""
+    route = attempt.route
+    if route.challenge == "mixed":
+        assert route.names is not None
+        assert set(route.names) == set(spec.domains)
+        assert {way["challenge"] for way in route.names.values()} == set(KINDS)
+        assert all(route.names[name]["challenge"] == "dns-01" for name in route.names if is_wildcard(name))
+    else:
+        assert route.names is None
+        assert route.challenge in KINDS
+    assert attempt.orders >= 0
+    assert attempt.seconds >= 0
+
+
+def is_whole(stage: Stage, spec: CertificateSpec) -> None:
+    """What is stored is for all names, fits its key and is in force."""
+    state = stage.store.read_state("home")
+    stored = stage.store.certificate("home", state)
+    assert stored is not None
+    key = x509.key_from_pem(stored.private_key_pem.encode())
+    x509.check_chain(stored.fullchain_pem, key, spec.identifiers, stage.clock.now())
+    current = stage.store.current("home")
+    assert (current / "fullchain.pem").read_text() == stored.fullchain_pem
