@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.dns import DnsView, Target
     from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.store.journal import Entry, Journal, Written
 
 _WRITERS = 8
 """Accounts written to at once."""
@@ -70,6 +71,16 @@ class Value:
     record: TxtRecord
 
     @property
+    def written(self) -> Written:
+        """The value as the journal has it."""
+        return self.record, self.writer.account.name
+
+    @property
+    def is_to_be_removed(self) -> bool:
+        """Whether there is anything to remove at this host."""
+        return self.writer.provider.behaviour.removes
+
+    @property
     def alone_in(self) -> str | None:
         """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
         behaviour = self.writer.provider.behaviour
@@ -82,6 +93,7 @@ class Dns01:
     """Places, writes, waits for and withdraws the values of one certificate's dns-01 challenges.
 
     :param lock_zone: gives the lock for a zone where only one value or one writer is possible at a time.
+    :param journal: where values are written down before they are written to DNS.
     """
 
     def __init__(
@@ -90,11 +102,15 @@ class Dns01:
         accounts: Mapping[str, DnsAccount],
         providers: Mapping[str, Provider],
         lock_zone: Callable[[Context, str], AbstractContextManager[None]],
+        journal: Journal | None = None,
     ) -> None:
         self._dns = dns
         self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
         self._lock_zone = lock_zone
-        self._written: set[TxtRecord] = set()
+        self._journal = journal
+        self._entries: dict[Written, Entry] = {}
+        self._begun: set[Written] = set()
+        self._written: set[Written] = set()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
@@ -188,12 +204,31 @@ class Dns01:
 
     @contextlib.contextmanager
     def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
-        """Keep others away from the places that can hold only one value, as long as we need them."""
+        """Keep others away from the places that can hold only one value, and the values in the journal, meanwhile.
+
+        :raises StoreError: the journal cannot be written; then nothing may be published.
+        """
         with contextlib.ExitStack() as held:
             # In one order for everybody, so that two certificates never wait for each other.
             for place in sorted({value.alone_in for value in values if value.alone_in is not None}):
                 held.enter_context(self._lock_zone(context, place))
+            held.enter_context(
+                self._written_down(context, [value.written for value in values if value.is_to_be_removed])
+            )
             yield
+
+    @contextlib.contextmanager
+    def _written_down(self, context: Context, values: Sequence[Written]) -> Iterator[None]:
+        if not values or self._journal is None:
+            yield
+            return
+        entry = self._journal.enter(context, context.certificate or "", values)
+        self._entries.update(dict.fromkeys(values, entry))
+        try:
+            yield
+        finally:
+            entry.remove(value for value in values if value not in self._begun)
+            entry.keep()
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
@@ -205,8 +240,9 @@ class Dns01:
         described = [_describe(value) for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
+        self._begun.update(value.written for value in values)
         self._each_account(context, values, calling.call_add)
-        self._written.update(value.record for value in values)
+        self._written.update(value.written for value in values)
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
     def ttl(self, context: Context, name: str) -> int:
@@ -229,7 +265,7 @@ class Dns01:
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
         """Remove the values; what cannot be removed is said in a warning and hides no other error."""
-        removable = [value for value in values if value.writer.provider.behaviour.removes]
+        removable = [value for value in values if value.is_to_be_removed]
         if not removable:
             return
         ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
@@ -238,16 +274,18 @@ class Dns01:
         try:
             self._each_account(ending, removable, calling.call_remove)
         except DnsRenewError as error:
-            if self._may_stand(ending, removable):
+            if error.evidence.get("left_behind") or self._may_stand(ending, removable):
                 context.emit("txt-kept", records=described, error=error.to_dict())
                 context.warn("txt-kept", *_kept(removable, error))
+            else:
+                self._gone(removable)
         else:
             seconds = round(context.clock.monotonic() - started, 3)
             context.emit("txt-removed", records=described, seconds=seconds)
 
     def _may_stand(self, context: Context, values: Sequence[Value]) -> bool:
         """Tell whether any value is, or may be, there: a host that refused to write has nothing to be removed."""
-        if not self._written.isdisjoint(value.record for value in values):
+        if not self._written.isdisjoint(value.written for value in values):
             return True
         try:
             return any(value.record.value in self._dns.values(context, value.record.name) for value in values)
@@ -274,6 +312,15 @@ class Dns01:
                 for zone in sorted({record.zone for record in records}):
                     held.enter_context(self._lock_zone(context, zone))
             call(context, writer.provider, writer.account, records)
+            if call is calling.call_remove:
+                self._gone(values)
+
+    def _gone(self, values: Sequence[Value]) -> None:
+        """Strike values out of the journal."""
+        for value in values:
+            entry = self._entries.pop(value.written, None)
+            if entry is not None:
+                entry.remove([value.written])
 
 
 def _ttl(writer: Writer) -> int:

@@ -2,7 +2,7 @@
 
 ``key.pem`` is all that counts: the CA finds an account by its key (RFC 8555 section 7.3.1), so
 ``account.json`` may be lost. That decides the fsyncs: 3 before the account is asked for (key,
-folder, the folder's own entry), 1 once its URL is known. While the key is changed, the new one
+folder, the folder's own entry), none once its URL is known. While the key is changed, the new one
 stands beside it as ``key.next.pem``, and takes its place in one step.
 """
 
@@ -170,8 +170,8 @@ class AccountFolder:
         new_key = self._save_keys(account)
         form = {**account.data, "schema": SCHEMA, "directory": self._directory}
         form |= {"url": account.url, "contact": list(account.contact)}
-        # Without a URL it says nothing that the key does not: not worth an fsync.
-        self._disk.write(self._json, jsonform.dump(form), PRIVATE, sync=account.url is not None)
+        # By the key the CA finds all that it says: not worth an fsync.
+        self._disk.write(self._json, jsonform.dump(form), PRIVATE, sync=False)
         if new_key:
             self._disk.sync_folder(self._folder)
         if made:

@@ -134,9 +134,9 @@ class Disk:
             self.discard(aside)
             raise
 
-    def create(self, path: str, data: bytes, mode: int) -> None:
+    def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
         """Write a file that is not there yet, and fsync it; for files in a folder that is itself aside."""
-        self._write_new(path, data, mode, sync=True)
+        self._write_new(path, data, mode, sync=sync)
 
     def _write_new(self, path: str, data: bytes, mode: int, *, sync: bool) -> None:
         handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))

@@ -21,9 +21,9 @@ class Folders:
         self._layout = layout
 
     def make_base(self) -> None:
-        """See to it that the store and its three parts are there."""
+        """See to it that the store and its parts are there."""
         made = self._make_root()
-        parts = (self._layout.accounts, self._layout.certificates, self._layout.locks)
+        parts = (self._layout.accounts, self._layout.certificates, self._layout.journal, self._layout.locks)
         made_parts = [self._disk.folder(part) for part in parts]
         if made or any(made_parts):
             self._disk.sync_folder(self._layout.root)

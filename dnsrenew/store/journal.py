@@ -4,7 +4,7 @@ One file for each order, ``<certificate>-<n>.json``. While the run that wrote it
 ``<certificate>-<n>.lock`` beside it; an entry whose lock can be had is a dead run's, whatever the process numbers say.
 Nobody ever takes such an entry up again but who sweeps, and of those there is one at a time.
 
-2 fsyncs for an entry (the file, its name), one more the first time, when the folder is made. None to take it off the
+2 fsyncs for an entry (the file, its name). None to take it off the
 disk: what a power cut brings back is removed once more, which a driver MUST do in silence.
 """
 
@@ -156,7 +156,7 @@ class Journal:
         self._disk = disk
         self._layout = layout
         self._folders = Folders(disk, layout)
-        self._folder = os.path.join(layout.root, "journal")
+        self._folder = layout.journal
 
     # ── a run that lives ────────────────────────────────────────────────────────────────
 
@@ -171,8 +171,6 @@ class Journal:
         """
         check_name(certificate)
         self._folders.make_base()
-        if self._disk.folder(self._folder):
-            self._disk.sync_folder(self._layout.root)
         page = Page(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)))
         path, held = self._take(context, certificate)
         try:

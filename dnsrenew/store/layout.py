@@ -46,6 +46,7 @@ class Layout:
         self.root = os.path.abspath(root)
         self.accounts = os.path.join(self.root, "accounts")
         self.certificates = os.path.join(self.root, "certificates")
+        self.journal = os.path.join(self.root, "journal")
         self.locks = os.path.join(self.root, "locks")
         self._prefix = self.certificates + os.sep
 

@@ -232,7 +232,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "replaced": jsonform.flag,
     "switching": jsonform.whole,
 }
-_RARE: Final = {"profile", "attempt_set_at", "routes", "worked", "ari", "revoked", "replaced"}
+_RARE: Final = {"profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked", "replaced"}
 """Written only where they say something: with 10,000 certificates every octet is read at every run."""
 
 

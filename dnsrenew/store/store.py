@@ -1,13 +1,13 @@
 """The store: certificates with their versions and states, accounts, locks (contract, section 5).
 
-fsyncs, in order; a renewal has 9, the first one with a new account and a new store 16:
+fsyncs, in order; a renewal has 10, the first one with a new account and a new store 16:
 
 ==========================================  ==  =================================================
 the store's own folder and its entry         2  once; one more for each folder above it that is made
 a new account                                3  key, folder, the folder's entry
-its URL                                      1  account.json
 a new certificate                            1  the entry of its folder
-a version                                    7  5 files, their folder, its number
+the journal                                  2  the values that are about to be written, their file's entry
+a version                                    6  4 files, their folder, its number
 ``current`` and ``state.json``               2  state.json, and the folder that holds both
 ==========================================  ==  =================================================
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.context import Context
     from dnsrenew.model import Certificate, CertificateSpec
+    from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
 
 Change = Callable[[State], State]
@@ -121,6 +122,13 @@ class Store:
         from dnsrenew.store.ledger import Ledger  # what is not due orders nothing
 
         return Ledger.at(self._disk, self._layout, ca_name, directory_url, context)
+
+    @property
+    def journal(self) -> Journal:
+        """The TXT values that stand, or may stand, in DNS."""
+        from dnsrenew.store.journal import Journal  # what is not due writes none
+
+        return Journal(self._disk, self._layout)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """The versions of a certificate, and ``current``, which other programs read.
 
 A version is prepared aside, made durable file by file, then the folder, and takes its number by a
-rename that is made durable too: a folder with a number is always whole. 7 fsyncs.
+rename that is made durable too: a folder with a number is always whole. 6 fsyncs.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Versions:
         aside = self._disk.new_folder(self._versions)
         try:
             for name, mode in _MODES.items():
-                self._disk.create(os.path.join(aside, name), contents[name], mode)
+                # What meta.json says, state.json says too, and the certificate itself.
+                self._disk.create(os.path.join(aside, name), contents[name], mode, sync=name != META)
             self._disk.sync_folder(aside)
             number = max([above, *self.numbers()]) + 1
             self._disk.rename(aside, self.path(number))
