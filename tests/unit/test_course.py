@@ -1,0 +1,374 @@
+"""What a failure changes: who leaves which route, what is told, what is remembered. No CA, no DNS, no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dnsrenew.challenges.mix import Obstacle, Places
+from dnsrenew.context import Context
+from dnsrenew.course import SETTLE_AGAIN, Course, Way
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.memory import route_key
+from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.store import State
+from tests.unit.clocks import START, FakeClock
+
+APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
+HTTP = Route("http-01", listen=":80", ca="one")
+A = Route("dns-01", dns="a", ca="one")
+B = Route("dns-01", dns="b", ca="one")
+ANY = Route("dns-01", ca="one")
+TWO = Route("dns-01", dns="c", ca="two")
+SELF = {"one": "one", "two": "two"}
+
+
+class Stage:
+    """A course of some names over some routes, and the ways it went."""
+
+    def __init__(
+        self,
+        *routes: Route,
+        names: Sequence[str] = (APEX, WILD),
+        state: State | None = None,
+        authority: Mapping[str, str] = SELF,
+    ) -> None:
+        self.events: list[Event] = []
+        self.clock = FakeClock()
+        context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
+        self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
+                                    routes=routes)  # fmt: skip
+        self.course = Course(self.spec, state, context, authority)
+
+    def next(self) -> Way:
+        """The way to go, which there is."""
+        way = self.course.next()
+        assert way is not None
+        return way
+
+    def look(self, *obstacles: Obstacle, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
+        """Look at the next way; tell whether another is to be gone."""
+        self.way = self.next()
+        places = Places(dict(self.way.choice.routes), obstacles=list(obstacles), opened=dict(opened or {}))
+        places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
+        return self.course.learn(self.way, places)
+
+    def order(self, *pending: str) -> Way:
+        """Order by the next way; these are to be proved."""
+        assert not self.look()
+        self.way.orders += 1
+        self.way.pending = list(pending)
+        return self.way
+
+    def fail(self, error: AttemptError, *pending: str, seen: bool = False) -> None:
+        """Order, and fail."""
+        self.order(*pending).seen = seen
+        self.course.failed(self.way, error)
+
+    def routes(self) -> dict[str, Route]:
+        """What is tried next, by name; empty when there is nothing."""
+        way = self.course.next()
+        return {} if way is None else dict(way.choice.routes)
+
+    def told(self) -> list[tuple[str, tuple[str, ...], int, str | None]]:
+        """The attempts."""
+        return [
+            (each.route.challenge, each.route.dns, each.orders, each.error.code if each.error else None)
+            for each in self.course.attempts
+        ]
+
+
+def ca_error(code: str, *about: str, **more: Any) -> CAError:
+    """What a CA says about some names."""
+    problems = [{"type": "x", "detail": "no", "identifier": name} for name in about]
+    return CAError(code, "No.", fix="Ask it.", subproblems=problems, **more)
+
+
+def refused(account: str) -> ProviderError:
+    """A host says no."""
+    return ProviderError("provider-refused", "No.", fix="Ask it.", evidence={"account": account})
+
+
+# ── the way ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mix_is_told_with_its_names() -> None:
+    """As they are written, each with its challenge and accounts; no mix has no names."""
+    stage = Stage(HTTP, A)
+    assert stage.next().taken().to_dict() == {
+        "ca": "one",
+        "challenge": "mixed",
+        "dns": ["a"],
+        "names": {
+            APEX: {"challenge": "http-01", "dns": []},
+            WILD: {"challenge": "dns-01", "dns": ["a"]},
+        },
+    }
+    assert Stage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
+
+
+def test_in_a_rehearsal_the_twins_are_asked() -> None:
+    """Two routes whose CAs have one twin are one: it would fail the same way twice."""
+    stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
+    stage.fail(refused("a"), APEX, WILD)
+    assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
+    assert stage.course.attempts[0].route.ca == "stage"
+    assert stage.routes() == {}
+
+
+def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
+    """Nothing was tried, so no attempt tells what stopped it; the name does."""
+    stage = Stage(HTTP)
+    assert stage.course.next() is None
+    assert stage.course.error.code == "no-route-left"
+    assert WILD in stage.course.error.message
+    assert stage.course.attempts == []
+
+
+# ── who is to blame ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ca_error("ca-connection", APEX),
+        ChallengeError("http-not-served", "No.", fix="Look."),
+        ChallengeError("http-not-served", "No.", fix="Look.", evidence={"identifier": APEX}),
+        ca_error("ca-no-challenge", evidence={"identifier": APEX}),
+    ],
+)
+def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptError) -> None:
+    """The wildcard has no other route: it must not lose this one because port 80 is closed."""
+    stage = Stage(HTTP, A)
+    stage.fail(error, APEX, WILD)
+    assert stage.routes() == {APEX: A, WILD: A}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ca_error("ca-connection", WILD),
+        refused("a"),
+        refused("unheard of"),
+        PropagationError("propagation-timeout", "No.", fix="Wait."),
+        ca_error("ca-no-challenge", evidence={"identifier": WILD}),
+    ],
+)
+def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptError) -> None:
+    """A name that goes by http-01 stays there."""
+    stage = Stage(HTTP, A, B)
+    stage.fail(error, APEX, WILD)
+    assert stage.routes() == {APEX: HTTP, WILD: B}
+
+
+def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
+    """A route that writes with both of them fails with either."""
+    both = Route("dns-01", dns=("a", "b"), ca="one")
+    stage = Stage(both, A, B, names=[APEX])
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {APEX: A}
+
+
+@pytest.mark.parametrize("pending", [(), (APEX,)])
+@pytest.mark.parametrize("error", [ca_error("ca-error"), ca_error("ca-order-invalid", APEX), refused("a")])
+def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple[str, ...]) -> None:
+    """Before an order, with everything valid already, or blamed on a name that was: the run ends."""
+    stage = Stage(A, names=[APEX, OTHER])
+    stage.fail(error, *pending)
+    assert stage.routes() == {}
+
+
+def test_a_valid_name_keeps_its_route_only_where_it_has_no_other() -> None:
+    """It needs no new proof, so it costs nothing; with another one it leaves what failed."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
+    assert stage.routes() == {APEX: A, OTHER: A, WILD: A}
+    stage = Stage(A, HTTP, names=[APEX, WILD])
+    stage.fail(ca_error("ca-connection", APEX), APEX, WILD)
+    assert stage.routes() == {APEX: HTTP, WILD: A}
+    stage.fail(ca_error("ca-connection", APEX), APEX)
+    assert stage.routes() == {}
+
+
+# ── once more ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
+    """We saw the value everywhere, and it did not; twice is enough."""
+    stage = Stage(A, B, names=[APEX])
+    assert stage.next().settle == 0
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
+    assert stage.routes() == {APEX: A}
+    assert stage.next().settle == SETTLE_AGAIN
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
+    assert stage.routes() == {APEX: B}
+    assert stage.next().settle == 0
+
+
+@pytest.mark.parametrize(("route", "seen"), [(A, False), (HTTP, True)])
+def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
+    """What we did not see ourselves, and http-01, which has nothing to spread."""
+    stage = Stage(route, B, names=[APEX])
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=seen)
+    assert stage.routes() == {APEX: B}
+
+
+# ── leaving a CA, stopping ──────────────────────────────────────────────────────────────
+
+
+def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
+    """Each that was left until then is told as skipped, once, with what the CA said."""
+    stage = Stage(HTTP, A, B, TWO)
+    stage.fail(ca_error("ca-rate-limited"), APEX, WILD)
+    assert stage.told() == [("mixed", ("a",), 1, "ca-rate-limited"), ("dns-01", ("b",), 0, "ca-rate-limited")]
+    assert stage.routes() == {APEX: TWO, WILD: TWO}
+    assert [event.data["dns"] for event in stage.events] == [["a"], ["b"]]
+
+
+def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
+    """No other route and no other CA is tried; the rest is not told, it was never reached."""
+    stage = Stage(A, TWO)
+    stage.fail(ca_error("ca-malformed-name", APEX), APEX, WILD)
+    assert stage.course.next() is None
+    assert len(stage.course.attempts) == 1
+    assert stage.course.error.code == "ca-malformed-name"
+
+
+def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
+    """Though several names are denied, by several routes."""
+    stage = Stage(HTTP, A, B, TWO)
+    denials = [
+        Obstacle(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
+        for name, route in ((APEX, HTTP), (WILD, A))
+    ]
+    assert stage.look(*denials)
+    assert stage.told() == [
+        ("http-01", (), 0, "caa"),
+        ("dns-01", ("a",), 0, "caa"),
+        ("dns-01", ("b",), 0, "caa"),
+    ]
+    assert stage.routes() == {APEX: TWO, WILD: TWO}
+
+
+def test_a_skip_is_for_the_names_it_is_about() -> None:
+    """Others may go there: an account that has not this zone may have that one."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    assert stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.routes() == {APEX: A, OTHER: B}
+    assert stage.told() == [("dns-01", ("a",), 0, "dns-no-account")]
+
+
+# ── a route that stands for several ─────────────────────────────────────────────────────
+
+
+def test_a_route_without_accounts_becomes_one_for_each() -> None:
+    """The first is gone at once, without looking twice; the next when it fails."""
+    stage = Stage(ANY, names=[APEX])
+    assert not stage.look(opened={APEX: (ANY, [A, B])})
+    assert stage.way.choice.routes == {APEX: A}
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    assert stage.routes() == {APEX: B}
+
+
+def test_what_failed_does_not_come_back_in_disguise() -> None:
+    """The account was named, and failed: the route that stands for all of them goes on without it."""
+    stage = Stage(A, ANY, names=[APEX])
+    stage.fail(refused("a"), APEX)
+    assert stage.routes() == {APEX: ANY}
+    assert stage.look(opened={APEX: (ANY, [A, B])})  # look anew: not by the first of them
+    assert stage.routes() == {APEX: B}
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {}
+
+
+def test_what_it_stands_for_is_tried_in_its_place() -> None:
+    """Not where the user names one of them once more."""
+    stage = Stage(ANY, HTTP, A, names=[APEX])
+    assert not stage.look(opened={APEX: (ANY, [A, B])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    assert stage.routes() == {APEX: B}
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {APEX: HTTP}
+    stage.fail(ca_error("ca-connection", APEX), APEX)
+    assert stage.routes() == {}
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_failed_and_what_worked_is_remembered() -> None:
+    """In the same run too: of the two accounts the one that worked comes first next time."""
+    stage = Stage(ANY, names=[APEX])
+    stage.look(opened={APEX: (ANY, [A, B])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    state = stage.course.remembered(State(), START, [B])
+    assert set(state.routes) == {route_key(A, "one")}
+    assert set(state.worked) == {route_key(B, "one"), route_key(ANY, "one")}
+
+    later = Stage(ANY, names=[APEX], state=state)
+    assert later.look(opened={APEX: (ANY, [A, B])})
+    assert later.routes() == {APEX: B}
+
+
+def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
+    """Then it comes after the one that worked; but a route that was skipped has not failed."""
+    stage = Stage(ANY, HTTP, names=[APEX])
+    stage.look(opened={APEX: (ANY, [A])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    state = stage.course.remembered(State(), START, [HTTP])
+    assert set(state.routes) == {route_key(A, "one"), route_key(ANY, "one")}
+    assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
+
+    skipped = Stage(A, names=[APEX])
+    skipped.look(Obstacle(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
+    assert skipped.course.remembered(State(), START).routes == {}
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
+    """One CA that did not ask may be tried again sooner."""
+    stage = Stage(A, TWO, names=[APEX])
+    stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
+    assert stage.course.asked_to_wait() == 3600.0
+    stage.fail(ca_error("ca-rate-limited", retry_after=60.0), APEX)
+    assert stage.course.asked_to_wait() == 60.0
+    stage = Stage(A, TWO, names=[APEX])
+    stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
+    stage.fail(refused("c"), APEX)
+    assert stage.course.asked_to_wait() is None
+
+
+def test_held_back_by_the_ledger_is_nothing_tried() -> None:
+    """Unless something else was tried as well."""
+    stage = Stage(A, TWO, names=[APEX])
+    assert not stage.course.only_held()
+    stage.fail(ca_error("ca-ledger", retry_after=60.0), APEX)
+    assert stage.course.only_held()
+    stage.fail(refused("c"), APEX)
+    assert not stage.course.only_held()
+
+
+def test_a_closed_port_is_said_in_our_words() -> None:
+    """With what the CA said, and its evidence; where dns-01 is concerned it is another thing."""
+    stage = Stage(HTTP, A)
+    stage.clock.elapsed += timedelta(seconds=3).total_seconds()
+    stage.fail(ca_error("ca-connection", APEX, type="connection", detail="timed out"), APEX, WILD)
+    (attempt,) = stage.course.attempts
+    error = attempt.error
+    assert isinstance(error, CAError)
+    assert (error.code, error.type, error.detail) == ("http-unreachable", "connection", "timed out")
+    assert error.subproblems[0]["identifier"] == APEX
+    assert "port 80" in error.message
+    stage.fail(ca_error("ca-connection", WILD), APEX, WILD)
+    assert stage.course.error.code == "ca-connection"
