@@ -169,7 +169,7 @@ class CAClient:
         session = self._session.opened
         if session is None or challenge.token is None:
             raise ValueError("the CA was not opened" if session is None else "the challenge has no token")
-        return f"{challenge.token}.{base64url(session.signer.key.thumbprint())}"
+        return f"{challenge.token}.{session.thumbprint}"
 
     def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
         """Tell the CA that it may look (RFC 8555 section 7.5.1).

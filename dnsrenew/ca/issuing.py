@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FINALIZE_TRIES: Final = 3
 _PEM: Final = "application/pem-certificate-chain"
-_ALTERNATE: Final = re.compile(r"<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?", re.IGNORECASE)
+_ALTERNATE: Final = r"(?i)<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?"
 
 
 class Issuing:
@@ -94,7 +94,7 @@ class Issuing:
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
-        urls = [urljoin(first.url, url) for url in _ALTERNATE.findall(first.headers.get("Link", ""))]
+        urls = [urljoin(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
         found = self._look.each(context, [partial(self._other, context, url) for url in urls])
         return [_text(each) for each in found if each is not None]
 

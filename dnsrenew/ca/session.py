@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnsrenew.ca.account import Accounts
 from dnsrenew.ca.directory import Directory, read_directory
+from dnsrenew.ca.messages import base64url
 from dnsrenew.ca.once import Once
 from dnsrenew.ca.transport import Signer, Transport
 from dnsrenew.errors import CAError
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from dnsrenew.http import Response
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What is known once the CA is open to us."""
+class Opened(NamedTuple):
+    """What is known once the CA is open to us.
+
+    :ivar thumbprint: of the account key (RFC 7638): every proof has it, and it costs as much as a signature.
+    """
 
     directory: Directory
     signer: Signer
+    thumbprint: str
 
 
 class Session:
@@ -66,7 +69,7 @@ class Session:
 
     def _open(self, context: Context) -> Opened:
         directory = self._directory.get(context)
-        return Opened(directory, self._accounts.find(context, directory))
+        return _opened(directory, self._accounts.find(context, directory))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
         """Send a signed request; once more where the CA has lost the account and took it again."""
@@ -88,4 +91,8 @@ class Session:
 
 
 def _renewed(old: Opened, make: Callable[[Context, Directory, Signer], Signer], context: Context) -> Opened:
-    return replace(old, signer=make(context, old.directory, old.signer))
+    return _opened(old.directory, make(context, old.directory, old.signer))
+
+
+def _opened(directory: Directory, signer: Signer) -> Opened:
+    return Opened(directory, signer, base64url(signer.key.thumbprint()))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.http import HttpClient
 
-WIDTH: Final = 16
+WIDTH: Final = 24
 """Requests under way to one CA at once, at the most."""
 _NEAR: Final = 0.01
 _NEAR_WIDTH: Final = 4

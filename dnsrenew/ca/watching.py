@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.errors import CAError
 
-_LOOKING: Final = 0.02
+_LOOKING: Final = 0.01
 _LOOKING_EACH: Final = 0.0002
-_ISSUING: Final = 0.025
+_ISSUING: Final = 0.01
 """Seconds that a CA next door needs to look at the proofs, and to issue; a look too early costs a request more."""
 _AUTHORIZATION_GAP: Final = (1.0, 10.0)
 _LAST_LOOKS: Final = 5.0

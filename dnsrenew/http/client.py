@@ -11,10 +11,9 @@ import json as json_module
 import re
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -37,8 +36,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SECONDS: Final = re.compile(r"\s*(\d{1,9})\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer, read to its end.
 
     :ivar headers: case-insensitive; several of one name are joined by a comma.
@@ -76,7 +74,7 @@ class HttpClient:
         *,
         trust: Path | str | None = None,
         user_agent: str | None = None,
-        pool: int = 16,
+        pool: int = 24,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._headers = {"User-Agent": user_agent or USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
