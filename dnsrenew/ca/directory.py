@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin
 
 from dnsrenew.ca.problems import content_type
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 _NEEDED: Final = ("newNonce", "newAccount", "newOrder")
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(NamedTuple):
     """What stands in a directory, read with tolerance; :func:`read_directory` has looked at what is needed.
 
     :ivar url: the URL that answered; others may be relative to it.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from dnsrenew.ca.messages import Authorization, Problem, identifier_of, parse_problem
@@ -33,13 +32,13 @@ _PREFIX: Final = "urn:ietf:params:acme:error:"
 _LONGEST: Final = 1000
 """Characters of the CA's own words that are kept."""
 
-_DNS_IDENTIFIER: Final = re.compile(r"\bDNS\b.*\bidentifier", re.IGNORECASE)
-_URL: Final = re.compile(r"https?://[!-~]{1,4000}")
-_HELP: Final = re.compile(r"<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?", re.IGNORECASE)
+# Not compiled: only errors need them.
+_DNS_IDENTIFIER: Final = r"(?i)\bDNS\b.*\bidentifier"
+_URL: Final = r"https?://[!-~]{1,4000}"
+_HELP: Final = r"(?i)<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?"
 
 
-@dataclass(frozen=True, slots=True)
-class Problems:
+class Problems(NamedTuple):
     """Makes the errors of one CA.
 
     :ivar name: what the CA is called.
@@ -111,10 +110,10 @@ class Problems:
         detail = problem.get("detail")
         found = [
             each.rstrip(".,;:!?)]}>'\"")
-            for each in _URL.findall(self.redact(detail if isinstance(detail, str) else ""))
+            for each in re.findall(_URL, self.redact(detail if isinstance(detail, str) else ""))
         ]
         unpause = next((each for each in found if "unpause" in each.lower()), None)
-        help_page = next((each for each in [*found, *_HELP.findall(links)] if each != unpause), None)
+        help_page = next((each for each in [*found, *re.findall(_HELP, links)] if each != unpause), None)
         if unpause is not None:
             error.fix = "Open the address in the message: until you let the CA go on there, it refuses these names."
             error.evidence["url"] = unpause
@@ -154,7 +153,7 @@ class Problems:
         if not named and error.type == "malformed":
             words = error.detail or ""
             named = [each for each in identifiers if _mentions(words, each)]
-            if not named and _DNS_IDENTIFIER.search(words):  # one of them, and it does not say which
+            if not named and re.search(_DNS_IDENTIFIER, words):  # one of them, and it does not say which
                 named = list(identifiers)
         if named:
             error.code, error.fix = "ca-malformed-name", MALFORMED_NAME

@@ -9,9 +9,9 @@ on a recursive server; home routers answer this type with SERVFAIL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.rdatatype
 import dns.rdtypes.ANY.CAA
@@ -34,8 +34,7 @@ _GLANCE_SECONDS: Final = 1.5
 """For recursive servers: some home routers drop questions of this type."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaaRecord:
+class CaaRecord(NamedTuple):
     """One CAA record (RFC 8659 section 4.1).
 
     :ivar value: one character for each octet.
@@ -46,8 +45,7 @@ class CaaRecord:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class CaaAnswer:
+class CaaAnswer(NamedTuple):
     """The CAA records that count for a domain.
 
     :ivar records: empty when neither the domain nor a name above it has some, and when it is not known.
@@ -62,8 +60,7 @@ class CaaAnswer:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What one name has.
 
     :ivar alias: where its CNAME leads.

@@ -7,8 +7,7 @@ A CNAME that is there only through a wildcard is no delegation: it ends where th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.rdatatype
 
@@ -24,8 +23,7 @@ _MAX_HOPS: Final = 16
 _CNAME = dns.rdatatype.CNAME
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where the TXT of a challenge belongs.
 
     :ivar name: its owner name; absolute.

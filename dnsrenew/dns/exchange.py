@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import dns.rcode
 import dns.rdatatype
@@ -21,7 +21,7 @@ from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.wire import Message, Question
 
-PER_ADDRESS: Final = 16
+PER_ADDRESS: Final = 50
 """Questions under way to one address of somebody else's, so that its limits on rate are not run into."""
 
 _IN_ALL: Final = 128  # sockets; a macOS process may have 256
@@ -34,8 +34,7 @@ Address = tuple[str, int]
 SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came of one question to one address.
 
     :ivar answer: the message, or None.

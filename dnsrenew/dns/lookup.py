@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
@@ -18,16 +17,14 @@ _AT_ONCE: Final = 50  # to one address; each question is put only once
 _FOREVER: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The answer that was taken, and who gave it."""
 
     answer: Message
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """No answer that could be taken.
 
     :ivar reasons: for each address what came last, in words that continue "the server …".

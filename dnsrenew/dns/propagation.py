@@ -8,8 +8,7 @@ tries, and is named in a warning when the others agree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.rdatatype
 
@@ -36,8 +35,7 @@ Expected = Mapping[Question, frozenset[str]]
 """The question for each name, and the values to be seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
+class Visible(NamedTuple):
     """Every value is seen everywhere.
 
     :ivar seconds: how long it took, ``settle`` included.

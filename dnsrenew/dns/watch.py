@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from dnsrenew import names
 from dnsrenew.dns import wire
@@ -29,8 +28,7 @@ def gap(elapsed: float) -> float:
     return min(max(elapsed / _FRACTION, _LEAST_GAP), _GREATEST_GAP)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What one answer showed.
 
     :ivar rcode: the response code's name; empty when there was no answer that counts.

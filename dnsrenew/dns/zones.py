@@ -8,8 +8,7 @@ CNAME: that is answered with one hop, and where there is none, with the SOA of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.name
 import dns.rdatatype
@@ -31,16 +30,14 @@ _A = dns.rdatatype.A
 _AAAA = dns.rdatatype.AAAA
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """One address of one name server; a name server without any has the address ``""``."""
 
     name: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a name is.
 
     :ivar zone: the zone by SOA; the root when there is none.

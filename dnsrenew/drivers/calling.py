@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.drivers.translation import translate
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
 from dnsrenew.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
@@ -142,6 +141,8 @@ class _Call:
         except DnsRenewError as error:
             return _clean(error, self.account.name, redactor)
         except BaseException as error:  # noqa: BLE001  # a driver of whoever raises what it likes, SystemExit too
+            from dnsrenew.drivers.translation import translate  # usually nothing fails
+
             now = self.context.clock.now()
             return translate(error, self.provider, self.account, self.records, redactor=redactor, now=now)
         return None
