@@ -283,7 +283,8 @@ def _key(job: Job) -> PrivateKey:
     from dnsrenew import x509
 
     spec = job.spec
-    reused = spec.reuse_key and job.state.key == spec.key
+    # The key of a revoked certificate may be in other hands, and some CAs refuse it from then on.
+    reused = spec.reuse_key and job.state.key == spec.key and not job.state.revoked
     stored = job.services.store.certificate(spec.name, job.state) if reused else None
     return x509.new_key(spec.key) if stored is None else x509.key_from_pem(stored.private_key_path.read_bytes())
 

@@ -29,12 +29,14 @@ class Writer:
 
     :param columns: how wide a line may be; None: as one likes.
     :param verbose: tell messages whole, codes and evidence.
+    :param rehearsing: with ``--dry-run``.
     """
 
-    def __init__(self, now: datetime, columns: int | None, *, verbose: bool) -> None:
+    def __init__(self, now: datetime, columns: int | None, *, verbose: bool, rehearsing: bool = False) -> None:
         self._now = now
         self._columns = columns
         self._verbose = verbose
+        self._rehearsing = rehearsing
 
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
@@ -68,11 +70,13 @@ class Writer:
     def _renewed(self, outcome: Outcome, names: str) -> list[str]:
         word = "obtained" if outcome.reason == "missing" else "renewed"
         lines = text.wrap(f"{green('✓')} {outcome.name} {word}: {names}", self._columns, "", "  ")
-        lines += text.fields([("valid until", self._validity(outcome))], self._columns)
+        label = "valid until"
+        lines += text.fields([(label, self._validity(outcome))], self._columns)
         if outcome.path is not None:
             lines += self._files(str(outcome.path))
         if len(outcome.attempts) > 1:
-            lines += text.fields(self._tried(outcome), self._columns)
+            rows = [(f"{word:{len(label)}}", way) for word, way in self._tried(outcome)]
+            lines += text.fields(rows, self._columns)
         return lines
 
     def _rehearsed(self, outcome: Outcome, names: str) -> list[str]:
@@ -101,7 +105,8 @@ class Writer:
     # ── what did not ────────────────────────────────────────────────────────────────────
 
     def _failed(self, outcome: Outcome, error: DnsRenewError, names: str) -> list[str]:
-        head = f"{red('✗')} {outcome.name} failed: {names}"
+        word = "failed the rehearsal" if self._rehearsing else "failed"
+        head = f"{red('✗')} {outcome.name} {word}: {names}"
         lines = failures.block(head, self._tried(outcome), error, self._columns, verbose=self._verbose)
         if outcome.next_attempt is not None:
             again = f"{self._when(outcome.next_attempt)}, or at once: dnsrenew renew {outcome.name} --now"
@@ -149,6 +154,8 @@ class Writer:
         """Say what the sites are served with meanwhile."""
         if outcome.not_after is None:
             return "There is no certificate yet."
+        if outcome.reason == "revoked":
+            return "The stored certificate is revoked: who looks that up refuses it."
         if outcome.not_after <= self._now:
             return f"The stored certificate expired {text.distance(outcome.not_after, self._now)}."
         return (

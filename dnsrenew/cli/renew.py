@@ -121,7 +121,7 @@ def _show(session: Session, outcomes: Sequence[Outcome]) -> None:
     # Errors reach standard error where the result does not tell them.
     aside = screen.json or screen.quiet
     columns = (screen.err if aside else screen.out).size()[0]
-    writer = Writer(session.clock.now(), columns, verbose=screen.verbose > 0)
+    writer = Writer(session.clock.now(), columns, verbose=screen.verbose > 0, rehearsing=session.options.dry_run)
     not_due = sum(outcome.status == "not-due" and not outcome.deployed for outcome in outcomes)
     short = not_due > _MOST_LINES and not screen.verbose
     lines: list[str] = []

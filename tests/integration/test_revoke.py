@@ -49,6 +49,18 @@ def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
     assert stage.renewer().status()[0].state == "valid"
 
 
+def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
+    """`reuse_key` holds for renewals; who revokes may have lost the key."""
+    key = stage.workspace.store / "certificates/home/current/privkey.pem"
+    keep = {"certificate.0.reuse_key": True}
+    before = key.read_bytes()
+    stage.renewed(keep, force=True)
+    assert key.read_bytes() == before
+    stage.renewer(keep).revoke("home", reason="key-compromise")
+    stage.renewed(keep)
+    assert key.read_bytes() != before
+
+
 def test_revoked_twice_is_calm(stage: Stage) -> None:
     """The second time is no error, and marks it all the same: a crash may have come in between."""
     stage.renewer().revoke("home")

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dnsrenew.accounts import AccountStatus
 from dnsrenew.clock import SystemClock
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, Notice, Outcome, RouteTaken, rfc3339
+from dnsrenew.revocation import Revocation
 
 ROUTE = RouteTaken(ca="lab", challenge="dns-01", dns=("home",))
 DOMAINS = ("example.test", "*.example.test")
@@ -116,6 +118,8 @@ class FakeRenewer:
     ) -> None:
         self.play = play or (lambda _emitter, _cancel: [outcome()])
         self.statuses = list(statuses)
+        self.already = False
+        self.held: list[AccountStatus] = []
         self.on_event: Any = None
         self.calls: list[tuple[Any, dict[str, Any]]] = []
 
@@ -123,6 +127,22 @@ class FakeRenewer:
         """Play."""
         self.calls.append((names, how))
         return self.play(Emitter(SystemClock(), self.on_event), cancel)
+
+    def revoke(self, name: str, *, reason: str, wait: float, cancel: threading.Event) -> Revocation:
+        """Play, and revoke."""
+        self.calls.append((name, {"reason": reason, "wait": wait}))
+        self.play(Emitter(SystemClock(), self.on_event), cancel)
+        return Revocation(name=name, ca="lab", serial="2f", reason=reason, already=self.already, signed_by="account")
+
+    def accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+        """What was given."""
+        self.calls.append((cas, {"new_key": False}))
+        return self.held
+
+    def roll_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+        """What was given."""
+        self.calls.append((cas, {"new_key": True}))
+        return self.held
 
     def status(self, names: Any = None) -> list[FakeStatus]:
         """What was given."""

@@ -120,6 +120,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
             "✗ not deployed: hfs http://x: No. Y.",
         ),
         (failed(not_after=None), "There is no certificate yet."),
+        (failed(reason="revoked"), "The stored certificate is revoked: who looks that up refuses it."),
         (failed(not_after=now() - timedelta(days=3)), "The stored certificate expired 3 days ago."),
     ],
 )
@@ -230,6 +231,13 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     ]
 
 
+def test_a_failed_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no failed renewal."""
+    stage([failed()])
+    assert main(["renew", "--dry-run"]) == 1
+    assert capsys.readouterr().out.startswith("✗ home failed the rehearsal: ")
+
+
 def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody is told that it is forced."""
 
@@ -250,9 +258,9 @@ def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.Captu
     stage([outcome(attempts=(lost(), skip, way))])
     assert main(["renew"]) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == [
-        f"  tried    http-01 at lab (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
-        "  skipped  dns-01 with b at lab: CAA forbids it. Add the record.",
-        "  by       dns-01 with home at lab (1 order, 2 s)",
+        f"  tried        http-01 at lab (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
+        "  skipped      dns-01 with b at lab: CAA forbids it. Add the record.",
+        "  by           dns-01 with home at lab (1 order, 2 s)",
     ]
 
 

@@ -120,6 +120,7 @@ def test_it_looks_when_something_is_due(service: Service, capsys: pytest.Capture
     err = capsys.readouterr().err
     assert "(in 2 hours): for shop." in err
     assert "✗ home failed: After 120 s not every name server" in err
+    assert f" Next attempt: {service.clock.begin + timedelta(hours=2, minutes=10):%Y-%m-%d %H:%M} UTC (" in err
 
 
 def test_nothing_ends_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

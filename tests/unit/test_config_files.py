@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,10 +73,30 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.M
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A folder, or a file that is not UTF-8, is told without a traceback."""
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
-    for path in (tmp_path, tmp_path / "latin.toml", tmp_path / "a\0b"):
+    for path, said, todo in (
+        (tmp_path, "it is a folder", "Name the file"),
+        (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
+        (tmp_path / "a\0b", "it is no path of a file", "See whether the path is right."),
+    ):
         with pytest.raises(ConfigError) as caught:
             Config.load(path)
         assert caught.value.code == "config-unreadable"
+        assert said in caught.value.message
+        assert todo in caught.value.fix
+
+
+def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said who has to be let in."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path, GOOD)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path)
+    assert caught.value.message.endswith("cannot be read: permission denied.")
+    assert "the user who runs dnsrenew" in caught.value.fix
 
 
 def test_a_file_of_windows(tmp_path: Path) -> None:

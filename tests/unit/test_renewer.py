@@ -15,11 +15,13 @@ import pytest
 
 from dnsrenew import renewer as module
 from dnsrenew.config import Config
+from dnsrenew.config.authorities import BUILT_IN
 from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Event
-from dnsrenew.model import CertificateSpec, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.renewer import Renewer
+from dnsrenew.services import Twins
 from dnsrenew.status import CertificateStatus
 from dnsrenew.store import Store
 from tests.unit.clocks import START, FakeClock
@@ -332,6 +334,38 @@ def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monk
     assert error.code == "internal-error"
     assert error.evidence == {"cause": "ZeroDivisionError: by zero"}
     assert "-vv" in error.fix
+
+
+# ── rehearsals ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "twin", "codes"),
+    [
+        ("letsencrypt", "letsencrypt-staging", []),
+        ("letsencrypt-staging", "letsencrypt-staging", []),
+        ("google", "google-staging", []),
+        ("zerossl", "letsencrypt-staging", ["staging-stand-in"]),
+    ],
+)
+def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[str]) -> None:
+    """Where it is another CA's, that is said once."""
+    run = Context()
+    twins = Twins(BUILT_IN, run)
+    assert [twins[name], twins[name]] == [twin, twin]
+    assert [notice.code for notice in run.notices] == codes
+
+
+def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
+    """Nothing is guessed: `no-staging`; and a twin that the user has chosen is not remarked upon."""
+    run = Context()
+    own = CA("https://ca.test/dir", name="own")
+    twins = Twins({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
+    with pytest.raises(ConfigError) as caught:
+        _ = twins["own"]
+    assert caught.value.code == "no-staging"
+    assert "[ca.own]" in caught.value.fix
+    assert (twins["sslcom"], run.notices) == ("own", [])
 
 
 # ── the certificate ─────────────────────────────────────────────────────────────────────

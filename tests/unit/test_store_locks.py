@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.events import Emitter, Event
 from dnsrenew.store import Disk, Store
 from tests.unit.store_kit import DIRECTORY, START
 
@@ -164,6 +166,21 @@ def test_waiting_ends(tmp_path: Path) -> None:
         with pytest.raises(LockedError):
             store.lock("home", context=context(clock)).__enter__()
         assert clock.seconds == pytest.approx(90)
+
+
+@pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
+def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
+    """Once, with who is waited for; not where it is over in a moment."""
+    store, clock = Store(tmp_path), FakeClock()
+    waiting = replace(context(clock), certificate="home")
+    events: list[Event] = []
+    waiting = replace(waiting, emitter=Emitter(waiting.clock, events.append))
+    with store.lock("home", context=Context()), pytest.raises(LockedError):
+        store.lock("home", context=waiting, wait=wait).__enter__()
+    assert [(event.kind, event.certificate) for event in events] == [("lock-waiting", "home")] * told
+    if told:
+        assert events[0].data["pid"] == os.getpid()
+        assert set(events[0].data) == {"what", "pid", "host", "since"}
 
 
 def test_waiting_is_called_away(tmp_path: Path) -> None:

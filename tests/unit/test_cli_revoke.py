@@ -1,0 +1,127 @@
+"""`dnsrenew revoke` and `dnsrenew account`: what is said, where, and with which exit status."""
+
+import json
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from dnsrenew.accounts import AccountStatus
+from dnsrenew.cli import main
+from dnsrenew.errors import CAError, LockedError
+from dnsrenew.events import Emitter
+from dnsrenew.model import Outcome
+from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
+
+DOWN = CAError("ca-unreachable", "The CA lab cannot be reached.", fix="See whether it is up.")
+HELD = AccountStatus(ca="lab", url="https://lab.test/a/1", contact=("mailto:me@example.test",), status="valid")
+LOST = AccountStatus(ca="other", url="https://other.test/a/1", contact=(), status="unknown")
+SILENT = AccountStatus(ca="down", url="https://down.test/a/1", contact=(), status="unknown", error=DOWN)
+
+
+@pytest.fixture
+def renewer(monkeypatch: pytest.MonkeyPatch) -> FakeRenewer:
+    """On the stage, with one certificate."""
+    fake = FakeRenewer(lambda _emitter, _cancel: [])
+    install(fake, FakeConfig(certificates=(SimpleNamespace(name="home"),)), monkeypatch.setattr)
+    return fake
+
+
+def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before, on standard error; afterwards, what is revoked and how it is replaced."""
+    assert main(["revoke", "home", "--reason", "key-compromise", "--wait", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert "Revoking the certificate home (key-compromise); the next run replaces it." in err
+    lines = out.splitlines()
+    assert lines[:2] == ["✓ home is revoked at lab (key-compromise, signed by the account).", "  serial  2f"]
+    assert lines[2].startswith("→ Replace it now: dnsrenew renew home. Otherwise the next run does, unless ")
+    assert renewer.calls == [("home", {"reason": "key-compromise", "wait": 3.0})]
+
+
+def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document; with -q nothing at all."""
+    renewer.already = True
+    assert main(["revoke", "home", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["revoked"] == {
+        "name": "home",
+        "ca": "lab",
+        "serial": "2f",
+        "reason": "unspecified",
+        "already": True,
+        "signed_by": "account",
+    }
+    assert main(["revoke", "gone", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("line", ["revoke", "revoke home --reason whim", "revoke home shop", "account rol"])
+def test_wrong_use(renewer: FakeRenewer, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is revoked by a guess."""
+    assert main([*line.split(), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+    assert renewer.calls == []
+
+
+def test_another_run_is_exit_status_three(renewer: FakeRenewer) -> None:
+    """As for `renew`: nothing has failed."""
+
+    def locked(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        raise LockedError("locked", "Another run works on it.", fix="Wait.")
+
+    renewer.play = locked
+    assert main(["revoke", "home"]) == 3
+
+
+@pytest.fixture
+def shown(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Show accounts, and return the lines."""
+
+    def run(line: str, *held: AccountStatus, status: int = 0) -> list[str]:
+        renewer.held = list(held)
+        assert main(line.split()) == status
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_accounts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
+    """The URL is what CAA records want; one that could not be asked is exit status 1, and the others are shown."""
+    assert shown("account", HELD, LOST, SILENT, status=1) == [
+        "✓ lab: valid",
+        "  account  https://lab.test/a/1",
+        "  contact  me@example.test",
+        "! other: the CA knows no such account (any more); the next order makes it again, with the same key",
+        "  account  https://other.test/a/1",
+        "✗ down: The CA lab cannot be reached.",
+        "  → See whether it is up.",
+        "  account  https://down.test/a/1",
+    ]
+    assert renewer.calls == [(None, {"new_key": False})]
+
+
+def test_new_keys(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
+    """Of the named, or of all."""
+    assert shown("account roll lab", HELD)[0] == "✓ lab: a new key"
+    assert shown("account roll", HELD, HELD)[0] == "✓ lab: a new key"
+    assert renewer.calls == [(["lab"], {"new_key": True}), (None, {"new_key": True})]
+
+
+def test_accounts_for_programs(shown: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """The document of the contract; with -q only what is wrong, on standard error."""
+    (line,) = shown("account show --json", HELD)
+    assert json.loads(line) == {
+        "version": 1,
+        "accounts": [
+            {
+                "ca": "lab",
+                "url": "https://lab.test/a/1",
+                "contact": ["mailto:me@example.test"],
+                "status": "valid",
+                "error": None,
+            }
+        ],
+    }
+    assert main(["account", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert shown("account") == ["There is no account yet: the first certificate from a CA makes one."]
