@@ -46,7 +46,7 @@ def ask(states: Mapping[str, State], services: Services, context: Context) -> No
     for ca, cert_ids in by_ca.items():
         answers = services.ca(ca).renewal_windows(context, list(cert_ids.values()))
         for name, answer in zip(cert_ids, answers, strict=True):
-            _keep(name, answer, services.store, context)
+            _keep(name, states[name].serial, answer, services.store, context)
 
 
 def _cert_id(name: str, store: Store, state: State) -> str | None:
@@ -61,13 +61,18 @@ def _cert_id(name: str, store: Store, state: State) -> str | None:
         return None
 
 
-def _keep(name: str, answer: Window | NoWindow, store: Store, context: Context) -> None:
-    """Keep the wish, with one time in its window, chosen at random once and again only when the window changes."""
+def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> None:
+    """Keep the wish, with one time in its window, chosen at random once and again only when the window changes.
+
+    :param serial: of the certificate that it is about; another run may have replaced it meanwhile.
+    """
     from dnsrenew.ca.ari import Window
 
     next_poll = context.clock.now() + timedelta(seconds=answer.retry_after)
 
     def change(state: State) -> State:
+        if state.serial != serial:
+            return state
         before = state.ari
         wish: Ari = before or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
         if isinstance(answer, Window):
@@ -81,4 +86,4 @@ def _keep(name: str, answer: Window | NoWindow, store: Store, context: Context) 
 
     # Another run is at it, or the store cannot be written: the next run asks again.
     with contextlib.suppress(LockedError, StoreError), store.lock(name, context=context):
-        store.update(name, change)
+        store.update(name, change, sync=False)  # what a power cut takes is asked again

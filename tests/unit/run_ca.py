@@ -205,9 +205,11 @@ def sign(key: Any, identifiers: Sequence[str], begin: datetime) -> str:
     """Return a certificate for 90 days, with its chain."""
     root, own = _root()
     names = crypto.SubjectAlternativeName([crypto.DNSName(name) for name in identifiers])
+    authority = crypto.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
     builder = crypto.CertificateBuilder(
         _named("Stage CA 1"), crypto.Name([]), key, crypto.random_serial_number(), begin, begin + 90 * DAY
-    ).add_extension(names, critical=False)
+    )
+    builder = builder.add_extension(names, critical=False).add_extension(authority, critical=False)
     return builder.sign(root, hashes.SHA256()).public_bytes(Encoding.PEM).decode() + own
 
 
