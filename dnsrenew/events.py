@@ -36,6 +36,8 @@ KINDS: Final[dict[str, str]] = {
     "order-finalized": "the CA has the CSR; data: url",
     "txt-removed": "TXT values are withdrawn; data: records, seconds",
     "txt-kept": "TXT values could not be withdrawn; data: records, error",
+    "swept": "TXT values that an earlier run left are removed; data: records (zone, name, value, dns)",
+    "sweep-kept": "they could not be removed and stay in the journal; data: records, error",
     "certificate-stored": "the new version is in force; data: path, serial, not_after",
     "kept": "a renewal failed while the stored certificate is valid; data: error, not_after",
     "warning": "something a person should look at; data: code, message, fix",

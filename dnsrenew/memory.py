@@ -39,6 +39,9 @@ def after_failure(
     # A name that the CA has paused waits for a person, who says --now afterwards.
     unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
     pause = DAY if unpause else PAUSES[min(failed.failures, len(PAUSES)) - 1]
+    if failed.not_after is not None and now < failed.not_after and not unpause:
+        # A day is long for a certificate that has three left: at most a quarter of them is waited.
+        pause = min(pause, max((failed.not_after - now) / 4, PAUSES[2]))
     pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
     told: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix}

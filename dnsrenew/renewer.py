@@ -25,9 +25,12 @@ from dnsrenew.store import State, Store
 from dnsrenew.wishes import ask, is_to_be_asked
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dnsrenew.accounts import AccountStatus
     from dnsrenew.config import Config
     from dnsrenew.revocation import Revocation
+    from dnsrenew.sweep import Swept
 
 _DRIVEN = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
 """Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
@@ -87,6 +90,7 @@ class Renewer:
         wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition)
         services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
+            self._sweep(services.get, context)
             states = {spec.name: self._read(spec) for spec in specs}
             if not dry_run:  # nothing is kept
                 states |= self._ask_wishes(states, services.get, context)
@@ -190,9 +194,39 @@ class Renewer:
         with self._working(context) as services:
             return accounts.roll(cas, self._config, services, context)
 
+    def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> Swept:
+        """Remove from DNS what killed runs have left there: only values in the journal, by the accounts that wrote them.
+
+        :param wait: seconds to wait for another run that is at it.
+        :raises LockedError: another run is at it.
+        :raises StoreError: the journal cannot be read.
+        :raises Cancelled: when called away; what was removed until then is off the journal.
+        """
+        from dnsrenew import sweep
+
+        context, config = self._context(cancel), self._config
+        with self._working(context) as services:
+            journal, lock, look = self._store.journal, self._zone_lock, services.dns.values
+            return sweep.sweep(context, journal, config.accounts, config.providers, lock, wait=wait, look=look)
+
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
+
+    def _sweep(self, services: Callable[[], Services], context: Context) -> None:
+        """Remove what dead runs left in DNS, before anything else; it stops no renewal."""
+        if not self._store.has_journal:
+            return
+        from dnsrenew import sweep  # hardly ever needed
+
+        config, journal = self._config, self._store.journal
+        with self._redactor.guard_logs(*_DRIVEN):
+            look = services().dns.values
+            sweep.sweep_first(context, journal, config.accounts, config.providers, self._zone_lock, look=look)
+
+    def _zone_lock(self, context: Context, zone: str) -> AbstractContextManager[None]:
+        """Return the lock of a zone for a sweep, which waits for no renewal: the value is then kept."""
+        return self._store.lock_zone(zone, context=context, wait=0)
 
     # ── one certificate ─────────────────────────────────────────────────────────────────
 

@@ -83,7 +83,7 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
         return store.lock_zone(zone, context=context)
 
     dns = DnsView(config.resolver, connect)
-    challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone), Http01())
+    challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone, store.journal), Http01())
     authority = Twins(config.cas, run) if rehearse else _Itself()
     return Services(store, dns, challenges, client, ledger, authority, close)
 

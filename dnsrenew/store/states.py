@@ -58,12 +58,16 @@ class States:
                 return replace(State().renewed(number, meta), rebuilt=True, notices=self.notices(name))
         return State(notices=self.notices(name))
 
-    def write(self, name: str, state: State) -> None:
-        """Replace a state, durably."""
+    def write(self, name: str, state: State, *, sync: bool = True) -> None:
+        """Replace a state.
+
+        :param sync: durably; False where what is new in it may be lost in a power cut.
+        """
         folder = self._folders.make_certificate(name)
         self._disk.sweep(folder)
-        self._disk.write(self._layout.state(name), state.to_json(), PRIVATE)
-        self._disk.sync_folder(folder)
+        self._disk.write(self._layout.state(name), state.to_json(), PRIVATE, sync=sync)
+        if sync:
+            self._disk.sync_folder(folder)
 
     def say(self, name: str, notice: Notice) -> None:
         """Keep what a person should know: a run reads a state more than once, and tells of it at the end."""

@@ -130,6 +130,14 @@ class Store:
 
         return Journal(self._disk, self._layout)
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether any value is written down: of a run that lives, or of one that was killed. One system call."""
+        try:
+            return any(name.endswith(".json") for name in os.listdir(self._layout.journal))
+        except OSError:
+            return False
+
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:
@@ -179,13 +187,14 @@ class Store:
         """
         self.update(name, lambda state: state.failed(code, message, now))
 
-    def update(self, name: str, change: Change) -> State:
-        """Change what is known of a certificate, durably, and return it.
+    def update(self, name: str, change: Change, *, sync: bool = True) -> State:
+        """Change what is known of a certificate, and return it.
 
+        :param sync: durably; False where what is new may be lost in a power cut.
         :raises StoreError: it cannot be written; the old one stands.
         """
         state = change(self.read_state(name))
-        self.write_state(name, state)
+        self._states.write(name, state, sync=sync)
         return state
 
     def keep(

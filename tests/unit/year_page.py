@@ -42,9 +42,9 @@ _OUTRO: Final = """\
 - Certificates of 45 and of 90 days stand all of it: no day without a valid one.
 - A certificate of six days is renewed with 80 hours left. A host that is off for a week when it is due comes back to an
   expired certificate, whatever the program does; what can be had is a new one at the first run. Run it twice a day.
-- Three days without the CA leave some hours of those 80, and after four failures a day passes between two attempts, so
-  the CA may be back and the certificate expire before the next one. **Name a second CA** for certificates of six days
-  (last column): the outage then costs nothing.
+- Three days without the CA leave some hours of those 80, and the runs are half a day apart: the CA may be back and the
+  certificate expire before the next run. **Name a second CA** for certificates of six days (last column): the outage
+  then costs nothing.
 - A route that fails for good costs one order and one failed proof at each renewal, because it is tried again after a
   day. Far from every limit; but take it out of the configuration, or put the one that works first.
 """
