@@ -26,12 +26,17 @@ def outcome(
     context: Context,
     *,
     reason: Reason | None = None,
+    before: State | None = None,
     **more: Any,
 ) -> Outcome:
-    """Return the outcome for one certificate: what is in force now, and what happened."""
+    """Return the outcome for one certificate: what is in force now, and what happened.
+
+    :param before: what was stored before, where that is another state: its wish is what the CA explains.
+    """
+    warnings = _warnings(state, before or state, context)
     fields: dict[str, Any] = {"name": spec.name, "status": status, "domains": spec.domains, **more}
     if state is None or state.version is None:
-        return Outcome(reason=reason or "missing", warnings=_warnings(state, context), **fields)
+        return Outcome(reason=reason or "missing", warnings=warnings, **fields)
     return Outcome(
         reason=reason or due.next_reason(spec, state),
         issuer=state.issuer,
@@ -40,7 +45,7 @@ def outcome(
         not_after=state.not_after,
         next_renewal=due.next_renewal(spec, state),
         path=store.current(spec.name),
-        warnings=_warnings(state, context),
+        warnings=warnings,
         **fields,
     )
 
@@ -66,8 +71,8 @@ def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, 
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 
-def _warnings(state: State | None, context: Context) -> tuple[Notice, ...]:
-    explained = () if state is None else due.explanation(state)
+def _warnings(state: State | None, wish: State | None, context: Context) -> tuple[Notice, ...]:
+    explained = () if wish is None else due.explanation(wish)
     return (*(() if state is None else state.notices), *explained, *context.run_notices, *context.notices)
 
 

@@ -88,8 +88,8 @@ class Job:
     def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this job."""
         stored = state or self.state
-        known = {"reason": self.reason, "before": self.state}
-        return outcome(self.spec, self.services.store, stored, status, self.context, **known, **more)
+        more |= {"reason": self.reason, "before": self.state}
+        return outcome(self.spec, self.services.store, stored, status, self.context, **more)
 
 
 @dataclass(frozen=True, slots=True)
