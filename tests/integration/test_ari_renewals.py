@@ -151,7 +151,8 @@ def test_the_explanation_is_shown(stage: Stage, ca: AcmeProxy) -> None:
     assert (warning.code, outcome.status) == ("ari-explanation", "not-due")
     assert PAGE in warning.message
     ca.on_request = says(-2 * DAY, -DAY, explanationURL=PAGE)
-    stage.renewed(later=ASKED + 2 * DAY)
+    outcome = stage.renewed(later=ASKED + 2 * DAY)
+    assert "ari-explanation" in [notice.code for notice in outcome.warnings]
     ca.on_request = None
     assert stage.one(later=ASKED + 2 * DAY).warnings == ()
 
