@@ -62,7 +62,7 @@ def _revoke(parser: argparse.ArgumentParser) -> None:
 
     which, how = _groups(parser)
     which.add_argument("name", nargs="?", metavar="NAME", help="the certificate to revoke")
-    reason = f"one of {', '.join(REASONS)} (unspecified)"
+    reason = "why: a word of the list below (unspecified)"
     how.add_argument("--reason", choices=tuple(REASONS), default="unspecified", metavar="R", help=reason)
     wait = "wait for another run that holds a lock: S seconds, without S up to a day"
     how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)

@@ -29,7 +29,10 @@ TODAY = {
     "revoke": (
         "revoke a certificate; the next run replaces it",
         "NAME",
-        "dnsrenew revoke home --reason key-compromise  # somebody else has the key",
+        """dnsrenew revoke home --reason key-compromise  # somebody else has the key
+
+Reasons: unspecified, key-compromise, affiliation-changed, superseded,
+cessation-of-operation.""",
     ),
     "account": (
         "show the accounts at the CAs, or give them new keys",

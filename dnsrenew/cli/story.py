@@ -123,7 +123,7 @@ class Story:
         self._tell_lost(goes_on=True)
         way = route_words(event.data)
         took = self._took(event) if self._going else None
-        self._lost = Line(BAD, f"{way} {'failed' if self._going else 'cannot work'}", took, message_of(event.data))
+        self._lost = Line(BAD, f"{way} {'failed' if self._going else 'is ruled out'}", took, message_of(event.data))
         self._told.add(self._lost.error)
         self._failed, self._going = True, False
         self.doing = f"{self._lost.text}: looking for another way"

@@ -45,9 +45,7 @@ HTTP_ONLY = {"domains": ["example.test", "*.example.test"], "routes": [{"challen
 INVALID = "config-invalid"
 CASES = (
     Case("no config", lambda workspace: workspace.config_path.unlink(), "config-missing", ("dnsrenew.toml",)),
-    Case(
-        "a folder as config", lambda workspace: folder_for(workspace.config_path), "config-unreadable", ("directory",)
-    ),
+    Case("a folder as config", lambda workspace: folder_for(workspace.config_path), "config-unreadable", ("folder",)),
     Case("a syntax error", append("[[certificate\n"), "config-syntax", ("dnsrenew.toml:", "]]")),
     Case("not UTF-8", lambda workspace: raw(workspace, b'store = "\xff"\n'), "config-unreadable", ("UTF-8",)),
     Case("an unknown key", {"agree_term": True}, INVALID, ("agree_term", "agree_terms")),

@@ -549,7 +549,7 @@ def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys:
     lines = [line.rpartition(" (0.00 s)")[0] + line.rpartition(" (0.00 s)")[2] for line in lines_of(capsys)]
     assert lines == [
         "home: renewing: example.test",
-        "home: ✗ dns-01 with b at lab cannot work: CAA forbids it.",
+        "home: ✗ dns-01 with b at lab is ruled out: CAA forbids it.",
         "home: trying http-01 at lab",
         "home: ✗ http-01 at lab failed: The CA cannot reach this host by HTTP on port 80.",
         "home: trying dns-01 with home at lab",

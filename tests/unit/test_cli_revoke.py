@@ -12,6 +12,7 @@ from dnsrenew.cli import main
 from dnsrenew.errors import CAError, LockedError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
+from dnsrenew.revocation import REASONS
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
 
 DOWN = CAError("ca-unreachable", "The CA lab cannot be reached.", fix="See whether it is up.")
@@ -37,6 +38,13 @@ def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, caps
     assert lines[:2] == ["✓ home is revoked at lab (key-compromise, signed by the account).", "  serial  2f"]
     assert lines[2].startswith("→ Replace it now: dnsrenew renew home. Otherwise the next run does, unless ")
     assert renewer.calls == [("home", {"reason": "key-compromise", "wait": 3.0})]
+
+
+def test_the_help_names_every_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """To be copied."""
+    assert main(["revoke", "--help"]) == 0
+    words = set(capsys.readouterr().out.replace(",", " ").replace(".", " ").split())
+    assert words >= set(REASONS)
 
 
 def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
