@@ -268,10 +268,12 @@ def _replaces(job: Job, way: Way) -> str | None:
     """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
     from dnsrenew.ca import ari
 
-    state = job.state
-    stored = job.services.store.certificate(job.spec.name, state)
-    elsewhere = state.ca != way.choice.ca or state.replaced
-    if job.wishes.rehearse or stored is None or elsewhere or stored.not_after <= job.context.clock.now():
+    if job.wishes.rehearse or job.state.ca != way.choice.ca:
+        return None
+    stored = job.services.store.certificate(job.spec.name, job.state)
+    if stored is None or stored.not_after <= job.context.clock.now():
+        return None
+    if not job.services.ca(way.choice.ca).offers_renewal_info(job.context):
         return None
     try:
         return ari.cert_id(stored.certificate_path.read_text("ascii"))

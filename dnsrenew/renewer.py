@@ -195,7 +195,7 @@ class Renewer:
             return accounts.roll(cas, self._config, services, context)
 
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> Swept:
-        """Remove from DNS what killed runs have left there: only values in the journal, by the accounts that wrote them.
+        """Remove from DNS what killed runs have left there: only values in the journal, by those who wrote them.
 
         :param wait: seconds to wait for another run that is at it.
         :raises LockedError: another run is at it.

@@ -74,6 +74,13 @@ class CAClient:
         """
         return self._session.directory(context).caa_identities
 
+    def offers_renewal_info(self, context: Context) -> bool:
+        """Tell whether the CA offers renewal information (RFC 9773), and so lets an order name what it replaces.
+
+        :raises CAError: the CA cannot be reached, or it is none.
+        """
+        return self._session.directory(context).resource("renewalInfo") is not None
+
     def renewal_windows(self, context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
         """Return when the CA would like certificates to be renewed (RFC 9773), in order; no account is needed.
 

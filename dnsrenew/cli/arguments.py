@@ -68,6 +68,12 @@ def _revoke(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
 
 
+def _cleanup(parser: argparse.ArgumentParser) -> None:
+    how = parser.add_argument_group("how")
+    wait = "wait for another run that is at it: S seconds, without S up to a day"
+    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
+
+
 def _account(parser: argparse.ArgumentParser) -> None:
     which, _ = _groups(parser)
     actions = "show: what the CAs say of the accounts (default); roll: a new key for each, its URL stays"
@@ -104,6 +110,7 @@ _FLAGS: Final = {
     "status": _status,
     "providers": _providers,
     "revoke": _revoke,
+    "cleanup": _cleanup,
     "account": _account,
     "schedule": _schedule,
     "run": _run,

@@ -34,6 +34,15 @@ TODAY = {
 Reasons: unspecified, key-compromise, affiliation-changed, superseded,
 cessation-of-operation.""",
     ),
+    "cleanup": (
+        "remove TXT values that a killed run left, and say which",
+        "",
+        """dnsrenew cleanup
+
+Every renew does it too, before anything else. Only values in the journal of the
+store are removed, by the accounts that wrote them; what runs that live have
+written is left alone. Exit status 1 if a value stays: it is tried again.""",
+    ),
     "account": (
         "show the accounts at the CAs, or give them new keys",
         "[show|roll] [CA]",
@@ -64,10 +73,6 @@ MEANWHILE = {
     "doctor": (
         "say whether a certificate can be renewed, and if not, why",
         "Run dnsrenew check, then dnsrenew renew: its errors say what stands in the way.",
-    ),
-    "cleanup": (
-        "remove TXT values that a killed run left",
-        "Remove them at your DNS host: TXT records named _acme-challenge that no run is using.",
     ),
     "init": (
         "ask, test the answers and write dnsrenew.toml",

@@ -104,6 +104,10 @@ def _command(name: str) -> Callable[[Session], int]:
         from dnsrenew.cli.revoke import revoke
 
         return revoke
+    if name == "cleanup":
+        from dnsrenew.cli.cleanup import cleanup
+
+        return cleanup
     if name == "account":
         from dnsrenew.cli.account import account
 

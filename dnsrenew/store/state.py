@@ -91,7 +91,6 @@ class State:
     :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
     :ivar ari: when the CA wants it renewed; None: it was not asked yet.
     :ivar revoked: it is revoked or will be, and has to be replaced.
-    :ivar replaced: the CA takes no ``replaces`` for it (any more).
     :ivar switching: Windows: the version that is being copied into ``current``.
     :ivar extra: fields that this version of dnsrenew does not know; they are kept.
     :ivar rebuilt: made anew from what stands in the store, and not on disk yet.
@@ -117,7 +116,6 @@ class State:
     worked: tuple[str, ...] = ()
     ari: Ari | None = None
     revoked: bool = False
-    replaced: bool = False
     switching: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     rebuilt: bool = field(default=False, compare=False)
@@ -138,7 +136,6 @@ class State:
             tried_with=None,
             ari=None,
             revoked=False,
-            replaced=False,
             **facts,
         )
 
@@ -229,10 +226,9 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "worked": jsonform.texts,
     "ari": _ari,
     "revoked": jsonform.flag,
-    "replaced": jsonform.flag,
     "switching": jsonform.whole,
 }
-_RARE: Final = {"profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked", "replaced"}
+_RARE: Final = {"profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked"}
 """Written only where they say something: with 10,000 certificates every octet is read at every run."""
 
 

@@ -118,15 +118,19 @@ def test_force_renews_what_is_not_due(stage: Stage) -> None:
     assert stage.leaf().public_key() != key
 
 
-def test_it_is_renewed_when_a_third_of_its_life_is_left(stage: Stage) -> None:
-    """The day before nothing happens; the moment the outcome itself had named, it is renewed."""
-    first = stage.renewed()
+def test_it_is_renewed_when_the_configured_part_of_its_life_is_left(stage: Stage) -> None:
+    """The day before nothing happens; the moment the outcome itself had named, it is renewed.
+
+    Half of it: a third would be left about when this CA suggests the renewal itself.
+    """
+    half = {"certificate.0.renew_before": "1/2"}
+    first = stage.renewed(half)
     assert first.not_before is not None
     assert first.not_after is not None
-    assert first.next_renewal == first.not_after - (first.not_after - first.not_before) / 3
+    assert first.next_renewal == first.not_after - (first.not_after - first.not_before) / 2
     due = first.next_renewal - datetime.now(UTC)
-    assert stage.one(later=due - DAYS).status == "not-due"
-    again = stage.renewed(later=due)
+    assert stage.one(half, later=due - DAYS).status == "not-due"
+    again = stage.renewed(half, later=due)
     assert again.reason == "renew-before"
     assert again.serial != first.serial
 

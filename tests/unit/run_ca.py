@@ -82,6 +82,10 @@ class StageCA:
         self._fail(self.authority.opening)
         return f"https://{self.name}.test/account/1"
 
+    def offers_renewal_info(self, context: Context) -> bool:
+        """Whether it has ARI."""
+        return True
+
     def caa_identities(self, context: Context) -> tuple[str, ...]:
         """It has one name."""
         return (f"{self.name}.test",)

@@ -148,7 +148,6 @@ ARI = st.builds(
         worked=st.lists(texts(), max_size=3).map(tuple),
         ari=st.none() | ARI,
         revoked=st.booleans(),
-        replaced=st.booleans(),
         switching=st.none() | st.integers(1, 9),
         extra=st.dictionaries(texts(min_size=1).filter(lambda name: name not in FIELDS), st.integers(), max_size=2),
     )
@@ -219,7 +218,6 @@ def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
         {"worked": "lab/dns-01"},
         {"profile": 1},
         {"revoked": "yes"},
-        {"replaced": 1},
     ],
     ids=str,
 )
@@ -261,7 +259,6 @@ def test_a_new_certificate_starts_anew() -> None:
         "next_attempt": NOW,
         "attempt_set_at": NOW,
         "revoked": True,
-        "replaced": True,
     }
     known: dict[str, Any] = {"routes": {"lab/http-01": {"failed": NOW, "code": "x"}}, "worked": ("lab/dns-01",)}
     ari: Ari = {"start": None, "end": None, "chosen": None, "next_poll": NOW, "explanation": None}

@@ -137,6 +137,10 @@ class YearCA:
         if not self.up:
             raise CAError("ca-unreachable", f"The CA {self.name} cannot be reached.", fix="Wait.")
 
+    def offers_renewal_info(self, context: Context) -> bool:
+        """Whether it has ARI."""
+        return self._suggest is not None
+
     def caa_identities(self, context: Context) -> tuple[str, ...]:
         """There are no CAA records anyway."""
         return (f"{self.name}.test",)

@@ -1,0 +1,75 @@
+"""``dnsrenew cleanup``: which values of killed runs are gone from DNS now, and which stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import failures, text
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.screen import dim, green, red, yellow
+from dnsrenew.names import relative
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.settings import Session
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.store.journal import Written
+    from dnsrenew.sweep import Swept
+
+
+def cleanup(session: Session) -> int:
+    """Remove what killed runs have left in DNS; return the exit status: 1 if a value stays.
+
+    :raises LockedError: another run is at it.
+    :raises StoreError: the journal cannot be read.
+    """
+    screen = session.screen
+    renewer = session.renewer(session.config(), PlainProgress(screen))
+    work = partial(renewer.cleanup, wait=session.options.wait, cancel=session.interrupt.cancel)
+    done = session.interrupt.run(work, cleans_up=True)
+    screen.document({key: value for key, value in done.to_dict().items() if key != "version"})
+    aside = screen.json or screen.quiet  # then only what stays is told, on standard error
+    columns, _ = (screen.err if aside else screen.out).size()
+    lines = [] if aside else _removed(done, columns)
+    lines += _kept(done, columns, verbose=bool(screen.verbose))
+    if not done.removed and not done.kept and not aside:
+        lines = [dim("There is nothing to remove: the journal names no value of a run that was killed.")]
+    if lines:
+        (screen.say if aside else screen.result)("\n".join(lines))
+    return int(bool(done.kept))
+
+
+def _removed(done: Swept, columns: int | None) -> list[str]:
+    lines: list[str] = []
+    for place, values in _by_place(done.removed).items():
+        lines += text.wrap(f"{place}: {text.count(len(values), 'TXT value')} removed", columns, f"{green('✓')} ", "  ")
+        lines += [f"    {value}" for value in values]
+    return lines
+
+
+def _kept(done: Swept, columns: int | None, *, verbose: bool) -> list[str]:
+    """Return what stays, and below all that one error keeps, that error and what to do."""
+    by_error: dict[str, tuple[DnsRenewError, list[Written]]] = {}
+    for value, error in done.kept:
+        by_error.setdefault(error.message, (error, []))[1].append(value)
+    lines: list[str] = []
+    for error, kept in by_error.values():
+        for place, values in _by_place(kept).items():
+            stay = "stays" if len(values) == 1 else "stay"
+            head = f"{place}: {text.count(len(values), 'TXT value')} {stay}"
+            lines += text.wrap(head, columns, f"{red('✗')} ", "  ")
+            lines += [f"    {value}" for value in values]
+        lines += text.wrap(error.message.strip(), columns, "  ", "  ")
+        lines += text.wrap(error.fix.strip(), columns, f"  {yellow('→')} ", "    ")
+        lines += [dim(failures.details(error))] if verbose else []
+    return lines
+
+
+def _by_place(values: Iterable[Written]) -> dict[str, list[str]]:
+    """Return the values by the name at which they stood, and the account that wrote them."""
+    places: dict[str, list[str]] = {}
+    for record, account in values:
+        place = relative(record.name) + (f" (account {account})" if account else "")
+        places.setdefault(place, []).append(record.value)
+    return places
