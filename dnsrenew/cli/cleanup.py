@@ -28,7 +28,7 @@ def cleanup(session: Session) -> int:
     renewer = session.renewer(session.config(), PlainProgress(screen))
     work = partial(renewer.cleanup, wait=session.options.wait, cancel=session.interrupt.cancel)
     done = session.interrupt.run(work, cleans_up=True)
-    screen.document({key: value for key, value in done.to_dict().items() if key != "version"})
+    screen.document(done.to_dict())
     aside = screen.json or screen.quiet  # then only what stays is told, on standard error
     columns, _ = (screen.err if aside else screen.out).size()
     lines = [] if aside else _removed(done, columns)

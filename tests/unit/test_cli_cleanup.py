@@ -1,0 +1,151 @@
+"""`dnsrenew cleanup`: what is said, where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from dnsrenew.cli import main
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
+from dnsrenew.model import TxtRecord
+from dnsrenew.store.journal import Written
+from dnsrenew.sweep import Swept
+from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
+
+GONE = ConfigError("account-gone", "The DNS account old is not there any more.", fix="Put it back.")
+DOWN = ProviderError("provider-unreachable", "The server is down.", fix="See whether it is up.", evidence={"try": 1})
+
+
+def txt(value: str, account: str = "home", zone: str = "example.test.") -> Written:
+    """A value."""
+    return TxtRecord(zone, f"_acme-challenge.{zone}", value, 60), account
+
+
+class Cleaner(FakeRenewer):
+    """Finds what it is told."""
+
+    found: Swept | DnsRenewError = Swept()
+
+    def cleanup(self, *, wait: float, cancel: threading.Event) -> Swept:
+        """Find it."""
+        self.calls.append((None, {"wait": wait}))
+        if isinstance(self.found, DnsRenewError):
+            raise self.found
+        return self.found
+
+
+@pytest.fixture
+def renewer(monkeypatch: pytest.MonkeyPatch) -> Cleaner:
+    """On the stage."""
+    fake = Cleaner()
+    install(fake, FakeConfig(), monkeypatch.setattr)
+    return fake
+
+
+def test_nothing_left(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """A calm sentence, and all is well."""
+    assert main(["cleanup"]) == 0
+    out, _ = capsys.readouterr()
+    assert out == "There is nothing to remove: the journal names no value of a run that was killed.\n"
+    assert renewer.calls == [(None, {"wait": 0.0})]
+
+
+def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the name where it stood and the account that wrote it; an object of a Python program has no name."""
+    renewer.found = Swept((txt("a"), txt("b"), txt("c", "", "other.test.")))
+    assert main(["cleanup", "--wait", "3"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ _acme-challenge.example.test (account home): 2 TXT values removed",
+        "    a",
+        "    b",
+        "✓ _acme-challenge.other.test: 1 TXT value removed",
+        "    c",
+    ]
+    assert renewer.calls == [(None, {"wait": 3.0})]
+
+
+KEPT = Swept(
+    (txt("a"),),
+    ((txt("b", "old"), GONE), (txt("c", "old"), GONE), (txt("d", "old", "other.test."), GONE), (txt("e"), DOWN)),
+)
+
+
+def test_what_stays_is_named_with_the_reason(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """One reason is said once, below all that it keeps, with what to do; exit status 1."""
+    renewer.found = KEPT
+    assert main(["cleanup"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ _acme-challenge.example.test (account home): 1 TXT value removed",
+        "    a",
+        "✗ _acme-challenge.example.test (account old): 2 TXT values stay",
+        "    b",
+        "    c",
+        "✗ _acme-challenge.other.test (account old): 1 TXT value stays",
+        "    d",
+        "  The DNS account old is not there any more.",
+        "  → Put it back.",
+        "✗ _acme-challenge.example.test (account home): 1 TXT value stays",
+        "    e",
+        "  The server is down.",
+        "  → See whether it is up.",
+    ]
+    assert main(["cleanup", "-v"]) == 1
+    assert 'provider-unreachable {"try": 1}' in capsys.readouterr().out
+
+
+def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing where nothing stays."""
+    renewer.found = KEPT
+    assert main(["cleanup", "-q"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "removed" not in err
+    assert "→ Put it back." in err
+    for found in (Swept(), Swept((txt("a"),))):
+        renewer.found = found
+        assert main(["cleanup", "-q"]) == 0
+        assert capsys.readouterr() == ("", "")
+
+
+def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """The document of the contract, also when there is nothing."""
+    renewer.found = Swept((txt("a"),), ((txt("b", "old"), GONE),))
+    assert main(["cleanup", "--json"]) == 1
+    out, err = capsys.readouterr()
+    place = {"zone": "example.test.", "name": "_acme-challenge.example.test."}
+    error = {"code": "account-gone", "message": GONE.message, "evidence": {}, "fix": GONE.fix}
+    assert json.loads(out) == {
+        "version": 1,
+        "removed": [{**place, "value": "a", "dns": "home"}],
+        "kept": [{**place, "value": "b", "dns": "old", "error": error}],
+    }
+    assert "→ Put it back." in err
+    renewer.found = Swept()
+    assert main(["cleanup", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": 1, "removed": [], "kept": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (LockedError("locked", "The journal is being worked on.", fix="Wait."), 3),
+        (StoreError("store-unreadable", "It cannot be read.", fix="Let it be."), 1),
+        (Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again."), 130),
+    ],
+)
+def test_what_stops_it(renewer: Cleaner, error: DnsRenewError, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another one that is at it: nothing has failed. The rest is as everywhere."""
+    renewer.found = error
+    assert main(["cleanup", "--json"]) == status
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert document["error"]["code"] == error.code
+
+
+@pytest.mark.parametrize("line", ["cleanup home", "cleanup --force"])
+def test_wrong_use(renewer: Cleaner, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes no name: it is about dead runs, not certificates."""
+    assert main(line.split()) == 2
+    assert renewer.calls == []
