@@ -129,12 +129,14 @@ class Dns01:
         refused: dict[str, DnsError] = {}
         try:
             found = look(list(identifiers))
-        except DnsError:  # of one of them: which of the others are well?
-            for identifier in identifiers:
+        except DnsError as error:
+            if error.code == "dns-unreachable":  # it would be no better for each, and take its time every time
+                return {}, dict.fromkeys(identifiers, error)
+            for identifier in identifiers:  # one of them is not well: are the others?
                 try:
                     found |= look([identifier])
-                except DnsError as error:
-                    refused[identifier] = error
+                except DnsError as refusal:
+                    refused[identifier] = refusal
         return found, refused
 
     def routes(self, owner: str, route: Route) -> list[Route]:

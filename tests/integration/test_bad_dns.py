@@ -119,8 +119,8 @@ def cname_loop(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
 
 def cname_to_nothing(workspace: Workspace, _stack: ExitStack) -> Mapping[str, Any]:
     """`_acme-challenge` leads to a zone that does not exist."""
-    workspace.lab.add_zone("dangling.test", "_acme-challenge CNAME nowhere.invalid.\n")
-    return {"certificate.0.domains": ["dangling.test"], "dns.home.zones": ["dangling.test"]}
+    workspace.lab.add_zone("nowhere.test", "_acme-challenge CNAME nowhere.invalid.\n")
+    return {"certificate.0.domains": ["nowhere.test"], "dns.home.zones": ["nowhere.test"]}
 
 
 UNAUTHORIZED = "provider-unauthorized"

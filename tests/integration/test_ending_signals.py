@@ -116,7 +116,7 @@ def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
         with Run.start(workspace, "renew", "--force", "--json", "-v") as run:
-            run.wait_for("trying dns-01")
+            run.wait_for("renewing because of --force")
             found, document = run.stop(signal.SIGINT)
     assert found == 130
     interrupted(document)
