@@ -14,6 +14,7 @@ from dnsrenew.names import relative
 if TYPE_CHECKING:
     from dnsrenew.cli.settings import Session
     from dnsrenew.errors import DnsRenewError
+    from dnsrenew.events import Event
     from dnsrenew.store.journal import Written
     from dnsrenew.sweep import Swept
 
@@ -25,7 +26,13 @@ def cleanup(session: Session) -> int:
     :raises StoreError: the journal cannot be read.
     """
     screen = session.screen
-    renewer = session.renewer(session.config(), PlainProgress(screen))
+    progress = PlainProgress(screen)
+
+    def warn(event: Event) -> None:
+        if event.kind == "warning":  # what is removed is the result
+            progress.warn(event)
+
+    renewer = session.renewer(session.config(), warn)
     work = partial(renewer.cleanup, wait=session.options.wait, cancel=session.interrupt.cancel)
     done = session.interrupt.run(work, cleans_up=True)
     screen.document(done.to_dict())

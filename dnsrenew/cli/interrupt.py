@@ -100,7 +100,7 @@ class Interrupt:
                 if not cleans_up:
                     raise _cancelled()
                 if waited >= PATIENCE:
-                    raise _cancelled("Look at your DNS host for TXT records named _acme-challenge, then run it again.")
+                    raise _cancelled("Run it again: what may be left of this run in DNS is removed first.")
         return task.result()
 
 

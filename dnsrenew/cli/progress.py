@@ -8,7 +8,7 @@ from typing import Any, Final
 from dnsrenew.cli import text
 from dnsrenew.cli.screen import Screen, yellow
 from dnsrenew.cli.story import BAD, LOOK, Line, Story
-from dnsrenew.cli.words import server_words, warning_words
+from dnsrenew.cli.words import server_words, values_of, warning_words, zones_of
 from dnsrenew.events import Event
 
 _QUIET_START: Final = 1.0
@@ -41,6 +41,9 @@ class Progress:
             self.many = len(event.data.get("certificates", ())) != 1
         elif event.kind == "warning":
             self.warn(event)
+        elif event.kind == "swept":
+            records = event.data.get("records", ())
+            self.screen.note(f"Removed {values_of(records)} that an earlier run left in {zones_of(records)}.")
         elif event.certificate is not None and not self.screen.quiet:
             self._take(event, event.certificate)
 
