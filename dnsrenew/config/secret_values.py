@@ -10,6 +10,7 @@ from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, sho
 from dnsrenew.config.shape import Scope, SecretUse
 
 if TYPE_CHECKING:
+    from dnsrenew.config.shape import Report
     from dnsrenew.secrets import Secret
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
@@ -26,8 +27,7 @@ def secret(value: Any, scope: Scope, path: KeyPath) -> Secret:
             raise Wrong(EXPECTED, found="an empty text" if value == "" else kind(value))
         made = _literal(value)
         if not scope.python:
-            odd = _begins_like_a_reference(value)
-            (scope.report.odd if odd else scope.report.plain).append(scope.report.shown(path))
+            _warn(value, scope.report, scope.report.shown(path))
     scope.report.secrets.append(SecretUse(scope.file, path, made))
     return made
 
@@ -82,18 +82,18 @@ def _reference(value: str, scope: Scope) -> Secret | None:
     return Secret.keyring(rest)
 
 
-def _begins_like_a_reference(value: str) -> bool:
-    """Tell whether a plain text looks like a reference of another program, such as ``vault:dns/token``.
+def _warn(value: str, report: Report, place: str) -> None:
+    """Note a plain text for a warning; one such as ``vault:dns/token`` or ``files:x`` was perhaps meant to be none.
 
-    :raises Wrong: it begins with a word that is nearly one of ours.
+    It may be the secret itself all the same: it is never refused, and nothing of it is shown.
     """
     word, colon, rest = value.partition(":")
     if not colon or not rest or not _SCHEME.fullmatch(word):
-        return False
+        report.plain.append(place)
+        return
     near = nearest(word, (*_SCHEMES, "command"))
-    if near is not None:  # nothing of the value is shown: it may be the secret itself
-        raise Wrong(EXPECTED, found="a text that begins with an unknown word", nearest=_MEANT.get(near, f"{near}:"))
-    return True
+    hint = "" if near is None else f" (did you mean {_MEANT.get(near, f'{near}:')}?)"
+    report.odd.append(f"{place}{hint}")
 
 
 def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:

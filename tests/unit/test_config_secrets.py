@@ -153,6 +153,9 @@ def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
     ("value", "meant"),
     [
         ("keychain:x/y", "keyring:"),
+        ("key:abc", "keyring:"),
+        ("lit:abc", "literal:"),
+        ("com:abc", '{ command = ["…"] }'),
         ("ENV:TSIG", "env:"),
         ("files:/run/x", "file:"),
         ("litteral:canary", "literal:"),
@@ -160,10 +163,13 @@ def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
-    """It is not taken as the secret itself; the nearest is named, and nothing of the value is shown."""
-    said = mistake(tmp_path, with_secret(f'"{value}"'))
-    assert (said["key"], said["nearest"]) == ("dns.home.tsig_secret", meant)
-    assert value not in str(said)
+    """It is taken as the secret itself, for it may be; the warning names the nearest word and nothing of the value."""
+    config = load(tmp_path, with_secret(f'"{value}"'))
+    assert config.accounts["home"].options["tsig_secret"].reveal() == value
+    (notice,) = config.warnings
+    assert notice.code == "secret-odd"
+    assert f"dns.home.tsig_secret (did you mean {meant}?)" in notice.message
+    assert value not in str(notice)
 
 
 @pytest.mark.parametrize("value", ["vault:dns/token", "op:x"])
