@@ -344,7 +344,7 @@ def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:
     why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
     return (
         f"TXT values at {owners} could not be removed ({why}).",
-        "They do no harm; remove them at your DNS host when you come by.",
+        "They do no harm; the next run tries again to remove them, and so does dnsrenew cleanup.",
     )
 
 

@@ -208,6 +208,8 @@ class Stage:
         assert f"{leaf.serial_number:x}" == outcome["serial"]
         state = json.loads((self.workspace.store / "certificates" / "home" / "state.json").read_text())
         assert state["serial"] == outcome["serial"]
+        # Where several processes write, a file that was not complete is removed after an hour.
+        assert list((self.workspace.store / "certificates").rglob(".tmp-*")) == []
 
     def leaf(self) -> x509.Certificate:
         """The certificate in force."""
