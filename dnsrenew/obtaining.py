@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, RenewalFailed, StoreError
+from dnsrenew.errors import Cancelled, DnsRenewError, RenewalFailed, StoreError
+from dnsrenew.model import rfc3339
 from dnsrenew.renewer import Renewer
+from dnsrenew.words import first_sentence, is_skip, route_words
 
 if TYPE_CHECKING:
     import threading
@@ -64,10 +66,10 @@ def obtain(  # the contract: everything that a configuration file could say
     :param cancel: set it to stop.
     :raises ConfigError: an argument is wrong; all mistakes at once.
     :raises StoreError: the store cannot be read or written.
-    :raises SecretError: a secret reference leads to nothing, and no valid certificate stands.
-    :raises LockedError: another run works on it, and no valid certificate stands.
     :raises Cancelled: ``cancel`` was set.
-    :raises RenewalFailed: it could not be obtained, and no valid certificate stands.
+    :raises RenewalFailed: it could not be obtained, for whatever other reason, and no valid certificate stands: its
+        message says what was tried and what stopped it, ``fix`` the one thing to do; ``attempts`` has every attempt,
+        ``evidence["cause"]`` the error that stopped it (a secret that leads to nothing, another run at work …).
     """
     from dnsrenew.config import single_certificate  # not needed to import this module
 
@@ -122,13 +124,31 @@ def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
     return stored
 
 
-def _failure(outcome: Outcome, error: DnsRenewError) -> DnsRenewError:
-    if not isinstance(error, AttemptError):
-        return error
+def _failure(outcome: Outcome, error: DnsRenewError) -> RenewalFailed:
+    """Return what to raise: what was tried, what stopped it, the one thing to do."""
+    told = " ".join(_told(outcome, error))
     return RenewalFailed(
         "renewal-failed",
-        f"No certificate could be obtained for {', '.join(outcome.domains)}. {error.message}",
+        f"No certificate could be obtained for {', '.join(outcome.domains)}. {told}",
         fix=error.fix,
-        evidence={"cause": error.to_dict()},
+        evidence={"cause": error.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]},
         attempts=outcome.attempts,
     )
+
+
+def _told(outcome: Outcome, stopped: DnsRenewError) -> Iterator[str]:
+    """Say of each attempt what came of it, and in full what stopped it in the end."""
+    told: list[DnsRenewError] = []
+    for attempt in outcome.attempts:
+        error = attempt.error
+        if error is None:
+            continue
+        what = f"{'Skipped' if is_skip(attempt) else 'Tried'} {route_words(attempt.route.to_dict())}"
+        why = error.message if error is stopped else first_sentence(error.message)
+        yield f"{what}: {why.strip()}" if error not in told else f"{what}: the same."
+        told.append(error)
+    if outcome.status == "deferred" and outcome.next_attempt is not None:
+        earlier = "" if told else "An earlier attempt failed. "
+        yield f"{earlier}Nothing is tried before {rfc3339(outcome.next_attempt)}."
+    if stopped not in told:
+        yield stopped.message.strip()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import failures, text
 from dnsrenew.cli.screen import bold, dim, green, red, yellow
-from dnsrenew.cli.words import route_words
+from dnsrenew.words import first_sentence, is_skip, route_words
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Attempt, Outcome
+    from dnsrenew.model import Outcome
 
 WORDS: Final = {"not-due": "not due", "locked": "locked by another run", "deferred": "put off"}
 """Statuses that are told in other words."""
@@ -135,9 +135,9 @@ class Writer:
         rows = []
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
-            label = "skipped" if _is_skip(attempt) else "by" if attempt.error is None else "tried"
+            label = "skipped" if is_skip(attempt) else "by" if attempt.error is None else "tried"
             way = route_words(attempt.route.to_dict())
-            if not _is_skip(attempt):
+            if not is_skip(attempt):
                 way += f" ({text.count(attempt.orders, 'order')}, {text.seconds(attempt.seconds)})"
             if attempt.error is not None and not (last and attempt.error is outcome.error):
                 way += f": {self._reason(attempt.error)}"
@@ -148,7 +148,7 @@ class Writer:
 
     def _reason(self, error: DnsRenewError) -> str:
         message = error.message.strip()
-        return message if self._verbose else text.first_sentence(message)
+        return message if self._verbose else first_sentence(message)
 
     def _left(self, outcome: Outcome) -> str:
         """Say what the sites are served with meanwhile."""
@@ -183,8 +183,3 @@ class Writer:
         error = target.get("error")
         why = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
         return text.wrap(f"not deployed: {where}: {why.strip()}", self._columns, f"  {red('✗')} ", "    ")
-
-
-def _is_skip(attempt: Attempt) -> bool:
-    """Tell whether nothing was even tried: it was known before that it could not lead there."""
-    return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

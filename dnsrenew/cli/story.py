@@ -14,12 +14,12 @@ from dnsrenew.cli.words import (
     holder_words,
     message_of,
     places_of,
-    route_words,
     values_of,
     zones_of,
 )
 from dnsrenew.events import Event
 from dnsrenew.names import relative
+from dnsrenew.words import first_sentence, route_words
 
 GOOD, BAD, LOOK, PLAIN = "good", "bad", "look", "plain"
 
@@ -132,7 +132,7 @@ class Story:
     def _tell_lost(self, *, goes_on: bool) -> None:
         """Tell the route that failed last: why, too, where the run goes on."""
         if self._lost is not None:
-            why = text.first_sentence(self._lost.error)
+            why = first_sentence(self._lost.error)
             self._before.append(replace(self._lost, error=why, always=True) if goes_on else self._lost)
             self._lost = None
 

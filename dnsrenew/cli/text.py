@@ -156,9 +156,3 @@ def fields(pairs: Sequence[tuple[str, str]], columns: int | None, indent: int = 
         head = " " * indent + label + " " * (room - width(label) + 2)
         lines += wrap(text, columns, head, " " * width(head))
     return lines
-
-
-def first_sentence(text: str) -> str:
-    """Return what stands before the second sentence of a text of ours."""
-    end = text.find(". ")
-    return text if end < 0 else text[: end + 1]

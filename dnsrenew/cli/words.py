@@ -10,14 +10,6 @@ from dnsrenew.cli import text
 from dnsrenew.names import relative
 
 
-def route_words(route: Mapping[str, Any]) -> str:
-    """Return a route as people say it: ``dns-01 with home at lab``; of a mix all it is made of."""
-    names = route.get("names")
-    kinds = dict.fromkeys(way["challenge"] for way in names.values()) if names else [route.get("challenge")]
-    accounts = " and ".join(route.get("dns") or ())
-    return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''} at {route.get('ca')}"
-
-
 def server_words(server: Mapping[str, Any]) -> str:
     """Return a name server as people say it."""
     return f"{relative(str(server.get('server', '?')))} {server.get('address') or ''}".strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import dnsrenew
-from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Secret, TxtRecord, obtain
+from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Route, Secret, TxtRecord, obtain
 from tests.integration.renew_stage import leaf, names_in, through
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
@@ -143,6 +144,64 @@ def test_without_a_valid_one_the_failure_is_raised_with_its_attempts(program: Pr
     assert "kept" not in program.kinds
 
 
+def test_the_failure_says_what_was_tried_and_what_stopped_it(program: Program) -> None:
+    """One clause for each way, the last one's reason whole, one thing to do; and all of it for programs too."""
+    port = program.lab.reserve()
+    nobody = DnsAccount(
+        "rfc2136",
+        name="nobody",
+        zones=["example.test"],
+        server=program.lab.dns_server,
+        tsig_name="nobody",
+        tsig_secret=Secret(program.lab.key.secret),
+    )
+    with pytest.raises(RenewalFailed) as caught:
+        program.obtain(dns=nobody, routes=[Route("http-01", listen=f"127.0.0.1:{port}"), Route("dns-01", dns="nobody")])
+    error = caught.value
+    first, last = error.attempts
+    assert first.error is not None
+    assert last.error is not None
+    assert error.message == (
+        "No certificate could be obtained for example.test. "
+        "Tried http-01 at lab: The CA cannot reach this host by HTTP on port 80. "
+        f"Tried dns-01 with nobody at lab: {last.error.message}"
+    )
+    assert error.fix == last.error.fix
+    assert error.evidence["cause"] == last.error.to_dict()
+    assert error.evidence["attempts"] == [first.to_dict(), last.to_dict()]
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.evidence) == (str(error), error.evidence)
+
+
+def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) -> None:
+    """Put off is a failure too where nothing valid stands: it says until when, and what failed before."""
+    program.lab.lag = 60.0
+    with pytest.raises(RenewalFailed) as first:
+        program.obtain(propagation={"timeout": 1})
+    with pytest.raises(RenewalFailed) as second:
+        program.obtain(propagation={"timeout": 1})
+    assert "An earlier attempt failed. Nothing is tried before 20" in second.value.message
+    assert second.value.evidence["cause"]["message"] == first.value.evidence["cause"]["message"]
+    assert second.value.attempts == ()
+
+
+def test_a_secret_that_leads_nowhere_is_a_failure_like_any_other(program: Program) -> None:
+    """`RenewalFailed` is all that a caller has to expect: the cause is in its evidence, its fix is the cause's."""
+    missing = DnsAccount(
+        "rfc2136",
+        zones=["example.test"],
+        server=program.lab.dns_server,
+        tsig_name=program.lab.key.name,
+        tsig_secret=Secret.env("NOT_SET_ANYWHERE"),
+    )
+    with pytest.raises(RenewalFailed) as caught:
+        program.obtain(dns=missing)
+    cause = caught.value.evidence["cause"]
+    assert (caught.value.code, cause["code"]) == ("renewal-failed", "secret-missing")
+    assert cause["message"] in caught.value.message
+    assert caught.value.fix == cause["fix"]
+
+
 def test_an_object_of_the_program_s_own_is_a_driver(program: Program) -> None:
     """Anything with `add` and `remove`; the zone is found for it, and it is called once for each."""
     driver = OwnDriver(program.lab)
@@ -189,8 +248,8 @@ def test_two_threads_at_once_obtain_once(program: Program) -> None:
     def call() -> None:
         try:
             results.append(program.obtain())
-        except dnsrenew.LockedError as error:
-            results.append(error)
+        except RenewalFailed as error:
+            results.append(error.evidence["cause"]["code"])
 
     threads = [threading.Thread(target=call) for _ in range(2)]
     for thread in threads:
@@ -198,6 +257,7 @@ def test_two_threads_at_once_obtain_once(program: Program) -> None:
     for thread in threads:
         thread.join()
     assert len(results) == 2
+    assert all(result == "locked" for result in results if isinstance(result, str))
     obtained = {result.serial for result in results if isinstance(result, dnsrenew.Certificate)}
     assert len(obtained) == 1
 
