@@ -284,6 +284,8 @@ def _reason(error: OSError) -> str:
         return "did not answer"
     if isinstance(error, ConnectionRefusedError):
         return "does not listen there (connection refused)"
+    if error.errno in _NO_ROUTE:
+        return "cannot be reached: the network says that no way leads to it"
     if error.errno in {errno.EPERM, errno.EACCES}:
         return "cannot be reached: this machine forbids it (a firewall?)"
     return "broke the connection off"

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.exchange import Address, Exchange, Reply
+from dnsrenew.dns.sources import only_local
 from dnsrenew.dns.wire import Message, Question
 
 ROUNDS: Final = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
@@ -61,7 +62,8 @@ class Lookup:
         results: dict[Question, Result] = {}
         reasons: dict[Question, dict[Address, str]] = {question: {} for question in wanted}
         heard: set[Question] = set()
-        plans = {question: self._plan(addresses) for question, addresses in wanted.items()}
+        last = self._silent | {each for each in set().union(*wanted.values()) if only_local(each[0])}
+        plans = {question: _plan(addresses, last) for question, addresses in wanted.items()}
         with Exchange(context, per_address=per_address) as exchange:
             open_questions = {question for question in wanted if _ask_next(exchange, question, plans[question])}
             while open_questions:
@@ -88,9 +90,10 @@ class Lookup:
         self._silent.discard(reply.address)
         return judge(reply.question, reply.answer)
 
-    def _plan(self, addresses: Sequence[Address]) -> Iterator[tuple[Address, float, float]]:
-        ordered = sorted(addresses, key=lambda address: address in self._silent)  # stable
-        return ((address, udp, tcp) for udp, tcp in ROUNDS for address in ordered)
+
+def _plan(addresses: Sequence[Address], last: set[Address]) -> Iterator[tuple[Address, float, float]]:
+    ordered = sorted(addresses, key=lambda address: address in last)  # stable
+    return ((address, udp, tcp) for udp, tcp in ROUNDS for address in ordered)
 
 
 def _ask_next(exchange: Exchange, question: Question, plan: Iterator[tuple[Address, float, float]]) -> bool:

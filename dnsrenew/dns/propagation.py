@@ -114,6 +114,7 @@ class Rounds:
 
     def run(self) -> bool:
         """Return True when all that can be reached agree, False when the time is over before."""
+        self._call_up_the_spare()
         self._tell()
         while any(watch.state == "waiting" for watch in self._watches):
             if self._elapsed() >= self._timeout:
@@ -121,6 +122,7 @@ class Rounds:
             self._ask()
             self._receive(self._pause())
             self._settle_zones()
+            self._call_up_the_spare()
             self._tell()
         return True
 
@@ -176,6 +178,13 @@ class Rounds:
             for watch in watches:
                 if watch.failures >= TRIES or now - since >= _PATIENCE:
                     watch.state = "unreachable"
+
+    def _call_up_the_spare(self) -> None:
+        """Ask those that hardly can be reached, in zones where nobody else is left."""
+        enough = {watch.zone for watch in self._watches if watch.state in {"waiting", "agrees"}}
+        for watch in self._watches:
+            if watch.spare and watch.zone not in enough:
+                watch.call_up()
 
     def _give_up_the_silent(self) -> bool:
         """When the time is over: True if nobody is late, and the rest only silent."""
@@ -233,10 +242,10 @@ def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
     values: set[str] = set()
     ttl = 0
     with Exchange(context) as exchange:
-        for watch in watches:
-            if watch.server.address:
-                exchange.ask((watch.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
-        left = sum(bool(watch.server.address) for watch in watches)
+        asked = [watch for watch in watches if watch.state == "waiting"] or [watch for watch in watches if watch.spare]
+        for watch in asked:
+            exchange.ask((watch.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
+        left = len(asked)
         while left:
             for reply in exchange.receive(2 * (_UDP + _TCP)):
                 left -= 1

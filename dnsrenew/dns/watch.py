@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from dnsrenew import names
 from dnsrenew.dns import wire
 from dnsrenew.dns.exchange import PER_ADDRESS, Reply
+from dnsrenew.dns.sources import only_local
 from dnsrenew.dns.wire import Name, Question
 from dnsrenew.dns.zones import Server, lame
 
@@ -21,6 +22,7 @@ _LEAST_GAP: Final = 0.02
 _GREATEST_GAP: Final = 2.0
 _FRACTION: Final = 50
 _GAP_AFTER_SILENCE: Final = 0.5  # a server that is being restarted refuses connections for a moment
+_NO_SOURCE: Final = "this machine has no global IPv6 address to ask it from"
 
 
 def gap(elapsed: float) -> float:
@@ -73,6 +75,7 @@ class Watch:
     :ivar answered: whether the latest round brought any answer that counts.
     :ivar failures: how many rounds in a row did not.
     :ivar serial: the zone's serial at the address, where it was asked for.
+    :ivar spare: it is asked only when its zone has no address that answers (see :mod:`dnsrenew.dns.sources`).
     """
 
     def __init__(self, zone: Name, server: Server, expected: Mapping[Question, frozenset[str]]) -> None:
@@ -83,10 +86,11 @@ class Watch:
         self.looks: dict[Question, Look] = {}
         self.answered = False
         self.failures = 0
-        self.state: State = "waiting" if server.address else "skipped"
+        self.spare = only_local(server.address)
+        self.state: State = "waiting" if server.address and not self.spare else "skipped"
         self.due = 0.0
         self.serial: int | None = None
-        self.skipped_because = "" if server.address else "it has no address"
+        self.skipped_because = _NO_SOURCE if self.spare else "" if server.address else "it has no address"
         self._asking: set[Question] = set()
         self._queue: deque[Question] = deque()
         self._sweep = True
@@ -111,6 +115,10 @@ class Watch:
         asked = [self._queue.popleft() for _ in range(room)]
         self._asking.update(asked)
         return asked
+
+    def call_up(self) -> None:
+        """Ask it after all."""
+        self.spare, self.state = False, "waiting"
 
     def take(self, reply: Reply, now: float, elapsed: float) -> None:
         """Take what came of one question.

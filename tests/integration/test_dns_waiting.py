@@ -16,6 +16,8 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.dns import exchange as exchange_module
+from dnsrenew.dns import lookup as lookup_module
+from dnsrenew.dns import watch as watch_module
 from dnsrenew.errors import Cancelled, PropagationError
 from tests.integration.dns_stage import Looking, asked, record, until_both_serve
 from tests.lab import Lab, Query, dnsforwarder
@@ -242,11 +244,25 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
     """A machine without IPv6: noted, no warning, no time."""
     name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(exchange_module.Exchange.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6})
+    monkeypatch.setattr(watch_module, "only_local", lambda address: False)
     looking = Looking(lab)
     assert looking.wait(record(name)).seconds < 0.5
     assert looking.warnings == []
     assert looking.servers()["2001:db8::53"]["state"] == "skipped"
     assert "no IPv6 route" in looking.servers()["2001:db8::53"]["detail"]
+
+
+def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container with a default route for IPv6 and no address that an answer could come back to."""
+    name = served_by(lab, "ula.test", "127.0.0.1", "2001:db8::53")
+    monkeypatch.setattr(watch_module, "only_local", lambda address: ":" in address)
+    monkeypatch.setattr(lookup_module, "only_local", lambda address: ":" in address)
+    looking = Looking(lab)
+    assert looking.wait(record(name)).seconds < 0.5
+    assert looking.view.values(looking.context, name) == {"new"}
+    assert looking.warnings == []
+    assert looking.servers()["2001:db8::53"]["state"] == "skipped"
+    assert "no global IPv6 address" in looking.servers()["2001:db8::53"]["detail"]
 
 
 def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:

@@ -1,7 +1,10 @@
 """The pace of the propagation wait, and what it says: no server, no real time."""
 
+import errno
+import socket
 import threading
 from collections.abc import Iterable
+from typing import Self
 
 import dns.flags
 import dns.message
@@ -10,11 +13,14 @@ import pytest
 
 from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
+from dnsrenew.dns import exchange as exchange_module
 from dnsrenew.dns import report, wire
+from dnsrenew.dns import watch as watch_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.dohwait import wait_at_doh
 from dnsrenew.dns.exchange import PER_ADDRESS, Address, Exchange, Reply
 from dnsrenew.dns.propagation import Rounds
+from dnsrenew.dns.sources import only_local
 from dnsrenew.dns.watch import Watch, gap
 from dnsrenew.dns.wire import Message, Question
 from dnsrenew.dns.zones import Server
@@ -139,6 +145,79 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
         "server": "ns-2", "address": "2", "zone": "example.test", "name": "a.example.test",
         "expected": ["new"], "values": [], "serial": 7,
     }  # fmt: skip
+
+
+def locals_only(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """This machine has no address to ask these from."""
+    monkeypatch.setattr(watch_module, "only_local", lambda address: address in addresses)
+
+
+def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late that one is; and at the time out it is not among those that are late."""
+    locals_only(monkeypatch, "2")
+    wait, exchange, watches = rounds({"1": 5, "2": None})
+    assert wait.run()
+    assert [watch.state for watch in watches] == ["agrees", "skipped"]
+    assert {address for _, address, _ in exchange.asked} == {"1"}
+    wait, _, watches = rounds({"1": 1000, "2": None}, timeout=5)
+    assert not wait.run()
+    assert report.timed_out(watches, 5).message.startswith("After 5 s ns-1 (1) still answers without the new value; no")
+
+
+@pytest.mark.parametrize("shows", [{"2": 0.0}, {"1": None, "2": 0.0}], ids=["alone", "the other is silent"])
+def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
+    shows: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may translate addresses on the way."""
+    locals_only(monkeypatch, "2")
+    wait, _, watches = rounds(shows)
+    assert wait.run()
+    assert watches[-1].state == "agrees"
+
+
+@pytest.mark.parametrize(
+    ("address", "source", "local"),
+    [
+        ("2001:500:2::c", "fd00::2", True),
+        ("2001:500:2::c", "fe80::1%eth0", True),
+        ("2001:500:2::c", "2001:db8::1", False),
+        ("2001:500:2::c", None, False),  # no route: that is said where it is asked
+        ("fd00::53", "fd00::2", False),
+        ("64:ff9b::c000:221", "fd00::2", False),  # somebody translates to IPv4
+        ("::1", "::1", False),
+        ("192.0.2.1", "169.254.1.1", False),
+        ("", "fd00::2", False),
+    ],
+)
+def test_a_global_address_is_not_answered_at_a_local_one(
+    address: str, source: str | None, local: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the kernel says about the route."""
+
+    class Link:
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def connect(self, to: tuple[str, int]) -> None:
+            if source is None:
+                raise OSError(errno.ENETUNREACH, "no route")
+
+        def getsockname(self) -> tuple[str | None, int, int, int]:
+            return (source, 1, 0, 0)
+
+    monkeypatch.setattr(socket, "socket", lambda *_: Link())
+    assert only_local(address) is local
+
+
+@pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
+    """A router says so a moment later; it may be one host that is down."""
+    assert exchange_module._reason(OSError(code, "x")) == (
+        "cannot be reached: the network says that no way leads to it"
+    )
 
 
 class ScriptedDoh(Doh):
