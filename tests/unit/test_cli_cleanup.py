@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.screen import Screen
+from dnsrenew.clock import SystemClock
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
+from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
 from dnsrenew.store.journal import Written
 from dnsrenew.sweep import Swept
@@ -149,3 +153,14 @@ def test_wrong_use(renewer: Cleaner, line: str, capsys: pytest.CaptureFixture[st
     """It takes no name: it is about dead runs, not certificates."""
     assert main(line.split()) == 2
     assert renewer.calls == []
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_renewal_says_what_it_has_swept(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line before its own story; with -q none."""
+    records = [
+        {"zone": "example.test.", "name": "_acme-challenge.example.test.", "value": v, "dns": "home"} for v in "ab"
+    ]
+    Emitter(SystemClock(), PlainProgress(Screen(quiet=quiet))).emit("swept", None, {"records": records})
+    said = "" if quiet else "Removed 2 TXT values that an earlier run left in example.test.\n"
+    assert capsys.readouterr() == ("", said)
