@@ -19,6 +19,8 @@ __all__ = ["InMemoryDriver", "check_driver"]
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
+_ANYTHING: Final = (Exception, SystemExit)
+"""What a driver may raise; not what stops the test from outside."""
 
 Look = Callable[[str], set[str]]
 
@@ -81,8 +83,10 @@ def check_driver(
     check = _Check(make, names.absolute(zone), look or _ask_the_zone(), ttl, patience, clock or SystemClock())
     try:
         check.run()
-    finally:
-        check.clean_up()
+    except BaseException as verdict:
+        for sentence in check.clean_up():
+            verdict.add_note(sentence)
+        raise
 
 
 class _Check:
@@ -113,11 +117,16 @@ class _Check:
         self._do("remove", [self._record(f"_gone.{self._top}")], "remove MUST succeed at a name that does not exist")
         self._do("remove", [foreign], "remove MUST remove the last value of a name")
 
-    def clean_up(self) -> None:
-        """Remove all that was written, whatever went wrong before."""
-        left = [record for record in self._written if record.value in self._look(record.name)]
-        if left:
-            self._make().remove(left)
+    def clean_up(self) -> list[str]:
+        """Remove all that was written, one by one; return in sentences what could not be."""
+        notes: list[str] = []
+        for record in self._written:
+            try:
+                if record.value in self._look(record.name):
+                    self._make().remove([record])
+            except _ANYTHING as error:
+                notes.append(f"{record.value} may be left at {record.name}: removing it raised {_named(error)}.")
+        return notes
 
     def _record(self, name: str) -> TxtRecord:
         # As a CA's: 43 characters of base64url. A hyphen in front has been taken for an option before now.
@@ -131,14 +140,20 @@ class _Check:
             self._written += [record for record in records if record not in self._written]
         else:
             self._written = [record for record in self._written if record not in records]
-        driver = self._make()
+        driver = self._new_driver()
         try:
             driver.add(records) if action == "add" else driver.remove(records)
-        except Exception as error:
-            self._written += records  # who knows: clean_up looks
-            raise AssertionError(f"{must}, but it raised {type(error).__name__}: {error}") from error
+        except _ANYTHING as error:
+            self._written += [record for record in records if record not in self._written]  # who knows: clean_up looks
+            raise AssertionError(f"{must}, but it raised {_named(error)}") from error
         for name in (self._top, self._deep):
             self._await(name, {record.value for record in self._written if record.name == name}, must)
+
+    def _new_driver(self) -> Driver:
+        try:
+            return self._make()
+        except _ANYTHING as error:
+            raise AssertionError(f"A driver MUST be made without an error, but it raised {_named(error)}") from error
 
     def _await(self, name: str, expected: set[str], must: str) -> None:
         end, pause = self._clock.monotonic() + self._patience, _FIRST_PAUSE
@@ -147,6 +162,10 @@ class _Check:
                 raise AssertionError(f"{must}, but at {name} {_difference(seen, expected)}.")
             self._clock.wait(pause, threading.Event())
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _difference(seen: set[str], expected: set[str]) -> str:

@@ -123,6 +123,62 @@ def test_what_a_failed_test_wrote_is_removed() -> None:
     assert driver.values == {}
 
 
+class Popping(InMemoryDriver):
+    """Removes whole names, and stumbles over those that are gone."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Pop."""
+        for record in records:
+            self.values.pop(record.name)
+
+
+class Refusing(InMemoryDriver):
+    """Writes, and ends the program when it is to remove."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Leave."""
+        raise SystemExit(3)
+
+
+def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_cleaned_up() -> None:
+    """A driver that breaks a MUST often cannot clean up either; what may be left is noted."""
+    assert "remove MUST remove the value, and only it, but at" in says(Popping())
+    driver = Refusing()
+    with pytest.raises(AssertionError, match="but it raised SystemExit: 3") as caught:
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock())
+    assert sorted(caught.value.__notes__) == sorted(
+        f"{value} may be left at {name}: removing it raised SystemExit: 3."
+        for name, values in driver.values.items()
+        for value in values
+    )
+
+
+def test_a_driver_that_cannot_be_made_is_told_as_one() -> None:
+    """Whatever its constructor raises."""
+
+    def make() -> InMemoryDriver:
+        raise KeyError("token")
+
+    with pytest.raises(AssertionError, match="A driver MUST be made without an error, but it raised KeyError: 'token'"):
+        check_driver(make, "example.test", look=lambda _: set())
+
+
+def test_a_test_that_is_interrupted_cleans_up() -> None:
+    """And ends as it was told to."""
+    driver = InMemoryDriver()
+
+    def look(name: str) -> set[str]:
+        if len(driver.values) == 1 and len(driver.look(name)) == 3 and not interrupted:
+            interrupted.append(name)
+            raise KeyboardInterrupt
+        return driver.look(name)
+
+    interrupted: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        check_driver(lambda: driver, "example.test", look=look, clock=Clock())
+    assert driver.values == {}
+
+
 class Lagging(InMemoryDriver):
     """Shows every change three seconds later."""
 
