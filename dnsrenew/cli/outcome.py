@@ -65,6 +65,24 @@ class Writer:
             return ""
         return f" Next attempt: {self._when(outcome.next_attempt)}."
 
+    def broken(self, outcome: Outcome) -> list[str]:
+        """Return one line for a certificate that another way than the first led to: those before it want mending.
+
+        A way that worked at its second try is none of them.
+        """
+        if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
+            return []
+        lost = [
+            f"{route_words(attempt.route.to_dict())}: {self._reason(attempt.error)} {attempt.error.fix.strip()}"
+            for attempt in outcome.attempts
+            if attempt.error is not None and attempt.route.to_dict() != outcome.route.to_dict()
+        ]
+        if not lost:
+            return []
+        way = route_words(outcome.route.to_dict())
+        broken = "another way is" if len(lost) == 1 else f"{len(lost)} other ways are"
+        return [f"{yellow('!')} {outcome.name} {outcome.status} by {way}, but {broken} broken: {'; '.join(lost)}"]
+
     # ── what went well ──────────────────────────────────────────────────────────────────
 
     def _renewed(self, outcome: Outcome, names: str) -> list[str]:

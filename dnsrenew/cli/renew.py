@@ -107,8 +107,14 @@ def _needs_a_person(outcome: Outcome, now: datetime) -> bool:
         return True
     if outcome.status != "deferred":
         return False
-    asked_by_ca = getattr(outcome.error, "retry_after", None) is not None
-    return not (asked_by_ca and outcome.not_after is not None and outcome.not_after > now)
+    return not (_asked_by_ca(outcome) and outcome.not_after is not None and outcome.not_after > now)
+
+
+def _asked_by_ca(outcome: Outcome) -> bool:
+    """Tell whether the CA itself asked to wait: the ledger also holds back what we know that it would refuse."""
+    held = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
+    ours = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in held)
+    return not ours and getattr(outcome.error, "retry_after", None) is not None
 
 
 # ── the result ──────────────────────────────────────────────────────────────────────────
@@ -127,7 +133,10 @@ def _show(session: Session, outcomes: Sequence[Outcome]) -> None:
     lines: list[str] = []
     for outcome in outcomes:
         fine = outcome.status in ("renewed", "not-due", "rehearsed") and all(t.get("ok") for t in outcome.deployed)
-        if (aside and fine) or (short and outcome.status == "not-due" and fine):
+        if aside and fine:
+            lines += writer.broken(outcome) if screen.quiet else []
+            continue
+        if short and outcome.status == "not-due" and fine:
             continue
         lines += writer.lines(outcome)
     if not aside:

@@ -98,7 +98,13 @@ def _say_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
             mark = "✗" if outcome.status == "failed" else "!"
             word = WORDS.get(outcome.status, outcome.status)
             line = f"{mark} {outcome.name} {word}: {error.message.strip()} {error.fix.strip()}{writer.again(outcome)}"
-        (screen.note if outcome.error is None and deployed else screen.say)(line)
+        if outcome.error is not None or not deployed:
+            screen.say(line)
+        elif screen.quiet:
+            for warning in writer.broken(outcome):
+                screen.say(warning)
+        else:
+            screen.note(line)
 
 
 def _say_when(session: Session, look: Look) -> None:

@@ -40,6 +40,16 @@ SKIPPED = AttemptError("caa", "CAA forbids it.", fix="Add the record.")
 LIMITED = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=3600.0)
 
 
+def held(limit: str) -> CAError:
+    """What the ledger says of an order that it holds back."""
+    return CAError("ca-ledger", "Not now.", fix="Wait.", retry_after=3600.0, evidence={"limit": limit})
+
+
+def skipped(error: AttemptError) -> Attempt:
+    """An attempt that was none."""
+    return Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=error)
+
+
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Puts a fake renewer on the stage, which plays a part or returns outcomes."""
@@ -65,6 +75,10 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
         ([outcome(status="deferred", error=LIMITED)], 0),
         ([outcome(status="deferred", error=LIMITED, not_after=now() - timedelta(days=1))], 1),
         ([outcome(status="deferred", error=LIMITED, not_after=None)], 1),
+        ([outcome(status="deferred", error=held("retry-after"))], 0),
+        ([outcome(status="deferred", error=held("failed"))], 1),
+        ([outcome(status="deferred", error=held("same-set"))], 1),
+        ([outcome(status="deferred", error=held("retry-after"), attempts=(skipped(held("failed")),))], 1),
         ([outcome(status="not-due", deployed=({"to": "hfs", "ok": False},))], 1),
         ([outcome(status="not-due", deployed=({"to": "hfs", "ok": True},))], 0),
     ],
@@ -254,7 +268,7 @@ def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[
 def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """The certificate is there, by another way than the first: why, and what to do about that, is told below it."""
     way = Attempt(route=ROUTE, orders=1, seconds=2.0)
-    skip = Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=SKIPPED)
+    skip = skipped(SKIPPED)
     stage([outcome(attempts=(lost(), skip, way))])
     assert main(["renew"]) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == [
@@ -264,9 +278,29 @@ def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.Captu
     ]
 
 
+def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A timer's mail says that another way than the first was needed, and what mends that; it is well all the same.
+
+    A way that worked at its second try is not broken.
+    """
+    way = Attempt(route=ROUTE, orders=1, seconds=2.0)
+    stage([outcome(route=ROUTE, attempts=(lost(), way))])
+    assert main(["renew", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    head = "! home renewed by dns-01 with home at lab, but another way is broken"
+    assert err == f"{head}: http-01 at lab: {SHORT} Forward port 80 to this host.\n"
+    stage([outcome(route=ROUTE, attempts=(lost(), skipped(SKIPPED), way))])
+    assert main(["renew", "-q", "--json"]) == 0
+    assert "but 2 other ways are broken: http-01 at lab: " in capsys.readouterr().err
+    stage([outcome(route=ROUTE, attempts=(replace(way, error=SKIPPED), way))])
+    assert main(["renew", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each with its reason, what stopped the last, the one thing to do, and when it is tried again."""
-    skip = Attempt(route=replace(ROUTE, dns=("b",)), orders=0, seconds=0.0, error=SKIPPED)
+    skip = skipped(SKIPPED)
     last = failed().attempts[0]
     stage([failed(error=last.error, attempts=(lost(), skip, last), next_attempt=now() + timedelta(minutes=10.5))])
     assert main(["renew"]) == 1

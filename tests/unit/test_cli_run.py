@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dnsrenew.cli.settings import Session
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
-from tests.unit.cli_stage import FakeRenewer, Script, failed, install, now, outcome
+from tests.unit.cli_stage import ROUTE, FakeRenewer, Script, failed, install, now, outcome
 
 ROOT = Path(__file__).parents[2]
 STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
@@ -204,6 +205,11 @@ def test_quiet_says_only_what_is_wrong(service: Service, capsys: pytest.CaptureF
     service.clock = Clock()
     service.run(done(failed()), flags="-q")
     assert "✗ home failed" in capsys.readouterr().err
+    service.clock = Clock()
+    way = failed().attempts[0]
+    broken = replace(way, route=replace(ROUTE, challenge="http-01", dns=()))
+    service.run(done(outcome(route=ROUTE, attempts=(broken, replace(way, error=None)))), flags="-q")
+    assert "! home renewed by dns-01 with home at lab, but another way is broken: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["run --interval 5", "run --interval 100000", "run home"])
