@@ -13,6 +13,7 @@ from dnsrenew import names
 from dnsrenew.secrets import Secret
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # what a TOML key needs quotes for
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
 """Options of every account, which a provider may not use for its own."""
 
@@ -107,7 +108,7 @@ class Provider:
 
     def block(self) -> str:
         """Return a ``[dns.…]`` block to be copied: what is required filled in, the rest in comments."""
-        lines = [f"[dns.{self.name}]", f'provider = "{self.name}"']
+        lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
             about = spec.help if spec.required else f"(optional) {spec.help}"
@@ -124,9 +125,8 @@ def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
     """
     if name == OWN_OBJECT:
         return Provider(name=name, title="the program's own driver", driver=OWN_OBJECT, any_options=True)
-    if not NAME.fullmatch(name):
-        return None
-    for folder in (*folders, *SHIPPED):
+    # A plug-in may be called anything, a file may not: the name becomes a part of a path.
+    for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
             text = path.read_text("utf-8")
@@ -160,12 +160,16 @@ def provider_names(folders: Iterable[Path] = ()) -> list[str]:
 
 
 def plug_in_names() -> set[str]:
-    """Return the names of installed drivers of third parties (slow: every installed distribution is looked at)."""
+    """Return the names of installed drivers of third parties (slow: every installed distribution is looked at).
+
+    Ours are not among them: they stand there too, and are no hosts by themselves.
+    """
     from importlib.metadata import entry_points
 
+    from dnsrenew.drivers.loading import BUILT_IN, COMING
     from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP
 
-    return set(entry_points(group=ENTRY_POINT_GROUP).names)
+    return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys() - COMING
 
 
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[OptionMistake]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider, provider_names
 from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.loading import BUILT_IN
+from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.secrets import Secret
@@ -49,14 +53,15 @@ class FileDriver:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A tiny distribution with two entry points, one of which cannot be loaded, as pip would have installed it."""
+    """A tiny distribution with entry points, some of which cannot be loaded, as pip would have installed it."""
     site = tmp_path / "site-packages"
     info = site / "zonefile_driver-1.0.dist-info"
     info.mkdir(parents=True)
     (site / "zonefile_driver.py").write_text(SOURCE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zonefile-driver\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[dnsrenew.drivers]\nzonefile = zonefile_driver:FileDriver\nbroken = zonefile_driver:Missing\n"
+        "[dnsrenew.drivers]\nzonefile = zonefile_driver:FileDriver\nZone.File = zonefile_driver:FileDriver\n"
+        "broken = zonefile_driver:Missing\nlexicon = zonefile_driver:Missing\nhook = zonefile_driver:Missing\n"
     )
     monkeypatch.syspath_prepend(str(site))
     importlib.invalidate_caches()
@@ -77,6 +82,28 @@ def test_it_is_found_and_keeps_the_contract(installed: Path) -> None:
     assert "zonefile" in provider_names()
     check_driver(maker(DnsAccount("zonefile", path=str(path))), "example.test", look=look(path), patience=0)
     assert path.read_text() == ""
+
+
+def test_every_plug_in_that_is_listed_is_found(installed: Path) -> None:
+    """Whatever it is called; but no driver of our own, present or to come, is one, though ours are registered too."""
+    listed = set(provider_names())
+    assert {"zonefile", "Zone.File", "broken"} <= listed
+    assert not {"lexicon", "hook"} & listed
+    assert all(find_provider(name) for name in listed)
+    account = DnsAccount("Zone.File", path=str(installed / "zone.txt"))
+    check_driver(maker(account), "example.test", look=look(installed / "zone.txt"), patience=0)
+    provider = find_provider("Zone.File")
+    assert provider is not None
+    assert tomllib.loads(provider.block()) == {"dns": {"Zone-File": {"provider": "Zone.File"}}}
+
+
+def test_our_own_drivers_are_registered_as_those_of_others_are() -> None:
+    """Each where the loading, which never looks there, finds it."""
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    registered = project["entry-points"][ENTRY_POINT_GROUP]
+    assert registered == {name: ":".join(place) for name, place in BUILT_IN.items()}
+    for name, value in registered.items():
+        assert callable(EntryPoint(name, value, ENTRY_POINT_GROUP).load())
 
 
 def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
