@@ -1,4 +1,4 @@
-"""``dnsrenew check``: the configuration and its secrets; nothing is sent anywhere."""
+"""``dnsrenew check``: the configuration, its secrets and its drivers; nothing is sent anywhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ def check(session: Session) -> int:
     """
     from dnsrenew.config import resolve_all_secrets
     from dnsrenew.config.mistakes import config_error
+    from dnsrenew.config.trial import unworkable
 
     config = session.config()
     mistakes = session.interrupt.run(partial(resolve_all_secrets, config))
+    mistakes += session.interrupt.run(partial(unworkable, config, session.clock))
     if mistakes:
         raise config_error(mistakes)
     session.screen.document({"ok": True})

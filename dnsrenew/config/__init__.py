@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +40,7 @@ class Config:
     :ivar certificates: in the order of the files.
     :ivar warnings: what a person should look at.
     :ivar secrets: where each secret stands.
+    :ivar places: the file in which each account stands, by its name.
     :ivar edition: a number that changes when the files do; None when a Python program made it.
     """
 
@@ -55,6 +56,7 @@ class Config:
     certificates: tuple[CertificateSpec, ...]
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[SecretUse, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
     edition: int | None = None
 
     @classmethod

@@ -35,6 +35,7 @@ _OWN: Final[Mapping[str, Reader]] = {
     "zones": list_of(zone, "a list of zones, at least one", least=1),
     "ttl": integer(1, 604800),
 }
+_DRIVEN: Final = "a DNS host whose driver is built in or installed, see `dnsrenew providers`"
 _DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own object, where there is no provider
 
 
@@ -47,16 +48,16 @@ class Accounts:
     def __init__(self, folders: Sequence[Path], catalogue: Catalogue | None = None) -> None:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
+        self.places: dict[str, str] = {}
         self.lack_told = False
         self._folders = folders
         self._catalogue = catalogue
-        self._places: dict[str, str] = {}
         self._broken: set[str] = set()
 
     @property
     def names(self) -> Iterable[str]:
         """The names of all accounts, those with mistakes too."""
-        return self._places
+        return self.places
 
     def zones_of(self, names: Iterable[str]) -> set[str] | None:
         """Return the zones to which accounts are limited, by themselves or by their host; None if one has no limit."""
@@ -80,11 +81,11 @@ class Accounts:
         table = as_table(value)
         if table is None:
             raise Wrong("a table [dns.NAME]", found=kind(value))
-        if name in self._places:
-            where = self._places[name] or "the first"
+        if name in self.places:
+            where = self.places[name] or "the first"
             scope.mistake(path, "a second account of this name", f"another name: {where} has it already")
             return
-        self._places[name] = scope.file
+        self.places[name] = scope.file
         own: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for key, given in table.items():
@@ -135,6 +136,9 @@ class Accounts:
             words = catalogue.provider_names(self._folders)
             scope.mistake(place, f"the unknown DNS host {quoted(name)}", one_of(words), nearest(name, words))
             return None
+        if lack := _lack_of(provider):
+            scope.mistake(place, f"{quoted(name)}, {lack}", _DRIVEN)
+            return None
         self.providers[name] = provider
         return provider
 
@@ -177,6 +181,19 @@ class Accounts:
 
             self._catalogue = catalogue
         return self._catalogue
+
+
+def _lack_of(provider: Provider) -> str | None:
+    """Return what is wrong with the provider's driver, in mid-sentence; None where it is built in or installed."""
+    from dnsrenew.drivers.loading import BUILT_IN, COMING
+
+    if provider.driver in COMING:
+        return f"whose driver {quoted(provider.driver)} comes with a later version"
+    if provider.driver in BUILT_IN or provider.any_options:  # one without a file was found by its driver
+        return None
+    from dnsrenew.drivers.catalogue import plug_in_names  # slow, and only for a provider file of the user's own
+
+    return None if provider.driver in plug_in_names() else f"whose driver {quoted(provider.driver)} is not installed"
 
 
 def _asked_for(provider: Provider, key: str) -> str:

@@ -126,6 +126,7 @@ def _build(sources: list[Source], report: Report, accounts: Accounts) -> dict[st
         "certificates": tuple(certificates.specs),
         "warnings": _warnings(report, empty=not certificates.specs),
         "secrets": tuple(report.secrets),
+        "places": accounts.places,
     }
 
 

@@ -42,6 +42,17 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
     return 1 if lines else None
 
 
+def line_in(file: str, path: KeyPath) -> int | None:
+    """Return the line of a key in a file; None where there is no file, or it is gone meanwhile."""
+    if not file:
+        return None
+    try:
+        with open(file, encoding="utf-8-sig") as opened:
+            return line_of(path, key_lines(opened.read()))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 class _Scan:
     """Walks a text that ``tomllib`` has accepted; so it need not check anything."""
 

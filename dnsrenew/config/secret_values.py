@@ -115,6 +115,7 @@ def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:
 
 def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
     """Follow every reference, for ``dnsrenew check``, and return a mistake for each that leads to nothing."""
+    from dnsrenew.config.lines import line_in
     from dnsrenew.errors import SecretError
 
     mistakes = []
@@ -124,17 +125,5 @@ def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
         except SecretError as error:
             found = error.message.removesuffix(".")
             expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
-            mistakes.append(Mistake(use.file, _line(use), shown_key(use.path), found, expected))
+            mistakes.append(Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected))
     return mistakes
-
-
-def _line(use: SecretUse) -> int | None:
-    from dnsrenew.config.lines import key_lines, line_of
-
-    if not use.file:
-        return None
-    try:
-        with open(use.file, encoding="utf-8-sig") as file:
-            return line_of(use.path, key_lines(file.read()))
-    except (OSError, UnicodeDecodeError):
-        return None

@@ -94,6 +94,45 @@ def test_a_secret_that_leads_to_nothing(
     assert "CLI_TEST_SECRET" in err
 
 
+@pytest.mark.parametrize(
+    ("change", "line", "key"),
+    [
+        (('"127.0.0.1:5301"', '"[::1"'), 10, "server"),
+        (('tsig_name = "dnsrenew"', 'tsig_name = "k"\ntsig_algorithm = "sha9"'), 12, "tsig_algorithm"),
+        (('"env:CLI_TEST_SECRET"', '"literal:canary!"'), 12, "tsig_secret"),
+        (('tsig_name = "dnsrenew"\n', ""), 8, "tsig_name"),
+        (('"rfc2136"', '"mine"'), 9, "provider"),
+        (('"rfc2136"', '"broken"'), 9, "provider"),
+    ],
+)
+def test_an_account_that_cannot_work(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], line: int, key: str
+) -> None:
+    """`check` makes every account's driver: one that refuses its options is a mistake with its place."""
+    (folder / "providers").mkdir()
+    options = "".join(f"[options.{name}]\nsecret = true\n" for name in ("server", "tsig_name", "tsig_secret"))
+    mine = 'title = "Mine"\ndriver = "lexicon"\n[driver_options]\nprovider = "nosuch"\n'
+    (folder / "providers" / "mine.toml").write_text(mine + options)
+    (folder / "providers" / "broken.toml").write_text(f'title = "Mine"\ndriver = "nodrv"\n{options}')
+    (folder / "dnsrenew.toml").write_text(RIGHT.replace(*change))
+    assert main(["check", "--json"]) == 2
+    out, err = capsys.readouterr()
+    (mistake,) = json.loads(out)["error"]["evidence"]["mistakes"]
+    assert (mistake["line"], mistake["key"]) == (line, f"dns.home.{key}")
+    assert f"{folder}/dnsrenew.toml:{line}: dns.home.{key}: " in err
+    assert "canary" not in out + err
+
+
+def test_a_driver_that_is_not_there_yet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A provider file whose driver comes with a later version is refused by every command, and it is said so."""
+    (folder / "providers").mkdir()
+    (folder / "providers" / "mine.toml").write_text('title = "Mine"\ndriver = "hook"\n')
+    (folder / "dnsrenew.toml").write_text('[dns.home]\nprovider = "mine"\n')
+    for command in ("check", "status"):
+        assert main([command]) == 2
+        assert 'whose driver "hook" comes with a later version' in capsys.readouterr().err
+
+
 def test_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is none, it is said where it was looked for; a named one that is missing is named."""
     (folder / "dnsrenew.toml").unlink()

@@ -1,0 +1,43 @@
+"""Can each account work? Its driver is made, with its options, as a renewal would; nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.config.lines import line_in
+from dnsrenew.config.mistakes import Mistake, shown_key
+from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled, DnsRenewError, SecretError
+
+if TYPE_CHECKING:
+    from dnsrenew.clock import Clock
+    from dnsrenew.config import Config
+
+
+def unworkable(config: Config, clock: Clock) -> list[Mistake]:
+    """Make every account's driver, for ``dnsrenew check``; return a mistake for each that cannot be made.
+
+    A secret that leads to nothing is none of them: :func:`dnsrenew.config.resolve_all_secrets` names it.
+    """
+    if not config.accounts:
+        return []
+    from dnsrenew.drivers.calling import prepare
+
+    context = Context(clock=clock)
+    mistakes = []
+    for account in config.accounts.values():
+        try:
+            prepare(context, config.providers[account.provider], account)
+        except Cancelled:
+            raise
+        except SecretError:
+            continue
+        except DnsRenewError as error:
+            mistakes.append(_mistake(account.name, error, config.places.get(account.name, "")))
+    return mistakes
+
+
+def _mistake(account: str, error: DnsRenewError, file: str) -> Mistake:
+    path = ("dns", account, str(error.evidence.get("key", "provider")))
+    expected = f"an account that can work: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
+    return Mistake(file, line_in(file, path), shown_key(path), error.message.removesuffix("."), expected)
