@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.arguments import usage
@@ -13,6 +13,7 @@ from dnsrenew.cli.live import make_progress
 from dnsrenew.cli.outcome import WORDS, Writer
 from dnsrenew.cli.screen import dim, yellow
 from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from dnsrenew.cli.progress import Progress
     from dnsrenew.cli.settings import Session
     from dnsrenew.config import Config
-    from dnsrenew.model import Outcome
+    from dnsrenew.events import Event
+    from dnsrenew.model import CertificateSpec, Outcome
 
 _MOST_LINES: Final = 10
 """More certificates than this that are not due are told in one line, without ``-v``."""
@@ -69,7 +71,14 @@ def jitter(session: Session) -> float:
 
 def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
     options, interrupt, screen = session.options, session.interrupt, session.screen
-    renewer = session.renewer(config, progress)
+    finished: dict[str | None, Mapping[str, Any]] = {}
+
+    def listen(event: Event) -> None:
+        if event.kind == "certificate-finished":
+            finished[event.certificate] = event.data
+        progress(event)
+
+    renewer = session.renewer(config, listen)
     told = False
 
     def tick() -> None:
@@ -89,7 +98,24 @@ def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
         wait=options.wait,
         cancel=interrupt.cancel,
     )
-    return interrupt.run(work, cleans_up=True, tick=tick)
+    try:
+        return interrupt.run(work, cleans_up=True, tick=tick)
+    except Cancelled as error:  # left behind: what it has told until now is all that is known
+        told_of = [finished.get(spec.name) or _unfinished(spec, error) for spec in _wanted(session, config)]
+        screen.document({"outcomes": told_of, "error": error.to_dict()})
+        raise
+
+
+def _wanted(session: Session, config: Config) -> list[CertificateSpec]:
+    names = session.options.names
+    return [spec for spec in config.certificates if not names or spec.name in names]
+
+
+def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
+    """Return the outcome of a certificate of which none was told; the store is not asked, it may be what hangs."""
+    from dnsrenew.model import Outcome
+
+    return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
 
 
 def exit_status(outcomes: Sequence[Outcome], now: datetime, interrupted: int | None) -> int:

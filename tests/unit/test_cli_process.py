@@ -16,13 +16,16 @@ STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
 PROGRAM = [sys.executable, "-W", "error", "-m", "dnsrenew"]
 HANGING = """
 import sys, threading
+from types import SimpleNamespace
 from dnsrenew.cli import main
-from tests.unit.cli_stage import FakeRenewer, Script, install
+from tests.unit.cli_stage import FakeConfig, FakeRenewer, Script, install, outcome
 def play(emitter, cancel):
-    emitter.emit("run-started", None, {"certificates": ["home"]})
+    emitter.emit("run-started", None, {"certificates": ["done", "home"]})
+    Script(emitter, cancel, name="done").finish(outcome("done"))
     Script(emitter, threading.Event()).begin()
     threading.Event().wait()
-install(FakeRenewer(play))
+specs = [SimpleNamespace(name=name, domains=("example.test",)) for name in ("done", "home")]
+install(FakeRenewer(play), FakeConfig(certificates=tuple(specs)))
 sys.exit(main(["renew", "--json"]))
 """
 
@@ -66,14 +69,19 @@ def test_a_second_signal_ends_at_once() -> None:
 
 
 def test_a_renewal_that_hangs_is_left_behind() -> None:
-    """Within five seconds everything ends, even if something does not react."""
+    """Within five seconds everything ends, even if something does not react; what is known of each is told."""
     process = started([sys.executable, "-c", HANGING])
     before = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert time.monotonic() - before < 5.5
     assert process.returncode == 130
-    assert json.loads(out)["error"]["code"] == "cancelled"
+    document = json.loads(out)
+    assert document["error"]["code"] == "cancelled"
+    done, hangs = document["outcomes"]
+    assert (done["name"], done["status"], done["serial"]) == ("done", "renewed", "2f" * 16)
+    assert (hangs["name"], hangs["status"], hangs["error"]["code"]) == ("home", "interrupted", "cancelled")
+    assert hangs["domains"] == ["example.test"]
     assert "what may be left of this run in DNS is removed first" in err
 
 
