@@ -127,17 +127,20 @@ class Rounds:
         return True
 
     def look_closer(self) -> None:
-        """Ask once more for all that is missing, and for the serials: for the report (two seconds at most)."""
+        """Ask once more those that are late for all that they lack, and everybody for the serial: for the report.
+
+        Two seconds at most.
+        """
         while any(watch.busy for watch in self._watches):
             self._receive(_UDP + _TCP)
         asked = 0
         for watch in self._watches:
-            if watch.state != "waiting":
+            if watch.state not in {"waiting", "agrees"}:
                 continue
-            for question in watch.missing:
+            wanted = [*watch.missing, Question(watch.zone, _SOA)]
+            for question in wanted:
                 self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=0)
-            asked += len(watch.missing) + 1
-            self._exchange.ask((watch.server.address, self._port), Question(watch.zone, _SOA), udp=_UDP, tcp=0)
+            asked += len(wanted)
         serials: dict[tuple[str, Name], int | None] = {}
         while asked > 0 and (replies := self._exchange.receive(2 * _UDP)):
             for reply in replies:

@@ -53,13 +53,13 @@ class Look(NamedTuple):
         return cls(wire.txt_values(answer), wire.rcode_text(answer), "", wire.soa_serial(answer))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: values, rcode or reason, and the zone's serial where it was seen."""
-        form: dict[str, Any] = {} if self.serial is None else {"serial": self.serial}
-        if self.reason:
-            return {"reason": self.reason, **form}
-        if self.rcode == "NOERROR":
-            return {"values": sorted(self.values), **form}
-        return {"rcode": self.rcode, **form}
+        """Return the JSON form, always of the same keys: None for what was not seen, no reason for what counts."""
+        return {
+            "values": sorted(self.values),
+            "rcode": self.rcode or None,
+            "serial": self.serial,
+            "reason": self.reason or None,
+        }
 
 
 class Watch:
@@ -197,14 +197,14 @@ class Watch:
 
     def evidence(self, question: Question) -> dict[str, Any]:
         """Return what the address showed for one name."""
-        look = self.looks.get(question)
-        serial = {} if self.serial is None else {"serial": self.serial}
+        look = self.looks.get(question) or Look(reason=self.skipped_because or "was not asked")
+        if self.serial is not None:
+            look = look._replace(serial=self.serial)
         return {
             "server": self.server.name,
             "address": self.server.address,
             "zone": names.relative(wire.to_text(self.zone)),
             "name": names.relative(wire.to_text(question.name)),
             "expected": sorted(self.expected[question]),
-            **(look.to_dict() if look else {"reason": self.skipped_because or "was not asked"}),
-            **serial,
+            **look.to_dict(),
         }

@@ -21,13 +21,14 @@ from dnsrenew.dns.dohwait import wait_at_doh
 from dnsrenew.dns.exchange import PER_ADDRESS, Address, Exchange, Reply
 from dnsrenew.dns.propagation import Rounds
 from dnsrenew.dns.sources import only_local
-from dnsrenew.dns.watch import Watch, gap
+from dnsrenew.dns.watch import Look, Watch, gap
 from dnsrenew.dns.wire import Message, Question
 from dnsrenew.dns.zones import Server
 from dnsrenew.errors import PropagationError
 
 ZONE = wire.from_text("example.test")
 TXT = dns.rdatatype.TXT
+QUESTION = Question(wire.from_text("a.example.test"), TXT)
 
 
 class Time(SystemClock):
@@ -141,10 +142,32 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
     assert not wait.run()
     error = report.timed_out(watches, 5)
     assert error.message == "After 5 s ns-2 (2) still answers without the new value; the others have it."
-    assert error.evidence["servers"][1] == {
-        "server": "ns-2", "address": "2", "zone": "example.test", "name": "a.example.test",
-        "expected": ["new"], "values": [], "serial": 7,
-    }  # fmt: skip
+    asked = {"zone": "example.test", "name": "a.example.test", "expected": ["new"]}
+    assert error.evidence["servers"] == [
+        {
+            "server": "ns-1",
+            "address": "1",
+            **asked,
+            "values": ["new"],
+            "rcode": "NOERROR",
+            "serial": None,
+            "reason": None,
+        },
+        {"server": "ns-2", "address": "2", **asked, "values": [], "rcode": "NOERROR", "serial": 7, "reason": None},
+    ]
+
+
+def test_what_is_reported_always_has_the_same_keys() -> None:
+    """For addresses that answer, fail, keep silent, or were never asked."""
+    watch = Watch(ZONE, Server("ns", ""), {QUESTION: frozenset({"new"})})
+    never = watch.evidence(QUESTION)
+    assert (never["values"], never["rcode"], never["serial"], never["reason"]) == ([], None, None, "it has no address")
+    looks = [Look(frozenset({"old"}), "NOERROR", "", 7), Look(rcode="SERVFAIL"), Look(reason="did not answer")]
+    for look in looks:
+        watch.looks[QUESTION] = look
+        assert watch.evidence(QUESTION).keys() == never.keys()
+    watch.serial = 8
+    assert watch.evidence(QUESTION)["serial"] == 8
 
 
 def locals_only(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
