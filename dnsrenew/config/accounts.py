@@ -35,6 +35,7 @@ _OWN: Final[Mapping[str, Reader]] = {
     "zones": list_of(zone, "a list of zones, at least one", least=1),
     "ttl": integer(1, 604800),
 }
+_NO_NAME: Final = "no such key: the word after `dns.` is the account's name"
 _DRIVEN: Final = "a DNS host whose driver is built in or installed, see `dnsrenew providers`"
 _DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own object, where there is no provider
 
@@ -92,17 +93,15 @@ class Accounts:
             if key in _OWN:
                 self._take(own, _OWN[key], given, scope, (*path, key))
             elif key == "name":
-                self._name(name, given, scope, path)
+                unnamed = isinstance(value, DnsAccount) and given == value.provider  # it was given no name of its own
+                if not (scope.python and (unnamed or given == name)):
+                    scope.mistake((*path, key), seen(given), _NO_NAME)
             elif key != "provider":
                 options[str(key)] = given
         provider = self._provider(table, scope, path)
         if provider is not None:
             options = self._options(provider, options, scope, path)
             self.accounts[name] = DnsAccount(provider.name, name=name, **own, **options)
-
-    def _name(self, name: str, given: Any, scope: Scope, path: KeyPath) -> None:
-        if not scope.python or given != name:
-            scope.mistake((*path, "name"), seen(given), "no such key: the word after `dns.` is the account's name")
 
     def _provider(self, table: Mapping[str, Any], scope: Scope, path: KeyPath) -> Provider | None:
         place = (*path, "provider")

@@ -76,6 +76,13 @@ def test_from_dict_takes_our_own_values(tmp_path: Path) -> None:
     assert spec.profile == Profile("p", required=False)
 
 
+def test_the_key_names_an_account_that_has_no_name() -> None:
+    """A `DnsAccount` that was given no name is called as its key says, and routes find it under that."""
+    certificate = {"domains": ["a.test"], "routes": [Route("dns-01", dns=("h",))]}
+    config = Config.from_dict({"dns": {"h": DnsAccount("rfc2136", server="s")}, "certificate": [certificate]})
+    assert config.accounts == {"h": DnsAccount("rfc2136", name="h", server="s")}
+
+
 @pytest.mark.parametrize(
     ("mapping", "key"),
     [
