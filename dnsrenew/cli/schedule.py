@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as planning
 from dnsrenew.cli import text
@@ -28,6 +28,10 @@ _STATES = {
 }
 
 
+_EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
+"""Stands for the configuration in what would be written, where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A plan, and what stands in its place."""
@@ -45,9 +49,8 @@ def schedule(session: Session) -> int:
     """
     host = planning.this_host()
     kind: Kind | None = session.options.kind
-    if kind is not None and kind not in planning.kinds(host):
-        here = text.listed(planning.kinds(host)) or "none"
-        raise usage(f"This machine has no {kind}; possible here: {here}.", "dnsrenew schedule")
+    if kind is not None and kind not in planning.kinds(host) and session.options.action != "show":
+        raise usage(_not_here(kind, host), "dnsrenew schedule")
     action = {"install": _install, "show": _show, "remove": _remove}[session.options.action]
     return action(session, host, kind)
 
@@ -115,11 +118,7 @@ def _show(session: Session, host: Host, kind: Kind | None) -> int:
     standing = _standing(host, job, kind)
     columns, _ = session.screen.out.size()
     if not standing:
-        plan = planning.make_plan(kind or planning.default_kind(host), job, host)
-        _document(session, plan, [None for _ in _paths(plan)], "none")
-        lines = text.wrap("Nothing is installed: nothing renews by itself here.", columns, f"{yellow('!')} ", "  ")
-        lines += text.wrap("Run: dnsrenew schedule install", columns, f"{yellow('→')} ", "  ")
-        session.screen.result("\n".join([*lines, f"  It would write {plan.title}, {_when(job)}."]))
+        _show_nothing(session, host, kind, config)
     for found in standing:
         _document(session, found.plan, found.texts, found.state)
         good = found.state == "same"
@@ -128,6 +127,41 @@ def _show(session: Session, host: Host, kind: Kind | None) -> int:
         lines += text.fields([*([("when", _when(job))] if good else []), *_facts(found.plan)], columns)
         session.screen.result("\n".join([*lines, "", *_contents(found.plan, found.texts)]))
     return 0
+
+
+def _show_nothing(session: Session, host: Host, kind: Kind | None, config: str) -> None:
+    """Say that nothing is installed, and show what would be written: of the kind that was named, wherever we are."""
+    columns, _ = session.screen.out.size()
+    lines = text.wrap("Nothing is installed: nothing renews by itself here.", columns, f"{yellow('!')} ", "  ")
+    here = planning.kinds(host)
+    wanted = kind or next(iter(here), None)
+    advice = "Run: dnsrenew schedule install"
+    if wanted is None:
+        none = planning.no_kind(host)
+        advice = f"{none.message} {none.fix}"
+    elif wanted not in here:
+        advice = f"{_not_here(wanted, host)} What follows is for another machine: look at the paths in it."
+    elif kind:
+        advice += f" --kind {kind}"
+    lines += text.wrap(advice, columns, f"{yellow('→')} ", "  ")
+    planned: list[dict[str, str]] = []
+    if wanted is not None:
+        job = planning.this_job(host, config or _EXAMPLE)
+        plan = planning.make_plan(wanted, job, planning.like(wanted, host))
+        contents = [file.text for file in plan.files] or [plan.block]
+        planned = [{"path": path, "text": each} for path, each in zip(_paths(plan), contents, strict=True)]
+        where = "" if config else f" No configuration was found; {_EXAMPLE} stands for yours."
+        lines += ["", *text.wrap(f"It would write {plan.title}, {_when(job)}.{where}", columns), ""]
+        lines += _contents(plan, contents)
+    files = [{"path": file["path"], "text": None} for file in planned]
+    session.screen.document(
+        {"kind": wanted, "installed": False, "state": "none", "files": files, "would_write": planned}
+    )
+    session.screen.result("\n".join(lines))
+
+
+def _not_here(kind: Kind, host: Host) -> str:
+    return f"This machine has no {kind}; possible here: {text.listed(planning.kinds(host)) or 'none'}."
 
 
 def _remove(session: Session, host: Host, kind: Kind | None) -> int:
@@ -149,7 +183,9 @@ def _standing(host: Host, job: Job, kind: Kind | None) -> list[_Found]:
     :raises DnsRenewError: the named one cannot be looked at.
     """
     standing = []
-    for each in [kind] if kind else planning.kinds(host):
+    for each in planning.kinds(host):
+        if kind not in (None, each):
+            continue
         plan = planning.make_plan(each, job, host)
         try:
             texts = carry_out.read(plan, carry_out.run_program)

@@ -7,7 +7,7 @@ stands, writes and removes), ``pause`` (how long ``dnsrenew run`` sleeps). Nothi
 
 from __future__ import annotations
 
-from dnsrenew.schedule.host import default_kind, kinds, make_plan, this_host, this_job
+from dnsrenew.schedule.host import default_kind, kinds, like, make_plan, no_kind, this_host, this_job
 from dnsrenew.schedule.pause import Look, next_look
 from dnsrenew.schedule.plan import KINDS, Command, Host, Job, Kind, Plan
 
@@ -21,8 +21,10 @@ __all__ = [
     "Plan",
     "default_kind",
     "kinds",
+    "like",
     "make_plan",
     "next_look",
+    "no_kind",
     "this_host",
     "this_job",
 ]

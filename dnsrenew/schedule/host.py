@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from dnsrenew.errors import ConfigError
@@ -78,12 +79,28 @@ def default_kind(host: Host) -> Kind:
     """
     for kind in kinds(host):
         return kind
-    raise ConfigError(
+    raise no_kind(host)
+
+
+def no_kind(host: Host) -> ConfigError:
+    """Return what is said where nothing can be installed."""
+    return ConfigError(
         "schedule-none",
         "This machine has neither systemd nor cron, as in a container.",
         fix="Let dnsrenew run do it: it stays in the foreground and renews what becomes due.",
         evidence={"platform": host.platform},
     )
+
+
+def like(kind: Kind, host: Host) -> Host:
+    """Return this machine as one that has a kind: to see what would be written on another one."""
+    if kind in kinds(host):
+        return host
+    if kind == "windows":
+        return replace(host, platform="win32", config_home="%LOCALAPPDATA%")
+    if host.platform == "win32":
+        return replace(host, platform="linux", home="~", config_home="~/.config")
+    return host
 
 
 def this_job(host: Host, config: str) -> Job:

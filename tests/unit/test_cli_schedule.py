@@ -9,10 +9,11 @@ import pytest
 
 from dnsrenew import schedule
 from dnsrenew.cli import main, settings
+from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import Host, carry_out
 from dnsrenew.secrets import Secret
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
-from tests.unit.schedule_stage import CONTAINER, DEBIAN_USER, Programs, in_folder
+from tests.unit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 Machine = Callable[..., Programs]
 
@@ -94,6 +95,62 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
     machine(CONTAINER)
     assert main(["schedule", "install"]) == 2
     assert "Let dnsrenew run do it" in said(capsys)
+
+
+@pytest.mark.parametrize("host", [DEBIAN_USER, CONTAINER, MAC_USER, WINDOWS_USER])
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("systemd", "  OnCalendar=*-*-* "),
+        ("cron", " * * * "),
+        ("launchd", "<key>StartCalendarInterval</key>"),
+        ("windows", "<CalendarTrigger>"),
+    ],
+)
+def test_what_would_be_written_can_be_looked_at_anywhere(
+    machine: Machine, capsys: pytest.CaptureFixture[str], host: Host, kind: str, line: str
+) -> None:
+    """`show --kind` prints any of the four kinds; where nothing is installed, that is no mistake of the user's."""
+    machine(host)
+    assert main(["schedule", "show", "--kind", kind]) == 0
+    out = said(capsys)
+    assert "! Nothing is installed: nothing renews by itself here." in out
+    assert line in out
+    assert "/etc/dnsrenew/dnsrenew.toml" in out
+    assert ("This machine has no" in out) is (kind not in schedule.kinds(host))
+    assert main(["schedule", "show", "--kind", kind, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["kind"], document["installed"], document["state"]) == (kind, False, "none")
+    assert [file["text"] for file in document["files"]] == [None for _ in document["would_write"]]
+    assert "Written by: dnsrenew schedule install" in document["would_write"][0]["text"]
+
+
+def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """To look there is no mistake: nothing is installed, and what to do instead is said."""
+    machine(CONTAINER)
+    assert main(["schedule", "show"]) == 0
+    out = said(capsys)
+    assert "! Nothing is installed" in out
+    assert "→ This machine has neither systemd nor cron, as in a container. Let dnsrenew run do it" in out
+    assert main(["schedule", "show", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == {
+        "version": 1, "kind": None, "installed": False, "state": "none", "files": [], "would_write": [],
+    }  # fmt: skip
+
+
+def test_without_a_configuration_an_example_is_shown(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look there needs no configuration."""
+
+    def none(_self: object) -> Path:
+        raise ConfigError("config-missing", "There is none.", fix="Write one.")
+
+    machine()
+    monkeypatch.setattr(settings.Session, "config_path", none)
+    assert main(["schedule", "show"]) == 0
+    assert "No configuration was found; /etc/dnsrenew/dnsrenew.toml stands for yours." in said(capsys)
 
 
 def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
