@@ -132,6 +132,9 @@ class Accounts:
             self._broken.add(name)
             return None
         if provider is None:
+            if _comes_later(name):
+                scope.mistake(place, f"{quoted(name)}, which comes with a later version", _DRIVEN)
+                return None
             words = catalogue.provider_names(self._folders)
             scope.mistake(place, f"the unknown DNS host {quoted(name)}", one_of(words), nearest(name, words))
             return None
@@ -182,11 +185,17 @@ class Accounts:
         return self._catalogue
 
 
+def _comes_later(driver: str) -> bool:
+    from dnsrenew.drivers.loading import COMING
+
+    return driver in COMING
+
+
 def _lack_of(provider: Provider) -> str | None:
     """Return what is wrong with the provider's driver, in mid-sentence; None where it is built in or installed."""
-    from dnsrenew.drivers.loading import BUILT_IN, COMING
+    from dnsrenew.drivers.loading import BUILT_IN
 
-    if provider.driver in COMING:
+    if _comes_later(provider.driver):
         return f"whose driver {quoted(provider.driver)} comes with a later version"
     if provider.driver in BUILT_IN or provider.any_options:  # one without a file was found by its driver
         return None
