@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import memory
-from dnsrenew.decisions import Step, decide
-from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsRenewError, PropagationError, ProviderError
+from dnsrenew.decisions import Step, decide, step_after
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.names import is_wildcard
-from dnsrenew.routes import Choice, Plan
+from dnsrenew.routes import Plan
+from dnsrenew.way import Way, codes_by_name, in_our_words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,74 +24,6 @@ if TYPE_CHECKING:
 
 SETTLE_AGAIN: Final = 15.0
 """Seconds more to wait where the CA saw nothing of what we saw everywhere: anycast, several vantage points."""
-
-_KINDS: Final = {ChallengeError: "http-01", PropagationError: "dns-01", ProviderError: "dns-01"}
-"""Errors that are about one kind of challenge, whatever the others of a mix do."""
-
-
-@dataclass(slots=True)
-class Way:
-    """The mix of routes that is tried now, as far as it got.
-
-    :ivar pending: identifiers that the CA wants proved.
-    :ivar settle: seconds more than is configured.
-    :ivar seen: whether we saw every value everywhere.
-    """
-
-    spec: CertificateSpec
-    choice: Choice
-    started: float
-    settle: float = 0.0
-    orders: int = 0
-    pending: list[str] = field(default_factory=list)
-    seen: bool = False
-
-    def taken(self) -> RouteTaken:
-        """Return the way as the outcome tells it."""
-        routes = self.choice.distinct()
-        accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
-        kinds = {route.challenge for route in routes}
-        if len(kinds) == 1:
-            return RouteTaken(ca=self.choice.ca, challenge=kinds.pop(), dns=accounts)
-        names = {
-            domain: {"challenge": route.challenge, "dns": list(route.dns)}
-            for domain, identifier in zip(self.spec.domains, self.spec.identifiers, strict=True)
-            for route in [self.choice.routes[identifier]]
-        }
-        return RouteTaken(ca=self.choice.ca, challenge="mixed", dns=accounts, names=names)
-
-    def attempt(self, error: DnsRenewError | None, now: float) -> Attempt:
-        """Return it as an attempt."""
-        return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
-
-    def failed_names(self, error: AttemptError) -> list[str]:
-        """Return the identifiers that the CA says it did not find proved; empty where it says no names."""
-        if not isinstance(error, CAError):
-            return []
-        named = {problem.get("identifier") for problem in error.subproblems}
-        return [name for name in self.choice.routes if name in named]
-
-    def valid_names(self, error: AttemptError) -> set[str]:
-        """Return the identifiers that need no new proof; none where it did not get as far as a proof."""
-        if not self.pending:
-            return set()
-        failed = self.failed_names(error)
-        # Where the CA names those that failed, it has found the others proved.
-        return set(self.choice.routes) - set(failed or self.pending)
-
-    def culprits(self, error: AttemptError) -> list[Route]:
-        """Return the routes that an error is about; where that is not known, all that still had to prove something."""
-        concerned = self.failed_names(error) or self.pending or list(self.choice.routes)
-        routes = list(dict.fromkeys(self.choice.routes[name] for name in concerned))
-        named = self.choice.routes.get(error.evidence.get("identifier", ""))
-        account = error.evidence.get("account")
-        kind = next((kind for of, kind in _KINDS.items() if isinstance(error, of)), None)
-        narrowed = [[route for route in routes if fits(route)] for fits in (
-            lambda route: route == named,
-            lambda route: account in route.dns,
-            lambda route: route.challenge == kind,
-        )]  # fmt: skip
-        return next((some for some in narrowed if some), routes)
 
 
 class Course:
@@ -107,13 +40,15 @@ class Course:
         self.attempts: list[Attempt] = []
         self.failures: dict[Route, str] = {}
         self._again: set[Route] = set()
+        self._proved: dict[str, frozenset[str]] = {}
+        self._forgetful: set[str] = set()
         self._stopped = False
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
         # In a rehearsal two may be one: their CAs can have one twin.
         asked = dict.fromkeys(replace(route, ca=authority[route.ca or spec.ca]) for route in spec.routes)
         routes = self._in_order(list(asked))
-        self._plan = Plan({identifier: _fitting(identifier, routes) for identifier in spec.identifiers})
+        self._plan = Plan({identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes)
 
     def next(self) -> Way | None:
         """Return the way to go now; None when there is none left."""
@@ -121,7 +56,7 @@ class Course:
         if choice is None:
             return None
         settle = SETTLE_AGAIN if any(route in self._again for route in choice.distinct()) else 0.0
-        return Way(self._spec, choice, self._now(), settle=settle)
+        return Way(self._spec, choice, self._now(), settle=settle, proved=self._proved.get(choice.ca, frozenset()))
 
     # ── what is learnt before an order ──────────────────────────────────────────────────
 
@@ -159,25 +94,46 @@ class Course:
     def failed(self, way: Way, error: AttemptError) -> None:
         """Take in a failed attempt: the table in :mod:`dnsrenew.decisions` says what happens next."""
         culprits = way.culprits(error)
-        error = _in_our_words(error, culprits)
+        error = in_our_words(error, way.choice, culprits)
         self.attempts.append(way.attempt(error, self._now()))
         self._tell(way.taken(), error)
-        self.failures.update(dict.fromkeys(culprits, error.code))
+        self._note_proved(way, error)
+        codes = codes_by_name(error)
+        for route in culprits:
+            self.failures[route] = next(filter(None, map(codes.get, way.choice.users(route))), error.code)
         step = decide(error)
-        if step is Step.AGAIN and way.seen and self._is_worth_another(culprits):
-            self._again.update(culprits)
-            return
         if step is Step.STOP:
             self._stopped = True
         elif step is Step.LEAVE_CA:
             self._leave_ca(way.choice.ca, error, told=way.choice.distinct())
         else:
-            valid = way.valid_names(error)
-            for route in culprits:
-                self._plan.failed(route, valid)
+            self._leave_routes(way, error, culprits)
 
-    def _is_worth_another(self, culprits: Sequence[Route]) -> bool:
-        return all(route.challenge == "dns-01" and route not in self._again for route in culprits)
+    def _note_proved(self, way: Way, error: AttemptError) -> None:
+        """Note which names need no new proof at this CA."""
+        ca = way.choice.ca
+        if not way.proved.isdisjoint(way.pending):  # it keeps nothing
+            self._forgetful.add(ca)
+        self._proved[ca] = frozenset() if ca in self._forgetful else way.valid_names(error)
+
+    def _leave_routes(self, way: Way, error: AttemptError, culprits: Sequence[Route]) -> None:
+        """Take the routes that failed from those who went by them and are not proved, nor worth a second try."""
+        proved, codes = self._proved[way.choice.ca], codes_by_name(error)
+        failed: dict[Route, set[str]] = {}
+        for route in culprits:
+            users = way.choice.users(route)
+            about = [name for name in users if name in codes] or users
+            again: set[str] = set()
+            if way.seen and route.challenge == "dns-01" and route not in self._again:
+                again = {name for name in about if step_after(codes.get(name) or error.code) is Step.AGAIN}
+            if again:
+                self._again.add(route)
+            if again != set(about):
+                failed[route] = again | proved.intersection(users)
+        taken = [self._plan.failed(route, keep) for route, keep in failed.items()]
+        if failed and not any(taken):  # a way that led nowhere is not gone again
+            for route in failed:
+                self._plan.failed(route, ())
 
     def _leave_ca(self, ca: str, error: AttemptError, told: Collection[Route]) -> None:
         for route in self._plan.leave_ca(ca):
@@ -260,19 +216,3 @@ def _one_of(group: Sequence[Obstacle]) -> Obstacle:
     identifiers = (*first.identifiers, *more)
     first.error.evidence["identifiers"] = list(identifiers)
     return replace(first, identifiers=identifiers)
-
-
-def _in_our_words(error: AttemptError, culprits: Sequence[Route]) -> AttemptError:
-    """Say of a CA that could not reach port 80 what that means for the user."""
-    http = bool(culprits) and all(route.challenge == "http-01" for route in culprits)
-    if not http or not isinstance(error, CAError) or error.code not in {"ca-connection", "ca-dns"}:
-        return error
-    more: dict[str, Any] = {"type": error.type, "detail": error.detail, "subproblems": error.subproblems}
-    return CAError(
-        "http-unreachable",
-        f"The CA cannot reach this host by HTTP on port 80. {error.message}",
-        fix="Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
-        evidence=error.evidence,
-        retry_after=error.retry_after,
-        **more,
-    )

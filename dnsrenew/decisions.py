@@ -9,8 +9,13 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnsrenew.errors import CAError
+
 if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
+
+MIXED: Final = "ca-order-invalid"
+"""The code of an order that failed for several reasons: each of its names has one of its own."""
 
 
 class Step(Enum):
@@ -61,7 +66,19 @@ TABLE: Final = (
 
 
 def decide(error: AttemptError) -> Step:
-    """Return what happens after an error: the first fitting line of the table."""
+    """Return what happens after an error.
+
+    Where the CA says something of single names, the strongest counts: stop, leave ca, next route, again.
+    """
     if error.code == "caa" and error.evidence.get("scope") in {"ca", "account"}:
         return Step.LEAVE_CA
-    return next(row.step for row in TABLE if fnmatchcase(error.code, row.code))
+    problems = error.subproblems if isinstance(error, CAError) else ()
+    steps = {step_after(problem["code"]) for problem in problems if problem.get("code")}
+    if error.code != MIXED or not steps:
+        steps.add(step_after(error.code))
+    return next(step for step in (Step.STOP, Step.LEAVE_CA, Step.NEXT_ROUTE, Step.AGAIN) if step in steps)
+
+
+def step_after(code: str) -> Step:
+    """Return what happens after an error of this code: the first fitting line of the table."""
+    return next(row.step for row in TABLE if fnmatchcase(code, row.code))

@@ -17,9 +17,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory, workers
-from dnsrenew.course import Course, Way
+from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.outcomes import deferred, outcome, unexpected
+from dnsrenew.way import Way
 
 if TYPE_CHECKING:
     from dnsrenew import x509
@@ -181,12 +182,12 @@ def _look_ahead(job: Job, way: Way) -> Places:
     """
     context, challenges, ca = job.context, job.services.challenges, job.services.ca(way.choice.ca)
     opened = workers.start(partial(ca.open, context))  # some round trips; meanwhile DNS is asked
-    places = challenges.place(context, way.choice.routes, job.spec.propagation.check)
+    places = challenges.place(context, way.choice.routes, job.spec.propagation.check, way.proved)
     if places.obstacles:
         return places
     answers = workers.start(partial(job.services.dns.caa, context, list(places.routes)))
     try:
-        challenges.unlock(context, places.placements.values())
+        challenges.unlock(context, places.needed())
     except ProviderError as error:
         places.refuse(error)
         return places
@@ -218,7 +219,7 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
     values = [
         value
         for identifier in way.pending
-        for value in challenges.values(ca, places.placements[identifier], answers[identifier])
+        for value in challenges.values(ca, places.placement(identifier), answers[identifier])
     ]
     with challenges.alone(context, values), contextlib.ExitStack() as published:
         before: list[Value] = []

@@ -1,9 +1,9 @@
 """Which route each name takes: a pure game of what is left to whom.
 
-A route is left by the names it failed for; what a name has left, in the user's order, is what is tried
-next. One certificate comes from one CA, so all names take routes of one CA at a time, and one order
-holds their mix. Every attempt takes something away, so a run ends: it makes at most one order for each
-route, and one more for each that is worth a second try.
+A route that failed is left by every name but those that are proved by it; what is left, in the user's
+order, is what is tried next. One certificate comes from one CA, so all names take routes of one CA at a
+time, and one order holds their mix. Every attempt takes something away, so a run ends: it makes at most
+one order for each route, and one more for each that is worth a second try.
 """
 
 from __future__ import annotations
@@ -36,16 +36,20 @@ class Plan:
     """What is left to each name.
 
     :param options: for each identifier its routes in the order in which they are to be tried; each names its CA.
+    :param order: all routes in the order in which they are to be tried.
     """
 
-    def __init__(self, options: Mapping[str, Sequence[Route]]) -> None:
+    def __init__(self, options: Mapping[str, Sequence[Route]], order: Sequence[Route]) -> None:
         self._left = {identifier: list(routes) for identifier, routes in options.items()}
         self._gone: set[tuple[str, Route]] = set()
-        self._order = list(dict.fromkeys(route for routes in options.values() for route in routes))
+        self._order = list(order)
 
     def choose(self) -> Choice | None:
-        """Return what to try next; None when some name has no route left at any CA that the others have."""
-        for ca in dict.fromkeys(route.ca for route in self._order):
+        """Return what to try next; None when some name has no route left at any CA that the others have.
+
+        The CA is that of the earliest route that is left to any name, of the CAs that every name has a route to.
+        """
+        for ca in dict.fromkeys(route.ca for route in self._order if self._is_left(route)):
             if ca is None:
                 continue
             first = {
@@ -56,6 +60,9 @@ class Plan:
             if len(chosen) == len(self._left):
                 return Choice(ca, chosen)
         return None
+
+    def _is_left(self, route: Route) -> bool:
+        return any(route in left for left in self._left.values())
 
     def stuck(self) -> list[str]:
         """Return the identifiers that have no route left at all."""
@@ -78,19 +85,18 @@ class Plan:
             if route in self._left[identifier]:
                 self._left[identifier].remove(route)
 
-    def failed(self, route: Route, valid: Collection[str]) -> None:
-        """Take a route that failed from every name.
+    def failed(self, route: Route, keep: Collection[str]) -> bool:
+        """Take a route that failed from every name but some; tell whether any name had it.
 
-        A name that is valid already needs no new proof: it may keep the route if it has no other one there.
+        :param keep: names that go by it and need no new proof, or are worth a second try.
         """
-        for identifier, routes in self._left.items():
-            others = [other for other in routes if other != route and other.ca == route.ca]
-            if others or identifier not in valid:
-                self.leave(route, [identifier])
+        losers = [name for name, routes in self._left.items() if name not in keep and route in routes]
+        self.leave(route, losers)
+        return bool(losers)
 
     def leave_ca(self, ca: str) -> list[Route]:
         """Take all routes of a CA from all names, and return those that were left until now."""
-        gone = [route for route in self._order if route.ca == ca and any(route in left for left in self._left.values())]
+        gone = [route for route in self._order if route.ca == ca and self._is_left(route)]
         for routes in self._left.values():
             routes[:] = [route for route in routes if route.ca != ca]
         return gone

@@ -157,6 +157,9 @@ class Problems(NamedTuple):
                 named = list(identifiers)
         if named:
             error.code, error.fix = "ca-malformed-name", MALFORMED_NAME
+            for each in error.subproblems:
+                if each["type"] == "malformed":
+                    each["code"] = error.code
             error.evidence["identifiers"] = named
         return error
 
@@ -203,7 +206,9 @@ class Problems(NamedTuple):
 
     def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
         name = None if identifier is None else self._clean(identifier)
-        return {"type": _kind(problem), "detail": self._words(problem), "identifier": name}
+        kind = _kind(problem)
+        code, _ = KINDS.get(kind or "", OTHER)
+        return {"type": kind, "code": code, "detail": self._words(problem), "identifier": name}
 
     def _words(self, problem: Problem) -> str:
         words = problem.get("detail") or problem.get("title")

@@ -41,24 +41,48 @@ class Places:
 
     :ivar routes: for each identifier the route it takes: of one that stands for several accounts, the first.
     :ivar opened: identifiers whose route stands for several, one for each account that fits: that route, and those.
+    :ivar proved: identifiers that the CA will hardly want proved: nothing stands in their way, unless it does.
     """
 
     routes: dict[str, Route]
+    proved: Collection[str] = ()
     placements: dict[str, Placement] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
     opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
+
+    _in_the_way: dict[str, AttemptError] = field(default_factory=dict)
+
+    def obstruct(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
+        """Take in that a route cannot work for some names; for those that are proved it need not."""
+        self._in_the_way.update(dict.fromkeys(identifiers, error))
+        concerned = tuple(identifier for identifier in identifiers if identifier not in self.proved)
+        if concerned:
+            self.obstacles.append(Obstacle(route, concerned, error))
+
+    def placement(self, identifier: str) -> Placement:
+        """Return where a proof goes that is wanted.
+
+        :raises AttemptError: there is no place: the CA asks again for what was proved.
+        """
+        if identifier not in self.placements:
+            raise self._in_the_way[identifier]
+        return self.placements[identifier]
+
+    def needed(self) -> list[Placement]:
+        """Return where the proofs go that will be wanted."""
+        return [place for identifier, place in self.placements.items() if identifier not in self.proved]
 
     def refuse(self, error: ProviderError) -> None:
         """Take in that an account cannot be used as it is configured: the routes by which it writes cannot be gone."""
         for route in dict.fromkeys(self.routes.values()):
             if error.evidence.get("account") in route.dns:
-                users = tuple(identifier for identifier, its in self.routes.items() if its == route)
-                self.obstacles.append(Obstacle(route, users, error))
+                users = [identifier for identifier, its in self.routes.items() if its == route]
+                self.obstruct(route, users, error)
 
     def forbid(self, answers: Mapping[str, Answer], ca_identities: Sequence[str], account_url: str) -> None:
         """Take in what CAA records say of the routes (RFC 8659, RFC 8657)."""
         for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
-            self.obstacles.append(Obstacle(self.routes[identifier], (identifier,), error))
+            self.obstruct(self.routes[identifier], [identifier], error)
 
 
 class Caches:
@@ -104,9 +128,14 @@ class Challenges:
         self._http = http
         self.caches = Caches(dns)
 
-    def place(self, context: Context, routes: Mapping[str, Route], check: Check) -> Places:
-        """Find out where the proof of each identifier goes; nothing is written yet."""
-        places = Places(dict(routes))
+    def place(
+        self, context: Context, routes: Mapping[str, Route], check: Check, proved: Collection[str] = ()
+    ) -> Places:
+        """Find out where the proof of each identifier goes; nothing is written yet.
+
+        :param proved: identifiers that the CA will hardly want proved.
+        """
+        places = Places(dict(routes), proved)
         for route in dict.fromkeys(routes.values()):
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             if route.challenge == "dns-01":
@@ -120,7 +149,7 @@ class Challenges:
     ) -> None:
         targets, refused = self._dns.targets(context, identifiers, route, check)
         for identifier, error in refused.items():
-            places.obstacles.append(Obstacle(route, (identifier,), error))
+            places.obstruct(route, [identifier], error)
         for identifier, target in targets.items():
             self._place_at(identifier, target, route, places)
         self._dns.warn_shadows(context, targets)
@@ -129,7 +158,7 @@ class Challenges:
         several = self._dns.routes(target.name, route)
         if not several:
             error = self._dns.no_account(identifier, target.name)
-            places.obstacles.append(Obstacle(route, (identifier,), error))
+            places.obstruct(route, [identifier], error)
             return
         if several != [route]:
             places.opened[identifier] = (route, several)
@@ -137,13 +166,13 @@ class Challenges:
         try:
             places.placements[identifier] = self._dns.place(identifier, target, several[0])
         except AttemptError as error:
-            places.obstacles.append(Obstacle(several[0], (identifier,), error))
+            places.obstruct(several[0], [identifier], error)
 
     def _place_http(self, context: Context, identifiers: Sequence[str], route: Route, places: Places) -> None:
         try:
             places.placements.update(self._http.place(context, dict.fromkeys(identifiers, route)))
         except AttemptError as error:
-            places.obstacles.append(Obstacle(route, tuple(identifiers), error))
+            places.obstruct(route, identifiers, error)
 
     def unlock(self, context: Context, placements: Collection[Placement]) -> None:
         """Read the secrets that will be needed, before anything is ordered.

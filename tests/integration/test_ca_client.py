@@ -246,7 +246,9 @@ def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> Non
     assert error.evidence["identifiers"] == ["b.example.test"]
     assert "b.example.test" in error.message
     assert "Wrong TXT" in error.message
-    assert error.subproblems == ({"type": "unauthorized", "detail": "Wrong TXT", "identifier": "b.example.test"},)
+    assert error.subproblems == (
+        {"type": "unauthorized", "code": "ca-unauthorized", "detail": "Wrong TXT", "identifier": "b.example.test"},
+    )
     assert box.clock.seconds < 1000 + 20
 
 

@@ -109,5 +109,5 @@ def test_every_type_keeps_what_the_ca_said(box: Box, kind: str, code: str) -> No
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "words", "subproblems": [subproblem]}
     error = limited(box, Response.of_json(400, body, ("Retry-After", "600")))
     assert (error.code, error.type, error.detail, error.retry_after) == (code, kind, "words", 600)
-    assert error.subproblems == ({"type": "dns", "detail": "sub", "identifier": "a.test"},)
+    assert error.subproblems == ({"type": "dns", "code": "ca-dns", "detail": "sub", "identifier": "a.test"},)
     assert error.evidence["type"] == kind

@@ -11,12 +11,13 @@ import pytest
 
 from dnsrenew.challenges.mix import Obstacle, Places
 from dnsrenew.context import Context
-from dnsrenew.course import SETTLE_AGAIN, Course, Way
+from dnsrenew.course import SETTLE_AGAIN, Course
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.memory import route_key
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.store import State
+from dnsrenew.way import Way
 from tests.unit.clocks import START, FakeClock
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
@@ -183,16 +184,96 @@ def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple
     assert stage.routes() == {}
 
 
-def test_a_valid_name_keeps_its_route_only_where_it_has_no_other() -> None:
-    """It needs no new proof, so it costs nothing; with another one it leaves what failed."""
+def test_a_proved_name_keeps_its_route() -> None:
+    """It needs no new proof; the others leave what failed, until nothing is left to them."""
     stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
-    assert stage.routes() == {APEX: A, OTHER: A, WILD: A}
-    stage = Stage(A, HTTP, names=[APEX, WILD])
-    stage.fail(ca_error("ca-connection", APEX), APEX, WILD)
-    assert stage.routes() == {APEX: HTTP, WILD: A}
+    assert stage.routes() == {APEX: A, OTHER: HTTP, WILD: A}
+    assert stage.next().proved == {OTHER, WILD}
     stage.fail(ca_error("ca-connection", APEX), APEX)
     assert stage.routes() == {}
+
+
+def test_what_the_ca_has_not_looked_at_is_not_proved() -> None:
+    """It had no answer for it when the other failed, and so it leaves the route with it."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX, evidence={"undecided": [OTHER]}), APEX, OTHER)
+    assert stage.routes() == {APEX: A, OTHER: A}
+
+
+def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
+    """What the others have left is tried; it keeps what it has."""
+    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-error"))
+    assert stage.routes() == {APEX: B, OTHER: HTTP}
+
+
+def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
+    """It has asked again for what it had found proved."""
+    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-connection", OTHER), APEX, OTHER)
+    assert stage.routes() == {APEX: A, OTHER: A}
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    assert stage.routes() == {APEX: B, OTHER: B}
+
+
+def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
+    """Nothing else can be taken away, and the run has to end."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-error"))
+    assert stage.routes() == {}
+
+
+# ── several names, several reasons ──────────────────────────────────────────────────────
+
+
+def several(*about: tuple[str, str], **more: Any) -> CAError:
+    """What a CA says of an order that failed for several reasons."""
+    problems = [{"type": "x", "code": code, "detail": "no", "identifier": name} for name, code in about]
+    return CAError("ca-order-invalid", "No.", fix="Look.", subproblems=problems,
+                   evidence={"subproblems": problems}, **more)  # fmt: skip
+
+
+def test_each_name_is_mended_by_what_is_said_of_it() -> None:
+    """The apex leaves port 80, and the wildcard tries its TXT once more: one order mends both."""
+    stage = Stage(HTTP, A, B)
+    stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)
+    assert stage.routes() == {APEX: A, WILD: A}
+    assert stage.next().settle == SETTLE_AGAIN
+    assert stage.course.failures == {HTTP: "http-unreachable", A: "ca-unauthorized"}
+    assert stage.course.error.code == "ca-order-invalid"
+    assert [problem["code"] for problem in stage.course.error.evidence["subproblems"]] == [
+        "http-unreachable",
+        "ca-unauthorized",
+    ]
+
+
+def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
+    """What is said of the one is nothing about the other."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-dns")), APEX, OTHER, seen=True)
+    assert stage.routes() == {APEX: B, OTHER: A}
+    stage.fail(several((OTHER, "ca-dns")), OTHER, seen=True)
+    assert stage.routes() == {APEX: B, OTHER: B}
+
+
+@pytest.mark.parametrize("strongest", ["ca-rejected-identifier", "ca-malformed-name"])
+def test_what_is_said_of_one_name_can_be_about_the_whole_ca(strongest: str) -> None:
+    """It would refuse the next order too; or any would."""
+    stage = Stage(HTTP, A, TWO, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, strongest)))
+    assert stage.routes() == ({APEX: TWO, OTHER: TWO} if strongest == "ca-rejected-identifier" else {})
+
+
+def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
+    """All went by port 80, which the CA could not come to for one of them."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-unauthorized")), APEX, OTHER, seen=True)
+    assert stage.course.error.code == "http-unreachable"
+    assert stage.routes() == {APEX: A, OTHER: A}
 
 
 # ── once more ───────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ LEVELS = (
     {"wishes", "services", "status"},
     {"renewal", "sweep"},
     {"course", "outcomes"},
+    {"way"},
     {"due", "routes", "decisions", "memory"},
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},

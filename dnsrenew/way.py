@@ -1,0 +1,132 @@
+"""The way that is gone now: a mix of routes, as far as it got, and what an error says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.decisions import MIXED
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsRenewError, PropagationError, ProviderError
+from dnsrenew.model import Attempt, Route, RouteTaken
+from dnsrenew.routes import Choice
+
+if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec
+
+_KINDS: Final = {ChallengeError: "http-01", PropagationError: "dns-01", ProviderError: "dns-01"}
+"""Errors that are about one kind of challenge, whatever the others of a mix do."""
+
+_NOT_REACHING: Final = frozenset({"ca-connection", "ca-dns"})
+_UNREACHED: Final = "http-unreachable"
+"""What it is called that a CA could not come to port 80."""
+
+
+@dataclass(slots=True)
+class Way:
+    """The mix of routes that is tried now, as far as it got.
+
+    :ivar pending: identifiers that the CA wants proved.
+    :ivar settle: seconds more than is configured.
+    :ivar seen: whether we saw every value everywhere.
+    :ivar proved: identifiers that this CA found proved before, and has not asked for again.
+    """
+
+    spec: CertificateSpec
+    choice: Choice
+    started: float
+    settle: float = 0.0
+    orders: int = 0
+    pending: list[str] = field(default_factory=list)
+    seen: bool = False
+    proved: frozenset[str] = frozenset()
+
+    def taken(self) -> RouteTaken:
+        """Return the way as the outcome tells it."""
+        routes = self.choice.distinct()
+        accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
+        kinds = {route.challenge for route in routes}
+        if len(kinds) == 1:
+            return RouteTaken(ca=self.choice.ca, challenge=kinds.pop(), dns=accounts)
+        names = {
+            domain: {"challenge": route.challenge, "dns": list(route.dns)}
+            for domain, identifier in zip(self.spec.domains, self.spec.identifiers, strict=True)
+            for route in [self.choice.routes[identifier]]
+        }
+        return RouteTaken(ca=self.choice.ca, challenge="mixed", dns=accounts, names=names)
+
+    def attempt(self, error: DnsRenewError | None, now: float) -> Attempt:
+        """Return it as an attempt."""
+        return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
+
+    def failed_names(self, error: AttemptError) -> list[str]:
+        """Return the identifiers that the CA says it did not find proved; empty where it says no names."""
+        named = codes_by_name(error)
+        return [name for name in self.choice.routes if name in named]
+
+    def valid_names(self, error: AttemptError) -> frozenset[str]:
+        """Return the identifiers that need no new proof, as far as it is known."""
+        failed = self.failed_names(error)
+        if not self.pending:  # it did not get as far as a proof, or nothing was to be proved
+            return self.proved.difference(failed)
+        # Where the CA names those that failed, it has found the others proved, but for those it has not looked at.
+        open_ones = [*failed, *error.evidence.get("undecided", ())] if failed else self.pending
+        return frozenset(self.choice.routes).difference(open_ones)
+
+    def culprits(self, error: AttemptError) -> list[Route]:
+        """Return the routes that an error is about; where that is not known, all that still had to prove something."""
+        unproved = [name for name in self.choice.routes if name not in self.proved]
+        concerned = self._named_by(error) or self.pending or unproved or list(self.choice.routes)
+        routes = list(dict.fromkeys(self.choice.routes[name] for name in concerned))
+        named = self.choice.routes.get(error.evidence.get("identifier", ""))
+        account = error.evidence.get("account")
+        kind = next((kind for of, kind in _KINDS.items() if isinstance(error, of)), None)
+        narrowed = [[route for route in routes if fits(route)] for fits in (
+            lambda route: route == named,
+            lambda route: account in route.dns,
+            lambda route: route.challenge == kind,
+        )]  # fmt: skip
+        return next((some for some in narrowed if some), routes)
+
+    def _named_by(self, error: AttemptError) -> list[str]:
+        """Return the identifiers that an error is about, where it says so."""
+        if isinstance(error, CAError):
+            return self.failed_names(error)
+        named = error.evidence.get("identifiers", ())
+        return [name for name in self.choice.routes if name in named]
+
+
+def codes_by_name(error: AttemptError) -> dict[str, str | None]:
+    """Return the identifiers that a CA says something of, each with the code of it."""
+    problems = error.subproblems if isinstance(error, CAError) else ()
+    return {problem["identifier"]: problem.get("code") for problem in problems if problem.get("identifier")}
+
+
+def in_our_words(error: AttemptError, choice: Choice, culprits: Sequence[Route]) -> AttemptError:
+    """Say of a CA that could not reach port 80 what that means for the user."""
+    if not isinstance(error, CAError):
+        return error
+    problems = [_in_our_word(problem, choice) for problem in error.subproblems]
+    error.subproblems = tuple(problems)
+    if "subproblems" in error.evidence:
+        error.evidence["subproblems"] = problems
+    http = bool(culprits) and all(route.challenge == "http-01" for route in culprits)
+    unreached = any(problem.get("code") == _UNREACHED for problem in problems) and error.code == MIXED
+    if not http or not (unreached or error.code in _NOT_REACHING):
+        return error
+    more: dict[str, Any] = {"type": error.type, "detail": error.detail, "subproblems": problems}
+    return CAError(
+        _UNREACHED,
+        f"The CA cannot reach this host by HTTP on port 80. {error.message}",
+        fix="Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
+        evidence=error.evidence,
+        retry_after=error.retry_after,
+        **more,
+    )
+
+
+def _in_our_word(problem: Mapping[str, Any], choice: Choice) -> dict[str, Any]:
+    route = choice.routes.get(problem.get("identifier") or "")
+    http = route is not None and route.challenge == "http-01"
+    unreached = http and problem.get("code") in _NOT_REACHING
+    return {**problem, "code": _UNREACHED} if unreached else dict(problem)
