@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _MEANT: Final = {"command": '{ command = ["…"] }'}
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 EXPECTED: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
 
@@ -114,16 +116,29 @@ def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:
 
 
 def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
-    """Follow every reference, for ``dnsrenew check``, and return a mistake for each that leads to nothing."""
+    """Follow every reference, for ``dnsrenew check``; return a mistake for each that leads to nothing of use."""
     from dnsrenew.config.lines import line_in
     from dnsrenew.errors import SecretError
 
     mistakes = []
     for use in uses:
         try:
-            use.secret.reveal()
+            found, expected = _unfit(use, use.secret.reveal()), _HMAC
         except SecretError as error:
             found = error.message.removesuffix(".")
             expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
+        if found is not None:
             mistakes.append(Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected))
     return mistakes
+
+
+def _unfit(use: SecretUse, value: str) -> str | None:
+    """Return what is wrong with a value itself, never the value; only of a CA's MAC key the form is known."""
+    if use.path[-2:] != ("eab", "hmac"):
+        return None
+    text = value.strip().rstrip("=")
+    if _BASE64URL.fullmatch(text) and len(text) % 4 != 1:
+        return None
+    if not text:
+        return "an empty text"
+    return "a text with the + or / of ordinary base64" if set(text) & set("+/") else "a text that is not base64url"

@@ -11,6 +11,8 @@ from dnsrenew.config import Config, resolve_all_secrets
 from dnsrenew.secrets import Secret
 from tests.unit.config_tools import GOOD, load, mistake
 
+LAB = 'directory = "https://ca.test/dir"\n'
+
 
 def with_secret(value: str) -> str:
     """A configuration with a TSIG secret."""
@@ -187,3 +189,24 @@ def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
 def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
     """A colon alone makes no reference."""
     assert [notice.code for notice in load(tmp_path, with_secret(f'"{value}"')).warnings] == ["secret-plain"]
+
+
+@pytest.mark.parametrize(
+    ("hmac", "found"),
+    [
+        ("literal:not base64url!", "a text that is not base64url"),
+        ("literal:a", "a text that is not base64url"),
+        ("literal:ab+/", "a text with the + or / of ordinary base64"),
+        ("file:hmac", "a text that is not base64url"),
+        ("literal:  ", "an empty text"),
+        ("literal:bWFj", None),
+        ("literal:bWE=", None),
+    ],
+)
+def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str | None) -> None:
+    """`check` says that a CA's MAC key is not base64url, wherever it stands, and shows nothing of it."""
+    (tmp_path / "hmac").write_text("canary, and a space\n")
+    said = resolve_all_secrets(load(tmp_path, f"{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n" + LAB))
+    assert [mistake.found for mistake in said] == ([] if found is None else [found])
+    assert "canary" not in str(said)
+    assert all(mistake.key == "ca.lab.eab.hmac" and mistake.line for mistake in said)
