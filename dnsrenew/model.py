@@ -61,7 +61,7 @@ class DnsAccount:
 
     :param provider: a file in ``providers/`` or the name of a driver entry point.
     :param name: what it is called in routes and outcomes; default: the provider's name.
-    :param zones: the zones it may write; otherwise they are found by SOA.
+    :param zones: the zone or zones it may write; otherwise they are found by SOA.
     :param options: what the provider asks for; each a ``str`` or a :class:`Secret`.
     """
 
@@ -73,13 +73,13 @@ class DnsAccount:
         /,
         *,
         name: str | None = None,
-        zones: tuple[str, ...] | list[str] = (),
+        zones: str | tuple[str, ...] | list[str] = (),
         ttl: int | None = None,
         **options: Any,  # str, Secret, and TOML scalars that the catalogue checks
     ) -> None:
         self.provider = provider
         self.name = name or provider
-        self.zones = tuple(zones)
+        self.zones = (zones,) if isinstance(zones, str) else tuple(zones)
         self.ttl = ttl
         self.options: dict[str, Any] = dict(options)
 

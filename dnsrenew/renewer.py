@@ -299,7 +299,7 @@ class Renewer:
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
         if names is None:
             return list(self._config.certificates)
-        wanted = list(names)
+        wanted = [names] if isinstance(names, str) else list(names)
         known = {spec.name: spec for spec in self._config.certificates}
         for name in wanted:
             if name not in known:

@@ -65,7 +65,7 @@ def every_argument(cancel: threading.Event) -> dnsrenew.Certificate:
     dnsrenew.obtain("example.com", dns=InMemoryDriver(), renew_before="1/3", profile="shortlived")
     return dnsrenew.obtain(
         ("example.com",),
-        dns=[dnsrenew.DnsAccount("hetzner", name="main", zones=["example.com"], auth_token="…")],
+        dns=[dnsrenew.DnsAccount("hetzner", name="main", zones="example.com", auth_token="…")],
         contact=["me@example.com"],
         agree_terms=True,
         ca=dnsrenew.CA("https://ca.example/dir", trust="roots.pem", staging="letsencrypt-staging"),

@@ -76,6 +76,13 @@ def test_from_dict_takes_our_own_values(tmp_path: Path) -> None:
     assert spec.profile == Profile("p", required=False)
 
 
+def test_a_text_is_one_zone() -> None:
+    """A zone alone, in the place of zones, is that zone, and not its letters."""
+    account = DnsAccount("rfc2136", zones="a.test", server="s")
+    assert account.zones == ("a.test",)
+    assert Config.from_dict({"dns": {"rfc2136": account}}).accounts["rfc2136"].zones == ("a.test",)
+
+
 def test_the_key_names_an_account_that_has_no_name() -> None:
     """A `DnsAccount` that was given no name is called as its key says, and routes find it under that."""
     certificate = {"domains": ["a.test"], "routes": [Route("dns-01", dns=("h",))]}

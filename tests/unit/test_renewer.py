@@ -301,6 +301,13 @@ def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[...
 
 
 @pytest.mark.usefixtures("no_services")
+def test_a_text_is_one_name(stage: Stage) -> None:
+    """A name alone, in the place of names, is that certificate, and not its letters."""
+    renewer = stage.renewer(SPEC, named("a"))
+    assert [one.name for one in renewer.status("home")] == ["home"]
+    assert [done.name for done in renewer.renew("home")] == ["home"]
+
+
 def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
     """Before anything is done, by every call that takes names."""
     renewer = stage.renewer(SPEC, named("a"))
