@@ -107,7 +107,7 @@ def _missing(reference: str, what: str, fix: str, **evidence: object) -> SecretE
 
 
 def _without_newline(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _from_environment(name: str) -> str:
@@ -120,7 +120,7 @@ def _from_environment(name: str) -> str:
 
 def _from_file(path: Path) -> str:
     try:
-        text = _without_newline(path.read_text("utf-8"))
+        text = _without_newline(path.read_bytes().decode("utf-8"))  # read_text would change line ends
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise _missing(

@@ -124,7 +124,7 @@ def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
     :raises ConfigError: ``provider-invalid`` when its file has a mistake.
     """
     if name == OWN_OBJECT:
-        return Provider(name=name, title="the program's own driver", driver=OWN_OBJECT, any_options=True)
+        return Provider(name=name, title="The program's own driver", driver=OWN_OBJECT, any_options=True)
     # A plug-in may be called anything, a file may not: the name becomes a part of a path.
     for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
 
 from dnsrenew import names
 from dnsrenew.errors import ProviderError
@@ -58,11 +59,11 @@ class DuckDnsDriver:
             client.close()
         said = answer.body.decode("utf-8", "replace").strip()
         if not said.startswith("OK"):
-            raise self._refusal(domain, answer.status, said)
+            raise self._refusal(names.relative(record.zone), answer.status, said)
 
-    def _refusal(self, domain: str, status: int, said: str) -> ProviderError:
+    def _refusal(self, zone: str, status: int, said: str) -> ProviderError:
         account = self._context.account
-        evidence = {"account": account, "domain": f"{domain}.duckdns.org", "status": status}
+        evidence = {"account": account, "zone": zone, "status": status}
         if status == 429 or status >= 500:
             return ProviderError(
                 "provider-rate-limited" if status == 429 else "provider-server-error",
@@ -73,9 +74,8 @@ class DuckDnsDriver:
         if said.startswith("KO"):
             return ProviderError(
                 "provider-unauthorized",
-                f"DuckDNS (account {account}) answered KO: the token is wrong, or {domain}.duckdns.org is not in "
-                "its account.",
-                fix=f"Copy the token from https://www.duckdns.org, logged in as the owner of {domain}.duckdns.org.",
+                f"DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
+                fix=f"Copy the token from {urljoin(self._url, '/')}, logged in as the owner of {zone}.",
                 evidence=evidence,
             )
         return ProviderError(

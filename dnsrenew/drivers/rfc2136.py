@@ -103,7 +103,7 @@ class Rfc2136Driver:
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
         seconds = min(CONNECT_SECONDS, self._context.seconds_left())
-        where = {"server": self._where, "zone": zone}
+        where = {"server": self._where, "zone": names.relative(zone)}
         try:
             # By TCP at once: an update of many names does not fit a datagram, and a lost one would be sent twice.
             with _connect(self._addresses(), seconds) as connection:
@@ -150,7 +150,7 @@ class Rfc2136Driver:
         return ProviderError(
             code,
             f"The name server {self._where} of the account {self._context.account} "
-            f"{what.format(zone=names.relative(where['zone']))} (it answered {word}).",
+            f"{what.format(zone=where['zone'])} (it answered {word}).",
             fix=fix,
             evidence={**where, "rcode": word},
         )
@@ -159,7 +159,7 @@ class Rfc2136Driver:
         code, what, fix = _explain(error)
         return ProviderError(
             code,
-            f"The update of {names.relative(where['zone'])} at the name server {self._where} of the account "
+            f"The update of {where['zone']} at the name server {self._where} of the account "
             f"{self._context.account} failed: {what}.",
             fix=fix,
             evidence={**where, "cause": f"{type(error).__name__}: {error}"},

@@ -118,7 +118,7 @@ def translate(
     message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."
     evidence: dict[str, Any] = {
         "account": account.name,
-        "provider": provider.name,
+        "provider": provider.name or None,  # an object of the program's own has no name
         "zones": zones,
         "cause": redactor.redact(f"{type(error).__name__}: {str(error)[:_TEXT_READ]}")[:_TEXT_READ],
     }

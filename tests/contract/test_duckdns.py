@@ -74,7 +74,25 @@ def test_ko_names_both_causes(
         call_add(context, provider, account(token), [record("v", domain)])
     assert caught.value.code == "provider-unauthorized"
     assert f"{domain}.duckdns.org" in caught.value.message
+    assert caught.value.evidence["zone"] == f"{domain}.duckdns.org"
     assert_no_canary([token], texts=[repr(caught.value.to_dict()), *all_logs.texts])
+
+
+def test_a_service_of_the_same_kind_is_told_by_its_own_names(
+    duck: DuckDns, provider: Provider, context: Context
+) -> None:
+    """Where a user's provider file gives another suffix and another address."""
+    elsewhere = TxtRecord("other.dyn.mine.test.", "_acme-challenge.other.dyn.mine.test.", "v", 60)
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, provider, account(), [elsewhere])
+    error = caught.value
+    assert "other.dyn.mine.test is not in its account" in error.message
+    assert error.evidence["zone"] == "other.dyn.mine.test"
+    assert (
+        error.fix
+        == f"Copy the token from {duck.url.removesuffix('update')}, logged in as the owner of other.dyn.mine.test."
+    )
+    assert "duckdns.org" not in error.message + error.fix
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_zone_that_refuses(bind: Lab, context: Context) -> None:
     error = fails(context, rfc2136_account(bind), TxtRecord("locked.test.", "_a.locked.test.", "v", 60))
     assert error.code == "provider-unauthorized"
     assert error.evidence["rcode"] == "REFUSED"
-    assert error.evidence["zone"] == "locked.test."
+    assert error.evidence["zone"] == "locked.test"
 
 
 def test_a_zone_that_is_elsewhere(bind: Lab, context: Context) -> None:

@@ -171,6 +171,17 @@ def test_foreign_exceptions_are_classified(error: BaseException, code: str) -> N
     assert classify(error) == code
 
 
+def test_an_object_of_the_program_s_own_is_told_in_a_sentence() -> None:
+    """It has no host's name: the account names it."""
+
+    def act() -> None:
+        raise ValueError("nope")
+
+    error, _ = failure(act)
+    assert error.message == "The program's own driver (account mine) refused the change: nope."
+    assert (error.evidence["account"], error.evidence["provider"]) == ("mine", None)
+
+
 def test_the_cause_of_an_exception_counts() -> None:
     """A status in the exception behind tells more than the one in front."""
     front = Exception("could not authenticate the domain")

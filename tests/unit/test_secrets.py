@@ -43,6 +43,19 @@ def test_references_are_followed_when_revealed(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("a\r\r\n", "a\r"), (" a ", " a ")],
+)
+def test_exactly_one_final_newline_is_dropped(written: str, read: str, tmp_path: Path) -> None:
+    """As Unix or Windows writes it; a lone carriage return is none, from a file or from a program."""
+    file = tmp_path / "token"
+    file.write_bytes(written.encode())
+    program = f"import sys; sys.stdout.buffer.write({written.encode()!r})"
+    assert Secret.file(file).reveal() == read
+    assert Secret.command([sys.executable, "-c", program]).reveal() == read
+
+
+@pytest.mark.parametrize(
     ("secret", "words"),
     [
         (Secret.env("DNSRENEW_NO_SUCH"), "is not set"),

@@ -139,7 +139,7 @@ class LexiconDriver:
             f"The DNS host of the account {self._context.account} did not {verb} the TXT value at "
             f"{names.relative(record.name)}, and did not say why.",
             fix="See in the host's own control panel whether the zone can be changed, then run it again.",
-            evidence={"zone": record.zone, "name": record.name},
+            evidence={"zone": names.relative(record.zone), "name": names.relative(record.name)},
         )
 
 
