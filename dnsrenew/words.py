@@ -18,7 +18,8 @@ def route_words(route: Mapping[str, Any]) -> str:
     names = route.get("names")
     kinds = dict.fromkeys(way["challenge"] for way in names.values()) if names else [route.get("challenge")]
     accounts = " and ".join(route.get("dns") or ())
-    return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''} at {route.get('ca')}"
+    where = f" at {route['ca']}" if route.get("ca") else ""
+    return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''}{where}"
 
 
 def first_sentence(text: str) -> str:

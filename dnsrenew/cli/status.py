@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.cli import text
 from dnsrenew.cli.screen import bold, dim, green, red, yellow
 from dnsrenew.cli.text import as_time
+from dnsrenew.words import route_words
 
 if TYPE_CHECKING:
     from dnsrenew.cli.settings import Session
@@ -21,7 +22,8 @@ _GRACE: Final = timedelta(days=1)
 """So long after its time a renewal is overdue: whoever runs ``renew`` once a day has had a chance."""
 
 _BAD: Final = frozenset({"missing", "expired", "revoked"})
-_HEADS: Final = ("NAME", "DOMAINS", "CA", "EXPIRES", "RENEWAL", "STATE")
+_HEADS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE")
+_ROUTE: Final = _HEADS.index("ROUTE")
 
 
 def status(session: Session) -> int:
@@ -35,8 +37,8 @@ def status(session: Session) -> int:
         screen.result(dim("No certificates are configured."))
     else:
         columns, _ = screen.out.size()
-        narrow = columns is not None and columns < _NARROW
-        lines = _narrow(found, now, columns) if narrow else _table(found, now, columns)
+        blocks = screen.verbose or (columns is not None and columns < _NARROW)
+        lines = _blocks(found, now, columns) if blocks else _table(found, now, columns)
         screen.result("\n".join([*lines, *_problems(found, now, columns)]))
     return int(session.options.check and any(needs_a_person(certificate, now) for certificate in found))
 
@@ -54,7 +56,10 @@ def needs_a_person(certificate: CertificateStatus, now: datetime) -> bool:
 
 def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
     rows = [_HEADS, *(_row(certificate, now) for certificate in found)]
-    widths = [max(text.width(row[place]) for row in rows) for place in range(len(_HEADS))]
+    widths = _widths(rows)
+    if columns is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > columns:
+        rows = [(*row[:_ROUTE], *row[_ROUTE + 1 :]) for row in rows]  # -v tells it
+        widths = _widths(rows)
     if columns is not None:
         longest = max(text.width(word) for row in rows for word in row[1].split(" "))
         _shrink(widths, columns - len(_GAP) * (len(widths) - 1), longest)
@@ -62,6 +67,10 @@ def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | Non
         widths[1] = min(widths[1], max(broken))
     lines = [line for row in rows for line in _lines(row, widths)]
     return [bold(lines[0]), *lines[1:]]
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(text.width, cells)) for cells in zip(*rows, strict=True)]
 
 
 def _lines(row: tuple[str, ...], widths: Sequence[int]) -> list[str]:
@@ -91,10 +100,16 @@ def _row(certificate: CertificateStatus, now: datetime) -> tuple[str, ...]:
         certificate.name,
         text.listed(certificate.domains, 3),
         certificate.ca,
+        _by(certificate),
         _expiry(certificate, now, short=True),
         _next(certificate, now),
         _state(certificate, now),
     )
+
+
+def _by(certificate: CertificateStatus) -> str:
+    """Return by which challenge and with which accounts it was obtained."""
+    return "-" if certificate.route is None else route_words({**certificate.route, "ca": None})
 
 
 def _expiry(certificate: CertificateStatus, now: datetime, *, short: bool = False) -> str:
@@ -126,11 +141,13 @@ def _state(certificate: CertificateStatus, now: datetime) -> str:
     return f"{green('✓')} {certificate.state}"
 
 
-def _narrow(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
+def _blocks(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
     lines = []
     for certificate in found:
         lines += text.wrap(f"{bold(certificate.name)}  {_state(certificate, now)}", columns, "", "  ")
         rows = [("domains", text.listed(certificate.domains, 3)), ("CA", certificate.ca)]
+        if certificate.route is not None:
+            rows.append(("route", _by(certificate)))
         if certificate.not_after is not None:
             rows.append(("expires", _expiry(certificate, now)))
         lines += text.fields([*rows, ("renewal", _next(certificate, now))], columns)
@@ -147,8 +164,13 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
             when = f" {text.distance(time, now)}" if time else ""
             until = certificate.next_attempt
             again = f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""
-            words = f"{certificate.name} failed{when}: {failure.get('message')}{again}"
+            way = f" by {route_words(failure['route'])}" if failure.get("route") else ""
+            words = f"{certificate.name} failed{when}{way}: {failure.get('message')}{again}"
             lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
+            for attempt in failure.get("attempts") or ():  # of an earlier way than the last
+                if attempt.get("route") != failure.get("route"):
+                    why = attempt.get("message") or attempt.get("code")
+                    lines += text.wrap(f"{route_words(attempt['route'])}: {why}", columns, "  before that: ", "    ")
             if failure.get("fix"):
                 lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
     failing = [c.name for c in found if c.last_failure is not None]

@@ -72,6 +72,7 @@ class FakeStatus:
     state: str = "valid"
     next_renewal: datetime | None = None
     reason: str = "renew-before"
+    route: Mapping[str, Any] | None = None
     last_failure: Mapping[str, Any] | None = None
     next_attempt: datetime | None = None
     path: Path | None = None

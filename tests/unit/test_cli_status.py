@@ -38,7 +38,7 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def test_a_table(show: Show) -> None:
     """Names, domains, CA, expiry, next renewal and state, aligned."""
     lines = show(valid(), valid("a-longer-name", domains=("bücher.example",)))
-    assert lines[0].split() == ["NAME", "DOMAINS", "CA", "EXPIRES", "RENEWAL", "STATE"]
+    assert lines[0].split() == ["NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE"]
     assert lines[1].startswith("home           example.test, *.example.test  lab  ")
     assert lines[2].startswith("a-longer-name  bücher.example                lab  ")
     assert lines[1].endswith("✓ valid")
@@ -99,6 +99,28 @@ def test_problems_are_explained(show: Show) -> None:
     assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
     assert lines[-2] == "→ home: dnsrenew renew home --now tries again at once."
     assert lines[-1] == "→ new: dnsrenew renew new obtains or renews it."
+
+
+ROUTE = {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
+HTTP = {"ca": "lab", "challenge": "http-01", "dns": []}
+
+
+def test_the_route_is_told(show: Show) -> None:
+    """By which way it was obtained: in the table where there is room, in a narrow window, and with -v anywhere."""
+    mine = valid(route=ROUTE)
+    assert "  lab  dns-01 with home  " in show(mine, columns=132)[1]
+    assert "  lab  -  " not in show(mine, columns=80)[1]
+    for columns, line in ((60, "status"), (80, "status -v"), (None, "status -v")):
+        assert "  route    dns-01 with home" in show(mine, columns=columns, line=line)
+    assert "mixed with home" in "".join(show(valid(route=ROUTE | {"challenge": "mixed"}), columns=132))
+
+
+def test_the_way_that_failed_is_told(show: Show) -> None:
+    """With the failure: which way it was, and which ones had been tried before it."""
+    attempts = [{"route": HTTP, "code": "http-unreachable"}, {"route": ROUTE, "code": "ca-dns"}]
+    lines = show(valid(last_failure=FAILURE | {"route": ROUTE, "attempts": attempts}))
+    assert any(" ago by dns-01 with home at lab: The CA did not" in line for line in lines)
+    assert "  before that: http-01 at lab: http-unreachable" in lines
 
 
 def test_why_is_told(show: Show) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew import memory
 from dnsrenew import renewer as module
 from dnsrenew.config import Config
 from dnsrenew.config.authorities import BUILT_IN
@@ -155,6 +156,7 @@ def test_status_says_what_stands(stage: Stage) -> None:
         "state": "valid",
         "next_renewal": "2027-01-25T10:00:00Z",
         "reason": "renew-before",
+        "route": None,
         "last_failure": None,
         "next_attempt": None,
         "path": str(stage.path / "certificates/home/current"),
@@ -183,6 +185,30 @@ def test_status_has_the_last_failure(stage: Stage) -> None:
         "code": "propagation-timeout",
         "message": "Not every server …",
     }
+
+
+HTTP = Route("http-01", webroot="/srv/dns=x/www")
+DNS = Route("dns-01", dns=("home", "b+c/d"), follow_cname=False)
+
+
+@pytest.mark.parametrize(
+    ("worked", "route"),
+    [
+        ([HTTP], {"ca": "lab", "challenge": "http-01", "dns": []}),
+        ([DNS], {"ca": "lab", "challenge": "dns-01", "dns": ["home", "b+c/d"]}),
+        ([HTTP, DNS], {"ca": "lab", "challenge": "mixed", "dns": ["home", "b+c/d"]}),
+        ([Route("dns-01"), Route("dns-01", dns="a"), Route("dns-01", dns="b", ca="lab")],
+         {"ca": "lab", "challenge": "dns-01", "dns": ["a", "b"]}),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], route: dict[str, Any] | None) -> None:
+    """As outcomes have it; nothing where it is not known, or no certificate stands."""
+    keys = [memory.route_key(one, "lab") for one in worked]
+    stage.store.update("home", lambda state: memory.remember_success(state, keys, BEGIN))
+    assert stage.status().to_dict()["route"] == route
+    shutil.rmtree(stage.path / "certificates/home/versions")
+    assert stage.status().route is None
 
 
 @pytest.mark.usefixtures("no_services")
