@@ -8,7 +8,7 @@ import traceback
 
 from dnsrenew.cli import text
 from dnsrenew.cli.screen import Screen, bold, dim, red, yellow
-from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 
 
 def tell(screen: Screen, error: DnsRenewError) -> None:
@@ -26,6 +26,8 @@ def tell(screen: Screen, error: DnsRenewError) -> None:
         screen.say("\n".join(text.wrap(error.fix.strip(), columns, f"{yellow('→')} ", "  ")))
     if screen.verbose:
         screen.say(dim(details(error)))
+    if isinstance(error, ConfigError):
+        error.evidence.setdefault("mistakes", [])  # a program may look for them in every answer of status 2
     screen.error(error)
 
 

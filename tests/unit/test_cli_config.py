@@ -133,6 +133,18 @@ def test_a_driver_that_is_not_there_yet(folder: Path, capsys: pytest.CaptureFixt
         assert 'whose driver "hook" comes with a later version' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["renew", "hom"], ["status", "hom"], ["renew", "--nonsense"], []])
+def test_every_answer_of_status_2_has_mistakes(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """A program finds the list also where nothing in the configuration is wrong: then it is empty."""
+    assert main([*arguments, "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["error"]["code"] in {"certificate-unknown", "usage"}
+    assert document["error"]["evidence"]["mistakes"] == []
+    assert [path.name for path in folder.iterdir()] == ["dnsrenew.toml"]
+
+
 def test_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is none, it is said where it was looked for; a named one that is missing is named."""
     (folder / "dnsrenew.toml").unlink()
