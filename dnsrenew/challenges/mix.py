@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.challenges import dns01
 from dnsrenew.checks.caa import denials
-from dnsrenew.errors import AttemptError, ProviderError
+from dnsrenew.errors import AttemptError, PropagationError, ProviderError
+from dnsrenew.names import relative
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Challenge
@@ -226,7 +227,10 @@ class Challenges:
         if http:
             self._http.wait_visible(context, http)
         if dns:
-            self._dns.wait_visible(context, dns, wanted, settle)
+            try:
+                self._dns.wait_visible(context, dns, wanted, settle)
+            except PropagationError as error:
+                raise _about(error, dns) from None
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
         """Take the values back; it raises nothing: what is left is said in a warning."""
@@ -235,6 +239,15 @@ class Challenges:
             self._http.withdraw(context, http)
         if dns:
             self._dns.withdraw(context, dns)
+
+
+def _about(error: PropagationError, values: Sequence[dns01.Value]) -> PropagationError:
+    """Say of the names that are missing in DNS whose proofs they are, and who has written them."""
+    missing = error.evidence.get("names", ())
+    late = [value for value in values if relative(value.record.name) in missing] or values
+    identifiers = list(dict.fromkeys(value.identifier for value in late))
+    accounts = list(dict.fromkeys(value.writer.account.name for value in late))
+    return error.with_evidence(identifiers=identifiers, accounts=accounts)
 
 
 def _split(values: Sequence[Value]) -> tuple[list[dns01.Value], list[http01.HttpValue]]:

@@ -9,6 +9,7 @@ from dnsrenew import names
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
+from dnsrenew.dns.report import shown_names
 from dnsrenew.dns.wire import Question
 from dnsrenew.errors import PropagationError
 
@@ -97,7 +98,7 @@ def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
         "propagation-timeout",
         f"After {elapsed:.0f} s not every DNS-over-HTTPS server shows the new value: {said}.",
         fix="Set a longer settle in propagation: such a server keeps a value as absent when it is asked too early.",
-        evidence={"servers": [entry for server in servers for entry in server.evidence()]},
+        evidence=_evidence(servers),
     )
 
 
@@ -107,5 +108,11 @@ def _unreachable(servers: list[_DohServer]) -> PropagationError:
         "dns-unreachable",
         f"No DNS-over-HTTPS server can be asked for the new value: {said}.",
         fix="Check this machine's network connection and the addresses in doh under [resolver] in the configuration.",
-        evidence={"servers": [entry for server in servers for entry in server.evidence()]},
+        evidence=_evidence(servers),
     )
+
+
+def _evidence(servers: list[_DohServer]) -> dict[str, Any]:
+    missing = [question for server in servers for question in server.missing]
+    entries = [entry for server in servers for entry in server.evidence()]
+    return {"names": shown_names(missing), "servers": entries}

@@ -233,7 +233,7 @@ def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watc
     for zone in dict.fromkeys(zone_of.values()):
         mine = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
-            raise report.no_servers(zone)
+            raise report.no_servers(zone, mine)
         watches += [Watch(zone, server, mine) for server in servers[zone]]
     return watches
 

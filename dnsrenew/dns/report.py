@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from dnsrenew import names
 from dnsrenew.dns import wire
 from dnsrenew.dns.watch import Watch
-from dnsrenew.dns.wire import Name
+from dnsrenew.dns.wire import Name, Question
 from dnsrenew.errors import PropagationError
 
 _NAMED: Final = 5  # servers in a sentence
@@ -29,7 +29,7 @@ def timed_out(watches: Sequence[Watch], seconds: float) -> PropagationError:
         "propagation-timeout",
         f"After {seconds:.0f} s {_enumerated(late)}; {rest}.",
         fix=fix,
-        evidence={"servers": _evidence(watches)},
+        evidence={"names": _shown_names(late), "servers": _evidence(watches)},
     )
 
 
@@ -41,17 +41,20 @@ def unreachable(watches: Sequence[Watch]) -> PropagationError:
         f"No name server of {zones} can be asked for the new value: {_enumerated(watches)}.",
         fix="Check that these servers run and that this machine may ask them on port 53 (UDP and TCP); where it may "
         "not, set doh under [resolver] in the configuration.",
-        evidence={"servers": _evidence(watches)},
+        evidence={"names": _shown_names(watches), "servers": _evidence(watches)},
     )
 
 
-def no_servers(zone: Name) -> PropagationError:
-    """Return the error for a zone whose name servers cannot be found."""
+def no_servers(zone: Name, questions: Iterable[Question]) -> PropagationError:
+    """Return the error for a zone whose name servers cannot be found.
+
+    :param questions: what they were to be asked.
+    """
     return PropagationError(
         "dns-unreachable",
         f"The name servers of the zone {_shown(zone)} could not be found.",
         fix=f"Check that {_shown(zone)} has NS records, and that the DNS server used here answers for them.",
-        evidence={"zone": _shown(zone), "servers": []},
+        evidence={"zone": _shown(zone), "names": shown_names(questions), "servers": []},
     )
 
 
@@ -62,6 +65,16 @@ def silent_server(watch: Watch) -> tuple[str, str]:
         f"The name server {watch} of {zone} {watch.detail()}; the others have the new value.",
         f"Have {watch.server.name} repaired, or taken out of the NS records of {zone}: the CA may happen to ask it.",
     )
+
+
+def shown_names(questions: Iterable[Question]) -> list[str]:
+    """Return the names that were asked for, each once."""
+    return list(dict.fromkeys(_shown(question.name) for question in questions))
+
+
+def _shown_names(watches: Sequence[Watch]) -> list[str]:
+    """Return the names that are missing somewhere."""
+    return shown_names(question for watch in watches for question in watch.missing)
 
 
 def _evidence(watches: Sequence[Watch]) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from dns.flags import AA
+from dns.message import Message, make_response
 
 from tests.integration.fallback_stage import codes, dns, said_in_order, tried
 from tests.integration.renew_stage import Stage, through
-from tests.lab import PRIMARY, PowerDns
+from tests.lab import PRIMARY, PowerDns, Query
 from tests.lab.workspace import Workspace
 
 ZONE = "both.test"
@@ -66,6 +68,46 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
     assert error.message.endswith("So it is with *.example.test.")
     assert proxy.counts["newOrder"] == 1
+
+
+def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(stage: Stage) -> None:
+    """The other zone's account is not blamed, so that a third one can take over what lags."""
+    lab = stage.lab
+    lab.add_zone("good.test")
+    lab.add_zone("lagging.test", ns=("127.0.0.1", "127.0.0.3"))
+    account = {**lab.account(lab.key, "lagging.test"), "tsig_secret": lab.key.secret}
+    changes = {
+        "dns.home.zones": ["good.test"],
+        "dns.b": account,
+        "dns.c": account,
+        "certificate.0.domains": ["good.test", "lagging.test"],
+        "certificate.0.propagation": {"timeout": 1},
+        "certificate.0.routes": [dns("home"), dns("b"), dns("c")],
+    }
+
+    def without_txt(query: Query) -> bytes | Message | None:
+        if query.rdtype != "TXT" or "propagation-timeout" in said_codes(stage):
+            return query.forward()
+        answer = make_response(query.message)
+        answer.flags |= AA
+        return answer
+
+    with lab.forwarder("127.0.0.3", without_txt):
+        outcome = stage.renewed(changes)
+    assert [each[2:] for each in tried(outcome)] == [
+        (("home",), 0, "dns-no-account"),
+        (("home", "b"), 1, "propagation-timeout"),
+        (("home", "c"), 1, None),
+    ]
+    error = outcome.attempts[1].error
+    assert error is not None
+    assert error.evidence["identifiers"] == ["lagging.test"]
+    assert error.evidence["accounts"] == ["b"]
+
+
+def said_codes(stage: Stage) -> list[str]:
+    """Why routes failed."""
+    return [data["error"]["code"] for data in stage.said("route-failed")]
 
 
 def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:

@@ -23,7 +23,7 @@ from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import CertificateSpec, DnsAccount, Outcome, TxtRecord
-from dnsrenew.names import base_domain
+from dnsrenew.names import base_domain, relative
 from dnsrenew.renewal import Services, Wishes, renew_certificate
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
@@ -154,10 +154,18 @@ class StageDns:
 
     def wait_visible(self, context: Context, records: Sequence[TxtRecord], *, settle: float, **_: Any) -> None:
         """Until every value is served by every host that has it."""
-        hidden = [host for host in self._hosts.values() if host.fate == "hidden" and any(host.values.values())]
-        if hidden or any(record.value not in self.values(context, record.name) for record in records):
+        hidden = [host for host in self._hosts.values() if host.fate == "hidden"]
+        late = [
+            record.name
+            for record in records
+            if record.value not in self.values(context, record.name) or any(host.look(record.name) for host in hidden)
+        ]
+        if late:
             context.wait(120)
-            raise PropagationError("propagation-timeout", "Not every server shows it.", fix="Wait.")
+            names = sorted({relative(name) for name in late})
+            raise PropagationError(
+                "propagation-timeout", "Not every server shows it.", fix="Wait.", evidence={"names": names}
+            )
         context.wait(settle)
 
     def values(self, context: Context, name: str) -> set[str]:

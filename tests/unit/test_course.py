@@ -167,6 +167,16 @@ def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptErr
     assert stage.routes() == {APEX: HTTP, WILD: B}
 
 
+def test_who_wrote_what_is_seen_keeps_the_route() -> None:
+    """Of two accounts one has not got through: the name that the other one wrote stays with it."""
+    stage = Stage(A, B, TWO, names=[APEX, OTHER])
+    stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
+    assert stage.order(APEX, OTHER).culprits(late) == [B]
+    stage.course.failed(stage.way, late)
+    assert set(stage.course.failures) == {B}
+
+
 def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
     """A route that writes with both of them fails with either."""
     both = Route("dns-01", dns=("a", "b"), ca="one")

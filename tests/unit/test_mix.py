@@ -12,13 +12,14 @@ import pytest
 from dnsrenew.challenges.mix import LONGEST_CACHING, Challenges, Places
 from dnsrenew.context import Context
 from dnsrenew.dns.caa import CaaAnswer, CaaRecord
-from dnsrenew.errors import ChallengeError, PropagationError, ProviderError
+from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError
 from dnsrenew.model import Propagation, Route
 from tests.unit.run_stage import Stage, World
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
 HTTP = Route("http-01", listen=":80", ca="one")
 A = Route("dns-01", dns="a", ca="one")
+B = Route("dns-01", dns="b", ca="one")
 ANY = Route("dns-01", ca="one")
 
 
@@ -155,6 +156,34 @@ def test_what_was_half_published_is_withdrawn_whole(
     assert not stage.stage.ports.contents
     assert not stage.stage.hosts["a"].values
     assert stage.context.notices == []
+
+
+def test_what_is_missing_in_dns_is_laid_to_those_who_wrote_it(box: Callable[..., Box]) -> None:
+    """Which names' proofs are not seen, and whose they are: the others have done nothing wrong."""
+    stage = box(hosts={"a": "ok", "b": "hidden"})
+    values = stage.values(stage.places(apex=A, other=B))
+    stage.challenges.publish(stage.context, values)
+    with pytest.raises(PropagationError) as caught:
+        stage.challenges.wait_visible(stage.context, values, Propagation(), 0)
+    assert caught.value.evidence["identifiers"] == [OTHER]
+    assert caught.value.evidence["accounts"] == ["b"]
+
+
+def test_nothing_stands_in_the_way_of_what_is_proved(box: Callable[..., Box]) -> None:
+    """No port, no account, no secret and no CAA is needed for it; if the CA asks again, what is wrong is said then."""
+    stage = box(hosts={"a": "ok", "b": "secretless"}, ports={":80": "taken"}, zones={"a": ("x.test",)})
+    routes = {APEX: HTTP, WILD: A, OTHER: A, "www.x.test": B}
+    places = stage.challenges.place(stage.context, routes, "none", {APEX, OTHER, "www.x.test"})
+    assert places.obstacles == []
+    stage.challenges.unlock(stage.context, places.needed())
+    records = (CaaRecord(0, "issue", ";"),)
+    places.forbid({APEX: CaaAnswer(records, APEX, APEX)}, ["one.test"], "https://one.test/account/1")
+    assert places.obstacles == []
+    assert places.placement(WILD).identifier == WILD
+    for name, code in ((APEX, "caa"), (OTHER, "dns-no-account")):
+        with pytest.raises(AttemptError) as caught:
+            places.placement(name)
+        assert caught.value.code == code
 
 
 # ── what resolvers remember ─────────────────────────────────────────────────────────────
