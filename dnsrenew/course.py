@@ -39,6 +39,7 @@ class Course:
         self._context = context
         self.attempts: list[Attempt] = []
         self.failures: dict[Route, str] = {}
+        self._skips: list[Attempt] = []
         self._again: set[Route] = set()
         self._proved: dict[str, frozenset[str]] = {}
         self._forgetful: set[str] = set()
@@ -49,6 +50,7 @@ class Course:
         asked = dict.fromkeys(replace(route, ca=authority[route.ca or spec.ca]) for route in spec.routes)
         routes = self._in_order(list(asked))
         self._plan = Plan({identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes)
+        self._skip_useless(routes)
 
     def next(self) -> Way | None:
         """Return the way to go now; None when there is none left."""
@@ -82,11 +84,21 @@ class Course:
     def _in_order(self, routes: Sequence[Route]) -> list[Route]:
         return memory.order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
 
+    def _skip_useless(self, routes: Sequence[Route]) -> None:
+        """Tell which routes no name can take."""
+        from dnsrenew.challenges.http01 import no_wildcard  # rarely needed
+
+        for route in routes:
+            if not any(_fitting(identifier, [route]) for identifier in self._spec.identifiers):
+                self._skipped(route, no_wildcard(self._spec.identifiers))
+
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
         if any(attempt.error is error and attempt.route == taken for attempt in self.attempts):
             return  # two http-01 routes are told alike
-        self.attempts.append(Attempt(route=taken, orders=0, seconds=0.0, error=error))
+        attempt = Attempt(route=taken, orders=0, seconds=0.0, error=error)
+        self.attempts.append(attempt)
+        self._skips.append(attempt)
         self._tell(taken, error)
 
     # ── what a failure changes ──────────────────────────────────────────────────────────
@@ -144,8 +156,9 @@ class Course:
 
     @property
     def error(self) -> DnsRenewError:
-        """What stopped it: the error of the last attempt."""
-        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
+        """What stopped it: the error of the last attempt; where nothing but the ledger did, what it says."""
+        attempts = self._made() if self.only_held() else self.attempts
+        errors = [attempt.error for attempt in attempts if attempt.error is not None]
         if errors:
             return errors[-1]
         return AttemptError(
@@ -155,18 +168,25 @@ class Course:
         )
 
     def asked_to_wait(self) -> float | None:
-        """Return the seconds after which some CA may take an order; None unless every CA asked to wait."""
+        """Return the seconds after which some CA may take an order; None unless every CA asked to wait.
+
+        A CA to which only skipped routes lead counts, except where nothing but the ledger stopped the run.
+        """
         by_ca: dict[str, float | None] = {}
-        for attempt in self.attempts:
+        for attempt in self._made() if self.only_held() else self.attempts:
             after = attempt.error.retry_after if isinstance(attempt.error, CAError) else None
             by_ca[attempt.route.ca] = after
         waits = [after for after in by_ca.values() if after is not None]
         return min(waits) if waits and len(waits) == len(by_ca) else None
 
     def only_held(self) -> bool:
-        """Tell whether nothing was tried: the ledger held every order back."""
-        held = [attempt.error is not None and attempt.error.code == "ca-ledger" for attempt in self.attempts]
-        return bool(held) and all(held)
+        """Tell whether nothing was tried: the ledger held every order back, and other routes were skipped."""
+        made = self._made()
+        return bool(made) and all(each.error is not None and each.error.code == "ca-ledger" for each in made)
+
+    def _made(self) -> list[Attempt]:
+        """Return the attempts that are not skips."""
+        return [attempt for attempt in self.attempts if not any(attempt is skip for skip in self._skips)]
 
     def remembered(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
         """Return the state with the routes that failed, and those that led to a certificate.

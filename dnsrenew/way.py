@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.decisions import MIXED
@@ -46,14 +46,16 @@ class Way:
         routes = self.choice.distinct()
         accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
         kinds = {route.challenge for route in routes}
-        if len(kinds) == 1:
-            return RouteTaken(ca=self.choice.ca, challenge=kinds.pop(), dns=accounts)
+        challenge = kinds.pop() if len(kinds) == 1 else "mixed"
+        taken = RouteTaken(ca=self.choice.ca, challenge=challenge, dns=accounts)
+        if len({(route.challenge, route.dns) for route in routes}) == 1:
+            return taken
         names = {
             domain: {"challenge": route.challenge, "dns": list(route.dns)}
             for domain, identifier in zip(self.spec.domains, self.spec.identifiers, strict=True)
             for route in [self.choice.routes[identifier]]
         }
-        return RouteTaken(ca=self.choice.ca, challenge="mixed", dns=accounts, names=names)
+        return replace(taken, names=names)
 
     def attempt(self, error: DnsRenewError | None, now: float) -> Attempt:
         """Return it as an attempt."""

@@ -105,7 +105,7 @@ class Http01:
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
             if wildcards:
-                raise _no_wildcard(wildcards)
+                raise no_wildcard(wildcards)
             listen, webroot = _where(route)
             place = self._place(listen, webroot)
             probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
@@ -223,7 +223,8 @@ def _describe(value: HttpValue) -> dict[str, str | None]:
     return {"identifier": at.identifier, "url": url, "listen": at.listen, "webroot": at.webroot}
 
 
-def _no_wildcard(identifiers: Sequence[str]) -> ChallengeError:
+def no_wildcard(identifiers: Sequence[str]) -> ChallengeError:
+    """Return the error for wildcards that are to be proved by http-01."""
     return ChallengeError(
         "http-wildcard",
         f"A wildcard cannot be proved by http-01: {', '.join(identifiers)}.",

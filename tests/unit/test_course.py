@@ -113,6 +113,31 @@ def test_a_mix_is_told_with_its_names() -> None:
     assert Stage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
 
 
+def test_a_mix_of_accounts_is_told_with_its_names() -> None:
+    """Otherwise it would read like one zone that lives at both hosts."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.next().taken().to_dict() == {
+        "ca": "one",
+        "challenge": "dns-01",
+        "dns": ["a", "b"],
+        "names": {
+            APEX: {"challenge": "dns-01", "dns": ["a"]},
+            OTHER: {"challenge": "dns-01", "dns": ["b"]},
+        },
+    }
+    both = Route("dns-01", dns=("a", "b"), ca="one")
+    assert Stage(both).next().taken().names is None
+
+
+def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
+    """There are only wildcards; where another name can take it, nothing is skipped."""
+    stage = Stage(HTTP, A, names=[WILD])
+    assert stage.told() == [("http-01", (), 0, "http-wildcard")]
+    assert stage.routes() == {WILD: A}
+    assert Stage(HTTP, A).told() == []
+
+
 def test_in_a_rehearsal_the_twins_are_asked() -> None:
     """Two routes whose CAs have one twin are one: it would fail the same way twice."""
     stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
@@ -448,6 +473,27 @@ def test_held_back_by_the_ledger_is_nothing_tried() -> None:
     assert stage.course.only_held()
     stage.fail(refused("c"), APEX)
     assert not stage.course.only_held()
+
+
+def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
+    """The port was taken, and the CA has asked to wait: until then, whatever the other CA's routes lack."""
+    taken = ChallengeError("http-port-taken", "No.", fix="Free it.")
+    stage = Stage(HTTP, A, TWO, names=[APEX])
+    assert stage.look(Obstacle(HTTP, (APEX,), taken))
+    stage.fail(ca_error("ca-ledger", retry_after=60.0))
+    assert stage.look(Obstacle(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.routes() == {}
+    assert stage.course.only_held()
+    assert stage.course.asked_to_wait() == 60.0
+    assert stage.course.error.code == "ca-ledger"
+
+
+def test_only_skips_are_no_deferral() -> None:
+    """Nobody has said when it would be otherwise."""
+    stage = Stage(HTTP, names=[APEX])
+    stage.look(Obstacle(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
+    assert not stage.course.only_held()
+    assert stage.course.error.code == "http-port-taken"
 
 
 def test_a_closed_port_is_said_in_our_words() -> None:
