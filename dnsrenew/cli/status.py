@@ -57,7 +57,8 @@ def needs_a_person(certificate: CertificateStatus, now: datetime) -> bool:
 def _table(found: Sequence[CertificateStatus], now: datetime, columns: int | None) -> list[str]:
     rows = [_HEADS, *(_row(certificate, now) for certificate in found)]
     widths = _widths(rows)
-    if columns is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > columns:
+    known = any(certificate.route for certificate in found)
+    if not known or (columns is not None and sum(widths) + len(_GAP) * (len(widths) - 1) > columns):
         rows = [(*row[:_ROUTE], *row[_ROUTE + 1 :]) for row in rows]  # -v tells it
         widths = _widths(rows)
     if columns is not None:
