@@ -183,6 +183,7 @@ class CAClient:
 
         :raises CAError: the CA does not take an answer.
         """
+        self._watch.note_answered(challenges)
         self._look.each(context, [partial(self._answer, context, challenge) for challenge in challenges])
 
     def _answer(self, context: Context, challenge: Challenge) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.ca.messages import Authorization, Order
+from dnsrenew.ca.messages import Authorization, Challenge, Order
 from dnsrenew.ca.polling import OutOfTime, Pace
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ _LOOKING_EACH: Final = 0.0002
 _ISSUING: Final = 0.01
 """Seconds that a CA next door needs to look at the proofs, and to issue; a look too early costs a request more."""
 _AUTHORIZATION_GAP: Final = (1.0, 10.0)
-_LAST_LOOKS: Final = 5.0
 
 
 class Watch:
@@ -32,6 +31,11 @@ class Watch:
         self._transport = transport
         self._look = look
         self._timeout = timeout
+        self._answered: set[str] = set()
+
+    def note_answered(self, challenges: Sequence[Challenge]) -> None:
+        """Note which authorizations the CA is told to look at: only those come to an end."""
+        self._answered.update(challenge.authorization_url for challenge in challenges)
 
     def pace(self, context: Context) -> Pace:
         """Return the pace of a watch that begins now."""
@@ -102,25 +106,27 @@ class Watch:
         return order
 
     def failure(self, context: Context, order: Order) -> CAError:
-        """Return the error that names every failed name: the others are watched to their end, for some seconds."""
+        """Return the error that names every failed name: what the CA looks at is watched to its end, while it has time.
+
+        Its evidence names the ``undecided``: what it was not asked to look at, or took longer than its ``timeout`` for.
+        """
         order = self._look.order(context, order.url)[0]
-        pace = Pace(context, _LAST_LOOKS)
-        settled: list[Authorization] = []
+        pace = Pace(context, self._timeout)
+        latest: dict[str, Authorization] = {}
         urls = order.authorizations
-        while True:
-            found = [each for each, _ in self._look.authorizations(context, urls)]
-            open_ones = [each for each in found if each.status == "pending"]
-            settled += [each for each in found if each.status != "pending"]
-            if all(each.problem is not None for each in open_ones):
-                break
-            urls = tuple(each.url for each in open_ones)
-            try:
-                pace.wait()
-            except OutOfTime:
-                break
-        failed = [each for each in settled if _failed(each)]
-        failed += [each for each in open_ones if each.problem is not None]
-        return self._transport.problems(context).failed(failed, order.error)
+        try:
+            while urls:
+                latest |= {each.url: each for each, _ in self._look.authorizations(context, urls)}
+                urls = tuple(url for url, each in latest.items() if _open(each) and url in self._answered)
+                if urls:
+                    pace.wait()
+        except OutOfTime:
+            pass  # what is undecided then is not proved
+        found = [latest[url] for url in order.authorizations]
+        failed = [each for each in found if _failed(each) or (each.status == "pending" and each.problem is not None)]
+        error = self._transport.problems(context).failed(failed, order.error)
+        undecided = [each.identifier for each in found if _open(each)]
+        return error.with_evidence(undecided=undecided) if failed and undecided else error
 
     def late(self, context: Context, order: Order, after: float | None) -> CAError:
         """Return the error for proofs that the CA did not judge in time, with what went wrong so far."""
@@ -128,7 +134,8 @@ class Watch:
         found = [each for each, _ in self._look.authorizations(context, order.authorizations)]
         troubled = [each for each in found if each.status != "valid" and each.problem is not None]
         if troubled:
-            return problems.failed(troubled, None).with_evidence(timeout=self._timeout)
+            undecided = [each.identifier for each in found if each.status != "valid" and each.problem is None]
+            return problems.failed(troubled, None).with_evidence(timeout=self._timeout, undecided=undecided)
         names = [each.identifier for each in found if each.status != "valid"]
         error = problems.slow(f"look at {', '.join(names)}" if names else "make the order ready", self._timeout)
         error.retry_after = after
@@ -142,6 +149,11 @@ class Watch:
         """Tell that the CA has found the names proved."""
         seconds = round(context.clock.monotonic() - started, 3)
         context.emit("authorizations-valid", domains=list(domains), seconds=seconds)
+
+
+def _open(authorization: Authorization) -> bool:
+    """Tell whether nothing can be said of it yet."""
+    return authorization.status == "pending" and authorization.problem is None
 
 
 def _failed(authorization: Authorization) -> bool:

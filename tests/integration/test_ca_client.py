@@ -252,6 +252,55 @@ def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> Non
     assert box.clock.seconds < 1000 + 20
 
 
+def pending_until(box: Box, name: str, seconds: float) -> Callable[[Request, Response], Response]:
+    """A hook: one name has failed, and the CA looks at another one until it fails too."""
+    fails = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    waits = mark(name, status="pending", challenges=[])
+    ends = mark(name, status="invalid", challenges=failed_challenge("invalid"))
+
+    def hook(request: Request, response: Response) -> Response:
+        over = box.clock.seconds - 1000 >= seconds
+        return (ends if over else waits)(request, fails(request, response))
+
+    return hook
+
+
+def test_who_is_still_looked_at_when_another_fails_is_waited_for(box: Box) -> None:
+    """The next order is to mend everything at once: as long as the CA has time."""
+    box.proxy.on_response = pending_until(box, "a.example.test", 30)
+    names = ["a.example.test", "b.example.test", "c.example.test"]
+    error = refused(lambda: box.issue(names, box.context))
+    assert set(error.evidence["identifiers"]) == set(names[:2])
+    assert "undecided" not in error.evidence
+    assert 1030 <= box.clock.seconds <= 1042
+
+
+def test_what_the_ca_does_not_decide_in_time_is_told(box: Box) -> None:
+    """It is not proved; and not failed either."""
+    box.proxy.on_response = pending_until(box, "a.example.test", 300)
+    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    assert error.evidence["identifiers"] == ["b.example.test"]
+    assert error.evidence["undecided"] == ["a.example.test"]
+    assert 1060 <= box.clock.seconds <= 1065
+
+
+def test_what_the_ca_was_not_asked_to_look_at_is_not_waited_for(box: Box) -> None:
+    """Where names are done one after the other, the others come to no end by themselves."""
+    names = ["a.example.test", "b.example.test", "c.example.test"]
+    client, context = box.client(), box.context
+    order = client.new_order(context, names)
+    found = client.authorizations(context, order)
+    (second,) = (each for each in found if each.domain == "b.example.test")
+    challenge = second.challenge("dns-01")
+    assert challenge is not None
+    box.proxy.on_response = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
+    client.answer(context, [challenge])
+    error = refused(lambda: client.await_valid(context, order, [second]))
+    assert error.evidence["identifiers"] == ["b.example.test"]
+    assert set(error.evidence["undecided"]) == {"a.example.test", "c.example.test"}
+    assert box.clock.seconds <= 1001
+
+
 def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
     """Some CAs never end it: at the time-out, the error on the challenge is the reason."""
     box.proxy.on_response = mark("a.example.test", status="pending", challenges=failed_challenge("pending"))
