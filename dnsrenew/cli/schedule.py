@@ -50,7 +50,7 @@ def schedule(session: Session) -> int:
     host = planning.this_host()
     kind: Kind | None = session.options.kind
     if kind is not None and kind not in planning.kinds(host) and session.options.action != "show":
-        raise usage(_not_here(kind, host), "dnsrenew schedule")
+        raise _not_here(kind, host)
     action = {"install": _install, "show": _show, "remove": _remove}[session.options.action]
     return action(session, host, kind)
 
@@ -140,7 +140,7 @@ def _show_nothing(session: Session, host: Host, kind: Kind | None, config: str) 
         none = planning.no_kind(host)
         advice = f"{none.message} {none.fix}"
     elif wanted not in here:
-        advice = f"{_not_here(wanted, host)} What follows is for another machine: look at the paths in it."
+        advice = f"{_not_here(wanted, host).message} What follows is for another machine: look at the paths in it."
     elif kind:
         advice += f" --kind {kind}"
     lines += text.wrap(advice, columns, f"{yellow('→')} ", "  ")
@@ -160,8 +160,9 @@ def _show_nothing(session: Session, host: Host, kind: Kind | None, config: str) 
     session.screen.result("\n".join(lines))
 
 
-def _not_here(kind: Kind, host: Host) -> str:
-    return f"This machine has no {kind}; possible here: {text.listed(planning.kinds(host)) or 'none'}."
+def _not_here(kind: Kind, host: Host) -> ConfigError:
+    here = text.listed(planning.kinds(host)) or "none"
+    return usage(f"This machine has no {kind}; possible here: {here}.", "dnsrenew schedule")
 
 
 def _remove(session: Session, host: Host, kind: Kind | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -165,13 +165,15 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
             when = f" {text.distance(time, now)}" if time else ""
             until = certificate.next_attempt
             again = f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""
-            way = f" by {route_words(failure['route'])}" if failure.get("route") else ""
+            last = failure.get("route")
+            way = f" by {route_words(last)}" if isinstance(last, Mapping) else ""
             words = f"{certificate.name} failed{when}{way}: {failure.get('message')}{again}"
             lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
             for attempt in failure.get("attempts") or ():  # of an earlier way than the last
-                if attempt.get("route") != failure.get("route"):
+                route = attempt.get("route")
+                if isinstance(route, Mapping) and route != last:
                     why = attempt.get("message") or attempt.get("code")
-                    lines += text.wrap(f"{route_words(attempt['route'])}: {why}", columns, "  before that: ", "    ")
+                    lines += text.wrap(f"{route_words(route)}: {why}", columns, "  before that: ", "    ")
             if failure.get("fix"):
                 lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
     failing = [c.name for c in found if c.last_failure is not None]
