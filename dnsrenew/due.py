@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,10 @@ from dnsrenew.model import Notice
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Reason, RenewBefore
-    from dnsrenew.store.state import Ari, State
+    from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates that live shorter are renewed at half of their lifetime, others with a third of it left."""
-
-FIRST_ASKED = timedelta(hours=6)
-"""How long after its issuance the CA is first asked when it would like a certificate renewed (RFC 9773 section 4.3)."""
 
 
 def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore | None) -> datetime:
@@ -47,12 +43,6 @@ def next_reason(spec: CertificateSpec, state: State) -> Reason:
     """Return why it will be renewed, as things stand."""
     wish = state.ari["chosen"] if state.ari else None
     return "ari" if wish is not None and wish == next_renewal(spec, state) else "renew-before"
-
-
-def asked_later(state: State, now: datetime) -> State:
-    """Return the state of a new certificate: the CA has just issued it, so it is not asked for its wish at once."""
-    later: Ari = {"start": None, "end": None, "chosen": None, "next_poll": now + FIRST_ASKED, "explanation": None}
-    return replace(state, ari=later)
 
 
 def explanation(state: State) -> tuple[Notice, ...]:

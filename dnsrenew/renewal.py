@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.outcomes import deferred, outcome, unexpected
 from dnsrenew.way import Way
+from dnsrenew.wishes import Question
 
 if TYPE_CHECKING:
     from dnsrenew import x509
@@ -40,8 +41,9 @@ class Services:
 
     :ivar ca: gives the client for a CA, by name.
     :ivar ledger: gives the ledger of our account there.
-    :ivar close: ends all connections.
     :ivar authority: for the name of a CA the one that is really asked: itself, or in a rehearsal its staging twin.
+    :ivar close: ends all connections.
+    :ivar deaf: the CAs that did not tell in time when they would like a new certificate renewed.
     """
 
     store: Store
@@ -51,6 +53,7 @@ class Services:
     ledger: Callable[[str], Ledger]
     authority: Mapping[str, str]
     close: Callable[[], None]
+    deaf: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,14 +329,17 @@ def _keep(job: Job, course: Course, way: Way, issued: Issued) -> State:
     job.services.ledger(way.choice.ca).note_certificate(spec.identifiers)
     now = context.clock.now()
 
-    def remember(state: State) -> State:
-        return due.asked_later(course.remembered(state, now, way.choice.distinct()), now)
-
     pem, key, facts = issued.fullchain_pem, issued.key_pem, issued.facts
-    state = store.keep(spec, way.choice.ca, pem, key, facts, remember=remember)
+    ca, services = way.choice.ca, job.services
+    question = Question(services.ca(ca), ca, pem, context, reason=job.reason, deaf=services.deaf)
+
+    def remember(state: State) -> State:
+        return question.noted(course.remembered(state, now, way.choice.distinct()))
+
+    state = store.keep(spec, ca, pem, key, facts, remember=remember)
     not_after = facts.not_after.isoformat()
     context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
-    return state
+    return question.settle(store, spec.name, state)
 
 
 def _note(job: Job, way: Way, error: AttemptError) -> None:

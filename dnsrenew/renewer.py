@@ -17,7 +17,7 @@ from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
-from dnsrenew.renewal import Services, Wishes, glance, renew_certificate
+from dnsrenew.renewal import Services, Wishes, glance, renew_certificate, why
 from dnsrenew.secrets import Redactor
 from dnsrenew.services import Once, make_services
 from dnsrenew.status import CertificateStatus, status_of
@@ -93,7 +93,7 @@ class Renewer:
             self._sweep(services.get, context)
             states = {spec.name: self._read(spec) for spec in specs}
             if not dry_run:  # nothing is kept
-                states |= self._ask_wishes(states, services.get, context)
+                states |= self._ask_wishes(specs, states, services.get, context, wishes)
             outcomes = [self._glance(spec, states[spec.name], context, wishes) for spec in specs]
             due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
             if due_specs:
@@ -246,19 +246,30 @@ class Renewer:
         return done
 
     def _ask_wishes(
-        self, states: Mapping[str, State | None], services: Callable[[], Services], context: Context
+        self,
+        specs: Sequence[CertificateSpec],
+        states: Mapping[str, State | None],
+        services: Callable[[], Services],
+        context: Context,
+        wishes: Wishes,
     ) -> dict[str, State]:
-        """Ask the CAs when they would like certificates renewed, where the time for that has come."""
+        """Ask the CAs when they would like certificates renewed, where the time for that has come.
+
+        Not about those that are due anyway: no wish makes that later.
+        """
         now = context.clock.now()
         asked = {
-            name: state
-            for name, state in states.items()
-            if state is not None and state.ca in self._config.cas and is_to_be_asked(state, now)
+            spec.name: state
+            for spec in specs
+            if (state := states[spec.name]) is not None
+            and state.ca in self._config.cas
+            and is_to_be_asked(state, now)
+            and why(spec, self._store, state, context, wishes) is None
         }
         if not asked:
             return {}
         try:
-            ask(asked, services(), context)
+            ask(asked, self._store, services().ca, context)
             return {name: self._store.read_state(name) for name in asked}
         except Exception as error:  # noqa: BLE001  # a wish stops no renewal: what is wrong is met again, and told, there
             _logger.debug("the CAs were not asked for their wishes: %s", self._redactor.redact(repr(error)))

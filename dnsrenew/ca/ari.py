@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.ca.messages import base64url
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import retry_after
 from dnsrenew.retry import Policy
 
@@ -47,6 +47,7 @@ class Window:
     end: datetime
     explanation_url: str | None
     retry_after: float
+    is_late: ClassVar[bool] = False
 
     def pick(self, chance: random.Random) -> datetime:
         """Return a time in the window, all equally likely: to be kept until the window changes."""
@@ -58,15 +59,20 @@ class NoWindow:
     """The CA said nothing that can be used.
 
     :ivar reason: a whole sentence.
-    :ivar retry_after: seconds until the next question; 60 to 86400.
-    :ivar code: of the error that it came from; ``ari-not-offered``, ``ari-malformed``.
+    :ivar retry_after: seconds until the next question, 60 to 86400; None: nothing was said of that.
+    :ivar code: of the error that it came from; ``ari-not-offered``, ``ari-malformed``, ``ari-late``.
     :ivar status: of the answer, if there was one.
     """
 
     reason: str
-    retry_after: float
+    retry_after: float | None
     code: str
     status: int | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether there was no answer before the context's deadline."""
+        return self.code == "ari-late"
 
     @property
     def is_for_all(self) -> bool:
@@ -92,24 +98,38 @@ def ask(
     """See :meth:`CAClient.renewal_windows`."""
     if not cert_ids:
         return []
-    over: list[NoWindow] = []
+    late = NoWindow(f"The CA {transport.name} did not answer in time.", None, "ari-late")
     try:
         base = session.directory(context).resource("renewalInfo")
     except CAError as error:
         return [_failed(error)] * len(cert_ids)
+    except Cancelled:
+        _unless_called_away(context)
+        return [late] * len(cert_ids)
     if base is None:
         none = NoWindow(f"The CA {transport.name} does not offer renewal information.", LONGEST, "ari-not-offered")
         return [none] * len(cert_ids)
 
-    def one(wanted: str) -> Window | NoWindow:
-        if over:
-            return over[0]
-        answer = _fetch(context, transport, f"{base.rstrip('/')}/{wanted}")
+    over: list[NoWindow] = []
+    answers: dict[str, Window | NoWindow] = {}
+
+    def one(wanted: str) -> None:
+        answer = over[0] if over else _fetch(context, transport, f"{base.rstrip('/')}/{wanted}")
         if isinstance(answer, NoWindow) and answer.is_for_all:
             over.append(answer)
-        return answer
+        answers[wanted] = answer
 
-    return look.each(context, [partial(one, wanted) for wanted in cert_ids])
+    try:
+        look.each(context, [partial(one, wanted) for wanted in cert_ids])
+    except Cancelled:
+        _unless_called_away(context)
+    return [answers.get(wanted, late) for wanted in cert_ids]
+
+
+def _unless_called_away(context: Context) -> None:
+    """Go on where only the time is up: what was answered until then counts."""
+    if context.cancel.is_set():
+        context.check()
 
 
 def _fetch(context: Context, transport: Transport, url: str) -> Window | NoWindow:
@@ -119,7 +139,7 @@ def _fetch(context: Context, transport: Transport, url: str) -> Window | NoWindo
         return _failed(error)
     after = clamp(retry_after(response.headers, context.clock.now()))
     try:
-        return parse_window(response.json(), after)
+        return parse_window(response.json(), DEFAULT if after is None else after)
     except ValueError as error:
         what = f"The renewal information of the CA {transport.name} cannot be used: {error}."
         return NoWindow(what, after, "ari-malformed", response.status)
@@ -129,9 +149,9 @@ def _failed(error: CAError) -> NoWindow:
     return NoWindow(error.message, clamp(error.retry_after), error.code, error.evidence.get("status"))
 
 
-def clamp(seconds: float | None) -> float:
-    """Return the seconds until the next question, from what the CA asks for."""
-    return DEFAULT if seconds is None else min(max(seconds, SHORTEST), LONGEST)
+def clamp(seconds: float | None) -> float | None:
+    """Return the seconds until the next question, from what the CA asks for, if it does."""
+    return None if seconds is None else min(max(seconds, SHORTEST), LONGEST)
 
 
 def parse_window(body: Any, after: float) -> Window:  # JSON

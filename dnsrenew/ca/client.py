@@ -84,7 +84,8 @@ class CAClient:
     def renewal_windows(self, context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
         """Return when the CA would like certificates to be renewed (RFC 9773), in order; no account is needed.
 
-        Asked in parallel. What fails is a value, and what fails for all is asked once.
+        Asked in parallel. What fails is a value, what fails for all is asked once, and what is not answered before the
+        context's deadline is late.
 
         :param cert_ids: from :func:`dnsrenew.ca.ari.cert_id`.
         :raises Cancelled: when called away; nothing else.

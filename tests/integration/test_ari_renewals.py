@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
+from dnsrenew.wishes import PATIENCE
 from tests.integration.fallback_stage import codes, problem, second_ca
 from tests.integration.renew_stage import Stage, certificates
 from tests.lab import AcmeProxy
@@ -18,7 +21,7 @@ from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
 ASKED = timedelta(hours=7)
-"""A certificate is first asked about six hours after it was issued."""
+"""It is asked again by then, whatever the CA said right after issuance."""
 DAY = timedelta(days=1)
 LIFE = timedelta(days=90)
 PAGE = "https://ca.test/why"
@@ -33,11 +36,13 @@ def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
 
 @pytest.fixture
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
-    """A certificate has just been obtained; what that took is not counted."""
+    """A certificate has just been obtained, of which the CA knew nothing yet; what that took is not counted."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url})
+    ca.on_request = answers(WRONG["not-found"])
     # Pebble 2.6 stumbles over the ARI identifier of a serial number that begins with a zero octet.
     while made.renewed(force=True).serial is None or ".A" in own_id(made):
         pass
+    ca.on_request = None
     ca.exchanges.clear()
     return made
 
@@ -60,6 +65,13 @@ def answers(response: Response) -> Callable[[Request], Response | None]:
     return lambda request: response if request.kind == "renewalInfo" else None
 
 
+def hang(request: Request, done: threading.Event, asked: list[str]) -> None:
+    """Take a question about a certificate, and do not answer it until then."""
+    if request.kind == "renewalInfo":
+        asked.append(request.path)
+        done.wait(30)
+
+
 def chosen(stage: Stage) -> datetime | None:
     """The time that was chosen in the window."""
     state = json.loads((stage.workspace.store / "certificates" / "home" / "state.json").read_text())
@@ -67,20 +79,74 @@ def chosen(stage: Stage) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-# ── asking ──────────────────────────────────────────────────────────────────────────────
+# ── right after issuance ────────────────────────────────────────────────────────────────
 
 
-def test_a_new_certificate_is_not_asked_about_at_once(stage: Stage, ca: AcmeProxy) -> None:
-    """It was issued a moment ago; some hours later it is, once, and a real Pebble names a window."""
-    for hours in (0, 5):
-        assert stage.one(later=timedelta(hours=hours)).status == "not-due"
-    assert not ca.exchanges
-    assert stage.one(later=ASKED).status == "not-due"
+def test_a_new_certificate_is_asked_about_once(stage: Stage, ca: AcmeProxy) -> None:
+    """In the run that obtains it (RFC 9773 section 4.3); a real Pebble names a window, and the next run asks nobody."""
+    outcome = stage.renewed(force=True)
     assert ca.counts["renewalInfo"] == 1
     (asked,) = ca.of_kind("renewalInfo")
     assert asked.request.path.endswith(own_id(stage))
+    assert chosen(stage) is not None
+    assert outcome.next_renewal == stage.renewer().status()[0].next_renewal
+    ca.exchanges.clear()
+    assert stage.one().status == "not-due"
+    assert not ca.exchanges
+
+
+def test_a_window_in_the_past_at_issuance_means_the_next_run(stage: Stage, ca: AcmeProxy) -> None:
+    """Never the same one; and that CA is not believed at once when it says it again of the new certificate."""
+    ca.on_request = says(-3 * DAY, -2 * DAY)
+    stage.renewed(force=True)
+    assert (ca.counts["newOrder"], ca.counts["renewalInfo"]) == (1, 1)
+    (status,) = stage.renewer().status()
+    assert (status.state, status.reason) == ("due", "ari")
+    assert stage.renewed().reason == "ari"
+    assert (ca.counts["newOrder"], ca.counts["renewalInfo"]) == (2, 2)
+    assert stage.one(later=timedelta(hours=5)).status == "not-due"
+    assert stage.renewed(later=ASKED).reason == "ari"
+
+
+def test_what_it_cannot_say_at_issuance_is_asked_an_hour_later(stage: Stage, ca: AcmeProxy) -> None:
+    """It need not know of it everywhere yet; our own margin holds."""
+    assert stage.one(later=timedelta(minutes=59)).status == "not-due"
+    assert not ca.exchanges
+    assert stage.one(later=timedelta(minutes=62)).status == "not-due"
     assert set(ca.counts) == {"directory", "renewalInfo"}  # no account is needed
     assert chosen(stage) is not None
+
+
+def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: AcmeProxy) -> None:
+    """The certificate is in force before that; a rehearsal asks nothing."""
+    done = threading.Event()
+    ca.on_request = lambda request: hang(request, done, [])
+    stored: list[float] = []
+    stage.also["certificate-stored"] = lambda: stored.append(time.monotonic())
+    outcome = stage.renewed(force=True)
+    waited = time.monotonic() - stored[0]
+    done.set()
+    assert 3 < waited < PATIENCE + 1
+    assert (outcome.reason, outcome.warnings) == ("forced", ())
+    assert chosen(stage) is None
+    with second_ca(stage, "twin") as twin:
+        rehearsal = stage.one({"ca.lab.staging": "twin"}, dry_run=True)
+        assert rehearsal.status == "rehearsed"
+        assert twin.counts["renewalInfo"] == 0
+
+
+def test_a_silent_answer_holds_up_one_certificate_of_many(workspace: Workspace, ca: AcmeProxy) -> None:
+    """Whoever comes after it in the run does not ask."""
+    done = threading.Event()
+    asked: list[str] = []
+    ca.on_request = lambda request: hang(request, done, asked)
+    stage = Stage(workspace, {"ca.lab.directory": ca.directory_url, "certificate": certificates("a", "b", "c")})
+    assert [outcome.status for outcome in stage.run(workers=1)] == ["renewed"] * 3
+    done.set()
+    assert len(asked) == 1
+
+
+# ── asking ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_known_time_costs_no_request(stage: Stage, ca: AcmeProxy) -> None:
@@ -215,6 +281,7 @@ def test_an_expired_certificate_is_not_asked_about(stage: Stage, ca: AcmeProxy) 
 def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
     """One question for each; only the one whose time has come is renewed."""
     stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
+    ca.on_request = answers(WRONG["not-found"])
     three = {"certificate": certificates("a", "b", "c")}
     stage.run(three)
     pem = (workspace.store / "certificates" / "b" / "current" / "cert.pem").read_text()
@@ -229,8 +296,42 @@ def test_many_are_asked_in_one_run(workspace: Workspace, ca: AcmeProxy) -> None:
     ca.on_request = only_b
     outcomes = stage.run(three, ASKED)
     assert [outcome.status for outcome in outcomes] == ["not-due", "renewed", "not-due"]
-    assert ca.counts["renewalInfo"] == 3
+    assert ca.counts["renewalInfo"] == 3 + 1  # the new one, right after issuance
     assert ca.counts["newOrder"] == 1
+
+
+# ── what is due anyway waits for nobody's wish ──────────────────────────────────────────
+
+
+def test_what_is_due_anyway_is_not_asked_about(stage: Stage, ca: AcmeProxy) -> None:
+    """No wish makes it later; so a CA that does not answer holds nothing up before the order."""
+    for how in ({"later": 61 * DAY}, {"force": True}):
+        ca.exchanges.clear()
+        stage.renewed(None, **how)
+        kinds = [exchange.request.kind for exchange in ca.exchanges]
+        assert "renewalInfo" not in kinds[: kinds.index("newOrder")]
+
+
+def test_cas_are_asked_at_once_and_a_few_seconds_in_all(workspace: Workspace, ca: AcmeProxy) -> None:
+    """Two that do not answer; and what a third says is kept."""
+    stage = Stage(workspace, {"ca.lab.directory": ca.directory_url})
+    done = threading.Event()
+    with second_ca(stage) as other, second_ca(stage, "third") as third:
+        for proxy in (ca, other, third):
+            proxy.on_request = answers(WRONG["not-found"])
+        three = certificates("a", "b", "c")
+        for name, each in zip(("lab", "other", "third"), three, strict=True):
+            each["ca"] = name
+        stage.run({"certificate": three})
+        for proxy in (ca, other):
+            proxy.on_request = lambda request: hang(request, done, [])
+        third.on_request = says(-2 * DAY, -DAY)
+        start = time.monotonic()
+        outcomes = stage.run({"certificate": three}, ASKED)
+        seconds = time.monotonic() - start
+        done.set()
+    assert [outcome.status for outcome in outcomes] == ["not-due", "not-due", "renewed"]
+    assert seconds < PATIENCE + 6
 
 
 # ── replaces ────────────────────────────────────────────────────────────────────────────

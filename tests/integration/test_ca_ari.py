@@ -1,6 +1,8 @@
 """ARI (RFC 9773): when the CA would like a certificate to be renewed. Whatever goes wrong is a value."""
 
 import random
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.ca.ari import NoWindow, Window, cert_id
+from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
+from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from tests.integration.ca_box import Box, MemoryStore, StillClock, prove
@@ -147,7 +151,7 @@ def test_a_certificate_that_the_ca_does_not_know(box: Box, status: int) -> None:
     """404, or 400 as a real Pebble has it for a foreign issuer; asked once, and others may still be known."""
     found = answer(box, Response.problem(404, "malformed", "unknown") if status == 404 else None)
     assert isinstance(found, NoWindow)
-    assert (found.status, found.retry_after, found.is_for_all) == (status, 21600, False)
+    assert (found.status, found.retry_after, found.is_for_all) == (status, None, False)
     assert box.proxy.counts["renewalInfo"] == 1
 
 
@@ -166,7 +170,7 @@ def test_a_ca_in_trouble_is_no_window(box: Box, response: Response, times: int, 
     found = nothing(box, response)
     assert box.proxy.counts["renewalInfo"] == times
     assert found.is_for_all is for_all
-    assert found.retry_after == (7200 if response.header("Retry-After") else 21600)
+    assert found.retry_after == (7200 if response.header("Retry-After") else None)
     assert sum(box.clock.waits) < 2
 
 
@@ -220,6 +224,44 @@ def test_what_fails_for_all_is_asked_a_few_times_only(box: Box) -> None:
     assert len(found) == 1000
     assert all(isinstance(each, NoWindow) for each in found)
     assert box.proxy.counts["renewalInfo"] <= 32
+
+
+def test_what_is_late_takes_nothing_from_the_others(box: Box) -> None:
+    """One answer hangs: the context's deadline ends the waiting, and the rest is there."""
+    held = threading.Event()
+
+    def hang(request: Request) -> Response | None:
+        if request.kind == "renewalInfo" and request.path.endswith("/2"):
+            held.wait(20)
+        return Response.of_json(200, GOOD) if request.kind == "renewalInfo" else None
+
+    box.proxy.on_request = hang
+    client = box.client()
+    client.offers_renewal_info(box.context)
+    clock = SystemClock()
+    limited = replace(box.context, clock=clock, deadline=clock.monotonic() + 1)
+    found = client.renewal_windows(limited, [str(number) for number in range(5)])
+    held.set()
+    assert clock.monotonic() < (limited.deadline or 0) + 1
+    assert [each.code for each in found if isinstance(each, NoWindow)] == ["ari-late"]
+    assert isinstance(found[2], NoWindow)
+
+
+def test_who_is_called_away_is_not_told_that_it_is_late(box: Box) -> None:
+    """That is another thing than the end of the time."""
+    held, context = threading.Event(), box.context
+
+    def stop(request: Request) -> None:
+        if request.kind == "renewalInfo":
+            context.cancel.set()
+            held.wait(20)
+
+    box.proxy.on_request = stop
+    client = box.client()
+    client.offers_renewal_info(context)
+    with pytest.raises(Cancelled):
+        client.renewal_windows(context, [ID])
+    held.set()
 
 
 def test_no_certificates_no_request(box: Box) -> None:

@@ -71,4 +71,4 @@ def test_any_json_is_a_window_or_a_value_error(body: object) -> None:
 
 def test_the_next_question_is_a_minute_to_a_day_away() -> None:
     """Whatever the CA says."""
-    assert [clamp(each) for each in (None, 0, 59, 61, 1e9)] == [21600, 60, 60, 61, 86400]
+    assert [clamp(each) for each in (None, 0, 59, 61, 1e9)] == [None, 60, 60, 61, 86400]

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew import course, decisions, due, events, memory, model
+from dnsrenew import course, decisions, due, events, memory, model, wishes
 from dnsrenew.ca import ari, polling, transport
 from dnsrenew.cli.overview import TODAY
 from dnsrenew.config import Config
@@ -170,7 +170,8 @@ SENTENCES = [
     ("fallback.md", f"The second time we wait {after(course.SETTLE_AGAIN)} longer"),
     ("fallback.md", "routes that failed within a day" if timedelta(days=1) == memory.DAY else ""),
     ("when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
-    ("when-renewed.md", f"The CA is first asked {words(due.FIRST_ASKED)} after it issued"),
+    ("when-renewed.md", f"if it cannot say then, {words(wishes.SOON)} later"),
+    ("when-renewed.md", f"for {after(wishes.PATIENCE)} at most"),
     ("when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
     ("when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
     ("when-renewed.md", f"up to {memory.SPREAD:.0%} longer or shorter".replace("%", " %")),

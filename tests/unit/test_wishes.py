@@ -13,9 +13,9 @@ from typing import cast
 import pytest
 
 from dnsrenew import due
+from dnsrenew.ca import CAClient
 from dnsrenew.ca.ari import NoWindow, Window, cert_id
 from dnsrenew.context import Context
-from dnsrenew.renewal import Services
 from dnsrenew.store import State, Store
 from dnsrenew.store.state import Ari
 from dnsrenew.wishes import ask, is_to_be_asked
@@ -55,7 +55,7 @@ class Stage:
         """Ask about these, and get these answers."""
         self.answers = list(answers)
         states = {name: self.store.read_state(name) for name in names}
-        ask(states, cast("Services", SimpleNamespace(store=self.store, ca=self._ca)), self.context)
+        ask(states, self.store, self.ca, self.context)
 
     def wish(self, name: str = "home") -> Ari:
         """What is kept."""
@@ -63,12 +63,14 @@ class Stage:
         assert found is not None
         return found
 
-    def _ca(self, name: str) -> object:
+    def ca(self, name: str) -> CAClient:
+        """The CA of that name."""
+
         def windows(context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
             self.asked.append((name, list(cert_ids)))
             return [self.answers.pop(0) for _ in cert_ids]
 
-        return SimpleNamespace(renewal_windows=windows)
+        return cast("CAClient", SimpleNamespace(renewal_windows=windows))
 
 
 @pytest.fixture
@@ -178,5 +180,5 @@ def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: Stage
     before = {"home": stage.store.read_state("home")}
     stage.keep("home")
     stage.answers = [window(-2, -1)]
-    ask(before, cast("Services", SimpleNamespace(store=stage.store, ca=stage._ca)), stage.context)
+    ask(before, stage.store, stage.ca, stage.context)
     assert stage.store.read_state("home").ari is None
