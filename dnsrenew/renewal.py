@@ -56,6 +56,10 @@ class Services:
     deaf: set[str] = field(default_factory=set)
 
 
+def _unknown_edition(_spec: CertificateSpec) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """How a run was asked for.
@@ -64,14 +68,14 @@ class Wishes:
     :ivar now: renew what is due although an earlier failure or the ledger says later.
     :ivar rehearse: go all the way at the staging twin of the CA, and keep nothing.
     :ivar wait: seconds to wait for another run that holds a lock.
-    :ivar edition: of the configuration: what failed with another one is tried again at once.
+    :ivar edition: gives that of what a certificate depends on: what failed with another one is tried again at once.
     """
 
     force: bool = False
     now: bool = False
     rehearse: bool = False
     wait: float = 0
-    edition: int | None = None
+    edition: Callable[[CertificateSpec], int | None] = _unknown_edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,16 @@ def glance(spec: CertificateSpec, store: Store, state: State, context: Context, 
     reason = why(spec, store, state, context, wishes)
     if reason is None:
         return outcome(spec, store, state, "not-due", context)
-    changed = state.tried_with != wishes.edition and not memory.was_asked_to_wait(state)
-    if wishes.force or wishes.now or wishes.rehearse or changed:
+    if wishes.force or wishes.now or wishes.rehearse or _was_edited(spec, state, wishes):
         return None
     return deferred(spec, store, state, reason, context)
+
+
+def _was_edited(spec: CertificateSpec, state: State, wishes: Wishes) -> bool:
+    """Tell whether what failed may have been mended; what a CA asked for holds all the same."""
+    if state.tried_with is None or memory.was_asked_to_wait(state):
+        return False
+    return wishes.edition(spec) not in {None, state.tried_with}
 
 
 def _renew(job: Job) -> Outcome:
@@ -164,6 +174,7 @@ def _renew(job: Job) -> Outcome:
             issued = _obtain(job, way, places)
             state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
         except AttemptError as error:
+            job.services.challenges.explain(job.context, way.choice.routes, error)
             course.failed(way, error)
             _note(job, way, error)
         except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
@@ -367,7 +378,7 @@ def _give_up(job: Job, course: Course) -> Outcome:
 
     def remember(state: State) -> State:
         failed = memory.after_failure(state, error, now, job.context.random, retry_after=after)
-        return replace(course.remembered(failed, now), tried_with=job.wishes.edition)
+        return replace(course.remembered(failed, now), tried_with=job.wishes.edition(job.spec))
 
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself

@@ -87,7 +87,7 @@ class Renewer:
         """
         specs = self._chosen(names)
         context = self._context(cancel)
-        wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition)
+        wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition_of)
         services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
             self._sweep(services.get, context)

@@ -3,7 +3,7 @@
 The rooms: ``locate`` (which file, and may it be trusted), ``reading`` (files and includes), ``shape`` (how a table is
 read), ``values`` and ``secret_values`` (single values), one file for each kind of table (``authorities``, ``accounts``,
 ``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``mistakes`` and
-``lines`` (what is said of a mistake, and where it stands).
+``lines`` (what is said of a mistake, and where it stands), ``edition`` (whether what a certificate needs was edited).
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Config:
     :ivar warnings: what a person should look at.
     :ivar secrets: where each secret stands.
     :ivar places: the file in which each account stands, by its name.
-    :ivar edition: a number that changes when the files do; None when a Python program made it.
     """
 
     path: Path | None
@@ -57,7 +56,14 @@ class Config:
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[SecretUse, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
-    edition: int | None = None
+
+    def edition_of(self, spec: CertificateSpec) -> int | None:
+        """Return a number that changes when what a certificate depends on does; None when a Python program made it."""
+        if self.path is None:
+            return None
+        from dnsrenew.config.edition import edition  # only where something has failed
+
+        return edition(self, spec)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, distrust: bool = False, catalogue: Catalogue | None = None) -> Self:

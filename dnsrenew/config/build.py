@@ -62,7 +62,7 @@ def from_file(path: str, *, distrust: bool, catalogue: Catalogue | None) -> dict
     guard = _Distrusted(catalogue, own) if distrust else catalogue
     fields = _build(_all(main, distrust=distrust), report, Accounts(own, guard))
     fields.setdefault("store", locate.default_store(folder, os.environ))
-    return {**fields, "store": Path(fields["store"]), "path": Path(path), "edition": _edition(report)}
+    return {**fields, "store": Path(fields["store"]), "path": Path(path)}
 
 
 def from_mapping(
@@ -83,13 +83,6 @@ def from_mapping(
     default = os.path.join(folder, "state") if base else locate.user_store(os.environ)
     fields.setdefault("store", default or os.path.join(folder, "state"))
     return {**fields, "store": Path(fields["store"]), "path": None}
-
-
-def _edition(report: Report) -> int:
-    """Return a number that changes when any of the files does; too short to tell anything of what is in them."""
-    from zlib import crc32
-
-    return crc32("\0".join(report.texts.values()).encode()) or 1
 
 
 def _all(main: Source, *, distrust: bool) -> list[Source]:

@@ -87,6 +87,7 @@ class State:
     :ivar next_attempt: none before this time.
     :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
     :ivar tried_with: the edition of the configuration that failed: after a change of it nothing is put off.
+        None: it is not known.
     :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.memory.route_key`).
     :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
     :ivar ari: when the CA wants it renewed; None: it was not asked yet.

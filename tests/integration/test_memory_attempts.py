@@ -172,6 +172,52 @@ def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: Acme
     assert (exit_status, document["outcomes"][0]["status"]) == (0, "renewed")
 
 
+def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeProxy) -> None:
+    """A comment, an account that no route of it uses, its margin: the pause holds; also if the edition is not known."""
+
+    def tried() -> str:
+        outcome: str = workspace.run_json("renew")[1]["outcomes"][0]["status"]
+        return outcome
+
+    other = dict(workspace.config()["dns"]["home"])
+    routes = {"certificate.0.routes": [{"challenge": "dns-01", "dns": "home"}]}
+    write(workspace, ca, **routes)
+    ca.on_request = REFUSED
+    assert tried() == "failed"
+    text = workspace.config_path.read_text()
+    workspace.write_text(f"# a comment\n{text}\n")
+    assert tried() == "deferred"
+    write(workspace, ca, **routes, **{"dns.other": other, "certificate.0.renew_before": "10 days"})
+    assert tried() == "deferred"
+    state = workspace.store / "certificates" / "home" / "state.json"
+    known = json.loads(state.read_text())
+    assert known.pop("tried_with")
+    state.write_text(json.dumps(known))
+    write(workspace, ca, **routes, agree_terms=True, contact=["other@example.test"])
+    assert tried() == "deferred"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"contact": ["other@example.test"]},
+        {"certificate.0.key": "rsa2048"},
+        {"certificate.0.propagation": {"timeout": 77}},
+        {"dns.home.tsig_secret": "literal:c29tZXRoaW5nIGVsc2U="},
+        {"ca.lab.timeout": 77},
+        {"resolver.authoritative_port": 5353},
+    ],
+    ids=lambda edit: next(iter(edit)),
+)
+def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmeProxy, edit: dict[str, Any]) -> None:
+    """The certificate, its CA, its account with its secret, the resolver."""
+    write(workspace, ca)
+    ca.on_request = REFUSED
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "failed"
+    write(workspace, ca, **edit)
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] != "deferred"
+
+
 def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> None:
     """What is edited may stand in conf.d."""
     settings = workspace.config({"ca.lab.directory": ca.directory_url})

@@ -1,0 +1,60 @@
+"""A number for what a certificate's renewal depends on, so that an edit that may have mended something is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.model import DnsAccount
+from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.model import CertificateSpec
+
+_AFTERWARDS: Final = {"name", "deploy", "renew_before"}
+"""What of a certificate decides nothing about its order."""
+
+
+def edition(config: Config, spec: CertificateSpec) -> int:
+    """Return a number that changes when the certificate, its CAs, its DNS accounts or the resolver do.
+
+    Of secrets too; it is too short to tell anything of them. Comments, and what other certificates use, do not matter.
+    """
+    from zlib import crc32
+
+    names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
+    accounts = _accounts(config, spec)
+    parts = (
+        {item.name: getattr(spec, item.name) for item in fields(spec) if item.name not in _AFTERWARDS},
+        {name: config.cas.get(name) for name in names},
+        {account.name: (account, config.providers.get(account.provider)) for account in accounts},
+        (config.contact, config.agree_terms, config.resolver),
+    )
+    return crc32(_told(parts).encode("utf-8", "surrogatepass")) or 1
+
+
+def _accounts(config: Config, spec: CertificateSpec) -> list[DnsAccount]:
+    by_dns = [route.dns for route in spec.routes if route.challenge == "dns-01"]
+    if not all(by_dns):  # a route without accounts takes those that fit
+        return list(config.accounts.values())
+    return [config.accounts[name] for name in dict.fromkeys(name for names in by_dns for name in names)]
+
+
+def _told(value: Any) -> str:  # whatever stands in a configuration
+    """Return a text that is another one for another value, and the same in every process."""
+    if isinstance(value, Secret):
+        return f"secret {value.reveal() if value.reference == 'literal' else value.reference!r}"
+    if isinstance(value, DnsAccount):
+        return _told({slot: getattr(value, slot) for slot in value.__slots__})
+    if is_dataclass(value) and not isinstance(value, type):
+        return _told({item.name: getattr(value, item.name) for item in fields(value)})
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key!r}:{_told(value[key])}" for key in sorted(value, key=repr)) + "}"
+    if isinstance(value, (tuple, list)):
+        return "[" + ",".join(map(_told, value)) + "]"
+    if value is None or isinstance(value, (str, int, float, bool, PurePath)):
+        return repr(value)
+    return type(value).__name__  # a driver of the program's own: its address would be another each time
