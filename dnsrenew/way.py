@@ -20,6 +20,7 @@ _KINDS: Final = {ChallengeError: "http-01", PropagationError: "dns-01", Provider
 _NOT_REACHING: Final = frozenset({"ca-connection", "ca-dns"})
 _UNREACHED: Final = "http-unreachable"
 """What it is called that a CA could not come to port 80."""
+_OPEN: Final = "Forward port 80 to this host, or use a dns-01 route: it needs no open port."
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ def in_our_words(error: AttemptError, choice: Choice, culprits: Sequence[Route])
     return CAError(
         _UNREACHED,
         f"The CA cannot reach this host by HTTP on port 80. {error.message}",
-        fix="Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
+        fix=error.fix if "likely" in error.evidence else _OPEN,
         evidence=error.evidence,
         retry_after=error.retry_after,
         **more,

@@ -251,6 +251,10 @@ class Dns01:
         """Return how long (seconds) a resolver may keep what is served at a name now."""
         return self._dns.ttl(context, name)
 
+    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out."""
+        return self._dns.addresses(context, hosts)
+
     def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, more: float = 0.0) -> None:
         """Wait until every name server of every zone shows the values.
 

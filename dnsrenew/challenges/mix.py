@@ -232,6 +232,13 @@ class Challenges:
             except PropagationError as error:
                 raise _about(error, dns) from None
 
+    def explain(self, context: Context, routes: Mapping[str, Route], error: AttemptError) -> None:
+        """Add to an error what can be found out about it; it raises nothing."""
+        if any(route.challenge == "http-01" for route in routes.values()):
+            from dnsrenew.challenges import reach  # rarely needed
+
+            reach.explain(context, self._dns, routes, error)
+
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
         """Take the values back; it raises nothing: what is left is said in a warning."""
         dns, http = _split(values)

@@ -17,7 +17,7 @@ class Verdict:
     :ivar result: ``"bad"`` only when it is certain; what could not be found out is ``"unknown"``.
     :ivar summary: what was seen, as a whole sentence.
     :ivar evidence: what it was concluded from; JSON values.
-    :ivar fix: one sentence that says what to do; empty unless the result is ``"bad"``.
+    :ivar fix: one sentence that says what to do; empty when there is nothing.
     """
 
     code: str

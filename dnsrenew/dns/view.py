@@ -121,6 +121,14 @@ class DnsView:
         wait = propagation.Wait(context, self._zones, self._doh, timeout=timeout, settle=settle)
         return wait.until_visible(records, check)
 
+    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out.
+
+        :raises DnsError: ``dns-unreachable``.
+        :raises Cancelled: when called away.
+        """
+        return self._zones.host_addresses(context, hosts)
+
     def values(self, context: Context, name: str) -> set[str]:
         """Return the TXT values at a name that any of its name servers' addresses serves now."""
         return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[0]

@@ -20,7 +20,7 @@ from dnsrenew.dns.lookup import Found, Lookup, Missing, Result, questions
 from dnsrenew.dns.recursion import Recursion
 from dnsrenew.dns.wire import Message, Name, Question
 from dnsrenew.errors import DnsError
-from dnsrenew.names import relative
+from dnsrenew.names import absolute, relative
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
@@ -165,6 +165,18 @@ class Zones:
                     self._enclosing[name] = zone or wire.ROOT
             climbing = higher
         return {name: self._enclosing[name] for name in names}
+
+    def host_addresses(self, context: Context, hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the addresses of hosts that both questions about were answered for."""
+        by_name = {wire.from_text(absolute(host)): host for host in hosts}
+        results = self._recursion.find(context, questions(by_name, _A, _AAAA, recurse=True))
+        addresses: dict[str, tuple[str, ...]] = {}
+        for name, host in by_name.items():
+            found = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
+            answers = [result.answer for result in found if isinstance(result, Found)]
+            if len(answers) == len(found):
+                addresses[host] = tuple(address for answer in answers for address in wire.addresses(answer))
+        return addresses
 
     def _learn_servers(self, context: Context, server_names: Mapping[Name, Sequence[Name]]) -> None:
         unknown = {name for names in server_names.values() for name in names if name not in self._addresses}

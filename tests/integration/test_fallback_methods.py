@@ -39,6 +39,8 @@ def test_port_80_is_closed(stage: Stage) -> None:
     assert error is not None
     assert "connection" in error.evidence["subproblems"][0]["type"]
     assert "80" in error.fix
+    assert error.evidence["addresses"] == {SITE: {"A": ["127.0.0.1"], "AAAA": []}}
+    assert "127.0.0.1" in error.evidence["ours"]["A"]
     assert proxy.counts["newOrder"] == 2
     assert proxy.counts["certificate"] == versions(stage) == 1
     assert names_in(stage.leaf()) == {SITE}

@@ -1,0 +1,121 @@
+"""Whether a name leads here: what is certain, what is likely, and what is found out after an http-01 proof failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any, cast
+
+import pytest
+
+from dnsrenew.challenges import reach
+from dnsrenew.challenges.dns01 import Dns01
+from dnsrenew.checks.addresses import judge
+from dnsrenew.context import Context
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
+from dnsrenew.model import Route
+
+NAME, WILD = "x.test", "*.x.test"
+PUBLIC, PRIVATE, ROUTER = "8.8.4.4", "192.168.1.7", "8.8.8.8"
+HTTP = Route("http-01", ca="one")
+DNS = Route("dns-01", dns="a", ca="one")
+
+
+def test_a_name_without_addresses_is_certain() -> None:
+    """No CA finds anything to ask."""
+    verdict = judge(NAME, [], [PRIVATE])
+    assert verdict.result == "bad"
+    assert "no A and no AAAA" in verdict.summary
+    assert NAME in verdict.fix
+
+
+def test_a_name_that_leads_here_is_well() -> None:
+    """By every one of its addresses."""
+    verdict = judge(NAME, [PUBLIC, "2001:db8::7"], [PUBLIC, "2001:db8::7", PRIVATE])
+    assert (verdict.result, verdict.fix) == ("ok", "")
+    assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2001:db8::7"]}
+    assert verdict.evidence["ours"] == {"A": [PUBLIC, PRIVATE], "AAAA": ["2001:db8::7"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "ours", "said", "fix"),
+    [
+        ([PUBLIC, "2001:db8::1"], [PUBLIC], "AAAA record of x.test leads to 2001:db8::1", "Correct the AAAA record"),
+        ([ROUTER], [PRIVATE], "A record of x.test leads to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
+        ([ROUTER], [PUBLIC], "not an address of this host (8.8.4.4)", "Correct the A record"),
+        ([ROUTER], [], "none of that kind", "Correct the A record"),
+    ],
+)
+def test_an_address_that_is_not_ours_is_likely_the_reason(
+    found: list[str], ours: list[str], said: str, fix: str
+) -> None:
+    """Not certainly: a router may hand it on. Of IPv6 first, which a CA asks by first."""
+    verdict = judge(NAME, found, ours)
+    assert verdict.result == "unknown"
+    assert said in verdict.summary
+    assert verdict.fix.startswith(fix)
+    json.dumps(verdict.evidence)
+
+
+class FakeDns:
+    """Knows some addresses, or nothing."""
+
+    def __init__(self, known: dict[str, tuple[str, ...]] | None) -> None:
+        self.known = known
+        self.asked: list[str] = []
+
+    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Answer, if anybody does."""
+        self.asked += hosts
+        if self.known is None:
+            raise DnsError("dns-unreachable", "Nobody answers.", fix="Look.")
+        return self.known
+
+
+def failed(*about: str, code: str = "ca-connection") -> CAError:
+    """A CA that does not find proved what it should."""
+    problems: list[dict[str, Any]] = [{"type": "x", "code": code, "detail": "no", "identifier": each} for each in about]
+    return CAError(code, "No.", fix="Ask.", subproblems=problems)
+
+
+def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = None) -> FakeDns:
+    """Look into an error of a mix."""
+    dns = FakeDns(known)
+    reach.explain(Context(), cast("Dns01", dns), {NAME: HTTP, WILD: DNS}, error)
+    return dns
+
+
+@pytest.mark.parametrize("code", ["ca-connection", "ca-unauthorized"])
+def test_where_the_name_leads_becomes_evidence(code: str) -> None:
+    """Only of the names that failed by http-01; this host knows its own addresses without asking anybody."""
+    error = failed(NAME, WILD, code=code)
+    assert explained(error, {NAME: ("127.0.0.1",)}).asked == [NAME]
+    assert error.evidence["addresses"] == {NAME: {"A": ["127.0.0.1"], "AAAA": []}}
+    assert "127.0.0.1" in error.evidence["ours"]["A"]
+    assert "likely" not in error.evidence
+    assert error.fix == "Ask."
+
+
+def test_what_is_likely_is_said_with_what_to_do() -> None:
+    """The CA's words come first."""
+    error = failed(NAME)
+    explained(error, {NAME: ("192.0.2.123",)})
+    assert error.message == f"No. {error.evidence['likely']}"
+    assert "192.0.2.123" in error.evidence["likely"]
+    assert "record of x.test" in error.fix
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (failed(NAME), [NAME]),
+        (failed(WILD), []),
+        (failed(NAME, code="ca-caa"), []),
+        (ChallengeError("http-not-served", "No.", fix="Ask."), []),
+    ],
+)
+def test_what_cannot_be_found_out_changes_nothing(error: AttemptError, asked: list[str]) -> None:
+    """And what is not about http-01 is not looked into."""
+    assert explained(error).asked == asked
+    assert error.evidence == {}
+    assert (error.message, error.fix) == ("No.", "Ask.")
