@@ -122,7 +122,8 @@ class CAError(AttemptError):
 
     :ivar type: the ACME error type without its prefix, such as ``rateLimited``, or None.
     :ivar detail: the CA's own words, or None.
-    :ivar subproblems: one ``{"type", "code", "detail", "identifier"}`` for each name concerned; ``code`` as in ``.code``.
+    :ivar subproblems: one ``{"type", "code", "detail", "identifier"}`` for each name concerned; ``code`` as in
+        ``.code``.
     :ivar retry_after: seconds the CA asked to wait, or None.
     """
 

@@ -120,7 +120,7 @@ def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
     if stored is None:
         raise _failure(outcome, error)
     _logger.warning("%s could not be renewed and is kept until %s: %s", outcome.name, stored.not_after, error)
-    renewer.tell("kept", outcome.name, error=error.to_dict(), not_after=stored.not_after.isoformat())
+    renewer.tell("kept", outcome.name, error=error.to_dict(), not_after=rfc3339(stored.not_after))
     return stored
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from dnsrenew.errors import CAError
+from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from dnsrenew.model import KeyKind
@@ -261,9 +262,9 @@ def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
                 "dates",
                 f"{which} is valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC,"
                 f" and now it is {now:%Y-%m-%d %H:%M} UTC here.",
-                not_before=begin.isoformat(),
-                not_after=end.isoformat(),
-                now=now.isoformat(),
+                not_before=rfc3339(begin),
+                not_after=rfc3339(end),
+                now=rfc3339(now),
             )
 
 

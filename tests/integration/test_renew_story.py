@@ -199,14 +199,6 @@ def test_an_expired_certificate_is_renewed_as_expired(stage: Stage, hasty: Pebbl
     assert outcome.reason == "expired"
 
 
-def test_a_short_lived_certificate_is_renewed_at_half_of_its_life(stage: Stage, hasty: Pebble) -> None:
-    """So that a run once or twice in that time is enough, whatever the lifetime."""
-    changes = {"ca.lab.directory": hasty.directory_url}
-    stage.renewed(changes)
-    assert stage.one(changes, timedelta(seconds=30)).status == "not-due"
-    assert stage.one(changes, timedelta(seconds=61)).reason == "renew-before"
-
-
 def test_three_versions_are_kept_and_current_moves(stage: Stage) -> None:
     """`current` leads to the newest; what a program has read by its paths stays a pair."""
     first, renewer = stage.renewed(), stage.renewer()
