@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import random
 
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Route
+    from dnsrenew.model import Attempt, Route
     from dnsrenew.store.state import RouteFailure, State
 
 DAY: Final = timedelta(days=1)
@@ -22,18 +22,30 @@ PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=
 SPREAD: Final = 0.2
 """The share by which a pause is made longer or shorter at random, so that a fleet does not come at once."""
 
+MOST_ATTEMPTS: Final = 8
+"""Attempts of a run that are kept: the last ones."""
+MOST_NAMES: Final = 10
+"""A mix for more names is kept without them."""
+
 
 # ── when to try again ───────────────────────────────────────────────────────────────────
 
 
 def after_failure(
-    state: State, error: DnsRenewError, now: datetime, chance: random.Random, *, retry_after: float | None = None
+    state: State,
+    error: DnsRenewError,
+    now: datetime,
+    chance: random.Random,
+    *,
+    retry_after: float | None = None,
+    attempts: Sequence[Attempt] = (),
 ) -> State:
     """Return the state after an attempt that brought no certificate.
 
     :param error: what is told of it, by ``status`` and while the next attempt is deferred.
     :param retry_after: seconds after which a CA may take an order, where every CA that could be used asked to wait
         (the soonest of them); it wins where it is longer than the pause. At most a week of it is kept.
+    :param attempts: what was tried; the last of them is the one that ``status`` tells of.
     """
     failed = state.failed(error.code, error.message, now)
     # A name that the CA has paused waits for a person, who says --now afterwards.
@@ -44,7 +56,7 @@ def after_failure(
         pause = min(pause, max((failed.not_after - now) / 4, PAUSES[2]))
     pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
-    told: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix}
+    told: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
     if unpause:
         told["url"] = unpause
     if asked > pause:
@@ -52,6 +64,21 @@ def after_failure(
     # The file holds whole seconds, and a second too soon is refused again.
     until = (now + max(pause, asked) + timedelta(seconds=1)).replace(microsecond=0)
     return replace(failed, last_failure=told, next_attempt=until, attempt_set_at=now)
+
+
+def _tried(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Return what was tried as it is kept: short, for it is read at every run."""
+    if not attempts:
+        return {}
+    last = attempts[-1].route
+    short = last.names is None or len(last.names) <= MOST_NAMES
+    route = (last if short else replace(last, names=None)).to_dict()
+    kept = [_kept(attempt, replace(attempt.route, names=None).to_dict()) for attempt in attempts[-MOST_ATTEMPTS:-1]]
+    return {"route": route, "attempts": [*kept, _kept(attempts[-1], route)]}
+
+
+def _kept(attempt: Attempt, route: dict[str, Any]) -> dict[str, Any]:
+    return {"route": route, "code": None if attempt.error is None else attempt.error.code}
 
 
 def deferred_until(state: State, now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew import due, memory, workers
 from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
+from dnsrenew.model import rfc3339
 from dnsrenew.outcomes import deferred, outcome, unexpected
 from dnsrenew.way import Way
 from dnsrenew.wishes import Question
@@ -119,6 +120,8 @@ def renew_certificate(
     state: State | None = None
     reason: Reason | None = None
     try:
+        state = store.read_state(spec.name)
+        reason = why(spec, store, state, context, wishes)
         with store.lock(spec.name, context=context, wait=wishes.wait):
             # Another run may have renewed it while we waited for the lock.
             state = store.read_state(spec.name)
@@ -163,7 +166,8 @@ def _was_edited(spec: CertificateSpec, state: State, wishes: Wishes) -> bool:
 
 def _renew(job: Job) -> Outcome:
     """Go one way after the other until one leads to a certificate."""
-    job.services.store.prove_writable(job.spec.name)  # nothing is ordered that could not be stored
+    # Nothing is ordered that could not be stored; a rehearsal keeps nothing but the account.
+    job.services.store.prove_writable(None if job.wishes.rehearse else job.spec.name)
     clock = job.context.clock
     course = Course(job.spec, job.state, job.context, job.services.authority)
     while (way := course.next()) is not None:
@@ -180,6 +184,7 @@ def _renew(job: Job) -> Outcome:
         except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
             attempts = (*course.attempts, way.attempt(error, clock.monotonic()))
             interrupted = isinstance(error, Cancelled)
+            _tell_of(job, error)
             return job.outcome("interrupted" if interrupted else "failed", error=error, attempts=attempts)
         else:
             attempts = (*course.attempts, way.attempt(None, clock.monotonic()))
@@ -195,6 +200,9 @@ def _look_ahead(job: Job, way: Way) -> Places:
     :raises SecretError: the secret of an account that is needed cannot be read.
     """
     context, challenges, ca = job.context, job.services.challenges, job.services.ca(way.choice.ca)
+    held = None if job.wishes.now or _may_replace(job, way) else job.services.ledger(way.choice.ca).may_begin()
+    if held is not None:
+        raise held
     opened = workers.start(partial(ca.open, context))  # some round trips; meanwhile DNS is asked
     places = challenges.place(context, way.choice.routes, job.spec.propagation.check, way.proved)
     if places.obstacles:
@@ -283,10 +291,8 @@ def _replaces(job: Job, way: Way) -> str | None:
     """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
     from dnsrenew.ca import ari
 
-    if job.wishes.rehearse or job.state.ca != way.choice.ca:
-        return None
-    stored = job.services.store.certificate(job.spec.name, job.state)
-    if stored is None or stored.not_after <= job.context.clock.now():
+    stored = job.services.store.certificate(job.spec.name, job.state) if _may_replace(job, way) else None
+    if stored is None:
         return None
     if not job.services.ca(way.choice.ca).offers_renewal_info(job.context):
         return None
@@ -294,6 +300,12 @@ def _replaces(job: Job, way: Way) -> str | None:
         return ari.cert_id(stored.certificate_path.read_text("ascii"))
     except (OSError, ValueError):
         return None  # it only makes the renewal count less
+
+
+def _may_replace(job: Job, way: Way) -> bool:
+    """Tell whether the certificate that stands is valid and this CA's: no limit holds back what replaces it."""
+    ends, ours = job.state.not_after, job.state.ca == way.choice.ca
+    return ours and not job.wishes.rehearse and ends is not None and job.context.clock.now() < ends
 
 
 def _key(job: Job) -> PrivateKey:
@@ -348,7 +360,7 @@ def _keep(job: Job, course: Course, way: Way, issued: Issued) -> State:
         return question.noted(course.remembered(state, now, way.choice.distinct()))
 
     state = store.keep(spec, ca, pem, key, facts, remember=remember)
-    not_after = facts.not_after.isoformat()
+    not_after = rfc3339(facts.not_after)
     context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
     return question.settle(store, spec.name, state)
 
@@ -361,8 +373,23 @@ def _note(job: Job, way: Way, error: AttemptError) -> None:
     failed = way.failed_names(error)
     if failed and way.seen:
         ledger.note_failed_validation(failed)
-    if isinstance(error, CAError) and error.code == "ca-rate-limited" and error.retry_after is not None:
-        ledger.note_retry_after(error.retry_after, None if way.orders else list(way.choice.routes))
+    if not isinstance(error, CAError) or error.code != "ca-rate-limited":
+        return
+    # A name that the CA has paused waits for a person, also where another CA fails after it.
+    unpause = error.evidence.get("url")
+    after = error.retry_after or (memory.DAY.total_seconds() if unpause else None)
+    if after is not None:
+        about_order = error.evidence.get("stage", "newOrder") == "newOrder" and not way.pending
+        ledger.note_retry_after(after, list(way.choice.routes) if about_order else None, url=unpause)
+
+
+def _tell_of(job: Job, error: DnsRenewError) -> None:
+    """Let ``status`` tell of a failure that no CA or DNS host had a part in; the next run tries again."""
+    if job.wishes.rehearse or isinstance(error, Cancelled | StoreError):
+        return
+    now = job.context.clock.now()
+    with contextlib.suppress(StoreError):
+        job.services.store.update(job.spec.name, lambda state: state.failed(error.code, error.message, now))
 
 
 def _give_up(job: Job, course: Course) -> Outcome:
@@ -377,7 +404,7 @@ def _give_up(job: Job, course: Course) -> Outcome:
         return job.outcome("failed", error=error, attempts=attempts)
 
     def remember(state: State) -> State:
-        failed = memory.after_failure(state, error, now, job.context.random, retry_after=after)
+        failed = memory.after_failure(state, error, now, job.context.random, retry_after=after, attempts=attempts)
         return replace(course.remembered(failed, now), tried_with=job.wishes.edition(job.spec))
 
     state = job.state

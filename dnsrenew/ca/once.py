@@ -6,26 +6,30 @@ import copy
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from dnsrenew import workers
 from dnsrenew.context import Context
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import CAError, Cancelled
 
 T = TypeVar("T")
+
+KEPT: Final = 30.0
+"""Seconds for which what a CA has said, or not said, holds for all of a run."""
 
 
 class Once(Generic[T]):
     """Makes a value when it is first wanted. Who comes meanwhile shares what came of it, a failure too.
 
-    So a CA that is down is asked once for all certificates that wait for it, and not once for each.
-    A failure is not kept: the next to come tries anew.
+    So a CA that is down is asked once for all certificates that wait for it, and not once for each. Its failure is
+    shared with whoever comes within :data:`KEPT` seconds too; the next to come tries anew.
     """
 
     def __init__(self, make: Callable[[Context], T]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._task: workers.Task[T] | None = None
+        self._failed_at: float | None = None
 
     @property
     def made(self) -> T | None:
@@ -49,13 +53,15 @@ class Once(Generic[T]):
         while True:
             with self._lock:
                 task = self._task
+                if self._failed_at is not None and context.clock.monotonic() >= self._failed_at + KEPT:
+                    task = self._failed_at = None
                 mine = task is None or (old is not None and self.made is old)
                 if task is None or mine:
                     task = self._task = workers.start(partial(make, context))
             try:
                 return context.join(task)
             except Exception as error:
-                self._forget(task)
+                self._leave(task, context, kept=old is None)
                 if mine:
                     raise
                 if isinstance(error, Cancelled):  # it may be the other one who was called away
@@ -63,7 +69,12 @@ class Once(Generic[T]):
                     continue
                 raise copy.copy(error) from None  # a traceback grows where it is raised; each thread has its own
 
-    def _forget(self, task: workers.Task[T]) -> None:
+    def _leave(self, task: workers.Task[T], context: Context, *, kept: bool) -> None:
+        """Forget what has failed, unless a CA has, and others are to hear of it."""
         with self._lock:
-            if self._task is task and task.done.is_set():
+            if self._task is not task or not task.done.is_set():
+                return
+            if not kept or not isinstance(task.error, CAError):
                 self._task = None
+            elif self._failed_at is None:
+                self._failed_at = context.clock.monotonic()

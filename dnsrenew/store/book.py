@@ -32,21 +32,27 @@ class Held:
     """An order that would be refused.
 
     :ivar until: when it may be sent.
-    :ivar limit: ``"failed"``, ``"same-set"`` or ``"retry-after"``.
+    :ivar limit: ``"failed"``, ``"same-set"``, ``"retry-after"`` or ``"paused"``.
     :ivar identifier: the identifier that the limit is about; None: the order as a whole.
+    :ivar url: where a person ends a pause.
     """
 
     until: datetime
     limit: str
     identifier: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A Retry-After of the CA."""
+    """A Retry-After of the CA, or a pause.
+
+    :ivar url: where a person ends the pause; None: it is none.
+    """
 
     since: datetime
     until: datetime
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +70,21 @@ class Book:
     waits: Mapping[str, Wait] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def held(self, identifiers: Collection[str], limits: Limits, now: datetime) -> Held | None:
-        """Return what would refuse an order for these identifiers for the longest time; None: nothing known."""
+    def held(
+        self, identifiers: Collection[str], limits: Limits, now: datetime, *, replaces: bool = False
+    ) -> Held | None:
+        """Return what would refuse an order for these identifiers for the longest time; None: nothing known.
+
+        :param replaces: it replaces a certificate: only a pause holds that.
+        """
         key = set_key(identifiers)
         found = [
-            Held(self.waits[name].until, "retry-after")
-            for name in (key, ANY)
-            if name in self.waits and is_waiting(self.waits[name].since, self.waits[name].until, now)
+            Held(wait.until, "paused" if wait.url else "retry-after", url=wait.url)
+            for wait in (self.waits.get(key), self.waits.get(ANY))
+            if wait is not None and is_waiting(wait.since, wait.until, now)
         ]
+        if replaces:
+            return next((held for held in found if held.limit == "paused"), None)
         until = _room_at(limits.same_set, self.sets.get(key), now)
         if until is not None:
             found.append(Held(until, "same-set"))
@@ -87,12 +100,16 @@ class Book:
 
     def with_certificate(self, identifiers: Collection[str], limits: Limits, now: datetime) -> Book:
         """Return the book after a certificate was issued for these identifiers."""
-        return replace(self, sets=_used(self.sets, [set_key(identifiers)], limits.same_set, now))
+        key = set_key(identifiers)
+        waits = {name: wait for name, wait in self.waits.items() if name != key}  # whatever was, it is over
+        return replace(self, sets=_used(self.sets, [key], limits.same_set, now), waits=waits)
 
-    def with_wait(self, seconds: float, identifiers: Collection[str] | None, now: datetime) -> Book:
+    def with_wait(
+        self, seconds: float, identifiers: Collection[str] | None, now: datetime, *, url: str | None = None
+    ) -> Book:
         """Return the book after a Retry-After; without identifiers it holds for every order."""
         going_on = {key: wait for key, wait in self.waits.items() if is_waiting(wait.since, wait.until, now)}
-        wait = Wait(now, now + timedelta(seconds=min(max(seconds, 0.0), LONGEST.total_seconds())))
+        wait = Wait(now, now + timedelta(seconds=min(max(seconds, 0.0), LONGEST.total_seconds())), url)
         key = ANY if identifiers is None else set_key(identifiers)
         kept = sorted({**going_on, key: wait}.items(), key=lambda item: item[1].until)[-MOST:]
         return replace(self, waits=dict(kept))
@@ -102,7 +119,7 @@ class Book:
         form: dict[str, Any] = {**self.extra, "schema": SCHEMA}
         for name, times in (("failed", self.failed), ("sets", self.sets)):
             form[name] = {key: _up(time) for key, time in times.items()}
-        form["waits"] = {key: {"since": _up(wait.since), "until": _up(wait.until)} for key, wait in self.waits.items()}
+        form["waits"] = {key: _waited(wait) for key, wait in self.waits.items()}
         return jsonform.dump(form)
 
     @classmethod
@@ -174,7 +191,12 @@ def _times(value: object) -> dict[str, datetime]:
 
 def _wait(value: object) -> Wait:
     table = _table(value)
-    return Wait(_time(table.get("since")), _time(table.get("until")))
+    return Wait(_time(table.get("since")), _time(table.get("until")), jsonform.text(table.get("url")) or None)
+
+
+def _waited(wait: Wait) -> dict[str, str | None]:
+    form = {"since": _up(wait.since), "until": _up(wait.until)}
+    return form | ({"url": wait.url} if wait.url else {})
 
 
 def _time(value: object) -> datetime:

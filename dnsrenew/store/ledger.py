@@ -41,6 +41,10 @@ _WORDS: Final = {
         "The CA {ca} asked to wait with an order for {names} until {until}.",
         "Wait until {until}; the first run after that tries again by itself, `--now` at once.",
     ),
+    "paused": (
+        "The CA {ca} has paused {names}: it takes no order for it until somebody opens {url}.",
+        "Open the address, end the pause there, and then run `dnsrenew renew --now`.",
+    ),
 }
 _WINDOWS: Final = {timedelta(hours=1): "an hour", timedelta(days=7): "in 7 days"}
 WAIT: Final = 10.0
@@ -72,12 +76,19 @@ class Ledger:
     def may_order(self, identifiers: Collection[str], *, replaces: bool = False) -> CAError | None:
         """Return why an order would be refused now; None: nothing is known against it. Costs reading one file.
 
-        :param replaces: it replaces a certificate in the CA's eyes (RFC 9773 section 5), which no limit holds back.
+        :param replaces: it replaces a certificate in the CA's eyes (RFC 9773 section 5), which only a pause holds back.
         :returns: an error ``ca-ledger``, to be the attempt's; ``evidence["until"]`` and ``retry_after`` tell when.
         """
         now = self.context.clock.now()
-        held = None if replaces else (self._read() or Book()).held(identifiers, self.limits, now)
+        held = (self._read() or Book()).held(identifiers, self.limits, now, replaces=replaces)
         return None if held is None else self._error(held, identifiers, now)
+
+    def may_begin(self) -> CAError | None:
+        """Return why nothing at all should be asked of the CA now, an account neither; None: nothing is known.
+
+        :returns: as :meth:`may_order`.
+        """
+        return self.may_order(())
 
     def note_failed_validation(self, identifiers: Collection[str]) -> None:
         """Note that the CA looked at each of these (``*.`` included) once, and did not accept the proof."""
@@ -89,12 +100,15 @@ class Ledger:
         if self.limits.same_set is not None:
             self._change(lambda book, now: book.with_certificate(identifiers, self.limits, now))
 
-    def note_retry_after(self, seconds: float, identifiers: Collection[str] | None = None) -> None:
+    def note_retry_after(
+        self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None
+    ) -> None:
         """Note that the CA asked to wait.
 
         :param identifiers: those of the order that it refused; None: it refuses everything.
+        :param url: where a person ends the wait, of a name that the CA has paused.
         """
-        self._change(lambda book, now: book.with_wait(seconds, identifiers, now))
+        self._change(lambda book, now: book.with_wait(seconds, identifiers, now, url=url))
 
     def _error(self, held: Held, identifiers: Collection[str], now: datetime) -> CAError:
         until = rfc3339(held.until)
@@ -103,11 +117,13 @@ class Ledger:
         words = {
             "ca": self.ca,
             "names": held.identifier or _some(identifiers),
+            "url": held.url,
             "until": until,
             "count": limit.count if limit else 0,
             "window": _WINDOWS.get(limit.window, "") if limit else "",
         }
         evidence = {"ca": self.ca, "until": until, "limit": held.limit, "identifier": held.identifier}
+        evidence |= {"url": held.url} if held.url else {}
         return CAError(
             "ca-ledger",
             reason.format(**words),
@@ -171,5 +187,5 @@ class Ledger:
 
 
 def _some(identifiers: Collection[str]) -> str:
-    first = next(iter(identifiers), "nothing")
+    first = next(iter(identifiers), "any name")
     return first if len(identifiers) < 2 else f"{first} and {len(identifiers) - 1} more"

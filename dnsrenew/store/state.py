@@ -83,7 +83,8 @@ class State:
 
     :ivar version: number of the version in force; None while there is none.
     :ivar failures: how many attempts in a row have failed.
-    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it.
+    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it: ``fix``,
+        ``url``, the ``route`` that was tried last, and ``attempts``, each with its ``route`` and ``code``.
     :ivar next_attempt: none before this time.
     :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
     :ivar tried_with: the edition of the configuration that failed: after a change of it nothing is put off.

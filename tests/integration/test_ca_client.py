@@ -13,6 +13,8 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.ca import AccountData, CAClient, Order
+from dnsrenew.ca.once import KEPT
+from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient
@@ -554,8 +556,19 @@ def test_eight_threads_make_one_account(box: Box) -> None:
     assert (box.proxy.counts["newAccount"], box.proxy.counts["directory"]) == (1, 1)
 
 
-def test_a_failed_opening_is_shared_and_not_kept(box: Box) -> None:
-    """Eight certificates wait for one CA that refuses: it is asked once, and again by the next run."""
+class LaterClock(SystemClock):
+    """The real clock, some seconds later."""
+
+    def __init__(self, later: float) -> None:
+        self.later = later
+
+    def monotonic(self) -> float:
+        """Return the seconds."""
+        return super().monotonic() + self.later
+
+
+def test_a_failed_opening_is_shared_and_kept_for_a_moment(box: Box) -> None:
+    """Eight certificates wait for one CA that refuses: it is asked once, also for those that come soon after."""
     gate = threading.Event()
 
     def refuse(request: Request) -> Response | None:
@@ -581,8 +594,9 @@ def test_a_failed_opening_is_shared_and_not_kept(box: Box) -> None:
     for thread in threads:
         thread.join()
     assert {error.code for error in errors} == {"ca-account-refused"}
+    open_it()
     assert box.proxy.counts["newAccount"] == 1
-    assert client.open(Context())
+    assert client.open(Context(clock=LaterClock(KEPT)))
 
 
 def test_a_new_process_finds_the_account(box: Box) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dnsrenew import Outcome
-from tests.integration.fallback_stage import codes, problem, refusing
-from tests.integration.renew_stage import Stage
+from tests.integration.fallback_stage import codes, problem, refusing, second_ca
+from tests.integration.renew_stage import Stage, certificates
 from tests.lab import AcmeProxy
-from tests.lab.acmemessages import Response
+from tests.lab.acmemessages import DROP, Response
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
 
@@ -354,6 +354,45 @@ def test_a_paused_name_shows_where_it_is_unpaused_and_waits(stage: Stage, ca: Ac
         assert "Open the address" in error.fix
     ca.on_request = None
     assert stage.one(now=True).status == "renewed"  # he has been there
+
+
+def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, ca: AcmeProxy) -> None:
+    """The pause of the run is the other CA's, a minute; the one that has paused the name is not asked with it."""
+    words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
+    ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
+    with second_ca(stage) as other:
+        other.on_request = refusing("newOrder", problem("rejectedIdentifier", "no", 400))
+        ways = [{"challenge": "dns-01", "dns": "home", "ca": name} for name in ("lab", "other")]
+        both = {"certificate.0.routes": ways}
+        assert codes(stage.one(both)) == ["ca-rate-limited", "ca-rejected-identifier"]
+        outcome = stage.one(both, timedelta(minutes=3))
+        assert codes(outcome) == ["ca-ledger", "ca-rejected-identifier"]
+        assert outcome.attempts[0].error is not None
+        assert outcome.attempts[0].error.evidence["url"] == UNPAUSE
+        assert (ca.counts["newOrder"], other.counts["newOrder"]) == (1, 2)
+
+
+# ── many certificates and a CA in trouble ───────────────────────────────────────────────
+
+
+def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProxy) -> None:
+    """By all certificates of a run, and not again before the time that the CA named."""
+    ca.on_request = refusing("newAccount", problem("rateLimited", "too many accounts", 429, ("Retry-After", "7200")))
+    many = {"certificate": certificates(*[f"n{number}" for number in range(12)])}
+    outcomes = stage.run(many, workers=2)
+    assert {outcome.status for outcome in outcomes} <= {"failed", "deferred"}
+    assert ca.counts["newAccount"] == 1
+    stage.run(many, timedelta(minutes=30))
+    assert ca.counts["newAccount"] == 1
+
+
+def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> None:
+    """Sixteen certificates, two at a time: three requests in all, as for one."""
+    ca.on_request = lambda request: DROP
+    many = {"certificate": certificates(*[f"n{number}" for number in range(16)])}
+    outcomes = stage.run(many, workers=2)
+    assert {outcome.error.code for outcome in outcomes if outcome.error} == {"ca-unreachable"}
+    assert ca.counts["directory"] == 3
 
 
 # ── what is written down may be damaged ─────────────────────────────────────────────────

@@ -66,6 +66,7 @@ def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmePr
     assert len(stage.written()) == 2
     assert not ca.exchanges
     assert files(stage.workspace.store) == {}
+    assert list((stage.workspace.store / "certificates").iterdir()) == []
     (account,) = (stage.workspace.store / "accounts").iterdir()
     assert account.name.startswith("other-")
     assert (account / "account.json").exists()

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrenew import memory
-from dnsrenew.errors import CAError, DnsError
+from dnsrenew.errors import CAError, DnsError, DnsRenewError
 from dnsrenew.memory import DAY, PAUSES
-from dnsrenew.model import Route
+from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.store import State
 from dnsrenew.store.state import RouteFailure
 
@@ -47,6 +47,38 @@ def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
         "message": "There is no zone.",
         "fix": "Register it.",
     }
+
+
+def attempt(challenge: str, error: DnsRenewError | None, names: int = 0) -> Attempt:
+    """One, of a mix for so many names."""
+    each = {f"n{number}.test": {"challenge": challenge, "dns": []} for number in range(names)}
+    route = RouteTaken(ca="lab", challenge=challenge, dns=("home",), names=each or None)
+    return Attempt(route=route, orders=1, seconds=1.0, error=error)
+
+
+def test_what_was_tried_is_kept_in_short() -> None:
+    """The route that was tried last, and the code of each attempt; JSON that the next run reads."""
+    refused = CAError("ca-caa", "No.", fix="Change it.")
+    tried = [attempt("http-01", refused), attempt("mixed", FAULT, 2)]
+    state = memory.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
+    failure = read(state).last_failure
+    assert failure is not None
+    assert failure == state.last_failure
+    assert failure["route"] == tried[1].route.to_dict()
+    assert failure["attempts"] == [
+        {"route": {"ca": "lab", "challenge": "http-01", "dns": ["home"]}, "code": "ca-caa"},
+        {"route": failure["route"], "code": "dns-no-zone"},
+    ]
+
+
+def test_what_is_kept_of_many_attempts_is_small() -> None:
+    """A hundred names, thirty attempts: the state is read at every run."""
+    tried = [attempt("mixed", FAULT, 100)] * 30
+    state = memory.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
+    assert state.last_failure is not None
+    assert "names" not in state.last_failure["route"]
+    assert len(state.last_failure["attempts"]) == memory.MOST_ATTEMPTS
+    assert len(state.to_json()) < 2_500
 
 
 def test_the_pauses_are_those_of_the_facts() -> None:

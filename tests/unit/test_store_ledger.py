@@ -115,6 +115,29 @@ def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
     assert stage.until(["other.test"]) is None
 
 
+def test_a_paused_name_is_held_for_a_person(stage: Stage) -> None:
+    """Also what replaces a certificate; the error says where to go. A certificate for these names ends it."""
+    stage.ledger.note_retry_after(3600, HOME, url="https://ca.test/unpause")
+    for replaces in (False, True):
+        error = stage.ledger.may_order(HOME, replaces=replaces)
+        assert error is not None
+        assert error.retry_after == 3600
+        assert (error.evidence["limit"], error.evidence["url"]) == ("paused", "https://ca.test/unpause")
+        assert "https://ca.test/unpause" in error.message
+        assert "--now" in error.fix
+    assert stage.ledger.may_begin() is None
+    stage.ledger.note_certificate(HOME)
+    assert stage.ledger.may_order(HOME) is None
+
+
+def test_what_holds_for_everything_holds_before_an_order(stage: Stage) -> None:
+    """The CA refuses an account: no other certificate needs to ask for one."""
+    stage.ledger.note_retry_after(3600)
+    error = stage.ledger.may_begin()
+    assert error is not None
+    assert error.retry_after == 3600
+
+
 def test_an_unknown_ca_has_no_limits_but_its_own_word(tmp_path: Path) -> None:
     """Of other CAs only a Retry-After is known; nothing else is written down."""
     stage = Stage(tmp_path, "https://ca.test/dir")
