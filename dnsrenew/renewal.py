@@ -21,6 +21,7 @@ from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.model import rfc3339
 from dnsrenew.outcomes import deferred, outcome, unexpected
+from dnsrenew.turns import Turns
 from dnsrenew.way import Way
 from dnsrenew.wishes import Question
 
@@ -45,6 +46,7 @@ class Services:
     :ivar authority: for the name of a CA the one that is really asked: itself, or in a rehearsal its staging twin.
     :ivar close: ends all connections.
     :ivar deaf: the CAs that did not tell in time when they would like a new certificate renewed.
+    :ivar turns: taken by certificates for the same names.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class Services:
     authority: Mapping[str, str]
     close: Callable[[], None]
     deaf: set[str] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
 
 
 def _unknown_edition(_spec: CertificateSpec) -> int | None:
@@ -175,7 +178,8 @@ def _renew(job: Job) -> Outcome:
             places = _look_ahead(job, way)
             if course.learn(way, places):
                 continue
-            issued = _obtain(job, way, places)
+            with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
+                issued = _obtain(job, way, places)
             state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
         except AttemptError as error:
             job.services.challenges.explain(job.context, way.choice.routes, error)

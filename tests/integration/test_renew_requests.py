@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 
 from tests.integration.renew_stage import Stage, certificates, names_in, through
-from tests.lab import AcmeProxy
+from tests.lab import AcmeProxy, Request, Response
 from tests.lab.workspace import Workspace
 
+KEYS = {"ec": "ecdsa-p256", "rsa": "rsa2048"}
 ONCE = {"directory", "newNonce", "newAccount"}
 
 
@@ -78,6 +79,28 @@ def test_one_worker_does_one_certificate_after_the_other(stage: Stage) -> None:
     steps = [(event.kind, event.certificate) for event in stage.events]
     steps = [step for step in steps if step[0] in {"certificate-started", "certificate-finished"}]
     assert steps == [(f"certificate-{what}", name) for name in "abc" for what in ("started", "finished")]
+
+
+def test_two_certificates_for_the_same_names_do_not_spoil_each_other(stage: Stage) -> None:
+    """An EC and an RSA key, at a CA that answers both orders with one as long as it is pending, as Boulder does."""
+    pending: dict[str, Response] = {}
+
+    def one_order(request: Request, response: Response) -> Response:
+        if request.kind == "newOrder" and response.status == 201:
+            nonce = [header for header in response.headers if header[0].lower() == "replay-nonce"]
+            first = pending.setdefault("order", response)
+            kept = [header for header in first.headers if header[0].lower() != "replay-nonce"]
+            return Response(201, first.body, (*kept, *nonce))
+        if request.kind == "finalize":
+            pending.clear()
+        return response
+
+    both = [{"name": name, "domains": ["example.test"], "key": key} for name, key in KEYS.items()]
+    with stage.lab.acme_proxy() as proxy:
+        proxy.on_response = one_order
+        outcomes = stage.run({**through(proxy), "certificate": both})
+    assert [(outcome.status, outcome.error) for outcome in outcomes] == [("renewed", None)] * 2
+    assert proxy.counts["newOrder"] == 2
 
 
 def test_a_ca_that_refuses_six_of_ten_nonces_is_no_trouble(stage: Stage) -> None:

@@ -24,7 +24,7 @@ LEVELS = (
     {"renewal", "sweep"},
     {"course", "outcomes", "wishes"},
     {"way"},
-    {"due", "routes", "decisions", "memory"},
+    {"due", "routes", "decisions", "memory", "turns"},
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
