@@ -89,9 +89,10 @@ def test_resolver_follows_a_cname_into_another_zone(lab: Lab) -> None:
     """As a CA does where `_acme-challenge` is delegated."""
     lab.update("example.test", add=[("_acme-challenge.alias", "CNAME", "target.other.test.")])
     lab.update("other.test", add=[("target", "TXT", "one")], key=lab.other_key)
-    while "one" not in lab.txt("target.other.test", server=SECONDARY) or not lab.ask(
-        "_acme-challenge.alias.example.test", "CNAME", SECONDARY
-    ).answer:
+    while (
+        "one" not in lab.txt("target.other.test", server=SECONDARY)
+        or not lab.ask("_acme-challenge.alias.example.test", "CNAME", SECONDARY).answer
+    ):
         time.sleep(0.01)  # the resolver asks either of the two
     answer = lab.resolve("_acme-challenge.alias.example.test", "TXT")
     assert any("target.other.test." in rrset.to_text() and '"one"' in rrset.to_text() for rrset in answer.answer)
