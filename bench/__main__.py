@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "near": orders.near,
     "far": orders.far,
     "lag": orders.lag,
+    "fallback": orders.fallback,
     "start": starting.starting,
     "idle": idle.idle,
     "syncs": counting.syncs,

@@ -28,6 +28,20 @@ def near(rounds: int | None) -> list[Figure]:
     return figures
 
 
+def fallback(rounds: int | None) -> list[Figure]:
+    """http-01 on a port that the CA cannot reach, then dns-01, in one run: against dns-01 alone, in turns."""
+    with Place() as place:
+        closed = {"challenge": "http-01", "listen": f"127.0.0.1:{place.lab.reserve()}"}
+        routes = {"certificate.0.routes": [closed, {"challenge": "dns-01", "dns": "home"}]}
+        place.ours(1), place.ours(1, **routes)
+        plain: list[float] = []
+        fallen: list[float] = []
+        for _ in range(rounds or 7):
+            plain.append(place.ours(1).seconds)
+            fallen.append(place.ours(1, **routes).seconds)
+    return [of_pairs("fallback", "fallback from http-01 to dns-01, against dns-01 alone", 2.0, fallen, plain)]
+
+
 def far(rounds: int | None) -> list[Figure]:
     """100 names where the CA and every name server are 50 ms away, there and back."""
     with Place(round_trip=0.05) as place:

@@ -54,9 +54,9 @@ class Place:
         (folder / "dnsrenew.toml").chmod(0o600)
         return folder
 
-    def ours(self, count: int) -> Run:
-        """`dnsrenew renew` from nothing."""
-        folder = self.fresh(self.config(count))
+    def ours(self, count: int, **changes: Any) -> Run:
+        """`dnsrenew renew` from nothing; changes to the settings as in `config`."""
+        folder = self.fresh(self.config(count, **changes))
         done = self.renew(folder)
         self._check(folder / "state" / "certificates" / "home" / "current")
         shutil.rmtree(folder)
