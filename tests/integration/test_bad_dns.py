@@ -101,13 +101,13 @@ def no_address_answers(workspace: Workspace, _stack: ExitStack) -> Mapping[str, 
 
 def one_is_stale(workspace: Workspace, stack: ExitStack) -> Mapping[str, Any]:
     """One of the zone's name servers has stopped following the primary."""
-    workspace.lab.add_zone("stale.test", ns=["127.0.0.1", "127.0.0.6"])
+    workspace.lab.add_zone("bad-stale.test", ns=["127.0.0.1", "127.0.0.6"])
     stack.enter_context(workspace.lab.forwarder("127.0.0.6", Stale()))
-    workspace.lab.txt("_acme-challenge.stale.test", "127.0.0.6")  # its answer for ever
+    workspace.lab.txt("_acme-challenge.bad-stale.test", "127.0.0.6")  # its answer for ever
     return {
-        "certificate.0.domains": ["stale.test"],
+        "certificate.0.domains": ["bad-stale.test"],
         "certificate.0.propagation": {"timeout": 1},
-        "dns.home.zones": ["stale.test"],
+        "dns.home.zones": ["bad-stale.test"],
     }
 
 
@@ -157,7 +157,7 @@ CASES = (
     Case("a resolver that refuses", resolver_answers(dns.rcode.REFUSED), "dns-unreachable", ("REFUSED",), 0),
     Case("a resolver that fails", resolver_answers(dns.rcode.SERVFAIL), "dns-unreachable", ("SERVFAIL",), 0),
     Case("name servers that are all down", no_address_answers, "dns-unreachable", ("unreached.test",), 0),
-    Case("a name server that stays behind", one_is_stale, "propagation-timeout", ("127.0.0.6", "stale.test"), 1),
+    Case("a name server that stays behind", one_is_stale, "propagation-timeout", ("127.0.0.6", "bad-stale.test"), 1),
 )
 
 
@@ -211,10 +211,10 @@ def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
 def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
     """Nothing is ordered for a zone that cannot be looked at."""
     kept = Kept.place(workspace)
-    workspace.lab.add_zone("silent.test", ns=["127.0.0.9"])
-    workspace.write({"certificate.0.domains": ["silent.test"], "dns.home.zones": ["silent.test"]})
+    workspace.lab.add_zone("bad-silent.test", ns=["127.0.0.9"])
+    workspace.write({"certificate.0.domains": ["bad-silent.test"], "dns.home.zones": ["bad-silent.test"]})
     with workspace.lab.silent("127.0.0.9"):
-        words = ("silent.test", "127.0.0.9")
+        words = ("bad-silent.test", "127.0.0.9")
         outcome = failed(workspace, "renew", "--force", code="dns-unreachable", words=words, again=False)
     assert [attempt["orders"] for attempt in outcome["attempts"]] == [0]
     kept.assert_whole()
@@ -223,8 +223,8 @@ def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
 @pytest.mark.parametrize("silent", [False, True], ids=["down", "silent"])
 def test_one_name_server_of_two_does_not_answer(workspace: Workspace, silent: bool) -> None:
     """It is waited for a little, named in a warning, and the certificate is obtained."""
-    workspace.lab.add_zone("half.test", ns=["127.0.0.1", "127.0.0.10"])
-    workspace.write({"certificate.0.domains": ["half.test"], "dns.home.zones": ["half.test"]})
+    workspace.lab.add_zone("bad-half.test", ns=["127.0.0.1", "127.0.0.10"])
+    workspace.write({"certificate.0.domains": ["bad-half.test"], "dns.home.zones": ["bad-half.test"]})
     with ExitStack() as stack:
         if silent:
             stack.enter_context(workspace.lab.silent("127.0.0.10"))
