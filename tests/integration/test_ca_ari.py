@@ -251,10 +251,12 @@ def test_who_is_called_away_is_not_told_that_it_is_late(box: Box) -> None:
     """That is another thing than the end of the time."""
     held, context = threading.Event(), box.context
 
-    def stop(request: Request) -> None:
-        if request.kind == "renewalInfo":
-            context.cancel.set()
-            held.wait(20)
+    def stop(request: Request) -> Any:
+        if request.kind != "renewalInfo":
+            return None
+        context.cancel.set()
+        held.wait(20)
+        return DROP
 
     box.proxy.on_request = stop
     client = box.client()
