@@ -65,11 +65,13 @@ def answers(response: Response) -> Callable[[Request], Response | None]:
     return lambda request: response if request.kind == "renewalInfo" else None
 
 
-def hang(request: Request, done: threading.Event, asked: list[str]) -> None:
-    """Take a question about a certificate, and do not answer it until then."""
-    if request.kind == "renewalInfo":
-        asked.append(request.path)
-        done.wait(30)
+def hang(request: Request, done: threading.Event, asked: list[str]) -> Any:
+    """Take a question about a certificate, and hang up on it then."""
+    if request.kind != "renewalInfo":
+        return None
+    asked.append(request.path)
+    done.wait(30)
+    return DROP
 
 
 def chosen(stage: Stage) -> datetime | None:
