@@ -5,9 +5,11 @@ import signal
 
 from hypothesis import settings
 
+# Started in the background of a shell, or by nohup: what we start would inherit that, and signals could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in the background of a shell: what we start would inherit that, and Ctrl-C could not be tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No deadline: two workers and their servers share two cores.
 # In CI the same examples every time, so that a red run can be repeated.

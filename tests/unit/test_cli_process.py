@@ -142,8 +142,9 @@ def test_the_display_on_a_real_terminal() -> None:
 def test_ctrl_z_gives_the_cursor_back() -> None:
     """A run that is paused leaves a terminal that can be used, and goes on as if nothing had been."""
     terminal, slave = pty.openpty()
+    # A group of its own, whose parent is of this session: in an orphaned group the kernel would stop nobody.
     process = subprocess.Popen(
-        [*STAGE, "happy", "0.2"], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=False
+        [*STAGE, "happy", "0.2"], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, process_group=0
     )
     os.close(slave)
     seen = b""
