@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
@@ -10,6 +11,10 @@ from typing import Any, Final, NoReturn
 from dnsrenew.store.disk import LIMIT
 
 _EARLIEST: Final = 1970
+_DEEPEST: Final = 32
+"""Levels of nesting; what is deeper could be read, and not be written again from deeper in the program."""
+_HIGHEST: Final = 1 << 53
+"""No number of ours comes near; JSON promises no more than this."""
 
 
 class Damaged(Exception):
@@ -31,7 +36,15 @@ def _refuse(constant: str) -> NoReturn:
     raise Damaged(f"it holds {constant}")
 
 
-_decoder: Final = json.JSONDecoder(parse_constant=_refuse)  # one, because json.loads would make one a call
+def _float(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):  # it would be written as Infinity, which is no JSON
+        raise Damaged("it holds a number that is too large")
+    return value
+
+
+# One, because json.loads would make one a call.
+_decoder: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_float)
 
 
 def load(data: bytes, schema: int) -> dict[str, Any]:
@@ -49,6 +62,8 @@ def load(data: bytes, schema: int) -> dict[str, Any]:
         form = _decoder.decode(text)
         if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read and never be printed
             dump(form)
+        if text.count("[") + text.count("{") > _DEEPEST and _is_deep(form):
+            raise Damaged(f"it is nested more than {_DEEPEST} levels deep")
     except (ValueError, RecursionError) as error:
         raise Damaged(f"it is not JSON ({type(error).__name__})") from None
     if not isinstance(form, dict):
@@ -61,14 +76,24 @@ def load(data: bytes, schema: int) -> dict[str, Any]:
     return form
 
 
+def _is_deep(form: object) -> bool:
+    level = [form]
+    for _ in range(_DEEPEST):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [item for part in parts for item in part]
+        if not level:
+            return False
+    return True
+
+
 def dump(form: Mapping[str, Any]) -> bytes:
     """Return the file's octets: UTF-8, indented for people, one final newline."""
     return json.dumps(form, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
 
 
 def whole(value: object) -> int | None:
-    """Check a number of 1 or more, or none."""
-    if value is None or (type(value) is int and value > 0):
+    """Check a whole number of 1 or more, or none."""
+    if value is None or (type(value) is int and 0 < value < _HIGHEST):
         return value
     raise Damaged("a number is not one")
 
