@@ -18,7 +18,7 @@ from tests.contract.duckdns_standin import DuckDns
 from tests.faults import killed
 from tests.faults.killed import FOREIGN, NAME, Row, Stage, Zygote
 from tests.integration.broken import PATIENCE, Kept
-from tests.integration.test_renew_duckdns import PROVIDERS, Host
+from tests.integration.test_renew_duckdns import PROVIDERS, Host, add_zone
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
@@ -290,8 +290,7 @@ def test_another_sweep_is_exit_status_three(workspace: Workspace, zygote: Zygote
 def duck(workspace: Workspace) -> Iterator[DuckDns]:
     """DuckDNS in the lab's Internet, and in the configuration: see test_renew_duckdns.py."""
     lab = workspace.lab
-    lab.add_zone("duckdns.org", "home A 192.0.2.1\n*.home A 192.0.2.1\n", ns=["127.0.0.7"], refuse=True)
-    lab.resolver.set_stubs({"duckdns.org": ("127.0.0.7",)})
+    add_zone(lab)
     with DuckDns(secrets.token_hex(16), "home") as server, Host(lab, server):
         folder = workspace.path / "providers"
         folder.mkdir()

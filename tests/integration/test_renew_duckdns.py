@@ -53,13 +53,18 @@ class Host:
         return answer
 
 
-@pytest.fixture
-def duck(lab: Lab) -> Iterator[DuckDns]:
-    """DuckDNS with the domains home and spare, in the lab's Internet."""
+def add_zone(lab: Lab) -> None:
+    """Put duckdns.org into the lab's Internet, once for all tests that share the lab."""
     records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\n"
     lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
     if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
         lab.resolver.set_stubs({"duckdns.org": (SERVER,)})
+
+
+@pytest.fixture
+def duck(lab: Lab) -> Iterator[DuckDns]:
+    """DuckDNS with the domains home and spare, in the lab's Internet."""
+    add_zone(lab)
     with DuckDns(secrets.token_hex(16), "home", "spare") as server, Host(lab, server):
         yield server
 
