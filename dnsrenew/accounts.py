@@ -13,7 +13,7 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.context import Context
-    from dnsrenew.renewal import Services
+    from dnsrenew.job import Services
 
 _AT_ONCE: Final = 8
 

@@ -1,4 +1,4 @@
-"""What every step of a run needs and none may make for itself: time, chance, cancelling, events, redaction."""
+"""What every step of a run needs and none may make for itself: time, chance, cancelling, events, redaction, pace."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter
 from dnsrenew.model import Notice
+from dnsrenew.pace import Buckets
 from dnsrenew.secrets import Redactor
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Context:
 
     :ivar notices: warnings about the certificate, or about the run where it is the run's context.
     :ivar run_notices: warnings about the run that a certificate is part of.
+    :ivar buckets: how fast CAs and DNS hosts are asked by this run.
     :ivar deadline: monotonic second after which every wait ends as if cancelled, or None.
     :ivar grace: what is left to a step that goes on although the caller asked to stop, or None.
     """
@@ -52,6 +54,7 @@ class Context:
     certificate: str | None = None
     notices: list[Notice] = field(default_factory=list)
     run_notices: list[Notice] = field(default_factory=list)
+    buckets: Buckets = field(default_factory=Buckets)
     deadline: float | None = None
     grace: Grace | None = None
 

@@ -66,6 +66,7 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
         or state.ca not in {"", *authorities}
         or state.profile not in {"", profile}
         or bool(profile and state.ca and not state.profile)
+        or bool(spec.profile and spec.profile.required and state.without_profile)
     )
 
 

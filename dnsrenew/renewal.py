@@ -2,115 +2,37 @@
 
 Read it top to bottom. :func:`glance` looks whether anything is to be done; :func:`renew_certificate` takes
 the lock and looks again. :func:`_renew` goes one way after the other until one leads to a certificate; what
-a failure changes is decided in :mod:`dnsrenew.course`. :func:`_look_ahead` finds out, before anything is
-ordered, what cannot work. :func:`_obtain` goes the way (RFC 8555 section 7.1): order, publish, wait, let the
-CA look, finalize, check; and takes back what it has published, whatever happens.
+a failure changes is decided in :mod:`dnsrenew.course`. An order that a killed run left behind is taken up
+(:mod:`dnsrenew.resuming`). :func:`_look_ahead` finds out, before anything is ordered, what cannot work.
+:func:`_obtain` goes the way (RFC 8555 section 7.1): order, publish, wait, let the CA look, finalize, check;
+and takes back what it has published, whatever happens. :func:`_keep` puts the certificate into force.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dnsrenew import due, memory, workers
+from dnsrenew import due, memory, resuming, workers
+from dnsrenew.aftermath import give_up, note, tell_of
 from dnsrenew.course import Course
-from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError, StoreError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
+from dnsrenew.job import Issued, Job, Services, Wishes
 from dnsrenew.model import rfc3339
 from dnsrenew.outcomes import deferred, outcome, unexpected
-from dnsrenew.turns import Turns
-from dnsrenew.way import Way
 from dnsrenew.wishes import Question
 
 if TYPE_CHECKING:
-    from dnsrenew import x509
-    from dnsrenew.ca import Authorization, CAClient, Challenge, Order
-    from dnsrenew.challenges.mix import Challenges, Places, Value
+    from dnsrenew.ca import Authorization, Challenge, Order
+    from dnsrenew.challenges.mix import Places, Value
     from dnsrenew.context import Context
-    from dnsrenew.dns import DnsView
     from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
     from dnsrenew.store import State, Store
-    from dnsrenew.store.ledger import Ledger
+    from dnsrenew.way import Way
     from dnsrenew.x509 import PrivateKey
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What renewals work with; made once a run and shared by all certificates.
-
-    :ivar ca: gives the client for a CA, by name.
-    :ivar ledger: gives the ledger of our account there.
-    :ivar authority: for the name of a CA the one that is really asked: itself, or in a rehearsal its staging twin.
-    :ivar close: ends all connections.
-    :ivar deaf: the CAs that did not tell in time when they would like a new certificate renewed.
-    :ivar turns: taken by certificates for the same names.
-    """
-
-    store: Store
-    dns: DnsView
-    challenges: Challenges
-    ca: Callable[[str], CAClient]
-    ledger: Callable[[str], Ledger]
-    authority: Mapping[str, str]
-    close: Callable[[], None]
-    deaf: set[str] = field(default_factory=set)
-    turns: Turns = field(default_factory=Turns)
-
-
-def _unknown_edition(_spec: CertificateSpec) -> int | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How a run was asked for.
-
-    :ivar force: renew also what is not due, and although an earlier failure says later.
-    :ivar now: renew what is due although an earlier failure or the ledger says later.
-    :ivar rehearse: go all the way at the staging twin of the CA, and keep nothing.
-    :ivar wait: seconds to wait for another run that holds a lock.
-    :ivar edition: gives that of what a certificate depends on: what failed with another one is tried again at once.
-    """
-
-    force: bool = False
-    now: bool = False
-    rehearse: bool = False
-    wait: float = 0
-    edition: Callable[[CertificateSpec], int | None] = _unknown_edition
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One certificate that is to be renewed now.
-
-    :ivar state: what is stored.
-    :ivar reason: why.
-    """
-
-    spec: CertificateSpec
-    services: Services
-    state: State
-    reason: Reason
-    context: Context
-    wishes: Wishes
-
-    def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
-        """Return the outcome of this job."""
-        stored = state or self.state
-        more |= {"reason": self.reason, "before": self.state}
-        return outcome(self.spec, self.services.store, stored, status, self.context, **more)
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """What a way that led there brings."""
-
-    fullchain_pem: str
-    key_pem: bytes
-    facts: x509.Facts
 
 
 def renew_certificate(
@@ -173,28 +95,34 @@ def _renew(job: Job) -> Outcome:
     job.services.store.prove_writable(None if job.wishes.rehearse else job.spec.name)
     clock = job.context.clock
     course = Course(job.spec, job.state, job.context, job.services.authority)
+    left = resuming.left_behind(job)
     while (way := course.next()) is not None:
+        issued = None
         try:
-            places = _look_ahead(job, way)
-            if course.learn(way, places):
-                continue
-            with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
-                issued = _obtain(job, way, places)
+            if left is not None and left.ca == way.choice.ca:
+                found, left = left, None
+                issued = resuming.fetch(job, way, found)
+            if issued is None:
+                places = _look_ahead(job, way)
+                if course.learn(way, places):
+                    continue
+                with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
+                    issued = _obtain(job, way, places)
             state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
         except AttemptError as error:
             job.services.challenges.explain(job.context, way.choice.routes, error)
             course.failed(way, error)
-            _note(job, way, error)
+            note(job, way, error)
         except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
             attempts = (*course.attempts, way.attempt(error, clock.monotonic()))
             interrupted = isinstance(error, Cancelled)
-            _tell_of(job, error)
+            tell_of(job, error)
             return job.outcome("interrupted" if interrupted else "failed", error=error, attempts=attempts)
         else:
             attempts = (*course.attempts, way.attempt(None, clock.monotonic()))
             status: Status = "rehearsed" if job.wishes.rehearse else "renewed"
             return job.outcome(status, state=state, route=way.taken(), attempts=attempts)
-    return _give_up(job, course)
+    return give_up(job, course)
 
 
 def _look_ahead(job: Job, way: Way) -> Places:
@@ -204,7 +132,7 @@ def _look_ahead(job: Job, way: Way) -> Places:
     :raises SecretError: the secret of an account that is needed cannot be read.
     """
     context, challenges, ca = job.context, job.services.challenges, job.services.ca(way.choice.ca)
-    held = None if job.wishes.now or _may_replace(job, way) else job.services.ledger(way.choice.ca).may_begin()
+    held = None if job.wishes.now or job.may_replace(way.choice.ca) else job.services.ledger(way.choice.ca).may_begin()
     if held is not None:
         raise held
     opened = workers.start(partial(ca.open, context))  # some round trips; meanwhile DNS is asked
@@ -247,7 +175,9 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
         for identifier in way.pending
         for value in challenges.values(ca, places.placement(identifier), answers[identifier])
     ]
+    written = workers.start(partial(resuming.write_down, job, way, order, key, csr))
     with challenges.alone(context, values), contextlib.ExitStack() as published:
+        published.callback(written.done.wait, workers.SLICE)  # nothing is written once the lock is given back
         before: list[Value] = []
         for now in challenges.rounds(values):
             if before:  # the host keeps one value: the CA must have seen it before the next one replaces it
@@ -262,10 +192,11 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             context.emit("challenges-answered", domains=_identifiers(now))
             challenges.caches.note(context, way.choice.ca, now)
             before = now
+        context.join(written)  # a run that is killed from here on is taken up by the next one
         chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
     facts = x509.check_chain(chains[0], key, spec.identifiers, context.clock.now())
-    return Issued(chains[0], x509.key_to_pem(key), facts)
+    return Issued(chains[0], x509.key_to_pem(key), facts, order.profile)
 
 
 def _order(job: Job, way: Way) -> tuple[Order, tuple[Authorization, ...]]:
@@ -295,7 +226,7 @@ def _replaces(job: Job, way: Way) -> str | None:
     """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
     from dnsrenew.ca import ari
 
-    stored = job.services.store.certificate(job.spec.name, job.state) if _may_replace(job, way) else None
+    stored = job.services.store.certificate(job.spec.name, job.state) if job.may_replace(way.choice.ca) else None
     if stored is None:
         return None
     if not job.services.ca(way.choice.ca).offers_renewal_info(job.context):
@@ -304,12 +235,6 @@ def _replaces(job: Job, way: Way) -> str | None:
         return ari.cert_id(stored.certificate_path.read_text("ascii"))
     except (OSError, ValueError):
         return None  # it only makes the renewal count less
-
-
-def _may_replace(job: Job, way: Way) -> bool:
-    """Tell whether the certificate that stands is valid and this CA's: no limit holds back what replaces it."""
-    ends, ours = job.state.not_after, job.state.ca == way.choice.ca
-    return ours and not job.wishes.rehearse and ends is not None and job.context.clock.now() < ends
 
 
 def _key(job: Job) -> PrivateKey:
@@ -360,58 +285,14 @@ def _keep(job: Job, course: Course, way: Way, issued: Issued) -> State:
     ca, services = way.choice.ca, job.services
     question = Question(services.ca(ca), ca, pem, context, reason=job.reason, deaf=services.deaf)
 
+    without_profile = spec.profile is not None and issued.profile is None
+
     def remember(state: State) -> State:
+        state = replace(state, without_profile=without_profile)
         return question.noted(course.remembered(state, now, way.choice.distinct()))
 
     state = store.keep(spec, ca, pem, key, facts, remember=remember)
+    store.orders.clear(spec.name)
     not_after = rfc3339(facts.not_after)
     context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
     return question.settle(store, spec.name, state)
-
-
-def _note(job: Job, way: Way, error: AttemptError) -> None:
-    """Write down what makes the CA refuse the next order."""
-    if job.wishes.rehearse:
-        return
-    ledger = job.services.ledger(way.choice.ca)
-    failed = way.failed_names(error)
-    if failed and way.seen:
-        ledger.note_failed_validation(failed)
-    if not isinstance(error, CAError) or error.code != "ca-rate-limited":
-        return
-    # A name that the CA has paused waits for a person, also where another CA fails after it.
-    unpause = error.evidence.get("url")
-    after = error.retry_after or (memory.DAY.total_seconds() if unpause else None)
-    if after is not None:
-        about_order = error.evidence.get("stage", "newOrder") == "newOrder" and not way.pending
-        ledger.note_retry_after(after, list(way.choice.routes) if about_order else None, url=unpause)
-
-
-def _tell_of(job: Job, error: DnsRenewError) -> None:
-    """Let ``status`` tell of a failure that no CA or DNS host had a part in; the next run tries again."""
-    if job.wishes.rehearse or isinstance(error, Cancelled | StoreError):
-        return
-    now = job.context.clock.now()
-    with contextlib.suppress(StoreError):
-        job.services.store.update(job.spec.name, lambda state: state.failed(error.code, error.message, now))
-
-
-def _give_up(job: Job, course: Course) -> Outcome:
-    """Remember the failure, and say when the next attempt is made."""
-    error, now = course.error, job.context.clock.now()
-    after = course.asked_to_wait()
-    attempts = tuple(course.attempts)
-    if course.only_held() and after is not None:  # nothing was tried, and so nothing failed
-        until = now + timedelta(seconds=after)
-        return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until)
-    if job.wishes.rehearse:
-        return job.outcome("failed", error=error, attempts=attempts)
-
-    def remember(state: State) -> State:
-        failed = memory.after_failure(state, error, now, job.context.random, retry_after=after, attempts=attempts)
-        return replace(course.remembered(failed, now), tried_with=job.wishes.edition(job.spec))
-
-    state = job.state
-    with contextlib.suppress(StoreError):  # it must not hide the error itself
-        state = job.services.store.update(job.spec.name, remember)
-    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=state.next_attempt)

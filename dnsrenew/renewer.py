@@ -16,8 +16,9 @@ from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
+from dnsrenew.job import Services, Wishes
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
-from dnsrenew.renewal import Services, Wishes, glance, renew_certificate, why
+from dnsrenew.renewal import glance, renew_certificate, why
 from dnsrenew.secrets import Redactor
 from dnsrenew.services import Once, make_services
 from dnsrenew.status import CertificateStatus, status_of

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
     from dnsrenew.context import Context
+    from dnsrenew.job import Services
     from dnsrenew.model import Certificate
-    from dnsrenew.renewal import Services
     from dnsrenew.store import State
 
 REASONS: Final = {
@@ -76,6 +76,7 @@ def revoke(
         store.prove_writable(name)  # else the next run would not know of it
         already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
         store.update(name, _marked)
+        store.orders.clear(name)  # the key that it is for may be the one that was revoked
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
 
 

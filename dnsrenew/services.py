@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.renewal import Services
+from dnsrenew.job import Services
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

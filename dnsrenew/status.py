@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory
 from dnsrenew.errors import StoreError
+from dnsrenew.job import Wishes
 from dnsrenew.model import rfc3339
-from dnsrenew.renewal import Wishes, why
+from dnsrenew.renewal import why
 from dnsrenew.store import State
 
 if TYPE_CHECKING:

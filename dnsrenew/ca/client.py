@@ -146,6 +146,13 @@ class CAClient:
         """
         return self._ordering.new_order(context, identifiers, replaces, profile)
 
+    def find_order(self, context: Context, url: str) -> Order | None:
+        """Return an order of an earlier run as it is now; None where the CA knows of none that is this account's.
+
+        :raises CAError: the CA cannot be asked.
+        """
+        return self._ordering.find(context, url)
+
     def deactivate_authorizations(self, context: Context, order: Order) -> int:
         """End the authorizations of an order, valid ones too (RFC 8555 section 7.5.2); return how many were ended.
 

@@ -30,6 +30,7 @@ class Order:
     :ivar error: the problem document of an invalid order.
     :ivar expires: when it ends to be of use, as the CA writes it.
     :ivar replaces: the ARI identifier of the certificate that it replaces (RFC 9773 section 5), where the CA took it.
+    :ivar profile: the profile that it was ordered with, where the CA took it.
     """
 
     url: str
@@ -41,6 +42,7 @@ class Order:
     error: Problem | None = None
     expires: str | None = None
     replaces: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 _DEACTIVATED: Final = {"status": "deactivated"}
+_UNKNOWN: Final = frozenset({400, 401, 403, 404, 410})
+"""What CAs answer when they are asked for an order that they do not keep any more, or that is not ours."""
 
 
 class Ordering:
@@ -57,7 +59,16 @@ class Ordering:
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
         location = response.headers.get("Location")
         parse = partial(parse_order, location and urljoin(response.url, location))
-        return replace(self._look.parse(context, response, "the order", parse), replaces=replaces)
+        return replace(self._look.parse(context, response, "the order", parse), replaces=replaces, profile=profile)
+
+    def find(self, context: Context, url: str) -> Order | None:
+        """See :meth:`CAClient.find_order`."""
+        try:
+            return self._look.order(context, url)[0]
+        except CAError as error:
+            if error.evidence.get("status") in _UNKNOWN:
+                return None
+            raise
 
     def choose_profile(self, context: Context, profile: Profile | None) -> str | None:
         """See :meth:`CAClient.choose_profile`."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from acme.jws import JWS
 from josepy.errors import DeserializationError
@@ -34,6 +35,7 @@ _NEAR: Final = 0.01
 _NEAR_WIDTH: Final = 4
 NONCE_TRIES: Final = 25
 _MAX_NONCES: Final = 32
+_NONCE_PAUSE: Final = 0.01
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 
@@ -174,6 +176,7 @@ class Transport:
         return self._accepted(context, self._send(context, method, url, redirects=True), stage)
 
     def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
+        context.buckets.of_ca(urlsplit(url).netloc).take(context)
         context.check()
         with self._under_way:
             started = context.clock.monotonic()
@@ -192,10 +195,14 @@ class Transport:
     # ── nonces (RFC 8555 section 6.5) ───────────────────────────────────────────────────
 
     def _take_nonce(self, context: Context) -> str:
-        try:
-            return self._nonces.pop()  # the newest: an old one may have gone stale during a wait for DNS
-        except IndexError:
-            return self._new_nonce(context)
+        bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
+        while True:
+            try:
+                return self._nonces.pop()  # the newest: an old one may have gone stale during a wait for DNS
+            except IndexError:
+                if bucket.take_now(context):
+                    return self._new_nonce(context)
+            context.wait(_NONCE_PAUSE)  # mostly one comes back with somebody's answer before there may be a new one
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))

@@ -26,6 +26,10 @@ CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
 """A call may take this long, and so much more for each record; then it is left behind."""
 LONGEST_RETRY_AFTER: Final = 300.0
+REQUESTS_A_RECORD: Final = 2
+"""About what a host's API takes: one request to log in, and for each record one to look and one to write."""
+_ONES_OWN: Final = frozenset({"rfc2136", "powerdns"})
+"""Drivers of one's own servers, which say for themselves what they can take."""
 
 GUARDED_LOGGERS: Final = (
     "boto3",
@@ -93,8 +97,20 @@ class _Call:
     action: Action
 
     def run(self) -> None:
+        self._keep_pace()
         started = self.context.clock.monotonic()
         resend(self.context, lambda: self._attempt(started), _POLICY)
+
+    def _keep_pace(self) -> None:
+        """Wait for our turn at the host. What is taken back does not wait, for there is little time: the next one does."""
+        if self.action == "prepare" or not _ONES_OWN.isdisjoint(_kinds(self.provider)):
+            return
+        bucket = self.context.buckets.of_host(self.provider.name)
+        requests = 1 + REQUESTS_A_RECORD * len(self.records)
+        if self.action == "add":
+            bucket.take(self.context, requests)
+        else:
+            bucket.charge(self.context, requests)
 
     def _attempt(self, started: float) -> None:
         error = self._try()
@@ -169,6 +185,11 @@ class _Call:
             fix="Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
             evidence={"account": self.account.name, "seconds": seconds, "left_behind": True},
         )
+
+
+def _kinds(provider: Provider) -> tuple[str, str]:
+    """Return the driver, and whom it drives where it is one for many hosts."""
+    return provider.driver, str(provider.driver_options.get("provider", ""))
 
 
 def _clean(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:

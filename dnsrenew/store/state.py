@@ -82,6 +82,7 @@ class State:
     """What ``state.json`` says. A new certificate has the empty state.
 
     :ivar version: number of the version in force; None while there is none.
+    :ivar without_profile: that profile was only preferred, and the CA did not give it.
     :ivar failures: how many attempts in a row have failed.
     :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it: ``fix``,
         ``url``, the ``route`` that was tried last, and ``attempts``, each with its ``route`` and ``code``.
@@ -109,6 +110,7 @@ class State:
     ca: str = ""
     key: str = ""
     profile: str = ""
+    without_profile: bool = False
     failures: int = 0
     last_failure: dict[str, Any] | None = None
     next_attempt: datetime | None = None
@@ -136,6 +138,7 @@ class State:
             next_attempt=None,
             attempt_set_at=None,
             tried_with=None,
+            without_profile=False,
             ari=None,
             revoked=False,
             **facts,
@@ -174,9 +177,28 @@ def _failure(value: object) -> dict[str, Any] | None:
         return None
     if type(value) is not dict or not jsonform.time(value.get("time")):
         raise Damaged("the last failure is not one")
-    jsonform.text(value.get("code"))
-    jsonform.text(value.get("message"))
+    attempts = value.get("attempts")
+    if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
+        raise Damaged("the attempts of the last failure are none")
+    for told in (value, *(attempts or ())):
+        for name in ("code", "message", "fix", "url"):
+            jsonform.text(told.get(name))
+        _check_way(told.get("route"))
     return value
+
+
+def _check_way(route: object) -> None:
+    """Check the JSON form of a route that was taken, or none."""
+    if route is None:
+        return
+    names = route.get("names") if type(route) is dict else ()
+    if type(route) is not dict or type(names) not in {dict, type(None)}:
+        raise Damaged("a route is not one")
+    for way in (route, *(names or {}).values()):
+        if type(way) is not dict or not jsonform.text(way.get("challenge")):
+            raise Damaged("a route is not one")
+        jsonform.text(way.get("ca"))
+        jsonform.texts(way.get("dns"))
 
 
 def _routes(value: object) -> dict[str, RouteFailure]:
@@ -219,6 +241,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "ca": jsonform.text,
     "key": jsonform.text,
     "profile": jsonform.text,
+    "without_profile": jsonform.flag,
     "failures": jsonform.count,
     "last_failure": _failure,
     "next_attempt": jsonform.time,
@@ -230,7 +253,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "revoked": jsonform.flag,
     "switching": jsonform.whole,
 }
-_RARE: Final = {"profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked"}
+_RARE: Final = {"profile", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked"}
 """Written only where they say something: with 10,000 certificates every octet is read at every run."""
 
 

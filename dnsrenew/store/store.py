@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.orders import Orders
 
 Change = Callable[[State], State]
 """From what is known of a certificate to what will be."""
@@ -129,6 +130,13 @@ class Store:
         from dnsrenew.store.journal import Journal  # what is not due writes none
 
         return Journal(self._disk, self._layout)
+
+    @property
+    def orders(self) -> Orders:
+        """The orders that are being finalized."""
+        from dnsrenew.store.orders import Orders  # what is not due orders nothing
+
+        return Orders(self._disk, self._layout)
 
     @property
     def has_journal(self) -> bool:

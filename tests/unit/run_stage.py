@@ -22,9 +22,10 @@ from dnsrenew.dns.caa import CaaAnswer, CaaRecord
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.events import Emitter, Event
+from dnsrenew.job import Services, Wishes
 from dnsrenew.model import CertificateSpec, DnsAccount, Outcome, TxtRecord
 from dnsrenew.names import base_domain, relative
-from dnsrenew.renewal import Services, Wishes, renew_certificate
+from dnsrenew.renewal import renew_certificate
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.ledger import Ledger

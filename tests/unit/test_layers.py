@@ -22,13 +22,15 @@ LEVELS = (
     {"revocation", "accounts"},
     {"services", "status"},
     {"renewal", "sweep"},
+    {"aftermath", "resuming"},
+    {"job"},
     {"course", "outcomes", "wishes"},
     {"way"},
     {"due", "routes", "decisions", "memory", "turns"},
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
-    {"model", "events", "errors", "secrets", "retry", "context", "workers", "clock", "names", "words"},
+    {"model", "events", "errors", "secrets", "retry", "context", "workers", "clock", "names", "words", "pace"},
 )
 RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}
 GROUND = 0  # the small words everybody speaks: single files, and they may use each other

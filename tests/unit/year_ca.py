@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -185,6 +185,12 @@ class YearCA:
                 raise CAError("ca-rate-limited", f"Too many {what}.", fix="Wait.", retry_after=HOUR.total_seconds())
         self.orders.take(now)
 
+    def find_order(self, context: Context, url: str) -> Order | None:
+        """Return an order of an earlier run, as its proofs stand."""
+        self._knock()
+        ordered = self._ordered.get(url)
+        return None if ordered is None else replace(ordered.order, status=standing(ordered.authorizations))
+
     def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
         """Return what is to be proved: everything, at every order."""
         return self._ordered[order.url].authorizations
@@ -252,6 +258,12 @@ class YearCA:
             self._replaced.add(order.replaces)
         self.same_set[frozenset(order.identifiers)].take(now)
         return (leaf + self._own,)
+
+
+def standing(authorizations: Collection[Authorization]) -> str:
+    """The status of an order with these authorizations, whose CSR has not come (RFC 8555 section 7.1.6)."""
+    seen = {each.status for each in authorizations}
+    return "invalid" if "invalid" in seen else "pending" if "pending" in seen else "ready"
 
 
 def _authorization(order: str, place: int, identifier: str) -> Authorization:

@@ -24,9 +24,9 @@ from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.dns.caa import CaaAnswer
 from dnsrenew.drivers.catalogue import OWN_OBJECT, find_provider
+from dnsrenew.job import Services
 from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
 from dnsrenew.names import base_domain
-from dnsrenew.renewal import Services
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import Store
 from dnsrenew.testing import InMemoryDriver

@@ -1,0 +1,105 @@
+"""One certificate that is to be renewed now: what is worked with, how the run was asked for, what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.outcomes import outcome
+from dnsrenew.turns import Turns
+
+if TYPE_CHECKING:
+    from dnsrenew import x509
+    from dnsrenew.ca import CAClient
+    from dnsrenew.challenges.mix import Challenges
+    from dnsrenew.context import Context
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import CertificateSpec, Outcome, Reason, Status
+    from dnsrenew.store import State, Store
+    from dnsrenew.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What renewals work with; made once a run and shared by all certificates.
+
+    :ivar ca: gives the client for a CA, by name.
+    :ivar ledger: gives the ledger of our account there.
+    :ivar authority: for the name of a CA the one that is really asked: itself, or in a rehearsal its staging twin.
+    :ivar close: ends all connections.
+    :ivar deaf: the CAs that did not tell in time when they would like a new certificate renewed.
+    :ivar turns: taken by certificates for the same names.
+    """
+
+    store: Store
+    dns: DnsView
+    challenges: Challenges
+    ca: Callable[[str], CAClient]
+    ledger: Callable[[str], Ledger]
+    authority: Mapping[str, str]
+    close: Callable[[], None]
+    deaf: set[str] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
+
+
+def _unknown_edition(_spec: CertificateSpec) -> int | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How a run was asked for.
+
+    :ivar force: renew also what is not due, and although an earlier failure says later.
+    :ivar now: renew what is due although an earlier failure or the ledger says later.
+    :ivar rehearse: go all the way at the staging twin of the CA, and keep nothing.
+    :ivar wait: seconds to wait for another run that holds a lock.
+    :ivar edition: gives that of what a certificate depends on: what failed with another one is tried again at once.
+    """
+
+    force: bool = False
+    now: bool = False
+    rehearse: bool = False
+    wait: float = 0
+    edition: Callable[[CertificateSpec], int | None] = _unknown_edition
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One certificate that is to be renewed now.
+
+    :ivar state: what is stored.
+    :ivar reason: why.
+    """
+
+    spec: CertificateSpec
+    services: Services
+    state: State
+    reason: Reason
+    context: Context
+    wishes: Wishes
+
+    def may_replace(self, ca: str) -> bool:
+        """Tell whether the certificate that stands is valid and this CA's: no limit holds back what replaces it."""
+        ends, ours = self.state.not_after, self.state.ca == ca
+        return ours and not self.wishes.rehearse and ends is not None and self.context.clock.now() < ends
+
+    def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
+        """Return the outcome of this job."""
+        stored = state or self.state
+        more |= {"reason": self.reason, "before": self.state}
+        return outcome(self.spec, self.services.store, stored, status, self.context, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a way that led there brings.
+
+    :ivar profile: the profile that it was ordered with, where the CA took it.
+    """
+
+    fullchain_pem: str
+    key_pem: bytes
+    facts: x509.Facts
+    profile: str | None

@@ -1,0 +1,102 @@
+"""The order of a run that was killed after its CSR was, or was about to be, sent: its certificate is fetched.
+
+Without this the CA would issue a second certificate, and count it (RFC 8555 section 7.4 lets an order be looked at,
+and its certificate be had, for as long as the CA keeps it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.errors import CAError
+from dnsrenew.job import Issued
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Order
+    from dnsrenew.job import Job
+    from dnsrenew.store.orders import SavedOrder
+    from dnsrenew.way import Way
+    from dnsrenew.x509 import PrivateKey
+
+
+def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
+    """Write down what a later run needs to fetch the certificate of this order, before its CSR is sent.
+
+    :raises StoreError: it cannot be written; then the CSR must not be sent.
+    """
+    from dnsrenew import x509
+    from dnsrenew.store.orders import SavedOrder  # what is not due orders nothing
+
+    if job.wishes.rehearse:  # keeps nothing
+        return
+    saved = SavedOrder(
+        url=order.url,
+        ca=way.choice.ca,
+        account_url=job.services.ca(way.choice.ca).open(job.context),
+        identifiers=job.spec.identifiers,
+        profile=order.profile,
+        version=job.state.version,
+        key_pem=x509.key_to_pem(key),
+        csr_der=csr,
+    )
+    job.services.store.orders.save(job.spec.name, saved)
+
+
+def left_behind(job: Job) -> SavedOrder | None:
+    """Return the order that an earlier run left behind, if it is for what is wanted now; else it is forgotten."""
+    from dnsrenew import x509
+
+    if job.wishes.rehearse:
+        return None
+    spec, orders = job.spec, job.services.store.orders
+    left = orders.load(job.context, spec.name, version=job.state.version)
+    if left is None:
+        return None
+    wanted = spec.profile.name if spec.profile and (spec.profile.required or left.profile) else None
+    fits = left.identifiers == spec.identifiers and left.profile == wanted
+    try:
+        fits = fits and x509.key_kind(x509.key_from_pem(left.key_pem)) == spec.key
+    except ValueError:
+        fits = False
+    if fits:
+        return left
+    orders.clear(spec.name)
+    return None
+
+
+def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
+    """Fetch the certificate of an order that an earlier run left behind; None where it is dead.
+
+    :raises AttemptError: the CA could not be asked, or did not issue in time; the order may live.
+    """
+    from dnsrenew import x509
+
+    context, ca = job.context, job.services.ca(way.choice.ca)
+    order = _look_up(job, ca, left)
+    if order is None:
+        return None
+    context.emit("order-resumed", url=order.url, domains=list(job.spec.identifiers), status=order.status)
+    try:
+        chains = ca.issue(context, order, left.csr_der, preferred_chain=job.spec.preferred_chain)
+        key = x509.key_from_pem(left.key_pem)
+        facts = x509.check_chain(chains[0], key, job.spec.identifiers, context.clock.now())
+    except CAError as error:
+        if error.code != "certificate-wrong" and _look_up(job, ca, left) is not None:
+            raise
+        job.services.store.orders.clear(job.spec.name)
+        return None
+    return Issued(chains[0], left.key_pem, facts, left.profile)
+
+
+def _look_up(job: Job, ca: CAClient, left: SavedOrder) -> Order | None:
+    """Return the order as it is now; None, and it is forgotten, where no certificate can come of it any more.
+
+    One that is still pending was left before anything was proved: a CA hands it out again to who orders the same.
+    """
+    order = None
+    if ca.open(job.context) == left.account_url:
+        order = ca.find_order(job.context, left.url)
+    if order is not None and order.status in {"ready", "processing", "valid"}:
+        return order
+    job.services.store.orders.clear(job.spec.name)
+    return None

@@ -1,0 +1,188 @@
+"""An order that is being finalized: what a later run needs to fetch the certificate of the same order.
+
+The folder ``order`` of a certificate is written aside and renamed, so it is there whole or not at all. 5 fsyncs: three
+files, their folder, its name. The caller holds the certificate's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.errors import StoreError
+from dnsrenew.store import jsonform, notices
+from dnsrenew.store.disk import PRIVATE, Disk
+from dnsrenew.store.folders import Folders
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import Layout
+
+if TYPE_CHECKING:
+    from dnsrenew.context import Context
+
+SCHEMA: Final = 1
+ORDER: Final = "order.json"
+KEY: Final = "key.pem"
+CSR: Final = "csr.der"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedOrder:
+    """An order whose CSR has been sent, or was about to be (RFC 8555 section 7.4).
+
+    :ivar url: the order's.
+    :ivar ca: name of the CA that has it.
+    :ivar account_url: of the account that made it.
+    :ivar identifiers: as ordered.
+    :ivar profile: name of the profile it was ordered with, or None.
+    :ivar version: the version of the certificate that was in force, or None; with another one in force, the order
+        has done its work.
+    :ivar key_pem: the key that the certificate will be for.
+    :ivar csr_der: what the CA was, or is to be, sent.
+    """
+
+    url: str
+    ca: str
+    account_url: str | None
+    identifiers: tuple[str, ...]
+    profile: str | None
+    version: int | None
+    key_pem: bytes = field(repr=False)
+    csr_der: bytes = field(repr=False)
+
+
+class Orders:
+    """The orders that are being finalized, one for each certificate at most.
+
+    :param disk: how the disk is reached.
+    :param layout: where things are.
+    """
+
+    def __init__(self, disk: Disk, layout: Layout) -> None:
+        self._disk = disk
+        self._layout = layout
+        self._folders = Folders(disk, layout)
+
+    def _path(self, name: str, file: str = "") -> str:
+        folder = os.path.join(self._layout.certificate(name), "order")
+        return os.path.join(folder, file) if file else folder
+
+    def save(self, name: str, order: SavedOrder) -> None:
+        """Write down an order before its CSR is sent, in the place of any other; it is durable when this returns.
+
+        :raises StoreError: it cannot be written; then the CSR must not be sent.
+        """
+        folder = self._folders.make_certificate(name)
+        self._disk.sweep(folder)
+        self.clear(name)
+        aside = self._disk.new_folder(folder)
+        try:
+            for file, data in _contents(order).items():
+                self._disk.create(os.path.join(aside, file), data, PRIVATE)
+            self._disk.sync_folder(aside)
+            self._disk.rename(aside, self._path(name))
+        except BaseException:
+            self._disk.discard(aside)
+            raise
+        self._disk.sync_folder(folder)
+
+    def load(self, context: Context, name: str, *, version: int | None) -> SavedOrder | None:
+        """Return the order that a run has left, or None; costs one system call where there is none.
+
+        What is damaged is set aside, and said: it costs a new order, never a certificate.
+
+        :param version: the one in force now.
+        :raises StoreError: ``store-bad-name``.
+        """
+        path = self._path(name)
+        if not os.path.lexists(path):
+            return None
+        try:
+            order = self._read(name)
+        except Damaged as damage:
+            why = str(damage)
+        except Newer as newer:
+            why = f"it was written by a later dnsrenew (schema {newer.schema})"
+        except StoreError as error:
+            why = f"it cannot be read ({error.message.rstrip('.')})"
+        else:
+            if order is not None and order.version == version:
+                return order
+            self.clear(name)
+            return None
+        notice = notices.set_aside(self._disk, path, why, "A new order is made.")
+        context.warn(notice.code, notice.message, notice.fix)
+        return None
+
+    def clear(self, name: str) -> None:
+        """Forget the order of a certificate; needs no space, no fsync, and raises only ``store-bad-name``.
+
+        What cannot be removed now is of no use all the same: another version is in force, or the CA says that the
+        order is dead.
+        """
+        path = self._path(name)
+        if os.path.lexists(path):
+            self._disk.discard(self._path(name, ORDER))  # first: without it the rest is known to be a remainder
+            self._disk.discard(path)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────
+
+    def _read(self, name: str) -> SavedOrder | None:
+        path = self._path(name)
+        if os.path.islink(path) or not os.path.isdir(path):
+            raise Damaged("it is not a folder")
+        self._disk.folder(path)
+        data = self._disk.read(self._path(name, ORDER))
+        if data is None:  # clear() was killed
+            return None
+        form = jsonform.load(data, SCHEMA)
+        sums = form.get("sha256")
+        if type(sums) is not dict:
+            raise Damaged("it does not tell the sums of its files")
+        key, csr = (self._file(name, file, sums) for file in (KEY, CSR))
+        return _order(form, key, csr)
+
+    def _file(self, name: str, file: str, sums: Mapping[str, object]) -> bytes:
+        path = self._path(name, file)
+        data = self._disk.read(path)
+        if data is None or sums.get(file) != _sum(data):
+            raise Damaged(f"{file} is not what was written")
+        self._disk.close(path, PRIVATE)
+        return data
+
+
+def _contents(order: SavedOrder) -> dict[str, bytes]:
+    form = {
+        "schema": SCHEMA,
+        "url": order.url,
+        "ca": order.ca,
+        "account": order.account_url,
+        "identifiers": list(order.identifiers),
+        "profile": order.profile,
+        "version": order.version,
+        "sha256": {KEY: _sum(order.key_pem), CSR: _sum(order.csr_der)},
+    }
+    return {KEY: order.key_pem, CSR: order.csr_der, ORDER: jsonform.dump(form)}
+
+
+def _order(form: Mapping[str, Any], key: bytes, csr: bytes) -> SavedOrder:
+    url, ca, identifiers = jsonform.text(form.get("url")), jsonform.text(form.get("ca")), form.get("identifiers")
+    if not (url and ca and identifiers):
+        raise Damaged("it does not tell what was ordered, and where")
+    return SavedOrder(
+        url=url,
+        ca=ca,
+        account_url=jsonform.text(form.get("account")) or None,
+        identifiers=jsonform.texts(identifiers),
+        profile=jsonform.text(form.get("profile")) or None,
+        version=jsonform.whole(form.get("version")),
+        key_pem=key,
+        csr_der=csr,
+    )
+
+
+def _sum(data: bytes) -> str:
+    import hashlib  # slow to load, and not needed when nothing is due
+
+    return hashlib.sha256(data).hexdigest()

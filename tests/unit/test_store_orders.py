@@ -1,0 +1,313 @@
+"""An order that is being finalized: on disk, whole or not at all, before its CSR is sent."""
+
+import dataclasses
+import errno
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.store.disk import Disk
+from dnsrenew.store.layout import Layout
+from dnsrenew.store.orders import Orders, SavedOrder
+from tests.unit.store_kit import Counting, Failing, Killed, Killing, leftovers
+
+ORDER = SavedOrder(
+    url="https://ca.test/order/1",
+    ca="lab",
+    account_url="https://ca.test/acct/1",
+    identifiers=("home.test", "*.home.test"),
+    profile="shortlived",
+    version=3,
+    key_pem=b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
+    csr_der=b"\x30\x82\x00\xff",
+)
+OTHER = dataclasses.replace(
+    ORDER, url="https://ca.test/order/2", account_url=None, profile=None, version=None, key_pem=b"key", csr_der=b"csr"
+)
+
+
+def orders(root: Path, before: Counting | None = None) -> Orders:
+    """The orders of the store there."""
+    return Orders(Disk(before), Layout(str(root)))
+
+
+def load(root: Path, context: Context | None = None, version: int | None = 3) -> SavedOrder | None:
+    """The order of `home`."""
+    return orders(root).load(context or Context(), "home", version=version)
+
+
+def folder(root: Path) -> Path:
+    """Where it is."""
+    return root / "certificates/home/order"
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
+        yield Path(path)
+
+
+def test_saved_loaded_cleared(tmp_path: Path) -> None:
+    """It comes back as it was, each certificate's its own; cleared, nothing is left of it."""
+    assert load(tmp_path) is None
+    orders(tmp_path).save("home", ORDER)
+    orders(tmp_path).save("away", OTHER)
+    assert load(tmp_path) == ORDER
+    assert orders(tmp_path).load(Context(), "away", version=None) == OTHER
+    assert sorted(os.listdir(folder(tmp_path))) == ["csr.der", "key.pem", "order.json"]
+    assert (folder(tmp_path) / "key.pem").read_bytes() == ORDER.key_pem
+    assert (folder(tmp_path) / "csr.der").read_bytes() == ORDER.csr_der
+    orders(tmp_path).clear("home")
+    orders(tmp_path).clear("home")
+    assert not folder(tmp_path).exists()
+    assert load(tmp_path) is None
+    assert leftovers(tmp_path) == []
+
+
+def test_no_key_in_a_repr() -> None:
+    """The key is in no log that shows the order."""
+    assert "PRIVATE" not in repr(ORDER)
+
+
+def test_a_later_order_takes_the_place(tmp_path: Path) -> None:
+    """One for each certificate: the last that was saved."""
+    orders(tmp_path).save("home", ORDER)
+    orders(tmp_path).save("home", dataclasses.replace(OTHER, version=3))
+    found = load(tmp_path)
+    assert found is not None
+    assert found.url == OTHER.url
+
+
+@pytest.mark.parametrize("version", [None, 2, 4])
+def test_an_order_that_has_done_its_work(tmp_path: Path, version: int | None) -> None:
+    """With another version in force it is forgotten: it would bring the certificate that is there already."""
+    orders(tmp_path).save("home", ORDER)
+    assert load(tmp_path, version=version) is None
+    assert not folder(tmp_path).exists()
+
+
+def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
+    """Three files, their folder, its name; none to load and to clear."""
+    disk = Disk()
+    saved = Orders(disk, Layout(str(tmp_path)))
+    saved.save("home", ORDER)
+    disk.fsyncs = 0
+    saved.save("home", ORDER)
+    assert disk.fsyncs == 5
+    saved.load(Context(), "home", version=3)
+    saved.clear("home")
+    assert disk.fsyncs == 5
+
+
+def test_everything_is_durable_before_the_name(tmp_path: Path) -> None:
+    """Each file and their folder are fsynced before the rename, the name after it."""
+    orders(tmp_path).save("home", ORDER)
+    orders(tmp_path).clear("home")
+    counting = Counting()
+    orders(tmp_path, counting).save("home", ORDER)
+    steps = [what for what, _path in counting.seen if what in {"fsync", "rename"}]
+    assert steps == ["fsync", "fsync", "fsync", "fsync", "rename", "fsync"]
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
+    """The folder is 0700, its files 0600; what stood open is closed when it is read."""
+    old = os.umask(mask)
+    try:
+        orders(tmp_path / "state").save("home", ORDER)
+        place = folder(tmp_path / "state")
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o600}
+        place.chmod(0o755)
+        (place / "key.pem").chmod(0o644)
+        assert load(tmp_path / "state") == ORDER
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        assert stat.S_IMODE((place / "key.pem").stat().st_mode) == 0o600
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
+def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
+    """Every door checks it."""
+    place = orders(tmp_path)
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: place.save(name, ORDER),
+        lambda: place.load(Context(), name, version=3),
+        lambda: place.clear(name),
+    )
+    for door in doors:
+        with pytest.raises(StoreError) as caught:
+            door()
+        assert caught.value.code == "store-bad-name"
+
+
+# ── kills and refusals ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("before", [None, OTHER])
+def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: SavedOrder | None) -> None:
+    """Dead before any of them: the new order, the old one or none, whole; nothing is set aside; the next run works."""
+
+    def prepare(root: Path) -> Path:
+        if before is not None:
+            orders(root).save("home", dataclasses.replace(before, version=3))
+        return root
+
+    counting = Counting()
+    orders(prepare(quick / "count"), counting).save("home", ORDER)
+    assert len(counting.seen) > 20
+    for at in range(len(counting.seen)):
+        root = prepare(quick / str(at))
+        with pytest.raises(Killed):
+            orders(root, Killing(at)).save("home", ORDER)
+        context = Context()
+        found = load(root, context)
+        assert found is None or found == ORDER or (before is not None and found.url == before.url)
+        assert context.notices == []
+        orders(root).save("home", ORDER)
+        assert load(root) == ORDER
+        assert leftovers(root) == []
+
+
+def test_killed_at_every_disk_operation_of_a_clear(quick: Path) -> None:
+    """Dead before any of them: the whole order is there, or none; nothing is set aside."""
+    counting = Counting()
+    orders(quick / "count").save("home", ORDER)
+    orders(quick / "count", counting).clear("home")
+    for at in range(len(counting.seen)):
+        root = quick / str(at)
+        orders(root).save("home", ORDER)
+        with pytest.raises(Killed):
+            orders(root, Killing(at)).clear("home")
+        context = Context()
+        assert load(root, context) in (ORDER, None)
+        assert context.notices == []
+        orders(root).clear("home")
+        assert not folder(root).exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
+def test_refused_at_every_disk_operation_of_a_save(quick: Path, number: int) -> None:
+    """A typed error, and then no half order; or it goes well."""
+    counting = Counting()
+    orders(quick / "count", counting).save("home", ORDER)
+    for at in range(len(counting.seen)):
+        root = quick / str(at)
+        saved = True
+        try:
+            orders(root, Failing(at, number)).save("home", ORDER)
+        except StoreError:
+            saved = False
+        context = Context()
+        # The last operation of all makes the name durable: an error there leaves the order, which does no harm.
+        assert load(root, context) == (
+            ORDER if saved or at == len(counting.seen) - 1 or folder(root).exists() else None
+        )
+        assert context.notices == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
+def test_refused_at_every_disk_operation_of_a_load_and_a_clear(quick: Path, number: int) -> None:
+    """Neither raises: an order that cannot be read is set aside, one that cannot be removed is no harm."""
+    counting = Counting()
+    orders(quick / "count").save("home", ORDER)
+    orders(quick / "count", counting).load(Context(), "home", version=3)
+    orders(quick / "count", counting).clear("home")
+    for at in range(len(counting.seen)):
+        root = quick / str(at)
+        orders(root).save("home", ORDER)
+        place, context = orders(root, Failing(at, number)), Context()
+        found = place.load(context, "home", version=3)
+        assert found == ORDER or (found is None and [notice.code for notice in context.notices] == ["store-damaged"])
+        place.clear("home")
+        assert load(root, version=4) is None
+
+
+# ── files that are not what we wrote ────────────────────────────────────────────────────
+
+
+def form(**changes: object) -> bytes:
+    """Its order.json with some parts changed."""
+    with tempfile.TemporaryDirectory() as root:
+        orders(Path(root)).save("home", ORDER)
+        return json.dumps({**json.loads((folder(Path(root)) / "order.json").read_bytes()), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("key.pem", b""),
+        ("key.pem", ORDER.key_pem[:-1]),
+        ("csr.der", b""),
+        ("csr.der", b"\0" * 4),
+        ("csr.der", None),
+        ("key.pem", None),
+        ("order.json", b""),
+        ("order.json", b"{"),
+        ("order.json", form(schema=2)),
+        ("order.json", form(url="")),
+        ("order.json", form(ca=1)),
+        ("order.json", form(identifiers=[])),
+        ("order.json", form(identifiers="home.test")),
+        ("order.json", form(account=1)),
+        ("order.json", form(version="3")),
+        ("order.json", form(sha256=None)),
+        ("order.json", form(sha256={})),
+    ],
+)
+def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes | None) -> None:
+    """Truncated, emptied, lost, of a later dnsrenew: it is said, and a new order can be saved."""
+    orders(tmp_path).save("home", ORDER)
+    path = folder(tmp_path) / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    context = Context()
+    assert load(tmp_path, context) is None
+    (notice,) = context.notices
+    assert notice.code == "store-damaged"
+    assert "A new order is made." in notice.message
+    assert folder(tmp_path).with_name("order.damaged").is_dir()
+    orders(tmp_path).save("home", ORDER)
+    assert load(tmp_path) == ORDER
+
+
+def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
+    """A file, or a link that leads elsewhere, in its place: what it leads to is neither read nor changed."""
+    orders(tmp_path / "other").save("home", ORDER)
+    orders(tmp_path / "state").save("home", ORDER)
+    orders(tmp_path / "state").clear("home")
+    place = folder(tmp_path / "state")
+    place.symlink_to(folder(tmp_path / "other"))
+    assert load(tmp_path / "state") is None
+    place.write_text("foreign")
+    assert load(tmp_path / "state") is None
+    assert load(tmp_path / "other") == ORDER
+    assert {path.name for path in place.parent.glob("order*")} == {"order.damaged", "order.damaged-2"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(file=st.sampled_from(["order.json", "key.pem", "csr.der"]), data=st.data())
+def test_any_bytes_are_the_order_or_damage(file: str, data: st.DataObject) -> None:
+    """Whatever one of the files holds: the order as it was saved, or none."""
+    with tempfile.TemporaryDirectory() as root:
+        orders(Path(root)).save("home", ORDER)
+        path = folder(Path(root)) / file
+        good = path.read_bytes()
+        begin, end = data.draw(st.integers(0, len(good))), data.draw(st.integers(0, len(good)))
+        path.write_bytes(data.draw(st.just(good[:begin] + good[end:]) | st.binary(max_size=50)))
+        found = load(Path(root))
+        assert found is None or (found.key_pem, found.csr_der) == (ORDER.key_pem, ORDER.csr_der)
