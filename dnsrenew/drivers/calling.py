@@ -102,7 +102,7 @@ class _Call:
         resend(self.context, lambda: self._attempt(started), _POLICY)
 
     def _keep_pace(self) -> None:
-        """Wait for our turn at the host. What is taken back does not wait, for there is little time: the next one does."""
+        """Wait for our turn at the host. Who takes back has no time for that: the next to write waits for both."""
         if self.action == "prepare" or not _ONES_OWN.isdisjoint(_kinds(self.provider)):
             return
         bucket = self.context.buckets.of_host(self.provider.name)
