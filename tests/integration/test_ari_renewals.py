@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -369,7 +370,7 @@ def test_a_refused_replaces_never_blocks(stage: Stage, ca: AcmeProxy, status: in
 
 
 def test_a_real_ca_that_has_it_replaced_already(stage: Stage, ca: AcmeProxy) -> None:
-    """The new certificate was lost after it was issued: Pebble refuses the second order with 409."""
+    """The new certificate was lost, and its order with it (a store from a backup): Pebble refuses with 409."""
 
     def lose(request: Request, response: Response) -> Response:
         return Response(404, b"") if request.kind == "certificate" else response
@@ -377,6 +378,7 @@ def test_a_real_ca_that_has_it_replaced_already(stage: Stage, ca: AcmeProxy) -> 
     before = own_id(stage)
     ca.on_response = lose
     assert stage.one(force=True).status == "failed"
+    shutil.rmtree(stage.workspace.store / "certificates" / "home" / "order")
     ca.on_response = None
     stage.renewed(now=True, force=True)
     assert replaced(ca) == [before, before, None]

@@ -1,0 +1,249 @@
+"""An order that a run had finalized, or was about to, and did not bring home: the next run takes it up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from tests.integration.fallback_stage import codes, problem, refusing, second_ca, versions
+from tests.integration.renew_stage import Stage, through
+from tests.lab import AcmeProxy
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.workspace import Workspace
+
+SOON = timedelta(minutes=5)
+"""Longer than the pause after one failure."""
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """Nothing has been obtained yet; the CA has two seconds."""
+    return Stage(workspace, {"ca.lab.timeout": 2})
+
+
+@pytest.fixture
+def ca(stage: Stage) -> Iterator[AcmeProxy]:
+    """The CA, which counts what it is asked."""
+    with stage.lab.acme_proxy() as proxy:
+        stage.base |= through(proxy)
+        yield proxy
+
+
+class GoneAfter:
+    """A hook: the answer to a kind of request is lost, and from then on the CA has only refusals."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.gone = False
+
+    def __call__(self, request: Request, response: Response) -> Response:
+        """Change an answer."""
+        if self.gone:
+            return problem("serverInternal", "closed for today", 403)
+        self.gone = request.kind == self.kind
+        return DROP if self.gone else response
+
+
+def order_folder(stage: Stage) -> Path:
+    """Where the order is kept while it is being finalized."""
+    return stage.workspace.store / "certificates" / "home" / "order"
+
+
+def sent(ca: AcmeProxy) -> set[str]:
+    """The CSRs that the CA was sent; the same may come twice, when the order was not ready yet."""
+    return {(exchange.request.payload or {})["csr"] for exchange in ca.of_kind("finalize")}
+
+
+def leave_order(stage: Stage, ca: AcmeProxy, kind: str = "finalize", **how: Any) -> None:
+    """A run whose CA goes when it has had the CSR: an order is left behind."""
+    ca.on_response = GoneAfter(kind)
+    assert stage.one(**how).status == "failed"
+    assert sorted(path.name for path in order_folder(stage).iterdir()) == ["csr.der", "key.pem", "order.json"]
+    ca.on_response = None
+
+
+@pytest.mark.parametrize("kind", ["finalize", "certificate"])
+def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProxy, kind: str) -> None:
+    """No second order, no second CSR, no TXT value: the key on disk and the certificate of the CA fit."""
+    leave_order(stage, ca, kind)
+    key = (order_folder(stage) / "key.pem").read_bytes()
+    outcome = stage.renewed(later=SOON)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+    assert stage.said("txt-writing") == stage.said("order-created") == []
+    (resumed,) = stage.said("order-resumed")
+    assert resumed["domains"] == ["example.test", "*.example.test"]
+    assert [attempt.orders for attempt in outcome.attempts] == [0]
+    current = stage.workspace.store / "certificates" / "home" / "current"
+    assert (current / "privkey.pem").read_bytes() == key
+    issued = x509.load_pem_x509_certificate(ca.of_kind("certificate")[-1].response.body)
+    assert f"{issued.serial_number:x}" == outcome.serial
+    assert not order_folder(stage).exists()
+    assert versions(stage) == 1
+    assert stage.one(later=SOON).status == "not-due"
+
+
+def test_a_renewal_is_taken_up_too(stage: Stage, ca: AcmeProxy) -> None:
+    """The old certificate stands until then."""
+    first = stage.renewed()
+    leave_order(stage, ca, force=True)
+    assert f"{stage.leaf().serial_number:x}" == first.serial
+    second = stage.renewed(later=SOON, force=True)
+    assert second.serial != first.serial
+    assert ca.counts["newOrder"] == 2
+
+
+def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy) -> None:
+    """Everything was proved, then the run ended: the CSR on disk is sent, for the same order."""
+    ca.on_request = refusing("finalize", problem("serverInternal", "closed for today", 403))
+    assert stage.one().status == "failed"
+    ca.on_request = None
+    stage.renewed(later=SOON)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+    assert stage.said("order-resumed")[0]["status"] == "ready"
+
+
+def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
+    """The DNS account refuses by now: what is issued is fetched all the same."""
+    leave_order(stage, ca)
+    outcome = stage.renewed({"dns.home.tsig_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, SOON)
+    assert codes(outcome) == [None]
+
+
+# ── an order that is dead ───────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        problem("malformed", "no such order", 404),
+        problem("unauthorized", "not yours", 403),
+        Response.of_json(200, {"status": "invalid", "authorizations": [], "finalize": "https://ca.test/finalize"}),
+    ],
+    ids=["unknown", "not-ours", "invalid"],
+)
+def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
+    """The CA does not keep it any more, or gave it up: the same run makes a new one, and that is no failure."""
+    leave_order(stage, ca)
+    old = json.loads((order_folder(stage) / "order.json").read_text())["url"]
+    ca.on_request = lambda request: answer if old.endswith(request.path) else None
+    outcome = stage.renewed(later=SOON)
+    assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
+    assert stage.said("order-resumed") == []
+
+
+def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> None:
+    """First it is processing, then the CA gives it up."""
+    leave_order(stage, ca)
+    form = json.loads((order_folder(stage) / "order.json").read_text())
+    statuses = iter(["processing"])
+    body = {"authorizations": [], "finalize": "https://ca.test/finalize"}
+
+    def dying(request: Request) -> Response | None:
+        if not form["url"].endswith(request.path):
+            return None
+        return Response.of_json(200, {**body, "status": next(statuses, "invalid")})
+
+    ca.on_request = dying
+    outcome = stage.renewed(later=SOON)
+    assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
+    assert len(stage.said("order-resumed")) == 1
+
+
+def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> None:
+    """What the CA hands out does not fit what is on disk: it is not kept, and a new order is made."""
+    other = stage.renewed({"certificate.0.name": "other"})
+    assert other.path is not None
+    foreign = (other.path / "fullchain.pem").read_bytes()
+    leave_order(stage, ca)
+    wrong = [Response(200, foreign, (("Content-Type", "application/pem-certificate-chain"),))]
+    ca.on_request = lambda request: wrong.pop() if wrong and request.kind == "certificate" else None
+    stage.renewed(later=SOON)
+    assert ca.counts["newOrder"] == 3
+
+
+def test_a_ca_that_is_still_away(stage: Stage, ca: AcmeProxy) -> None:
+    """It may live: it is kept, no other order is made there, and the next run takes it up."""
+    leave_order(stage, ca)
+    down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
+    assert codes(stage.one(down, SOON, now=True)) == ["ca-unreachable"]
+    ca.on_request = refusing("order", problem("serverInternal", "closed for today", 500))
+    assert codes(stage.one(later=SOON, now=True)) == ["ca-server-error"]
+    ca.on_request = None
+    stage.renewed(later=SOON, now=True)
+    assert ca.counts["newOrder"] == 1
+
+
+def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
+    """Fallback does not wait for it; once another certificate is in force, the order has done its work."""
+    leave_order(stage, ca)
+    with second_ca(stage):
+        ca.on_request = refusing("directory", problem("serverInternal", "closed for today"))
+        routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "dns-01", "ca": "other"}]}
+        outcome = stage.renewed(routes, SOON)
+        assert codes(outcome) == ["ca-not-acme", None]
+    assert not order_folder(stage).exists()
+
+
+# ── what is wanted now ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"certificate.0.domains": ["example.test"]}, {"certificate.0.key": "ecdsa-p384"}],
+    ids=["names", "key"],
+)
+def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[str, Any]) -> None:
+    """The configuration was changed: the old order is forgotten."""
+    leave_order(stage, ca)
+    stage.renewed(changes, SOON)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (2, 2)
+    assert not order_folder(stage).exists()
+
+
+def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
+    """The account was lost with its key: the order is not ours any more, and is not asked for."""
+    leave_order(stage, ca)
+    shutil.rmtree(stage.workspace.store / "accounts")
+    stage.renewed(later=SOON)
+    assert (ca.counts["newAccount"], ca.counts["newOrder"]) == (2, 2)
+
+
+@pytest.mark.parametrize("file", ["order.json", "key.pem", "csr.der"])
+def test_a_damaged_order(stage: Stage, ca: AcmeProxy, file: str) -> None:
+    """It is set aside, said, and costs a new order."""
+    leave_order(stage, ca)
+    (order_folder(stage) / file).write_bytes(b"\0" * 10)
+    outcome = stage.renewed(later=SOON)
+    assert [notice.code for notice in outcome.warnings] == ["store-damaged"]
+    assert ca.counts["newOrder"] == 2
+    assert order_folder(stage).with_name("order.damaged").is_dir()
+
+
+def test_what_is_revoked_takes_its_order_along(stage: Stage, ca: AcmeProxy) -> None:
+    """The order may be for the key that was given up."""
+    stage.renewed()
+    leave_order(stage, ca, force=True)
+    stage.renewer().revoke("home", reason="key-compromise")
+    assert not order_folder(stage).exists()
+    stage.renewed(later=SOON)
+    assert len(stage.said("order-created")) == 1
+    assert stage.said("order-resumed") == []
+
+
+def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -> None:
+    """It keeps nothing, and what was left is for a real run."""
+    leave_order(stage, ca)
+    with second_ca(stage) as twin:
+        outcome = stage.one({"ca.lab.staging": "other"}, SOON, dry_run=True)
+        assert outcome.status == "rehearsed"
+        assert twin.counts["newOrder"] == 1
+    stage.base.pop("ca.other")
+    stage.renewed(later=SOON)
+    assert ca.counts["newOrder"] == 1
