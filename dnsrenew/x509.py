@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import KeyKind
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
@@ -154,10 +155,8 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
     :raises ValueError: it cannot be read, or has no authority key identifier.
     """
     certificate = _first(pem)
-    try:
-        authority = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
-        authority = None
+    extension = _extension(certificate, x509.AuthorityKeyIdentifier)
+    authority = extension.key_identifier if extension is not None else None
     if authority is None:
         raise ValueError("it has no authority key identifier")
     serial = certificate.serial_number
@@ -166,9 +165,20 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
 
 def _load(pem: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
-    except (ValueError, UnsupportedAlgorithm):
+        certificate = x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError("it is not a certificate in PEM form") from None
+    if certificate.serial_number < 1:
+        raise ValueError("its serial number is not one (RFC 5280 section 4.1.2.2)")
+    return certificate
+
+
+def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+    """Return an extension; None where it is not there, or cannot be read."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return None  # ValueError: a name that is not ASCII, or octets that are none of its kind
 
 
 def _facts(certificate: x509.Certificate) -> Facts:
@@ -190,11 +200,8 @@ def _issuer(name: x509.Name) -> str:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):  # ValueError: a name that is not ASCII
-        return ()
-    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+    names = _extension(certificate, x509.SubjectAlternativeName)
+    return () if names is None else tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
 
 # ── is it the one that was asked for? ───────────────────────────────────────────────────

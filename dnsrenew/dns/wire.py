@@ -142,8 +142,8 @@ def rcode_text(answer: Message) -> str:
 
 
 def records(section: list[dns.rrset.RRset], kind: Type) -> Iterator[dns.rrset.RRset]:
-    """Yield the record sets of one type."""
-    return (rrset for rrset in section if rrset.rdtype == kind)
+    """Yield the record sets of one type; in another class than IN a type may be something else."""
+    return (rrset for rrset in section if rrset.rdtype == kind and rrset.rdclass == dns.rdataclass.IN)
 
 
 def txt_values(answer: Message) -> frozenset[str]:
