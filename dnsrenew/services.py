@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.job import Services
+from dnsrenew.turns import Turns
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dnsrenew.ca import CAClient
@@ -54,6 +55,7 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     clients: dict[str, CAClient] = {}
     connections: list[HttpClient] = []
     lock = threading.Lock()
+    zones = Turns()
 
     def connect(trust: Path | str | None = None) -> HttpClient:
         connections.append(HttpClient(trust=trust))
@@ -79,8 +81,11 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     def ledger(name: str) -> Ledger:
         return store.ledger(config.cas[name].directory, name, run)
 
-    def lock_zone(context: Context, zone: str) -> AbstractContextManager[None]:
-        return store.lock_zone(zone, context=context)
+    @contextlib.contextmanager
+    def lock_zone(context: Context, zone: str) -> Iterator[None]:
+        # First among ourselves, where who came first goes first, then among the processes.
+        with zones.alone(context, zone), store.lock_zone(zone, context=context):
+            yield
 
     dns = DnsView(config.resolver, connect)
     challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone, store.journal), Http01())

@@ -1,40 +1,60 @@
-"""Certificates for the same names take turns at a CA.
+"""Taking turns within a run: who came first goes first.
 
-A CA may answer two orders of one account for the same names with one order (RFC 8555 section 7.4 does not forbid it):
-two keys would then spoil each other's. Within a process; other processes are met by the CA's own refusal.
+Certificates for the same names take turns at a CA: it may answer two orders of one account for the same names with
+one order (RFC 8555 section 7.4 does not forbid it), and two keys would then spoil each other's. Certificates in one
+zone take turns at a host that takes one value, or one writer, at a time. Other processes are met by the CA's own
+refusal, and by the locks of the store: those are asked again and again, which lets some wait for ever among many.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator
 from typing import TYPE_CHECKING
 
 from dnsrenew import workers
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dnsrenew.context import Context
 
 
 class Turns:
-    """Whose turn it is, for each CA and set of names; shared by all threads of a run."""
+    """Whose turn it is, for each thing that only one may have at a time; shared by all threads of a run."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: dict[tuple[str, frozenset[str]], threading.Lock] = {}
+        self._lines: dict[Hashable, deque[threading.Event]] = {}
 
-    @contextlib.contextmanager
-    def turn(self, context: Context, ca: str, identifiers: Collection[str]) -> Iterator[None]:
+    def turn(self, context: Context, ca: str, identifiers: Collection[str]) -> AbstractContextManager[None]:
         """Wait until nobody else of this run is about to get a certificate for these names there.
 
         :raises Cancelled: called away while waiting.
         """
+        return self.alone(context, (ca, frozenset(identifiers)))
+
+    @contextlib.contextmanager
+    def alone(self, context: Context, what: Hashable) -> Iterator[None]:
+        """Wait until everybody of this run who came for it before has had it, and have it.
+
+        :raises Cancelled: called away while waiting.
+        """
+        mine = threading.Event()
         with self._guard:
-            lock = self._locks.setdefault((ca, frozenset(identifiers)), threading.Lock())
-        while not lock.acquire(timeout=workers.SLICE):
-            context.check()
+            line = self._lines.setdefault(what, deque())
+            line.append(mine)
+            line[0].set()
         try:
+            while not mine.wait(workers.SLICE):
+                context.check()
             yield
         finally:
-            lock.release()
+            with self._guard:
+                line.remove(mine)
+                if line:
+                    line[0].set()
+                else:
+                    del self._lines[what]

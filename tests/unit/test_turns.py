@@ -1,8 +1,10 @@
-"""Certificates for the same names take turns at a CA."""
+"""Certificates take turns, for the same names at a CA and for a zone at a host: who came first goes first."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -12,6 +14,17 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.turns import Turns
 
 NAMES = ["home.test", "*.home.test"]
+
+
+@dataclass(frozen=True)
+class Noting(Context):
+    """Tells that somebody stands in line: who waits looks up from time to time."""
+
+    came: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Note it."""
+        self.came.set()
 
 
 def goes(turns: Turns, ca: str, names: list[str]) -> threading.Event:
@@ -55,3 +68,32 @@ def test_who_waits_can_be_called_away() -> None:
         turns.turn(context, "lab", NAMES),
     ):
         pass
+
+
+def test_who_came_first_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait, and although those who come last ask most eagerly."""
+    monkeypatch.setattr(workers, "SLICE", 0.001)
+    turns, order = Turns(), list[int]()
+
+    def go(number: int, context: Context) -> None:
+        with turns.alone(context, "zone"):
+            order.append(number)
+
+    tasks = []
+    with turns.alone(Context(), "zone"):
+        for number in range(10):
+            context = Noting()
+            tasks.append(workers.start(partial(go, number, context)))
+            assert context.came.wait(5)
+    assert all(task.done.wait(5) for task in tasks)
+    assert order == list(range(10))
+
+
+def test_who_is_called_away_leaves_the_line() -> None:
+    """Those behind it do not wait for it."""
+    turns, context = Turns(), Context()
+    context.cancel.set()
+    with turns.alone(Context(), "zone"), pytest.raises(Cancelled), turns.alone(context, "zone"):
+        pass
+    with turns.alone(Context(), "zone"):
+        pass  # it would never be had

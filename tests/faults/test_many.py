@@ -1,0 +1,156 @@
+"""Many certificates in one run: what fails or hangs holds up no other, and who may change one thing at a time does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from dnsrenew import Event, Outcome
+from tests.integration.renew_stage import Stage, certificates
+from tests.lab import Query
+from tests.lab.dnsforwarder import delay
+from tests.lab.workspace import Workspace
+
+WORKERS = 8
+HOST_FILE = """
+title = "A host that takes one change at a time"
+driver = "rfc2136"
+[options.server]
+required = true
+[options.tsig_name]
+[options.tsig_algorithm]
+[options.tsig_secret]
+secret = true
+[behaviour]
+exclusive = true
+"""
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """The library in a folder of its own."""
+    return Stage(workspace)
+
+
+def good(count: int) -> list[dict[str, Any]]:
+    """So many certificates with nothing in their way."""
+    return certificates(*(f"good{number:02}" for number in range(count)))
+
+
+def by(account: str) -> dict[str, Any]:
+    """The proof goes through this account."""
+    return {"routes": [{"challenge": "dns-01", "dns": account}]}
+
+
+class Until:
+    """Ends the run when so many certificates are done with; notes the order in which they were."""
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        self.cancel = threading.Event()
+        self.finished: list[str | None] = []
+        self._count = count
+        self._heard = stage._heard
+        stage._heard = self  # type: ignore[method-assign]
+
+    def __call__(self, event: Event) -> None:
+        """Hear an event, as the stage does."""
+        self._heard(event)
+        if event.kind == "certificate-finished":
+            self.finished.append(event.certificate)
+            if len(self.finished) == self._count:
+                self.cancel.set()
+
+
+def by_status(outcomes: list[Outcome]) -> dict[str, list[str]]:
+    """The names of each status, in the order of the outcomes."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.status, []).append(outcome.name)
+    return found
+
+
+def test_what_fails_or_hangs_holds_up_no_other(stage: Stage) -> None:
+    """First in the file: a CA and a DNS host that never answer, a CA that is not there, a zone that nobody may change.
+
+    All others are renewed while the first two still hang. The outcomes come back in the order of the file.
+    """
+    lab, wanted = stage.lab, 36
+    lab.add_zone("nobodys.test", refuse=True)
+    silent_ca, gone = lab.reserve(), lab.reserve()
+    trouble = [
+        {"name": "deaf-ca", "domains": ["deaf-ca.example.test"], "ca": "deaf"},
+        {"name": "no-ca", "domains": ["no-ca.example.test"], "ca": "gone"},
+        {"name": "deaf-host", "domains": ["deaf-host.example.test"], **by("deaf")},
+        {"name": "refused", "domains": ["nobodys.test"], **by("refused")},
+    ]
+    account = lab.config(stage.base)["dns"]["home"]
+    listed = [*trouble, *good(wanted)]
+    with lab.silent("127.0.0.5") as host, lab.silent("127.0.0.1", silent_ca):
+        ca = {"trust": str(lab.ca.trust_pem)}
+        until = Until(stage, len(listed) - 2)
+        outcomes = stage.run(
+            {
+                "certificate": listed,
+                "ca.deaf": {**ca, "directory": f"https://127.0.0.1:{silent_ca}/dir"},
+                "ca.gone": {**ca, "directory": f"https://127.0.0.1:{gone}/dir"},
+                "dns.deaf": {**account, "server": f"{host.address}:{host.port}"},
+                "dns.refused": {**account, "zones": ["nobodys.test"]},
+            },
+            workers=WORKERS,
+            cancel=until.cancel,
+        )
+    assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
+    assert by_status(outcomes) == {
+        "interrupted": ["deaf-ca", "deaf-host"],
+        "failed": ["no-ca", "refused"],
+        "renewed": [certificate["name"] for certificate in good(wanted)],
+    }
+    assert set(until.finished[-2:]) == {"deaf-ca", "deaf-host"}
+
+
+class OneAtATime:
+    """A DNS host that notes how many changes are made at the same moment."""
+
+    def __init__(self) -> None:
+        self._slowly = delay(0.02)
+        self.changes = 0
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Somebody changes the zone."""
+        with self._lock:
+            self.changes += 1
+            self._now += 1
+            self.most = max(self.most, self._now)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._now -= 1
+
+    def __call__(self, query: Query) -> bytes:
+        """Pass on what is asked, and take a moment for it."""
+        with self.changing():
+            return self._slowly(query)
+
+
+def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage) -> None:
+    """Eight workers, one zone of an exclusive provider: each certificate is written and withdrawn alone."""
+    (stage.workspace.path / "providers").mkdir()
+    (stage.workspace.path / "providers" / "narrow.toml").write_text(HOST_FILE)
+    host, wanted = OneAtATime(), 16
+    with stage.lab.forwarder("127.0.0.3", host) as forwarder:
+        server = f"{forwarder.listen[0]}:{forwarder.listen[1]}"
+        outcomes = stage.run(
+            {"certificate": good(wanted), "dns.home.provider": "narrow", "dns.home.server": server}, workers=WORKERS
+        )
+    assert [outcome.status for outcome in outcomes] == ["renewed"] * wanted
+    assert host.changes == 2 * wanted
+    assert host.most == 1
