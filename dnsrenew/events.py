@@ -22,7 +22,7 @@ KINDS: Final[dict[str, str]] = {
     "route-started": "a route is tried; data: ca, challenge, dns",
     "route-failed": "a route failed; data: ca, challenge, dns, error",
     "order-created": "the CA has an order; data: url, domains, pending (domains to be validated)",
-    "order-resumed": "the order of a run that was killed is taken up; data: url, domains, status (of the order)",
+    "order-resumed": "the order of a run that was killed is taken up; data: ca, url, domains, status (of the order)",
     "txt-writing": "TXT values are about to be written; data: records (zone, name, value, dns)",
     "txt-written": "they are written; data: records, seconds",
     "dns-waiting": "name servers are asked; data: seconds, timeout, servers (server, address, state, detail)",

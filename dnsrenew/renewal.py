@@ -93,6 +93,8 @@ def _renew(job: Job) -> Outcome:
     """Go one way after the other until one leads to a certificate."""
     # Nothing is ordered that could not be stored; a rehearsal keeps nothing but the account.
     job.services.store.prove_writable(None if job.wishes.rehearse else job.spec.name)
+    if not job.wishes.rehearse:
+        job.services.store.set_damaged_aside(job.spec.name, job.state, job.context)
     clock = job.context.clock
     course = Course(job.spec, job.state, job.context, job.services.authority)
     left = resuming.left_behind(job)

@@ -75,7 +75,8 @@ def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
     order = _look_up(job, ca, left)
     if order is None:
         return None
-    context.emit("order-resumed", url=order.url, domains=list(job.spec.identifiers), status=order.status)
+    domains = list(job.spec.identifiers)
+    context.emit("order-resumed", ca=way.choice.ca, url=order.url, domains=domains, status=order.status)
     try:
         chains = ca.issue(context, order, left.csr_der, preferred_chain=job.spec.preferred_chain)
         key = x509.key_from_pem(left.key_pem)

@@ -146,6 +146,11 @@ class Story:
         address = f" ({event.data.get('url')})" if self.verbose else ""
         return Line(GOOD, f"order accepted by {self._ca}{extra}{address}", self._took(event))
 
+    def _order_resumed(self, event: Event) -> Line | None:
+        self._ca = str(event.data.get("ca") or "the CA")
+        self.doing = f"asking {self._ca} for the certificate"
+        return Line(GOOD, f"{self._ca} still has the order of a run that did not end: taken up", self._took(event))
+
     def _txt_writing(self, event: Event) -> Line | None:
         records = event.data.get("records", ())
         self.doing = f"writing {values_of(records)} to {zones_of(records)}{accounts_of(records)}"
@@ -241,6 +246,7 @@ _TELLERS: Final[Mapping[str, Callable[[Story, Event], Line | None]]] = {
         "_route_started",
         "_route_failed",
         "_order_created",
+        "_order_resumed",
         "_txt_writing",
         "_txt_written",
         "_dns_waiting",

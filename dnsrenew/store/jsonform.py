@@ -103,6 +103,15 @@ def count(value: object) -> int:
     return 0 if value in (None, 0) else whole(value) or 0
 
 
+def counts(value: object) -> dict[str, int]:
+    """Check numbers of 0 or more, by names; none is no numbers."""
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise Damaged("numbers are none")
+    return {name: count(number) for name, number in value.items()}
+
+
 def flag(value: object) -> bool:
     """Check a yes or no; none is no."""
     if value is None or type(value) is bool:

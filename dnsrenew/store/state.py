@@ -47,6 +47,7 @@ class Meta:
     :ivar ca: name of the CA in the config; empty where it is not known any more.
     :ivar key: kind of key; empty where it is not known any more.
     :ivar profile: the profile that the config asked for; empty where it asked for none, or it is not known any more.
+    :ivar sizes: octets of the files that others read, by their names: what was damaged is known by them.
     """
 
     issuer: str
@@ -58,6 +59,7 @@ class Meta:
     ca: str = ""
     key: str = ""
     profile: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the octets of ``meta.json``."""
@@ -110,6 +112,7 @@ class State:
     ca: str = ""
     key: str = ""
     profile: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
     without_profile: bool = False
     failures: int = 0
     last_failure: dict[str, Any] | None = None
@@ -241,6 +244,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "ca": jsonform.text,
     "key": jsonform.text,
     "profile": jsonform.text,
+    "sizes": jsonform.counts,
     "without_profile": jsonform.flag,
     "failures": jsonform.count,
     "last_failure": _failure,
@@ -253,7 +257,9 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "revoked": jsonform.flag,
     "switching": jsonform.whole,
 }
-_RARE: Final = {"profile", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked"}
+_RARE: Final = frozenset(
+    ("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked")
+)
 """Written only where they say something: with 10,000 certificates every octet is read at every run."""
 
 

@@ -31,7 +31,7 @@ from dnsrenew.store.folders import Folders
 from dnsrenew.store.layout import Layout, check_name
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.states import States
-from dnsrenew.store.versions import Versions
+from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -163,13 +163,22 @@ class Store:
         return self._states.read(name)
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Tell whether the version in force is there: one system call, for its key."""
+        """Tell whether the version in force is there, as far as two system calls can: the sizes of what others read."""
         if state.version is None:
             return False
-        try:
-            return os.stat(f"{self._layout.certificate(name)}/versions/{state.version}/privkey.pem").st_size > 0
-        except OSError:
-            return False
+        return is_as_written(f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
+
+    def set_damaged_aside(self, name: str, state: State, context: Context) -> None:
+        """Set aside what is damaged of the version in force, and say it: a new certificate is about to take its place.
+
+        :raises StoreError: it cannot be set aside.
+        """
+        if state.version is None:
+            return
+        versions = self._versions(name)
+        for path, why in versions.damaged(state.version, state.sizes):
+            notice = notices.set_aside(self._disk, path, why, "The certificate is renewed.")
+            context.warn(notice.code, notice.message, notice.fix)
 
     def current(self, name: str) -> Path:
         """Return the folder that other programs read."""
@@ -222,6 +231,9 @@ class Store:
         :param remember: what else is to be known from then on; written in the same step.
         :raises StoreError: it cannot be written; the old one stands.
         """
+        from dnsrenew import x509  # slow to load; whoever has a new certificate has loaded it
+
+        fullchain_pem = "".join(x509.split_chain(fullchain_pem))
         meta = Meta(
             issuer=facts.issuer,
             serial=facts.serial,
@@ -232,6 +244,7 @@ class Store:
             ca=ca,
             key=spec.key,
             profile=spec.profile.name if spec.profile else "",
+            sizes={"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)},
         )
         number = self.add_version(spec.name, fullchain_pem, key_pem, meta)
         return self.activate(spec.name, number, meta, remember=remember)

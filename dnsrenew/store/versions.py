@@ -7,6 +7,7 @@ rename that is made durable too: a folder with a number is always whole. 6 fsync
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ _MODES: Final = {
     META: PRIVATE,
 }
 """The files of a version, in the order in which they are written, with their modes."""
+LOOKED_AT: Final = ("privkey.pem", "fullchain.pem")
+"""What other programs read, and every run looks whether it is there."""
 
 
 class Versions:
@@ -56,6 +59,21 @@ class Versions:
         """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link)."""
         paths = {name: os.path.join(self.path(number), name) for name in FILES}
         return os.path.isfile(paths.pop("chain.pem")) and all(map(_filled, paths.values()))
+
+    def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
+        """Return the paths of those that are there and damaged, each with what is wrong with it."""
+        found = []
+        for name in LOOKED_AT:
+            path = os.path.join(self.path(number), name)
+            if not os.path.isfile(path):
+                wrong = "it is not a file" if os.path.lexists(path) else ""
+            elif (size := os.stat(path).st_size) == 0:
+                wrong = "it is empty"
+            else:
+                wanted = sizes.get(name, size)
+                wrong = f"it has {size} octets instead of {wanted}" if size != wanted else ""
+            found += [(path, wrong)] if wrong else []
+        return found
 
     # ── a new version ───────────────────────────────────────────────────────────────────
 
@@ -196,6 +214,18 @@ class Versions:
                 raise trouble.raised(trouble.vanished(source), path=source, errno="ENOENT")
             self._disk.write(os.path.join(self._current, name), data or b"", mode)
         self._disk.sync_folder(self._current)
+
+
+def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
+    """Tell whether the files of a version that others read have the sizes they were written with; two system calls."""
+    try:
+        for name in LOOKED_AT:
+            size = os.stat(folder + name).st_size
+            if not size or size != sizes.get(name, size):
+                return False
+    except OSError:
+        return False
+    return True
 
 
 def _filled(path: str) -> bool:

@@ -82,7 +82,9 @@ def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProx
     assert [attempt.orders for attempt in outcome.attempts] == [0]
     current = stage.workspace.store / "certificates" / "home" / "current"
     assert (current / "privkey.pem").read_bytes() == key
-    issued = x509.load_pem_x509_certificate(ca.of_kind("certificate")[-1].response.body)
+    response = ca.of_kind("certificate")[-1].response
+    assert response is not None
+    issued = x509.load_pem_x509_certificate(response.body)
     assert f"{issued.serial_number:x}" == outcome.serial
     assert not order_folder(stage).exists()
     assert versions(stage) == 1

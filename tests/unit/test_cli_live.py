@@ -183,6 +183,15 @@ def test_idns_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has validated bücher.test, a.test" in stage.shown[-2]
 
 
+def test_an_order_that_is_taken_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person sees why nothing is ordered and nothing is written to DNS."""
+    stage = Stage(monkeypatch)
+    stage.script.say("certificate-started", reason="missing", domains=["a.test"])
+    stage.script.say("order-resumed", ca="lab", url="", domains=["a.test"], status="valid")
+    assert "lab still has the order of a run that did not end: taken up" in stage.shown[-2]
+    assert "asking lab for the certificate" in stage.shown[-1]
+
+
 def test_a_time_is_never_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a narrow window the time moves to the next line together with the last word."""
     stage = Stage(monkeypatch, 40)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def valid(**changes: Any) -> bytes:
 
 def meta() -> Meta:
     """What meta.json says of certificate number 1."""
-    facts = issue(1)[2]
+    fullchain, key, facts = issue(1)
     return Meta(
         issuer=facts.issuer,
         serial=facts.serial,
@@ -53,6 +54,7 @@ def meta() -> Meta:
         identifiers=SPEC.identifiers,
         ca="lab",
         key="ecdsa-p256",
+        sizes={"privkey.pem": len(key), "fullchain.pem": len(fullchain)},
     )
 
 
@@ -218,6 +220,9 @@ def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
         {"worked": "lab/dns-01"},
         {"profile": 1},
         {"revoked": "yes"},
+        {"sizes": [241]},
+        {"sizes": {"privkey.pem": -1}},
+        {"sizes": {"privkey.pem": "241"}},
     ],
     ids=str,
 )
@@ -382,7 +387,7 @@ def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | No
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.unlink() if damage is None else path.write_bytes(damage)
     state = store.read_state("home")
-    assert state == replace(State().renewed(1, meta()), ca="", domains=SPEC.identifiers)
+    assert state == replace(State().renewed(1, meta()), ca="", domains=SPEC.identifiers, sizes={})
 
 
 def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
@@ -405,7 +410,8 @@ def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, obj
         folder = tmp_path / f"certificates/n{number}"
         (folder / "versions/1").mkdir(parents=True)
         (folder / "state.json").write_bytes(data)
-        (folder / "versions/1/privkey.pem").write_bytes(b"key")
+        for name in ("privkey.pem", "fullchain.pem"):
+            shutil.copy(tmp_path / f"certificates/home/versions/1/{name}", folder / "versions/1")
     store = Store(tmp_path)
     names = [f"n{number % 500}" for number in range(10_000)]
 

@@ -1,0 +1,67 @@
+"""The files of the version in force are not what was written: named, set aside, and made anew by a renewal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.renew_stage import Stage
+from tests.lab.workspace import Workspace
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "garbage": lambda path: path.write_bytes(b"\xff garbage" * 200),
+    "of another program": lambda path: path.write_bytes(path.read_bytes() + b"\n# a note\n"),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """One certificate is in force."""
+    stage = Stage(workspace)
+    stage.renewed()
+    return stage
+
+
+def in_force(stage: Stage) -> Path:
+    """The folder of the version in force."""
+    return (stage.workspace.store / "certificates" / "home" / "current").resolve()
+
+
+@pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, damage: str) -> None:
+    """`status` says that it is missing; the next run names the file, keeps it beside, and puts a whole version in."""
+    folder = in_force(stage)
+    DAMAGES[damage](folder / file)
+    (status,) = stage.renewer().status()
+    assert (status.state, status.reason) == ("missing", "missing")
+    outcome = stage.renewed()
+    assert outcome.reason == "missing"
+    (warning,) = outcome.warnings
+    assert warning.code == "store-damaged"
+    assert str(folder / file) in warning.message
+    assert (folder / f"{file}.damaged").exists()
+    assert in_force(stage) != folder
+    assert stage.one().status == "not-due"
+
+
+@pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
+def test_a_file_that_is_gone_costs_a_renewal(stage: Stage, file: str) -> None:
+    """There is nothing to set aside, and nothing to say but why it is renewed."""
+    (in_force(stage) / file).unlink()
+    outcome = stage.renewed()
+    assert (outcome.reason, outcome.warnings) == ("missing", ())
+
+
+def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
+    """It changes nothing in the store."""
+    (in_force(stage) / "privkey.pem").write_bytes(b"")
+    with stage.lab.another_pebble() as twin:
+        stage.base["ca.twin"] = {"directory": twin.directory_url, "trust": str(stage.lab.ca.trust_pem)}
+        assert stage.one({"ca.lab.staging": "twin"}, dry_run=True).status == "rehearsed"
+    assert (in_force(stage) / "privkey.pem").exists()
