@@ -303,20 +303,27 @@ class Dns01:
         by_account: dict[str, list[Value]] = {}
         for value in values:
             by_account.setdefault(value.writer.account.name, []).append(value)
-        calls = [partial(self._write, context, group, call) for group in by_account.values()]
+        held = {value.alone_in for value in values}
+        calls = [partial(self._write, context, group, call, held) for group in by_account.values()]
         if len(calls) == 1:
             calls[0]()
             return
         for task in context.call_all(calls, _WRITERS):
             task.result()
 
-    def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+    def _write(
+        self, context: Context, values: Sequence[Value], call: Callable[..., None], held: Collection[str | None]
+    ) -> None:
+        """Have one account write its values.
+
+        :param held: the places whose locks we have already; to ask for one again would be to wait for ourselves.
+        """
         writer = values[0].writer
         records = [value.record for value in values]
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as locks:
             if writer.provider.behaviour.exclusive and writer.provider.behaviour.values != "one":
-                for zone in sorted({record.zone for record in records}):
-                    held.enter_context(self._lock_zone(context, zone))
+                for zone in sorted({record.zone for record in records}.difference(held)):
+                    locks.enter_context(self._lock_zone(context, zone))
             call(context, writer.provider, writer.account, records)
             if call is calling.call_remove:
                 self._gone(values)

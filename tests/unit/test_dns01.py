@@ -472,6 +472,18 @@ def test_an_exclusive_host_is_locked_while_it_is_written_to() -> None:
     assert stage.locked == []
 
 
+def test_nobody_waits_for_himself() -> None:
+    """A zone that lives at a host with one value and at one with one writer: the lock of it is had once."""
+    stage = Stage()
+    one, narrow = stage.account("one", values="one", scope="zone"), stage.account("narrow", exclusive=True)
+    values = stage.values("example.test", route=Route("dns-01", dns=("one", "narrow")))
+    with stage.dns01.alone(stage.context, values):
+        stage.dns01.publish(stage.context, values)
+        stage.dns01.withdraw(stage.context, values)
+    assert stage.locked == ["example.test.", "-example.test."]
+    assert one.values == narrow.values
+
+
 class Refusing(InMemoryDriver):
     """Says no."""
 
