@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import counting, idle, machine, orders, page, starting
+from bench import counting, idle, machine, many, orders, page, starting
 from bench.figures import Figure
 from bench.processes import ROOT, RunFailedError
 
@@ -22,6 +22,9 @@ MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "idle": idle.idle,
     "syncs": counting.syncs,
     "memory": counting.memory,
+    "many": many.many,
+    "nonces": many.nonces,
+    "guards": many.guards,
 }
 
 

@@ -19,6 +19,14 @@ _PACE = (
     "Servers are asked again after a fiftieth of the time waited so far, so the moment at which the last one agrees is "
     "seen up to so much later; the rest is what one name takes without any lag"
 )
+_SHARED = (
+    "Eight workers keep the program and the servers busy all the time, and they share the cores of this machine: what "
+    "is left is work, and no waiting that more workers could use"
+)
+_REFUSED = (
+    "Chance decides how often each request is refused, and with it how many more are signed and sent: the slowest "
+    "issuance had bad luck, on a machine that runs the CA as well"
+)
 WHY = {
     "near-1": _LOADING,
     "near-20": _LOADING,
@@ -26,6 +34,8 @@ WHY = {
     "far-100": _FAR,
     "lag-3": _PACE,
     "lag-10": _PACE,
+    "many-workers": _SHARED,
+    "nonces": _REFUSED,
 }
 """Why a goal is missed, by the key of its figure. Written by a person, shown only while it is missed."""
 
@@ -114,4 +124,10 @@ Measured on the same kind of lab, whole process, nothing to wait for:
 - **Nothing due**: `dnsrenew renew` on a config and a store with so many valid certificates. Nobody is asked anything.
 - **fsyncs**: how often `os.fsync` and its like are called in the process (`bench/count_syncs.py`).
 - **Peak memory**: the largest resident set that the kernel counted (`ru_maxrss`).
+- **200 certificates**: of one name each, from one CA, in one zone, in one run that begins with nothing. One worker is
+  measured with one certificate and with 20; each of the others is taken to last as long as one of those.
+- **Nonces refused**: Pebble refuses so many of the good nonces; each refusal brings a fresh one, which is used at once.
+- **With journal, locks and proofs**: a run as it is, and one without the journal of TXT values, without any lock,
+  without the proof that the store can be written, without the order that is kept for a later run
+  (`bench/unguarded.py`). On both sides fsync does nothing: fsyncs are counted above.
 """
