@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
+from dnsrenew.ca.messages import address
 from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
 from dnsrenew.errors import CAError
 
@@ -181,8 +182,8 @@ class Accounts:
 
                 explain(error)
             raise
-        url = response.headers.get("Location")
-        if not url:
+        url = address(response.url, response.headers.get("Location"))
+        if url is None:
             raise self._transport.problems(context).malformed("the new account has no URL (Location)", response)
         return url
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urljoin
 
+from dnsrenew.ca.messages import address
 from dnsrenew.ca.problems import content_type
 from dnsrenew.errors import CAError
 
@@ -27,12 +27,11 @@ class Directory(NamedTuple):
 
     def resource(self, name: str) -> str | None:
         """Return the URL of a resource, such as ``renewalInfo``; None where the CA does not offer it."""
-        found = self.fields.get(name)
-        return urljoin(self.url, found) if isinstance(found, str) and found else None
+        return address(self.url, self.fields.get(name))
 
     def needed(self, name: str) -> str:
         """Return the URL of a resource that every CA has: ``newNonce``, ``newAccount``, ``newOrder``."""
-        return urljoin(self.url, str(self.fields[name]))
+        return self.resource(name) or ""
 
     @property
     def meta(self) -> Mapping[str, Any]:
@@ -75,10 +74,10 @@ def read_directory(context: Context, transport: Transport, url: str) -> Director
         response = transport.get(context, url, "directory")
         status, found = response.status, content_type(response) or "something without a type"
         fields = response.json()
-        missing = [each for each in _NEEDED if not isinstance(fields.get(each), str)]
+        missing = [each for each in _NEEDED if address(response.url, fields.get(each)) is None]
         if not missing:
             return Directory(response.url, fields)
-        found = f"JSON without {', '.join(missing)}"
+        found = f"JSON without addresses for {', '.join(missing)}"
     except CAError as error:
         status = error.evidence.get("status", 0)
         if not 400 <= status < 500 or error.code == "ca-rate-limited":

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin
 
-from dnsrenew.ca.messages import Order, base64url, parse_order
+from dnsrenew.ca.messages import Order, address, base64url, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
 from dnsrenew.ca.problems import content_type
 from dnsrenew.errors import CAError
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.http import Response
 
 _FINALIZE_TRIES: Final = 3
+_UNHEARD: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
+"""Failures after which it is not known whether the CA has the CSR."""
 _PEM: Final = "application/pem-certificate-chain"
 _ALTERNATE: Final = r"(?i)<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?"
 
@@ -82,7 +83,7 @@ class Issuing:
         except CAError as error:
             if error.type == "orderNotReady":
                 return self._watch.until_ready(context, order, pace)
-            if error.code not in {"ca-unreachable", "ca-server-error"} or tries >= _FINALIZE_TRIES:
+            if error.code not in _UNHEARD or tries >= _FINALIZE_TRIES:
                 raise
             # The CA may have it: a second CSR could be refused, so the order is looked at first.
             return self._look.order(context, order.url)[0]
@@ -94,8 +95,8 @@ class Issuing:
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
-        urls = [urljoin(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
-        found = self._look.each(context, [partial(self._other, context, url) for url in urls])
+        urls = [address(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
+        found = self._look.each(context, [partial(self._other, context, url) for url in urls if url is not None])
         return [_text(each) for each in found if each is not None]
 
     def _other(self, context: Context, url: str) -> Response | None:

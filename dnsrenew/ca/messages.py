@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 Problem = Mapping[str, Any]
 
@@ -104,9 +105,9 @@ def parse_order(url: str | None, body: Any) -> Order:  # JSON
         url=url,
         status=_text(fields, "status", "the order"),
         identifiers=tuple(_identifiers(fields.get("identifiers"))),
-        authorizations=_texts(fields, "authorizations", "the order"),
-        finalize=_text(fields, "finalize", "the order"),
-        certificate=_optional(fields.get("certificate")),
+        authorizations=_addresses(url, fields, "authorizations", "the order"),
+        finalize=_address(url, fields, "finalize", "the order"),
+        certificate=address(url, fields.get("certificate")),
         error=parse_problem(fields.get("error")),
         expires=_optional(fields.get("expires")),
     )
@@ -143,11 +144,12 @@ def identifier_of(problem: Problem) -> str | None:
 
 
 def _challenge(authorization_url: str, body: Any) -> Challenge | None:
-    if not isinstance(body, dict) or not isinstance(body.get("type"), str) or not isinstance(body.get("url"), str):
+    url = address(authorization_url, body.get("url")) if isinstance(body, dict) else None
+    if url is None or not isinstance(body.get("type"), str):
         return None  # of a type that is not ours to know
     return Challenge(
         type=body["type"],
-        url=body["url"],
+        url=url,
         token=_optional(body.get("token")),
         status=_optional(body.get("status")) or "pending",
         error=parse_problem(body.get("error")),
@@ -174,11 +176,36 @@ def _text(fields: dict[str, Any], key: str, what: str) -> str:
     return value
 
 
-def _texts(fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
+def _address(base: str, fields: dict[str, Any], key: str, what: str) -> str:
+    found = address(base, fields.get(key))
+    if found is None:
+        raise Malformed(f"{what} has no `{key}` that is an address")
+    return found
+
+
+def _addresses(base: str, fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
     value = fields.get(key)
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Malformed(f"{what} has no `{key}`")
-    return tuple(value)
+    found = [address(base, each) for each in value] if isinstance(value, list) else [None]
+    if None in found:
+        raise Malformed(f"{what} has no `{key}` that are addresses")
+    return tuple(each for each in found if each is not None)
+
+
+def address(base: str, found: Any) -> str | None:  # JSON
+    """Return the URL that a CA gives, made absolute; None where it is none, or leads away from TLS.
+
+    :param base: the URL that it was given at.
+    """
+    if not isinstance(found, str) or not found or not found.isprintable() or " " in found:
+        return None
+    try:
+        url = urljoin(base, found)
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0  # a port that is none is a ValueError
+    except ValueError:
+        return None
+    safe = parts.scheme == "https" or (parts.scheme == "http" and base.startswith("http:"))
+    return url if whole and safe else None
 
 
 def _optional(value: Any) -> str | None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin
 
-from dnsrenew.ca.messages import Order, parse_order
+from dnsrenew.ca.messages import Order, address, parse_order
 from dnsrenew.errors import CAError
 from dnsrenew.model import Profile
 
@@ -57,8 +56,7 @@ class Ordering:
         payload |= {"profile": profile} if profile is not None else {}
         url = self._session.open(context).directory.needed("newOrder")
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
-        location = response.headers.get("Location")
-        parse = partial(parse_order, location and urljoin(response.url, location))
+        parse = partial(parse_order, address(response.url, response.headers.get("Location")))
         return replace(self._look.parse(context, response, "the order", parse), replaces=replaces, profile=profile)
 
     def find(self, context: Context, url: str) -> Order | None:

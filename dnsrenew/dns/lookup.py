@@ -105,8 +105,11 @@ def _ask_next(exchange: Exchange, question: Question, plan: Iterator[tuple[Addre
 
 def judge_recursive(question: Question, answer: Message) -> str:
     """Take what a recursive server found; ``SERVFAIL`` and the like are no finding."""
-    del question
-    return "" if wire.is_positive(answer) else f"answers {wire.rcode_text(answer)}"
+    if not wire.is_positive(answer):
+        return f"answers {wire.rcode_text(answer)}"
+    if wire.strays(answer, question.name):
+        return "answers for another name"
+    return "sends us to other servers, and finds nothing out itself" if wire.is_referral(answer) else ""
 
 
 def questions(names: Iterable[wire.Name], *types: wire.Type, recurse: bool = False) -> list[Question]:

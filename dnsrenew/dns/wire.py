@@ -136,6 +136,19 @@ def is_nxdomain(answer: Message) -> bool:
     return answer.rcode() == dns.rcode.NXDOMAIN
 
 
+def strays(answer: Message, name: Name) -> bool:
+    """Tell whether the answer holds records, and none of the name that was asked for: it is not to be believed."""
+    return bool(answer.answer) and all(rrset.name != name for rrset in answer.answer)
+
+
+def is_referral(answer: Message) -> bool:
+    """Tell whether the answer says nothing but whom to ask (RFC 2308 section 2.2)."""
+    if answer.answer or answer.rcode() != dns.rcode.NOERROR:
+        return False
+    kinds = {rrset.rdtype for rrset in answer.authority}
+    return dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds
+
+
 def rcode_text(answer: Message) -> str:
     """Return the response code's name, such as ``SERVFAIL``."""
     return dns.rcode.to_text(answer.rcode())
@@ -206,11 +219,15 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
     return None
 
 
-def addresses(answer: Message) -> tuple[str, ...]:
-    """Return the A and AAAA addresses, at whatever name a CNAME led to."""
+def addresses(answer: Message, name: Name) -> tuple[str, ...]:
+    """Return the A and AAAA addresses of a name, or of where its CNAMEs lead."""
+    owners = {name}
+    for _ in records(answer.answer, dns.rdatatype.CNAME):  # as many hops as there can be, in whatever order
+        owners |= {target for owner in owners if (target := cname_target(answer, owner)) is not None}
     return tuple(
         str(rdata.address)
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
         for rrset in records(answer.answer, kind)
+        if rrset.name in owners
         for rdata in rrset
     )

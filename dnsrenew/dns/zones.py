@@ -118,6 +118,8 @@ class Zones:
             zone = names[question.name]
             if not wire.is_positive(answer):
                 return f"answers {wire.rcode_text(answer)}"
+            if wire.strays(answer, question.name):
+                return "answers for another name"
             if wire.is_authoritative(answer) or wire.referral(answer, zone, question.name):
                 return ""
             return lame(zone, answer)
@@ -175,7 +177,7 @@ class Zones:
             found = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
             answers = [result.answer for result in found if isinstance(result, Found)]
             if len(answers) == len(found):
-                addresses[host] = tuple(address for answer in answers for address in wire.addresses(answer))
+                addresses[host] = tuple(address for answer in answers for address in wire.addresses(answer, name))
         return addresses
 
     def _learn_servers(self, context: Context, server_names: Mapping[Name, Sequence[Name]]) -> None:
@@ -183,7 +185,7 @@ class Zones:
         results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
         for name in unknown:
             answers = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
-            found = [wire.addresses(result.answer) for result in answers if isinstance(result, Found)]
+            found = [wire.addresses(result.answer, name) for result in answers if isinstance(result, Found)]
             if found:
                 self._addresses[name] = tuple(dict.fromkeys(address for group in found for address in group))
         for zone, names in server_names.items():

@@ -53,10 +53,14 @@ class Response(NamedTuple):
 
         :raises ValueError: when it is none.
         """
+        text = self.body.decode("utf-8-sig")
         try:
-            return json_module.loads(self.body)
+            value = json_module.loads(text)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read, and never be printed or sent
+            json_module.dumps(value, ensure_ascii=False).encode()
+        return value
 
 
 class HttpClient:
@@ -92,14 +96,14 @@ class HttpClient:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
-        timeout: tuple[float, float] = TIMEOUT,
+        timeout: tuple[float, float] | None = None,
         auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         redirects: bool = False,
     ) -> Response:
         """Send a request and read the answer, of whatever status.
 
-        :param timeout: seconds to connect, and seconds for the whole answer.
+        :param timeout: seconds to connect, and seconds for the whole answer; default: :data:`TIMEOUT`.
         :param auth: user and password for HTTP basic authentication.
         :param max_bytes: a longer body is refused.
         :param redirects: follow them, where the method is GET or HEAD; otherwise one is a failure.
@@ -114,14 +118,16 @@ class HttpClient:
             json=json,
             auth=auth,
         )
+        timeout = timeout or TIMEOUT
         response = self._send(wanted, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
         while response.status in _REDIRECTS and (location := response.headers.get("Location")):
+            url = _target(response.url, location)
             if not followed:
-                host = urlsplit(urljoin(response.url, location)).hostname or "nowhere"
+                host = urlsplit(url).hostname or "nowhere"
                 raise HttpFailure("redirect", f"it redirects to {host}, which is not followed")
             followed -= 1
-            wanted = _redirected(wanted, response.url, location)
+            wanted = _redirected(wanted, response.url, url)
             response = self._send(wanted, timeout, max_bytes)
         return response
 
@@ -136,7 +142,8 @@ class HttpClient:
             url = prepared.url or ""
             answer = self._adapter.send(prepared, stream=True, timeout=timeout, proxies=self._proxies_to(url))
             return Response(answer.status_code, answer.headers, _body(answer, max_bytes), url)
-        except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError) as error:
+            # ValueError: a chunk of less than nothing (http.client lets that through).
             raise failure(error, timeout) from None
 
     def _proxies_to(self, url: str) -> dict[str, str]:
@@ -169,9 +176,16 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _redirected(wanted: requests.Request, base: str, location: str) -> requests.Request:
+def _target(base: str, location: str) -> str:
+    """Return where a redirect leads."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        raise HttpFailure("redirect", "it redirects to something that is no address") from None
+
+
+def _redirected(wanted: requests.Request, base: str, url: str) -> requests.Request:
     """Return the request for the next hop; credentials do not go to another host, nor anything without TLS."""
-    url = urljoin(base, location)
     here, there = urlsplit(base), urlsplit(url)
     if here.scheme == "https" and there.scheme != "https":
         raise HttpFailure("redirect", "it redirects to an address without TLS, which is not followed")

@@ -5,11 +5,11 @@ Debian's packages bind9, bind9-dnsutils, pdns-server, pdns-backend-sqlite3 and p
 
 from __future__ import annotations
 
-from .acmemessages import DROP, Request, Response
+from .acmemessages import DROP, Raw, Request, Response
 from .acmeproxy import AcmeProxy, Exchange
 from .certs import LabCA
 from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy, UdpDelayProxy
-from .dnsforwarder import DnsForwarder, Query
+from .dnsforwarder import DnsForwarder, Query, Wire
 from .lab import Lab, LabOptions
 from .pebble import Pebble, PebbleOptions
 from .powerdns import PowerDns
@@ -32,6 +32,7 @@ __all__ = [
     "PebbleOptions",
     "PowerDns",
     "Query",
+    "Raw",
     "Request",
     "Response",
     "ServerFailedError",
@@ -39,5 +40,6 @@ __all__ = [
     "TcpDelayProxy",
     "TsigKey",
     "UdpDelayProxy",
+    "Wire",
     "Zone",
 ]

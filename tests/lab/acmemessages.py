@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 # Pebble's paths; what the directory calls them is what tests and people know.
 _KINDS: Final = {
@@ -97,6 +97,24 @@ class Response:
         """A problem document; `kind` is the word after `urn:ietf:params:acme:error:`."""
         body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail, "status": status}
         return cls(status, json.dumps(body).encode(), (("Content-Type", "application/problem+json"), *headers))
+
+
+def _nothing() -> Iterable[bytes]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Raw(Response):
+    """Bytes in place of an answer, head and all; then the connection ends in its own way.
+
+    `hold` says nothing more and waits until the client leaves; `reset` is an RST, with what was sent before it lost.
+    """
+
+    status: int = 0
+    parts: Callable[[], Iterable[bytes]] = field(default=_nothing)
+    pause: float = 0.0
+    """Seconds after each part."""
+    ending: Literal["close", "hold", "reset"] = "close"
 
 
 DROP: Final = Response(0)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import struct
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import ports
-from .acmemessages import DROP, Request, Response
+from .acmemessages import DROP, Raw, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,7 +125,8 @@ class AcmeProxy:
             self.errors.append(error)
             response = DROP
         with self._lock:
-            self.exchanges.append(Exchange(request, None if response is DROP else response))
+            answered = response is not DROP and not isinstance(response, Raw)
+            self.exchanges.append(Exchange(request, response if answered else None))
         return request, response
 
     def _ask_upstream(self, request: Request) -> Response:
@@ -182,6 +185,20 @@ def _shutdown(connection: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def _play(connection: Any, raw: Raw) -> None:
+    """Send the bytes until they end or the client leaves, and end as it is told."""
+    with contextlib.suppress(OSError):  # the client has had enough
+        for part in raw.parts():
+            connection.sendall(part)
+            time.sleep(raw.pause)
+        if raw.ending == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif raw.ending == "hold":
+            connection.recv(1)
+        else:
+            _shutdown(connection)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -207,6 +224,10 @@ class _Handler(BaseHTTPRequestHandler):
         if response is DROP:
             self.close_connection = True
             _shutdown(self.connection)
+            return
+        if isinstance(response, Raw):
+            self.close_connection = True
+            _play(self.connection, response)
             return
         self.send_response_only(response.status)
         for key, value in response.headers:

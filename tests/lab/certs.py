@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import secrets
 import ssl
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _LIFETIME = dt.timedelta(days=30)
@@ -31,35 +33,47 @@ class LabCA:
         self.certificate_pem = folder / "localhost.pem"
         self.key_pem = folder / "localhost.key"
         root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root_name, name = _name("dnsrenew lab root"), _name("localhost")
+        root_name = _name("dnsrenew lab root")
+        self._root_key, self._folder = root_key, folder
         root = (
             _builder(root_name, root_name, root_key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(ca=True), critical=True)
             .sign(root_key, hashes.SHA256())
         )
-        names = [
-            x509.DNSName("localhost"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-            x509.IPAddress(ipaddress.ip_address("::1")),
-        ]
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
+        self.trust_pem.write_bytes(root.public_bytes(serialization.Encoding.PEM))
+        self._write_leaf("localhost", ("localhost", "127.0.0.1", "::1"), key)
+
+    def _write_leaf(
+        self, file: str, names: Iterable[str], key: ec.EllipticCurvePrivateKey, *, expired: bool = False
+    ) -> None:
+        """Certify a key, and write both down."""
+        root_name = _name("dnsrenew lab root")
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._root_key.public_key())
+        age = _LIFETIME * 2 if expired else dt.timedelta()
         leaf = (
-            _builder(root_name, name, key.public_key())
+            _builder(root_name, _name("localhost"), key.public_key(), age)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(ca=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
             .add_extension(authority, critical=False)
-            .sign(root_key, hashes.SHA256())
+            .sign(self._root_key, hashes.SHA256())
         )
-        self.trust_pem.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-        self.certificate_pem.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-        self.key_pem.write_bytes(
+        (self._folder / f"{file}.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+        (self._folder / f"{file}.key").write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
+
+    def another_context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
+        """For a server whose certificate is from this CA and wrong: for other names, or over for a month."""
+        file = f"another-{secrets.token_hex(8)}"  # several threads ask for one
+        self._write_leaf(file, names, ec.generate_private_key(ec.SECP256R1()), expired=expired)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._folder / f"{file}.pem", self._folder / f"{file}.key")
+        return context
 
     def server_context(self) -> ssl.SSLContext:
         """For a server of the lab's own."""
@@ -76,8 +90,17 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _builder(
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey, age: dt.timedelta = dt.timedelta()
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC) - age
     return (
         x509.CertificateBuilder()
         .issuer_name(issuer)

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import dns.exception
 import dns.flags
@@ -59,8 +59,27 @@ class Query:
             if self.transport == "udp":
                 upstream.send(self.wire)
                 return upstream.recv(65535)
-            upstream.sendall(_framed(self.wire))
+            upstream.sendall(framed(self.wire))
             return _read_framed(upstream) or b""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What goes out as it is, in place of an answer."""
+
+    datagrams: tuple[bytes, ...] = ()
+    """Over UDP, in this order; a question that came by TCP gets none of them."""
+    elsewhere: tuple[bytes, ...] = ()
+    """Over UDP, before the others, from another port."""
+    stream: tuple[bytes, ...] = ()
+    """Over TCP, lengths and all."""
+    pause: float = 0.0
+    """Seconds after each part of the stream."""
+    ending: Literal["close", "hold", "reset"] = "close"
+    """How the connection ends; `hold` waits until the client leaves."""
+
+
+Answer = bytes | dns.message.Message | Wire | None
 
 
 class DnsForwarder:
@@ -74,7 +93,7 @@ class DnsForwarder:
         self,
         listen: tuple[str, int],
         upstream: tuple[str, int],
-        hook: Callable[[Query], bytes | dns.message.Message | None] | None = None,
+        hook: Callable[[Query], Answer] | None = None,
     ) -> None:
         """Listens when started."""
         self.listen = listen
@@ -110,7 +129,7 @@ class DnsForwarder:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def answer(self, wire: bytes, transport: str) -> bytes | None:
+    def answer(self, wire: bytes, transport: str) -> bytes | Wire | None:
         """What to send back, None for silence."""
         query = Query(wire, transport, len(self.queries) + 1, self.upstream)
         self.queries.append(query)
@@ -187,7 +206,8 @@ def _set_flags(wire: bytes, *, clear: int) -> bytes:
     return wire[:2] + struct.pack("!H", flags & ~clear) + wire[4:]
 
 
-def _framed(wire: bytes) -> bytes:
+def framed(wire: bytes) -> bytes:
+    """The message as it goes over TCP (RFC 1035 section 4.2.2)."""
     return struct.pack("!H", len(wire)) + wire
 
 
@@ -227,8 +247,15 @@ class _UdpHandler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         wire, back = self.request
         answer = self.server.forwarder.answer(wire, "udp")
-        if answer is not None:
-            back.sendto(answer, self.client_address)
+        if isinstance(answer, bytes):
+            answer = Wire((answer,))
+        if answer is None:
+            return
+        with socket.socket(back.family, socket.SOCK_DGRAM) as other:
+            for datagram in answer.elsewhere:
+                other.sendto(datagram, self.client_address)
+        for datagram in answer.datagrams:
+            back.sendto(datagram, self.client_address)
 
 
 class _TcpHandler(socketserver.BaseRequestHandler):
@@ -242,6 +269,19 @@ class _TcpHandler(socketserver.BaseRequestHandler):
                 if answer is None:
                     _read(self.request, 1)  # silence: the client closes, or the time-out does
                     return
-                self.request.sendall(_framed(answer))
+                if isinstance(answer, Wire):
+                    self._play(answer)
+                    return
+                self.request.sendall(framed(answer))
         except OSError:
             return
+
+    def _play(self, wire: Wire) -> None:
+        for part in wire.stream:
+            self.request.sendall(part)
+            time.sleep(wire.pause)
+        if wire.ending == "reset":
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif wire.ending == "hold":
+            self.request.settimeout(60)
+            self.request.recv(1)

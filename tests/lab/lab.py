@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import dns.message
-
 from . import ports
 from .acmeproxy import AcmeProxy
 from .bind import BindPrimary, BindSecondary, Resolver
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .acmemessages import Request, Response
-    from .dnsforwarder import Query
+    from .dnsforwarder import Answer, Query
 
 FAR_PRIMARY, FAR_SECONDARY = "127.0.0.11", "127.0.0.12"
 """Where the two are found when the lab is started with a round trip."""
@@ -229,16 +227,14 @@ class Lab(Records):
     def forwarder(
         self,
         address: str = "127.0.0.3",
-        hook: Callable[[Query], bytes | dns.message.Message | None] | None = None,
+        hook: Callable[[Query], Answer] | None = None,
         *,
         upstream: str = PRIMARY,
     ) -> DnsForwarder:
         """A misbehaving authoritative server on `lab.port` at this address, in front of the primary."""
         return DnsForwarder((address, self.port), (upstream, self.port), hook)
 
-    def resolver_forwarder(
-        self, hook: Callable[[Query], bytes | dns.message.Message | None] | None = None
-    ) -> DnsForwarder:
+    def resolver_forwarder(self, hook: Callable[[Query], Answer] | None = None) -> DnsForwarder:
         """A misbehaving recursive resolver; its address is `.listen`."""
         return DnsForwarder((PRIMARY, self.reserve(PRIMARY)), (PRIMARY, self.resolver_port), hook)
 

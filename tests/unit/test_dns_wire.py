@@ -6,6 +6,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,48 @@ def test_an_answer_belongs_to_its_question_only() -> None:
     assert not wire.belongs(good, Question(NAME, TXT).to_wire(8))
     assert not wire.belongs(good, Question(NAME, dns.rdatatype.SOA).to_wire(7))
     assert not wire.belongs(good, Question(NAME.parent(), TXT).to_wire(7))
+
+
+AUTHORITY = {"NS": "ns.test.", "SOA": "ns.test. root.test. 1 1 1 1 1"}
+
+
+def of_records(*records: tuple[str, str, str], authority: str = "") -> dns.message.Message:
+    """An answer with these records: (name, type, value); `authority` is a type."""
+    answer = answered(Question(NAME, TXT).to_wire(7))
+    answer.answer = [dns.rrset.from_text(name, 60, "IN", kind, value) for name, kind, value in records]
+    if authority:
+        answer.authority = [dns.rrset.from_text("test.", 60, "IN", authority, AUTHORITY[authority])]
+    return answer
+
+
+def test_records_of_another_name_are_no_answer() -> None:
+    """What begins somewhere else than at the name asked for is not believed; an empty answer is one."""
+    host = wire.from_text("NS.example.test")
+    assert wire.strays(of_records(("other.test.", "A", "192.0.2.1")), host)
+    assert not wire.strays(of_records(("ns.EXAMPLE.test.", "A", "192.0.2.1")), host)
+    assert not wire.strays(of_records(), host)
+
+
+def test_addresses_are_those_of_the_name_and_of_where_it_leads() -> None:
+    """Over several CNAMEs, in whatever order; what stands beside them is passed over, and a circle is no trouble."""
+    host = wire.from_text("ns.example.test")
+    answer = of_records(
+        ("b.test.", "A", "192.0.2.3"),
+        ("a.test.", "CNAME", "b.test."),
+        ("ns.example.test.", "CNAME", "a.test."),
+        ("evil.test.", "A", "192.0.2.66"),
+    )
+    assert wire.addresses(answer, host) == ("192.0.2.3",)
+    circle = of_records(("ns.example.test.", "CNAME", "a.test."), ("a.test.", "CNAME", "ns.example.test."))
+    assert wire.addresses(circle, host) == ()
+
+
+def test_a_referral_is_told_from_nothing_there() -> None:
+    """Name servers without a SOA are a referral (RFC 2308 section 2.2); records, or a SOA, or nothing, are none."""
+    assert wire.is_referral(of_records(authority="NS"))
+    assert not wire.is_referral(of_records(authority="SOA"))
+    assert not wire.is_referral(of_records())
+    assert not wire.is_referral(of_records(("a.test.", "A", "192.0.2.1"), authority="NS"))
 
 
 def test_an_error_may_come_without_the_question() -> None:

@@ -203,6 +203,13 @@ def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpCl
     assert fails(lambda: HttpClient().request("GET", server.url, redirects=True)).kind == "redirect"
 
 
+def test_a_redirect_to_no_address_is_a_failure(client: HttpClient, server: Server) -> None:
+    """What cannot be read as an address stops nothing but the request."""
+    server.will(server.answers(ok(b"", "Location: https://[::", status="302 Found")))
+    failure = fails(lambda: client.request("GET", server.url, redirects=True))
+    assert (failure.kind, failure.detail) == ("redirect", "it redirects to something that is no address")
+
+
 def test_credentials_stay_with_their_host(client: HttpClient, server: Server) -> None:
     """A redirect to another host takes no Authorization along."""
     other = Server()
