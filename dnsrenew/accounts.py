@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStatus:
+class AccountStatus(Frozen, kw_only=True):
     """An account at a CA.
 
     :ivar ca: the CA's name in the configuration.

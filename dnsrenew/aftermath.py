@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dnsrenew import memory
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, StoreError
+from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
     from dnsrenew.course import Course

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from dnsrenew import workers
 from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import Notice
 from dnsrenew.pace import Buckets
 from dnsrenew.secrets import Redactor
@@ -35,8 +35,7 @@ class Grace:
         return now >= self._end
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Frozen):
     """Passed to every step; immutable, except that notices are collected in it.
 
     :ivar notices: warnings about the certificate, or about the run where it is the run's context.

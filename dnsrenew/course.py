@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import memory
 from dnsrenew.decisions import Step, decide, step_after
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.frozen import replace
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.names import is_wildcard
 from dnsrenew.routes import Plan

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.clock import Clock
+from dnsrenew.frozen import Frozen, field
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,8 +48,7 @@ KINDS: Final[dict[str, str]] = {
 _logger = logging.getLogger("dnsrenew.events")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Frozen):
     """One thing that happened.
 
     :ivar kind: a key of :data:`KINDS`.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.frozen import Frozen, field
 from dnsrenew.outcomes import outcome
 from dnsrenew.turns import Turns
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Frozen):
     """What renewals work with; made once a run and shared by all certificates.
 
     :ivar ca: gives the client for a CA, by name.
@@ -47,8 +46,7 @@ def _unknown_edition(_spec: CertificateSpec) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Frozen, kw_only=True):
     """How a run was asked for.
 
     :ivar force: renew also what is not due, and although an earlier failure says later.
@@ -65,8 +63,7 @@ class Wishes:
     edition: Callable[[CertificateSpec], int | None] = _unknown_edition
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Frozen):
     """One certificate that is to be renewed now.
 
     :ivar state: what is stored.
@@ -92,8 +89,7 @@ class Job:
         return outcome(self.spec, self.services.store, stored, status, self.context, **more)
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(Frozen):
     """What a way that led there brings.
 
     :ivar profile: the profile that it was ordered with, where the CA took it.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.frozen import replace
 from dnsrenew.store.waits import LONGEST, is_waiting
 
 if TYPE_CHECKING:

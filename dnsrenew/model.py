@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     import ssl
@@ -28,16 +29,14 @@ def rfc3339(time: datetime | None) -> str | None:
 # ── what the user configures ────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Eab:
+class Eab(Frozen):
     """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key."""
 
     kid: str
     hmac: Secret | str
 
 
-@dataclass(frozen=True, slots=True)
-class CA:
+class CA(Frozen):
     """A certificate authority that speaks ACME (RFC 8555).
 
     :ivar directory: the URL of its directory.
@@ -49,11 +48,23 @@ class CA:
     """
 
     directory: str
-    trust: Path | str | None = field(default=None, kw_only=True)
-    eab: Eab | None = field(default=None, kw_only=True)
-    staging: str | None = field(default=None, kw_only=True)
-    timeout: float = field(default=180.0, kw_only=True)
-    name: str = field(default="", kw_only=True)
+    trust: Path | str | None
+    eab: Eab | None
+    staging: str | None
+    timeout: float
+    name: str
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        trust: Path | str | None = None,
+        eab: Eab | None = None,
+        staging: str | None = None,
+        timeout: float = 180.0,
+        name: str = "",
+    ) -> None:
+        super().__init__(directory=directory, trust=trust, eab=eab, staging=staging, timeout=timeout, name=name)
 
 
 class DnsAccount:
@@ -97,8 +108,7 @@ class DnsAccount:
         return hash((self.provider, self.name, self.zones))
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Frozen):
     """One way to a certificate.
 
     :ivar challenge: ``"http-01"`` or ``"dns-01"`` (RFC 8555 section 8).
@@ -111,35 +121,30 @@ class Route:
     """
 
     challenge: str
-    dns: tuple[str, ...] = field(default=(), kw_only=True)
-    ca: str | None = field(default=None, kw_only=True)
-    listen: str | None = field(default=None, kw_only=True)
-    webroot: Path | str | None = field(default=None, kw_only=True)
-    alias: str | None = field(default=None, kw_only=True)
-    follow_cname: bool = field(default=True, kw_only=True)
+    dns: tuple[str, ...]
+    ca: str | None
+    listen: str | None
+    webroot: Path | str | None
+    alias: str | None
+    follow_cname: bool
 
-    if TYPE_CHECKING:
-
-        def __init__(  # what may be given is wider than what is kept
-            self,
-            challenge: str,
-            *,
-            dns: str | Sequence[str] = (),
-            ca: str | None = None,
-            listen: str | None = None,
-            webroot: Path | str | None = None,
-            alias: str | None = None,
-            follow_cname: bool = True,
-        ) -> None: ...
-
-    def __post_init__(self) -> None:
-        """Accept one name or a list of names for ``dns``."""
-        names = (self.dns,) if isinstance(self.dns, str) else tuple(self.dns)
-        object.__setattr__(self, "dns", names)
+    def __init__(
+        self,
+        challenge: str,
+        *,
+        dns: str | Sequence[str] = (),
+        ca: str | None = None,
+        listen: str | None = None,
+        webroot: Path | str | None = None,
+        alias: str | None = None,
+        follow_cname: bool = True,
+    ) -> None:
+        names = (dns,) if isinstance(dns, str) else tuple(dns)
+        more = {"ca": ca, "listen": listen, "webroot": webroot, "alias": alias, "follow_cname": follow_cname}
+        super().__init__(challenge=challenge, dns=names, **more)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Propagation:
+class Propagation(Frozen, kw_only=True):
     """How DNS is waited for; None: as the provider's file says.
 
     :ivar timeout: seconds until it is an error.
@@ -152,8 +157,7 @@ class Propagation:
     check: Check = "authoritative"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolver:
+class Resolver(Frozen, kw_only=True):
     """How DNS is looked at from here.
 
     :ivar nameservers: recursive servers, ``HOST[:PORT]``; empty: the system's.
@@ -166,24 +170,21 @@ class Resolver:
     doh: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RenewBefore:
+class RenewBefore(Frozen):
     """When to renew: a fraction of the lifetime before its end, or a number of seconds before it."""
 
     fraction: float | None = None
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Frozen):
     """A certificate profile of the CA; preferred or required."""
 
     name: str
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateSpec:
+class CertificateSpec(Frozen, kw_only=True):
     """One ``[[certificate]]``: what is wanted.
 
     :ivar domains: as written, in lower case.
@@ -208,8 +209,7 @@ class CertificateSpec:
 # ── what travels during a renewal ───────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class TxtRecord:
+class TxtRecord(Frozen):
     """One TXT value to be written or removed.
 
     :ivar zone: the zone it belongs to; absolute (with the final dot).
@@ -224,8 +224,7 @@ class TxtRecord:
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Frozen):
     """A warning: something a person should look at."""
 
     code: str
@@ -240,8 +239,7 @@ class Notice:
 # ── what comes out ──────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(Frozen, kw_only=True):
     """A certificate in the store. Its paths point into ONE version: a pair read from them fits.
 
     :ivar domains: the domains it was obtained for, as written.
@@ -280,8 +278,7 @@ class Certificate:
         return context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteTaken:
+class RouteTaken(Frozen, kw_only=True):
     """The route as it was gone: CA, challenge and the accounts that wrote.
 
     :ivar names: for a mix, each domain with its own challenge and accounts.
@@ -300,8 +297,7 @@ class RouteTaken:
         return form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Frozen, kw_only=True):
     """One route that was tried, or skipped (then ``orders`` is 0).
 
     :ivar seconds: how long it took.
@@ -323,8 +319,7 @@ class Attempt:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Frozen, kw_only=True):
     """What a run came to for one certificate.
 
     :ivar reason: why it was, or will be, renewed.

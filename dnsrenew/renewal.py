@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from dnsrenew import due, memory, resuming, workers
 from dnsrenew.aftermath import give_up, note, tell_of
 from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
+from dnsrenew.frozen import replace
 from dnsrenew.job import Issued, Job, Services, Wishes
 from dnsrenew.model import rfc3339
 from dnsrenew.outcomes import deferred, outcome, unexpected

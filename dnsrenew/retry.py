@@ -6,8 +6,9 @@ tenacity is imported by the first failure, not by the first success: it costs 20
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -32,8 +33,7 @@ class Transient(Exception):  # it is a message to resend(), not an error of ours
         self.tries = tries
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Frozen):
     """How a call is made again.
 
     :ivar tries: how often in all.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew import memory
 from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.frozen import Frozen, replace
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
@@ -29,8 +29,7 @@ REASONS: Final = {
 Signed = Literal["account", "certificate"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
+class Revocation(Frozen, kw_only=True):
     """What came of it.
 
     :ivar serial: of the certificate, hexadecimal.
@@ -47,7 +46,7 @@ class Revocation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(vars(self))
 
 
 def revoke(

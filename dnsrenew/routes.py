@@ -9,15 +9,15 @@ one order for each route, and one more for each that is worth a second try.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Route
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Frozen):
     """What is tried now: one CA, and a route of it for each identifier."""
 
     ca: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.job import Wishes
 from dnsrenew.model import rfc3339
 from dnsrenew.renewal import why
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateStatus:
+class CertificateStatus(Frozen, kw_only=True):
     """What ``dnsrenew status`` says of one certificate; fields as in its JSON.
 
     :ivar route: the way that led to the certificate in force, as in an outcome; None where that is not known.
@@ -46,7 +45,7 @@ class CertificateStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        form = {name: getattr(self, name) for name in self.__slots__}
+        form = dict(vars(self))
         for name in ("not_before", "not_after", "next_renewal", "next_attempt"):
             form[name] = rfc3339(form[name])
         form["domains"] = list(self.domains)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import names
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, SecretError, StoreError
+from dnsrenew.frozen import Frozen, field, replace
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01 import Value
@@ -34,8 +34,7 @@ _OF_THE_HOST: Final = frozenset(
 """What is no better in the account's next zone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Frozen):
     """What came of a sweep.
 
     :ivar removed: the values that are gone, each with the name of its account.
@@ -107,8 +106,7 @@ def sweep_first(
         context.warn("sweep-kept", *_said(group))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sweep:
+class _Sweep(Frozen):
     """One sweep.
 
     :ivar came: what came of each group of values so far (by account and zone); None: they are gone.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.decisions import MIXED
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsRenewError, PropagationError, ProviderError
+from dnsrenew.frozen import replace
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.routes import Choice
 
@@ -23,24 +23,33 @@ _UNREACHED: Final = "http-unreachable"
 _OPEN: Final = "Forward port 80 to this host, or use a dns-01 route: it needs no open port."
 
 
-@dataclass(slots=True)
 class Way:
     """The mix of routes that is tried now, as far as it got.
 
+    :param started: monotonic second.
+    :param settle: seconds more than is configured.
+    :param proved: identifiers that this CA found proved before, and has not asked for again.
+    :ivar orders: how many were made.
     :ivar pending: identifiers that the CA wants proved.
-    :ivar settle: seconds more than is configured.
     :ivar seen: whether we saw every value everywhere.
-    :ivar proved: identifiers that this CA found proved before, and has not asked for again.
     """
 
-    spec: CertificateSpec
-    choice: Choice
-    started: float
-    settle: float = 0.0
-    orders: int = 0
-    pending: list[str] = field(default_factory=list)
-    seen: bool = False
-    proved: frozenset[str] = frozenset()
+    def __init__(
+        self,
+        spec: CertificateSpec,
+        choice: Choice,
+        started: float,
+        settle: float = 0.0,
+        proved: frozenset[str] = frozenset(),
+    ) -> None:
+        self.spec = spec
+        self.choice = choice
+        self.started = started
+        self.settle = settle
+        self.proved = proved
+        self.orders = 0
+        self.pending: list[str] = []
+        self.seen = False
 
     def taken(self) -> RouteTaken:
         """Return the way as the outcome tells it."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import workers
 from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from dnsrenew.errors import CAError
+from dnsrenew.frozen import Frozen
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Frozen, kw_only=True):
     """What a certificate says of itself.
 
     :ivar issuer: the issuer's common name, else its organisation, else its whole name (RFC 4514).

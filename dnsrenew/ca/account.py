@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
 from dnsrenew.ca.messages import address
 from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
 from dnsrenew.errors import CAError
+from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
     from dnsrenew.ca.directory import Directory

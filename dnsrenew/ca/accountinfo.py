@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dnsrenew.ca.stored import StoredAccount, signer_of
 from dnsrenew.errors import CAError
+from dnsrenew.frozen import Frozen, replace
 
 if TYPE_CHECKING:
     from dnsrenew.ca.account import Accounts
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class AccountInfo:
+class AccountInfo(Frozen):
     """An account, as the CA sees it.
 
     :ivar url: what ``accounturi`` in CAA records means (RFC 8657); None where the CA does not know the key.

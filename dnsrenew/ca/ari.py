@@ -7,7 +7,6 @@ what it would be without ARI.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.ca.messages import base64url
 from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.frozen import Frozen
 from dnsrenew.http import retry_after
 from dnsrenew.retry import Policy
 
@@ -34,8 +34,7 @@ _POLICY: Final = Policy(tries=2, within=10.0)
 _MAX_URL: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Frozen):
     """The time in which the CA would like the renewal (RFC 9773 section 4.2).
 
     :ivar start: UTC; ``end`` is later. Both may be past.
@@ -54,8 +53,7 @@ class Window:
         return self.start + (self.end - self.start) * chance.random()
 
 
-@dataclass(frozen=True, slots=True)
-class NoWindow:
+class NoWindow(Frozen):
     """The CA said nothing that can be used.
 
     :ivar reason: a whole sentence.

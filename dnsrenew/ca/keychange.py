@@ -7,7 +7,6 @@ to be the account's, both are kept; the CA says which it is when it is asked for
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from acme.jws import JWS
@@ -17,6 +16,7 @@ from dnsrenew import x509
 from dnsrenew.ca.account import Accounts, is_refusal
 from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
 from dnsrenew.errors import CAError
+from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
     from dnsrenew.ca.directory import Directory

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+
+from dnsrenew.frozen import Frozen
 
 Problem = Mapping[str, Any]
 
@@ -19,8 +20,7 @@ class Malformed(ValueError):
     """An answer lacks what it must have; ``str()`` says what, as the end of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Frozen):
     """An order (RFC 8555 section 7.1.3).
 
     :ivar status: ``pending``, ``ready``, ``processing``, ``valid``, ``invalid``.
@@ -46,8 +46,7 @@ class Order:
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Frozen):
     """One way to prove control (RFC 8555 section 7.1.5, section 8).
 
     :ivar token: absent in some types of challenge.
@@ -62,8 +61,7 @@ class Challenge:
     authorization_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Frozen):
     """The CA's view of one name (RFC 8555 section 7.1.4).
 
     :ivar domain: A-labels, without ``*.``.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.ca.messages import Order, address, parse_order
 from dnsrenew.errors import CAError
+from dnsrenew.frozen import replace
 from dnsrenew.model import Profile
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from josepy.jwk import JWKEC
@@ -11,6 +10,7 @@ from josepy.jwk import JWKEC
 from dnsrenew import x509
 from dnsrenew.ca.transport import Signer
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import Frozen, field
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,15 +42,14 @@ class StoredAccount(Protocol):
         """The key that the CA was, perhaps, told to put in place of the other; None unless a change is under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountData:
+class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):
     """An account, as it is handed to the store."""
 
-    key_pem: bytes = field(repr=False)
+    key_pem: bytes
     url: str | None = None
     contact: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
-    next_key_pem: bytes | None = field(default=None, repr=False)
+    next_key_pem: bytes | None = None
 
 
 class AccountStore(Protocol):

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
 from dnsrenew.ca.problems import Problems
+from dnsrenew.frozen import Frozen
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
@@ -42,8 +42,7 @@ _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _logger = logging.getLogger("dnsrenew.ca")
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(Frozen):
     """The account key, and the account's URL once there is one; neither is ever shown.
 
     :ivar url: None signs with the whole public key, as newAccount wants it.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
 from dnsrenew.drivers import calling, catalogue
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Frozen):
     """An account and what its provider's file says of it."""
 
     account: DnsAccount
@@ -48,8 +47,7 @@ class Writer:
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Frozen):
     """Where the TXT values of one identifier go.
 
     :ivar name: the owner name of the TXT; absolute.
@@ -62,8 +60,7 @@ class Placement:
     writers: tuple[tuple[Writer, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Frozen):
     """One TXT value, written by one account."""
 
     identifier: str

@@ -7,8 +7,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from dnsrenew.frozen import Frozen
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
 """Whether the system can hold a folder, so that nobody puts another, or a link, in its place (not on Windows)."""
@@ -22,8 +23,7 @@ _FOLDER_MODE: Final = 0o755
 _MOST_BYTES: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Frozen):
     """An open folder; all names are in it. Every method raises OSError.
 
     :ivar handle: what it is held by; None: by its path only.

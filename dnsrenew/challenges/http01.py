@@ -6,7 +6,6 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +14,7 @@ from dnsrenew.challenges import listener
 from dnsrenew.challenges.answering import PATH
 from dnsrenew.challenges.webroot import Webroot
 from dnsrenew.errors import CAError, Cancelled, ChallengeError, DnsRenewError
+from dnsrenew.frozen import Frozen
 from dnsrenew.model import Route
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Place(Protocol):
         """Look at one as far as that can be done from here; return what is wrong, as the end of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpPlacement:
+class HttpPlacement(Frozen):
     """Where the CA's question for one identifier is answered: by a listener or from a webroot.
 
     :ivar listen: the address of the listener, such as ``":80"``.
@@ -56,8 +55,7 @@ class HttpPlacement:
     webroot: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HttpValue:
+class HttpValue(Frozen):
     """One answer at its place. Each is one of its own, even if two say the same.
 
     :ivar token: the challenge's, which is the last part of the URL that the CA asks for.
@@ -67,6 +65,9 @@ class HttpValue:
     placement: HttpPlacement
     token: str
     key_authorization: str
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @property
     def identifier(self) -> str:

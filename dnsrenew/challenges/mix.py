@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.challenges import dns01
 from dnsrenew.checks.caa import denials
 from dnsrenew.errors import AttemptError, PropagationError, ProviderError
+from dnsrenew.frozen import Frozen
 from dnsrenew.names import relative
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ LONGEST_CACHING: Final = 60
 """Seconds that the resolvers of a CA keep an answer at most, whatever its TTL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(Frozen):
     """Why a route cannot work for some names; certain, and known before anything is ordered."""
 
     route: Route

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from dnsrenew.frozen import Frozen, field
 
 Result = Literal["ok", "bad", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Frozen):
     """What one check came to.
 
     :ivar code: which check; kebab-case.

@@ -7,7 +7,6 @@ something is not known here, the verdict is unknown, and the CA is to decide.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,6 +14,7 @@ from dnsrenew import names
 from dnsrenew.checks import Verdict
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
 from dnsrenew.errors import DnsError
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Route
@@ -75,8 +75,7 @@ class _Grade(Enum):
     OTHER = 5  # not this CA, or nobody
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Frozen):
     """What is to be judged."""
 
     identifier: str

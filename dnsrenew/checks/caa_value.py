@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from dnsrenew.frozen import Frozen
 
 _BLANK: Final = " \t"
 _LABEL: Final = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
@@ -14,8 +15,7 @@ _TEXT: Final = re.compile(r"[!-:<-~]*")
 _METHODS: Final = re.compile(r"(?:[A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
+class Issuer(Frozen):
     """Who may issue, and under which conditions.
 
     :ivar domain: in lower case; empty: nobody.

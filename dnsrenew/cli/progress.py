@@ -63,7 +63,7 @@ class Progress:
     def _take(self, event: Event, name: str) -> None:
         story = self.stories.get(name)
         if story is None:
-            story = self.stories[name] = Story(name, self.screen.verbose, self.rehearsing)
+            story = self.stories[name] = Story(name, self.screen.verbose, rehearsing=self.rehearsing)
         lines = story.take(event)
         if event.kind == "certificate-finished":
             del self.stories[name]

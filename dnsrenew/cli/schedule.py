@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as planning
@@ -11,6 +10,7 @@ from dnsrenew.cli import text
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.screen import dim, green, yellow
 from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.frozen import Frozen
 from dnsrenew.schedule import Host, Job, Kind, Plan, carry_out
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 """Stands for the configuration in what would be written, where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Frozen):
     """A plan, and what stands in its place."""
 
     plan: Plan

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import text
 from dnsrenew.clock import Clock, SystemClock
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     import argparse
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.renewer import Renewer
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Frozen):
     """One call of the program.
 
     :ivar options: the flags.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,14 +17,14 @@ from dnsrenew.cli.words import (
     zones_of,
 )
 from dnsrenew.events import Event
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.names import relative
 from dnsrenew.words import first_sentence, route_words
 
 GOOD, BAD, LOOK, PLAIN = "good", "bad", "look", "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Frozen):
     """A sentence that stays.
 
     :ivar mark: how it is shown: a step that is done, one that failed, a warning, or none of these.
@@ -43,34 +42,34 @@ class Line:
     end: bool = False
 
 
-@dataclass(slots=True)
 class Story:
     """What is known of one certificate under work.
 
-    :ivar rehearsing: with ``--dry-run``.
+    :param rehearsing: with ``--dry-run``.
     :ivar doing: what is being waited for now.
     :ivar since: when that began.
     :ivar servers: the name servers that are asked, while they are.
     """
 
-    name: str
-    verbose: int = 0
-    rehearsing: bool = False
-    doing: str = "starting"
-    since: datetime | None = None
-    servers: Sequence[Mapping[str, Any]] = ()
-    _started: datetime | None = None
-    _step: datetime | None = None
-    _ca: str = "the CA"
-    _going: bool = False  # whether a route is under way
-    _failed: bool = False  # whether one has failed
-    _lost: Line | None = None  # the last one that failed: told when it is known whether another follows
-    _before: list[Line] = field(default_factory=list)  # to be told before the line of the event
-    _asked: Sequence[Mapping[str, Any]] = ()
-    _told: set[str] = field(default_factory=set)
-    _written: Mapping[str, str] = field(default_factory=dict)  # identifiers, in the certificate's order, as written
-    _domains: Sequence[str] = ()
-    _apart: float = 0.0  # seconds that had a line of their own, within the step that is not over
+    def __init__(self, name: str, verbose: int = 0, *, rehearsing: bool = False) -> None:
+        self.name = name
+        self.verbose = verbose
+        self.rehearsing = rehearsing
+        self.doing = "starting"
+        self.since: datetime | None = None
+        self.servers: Sequence[Mapping[str, Any]] = ()
+        self._started: datetime | None = None
+        self._step: datetime | None = None
+        self._ca = "the CA"
+        self._going = False  # whether a route is under way
+        self._failed = False  # whether one has failed
+        self._lost: Line | None = None  # the last one that failed: told when it is known whether another follows
+        self._before: list[Line] = []  # to be told before the line of the event
+        self._asked: Sequence[Mapping[str, Any]] = ()
+        self._told: set[str] = set()
+        self._written: Mapping[str, str] = {}  # identifiers, in the certificate's order, as written
+        self._domains: Sequence[str] = ()
+        self._apart = 0.0  # seconds that had a line of their own, within the step that is not over
 
     def take(self, event: Event) -> list[Line]:
         """Take the next event, and return what is to be said of it."""

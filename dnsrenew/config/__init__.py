@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnsrenew.config import locate
 from dnsrenew.config.mistakes import Mistake
+from dnsrenew.frozen import Frozen, field
 
 if TYPE_CHECKING:
     from dnsrenew.config.accounts import Catalogue
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Config", "Mistake", "find_config", "resolve_all_secrets", "single_certificate"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Frozen, kw_only=True):
     """What is wanted, checked. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`.
 
     :ivar path: the file it came from; None when a Python program made it.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of
 from dnsrenew.config.secret_values import secret
 from dnsrenew.config.shape import Key, Scope, Table, as_table
 from dnsrenew.config.values import each_key, existing_file, https_url, plain_name, seconds, text
+from dnsrenew.frozen import replace
 from dnsrenew.model import CA, Eab
 
 _LE_STAGING: Final = "letsencrypt-staging"  # rehearses for the CAs without a twin too

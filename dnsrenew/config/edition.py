@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.frozen import Frozen
 from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import Secret
 
@@ -28,7 +28,7 @@ def edition(config: Config, spec: CertificateSpec) -> int:
     names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
     accounts = _accounts(config, spec)
     parts = (
-        {item.name: getattr(spec, item.name) for item in fields(spec) if item.name not in _AFTERWARDS},
+        {name: value for name, value in vars(spec).items() if name not in _AFTERWARDS},
         {name: config.cas.get(name) for name in names},
         {account.name: (account, config.providers.get(account.provider)) for account in accounts},
         (config.contact, config.agree_terms, config.resolver),
@@ -49,8 +49,8 @@ def _told(value: Any) -> str:  # whatever stands in a configuration
         return f"secret {value.reveal() if value.reference == 'literal' else value.reference!r}"
     if isinstance(value, DnsAccount):
         return _told({slot: getattr(value, slot) for slot in value.__slots__})
-    if is_dataclass(value) and not isinstance(value, type):
-        return _told({item.name: getattr(value, item.name) for item in fields(value)})
+    if isinstance(value, Frozen):
+        return _told(vars(value))
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key!r}:{_told(value[key])}" for key in sorted(value, key=repr)) + "}"
     if isinstance(value, (tuple, list)):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.config.later import LATER
 from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
+from dnsrenew.frozen import Frozen
+from dnsrenew.model import DnsAccount
 
 if TYPE_CHECKING:
     from dnsrenew.secrets import Secret
@@ -124,11 +126,14 @@ def as_table(value: object) -> Mapping[str, Any] | None:
         return value
     if isinstance(value, Mapping):
         return dict(value)
-    slots = getattr(type(value), "__slots__", None)
-    if type(value).__module__ != "dnsrenew.model" or slots is None:
+    options: dict[str, Any] = {}
+    if isinstance(value, Frozen):
+        fields = vars(value)
+    elif isinstance(value, DnsAccount):
+        fields = {slot: getattr(value, slot) for slot in value.__slots__}
+        options = fields.pop("options")
+    else:
         return None
-    fields = {slot: getattr(value, slot) for slot in slots}
-    options: dict[str, Any] = fields.pop("options", {})  # of an account
     return {key: field for key, field in fields.items() if field not in (None, (), "")} | options
 
 

@@ -9,7 +9,6 @@ on a recursive server; home routers answer this type with SERVFAIL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -24,6 +23,7 @@ from dnsrenew.dns.recursion import Recursion
 from dnsrenew.dns.wire import Message, Name, Question
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, DnsError
+from dnsrenew.frozen import replace
 
 _CAA: Final = dns.rdatatype.CAA
 _TOP_LEVEL: Final = 2  # labels, the root's empty one included

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
 
@@ -88,8 +88,7 @@ def call_remove(context: Context, provider: Provider, account: DnsAccount, recor
     _Call(context, provider, account, tuple(records), "remove").run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Frozen):
     context: Context
     provider: Provider
     account: DnsAccount

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew import names
+from dnsrenew.frozen import Frozen, field
 from dnsrenew.secrets import Secret
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -25,8 +25,7 @@ SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
 """Where our own files are: in the wheel, or in the working copy of an editable install."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionSpec:
+class OptionSpec(Frozen, kw_only=True):
     """One option of an account.
 
     :ivar env: the environment variable that :meth:`Provider.block` proposes; nothing is read unasked.
@@ -38,8 +37,7 @@ class OptionSpec:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class Behaviour(Frozen, kw_only=True):
     """How the host behaves.
 
     :ivar ttl: seconds, for the TXT records.
@@ -61,8 +59,7 @@ class Behaviour:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionMistake:
+class OptionMistake(Frozen, kw_only=True):
     """One thing wrong with an account's options; never shows a value."""
 
     key: str
@@ -71,8 +68,7 @@ class OptionMistake:
     nearest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class Provider(Frozen, kw_only=True):
     """One DNS host.
 
     :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
@@ -102,8 +98,8 @@ class Provider:
             "title": self.title,
             "website": self.website,
             "driver": self.driver,
-            "options": {key: asdict(spec) for key, spec in self.options.items()},
-            "behaviour": asdict(self.behaviour),
+            "options": {key: dict(vars(spec)) for key, spec in self.options.items()},
+            "behaviour": dict(vars(self.behaviour)),
         }
 
     def block(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dnsrenew.errors import ProviderError
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     import logging
@@ -19,8 +19,7 @@ ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group in which a distribution registers its driver classes."""
 
 
-@dataclass(frozen=True, slots=True)
-class DriverContext:
+class DriverContext(Frozen):
     """What a driver's constructor is given.
 
     :ivar account: what the account is called in the configuration; for messages.

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.store import jsonform, locks
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -55,8 +55,7 @@ class Account(Protocol):
         """The key that is to take the other's place; None unless a change is under way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountData:
+class AccountData(Frozen, kw_only=True, hidden=("key_pem", "next_key_pem")):
     """An account as it stands in the store.
 
     :ivar key_pem: the account's private key; never in a repr.
@@ -66,11 +65,11 @@ class AccountData:
     :ivar next_key_pem: the key that is to take the other's place; None unless a change is under way.
     """
 
-    key_pem: bytes = field(repr=False)
+    key_pem: bytes
     url: str | None = None
     contact: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
-    next_key_pem: bytes | None = field(default=None, repr=False)
+    next_key_pem: bytes | None = None
 
 
 class AccountFolder:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import rfc3339
 from dnsrenew.store import jsonform
 from dnsrenew.store.jsonform import Damaged
@@ -27,8 +27,7 @@ MOST: Final = 5_000
 _SECOND: Final = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Frozen):
     """An order that would be refused.
 
     :ivar until: when it may be sent.
@@ -43,8 +42,7 @@ class Held:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Frozen):
     """A Retry-After of the CA, or a pause.
 
     :ivar url: where a person ends the pause; None: it is none.
@@ -55,8 +53,7 @@ class Wait:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class Book(Frozen, kw_only=True):
     """What is known.
 
     :ivar failed: for an identifier, when its bucket of failed validations is full again.

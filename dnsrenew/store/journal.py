@@ -15,10 +15,10 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.model import Notice, TxtRecord, rfc3339
 from dnsrenew.store import jsonform, locks, notices
 from dnsrenew.store.disk import PRIVATE, Disk
@@ -39,8 +39,7 @@ _LOCK: Final = ".lock"
 _HOUR: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Frozen):
     """What the file of an entry holds.
 
     :ivar certificate: whose values they are, and since when they may stand (RFC 3339): for people.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
+from dnsrenew.frozen import Frozen
 from dnsrenew.model import rfc3339
 from dnsrenew.store import locks
 from dnsrenew.store.book import SCHEMA, Book, Held
@@ -52,8 +52,7 @@ WAIT: Final = 10.0
 _HOUR: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Frozen):
     """The ledger of one account. Thread-safe, and other processes may write to it.
 
     :ivar ca: name of the CA, for people.

@@ -6,13 +6,13 @@ so only the CA knows where they stand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from dnsrenew.frozen import Frozen
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+
+class Limit(Frozen):
     """So many within so long; what was used comes back steadily (a token bucket).
 
     :ivar count: how many, at most, at once.
@@ -28,8 +28,7 @@ class Limit:
         return self.window / self.count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Frozen, kw_only=True):
     """What one CA allows; None: it is not known.
 
     :ivar failed: failed validations of one identifier, by one account.

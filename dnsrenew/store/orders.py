@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import Frozen
 from dnsrenew.store import jsonform, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -27,8 +27,7 @@ KEY: Final = "key.pem"
 CSR: Final = "csr.der"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedOrder:
+class SavedOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     """An order whose CSR has been sent, or was about to be (RFC 8555 section 7.4).
 
     :ivar url: the order's.
@@ -48,8 +47,8 @@ class SavedOrder:
     identifiers: tuple[str, ...]
     profile: str | None
     version: int | None
-    key_pem: bytes = field(repr=False)
-    csr_der: bytes = field(repr=False)
+    key_pem: bytes
+    csr_der: bytes
 
 
 class Orders:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, TypedDict
 
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import jsonform
 from dnsrenew.store.jsonform import Damaged
@@ -36,8 +36,7 @@ class Ari(TypedDict):
     explanation: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
+class Meta(Frozen, kw_only=True):
     """What is known of one version, so that no PEM needs to be parsed.
 
     :ivar issuer: who issued it.
@@ -79,8 +78,7 @@ class Meta:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     """What ``state.json`` says. A new certificate has the empty state.
 
     :ivar version: number of the version in force; None while there is none.
@@ -125,8 +123,8 @@ class State:
     revoked: bool = False
     switching: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    rebuilt: bool = field(default=False, compare=False)
-    notices: tuple[Notice, ...] = field(default=(), compare=False)
+    rebuilt: bool = False
+    notices: tuple[Notice, ...] = ()
 
     def renewed(self, version: int, meta: Meta) -> State:
         """Return the state once a version is in force: its facts, and nothing that was said of the one before."""
@@ -232,7 +230,7 @@ def _ari(value: object) -> Ari | None:
     return {"start": start, "end": end, "chosen": chosen, "next_poll": next_poll, "explanation": explanation}
 
 
-_FACTS: Final = tuple(item.name for item in fields(Meta))
+_FACTS: Final = tuple(Meta.fields())
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "version": jsonform.whole,
     "issuer": jsonform.text,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import replace
 from dnsrenew.model import Notice
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.frozen import replace
 from dnsrenew.store import locks, notices
 from dnsrenew.store.accounts import AccountFolder
 from dnsrenew.store.disk import PRIVATE, Disk

@@ -30,7 +30,8 @@ LEVELS = (
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
-    {"model", "events", "errors", "secrets", "retry", "context", "workers", "clock", "names", "words", "pace"},
+    {"model", "events", "errors", "secrets", "retry", "context", "pace"}
+    | {"workers", "clock", "names", "words", "frozen"},
 )
 RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}
 GROUND = 0  # the small words everybody speaks: single files, and they may use each other
