@@ -13,12 +13,16 @@ from dnsrenew import errors as tree
 from dnsrenew import events
 from dnsrenew.config.authorities import BUILT_IN
 from dnsrenew.decisions import TABLE, Step
+from dnsrenew.drivers.calling import REQUESTS_A_RECORD
+from dnsrenew.pace import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.store.limits import LIMITS, Limit
 from docs import codes
 from docs.blocks import table
 
 MEANINGS: Final = Path(__file__).with_name("error_codes.toml")
 
+_MANY: Final = 200
+"""Certificates in an example."""
 _SHARED: Final = 8
 """Codes of one class that say the same: then it is said once, above them."""
 
@@ -148,10 +152,28 @@ def _limit(limit: Limit | None) -> str:
     return f"{limit.count:,} in {window}; one comes back every {back}"
 
 
+def pace_list() -> str:
+    """Return how fast CAs and DNS hosts are asked."""
+    named = (
+        ("requests to a CA", CA_REQUESTS),
+        ("new nonces from a CA", CA_NONCES),
+        ("requests to a DNS host", HOST_REQUESTS),
+    )
+    rows = [(what, str(rate.at_once), f"{rate.a_second:g} a second") for what, rate in named]
+    one = 1 + REQUESTS_A_RECORD
+    minutes = (2 * one * _MANY - HOST_REQUESTS.at_once) / HOST_REQUESTS.a_second / 60
+    said = (
+        f"To write a TXT value counts as {one} requests to the DNS host, to remove it as {one} more. So {_MANY} "
+        f"certificates of\none name at one host take {minutes:.0f} minutes, if all are due at once."
+    )
+    return f"{table(('what', 'at once', 'and then'), rows)}\n\n{said}"
+
+
 BLOCKS: Final = {
     "errors": error_list,
     "warnings": warning_list,
     "events": event_list,
     "decisions": decision_list,
     "limits": limit_list,
+    "pace": pace_list,
 }
