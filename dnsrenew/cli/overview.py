@@ -50,7 +50,7 @@ written is left alone. Exit status 1 if a value stays: it is tried again.""",
   dnsrenew account roll letsencrypt  # a new key; the URL stays""",
     ),
     "schedule": (
-        "let renew run by itself, twice a day",
+        "let renew run by itself, four times a day",
         "[install|show|remove]",
         "dnsrenew schedule install  # a systemd timer, cron, launchd or the Windows Task Scheduler",
     ),

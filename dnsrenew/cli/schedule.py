@@ -87,8 +87,8 @@ def _installed(session: Session, plan: Plan, job: Job, head: str) -> list[str]:
 
 
 def _when(job: Job) -> str:
-    first, second = job.hours
-    return f"at {first:02d}:{job.past:02d} and {second:02d}:{job.past:02d}, up to an hour later"
+    *times, last = [f"{hour:02d}:{job.past:02d}" for hour in job.hours]
+    return f"at {', '.join(times)} and {last}, up to an hour later"
 
 
 def _facts(plan: Plan) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ _FILE: Final = "/etc/cron.d/dnsrenew"
 BEGIN: Final = "# BEGIN dnsrenew"
 END: Final = "# END dnsrenew"
 _NOTE: Final = (
-    "Cron does not catch up on a run that was missed while the machine was off; the next one is at most 13 hours away."
+    "Cron does not catch up on a run that was missed while the machine was off; the next one is at most 7 hours away."
 )
 
 

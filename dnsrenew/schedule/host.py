@@ -125,7 +125,7 @@ def _program(platform: str) -> tuple[str, ...]:
 
     A link, such as pipx makes, is not followed: it stays right after an update.
     """
-    if platform == "win32":  # a program of the console would open a window twice a day
+    if platform == "win32":  # a program of the console would open a window four times a day
         windowed = os.path.join(os.path.dirname(sys.executable), "pythonw.exe")
         interpreter = windowed if os.path.exists(windowed) else sys.executable
         return (interpreter, "-P", "-m", "dnsrenew")

@@ -15,7 +15,8 @@ MARK: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew sch
 SPREAD: Final = 3600
 """A run starts up to so many seconds after its minute, so that not all machines of the world come at once."""
 
-_HALF_DAY: Final = 720
+_APART: Final = 360
+"""Minutes between two runs. A certificate of six days that was due when its CA went away for three has hours left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to be run: ``program renew -q --config config``, twice a day.
+    """What is to be run: ``program renew -q --config config``, four times a day.
 
     :ivar program: absolute path of the program, and the arguments that belong to it.
     :ivar config: absolute path of the configuration.
-    :ivar minute: the first run's minute of the day, 0 … 719; the second is twelve hours later.
+    :ivar minute: the first run's minute of the day, 0 … 359; the others are six hours apart.
     """
 
     program: tuple[str, ...]
@@ -59,9 +60,9 @@ class Job:
     minute: int
 
     @property
-    def hours(self) -> tuple[int, int]:
-        """The hours of both runs."""
-        return self.minute // 60, self.minute // 60 + 12
+    def hours(self) -> tuple[int, ...]:
+        """The hours of the runs."""
+        return tuple(range(self.minute // 60, 24, _APART // 60))
 
     @property
     def past(self) -> int:
@@ -77,8 +78,8 @@ class Job:
 
 
 def minute_of(host_name: str, config: str) -> int:
-    """Return the minute of the half day for a machine and a configuration: always the same, and evenly spread."""
-    return zlib.crc32(f"{host_name}\0{config}".encode()) % _HALF_DAY
+    """Return the minute of the first run for a machine and a configuration: always the same, and evenly spread."""
+    return zlib.crc32(f"{host_name}\0{config}".encode()) % _APART
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,19 +55,19 @@ Description=Renew TLS certificates that are due (dnsrenew)
 [Service]
 Type=oneshot
 ExecStart={command}
-TimeoutStartSec=12h
+TimeoutStartSec=6h
 """
 
 
 def _timer(job: Job) -> str:
-    first, second = job.hours
+    hours = ",".join(f"{hour:02d}" for hour in job.hours)
     return f"""\
 # {MARK}
 [Unit]
-Description=Renew TLS certificates twice a day (dnsrenew)
+Description=Renew TLS certificates four times a day (dnsrenew)
 
 [Timer]
-OnCalendar=*-*-* {first:02d},{second:02d}:{job.past:02d}:00
+OnCalendar=*-*-* {hours}:{job.past:02d}:00
 RandomizedDelaySec={SPREAD}
 Persistent=true
 

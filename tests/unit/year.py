@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.schedule.plan import SPREAD
 from tests.unit.year_ca import DAY, HOUR, YearCA, suggest
 from tests.unit.year_world import ROUTES, SECOND, START, World, certificate, world
 
@@ -40,8 +41,8 @@ class Scene:
 
     @property
     def runs_a_day(self) -> int:
-        """How often the program runs, each time at a random second of its part of the day."""
-        return 1 if self.lifetime > 10 * DAY else 2
+        """How often the program runs: evenly, but each time up to an hour later by chance, as our schedule does it."""
+        return 1 if self.lifetime > 10 * DAY else 4
 
     @property
     def spec(self) -> CertificateSpec:
@@ -151,7 +152,7 @@ def live(scene: Scene) -> Year:
 def _moments(scene: Scene, here: World) -> Iterator[datetime]:
     part = DAY / scene.runs_a_day
     for number in range(DAYS * scene.runs_a_day):
-        yield START + (number + here.chance.random()) * part
+        yield START + number * part + here.chance.random() * timedelta(seconds=SPREAD)
 
 
 def _happen(year: Year, here: World) -> None:

@@ -28,7 +28,8 @@ and the store are the real ones, the clock, DNS, the web server and the CA are n
 Let's Encrypt and counts. This page is made by `make docs` from `tests/unit/year.py`; a test compares it.
 
 - The certificate has two routes: `http-01` first, `dns-01` second.
-- The program runs once a day, for certificates of six days (160 hours) twice, each time at a random second.
+- The program runs once a day, for certificates of six days (160 hours) four times, each time up
+  to an hour later by chance: as `dnsrenew schedule` does it.
 - **The host is switched off for a week** and **the CA is down for three days**, each at the worst moment: when the
   renewal has just become due.
 - **Port 80 closes** half-way through the year, for good, and nobody changes the configuration.
@@ -41,10 +42,10 @@ _OUTRO: Final = """\
 
 - Certificates of 45 and of 90 days stand all of it: no day without a valid one.
 - A certificate of six days is renewed with 80 hours left. A host that is off for a week when it is due comes back to an
-  expired certificate, whatever the program does; what can be had is a new one at the first run. Run it twice a day.
-- Three days without the CA leave some hours of those 80, and the runs are half a day apart: the CA may be back and the
-  certificate expire before the next run. **Name a second CA** for certificates of six days (last column): the outage
-  then costs nothing.
+  expired certificate, whatever the program does; what can be had is a new one at the first run. There is no other gap.
+- Three days without the CA leave eight of those 80 hours, and the runs are seven apart at most: the first one after the
+  outage renews in time. Runs twice a day would not do. **Name a second CA** for certificates of six days (last column):
+  the outage then costs nothing.
 - A route that fails for good costs one order and one failed proof at each renewal, because it is tried again after a
   day. Far from every limit; but take it out of the configuration, or put the one that works first.
 """
