@@ -233,7 +233,9 @@ def _mentions(text: str, name: str) -> bool:
 
 def _kind(problem: Problem) -> str | None:
     kind = problem.get("type")
-    return kind.removeprefix(_PREFIX)[:100] if isinstance(kind, str) and kind and kind != "about:blank" else None
+    if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
+        return None  # it stands in messages
+    return kind.removeprefix(_PREFIX)[:100] or None
 
 
 def _common(subproblems: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ LIMIT: Final = "Wait as long as the CA asks, and do not try more often."
 MALFORMED_NAME: Final = "Correct the name in `domains`, or take it out: no CA can issue for it."
 _NAMES: Final = "Ask for other names, or use another CA for these."
 REACH: Final = "Look whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall."
+_YEAR: Final = 365 * 86400.0
 
 KINDS: Final[dict[str, tuple[str, str]]] = {
     "accountDoesNotExist": ("ca-account-refused", ACCOUNT),
@@ -67,6 +68,8 @@ def by_status(status: int) -> tuple[str, str]:
 
 def until(seconds: float, now: datetime) -> str:
     """Return how long and until when: "2 hours, until 2026-11-25 14:00 UTC"."""
+    if seconds > _YEAR:  # a date may be so far away that there is no calendar for it
+        return "more than a year"
     count, unit = next(
         (round(seconds / size), unit)
         for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -125,7 +125,7 @@ def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
     for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")  # Windows' editor writes a byte order mark
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:

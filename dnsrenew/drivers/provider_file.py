@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]*")
 _ENV: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DAY: Final = 86400
+_SHOWN: Final = 100
+_LARGE: Final = 10**20
 
 Test = Callable[[Any], bool]
 
@@ -110,6 +112,8 @@ def parse(text: str, name: str, file: str) -> Provider:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise reading.syntax(str(error)) from None
+    except (RecursionError, ValueError):  # nested a thousand deep; a number of thousands of digits
+        raise reading.syntax("Something far too deep or too long") from None
     reading.table((), document, _TOP, required=("title", "driver"))
     behaviour = _table(document, "behaviour")
     reading.table(("behaviour",), behaviour, _BEHAVIOUR)
@@ -150,6 +154,15 @@ def _mistake(
     return {"file": file, "line": line, "key": key, "found": found, "expected": expected, "nearest": near}
 
 
+def _seen(value: object) -> str:
+    """Return how a value is shown."""
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}…"'
+    if type(value) is int:
+        return str(value) if abs(value) < _LARGE else "a very large number"
+    return str(value) if isinstance(value, float) else kind_of(value)
+
+
 def _error(mistakes: list[dict[str, Any]]) -> ConfigError:
     lines = []
     for one in mistakes:
@@ -186,9 +199,7 @@ class _Reading:
             if key not in known:
                 self.mistake((*path, key), "an unknown key", one_of(sorted(known)), nearest(key, known))
             elif not known[key][0](value):
-                scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
-                found = (f'"{value}"' if isinstance(value, str) else str(value)) if scalar else kind_of(value)
-                self.mistake((*path, key), found, known[key][1])
+                self.mistake((*path, key), _seen(value), known[key][1])
 
     def option(self, key: str, table: object) -> None:
         path = ("options", key)

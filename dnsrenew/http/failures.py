@@ -56,7 +56,7 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         | requests.exceptions.MissingSchema,
     ):
         return HttpFailure("connect", "its address is not a URL that can be used")
-    if isinstance(cause, http.client.HTTPException) and not isinstance(cause, _ENDED):
+    if isinstance(cause, http.client.HTTPException | ValueError) and not isinstance(cause, _ENDED):
         return HttpFailure("reset", "what came is not an answer in HTTP")
     words = cause.strerror if isinstance(cause, OSError) else None
     return HttpFailure("reset", f"the connection ended before the answer did{f' ({words})' if words else ''}")

@@ -149,12 +149,16 @@ def _holder(handle: int) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         card = None
     known = card if isinstance(card, dict) else {}
-    return {name: known.get(name) for name in ("pid", "host", "since")}
+    return {name: known[name] if _can_be_told(known.get(name)) else None for name in ("pid", "host", "since")}
+
+
+def _can_be_told(value: object) -> bool:
+    return type(value) is int or (type(value) is str and value.isprintable())
 
 
 def _refusal(path: str, what: str, holder: dict[str, Any]) -> LockedError:
     who = "another run"
-    if holder["pid"]:
+    if all(holder.values()):
         who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
     return LockedError(
         "locked",

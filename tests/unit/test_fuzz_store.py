@@ -1,0 +1,342 @@
+"""Whatever stands in a file of the store, it is what we wrote, or damaged, or of a later dnsrenew: nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew import due, memory
+from dnsrenew.cli import main
+from dnsrenew.context import Context
+from dnsrenew.drivers.catalogue import OWN_OBJECT, Provider
+from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.model import DnsAccount, Notice
+from dnsrenew.store import AccountData, Disk, Meta, State, Store
+from dnsrenew.store.book import Book
+from dnsrenew.store.journal import Journal, Page
+from dnsrenew.store.jsonform import Damaged, Newer
+from dnsrenew.store.layout import Layout
+from dnsrenew.store.limits import Limit, Limits
+from dnsrenew.store.orders import Orders
+from dnsrenew.sweep import sweep
+from dnsrenew.testing import InMemoryDriver
+from tests.unit.foreign import FEW, bounded, each_change, edited, json_bytes
+from tests.unit.store_kit import DIRECTORY, SPEC, START, issue, keep
+from tests.unit.test_store_orders import ORDER
+
+TIME = "2026-11-25T10:00:00Z"
+LATER = "2026-11-25T11:00:00Z"
+ROUTE = {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
+MIX = {"ca": "lab", "challenge": "mixed", "dns": ["home"], "names": {"a.test": ROUTE}}
+FACTS = {
+    "schema": 1,
+    "issuer": "Lab CA 1",
+    "serial": "2f",
+    "not_before": TIME,
+    "not_after": "2027-02-23T10:00:00Z",
+    "domains": ["a.test"],
+    "identifiers": ["a.test"],
+    "ca": "lab",
+    "key": "ecdsa-p256",
+    "profile": "short",
+}
+STATE: dict[str, Any] = {
+    **FACTS,
+    "version": 1,
+    "failures": 2,
+    "last_failure": {
+        "time": TIME,
+        "code": "ca-dns",
+        "message": "No.",
+        "fix": "Yes.",
+        "url": "https://ca.test/",
+        "route": ROUTE,
+        "attempts": [{"route": MIX, "code": "ca-dns"}, {"route": ROUTE, "code": None}],
+    },
+    "next_attempt": LATER,
+    "attempt_set_at": TIME,
+    "tried_with": 7,
+    "routes": {"lab/dns-01/dns=home": {"failed": TIME, "code": "ca-dns"}},
+    "worked": ["lab/dns-01/dns=home"],
+    "ari": {"start": TIME, "end": LATER, "chosen": TIME, "next_poll": LATER, "explanation": "https://ca.test/why"},
+    "revoked": False,
+    "switching": 1,
+    "of_a_later_version": {"x": [1]},
+}
+LEDGER = {
+    "schema": 1,
+    "failed": {"a.test": LATER},
+    "sets": {"0123456789abcdef": LATER},
+    "waits": {"*": {"since": TIME, "until": LATER, "url": "https://ca.test/"}},
+    "more": 1,
+}
+VALUE = {"zone": "a.test.", "name": "_acme-challenge.a.test.", "value": "v", "ttl": 60, "dns": "home"}
+JOURNAL = {"schema": 1, "certificate": "home", "since": TIME, "values": [VALUE]}
+ACCOUNT = {
+    "schema": 1,
+    "directory": DIRECTORY,
+    "url": "https://ca.test/acct/1",
+    "contact": ["mailto:me@a.test"],
+    "terms": "https://ca.test/terms",
+}
+CARD = {"pid": 7, "host": "there", "since": TIME}
+LIMITS = Limits(failed=Limit(5, timedelta(hours=1)), same_set=Limit(5, timedelta(days=7)))
+
+
+class Form(Protocol):
+    """What is read from a file, and written to it."""
+
+    def to_json(self) -> bytes:
+        """Return the file's octets."""
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read them."""
+
+
+def use_state(state: State) -> Iterator[State]:
+    """All that is concluded from a state; give those that are written next."""
+    now = START + timedelta(hours=2)
+    memory.deferred_until(state, now)
+    memory.was_asked_to_wait(state)
+    due.next_renewal(SPEC, state)
+    due.why_due(SPEC, state, now, whole=True)
+    due.explanation(state)
+    yield memory.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
+    yield memory.remember_failures(state, {"lab/dns-01": "x"}, now)
+
+
+def use_book(book: Book) -> Iterator[Book]:
+    """All that is concluded from a ledger; give those that are written next."""
+    now = START + timedelta(hours=2)
+    book.held(["a.test"], LIMITS, now)
+    yield book.with_failed(["a.test"], LIMITS, now)
+    yield book.with_certificate(["a.test"], LIMITS, now)
+    yield book.with_wait(1e300, None, now)
+
+
+def use_nothing(_form: object) -> Iterator[Form]:
+    """Nothing follows from it by itself."""
+    yield from ()
+
+
+FORMS: dict[str, tuple[type[Form], dict[str, Any], Callable[[Any], Iterator[Form]]]] = {
+    "state": (State, STATE, use_state),
+    "meta": (Meta, FACTS, use_nothing),
+    "ledger": (Book, LEDGER, use_book),
+    "journal": (Page, JOURNAL, use_nothing),
+}
+
+
+def check(name: str, data: bytes) -> bool:
+    """Read octets, go on with what they say, and tell whether they say anything."""
+    kind, _, use = FORMS[name]
+    try:
+        form = kind.from_json(data)
+    except (Damaged, Newer):
+        return False
+    assert type(form) is kind
+    for each in (form, *use(form)):
+        assert kind.from_json(each.to_json()) == each, "what is written can be read again"
+    return True
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_field_in_turn_is_something_else(name: str) -> None:
+    """It is read as what it says, or it is damaged: and what was read can be written, and read again."""
+    example = FORMS[name][1]
+    assert check(name, json.dumps(example).encode())
+    said = [check(name, data) for data in each_change(example)]
+    assert set(said) == {True, False}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@bounded(60)
+@given(data=st.data())
+def test_any_octets(name: str, data: st.DataObject) -> None:
+    """Truncated, doubled, flipped, in another encoding, or anything else."""
+    octets = data.draw(json_bytes([FORMS[name][1]]) | st.binary(max_size=60))
+    check(name, octets)
+
+
+# ── in their folders ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory: the disk plays no part here."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def store(quick: Path) -> Store:
+    """A store with the certificate `home`, and a configuration for it."""
+    (quick / "dnsrenew.toml").write_text(
+        'store = "state"\nagree_terms = true\ndefault_ca = "lab"\nca.lab = { directory = "https://127.0.0.1:1/" }\n'
+        'dns.home = { provider = "duckdns", token = "env:NONE" }\n'
+        f'[[certificate]]\nname = "home"\ndomains = ["{SPEC.identifiers[0]}"]\n'
+    )
+    made = Store(quick / "state")
+    keep(made, 1)
+    return made
+
+
+@pytest.mark.parametrize("field", ["last_failure", "worked", "ari", "not_after"])
+def test_status_tells_of_any_state(store: Store, capsys: pytest.CaptureFixture[str], field: str) -> None:
+    """The table and the reasons below it are made of whatever a state says; nothing in it steers the terminal."""
+    path = store.path / "certificates/home/state.json"
+    config = str(store.path.parent / "dnsrenew.toml")
+    for data in each_change(STATE, FEW, within=field):
+        path.write_bytes(data)
+        assert main(["status", "--config", config]) == 0
+        shown = capsys.readouterr()
+        assert "unexpected" not in shown.err
+        assert "\x1b" not in shown.out
+        for aside in path.parent.glob("*.damaged*"):
+            aside.unlink()
+
+
+def said(context: Context) -> list[Notice]:
+    """What was noted, whose text can be shown; forgotten afterwards."""
+    found = list(context.notices)
+    context.notices.clear()
+    for notice in found:
+        json.dumps(notice.to_dict()).encode()
+    return found
+
+
+@bounded(40)
+@given(data=json_bytes([STATE]))
+def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None:
+    """What is damaged is set aside, and made anew from the certificate that stands."""
+    path = store.path / "certificates/home/state.json"
+    path.write_bytes(data)
+    again = Store(store.path)
+    with suppress(StoreError):  # of a later dnsrenew
+        state = again.read_state("home")
+        aside = list(path.parent.glob("*.damaged*"))
+        assert bool(aside) == state.rebuilt == bool(state.notices)
+        assert not aside or again.certificate("home", state) is not None
+        for each in aside:
+            each.unlink()
+
+
+def test_any_account(quick: Path) -> None:
+    """With its key the account is there, whatever its other file says; only a later dnsrenew's is refused."""
+    context = Context()
+    folder = Store(quick).accounts(DIRECTORY, "lab", context)
+    folder.save(AccountData(key_pem=issue(98)[1]))
+    (path,) = (quick / "accounts").glob("*/account.json")
+    for data in each_change(ACCOUNT, FEW):
+        path.write_bytes(data)
+        with suppress(StoreError):  # of a later dnsrenew
+            account = folder.load()
+            assert account is not None
+            assert account.key_pem == issue(98)[1]
+            folder.save(account)
+            assert folder.load() == account
+        for aside in path.parent.glob("*.damaged*"):
+            aside.unlink()
+        said(context)
+
+
+@bounded(25)
+@given(key=edited(issue(98)[1]))
+def test_any_account_key(quick: Path, key: bytes) -> None:
+    """A key that is none is set aside, and said; any other is the key."""
+    context = Context()
+    folder = Store(quick).accounts(DIRECTORY, "lab", context)
+    folder.save(AccountData(key_pem=issue(98)[1]))
+    (path,) = (quick / "accounts").glob("*/key.pem")
+    path.write_bytes(key)
+    account = folder.load()
+    assert (account is None) == any("key.pem is damaged" in notice.message for notice in said(context))
+
+
+def test_any_saved_order(quick: Path) -> None:
+    """An order that was left behind is what was written, or it is set aside, and said."""
+    context, orders = Context(), Orders(Disk(), Layout(str(quick)))
+    orders.save("home", ORDER)
+    folder = quick / "certificates/home/order"
+    example = json.loads((folder / "order.json").read_bytes())
+    contents = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert orders.load(context, "home", version=ORDER.version) == ORDER
+    for data in each_change(example, FEW):
+        folder.mkdir(exist_ok=True)
+        for name, content in {**contents, "order.json": data}.items():
+            (folder / name).write_bytes(content)
+        order = orders.load(context, "home", version=ORDER.version)
+        assert order is None or (order.key_pem, order.csr_der) == (ORDER.key_pem, ORDER.csr_der)
+        if order is not None:
+            orders.save("home", order)
+            assert orders.load(context, "home", version=order.version) == order
+        for aside in folder.parent.glob("order.damaged*"):
+            Disk().remove(str(aside))
+        said(context)
+
+
+def test_a_sweep_of_any_journal(quick: Path) -> None:
+    """Every file of the journal is worked off, kept with the reason, or set aside; each ends, and none is a crash."""
+    account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
+    providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}
+    journal, context = Journal(Disk(), Layout(str(quick))), Context()
+    folder = quick / "journal"
+    folder.mkdir()
+    came: set[str] = set()
+    for data in each_change(JOURNAL, FEW):
+        path = folder / "home-1.json"
+        path.write_bytes(data)
+        swept = sweep(context, journal, {"home": account}, providers, lambda *_: nullcontext())
+        json.dumps(swept.to_dict()).encode()
+        aside = [each for each in folder.iterdir() if ".damaged" in each.name]
+        assert len(aside) == len(said(context))
+        came.add("set aside" if aside else "kept" if swept.kept else "removed")
+        assert path.exists() == bool(swept.kept)
+        for each in (path, *aside):
+            each.unlink(missing_ok=True)
+    assert came == {"removed", "kept", "set aside"}
+
+
+@contextmanager
+def locked_by_another(path: Path, card: bytes) -> Iterator[None]:
+    """Hold a lock as another process does, with this written into its file."""
+    import fcntl
+
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.write(handle, card)
+        yield
+    finally:
+        os.close(handle)
+
+
+def test_any_card_in_a_lock(quick: Path) -> None:
+    """Who is kept out is told what can be told of the holder; what stands in the lock's file cannot break that."""
+    store = Store(quick)
+    store.prove_writable()
+    path = quick / "locks/certificate-home.lock"
+    for data in (b"", b"\xff", json.dumps(CARD).encode(), *each_change(CARD)):
+        path.write_bytes(b"")
+        with (
+            locked_by_another(path, data),
+            pytest.raises(LockedError) as caught,
+            store.lock("home", context=Context()),
+        ):
+            pass
+        json.dumps(caught.value.to_dict()).encode()
+        str(caught.value).encode()
+        assert str(caught.value).isprintable()
