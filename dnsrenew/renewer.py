@@ -1,45 +1,31 @@
-"""Many certificates: who is due, in which threads, in which order the outcomes come back."""
+"""The door for Python programs: a configuration, and what can be done with its certificates."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew import workers
 from dnsrenew.clock import Clock, SystemClock
 from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.job import Services, Wishes
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
-from dnsrenew.renewal import glance, renew_certificate, why
+from dnsrenew.runs import DRIVEN, Run, lock_for_sweep
 from dnsrenew.secrets import Redactor
 from dnsrenew.services import Once, make_services
 from dnsrenew.status import CertificateStatus, status_of
-from dnsrenew.store import State, Store
-from dnsrenew.wishes import ask, is_to_be_asked
+from dnsrenew.store import Store
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dnsrenew.accounts import AccountStatus
     from dnsrenew.config import Config
     from dnsrenew.revocation import Revocation
     from dnsrenew.sweep import Swept
-
-_DRIVEN = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
-"""Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
-
-_logger = logging.getLogger("dnsrenew.renewer")
-
-_LAST_SECONDS = 5.0
-"""After a cancel, each certificate has so long to put back what it had published."""
 
 
 class Renewer:
@@ -91,23 +77,9 @@ class Renewer:
         wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition_of)
         services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
-            self._sweep(services.get, context)
-            states = {spec.name: self._read(spec) for spec in specs}
-            if not dry_run:  # nothing is kept
-                states |= self._ask_wishes(specs, states, services.get, context, wishes)
-            outcomes = [self._glance(spec, states[spec.name], context, wishes) for spec in specs]
-            due_specs = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
-            if due_specs:
-                context.emit("run-started", certificates=[spec.name for spec in due_specs])
-                with self._redactor.guard_logs(*_DRIVEN):
-                    renewed = iter(self._renew_all(due_specs, services.get, context, workers, wishes))
-                outcomes = [done or next(renewed) for done in outcomes]
+            return Run(self._config, self._store, services.get, context, wishes).go(specs, workers)
         finally:
             services.close()
-        finished = [done for done in outcomes if done is not None]
-        if due_specs:
-            context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
-        return finished
 
     def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
         """Return what stands in the store for each certificate; asks nobody.
@@ -207,104 +179,12 @@ class Renewer:
 
         context, config = self._context(cancel), self._config
         with self._working(context) as services:
-            journal, lock, look = self._store.journal, self._zone_lock, services.dns.values
+            journal, lock, look = self._store.journal, partial(lock_for_sweep, self._store), services.dns.values
             return sweep.sweep(context, journal, config.accounts, config.providers, lock, wait=wait, look=look)
 
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
-
-    def _sweep(self, services: Callable[[], Services], context: Context) -> None:
-        """Remove what dead runs left in DNS, before anything else; it stops no renewal."""
-        if not self._store.has_journal:
-            return
-        from dnsrenew import sweep  # hardly ever needed
-
-        config, journal = self._config, self._store.journal
-        with self._redactor.guard_logs(*_DRIVEN):
-            look = services().dns.values
-            sweep.sweep_first(context, journal, config.accounts, config.providers, self._zone_lock, look=look)
-
-    def _zone_lock(self, context: Context, zone: str) -> AbstractContextManager[None]:
-        """Return the lock of a zone for a sweep, which waits for no renewal: the value is then kept."""
-        return self._store.lock_zone(zone, context=context, wait=0)
-
-    # ── one certificate ─────────────────────────────────────────────────────────────────
-
-    def _read(self, spec: CertificateSpec) -> State | None:
-        try:
-            return self._store.read_state(spec.name)
-        except StoreError:
-            return None  # it is met again, and told, in its own turn
-
-    def _glance(self, spec: CertificateSpec, state: State | None, context: Context, wishes: Wishes) -> Outcome | None:
-        """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
-        if state is None:
-            return None
-        done = glance(spec, self._store, state, context, wishes)
-        if done is not None:
-            self._store.mend(spec.name, state, context)
-        return done
-
-    def _ask_wishes(
-        self,
-        specs: Sequence[CertificateSpec],
-        states: Mapping[str, State | None],
-        services: Callable[[], Services],
-        context: Context,
-        wishes: Wishes,
-    ) -> dict[str, State]:
-        """Ask the CAs when they would like certificates renewed, where the time for that has come.
-
-        Not about those that are due anyway: no wish makes that later.
-        """
-        now = context.clock.now()
-        asked = {
-            spec.name: state
-            for spec in specs
-            if (state := states[spec.name]) is not None
-            and state.ca in self._config.cas
-            and is_to_be_asked(state, now)
-            and why(spec, self._store, state, context, wishes) is None
-        }
-        if not asked:
-            return {}
-        try:
-            ask(asked, self._store, services().ca, context)
-            return {name: self._store.read_state(name) for name in asked}
-        except Exception as error:  # noqa: BLE001  # a wish stops no renewal: what is wrong is met again, and told, there
-            _logger.debug("the CAs were not asked for their wishes: %s", self._redactor.redact(repr(error)))
-            return {}
-
-    def _renew_all(
-        self,
-        specs: Sequence[CertificateSpec],
-        services: Callable[[], Services],
-        context: Context,
-        limit: int,
-        wishes: Wishes,
-    ) -> list[Outcome]:
-        calls = [partial(self._renew_one, spec, services, context.for_certificate(spec.name), wishes) for spec in specs]
-        tasks = workers.start_all(calls, limit)
-        try:
-            for task in tasks:
-                while not task.done.wait(workers.SLICE):
-                    pass
-        except BaseException:
-            # Ctrl-C in the caller's own thread: let every certificate put back what it has published.
-            context.cancel.set()
-            end = self._clock.monotonic() + _LAST_SECONDS
-            for task in tasks:
-                task.done.wait(max(0.0, end - self._clock.monotonic()))
-            raise
-        return [task.result() for task in tasks]
-
-    def _renew_one(
-        self, spec: CertificateSpec, services: Callable[[], Services], context: Context, wishes: Wishes
-    ) -> Outcome:
-        done = renew_certificate(spec, services, self._store, context, wishes)
-        context.emit("certificate-finished", **done.to_dict())
-        return done
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
@@ -323,7 +203,7 @@ class Renewer:
         """Hand out what one command works with, and end its connections."""
         services = make_services(self._config, self._store, context)
         try:
-            with self._redactor.guard_logs(*_DRIVEN):
+            with self._redactor.guard_logs(*DRIVEN):
                 yield services
         finally:
             services.close()

@@ -19,7 +19,7 @@ LEVELS = (
     {"schedule"},
     {"obtaining"},
     {"renewer"},
-    {"revocation", "accounts"},
+    {"revocation", "accounts", "runs"},
     {"services", "status"},
     {"renewal", "sweep"},
     {"aftermath", "resuming"},

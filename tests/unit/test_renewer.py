@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import memory
+from dnsrenew import memory, runs
 from dnsrenew import renewer as module
 from dnsrenew.config import Config
 from dnsrenew.config.authorities import BUILT_IN
@@ -243,7 +243,7 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
     """Give the renewal itself to a test."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
-        monkeypatch.setattr(module, "renew_certificate", lambda spec, *_, **__: play(spec))
+        monkeypatch.setattr(runs, "renew_certificate", lambda spec, *_, **__: play(spec))
 
     return put
 

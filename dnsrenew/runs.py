@@ -1,0 +1,149 @@
+"""One run over many certificates: what is due, in which threads, in which order the outcomes come back."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew import workers
+from dnsrenew.errors import StoreError
+from dnsrenew.renewal import glance, renew_certificate, why
+from dnsrenew.wishes import ask, is_to_be_asked
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from dnsrenew.config import Config
+    from dnsrenew.context import Context
+    from dnsrenew.job import Services, Wishes
+    from dnsrenew.model import CertificateSpec, Outcome
+    from dnsrenew.store import State, Store
+
+DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
+"""Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
+
+_logger = logging.getLogger("dnsrenew.runs")
+
+_LAST_SECONDS: Final = 5.0
+"""After a cancel, each certificate has so long to put back what it had published."""
+
+
+def lock_for_sweep(store: Store, context: Context, zone: str) -> AbstractContextManager[None]:
+    """Return the lock of a zone for a sweep, which waits for no renewal: the value is then kept."""
+    return store.lock_zone(zone, context=context, wait=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run.
+
+    :ivar services: called only when there is something to do.
+    """
+
+    config: Config
+    store: Store
+    services: Callable[[], Services]
+    context: Context
+    wishes: Wishes
+
+    def go(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
+        """Sweep, ask the CAs for their wishes, renew what is due; one outcome for each certificate, in their order.
+
+        :param limit: certificates worked on at once.
+        """
+        self._sweep()
+        states = {spec.name: self._read(spec) for spec in specs}
+        if not self.wishes.rehearse:  # nothing is kept
+            states |= self._ask_wishes(specs, states)
+        outcomes = [self._glance(spec, states[spec.name]) for spec in specs]
+        due = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
+        if due:
+            self.context.emit("run-started", certificates=[spec.name for spec in due])
+            with self.context.redactor.guard_logs(*DRIVEN):
+                renewed = iter(self._renew_all(due, limit))
+            outcomes = [done or next(renewed) for done in outcomes]
+        finished = [done for done in outcomes if done is not None]
+        if due:
+            self.context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
+        return finished
+
+    def _sweep(self) -> None:
+        """Remove what dead runs left in DNS, before anything else; it stops no renewal."""
+        if not self.store.has_journal:
+            return
+        from dnsrenew import sweep  # hardly ever needed
+
+        lock = partial(lock_for_sweep, self.store)
+        with self.context.redactor.guard_logs(*DRIVEN):
+            look = self.services().dns.values
+            accounts, providers = self.config.accounts, self.config.providers
+            sweep.sweep_first(self.context, self.store.journal, accounts, providers, lock, look=look)
+
+    # ── what is not due ─────────────────────────────────────────────────────────────────
+
+    def _read(self, spec: CertificateSpec) -> State | None:
+        try:
+            return self.store.read_state(spec.name)
+        except StoreError:
+            return None  # it is met again, and told, in its own turn
+
+    def _glance(self, spec: CertificateSpec, state: State | None) -> Outcome | None:
+        """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
+        if state is None:
+            return None
+        done = glance(spec, self.store, state, self.context, self.wishes)
+        if done is not None:
+            self.store.mend(spec.name, state, self.context)
+        return done
+
+    def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
+        """Ask the CAs when they would like certificates renewed, where the time for that has come.
+
+        Not about those that are due anyway: no wish makes that later.
+        """
+        now = self.context.clock.now()
+        asked = {
+            spec.name: state
+            for spec in specs
+            if (state := states[spec.name]) is not None
+            and state.ca in self.config.cas
+            and is_to_be_asked(state, now)
+            and why(spec, self.store, state, self.context, self.wishes) is None
+        }
+        if not asked:
+            return {}
+        try:
+            ask(asked, self.store, self.services().ca, self.context)
+            return {name: self.store.read_state(name) for name in asked}
+        except Exception as error:  # noqa: BLE001  # a wish stops no renewal: what is wrong is met again, and told, there
+            redacted = self.context.redactor.redact(repr(error))
+            _logger.debug("the CAs were not asked for their wishes: %s", redacted)
+            return {}
+
+    # ── what is due ─────────────────────────────────────────────────────────────────────
+
+    def _renew_all(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
+        tasks = workers.start_all([partial(self._renew, spec) for spec in specs], limit)
+        try:
+            for task in tasks:
+                while not task.done.wait(workers.SLICE):
+                    pass
+        except BaseException:
+            # Ctrl-C in the caller's own thread: let every certificate put back what it has published.
+            clock = self.context.clock
+            self.context.cancel.set()
+            end = clock.monotonic() + _LAST_SECONDS
+            for task in tasks:
+                task.done.wait(max(0.0, end - clock.monotonic()))
+            raise
+        return [task.result() for task in tasks]
+
+    def _renew(self, spec: CertificateSpec) -> Outcome:
+        context = self.context.for_certificate(spec.name)
+        done = renew_certificate(spec, self.services, self.store, context, self.wishes)
+        context.emit("certificate-finished", **done.to_dict())
+        return done
