@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -11,12 +10,12 @@ import pytest
 from dnsrenew import workers
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled
+from dnsrenew.frozen import field
 from dnsrenew.turns import Turns
 
 NAMES = ["home.test", "*.home.test"]
 
 
-@dataclass(frozen=True)
 class Noting(Context):
     """Tells that somebody stands in line: who waits looks up from time to time."""
 
