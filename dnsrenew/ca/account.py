@@ -42,7 +42,7 @@ class Accounts:
         :raises CAError: the CA has refused it.
         :raises StoreError: the store cannot be used.
         """
-        stored = self._store.load()
+        stored = self._load()
         if not _is_ready(stored):
             with self._store.lock(context):
                 stored = self._settled(context, directory)  # another thread or process may have been faster
@@ -72,7 +72,7 @@ class Accounts:
 
         :raises CAError: the CA cannot be asked.
         """
-        stored = self._store.load()
+        stored = self._load()
         if stored is None or _is_ready(stored):
             return stored
         with self._store.lock(context):
@@ -125,7 +125,7 @@ class Accounts:
 
     def _settled(self, context: Context, directory: Directory) -> StoredAccount | None:
         """Return what is kept, with one key: of a change that was broken off, the key that the CA has."""
-        stored = self._store.load()
+        stored = self._load()
         if stored is None or stored.next_key_pem is None:
             return stored
         from dnsrenew.ca import keychange  # rarely needed
@@ -133,6 +133,13 @@ class Accounts:
         settled = keychange.settle(context, self, directory, stored)
         self._store.save(settled)
         return settled
+
+    def _load(self) -> StoredAccount | None:
+        """Return what is kept; an address that is none is forgotten, because the CA finds the account by its key."""
+        stored = self._store.load()
+        if stored is None or stored.url is None or address(stored.url, stored.url) is not None:
+            return stored
+        return AccountData(stored.key_pem, None, stored.contact, stored.data, stored.next_key_pem)
 
     def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> StoredAccount:
         if stored is not None and (directory.binding_required or self._eab is not None):

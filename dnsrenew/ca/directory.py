@@ -43,7 +43,7 @@ class Directory(NamedTuple):
     def terms_of_service(self) -> str | None:
         """The address of the terms that a new account must agree to."""
         found = self.meta.get("termsOfService")
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, str) and found.isprintable() else None
 
     @property
     def binding_required(self) -> bool:
@@ -55,7 +55,7 @@ class Directory(NamedTuple):
         """The certificate profiles on offer, each with the CA's description (draft-ietf-acme-profiles)."""
         found = self.meta.get("profiles")
         offered = found.items() if isinstance(found, dict) else ()
-        return {name: text if isinstance(text, str) else "" for name, text in offered}
+        return {name: text if isinstance(text, str) else "" for name, text in offered if name.isprintable()}
 
     @property
     def caa_identities(self) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ class Ordering:
 
     def find(self, context: Context, url: str) -> Order | None:
         """See :meth:`CAClient.find_order`."""
+        if address(url, url) is None:  # a file of ours was damaged
+            return None
         try:
             return self._look.order(context, url)[0]
         except CAError as error:

@@ -9,20 +9,22 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-DEEP: Final = 20_000
+_LEVELS: Final = 20_000
 _RAW: Final = {
     "\uf001": "NaN",
     "\uf002": "-Infinity",
     "\uf003": "1e999",
     "\uf004": "9" * 5000,
-    "\uf005": "[" * DEEP + "]" * DEEP,
-    "\uf006": '{"a":' * DEEP + "1" + "}" * DEEP,
+    "\uf005": "[" * _LEVELS + "]" * _LEVELS,
+    "\uf006": '{"a":' * _LEVELS + "1" + "}" * _LEVELS,
     "\uf007": "[" * 400 + "]" * 400,
     "\uf008": '{"a":' * 900 + "1" + "}" * 900,
     "\uf009": "",
     "\uf00a": "-0",
 }
 """Characters that stand for JSON that :func:`json.dumps` would never write."""
+DEEP: Final = "\uf006"
+"""Stands for an object that is nested far too deep."""
 TEXTS: Final = (
     "",
     " ",

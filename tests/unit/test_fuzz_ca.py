@@ -1,0 +1,147 @@
+"""Whatever a CA answers, and to whatever question: a value comes of it or an error of ours, and it ends."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.ca.stored import AccountData
+from dnsrenew.http import retry_after
+from tests.unit.foreign import DEEP, bounded, each_change, edited, json_bytes
+from tests.unit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit
+from tests.unit.store_kit import START, issue
+
+ODDITIES: tuple[Any, ...] = (
+    "",
+    "\x1b[31m\x00",
+    "\ud800",
+    "http://[",
+    "http://a.test/",
+    "../x",
+    "valid",
+    "9999-12-31T23:59:59-23:59",
+    0,
+    10**400,
+    None,
+    True,
+    [],
+    {"\x1b[31m": "\x1b[31m"},
+    [{"x": []}],
+    DEEP,
+)
+CODES = tomllib.loads((Path(__file__).parents[2] / "docs/error_codes.toml").read_text("utf-8"))["errors"]
+FIELDS = sorted(JSON.keys() - {"POST /chall/1", "POST /finalize/1"})  # not looked at, and as the order
+REFUSALS = [("POST /order", 429), ("POST /finalize/1", 403), ("POST /acct", 503)]
+HEADERS = {
+    "Location": ["POST /acct", "POST /order"],
+    "Link": ["POST /cert/1"],
+    "Retry-After": ["POST /order/1", "GET /ari/x.y"],
+    "Replay-Nonce": ["HEAD /nonce", "POST /acct"],
+    "Content-Type": ["GET /dir", "POST /cert/1", "POST /order"],
+}
+HEADER_TEXTS = [
+    "",
+    " ",
+    "\xff\x9b",
+    "x" * 70_000,
+    "http://[",
+    "https://a.test:x/",
+    "../../x",
+    "-1",
+    "1e999",
+    "999999999",
+    "1" * 40,
+    "Wed, 99 Foo 2015 99:99:99",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "<http://[>;rel=alternate",
+    '<>;rel="alternate"',
+    "<" * 5000 + ">;rel=alternate",
+    "<a" * 500 + ">;rel=alternate",
+    "====",
+    "!!",
+]
+
+
+def visit(changes: dict[str, Answer]) -> list[str]:
+    """Go the whole way with a CA that answers otherwise here and there; return the codes of what failed."""
+    visited = Visit(changes)
+    visited.whole_way()
+    codes = [error.code for error in visited.errors]
+    assert set(codes) <= CODES.keys(), "each is one of those that are documented"
+    return codes
+
+
+def test_the_way_as_it_should_be() -> None:
+    """Nothing fails but what must: the certificate on the stage is for another key and name."""
+    visited = Visit({})
+    assert visited.whole_way() == (CHAIN, CHAIN)
+    assert {error.code for error in visited.errors} == {"certificate-wrong"}
+
+
+@pytest.mark.parametrize("place", FIELDS)
+def test_each_field_of_each_answer_in_turn_is_something_else(place: str) -> None:
+    """Missing, of another type, huge, deep, no address, half a character: it is told, or it does not matter."""
+    status, headers, example = JSON[place]
+    for body in each_change(example, ODDITIES):
+        visit({place: (status, headers, body)})
+
+
+@pytest.mark.parametrize(("place", "status"), REFUSALS)
+def test_each_field_of_a_refusal_in_turn_is_something_else(place: str, status: int) -> None:
+    """The CA's words are shown as one line that steers no terminal, whatever they are."""
+    headers = {"Retry-After": "5", "Link": "<https://ca.test/help>;rel=help"}
+    for body in each_change(PROBLEM, ODDITIES):
+        assert visit({place: (status, headers, body)})
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_any_header(name: str) -> None:
+    """Absent, empty, far too long, no address, no number, no date."""
+    for place in HEADERS[name]:
+        status, headers, body = ANSWERS[place]
+        for text in (None, *HEADER_TEXTS):
+            visit({place: (status, {**headers, name: text}, body)})
+            if name == "Retry-After":
+                for refusal in (429, 503):
+                    assert visit({place: (refusal, {name: text}, json.dumps(PROBLEM).encode())})
+
+
+def test_any_retry_after() -> None:
+    """A number of seconds that can be reckoned with, or none."""
+    for text in HEADER_TEXTS:
+        seconds = retry_after({"Retry-After": text}, START)
+        assert seconds is None or 0 <= seconds < float("inf")
+
+
+@pytest.mark.parametrize("place", ["POST /order", "POST /authz/1", "GET /dir"])
+@bounded(25)
+@given(data=st.data())
+def test_any_octets(place: str, data: st.DataObject) -> None:
+    """HTML, a part of the JSON, another encoding, or anything else."""
+    status, headers, example = JSON[place]
+    body = data.draw(json_bytes([example]) | st.binary(max_size=60) | st.just(b"<html>"))
+    visit({place: (status, headers, body)})
+
+
+@bounded(25)
+@given(chain=edited(CHAIN.encode()) | st.binary(max_size=60))
+def test_any_certificate(chain: bytes) -> None:
+    """One that cannot be read is refused, and what follows goes on."""
+    status, headers, _ = ANSWERS["POST /cert/1"]
+    assert visit({"POST /cert/1": (status, headers, chain)})
+
+
+@pytest.mark.parametrize("url", ["", "http://[", "https://[::1", "ca.test/acct", "https://\x00/", "https:///x"])
+def test_an_address_of_our_own_files_that_is_none(url: str) -> None:
+    """An account whose address was damaged is found again by its key; an order that has none is no order any more."""
+    visited = Visit({})
+    visited.store.account = AccountData(issue(1)[1], url, ("mailto:me@a.test",))
+    assert visited.ca.open(visited.context) == "https://ca.test/acct/1"
+    assert visited.do(lambda: visited.ca.find_order(visited.context, url)) is None
