@@ -24,7 +24,7 @@ def syncs(rounds: int | None) -> list[Figure]:
             place.renew(folder, *arguments, through=counter)
             counts.append(len(json.loads((folder / "syncs.json").read_text())))
     return [
-        of_samples("syncs-first", "fsyncs, first certificate of a new store and account", COUNT, 16, counts[:1]),
+        of_samples("syncs-first", "fsyncs, first certificate of a new store and account", COUNT, None, counts[:1]),
         of_samples("syncs-renewal", "fsyncs, a renewal", COUNT, 16, counts[1:]),
     ]
 

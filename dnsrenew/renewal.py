@@ -177,9 +177,7 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
         for identifier in way.pending
         for value in challenges.values(ca, places.placement(identifier), answers[identifier])
     ]
-    written = workers.start(partial(resuming.write_down, job, way, order, key, csr))
     with challenges.alone(context, values), contextlib.ExitStack() as published:
-        published.callback(written.done.wait, workers.SLICE)  # nothing is written once the lock is given back
         before: list[Value] = []
         for now in challenges.rounds(values):
             if before:  # the host keeps one value: the CA must have seen it before the next one replaces it
@@ -194,7 +192,8 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             context.emit("challenges-answered", domains=_identifiers(now))
             challenges.caches.note(context, way.choice.ca, now)
             before = now
-        context.join(written)  # a run that is killed from here on is taken up by the next one
+        # While the CA looks. A run that is killed from here on is taken up by the next one.
+        resuming.write_down(job, way, order, key, csr)
         chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
     facts = x509.check_chain(chains[0], key, spec.identifiers, context.clock.now())

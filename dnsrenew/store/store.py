@@ -1,12 +1,13 @@
 """The store: certificates with their versions and states, accounts, locks (contract, section 5).
 
-fsyncs, in order; a renewal has 10, the first one with a new account and a new store 16:
+fsyncs, in order; a renewal has 15, the first one with a new account and a new store 21:
 
 ==========================================  ==  =================================================
 the store's own folder and its entry         2  once; one more for each folder above it that is made
 a new account                                3  key, folder, the folder's entry
 a new certificate                            1  the entry of its folder
 the journal                                  2  the values that are about to be written, their file's entry
+the order, before its CSR is sent            5  3 files, their folder, its name
 a version                                    6  4 files, their folder, its number
 ``current`` and ``state.json``               2  state.json, and the folder that holds both
 ==========================================  ==  =================================================
@@ -26,8 +27,9 @@ from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.frozen import replace
 from dnsrenew.store import locks, notices
 from dnsrenew.store.accounts import AccountFolder
-from dnsrenew.store.disk import PRIVATE, Disk
+from dnsrenew.store.disk import Disk
 from dnsrenew.store.folders import Folders
+from dnsrenew.store.force import Force
 from dnsrenew.store.layout import Layout, check_name
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.states import States
@@ -68,6 +70,7 @@ class Store:
         self._folders = Folders(self._disk, self._layout)
         self._windows = windows
         self._states = States(self._disk, self._layout, self._folders, self._versions)
+        self._force = Force(self._disk, self._layout, self._states, self._versions, windows=windows)
 
     @property
     def path(self) -> Path:
@@ -265,39 +268,9 @@ class Store:
         state = self.read_state(name)
         if self._windows:
             self.write_state(name, replace(state, switching=number))
-        state = self._put_into_force(name, number, remember(state.renewed(number, meta)))
+        state = self._force.put(name, number, remember(state.renewed(number, meta)))
         self._versions(name).prune(number)
         return state
-
-    def _put_into_force(self, name: str, number: int, state: State) -> State:
-        """Move ``current``, then state.json, which lies ready before: a disk that is full is full before both."""
-        path = self._layout.state(name)
-        self._disk.sweep(os.path.dirname(path))
-        ready = self._disk.prepare(path, state.to_json(), PRIVATE)
-        try:
-            if not self._point_current(name, number):
-                self._disk.discard(ready)
-                state = replace(state, switching=number)
-                ready = self._disk.prepare(path, state.to_json(), PRIVATE)
-        except BaseException:
-            self._disk.discard(ready)
-            raise
-        self._disk.put(ready, path)
-        self._disk.sync_folder(os.path.dirname(path))
-        return replace(state, notices=self._states.notices(name))
-
-    def _point_current(self, name: str, number: int) -> bool:
-        try:
-            aside = self._versions(name).point_current(number)
-        except StoreError as error:
-            if not self._windows:
-                raise
-            # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
-            self._states.say(name, notices.current_behind(self.current(name), error))
-            return False
-        if aside is not None:
-            self._states.say(name, notices.foreign_current(self.current(name), aside))
-        return True
 
     def mend(self, name: str, state: State, context: Context) -> None:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
@@ -305,33 +278,13 @@ class Store:
         Costs one system call where all is well. Where another run holds the lock, or the store cannot be
         written, it is left to the next run. The caller does not hold the lock.
         """
-        if self._amiss(name, state) is None:
+        if self._force.amiss(name, state) is None:
             return
         try:
             with self.lock(name, context=context):
-                self._mend(name)
+                self._force.mend(name)
         except (LockedError, StoreError):
             return
-
-    def _amiss(self, name: str, state: State) -> int | None:
-        """Return the version that should be in force where not everything says so; None where all is well."""
-        versions = self._versions(name)
-        if state.switching is None and not state.rebuilt and (not state.version or versions.current_is(state.version)):
-            return None
-        # A version that was being copied goes on from there, if it is whole.
-        return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
-
-    def _mend(self, name: str) -> None:
-        state = self.read_state(name)
-        number = self._amiss(name, state)
-        if number is None:  # another run was faster
-            return
-        if number != state.version:
-            meta = self._versions(name).meta(number)
-            if meta is None:
-                return
-            state = state.renewed(number, meta)
-        self._put_into_force(name, number, replace(state, switching=None, rebuilt=False))
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._layout.certificate(name), windows=self._windows)
