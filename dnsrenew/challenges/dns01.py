@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
+from dnsrenew.challenges.silence import Silence
 from dnsrenew.drivers import calling, catalogue
-from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
 from dnsrenew.frozen import Frozen, replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 
@@ -108,6 +109,7 @@ class Dns01:
         self._entries: dict[Written, Entry] = {}
         self._begun: set[Written] = set()
         self._written: set[Written] = set()
+        self._silence = Silence()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
@@ -165,9 +167,11 @@ class Dns01:
 
         :raises SecretError: a reference leads to nothing.
         :raises ConfigError: an option is wrong, or a driver is not installed.
+        :raises ProviderError: a host did not answer another certificate of this run.
         """
         writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
         for writer in writers.values():
+            self._silence.check(context, writer.account.name)
             calling.prepare(context, writer.provider, writer.account)
 
     def warn_shadows(self, context: Context, targets: Mapping[str, Target]) -> None:
@@ -321,7 +325,13 @@ class Dns01:
             if writer.provider.behaviour.exclusive and writer.provider.behaviour.values != "one":
                 for zone in sorted({record.zone for record in records}.difference(held)):
                     locks.enter_context(self._lock_zone(context, zone))
-            call(context, writer.provider, writer.account, records)
+            if call is calling.call_add:
+                self._silence.check(context, writer.account.name)
+            try:
+                call(context, writer.provider, writer.account, records)
+            except ProviderError as error:
+                self._silence.note(context, writer.account.name, error)
+                raise
             if call is calling.call_remove:
                 self._gone(values)
 

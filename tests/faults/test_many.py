@@ -5,28 +5,37 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from dnsrenew import Event, Outcome
-from tests.integration.renew_stage import Stage, certificates
+from tests.integration.renew_stage import Stage, certificates, through
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
 from tests.lab.workspace import Workspace
 
 WORKERS = 8
-HOST_FILE = """
+NARROW = """
 title = "A host that takes one change at a time"
 driver = "rfc2136"
 [options.server]
-required = true
 [options.tsig_name]
 [options.tsig_algorithm]
 [options.tsig_secret]
 secret = true
 [behaviour]
 exclusive = true
+"""
+BUSY = """
+title = "A host that has no time"
+driver = "lexicon"
+[driver_options]
+provider = "powerdns"
+[options.pdns_server]
+[options.auth_token]
+secret = true
 """
 
 
@@ -44,6 +53,13 @@ def good(count: int) -> list[dict[str, Any]]:
 def by(account: str) -> dict[str, Any]:
     """The proof goes through this account."""
     return {"routes": [{"challenge": "dns-01", "dns": account}]}
+
+
+def provide(stage: Stage, name: str, file: str) -> None:
+    """A provider file of the user's own."""
+    folder = stage.workspace.path / "providers"
+    folder.mkdir()
+    (folder / f"{name}.toml").write_text(file)
 
 
 class Until:
@@ -143,8 +159,7 @@ class OneAtATime:
 
 def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage) -> None:
     """Eight workers, one zone of an exclusive provider: each certificate is written and withdrawn alone."""
-    (stage.workspace.path / "providers").mkdir()
-    (stage.workspace.path / "providers" / "narrow.toml").write_text(HOST_FILE)
+    provide(stage, "narrow", NARROW)
     host, wanted = OneAtATime(), 16
     with stage.lab.forwarder("127.0.0.3", host) as forwarder:
         server = f"{forwarder.listen[0]}:{forwarder.listen[1]}"
@@ -154,3 +169,39 @@ def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage)
     assert [outcome.status for outcome in outcomes] == ["renewed"] * wanted
     assert host.changes == 2 * wanted
     assert host.most == 1
+
+
+class Busy(BaseHTTPRequestHandler):
+    """An HTTP interface that has no time for anybody."""
+
+    def do_GET(self) -> None:
+        """Say so; it is the first thing that is asked."""
+        self.send_error(408)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # as in the base class
+        """Be quiet."""
+
+
+def test_a_host_that_hangs_is_not_waited_for_by_every_certificate(stage: Stage) -> None:
+    """More certificates than workers are at it, and first in the file: those who come later fail without an order."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    provide(stage, "busy", BUSY)
+    hanging = certificates(*(f"hanging{number:02}" for number in range(WORKERS + 4)), **by("busy"))
+    busy = {
+        "provider": "busy",
+        "auth_token": "token",
+        "pdns_server": f"http://127.0.0.1:{server.server_port}",
+    }
+    with stage.lab.acme_proxy() as proxy:
+        outcomes = stage.run(
+            {**through(proxy), "certificate": [*hanging, *good(4)], "dns.busy": busy, "dns.home.zones": None},
+            workers=WORKERS,
+        )
+    server.shutdown()
+    server.server_close()
+    assert [outcome.status for outcome in outcomes] == ["failed"] * len(hanging) + ["renewed"] * 4
+    failed = outcomes[: len(hanging)]
+    assert {outcome.error and outcome.error.code for outcome in failed} == {"provider-timeout"}
+    assert [outcome.attempts[0].orders for outcome in failed[WORKERS:]] == [0] * 4
+    assert proxy.counts["newOrder"] <= WORKERS + 4

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.challenges.dns01 import Dns01, Placement, Value
+from dnsrenew.challenges.silence import KEPT
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
@@ -506,6 +507,58 @@ class Refusing(InMemoryDriver):
     def _refuse(self, what: str) -> None:
         if what in self.what:
             raise ProviderError("provider-refused", "The host says no.", fix="Ask it why.")
+
+
+class Silent(InMemoryDriver):
+    """Answers nothing, until it does."""
+
+    silent = True
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Take too long."""
+        if self.silent:
+            raise ProviderError("provider-timeout", "The host does not answer.", fix="Wait.")
+        super().add(records)
+
+
+def test_a_host_that_does_not_answer_is_waited_for_once() -> None:
+    """Other certificates of the run hear of it at once, before they order anything and after; later it is asked again.
+
+    What each is told is its own: what one adds to it the others do not see.
+    """
+    stage = Stage()
+    driver, spare = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
+    dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
+    placements = stage.place("example.test", route=Route("dns-01", dns=("home",))).values()
+    dns01.unlock(stage.context, placements)
+    with pytest.raises(ProviderError) as first:
+        dns01.publish(stage.context, values)
+    driver.silent = False
+    with pytest.raises(ProviderError, match="does not answer") as before_an_order:
+        dns01.unlock(stage.context, placements)
+    before_an_order.value.with_evidence(mine=1)
+    with pytest.raises(ProviderError, match="does not answer") as after_it:
+        dns01.publish(stage.context, values)
+    assert "mine" not in {**first.value.evidence, **after_it.value.evidence}
+    assert driver.values == {}
+    dns01.publish(stage.context, stage.values("other.test", route=Route("dns-01", dns=("spare",))))
+    assert spare.values
+    dns01.withdraw(stage.context, values)
+    stage.context.wait(KEPT)
+    dns01.publish(stage.context, values)
+    assert driver.values
+
+
+def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:
+    """It holds nobody up, and what it refuses one it may do for another."""
+    stage = Stage()
+    refusing = cast("Refusing", stage.account("home", driver=Refusing("add")))
+    dns01, values = stage.dns01, stage.values("example.test")
+    for _ in range(2):
+        refusing.values.clear()
+        with pytest.raises(ProviderError, match="says no"):
+            dns01.publish(stage.context, values)
+        assert refusing.values
 
 
 def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
