@@ -2,6 +2,6 @@
 
 from dnsrenew.ca.client import CAClient
 from dnsrenew.ca.messages import Authorization, Challenge, Order
-from dnsrenew.ca.stored import AccountData, AccountStore
+from dnsrenew.ca.stored import AccountStore
 
-__all__ = ["AccountData", "AccountStore", "Authorization", "CAClient", "Challenge", "Order"]
+__all__ = ["AccountStore", "Authorization", "CAClient", "Challenge", "Order"]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
 from dnsrenew.ca.messages import address
-from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
+from dnsrenew.ca.stored import AccountStore, signer_of
 from dnsrenew.errors import CAError
 from dnsrenew.frozen import replace
 
@@ -67,7 +68,7 @@ class Accounts:
                     return signer  # another thread or process has done it, or has changed the key
             return signer_of(self._make(context, directory, stored))
 
-    def known(self, context: Context, directory: Directory) -> StoredAccount | None:
+    def known(self, context: Context, directory: Directory) -> AccountData | None:
         """Return the account that is kept, with its URL if the CA knows it; None is made.
 
         :raises CAError: the CA cannot be asked.
@@ -84,7 +85,7 @@ class Accounts:
                 self._store.save(found)
             return found or stored
 
-    def look_up(self, context: Context, directory: Directory, account: StoredAccount) -> AccountData | None:
+    def look_up(self, context: Context, directory: Directory, account: AccountData) -> AccountData | None:
         """Ask the CA for the account with this key (RFC 8555 section 7.3.1); None where it has none.
 
         :raises CAError: the CA cannot be asked.
@@ -97,7 +98,7 @@ class Accounts:
             raise
         return AccountData(account.key_pem, url, account.contact, account.data)
 
-    def holds(self, context: Context, account: StoredAccount) -> bool:
+    def holds(self, context: Context, account: AccountData) -> bool:
         """Tell whether the CA takes this key for the account of this URL.
 
         :raises CAError: the CA cannot be asked.
@@ -123,7 +124,7 @@ class Accounts:
             rolled = keychange.roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
 
-    def _settled(self, context: Context, directory: Directory) -> StoredAccount | None:
+    def _settled(self, context: Context, directory: Directory) -> AccountData | None:
         """Return what is kept, with one key: of a change that was broken off, the key that the CA has."""
         stored = self._load()
         if stored is None or stored.next_key_pem is None:
@@ -134,14 +135,14 @@ class Accounts:
         self._store.save(settled)
         return settled
 
-    def _load(self) -> StoredAccount | None:
+    def _load(self) -> AccountData | None:
         """Return what is kept; an address that is none is forgotten, because the CA finds the account by its key."""
         stored = self._store.load()
         if stored is None or stored.url is None or address(stored.url, stored.url) is not None:
             return stored
         return AccountData(stored.key_pem, None, stored.contact, stored.data, stored.next_key_pem)
 
-    def _make(self, context: Context, directory: Directory, stored: StoredAccount | None) -> StoredAccount:
+    def _make(self, context: Context, directory: Directory, stored: AccountData | None) -> AccountData:
         if stored is not None and (directory.binding_required or self._eab is not None):
             # Many bindings are good only once: the account may be there already.
             found = self._look_up_unbound(context, directory, stored)
@@ -166,7 +167,7 @@ class Accounts:
         self._store.save(made)
         return made
 
-    def _look_up_unbound(self, context: Context, directory: Directory, stored: StoredAccount) -> AccountData | None:
+    def _look_up_unbound(self, context: Context, directory: Directory, stored: AccountData) -> AccountData | None:
         try:
             return self.look_up(context, directory, stored)
         except CAError as error:
@@ -175,7 +176,7 @@ class Accounts:
             raise
 
     def _new_account(
-        self, context: Context, directory: Directory, account: StoredAccount, payload: dict[str, Any]
+        self, context: Context, directory: Directory, account: AccountData, payload: dict[str, Any]
     ) -> str:
         """Post to newAccount, and return the account's URL."""
         signer = replace(signer_of(account), url=None)
@@ -194,7 +195,7 @@ class Accounts:
             raise self._transport.problems(context).malformed("the new account has no URL (Location)", response)
         return url
 
-    def _bind(self, context: Context, directory: Directory, account: StoredAccount) -> dict[str, Any]:
+    def _bind(self, context: Context, directory: Directory, account: AccountData) -> dict[str, Any]:
         from dnsrenew.ca.eab import binding  # few CAs want one, and only once
 
         assert self._eab is not None  # noqa: S101  # by the callers
@@ -217,7 +218,7 @@ class Accounts:
                 "Get a key for it from the CA and set it as `eab` of this CA.",
             )
 
-    def _tell_contact(self, context: Context, signer: Signer, stored: StoredAccount) -> None:
+    def _tell_contact(self, context: Context, signer: Signer, stored: AccountData) -> None:
         """Tell the CA a changed contact (RFC 8555 section 7.3.2); a certificate does not fail for it."""
         try:
             self._transport.post(context, signer, signer.url or "", {"contact": list(self._contact)}, "account")
@@ -234,6 +235,6 @@ def is_refusal(error: CAError) -> bool:
     return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"
 
 
-def _is_ready(stored: StoredAccount | None) -> bool:
+def _is_ready(stored: AccountData | None) -> bool:
     """Tell whether it can be used as it is."""
     return stored is not None and stored.url is not None and stored.next_key_pem is None

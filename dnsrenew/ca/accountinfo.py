@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnsrenew.ca.stored import StoredAccount, signer_of
+from dnsrenew.accountdata import AccountData
+from dnsrenew.ca.stored import signer_of
 from dnsrenew.errors import CAError
 from dnsrenew.frozen import Frozen, replace
 
@@ -55,7 +56,7 @@ def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
     raise error
 
 
-def _info(stored: StoredAccount, body: object) -> AccountInfo:
+def _info(stored: AccountData, body: object) -> AccountInfo:
     fields = body if isinstance(body, dict) else {}
     said, status = fields.get("contact"), fields.get("status")
     contact = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else stored.contact

@@ -13,8 +13,9 @@ from acme.jws import JWS
 from josepy.jwa import ES256
 
 from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
 from dnsrenew.ca.account import Accounts, is_refusal
-from dnsrenew.ca.stored import AccountData, AccountStore, StoredAccount, signer_of
+from dnsrenew.ca.stored import AccountStore, signer_of
 from dnsrenew.errors import CAError
 from dnsrenew.frozen import replace
 
@@ -28,11 +29,11 @@ def roll(
     context: Context,
     accounts: Accounts,
     directory: Directory,
-    stored: StoredAccount,
+    stored: AccountData,
     *,
     transport: Transport,
     store: AccountStore,
-) -> StoredAccount:
+) -> AccountData:
     """Change the key of an account; the caller holds its lock.
 
     :raises CAError: the CA did not change it, and the old key holds; or that cannot be known yet
@@ -52,7 +53,7 @@ def roll(
     old = signer_of(stored)
     try:
         transport.post(context, old, url, _inner(old, signer_of(new), url), "keyChange", tries=1)
-        settled: StoredAccount = new
+        settled: AccountData = new
     except CAError as error:
         settled = _after(error, context, accounts, directory, both)
         if settled.key_pem != new.key_pem:
@@ -71,8 +72,8 @@ def _inner(old: Signer, new: Signer, url: str) -> dict[str, Any]:
 
 
 def _after(
-    error: CAError, context: Context, accounts: Accounts, directory: Directory, both: StoredAccount
-) -> StoredAccount:
+    error: CAError, context: Context, accounts: Accounts, directory: Directory, both: AccountData
+) -> AccountData:
     """Find out what a change came to that did not end well: its answer may only have been lost."""
     try:
         return settle(context, accounts, directory, both)
@@ -81,7 +82,7 @@ def _after(
         raise error.with_evidence(pending=True) from None
 
 
-def settle(context: Context, accounts: Accounts, directory: Directory, both: StoredAccount) -> StoredAccount:
+def settle(context: Context, accounts: Accounts, directory: Directory, both: AccountData) -> AccountData:
     """Return the account with the one of its two keys that the CA has.
 
     :raises CAError: that cannot be known now; both must be kept.

@@ -1,16 +1,15 @@
-"""An account as it is kept, and what keeps it."""
+"""What keeps an account, and what signs for one that is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from josepy.jwk import JWKEC
 
 from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
 from dnsrenew.ca.transport import Signer
 from dnsrenew.errors import StoreError
-from dnsrenew.frozen import Frozen, field
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -18,54 +17,20 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 
-class StoredAccount(Protocol):
-    """What the store keeps of an account."""
-
-    @property
-    def key_pem(self) -> bytes:
-        """The account's private key, PEM."""
-
-    @property
-    def url(self) -> str | None:
-        """The account's URL; None until the CA has said it."""
-
-    @property
-    def contact(self) -> tuple[str, ...]:
-        """As the CA was told."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Whatever else is kept; JSON values."""
-
-    @property
-    def next_key_pem(self) -> bytes | None:
-        """The key that the CA was, perhaps, told to put in place of the other; None unless a change is under way."""
-
-
-class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):
-    """An account, as it is handed to the store."""
-
-    key_pem: bytes
-    url: str | None = None
-    contact: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    next_key_pem: bytes | None = None
-
-
 class AccountStore(Protocol):
     """Where the account of one CA directory is kept."""
 
-    def load(self) -> StoredAccount | None:
+    def load(self) -> AccountData | None:
         """Return the account, or None."""
 
-    def save(self, account: StoredAccount) -> None:
+    def save(self, account: AccountData) -> None:
         """Write the account; its keys durably, before this returns."""
 
     def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
         """Exclude other threads and processes while an account is made or its key is changed."""
 
 
-def signer_of(account: StoredAccount) -> Signer:
+def signer_of(account: AccountData) -> Signer:
     """Return what signs for an account.
 
     :raises StoreError: ``account-damaged``: the key is none of ours.

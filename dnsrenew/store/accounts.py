@@ -9,10 +9,10 @@ stands beside it as ``key.next.pem``, and takes its place in one step.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.frozen import Frozen, field, replace
+from dnsrenew.accountdata import AccountData
+from dnsrenew.frozen import replace
 from dnsrenew.store import jsonform, locks
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -29,47 +29,6 @@ if TYPE_CHECKING:
 WAIT: Final = 60.0
 """Seconds to wait for another run that is making the same account."""
 _TRIED: Final = "The key that was to take its place is tried."
-
-
-class Account(Protocol):
-    """What is kept of an account; the CA's side has a class of its own for it."""
-
-    @property
-    def key_pem(self) -> bytes:
-        """The account's private key."""
-
-    @property
-    def url(self) -> str | None:
-        """Its URL at the CA."""
-
-    @property
-    def contact(self) -> tuple[str, ...]:
-        """What the CA was told."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Anything else, as JSON values."""
-
-    @property
-    def next_key_pem(self) -> bytes | None:
-        """The key that is to take the other's place; None unless a change is under way."""
-
-
-class AccountData(Frozen, kw_only=True, hidden=("key_pem", "next_key_pem")):
-    """An account as it stands in the store.
-
-    :ivar key_pem: the account's private key; never in a repr.
-    :ivar url: the account's URL at the CA; None where it is not known (any more): the CA finds it by the key.
-    :ivar contact: as the CA was told.
-    :ivar data: anything else that the CA's side wants to keep, as JSON values.
-    :ivar next_key_pem: the key that is to take the other's place; None unless a change is under way.
-    """
-
-    key_pem: bytes
-    url: str | None = None
-    contact: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    next_key_pem: bytes | None = None
 
 
 class AccountFolder:
@@ -156,7 +115,7 @@ class AccountFolder:
             raise Damaged("it belongs to another CA")
         return AccountData(key_pem=key, url=url or None, contact=contact, data=form)
 
-    def save(self, account: Account) -> None:
+    def save(self, account: AccountData) -> None:
         """Write the account; its keys first, and durably before this returns.
 
         The next key becomes the key by being saved as it.
@@ -176,7 +135,7 @@ class AccountFolder:
         if made:
             self._disk.sync_folder(os.path.dirname(self._folder))
 
-    def _save_keys(self, account: Account) -> bool:
+    def _save_keys(self, account: AccountData) -> bool:
         """Write the keys that are not there yet; tell whether anything changed."""
         key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)
         changed = key != account.key_pem

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.ca import AccountData, CAClient
+from dnsrenew.accountdata import AccountData
+from dnsrenew.ca import CAClient
 from dnsrenew.context import Context
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Eab

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.ca import AccountData, CAClient, Order
+from dnsrenew.accountdata import AccountData
+from dnsrenew.ca import CAClient, Order
 from dnsrenew.ca.once import KEPT
 from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
 from dnsrenew.context import Context
 from dnsrenew.model import CertificateSpec
-from dnsrenew.store import AccountData, Disk, State, Store
+from dnsrenew.store import Disk, State, Store
 
 DIRECTORY = "https://ca.test/dir"
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)

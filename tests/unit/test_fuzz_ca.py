@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.ca.stored import AccountData
+from dnsrenew.accountdata import AccountData
 from dnsrenew.http import retry_after
 from tests.unit.foreign import DEEP, bounded, each_change, edited, json_bytes
 from tests.unit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit

@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew import due, memory
+from dnsrenew.accountdata import AccountData
 from dnsrenew.cli import main
 from dnsrenew.context import Context
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import DnsAccount, Notice
-from dnsrenew.store import AccountData, Disk, Meta, State, Store
+from dnsrenew.store import Disk, Meta, State, Store
 from dnsrenew.store.book import Book
 from dnsrenew.store.journal import Journal, Page
 from dnsrenew.store.jsonform import Damaged, Newer

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import AccountData, AccountFolder, Disk, Store
+from dnsrenew.store import AccountFolder, Disk, Store
 from tests.unit.store_kit import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
 
 KEY = issue(98)[1]

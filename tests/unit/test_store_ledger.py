@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.accountdata import AccountData
 from dnsrenew.config.authorities import BUILT_IN
 from dnsrenew.context import Context
 from dnsrenew.errors import CAError
-from dnsrenew.store import AccountData, Disk, Store
+from dnsrenew.store import Disk, Store
 from dnsrenew.store.book import ANY, MOST, Book, set_key
 from dnsrenew.store.jsonform import Damaged
 from dnsrenew.store.limits import LIMITS, NONE, Limit, Limits
