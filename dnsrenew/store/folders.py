@@ -54,7 +54,7 @@ class Folders:
         folders = [self._layout.root, self._layout.accounts]
         if name is not None:
             folder = self.make_certificate(name)
-            folders += [folder, os.path.join(folder, "versions")]
+            folders += [folder, os.path.join(folder, "versions"), self._layout.journal]
         for folder in folders:
             written = self._disk.probe(folder, _PROBE)
             # Others may be probing now, so only what nobody can be writing any more is swept.

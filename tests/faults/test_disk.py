@@ -1,0 +1,62 @@
+"""Every operation on the disk fails in turn, in a run of its own: see disk.py and docs/disk-faults.md."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import disk
+from tests.faults.disk import KINDS, Matrix, column, columns, quick_folder
+from tests.faults.diskworld import CHANGING, CODES, Kind
+
+PAGE = columns()
+
+
+@pytest.fixture
+def matrix(kind: Kind) -> Iterator[Matrix]:
+    """The runs of one kind."""
+    with quick_folder() as folder:
+        yield Matrix(folder, kind)
+
+
+renewal = pytest.mark.parametrize("kind", ["renewal"])
+
+
+@pytest.mark.parametrize("number", CODES, ids=errno.errorcode.get)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operation_refused_in_turn(matrix: Matrix, kind: Kind, number: int) -> None:
+    """Each ends as the page says, after all that :func:`check_run` and :func:`check_next` look at."""
+    runs = matrix.refused(number)
+    assert column(runs) == PAGE[kind, number], "run: python -m tests.faults.disk"
+
+
+@pytest.mark.parametrize("kind", ["first", "renewal"])
+def test_every_folder_is_proved_before_an_order(matrix: Matrix) -> None:
+    """What is written to after it was written to before it, or is a new folder in one that was; the ledger may fail."""
+    created = [os.path.dirname(path) for what, path in matrix.clean[: matrix.before_order] if what == "create"]
+    later = {path for what, path in matrix.clean[matrix.before_order :] if what in {"create", "mkdir", "symlink"}}
+    new = {path for what, path in matrix.clean if what == "mkdir"}
+    assert matrix.before_order > 0
+    assert {os.path.dirname(path) for path in later} - new - {"accounts/lab"} <= set(created)
+
+
+def test_the_page_has_every_operation() -> None:
+    """A new one is a new line."""
+    counts: dict[Kind, Counter[str]] = {}
+    for kind in KINDS:
+        with quick_folder() as folder:
+            counts[kind] = Counter(operation.what for operation in Matrix(folder, kind).clean)
+    assert disk.PAGE.read_text("utf-8") == disk.page(PAGE, counts), "run: python -m tests.faults.disk"
+
+
+@renewal
+@pytest.mark.parametrize("number", CHANGING, ids=errno.errorcode.get)
+def test_a_disk_that_stays_so(matrix: Matrix, number: int) -> None:
+    """Full or read-only from one operation on: nothing is tidied up either, until the disk is well again."""
+    for at, operation in enumerate(matrix.clean):
+        if operation.what in CHANGING[number]:
+            matrix.refuse(at, number, for_good=True)
