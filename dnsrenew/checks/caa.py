@@ -224,8 +224,8 @@ def _critical(case: _Case, record: Record) -> Verdict:
     return Verdict(
         CODE,
         "bad",
-        f"A CAA record at {case.where} has a tag that CAs do not know ({record.tag}) and is marked critical, so no CA "
-        f"may issue for {case.identifier}.",
+        f"A CAA record at {case.where} has a tag that CAs do not know ({_escaped(record.tag)}) and is marked critical, "
+        f"so no CA may issue for {case.identifier}.",
         case.evidence(scope="ca", record=case.text(record)),
         f"Remove this record at the DNS host of {case.answer.owner}: {case.text(record)}",
     )
@@ -272,7 +272,11 @@ def _methods(issuer: Issuer) -> str:
 
 
 def _line(owner: str, flags: int, tag: str, value: str) -> str:
-    shown = "".join(
-        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\{ord(char):03d}" for char in value
+    return f'{owner}. CAA {flags} {_escaped(tag)} "{_escaped(value)}"'
+
+
+def _escaped(text: str) -> str:
+    """Return a text as it is written in a zone file (RFC 1035 section 5.1)."""
+    return "".join(
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\{ord(char):03d}" for char in text
     )
-    return f'{owner}. CAA {flags} {tag} "{shown}"'

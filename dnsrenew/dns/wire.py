@@ -36,6 +36,7 @@ _QR_IN_BYTE_2: Final = 0x80
 _TC_IN_BYTE_2: Final = 0x02
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
+_MAX_HOPS: Final = 16
 
 
 class Question:
@@ -221,9 +222,12 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
 
 def addresses(answer: Message, name: Name) -> tuple[str, ...]:
     """Return the A and AAAA addresses of a name, or of where its CNAMEs lead."""
-    owners = {name}
-    for _ in records(answer.answer, dns.rdatatype.CNAME):  # as many hops as there can be, in whatever order
-        owners |= {target for owner in owners if (target := cname_target(answer, owner)) is not None}
+    owners = [name]
+    for _ in range(_MAX_HOPS):  # a forged answer may hold thousands
+        target = cname_target(answer, owners[-1])
+        if target is None or target in owners:
+            break
+        owners.append(target)
     return tuple(
         str(rdata.address)
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
