@@ -10,6 +10,7 @@ import pytest
 
 from dnsrenew import course, decisions, due, events, memory, model, wishes
 from dnsrenew.ca import ari, once, polling, transport
+from dnsrenew.challenges import silence
 from dnsrenew.cli.overview import TODAY
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import Behaviour, find_provider, parse_provider
@@ -185,6 +186,7 @@ SENTENCES = [
     ("limits.md", f"and within {after(ari.LONGEST)}"),
     ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("limits.md", f"not asked again for {after(once.KEPT)}"),
+    ("limits.md", f"not written to again for {after(silence.KEPT)}"),
     ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         ("when-renewed.md", f"| {number}{' and more' if number == len(memory.PAUSES) else ''} | {words(length)} |")
