@@ -1,0 +1,180 @@
+"""Whatever stands where a certificate, a chain or a key should be: it is read, or a ValueError says that it is none."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography import x509 as crypto
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from dnsrenew import x509
+from dnsrenew.ca import chains
+from dnsrenew.ca.ari import cert_id
+from dnsrenew.errors import CAError
+from tests.unit.store_kit import START, issue
+
+# Our reader refuses such a certificate; cryptography warns of it before it hands it out.
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+
+NOW = START + dt.timedelta(days=2)
+KEY = x509.key_from_pem(issue(1)[1])
+RSA = rsa.generate_private_key(65537, 2048)
+BEGIN, END = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+RAW, PKCS8 = form.Encoding.DER, form.PrivateFormat.PKCS8
+PLAIN = form.NoEncryption()
+
+
+def chain_of_two() -> tuple[bytes, bytes]:
+    """A certificate with all that certificates have, and its issuer's; DER."""
+    lab = crypto.Name(
+        [
+            crypto.NameAttribute(crypto.NameOID.ORGANIZATION_NAME, "Órg"),
+            crypto.NameAttribute(crypto.NameOID.COMMON_NAME, "Lab CA 1"),
+        ]
+    )
+    names: list[crypto.GeneralName] = [
+        crypto.DNSName("a.test"),
+        crypto.IPAddress(ipaddress.ip_address("192.0.2.1")),
+        crypto.RFC822Name("a@a.test"),
+        crypto.UniformResourceIdentifier("https://a.test/"),
+    ]
+    authority = crypto.AuthorityKeyIdentifier.from_issuer_public_key(RSA.public_key())
+    usage = crypto.KeyUsage(True, False, True, False, False, False, False, False, False)
+    until = START + dt.timedelta(days=90)
+    leaf = crypto.CertificateBuilder(lab, lab, KEY.public_key(), 12345, START, until)
+    leaf = leaf.add_extension(crypto.SubjectAlternativeName(names), critical=False)
+    leaf = leaf.add_extension(authority, critical=False).add_extension(usage, critical=True)
+    upper = crypto.CertificateBuilder(lab, lab, RSA.public_key(), 1, START, until)
+    upper = upper.add_extension(crypto.BasicConstraints(True, None), critical=True)
+    signed = [each.sign(RSA, hashes.SHA256()).public_bytes(RAW) for each in (leaf, upper)]
+    return signed[0], signed[1]
+
+
+LEAF, UPPER = chain_of_two()
+
+
+def pem(der: bytes) -> str:
+    """As PEM."""
+    return BEGIN + base64.encodebytes(der).decode() + END
+
+
+def changes(data: bytes, *, every: int, news: tuple[int, ...] = (0, 1, 0x7F, 0x80, 0xFF)) -> Iterator[bytes]:
+    """Each octet changed; every so many of them dropped, or the end; and several octets at once."""
+    for at, octet in enumerate(data):
+        for new in (*news, octet ^ 1, octet ^ 4):
+            yield data[:at] + bytes([new]) + data[at + 1 :]
+        if at % every == 0:
+            yield data[:at]
+            yield data[:at] + data[at + 1 :]
+    chance = random.Random(3)
+    for _ in range(300):
+        mixed = bytearray(data)
+        for _ in range(chance.randint(2, 6)):
+            mixed[chance.randrange(len(mixed))] = chance.randrange(256)
+        yield bytes(mixed)
+
+
+def read(text: str) -> bool:
+    """Read it in all ways in which it is ever read; tell whether it is the certificate that was asked for."""
+    readers: tuple[Callable[[str], object], ...] = (x509.read_certificate, x509.split_chain, x509.to_der, cert_id)
+    for reader in readers:
+        try:
+            repr(reader(text)).encode()
+        except ValueError as error:
+            str(error).encode()
+    chains.leads_to(text, "Lab CA 1")
+    try:
+        facts = x509.check_chain(text, KEY, ["a.test"], NOW)
+    except CAError as error:
+        str(error).encode()
+        return False
+    return facts.names == ("a.test",)
+
+
+def test_any_change_of_a_certificate() -> None:
+    """None is taken of which anything was changed that was signed."""
+    assert read(pem(LEAF) + pem(UPPER))
+    taken = {data for data in changes(LEAF, every=7) if read(pem(data) + pem(UPPER))}
+    signed = {crypto.load_der_x509_certificate(data).tbs_certificate_bytes for data in taken}
+    assert signed == {crypto.load_der_x509_certificate(LEAF).tbs_certificate_bytes}
+
+
+def test_any_change_of_the_certificate_above() -> None:
+    """What was not signed by its key is refused; its own signature and dates are for those who have the root."""
+    said = {read(pem(LEAF) + pem(data)) for data in changes(UPPER, every=7, news=(0, 0xFF))}
+    assert said == {True, False}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        BEGIN,
+        END,
+        BEGIN + END,
+        END + BEGIN,
+        BEGIN + BEGIN + END + END,
+        BEGIN + "\ud800" + END,
+        BEGIN + "A" * 100_000 + END,
+        BEGIN * 2000 + END * 2000,
+        "\0" + END,
+        BEGIN + "MA==\n" + END,
+        pem(UPPER),
+        pem(LEAF)[:-60] + pem(UPPER),
+    ],
+)
+def test_what_is_no_certificate(text: str) -> None:
+    """It is told as such."""
+    assert not read(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "way"),
+    [(KEY, PKCS8), (RSA, PKCS8), (KEY, form.PrivateFormat.TraditionalOpenSSL)],
+    ids=["ecdsa", "rsa", "ecdsa-old"],
+)
+def test_any_change_of_a_key(key: x509.PrivateKey, way: form.PrivateFormat) -> None:
+    """It is read, and can be written again; or it is none, and nothing of it is told."""
+    label = "PRIVATE KEY" if way is PKCS8 else "EC PRIVATE KEY"
+    said = set()
+    for data in changes(key.private_bytes(RAW, way, PLAIN), every=7, news=(0, 0xFF)):
+        text = f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode()
+        try:
+            found = x509.key_from_pem(text)
+            x509.key_kind(found)
+            x509.key_to_pem(found)
+            said.add("read")
+        except ValueError as error:
+            said.add(str(error))
+    assert said <= {"read", "not an unencrypted private key in PEM form", "neither an ECDSA nor an RSA key"}
+    assert len(said) > 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff" * 100,
+        pem(LEAF).encode(),
+        KEY.private_bytes(form.Encoding.PEM, PKCS8, form.BestAvailableEncryption(b"word")),
+        ed25519.Ed25519PrivateKey.generate().private_bytes(form.Encoding.PEM, PKCS8, PLAIN),
+    ],
+    ids=["empty", "octets", "certificate", "encrypted", "ed25519"],
+)
+def test_what_is_no_key_of_ours(text: bytes) -> None:
+    """It is told as such."""
+    with pytest.raises(ValueError, match=r"^(not an unencrypted|neither an ECDSA)"):
+        x509.key_from_pem(text)
+
+
+def test_a_key_of_a_kind_that_cannot_be_configured() -> None:
+    """It is a key, of no kind of ours."""
+    strange = ec.generate_private_key(ec.SECP521R1()).private_bytes(form.Encoding.PEM, PKCS8, PLAIN)
+    assert x509.key_kind(x509.key_from_pem(strange)) is None
