@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -90,6 +89,8 @@ def _chosen(cas: Iterable[str] | None, config: Config, services: Services, conte
     chosen = list(dict.fromkeys(cas))
     for name in chosen:
         if name not in config.cas:
+            import difflib  # wanted only after a mistake
+
             nearest = next(iter(difflib.get_close_matches(name, config.cas, 1)), None)
             raise ConfigError(
                 "ca-unknown",

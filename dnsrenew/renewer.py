@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -218,6 +217,8 @@ class Renewer:
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
+    import difflib  # wanted only after a mistake
+
     nearest = next(iter(difflib.get_close_matches(name, known, 1)), None)
     return ConfigError(
         "certificate-unknown",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import workers
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import Frozen
 from dnsrenew.renewal import glance, renew_certificate, why
 from dnsrenew.wishes import ask, is_to_be_asked
 
@@ -37,8 +37,7 @@ def lock_for_sweep(store: Store, context: Context, zone: str) -> AbstractContext
     return store.lock_zone(zone, context=context, wait=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Frozen):
     """One run.
 
     :ivar services: called only when there is something to do.

@@ -13,14 +13,15 @@ from dnsrenew.names import InvalidName, to_a_labels
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
-_WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
-_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?")
-_IPV4: Final = re.compile(r"(?:[^.]*\.)*[0-9]+")  # no top-level domain is a number
-_FRACTION: Final = re.compile(r"([0-9]{1,4}) ?/ ?([0-9]{1,4})")
-_DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)")
+# Seldom wanted, and compiled only then.
+_WINDOWS: Final = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?"
+_ADDRESS: Final = r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?"
+_IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
+_FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
+_DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
 _UNITS: Final = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_MODE: Final = re.compile(r"0?[0-7]{3}")
-_MAIL: Final = re.compile(r"(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+", re.ASCII)
+_MODE: Final = r"0?[0-7]{3}"
+_MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
 RENEW_BEFORE: Final = 'a part of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"'
 NAME: Final = "1 to 64 characters of a-z, 0-9, dot, hyphen and underscore, the first no dot or hyphen, the last no dot"
@@ -135,7 +136,7 @@ def certificate_name(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take the name of a certificate: it becomes a folder on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
         raise Wrong(NAME)
-    if value[0] in "cpanl" and _WINDOWS.fullmatch(value):
+    if value[0] in "cpanl" and re.fullmatch(_WINDOWS, value):
         raise Wrong("a name that is not reserved on Windows")
     return value
 
@@ -181,7 +182,7 @@ def listen_address(value: Any, _scope: Scope, _path: KeyPath) -> str:
 
 
 def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
-    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(_ADDRESS, value) if isinstance(value, str) else None
     if match is None or (host and not match["host"]) or (port and not match["port"]):
         raise Wrong(expected)
     if match["port"] and int(match["port"]) not in PORTS:
@@ -203,14 +204,14 @@ def _is_ip(value: str) -> bool:
 
 def contact(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
-    if isinstance(value, str) and _MAIL.fullmatch(value) and value.isascii() and value.isprintable():
+    if isinstance(value, str) and re.fullmatch(_MAIL, value) and value.isascii() and value.isprintable():
         return value
     raise Wrong('a mail address such as "me@example.com"')
 
 
 def file_mode(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take a file mode, as an octal text."""
-    if isinstance(value, str) and _MODE.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_MODE, value):
         return value
     raise Wrong('an octal file mode in quotes, such as "0640"')
 
@@ -221,12 +222,12 @@ def renew_before(value: Any, _scope: Scope, _path: KeyPath) -> RenewBefore:
         return value
     if not isinstance(value, str):
         raise Wrong(RENEW_BEFORE)
-    if part := _FRACTION.fullmatch(value):
+    if part := re.fullmatch(_FRACTION, value):
         above, below = int(part[1]), int(part[2])
         if 0 < above < below:
             return RenewBefore(fraction=above / below)
         raise Wrong("a part of the lifetime between 0 and 1")
-    if time := _DURATION.fullmatch(value):
+    if time := re.fullmatch(_DURATION, value):
         unit = time[2].lower().removesuffix("s")
         if unit not in _UNITS:
             words = [f"{word}s" for word in _UNITS]
@@ -252,7 +253,7 @@ def domain(value: Any, _scope: Scope, _path: KeyPath) -> tuple[str, str]:
         raise Wrong(f"a domain name: {error}") from None
     except (UnicodeError, IndexError, ValueError):
         raise Wrong("a domain name") from None
-    if identifier[-1].isdigit() and _IPV4.fullmatch(identifier):
+    if identifier[-1].isdigit() and re.fullmatch(_IPV4, identifier):
         raise Wrong(IP_ADDRESS)
     return written, identifier
 

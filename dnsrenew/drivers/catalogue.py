@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -202,6 +201,8 @@ def zone_for(provider: Provider, name: str) -> str | None:
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the word that was probably meant."""
+    import difflib  # wanted only after a mistake
+
     return next(iter(difflib.get_close_matches(word, list(words), 1, 0.6)), None)
 
 

@@ -194,6 +194,20 @@ def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
     assert set(done.stderr.split()) & heavy == set()
 
 
+def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
+    """It is started every few hours: no library is loaded, and nothing that compiles classes of ours at each start."""
+    (tmp_path / "dnsrenew.toml").write_text('contact = ["me@example.test"]\nagree_terms = true\n')
+    (tmp_path / "dnsrenew.toml").chmod(0o600)
+    program = (
+        "import sys; from dnsrenew.cli import main; "
+        f"main(['renew', '--config', {str(tmp_path / 'dnsrenew.toml')!r}]); print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy = {"acme", "cryptography", "dataclasses", "difflib", "dns", "inspect", "requests", "ssl", "subprocess"}
+    assert set(done.stderr.split()) & heavy == set()
+    assert "dnsrenew.renewal" in done.stderr.split()
+
+
 def test_run_as_a_module() -> None:
     """`python -m dnsrenew` is the command."""
     done = subprocess.run([*PROGRAM, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
