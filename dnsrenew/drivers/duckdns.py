@@ -58,7 +58,7 @@ class DuckDnsDriver:
         finally:
             client.close()
         said = answer.body.decode("utf-8", "replace").strip()
-        if not said.startswith("OK"):
+        if answer.status != 200 or said.split()[:1] != ["OK"]:
             raise self._refusal(names.relative(record.zone), answer.status, said)
 
     def _refusal(self, zone: str, status: int, said: str) -> ProviderError:

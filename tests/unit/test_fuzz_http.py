@@ -1,0 +1,168 @@
+"""Whatever octets come instead of an HTTP answer: an answer, or a failure that says why; and DuckDNS's words."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.context import Context
+from dnsrenew.drivers.calling import call_add
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.errors import ProviderError
+from dnsrenew.http import HttpClient, HttpFailure
+from dnsrenew.http.failures import Kind
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from tests.unit.foreign import bounded, edited
+from tests.unit.still_clock import StillClock
+
+CANARY = "canary-duck-9d41c0aa"
+
+KINDS: tuple[Kind, ...] = ("dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy")
+ANSWERS = (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\nLink: <x>;rel="up"\r\n\r\n{"a": 1}',
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.0 503 Busy\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\nhello",
+)
+LINES = (
+    b"Content-Length: -1",
+    b"Content-Length: 99999999999999999999",
+    b"Content-Length: 5, 6",
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding: gzip",
+    b"Content-Encoding: zstd",
+    b"Content-Encoding: " + b"gzip," * 50,
+    b"Location: http://[",
+    b"Location: //",
+    b"Location: \xff\xfe",
+    b"Location: file:///etc/passwd",
+    b"Location: http://a:b:c/",
+    b"HTTP/9.9 999 ",
+    b"X" * 70_000,
+    b"X: y\r\n" * 200,
+    b"ffffffffffffffff",
+    b"-5",
+    b"0x5",
+    b"\0: \0",
+    b"\xff",
+    b": x",
+    b" folded",
+    b"",
+)
+
+
+class Server:
+    """Answers every request with the octets that it was told to, and hangs up."""
+
+    def __init__(self) -> None:
+        """Listen on this machine."""
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.octets = b""
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/x"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with connection:
+                try:
+                    connection.recv(65536)
+                    connection.sendall(self.octets)
+                except OSError:
+                    continue
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server on this machine."""
+    made = Server()
+    yield made
+    made.close()
+
+
+def changed(number: int) -> Iterator[bytes]:
+    """Give so many answers with one to four places changed: lines put in, octets dropped or replaced, the end cut."""
+    chance = random.Random(5)
+    for _ in range(number):
+        data = chance.choice(ANSWERS)
+        for _ in range(chance.randint(1, 4)):
+            lines = [at + 2 for at in range(len(data)) if data[at : at + 2] == b"\r\n"] or [0]
+            line, at = chance.choice(lines), chance.randrange(len(data) + 1)
+            data = chance.choice(
+                [
+                    data[:line] + chance.choice(LINES) + b"\r\n" + data[line:],
+                    data[:line] + chance.choice(LINES) + data[line:],
+                    data[:at],
+                    data[:at] + data[at + chance.randint(1, 10) :],
+                    data[:at] + chance.randbytes(1) + data[at + 1 :],
+                ]
+            )
+        yield data
+
+
+def test_any_octets_instead_of_an_answer(server: Server) -> None:
+    """A line too many, a length that is none, half of it: an answer, or a failure of a known kind."""
+    client, said, words = HttpClient(), set[str](), set[str]()
+    for data in (*changed(400), b"", b"\xff" * 1000, b"<html>", b"\r\n" * 1000):
+        server.octets = data
+        try:
+            answer = client.request("GET", server.url, timeout=(5, 5), redirects=True)
+        except HttpFailure as failure:
+            said.add(failure.kind)
+            words.add(failure.detail)
+        else:
+            said.add("answered")
+            words.add(str(answer.status))
+    client.close()
+    assert {"answered", "reset", "redirect"} <= said <= {"answered", *KINDS}
+    assert all(map(str.isprintable, words))
+
+
+def said_by_duckdns(server: Server, status: int, body: bytes) -> str:
+    """Have a value written where this is answered; return the code of what came of it."""
+    server.octets = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+    shipped = find_provider("duckdns")
+    assert shipped is not None
+    provider = replace(shipped, driver_options={"url": server.url})
+    account = DnsAccount("duckdns", name="duck", token=Secret(CANARY))
+    record = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v", 60)
+    refusal: ProviderError | None = None
+    try:
+        call_add(Context(clock=StillClock()), provider, account, [record])
+    except ProviderError as error:
+        refusal = error
+    told = str(refusal)
+    assert CANARY not in told
+    assert told.isprintable()
+    return "written" if refusal is None else refusal.code
+
+
+@pytest.mark.parametrize("body", [b"OK", b" OK\n", b"OK\nUPDATED"])
+def test_duckdns_says_yes(server: Server, body: bytes) -> None:
+    """Its word, and what it may add to it."""
+    assert said_by_duckdns(server, 200, body) == "written"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@bounded(20)
+@given(body=st.binary(max_size=40) | edited(b"KO") | st.sampled_from([b"OKAY", b"<html>OK", b"", CANARY.encode()]))
+def test_duckdns_says_anything_else(server: Server, status: int, body: bytes) -> None:
+    """Nothing but its word, with the status 200, is taken for it; what it says is not repeated."""
+    assert (said_by_duckdns(server, status, body) == "written") == (status == 200 and body.split()[:1] == [b"OK"])
