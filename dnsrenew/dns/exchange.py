@@ -11,7 +11,6 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 import dns.rcode
@@ -53,20 +52,20 @@ class _NoRouteError(OSError):
     """Said by the kernel at once, before a packet is sent (later it may be one host that is down)."""
 
 
-@dataclass(slots=True)
 class _Job:
-    address: Address
-    question: Question
-    udp: float
-    tcp: float
-    edns: bool = True
-    query: bytes = b""
-    deadline: float = 0.0
-    link: socket.socket | None = None
-    stream: bool = False
-    late: bool = False
-    unsent: bytes = b""
-    received: bytes = b""
+    def __init__(self, address: Address, question: Question, udp: float, tcp: float) -> None:
+        self.address = address
+        self.question = question
+        self.udp = udp
+        self.tcp = tcp
+        self.edns = True
+        self.query = b""
+        self.deadline = 0.0
+        self.link: socket.socket | None = None
+        self.stream = False
+        self.late = False
+        self.unsent = b""
+        self.received = b""
 
 
 class Exchange:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.frozen import Frozen
 from dnsrenew.schedule import cron
 from dnsrenew.schedule.plan import MARK, Command, Plan
 
@@ -16,8 +16,7 @@ State = Literal["none", "same", "older", "other", "foreign"]
 _SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Frozen):
     """What a program came to; ``status`` is 127 where there is no such program."""
 
     status: int

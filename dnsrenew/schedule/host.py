@@ -6,10 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from dnsrenew.errors import ConfigError
+from dnsrenew.frozen import replace
 from dnsrenew.schedule import cron, launchd, systemd, windows
 from dnsrenew.schedule.plan import Host, Job, Kind, Plan, minute_of
 

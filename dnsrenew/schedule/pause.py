@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Outcome
@@ -18,8 +19,7 @@ _AFTER_A_FAILURE: Final = timedelta(hours=1)
 _AFTER_A_LOCK: Final = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Frozen):
     """The next look.
 
     :ivar name: the certificate that makes it necessary; None: it is only time to look again.

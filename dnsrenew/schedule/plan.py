@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
+
+from dnsrenew.frozen import Frozen
 
 Kind = Literal["systemd", "cron", "launchd", "windows"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -19,8 +20,7 @@ _APART: Final = 360
 """Minutes between two runs. A certificate of six days that was due when its CA went away for three has hours left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Frozen, kw_only=True):
     """What has to be known of a machine.
 
     :ivar platform: as ``sys.platform``.
@@ -46,8 +46,7 @@ class Host:
     crontab: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Frozen, kw_only=True):
     """What is to be run: ``program renew -q --config config``, four times a day.
 
     :ivar program: absolute path of the program, and the arguments that belong to it.
@@ -82,8 +81,7 @@ def minute_of(host_name: str, config: str) -> int:
     return zlib.crc32(f"{host_name}\0{config}".encode()) % _APART
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Frozen):
     """A file that is ours as a whole.
 
     :ivar trace: how its text names the configuration.
@@ -95,8 +93,7 @@ class File:
     encoding: str = "utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Frozen):
     """A program to be run.
 
     :ivar must: whether it has to succeed.
@@ -108,8 +105,7 @@ class Command:
     fix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Frozen, kw_only=True):
     """How a job comes onto a host, and how it goes again.
 
     :ivar title: what it is, for people: ``a systemd timer of the system``.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import replace
 from dnsrenew.store import notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.layout import Layout
