@@ -54,6 +54,7 @@ class TcpDelayProxy:
         self.round_trip = round_trip
         self._loop: _Loop | None = None
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     def start(self) -> Self:
         """Listen."""
@@ -82,6 +83,15 @@ class TcpDelayProxy:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop itself holds its tasks weakly: one that waits for nothing but itself would vanish with a complaint.
+        task = asyncio.current_task()
+        self._serving.add(task)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._serving.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(*self.target)
         except OSError:
