@@ -51,7 +51,7 @@ def start(function: Callable[[], T], name: str = "dnsrenew") -> Task[T]:
 
 
 def start_all(functions: Sequence[Callable[[], T]], limit: int, name: str = "dnsrenew") -> list[Task[T]]:
-    """Start the calls, at most ``limit`` at once, begun in their order."""
+    """Start the calls, at most ``limit`` at once (one at the least), begun in their order."""
     tasks = [Task(function) for function in functions]
     waiting = deque(tasks)
 
@@ -63,6 +63,6 @@ def start_all(functions: Sequence[Callable[[], T]], limit: int, name: str = "dns
                 return
             task.run()
 
-    for _ in range(min(limit, len(tasks))):
+    for _ in range(min(max(limit, 1), len(tasks))):
         threading.Thread(target=work, name=name, daemon=True).start()
     return tasks

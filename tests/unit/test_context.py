@@ -68,6 +68,13 @@ def test_calls_run_at_most_limit_at_once_and_come_back_in_order() -> None:
     assert isinstance(tasks[3].error, ValueError)
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_at_least_one_call_is_under_way(limit: int) -> None:
+    """A program that asks for no worker gets one, and does not wait for ever."""
+    context = Context(deadline=Context().clock.monotonic() + 10)
+    assert [task.result() for task in context.call_all([lambda: 1, lambda: 2], limit)] == [1, 2]
+
+
 def test_putting_back_goes_on_for_its_grace_after_a_cancel() -> None:
     """What puts things back has its grace, and not a second more."""
     clock = FakeClock()
