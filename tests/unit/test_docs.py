@@ -265,3 +265,13 @@ def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
     (text,) = [block for block in blocks(ROOT / "README.md", "toml") if "routes" in block]
     ways = re.findall(r'challenge = "([a-z0-9-]+)"(?:.*?ca = "(\w+)")?', text)
     assert ways == [("http-01", ""), ("dns-01", ""), ("dns-01", "zerossl")]
+
+
+TESTS = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "promises.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("file", "name"), TESTS)
+def test_a_promise_is_held_by_a_test_that_is_there(file: str, name: str) -> None:
+    """Each test that docs/promises.md names exists."""
+    assert (ROOT / file).is_file()
+    assert not name or f"def {name}(" in (ROOT / file).read_text("utf-8")
