@@ -143,9 +143,12 @@ class Store:
 
     @property
     def has_journal(self) -> bool:
-        """Whether any value is written down: of a run that lives, or of one that was killed. One system call."""
+        """Whether any value is written down: of a run that lives, or of one that was killed. One system call.
+
+        A run that was killed may have left the lock of an entry alone, which is tidied up with what is written down.
+        """
         try:
-            return any(name.endswith(".json") for name in os.listdir(self._layout.journal))
+            return any(name.endswith((".json", ".lock")) for name in os.listdir(self._layout.journal))
         except OSError:
             return False
 

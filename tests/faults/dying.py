@@ -1,8 +1,10 @@
 """The program, started so that it sends itself a signal at one point of its run (SIGKILL: nothing is tidied up).
 
 ``python -m tests.faults.dying`` loads the program once, and then for each line of JSON on its standard input forks a
-process that runs it: ``{"point", "number", "passed", "folder", "environ", "arguments", "out", "err"}``. It answers with
-two lines: the process's number, and at its end its status. ``number`` is that of the signal.
+process that runs it: ``{"point", "number", "passed", "heard", "folder", "environ", "arguments", "out", "err"}``. It
+answers with the process's number; and to ``{"wait": number}`` at its end with its status. ``number`` is that of the
+signal. Where the program can hear that, it goes on from the point when it has, and the file ``heard`` is there from
+then on.
 
 A point is a word: ``event txt-written`` (before anybody hears of it), ``add, not sent``, ``add, done``,
 ``disk: rename certificates/home/current`` (before it is done); with ``(2)`` at its end, for the second time. The points
@@ -27,6 +29,7 @@ import dnsrenew.services
 import dnsrenew.sweep
 import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
 from dnsrenew.cli import main
+from dnsrenew.cli.interrupt import Interrupt
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver
 from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
@@ -41,9 +44,11 @@ _ONCE: Final = {"event dns-waiting"}
 class Death:
     """Counts what happens, and sends the signal at the point."""
 
-    def __init__(self, point: str, number: int, passed: str) -> None:
+    def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
         self._point = point
         self._number = number
+        self._heard_file = heard
+        self._heard = threading.Event()
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._file = os.open(passed, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -59,6 +64,9 @@ class Death:
             os.write(self._file, f"{name}\n".encode())
             if name == self._point:
                 os.kill(os.getpid(), self._number)
+        # Handlers run in the main thread, which must not wait for itself.
+        if name == self._point and threading.current_thread() is not threading.main_thread():
+            self._heard.wait()
 
     def watch(self) -> None:
         """Let everything pass by here."""
@@ -73,7 +81,17 @@ class Death:
                 self.pass_by(f"disk: {operation} {_plain(path)}")
             return do(disk, operation, path, function)
 
+        handle = Interrupt._handle  # the only place that knows when a signal has come
+
+        def handles(interrupt: Interrupt, number: int, frame: Any) -> None:
+            os.close(os.open(self._heard_file, os.O_WRONLY | os.O_CREAT, 0o600))
+            try:
+                handle(interrupt, number, frame)
+            finally:
+                self._heard.set()
+
         put: list[tuple[type, str, Any]] = [(Emitter, "emit", emits), (Disk, "do", does)]
+        put += [(Interrupt, "_handle", handles)]
         put += [(Rfc2136Driver, name, self._watched(name, getattr(Rfc2136Driver, name))) for name in ("add", "remove")]
         for owner, name, function in put:
             setattr(owner, name, function)
@@ -100,13 +118,16 @@ def _run(wanted: dict[str, Any]) -> int:
     os.chdir(wanted["folder"])
     for descriptor, stream in ((1, "out"), (2, "err")):
         os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
-    Death(wanted["point"], wanted["number"], wanted["passed"]).watch()
+    Death(wanted["point"], wanted["number"], wanted["passed"], wanted["heard"]).watch()
     return main(wanted["arguments"])
 
 
 def _serve() -> None:
     for line in sys.stdin:
         wanted = json.loads(line)
+        if "wait" in wanted:
+            _answer(os.waitstatus_to_exitcode(os.waitpid(wanted["wait"], 0)[1]))
+            continue
         child = os.fork()
         if not child:
             status = 70
@@ -115,7 +136,6 @@ def _serve() -> None:
             finally:
                 os._exit(status)
         _answer(child)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def _answer(number: int) -> None:

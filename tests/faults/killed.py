@@ -1,40 +1,28 @@
 """One renewal that is killed at a point, the next run, and what came of it; and the page that lists all of them.
 
 ``python -m tests.faults.killed`` runs them all and writes docs/killed-runs.md, which test_killed.py holds to be true.
+The page also has those that are told to stop: see stopped.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
+import itertools
 import re
 import signal
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from tests.integration.broken import PATIENCE, Kept
-from tests.lab import SECONDARY, Lab
-from tests.lab.acmemessages import Request, Response
+from tests.faults.stage import NEVER, ROOT, Stage, Zygote, foreign
+from tests.faults.stopped import Stopped, stopped_at
+from tests.integration.broken import Kept
+from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "killed-runs.md"
-NAME: Final = "_acme-challenge.example.test"
-FOREIGN: Final = "somebody-else-wrote-this"
-NEVER: Final = "never"
 _ROW: Final = re.compile(r"^\| (first|renewal) \| (.+?) \| (\d+) \| (\d+) \| (.+?) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+_GROUP: Final = re.compile(r"^\| [a-z]+ \| `.+?` \| `.+?` \| (\d+) \| (\S+) \| (\S+) \| (\d+) \|$", re.MULTILINE)
 
 
 class Row(NamedTuple):
@@ -57,187 +45,6 @@ class Row(NamedTuple):
     more: int
 
 
-class Zygote:
-    """Processes of the program that die at a point: see dying.py."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.dying"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.wait()
-
-    def start(self, workspace: Workspace, point: str, *arguments: str, number: int = signal.SIGKILL) -> Run:
-        """Let a process run the program in a workspace; one at a time."""
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=workspace.path))
-        files = {what: str(folder / what) for what in ("passed", "out", "err")}
-        wanted = {"point": point, "number": number, "arguments": arguments, **files}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(
-            json.dumps({**wanted, "folder": str(workspace.path), "environ": workspace.env}),
-            file=self._process.stdin,
-            flush=True,
-        )
-        return Run(int(self._process.stdout.readline()), self._process.stdout, folder)
-
-
-@dataclass
-class Run:
-    """A process under way."""
-
-    pid: int
-    _answers: IO[str]
-    _folder: Path
-
-    def end(self) -> int:
-        """Wait for its end, and return its status: minus the signal's number, if one ended it."""
-        return int(self._answers.readline())
-
-    def points(self) -> list[str]:
-        """The points that it came by."""
-        return (self._folder / "passed").read_text().splitlines()
-
-    def said(self) -> tuple[str, str]:
-        """What it wrote to standard output and to standard error; the workspace looks for secrets there too."""
-        return (self._folder / "out").read_text(), (self._folder / "err").read_text()
-
-
-@dataclass
-class Stage:
-    """A workspace whose CA counts orders, and takes the process with it when it is asked for something."""
-
-    workspace: Workspace
-    zygote: Zygote
-    kind: str
-    orders: int = 0
-    asked: Counter[str] = field(default_factory=Counter)
-    _deadly: str = ""
-    _number: int = signal.SIGKILL
-    _run: Run | None = None
-    _known: threading.Event = field(default_factory=threading.Event)
-
-    @classmethod
-    @contextlib.contextmanager
-    def at(cls, workspace: Workspace, zygote: Zygote, kind: str) -> Iterator[Stage]:
-        """A certificate that is in force and is to be replaced by one with another kind of key; or none."""
-        stage = cls(workspace, zygote, kind)
-        if kind == "renewal":
-            Kept.place(workspace)
-        with workspace.lab.acme_proxy(on_response=stage._answered) as proxy:
-            changes: dict[str, Any] = {"ca.lab.directory": proxy.directory_url, "certificate.0.key": "ecdsa-p384"}
-            workspace.write(changes)
-            yield stage
-
-    def _answered(self, request: Request, response: Response) -> Response:
-        """The CA has done what it was asked; perhaps nobody hears its answer."""
-        if response.status >= 400:  # an order that replaces a certificate which an earlier test has replaced
-            return response
-        self.orders += request.kind == "newOrder"
-        self.asked[request.kind] += 1
-        if self._deadly == f"the CA has answered {request.kind}" and self.asked[request.kind] == 1:
-            assert self._known.wait(PATIENCE)
-            assert self._run is not None
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._run.pid, self._number)
-        return response
-
-    def die(self, point: str, *arguments: str, number: int = signal.SIGKILL) -> list[str]:
-        """Run until the point; return the points that were come by."""
-        status, said, passed = self.signalled(point, *arguments, number=number)
-        assert status == (0 if point == NEVER else -number), said
-        return passed
-
-    def signalled(self, point: str, *arguments: str, number: int) -> tuple[int, str, list[str]]:
-        """Run, with a signal at the point; return the status, what was said, the points that were come by."""
-        self._number = number
-        self.asked.clear()
-        self._deadly = point
-        self._known.clear()
-        self._run = self.zygote.start(self.workspace, point, *arguments or ("renew",), number=number)
-        self._known.set()
-        status = self._run.end()
-        self._deadly = ""
-        # The CA's wish is asked while the store writes, and nothing depends on it: no point that has its place.
-        asked = [kind for kind in self.asked if kind != "renewalInfo"]
-        passed = self._run.points() + [f"the CA has answered {kind}" for kind in asked]
-        return status, "".join(self._run.said()), passed
-
-    def ours(self) -> set[str]:
-        """Our values, at any of the two servers, once these agree."""
-        end = time.monotonic() + PATIENCE
-        while (found := self.workspace.lab.txt(NAME)) != self.workspace.lab.txt(NAME, SECONDARY):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        assert FOREIGN in found
-        return found - {FOREIGN}
-
-    def next_run(self, *, forked: bool = False) -> tuple[str, int]:
-        """A plain run puts everything right; return the outcome's status, and how many values were swept.
-
-        :param forked: of the loaded program, which is quicker; else it is started as by a timer.
-        """
-        self.workspace.lab.flush()  # else the CA's resolver would keep the dead run's values for their second
-        swept = sum(len(json.loads(path.read_text())["values"]) for path in self.journal("*.json"))
-        if forked:
-            run = self.zygote.start(self.workspace, NEVER, "renew", "--json")
-            status, document = run.end(), json.loads(run.said()[0])
-        else:
-            status, document = self.workspace.run_json("renew")
-        (outcome,) = document["outcomes"]
-        assert (status, outcome["error"], outcome["warnings"]) == (0, None, []), outcome
-        self.assert_right(outcome)
-        return outcome["status"], swept
-
-    def assert_right(self, outcome: Any) -> None:
-        """Nothing of ours in DNS or in the journal; one certificate in force, the new one, whole."""
-        assert self.ours() == set()
-        assert self.journal("*") == []
-        Kept.of(self.workspace.store).assert_whole()
-        leaf = self.leaf()
-        assert is_new(leaf)
-        assert f"{leaf.serial_number:x}" == outcome["serial"]
-        state = json.loads((self.workspace.store / "certificates" / "home" / "state.json").read_text())
-        assert state["serial"] == outcome["serial"]
-        # Where several processes write, a file that was not complete is removed after an hour.
-        assert list((self.workspace.store / "certificates").rglob(".tmp-*")) == []
-
-    def leaf(self) -> x509.Certificate:
-        """The certificate in force."""
-        folder = self.workspace.store / "certificates" / "home" / "current"
-        return x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes())
-
-    def journal(self, pattern: str = "*") -> list[Path]:
-        """What is in the journal; a file that was not complete is none, and is removed after an hour."""
-        return [path for path in (self.workspace.store / "journal").glob(pattern) if not path.name.startswith(".tmp-")]
-
-
-def is_new(leaf: x509.Certificate) -> bool:
-    """Whether it is the one that the run was to obtain."""
-    key = leaf.public_key()
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1"
-
-
-@contextlib.contextmanager
-def foreign(lab: Lab) -> Iterator[None]:
-    """A value of somebody else at our name."""
-    update = [("_acme-challenge", "TXT", f'"{FOREIGN}"')]
-    lab.update("example.test", add=update)
-    yield
-    lab.update("example.test", remove=update)
-
-
 def points(workspace: Workspace, zygote: Zygote, kind: str) -> list[str]:
     """All points of a run that is left alone, in their order."""
     with Stage.at(workspace, zygote, kind) as stage:
@@ -253,6 +60,7 @@ def killed_at(workspace: Workspace, zygote: Zygote, kind: str, point: str) -> Ro
         if before is not None:
             _assert_served(workspace, before)
         then, swept = stage.next_run(forked=point.startswith("disk"))
+        assert stage.issued == 1
         return Row(kind, point, left, orders, then, swept, stage.orders - orders)
 
 
@@ -272,13 +80,24 @@ def rows() -> list[Row]:
     ]
 
 
+def stopped_rows() -> list[Stopped]:
+    """What the page says of runs that were told to stop: the same points, in the same order."""
+    places = iter(rows())
+    return [
+        Stopped(*next(places)[:2], ended, then, int(orders))
+        for count, ended, then, orders in _GROUP.findall(PAGE.read_text("utf-8"))
+        for _ in range(int(count))
+    ]
+
+
 _HEAD = """\
 # Killed runs
 
 Each line is a run that was ended by SIGKILL (`kill -9`, or the kernel short of memory) at one point, and the run after
 it, a plain `dnsrenew renew`, with Pebble as the CA and two BIND name servers. After that run, each time: no TXT value
 of ours at either server, a foreign value at the same name untouched, nothing in the journal, and one certificate in
-force that is whole. In between, a server that read `current` got a whole certificate too.
+force that is whole, the only one that the CA has issued. In between, a server that read `current` got a whole
+certificate too. Once the order is on disk, which it is before the signing request is sent, the next run takes it up.
 
 - *run*: `renewal` replaces a certificate that is in force; `first` finds an empty folder (only the points that are not
   in a renewal).
@@ -294,14 +113,38 @@ This page is written by `python -m tests.faults.killed`; a test repeats every li
 |---|---|---|---|---|---|---|
 """
 
+_STOPPED = """\
 
-def page(found: list[Row]) -> str:
+## Runs that are told to stop
+
+The same points, with SIGTERM (`kill`, systemd, `docker stop`) or Ctrl-C (SIGINT) instead, at the CA from the point on
+without an answer. The run itself takes back what it has written. Each time, within five seconds: no TXT value of ours
+at either server, the foreign value untouched, nothing in the journal, one JSON document, and one certificate in force
+that is whole: the old one, and status 143 or 130, where the run was `interrupted`; the new one, and status 0, where
+there was nothing left to interrupt. The next run puts right what is left to do.
+
+- *from*, *to*: in the order of the table above. *points*: how many of its lines these are.
+- *outcome*: of the run that was told to stop. *next run*: its outcome. *orders*: what both have made.
+
+| run | from | to | points | outcome | next run | orders |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page(found: list[Row], stopped: list[Stopped]) -> str:
     """Return the page."""
     lines = [
-        f"| {row.kind} | `{row.point}` | {row.left} | {row.orders} | {row.then} | {row.swept} | {row.more} |"
+        f"| {row.kind} | `{row.point}` | {row.left} | {row.orders} | {row.then} | {row.swept} | {row.more} |\n"
         for row in found
     ]
-    return _HEAD + "\n".join(lines) + "\n"
+    return _HEAD + "".join(lines) + _STOPPED + "".join(_together(stopped))
+
+
+def _together(stopped: list[Stopped]) -> Iterator[str]:
+    """Give one line for all neighbours of which the same is to be said."""
+    for (kind, ended, then, orders), group in itertools.groupby(stopped, lambda row: (row.kind, *row[2:])):
+        points = [row.point for row in group]
+        yield f"| {kind} | `{points[0]}` | `{points[-1]}` | {len(points)} | {ended} | {then} | {orders} |\n"
 
 
 def main() -> None:
@@ -317,7 +160,8 @@ def main() -> None:
         first = [point for point in points(fresh(), zygote, "first") if point not in renewal]
         wanted = [("renewal", point) for point in renewal] + [("first", point) for point in first]
         found = [killed_at(fresh(), zygote, kind, point) for kind, point in wanted]
-    PAGE.write_text(page(found), "utf-8")
+        stopped = [stopped_at(fresh(), zygote, kind, point, signal.SIGTERM) for kind, point in wanted]
+    PAGE.write_text(page(found, stopped), "utf-8")
 
 
 if __name__ == "__main__":

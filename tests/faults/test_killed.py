@@ -1,6 +1,6 @@
-"""SIGKILL anywhere in a renewal, and what the next run finds and does; the same with SIGTERM, which tidies up itself.
+"""SIGKILL anywhere in a renewal, and what the next run finds and does; the same where it is told to stop.
 
-Each line of docs/killed-runs.md is a test: see killed.py.
+Each line of docs/killed-runs.md is a test: see killed.py and stopped.py.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import pytest
 
 from tests.contract.duckdns_standin import DuckDns
 from tests.faults import killed
-from tests.faults.killed import FOREIGN, NAME, Row, Stage, Zygote
-from tests.integration.broken import PATIENCE, Kept
+from tests.faults.killed import Row
+from tests.faults.stage import FOREIGN, NAME, Stage, Zygote, wait_until
+from tests.faults.stage import foreign as somebody_else
+from tests.faults.stopped import Stopped, stop, stopped_at
+from tests.integration.broken import PATIENCE
 from tests.integration.test_renew_duckdns import PROVIDERS, Host, add_zone
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
@@ -25,17 +28,10 @@ from tests.lab.workspace import Workspace
 ROWS = killed.rows()
 
 
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    """The loaded program, of which processes are forked."""
-    with Zygote() as started:
-        yield started
-
-
 @pytest.fixture
 def foreign(workspace: Workspace) -> Iterator[None]:
     """A value of somebody else at our name."""
-    with killed.foreign(workspace.lab):
+    with somebody_else(workspace.lab):
         yield
 
 
@@ -62,7 +58,9 @@ def test_the_page_has_every_point(workspace: Workspace, zygote: Zygote, foreign:
     listed = [row.point for row in ROWS if row.kind == "renewal"]
     assert set(killed.points(workspace, zygote, "renewal")) == set(listed)
     assert len(listed) == len(set(listed))
-    assert killed.PAGE.read_text("utf-8") == killed.page(ROWS)
+    stopped = killed.stopped_rows()
+    assert [row[:2] for row in stopped] == [row[:2] for row in ROWS]
+    assert killed.PAGE.read_text("utf-8") == killed.page(ROWS, stopped)
 
 
 def test_nor_is_a_first_run_another(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
@@ -70,21 +68,25 @@ def test_nor_is_a_first_run_another(workspace: Workspace, zygote: Zygote, foreig
     assert set(killed.points(workspace, zygote, "first")) - {row.point for row in ROWS} == set()
 
 
-NOT_ON_DISK = [row for row in ROWS if not row.point.startswith("disk")]
+def test_an_order_on_disk_is_taken_up() -> None:
+    """Once it is there, no kill costs another order."""
+    listed = [row.point for row in ROWS if row.kind == "renewal"]
+    kept = listed[listed.index("disk: rename certificates/home/order") + 1 : listed.index("event run-finished") + 1]
+    kept += [f"the CA has answered {kind}" for kind in ("finalize", "order", "certificate")]
+    assert {row.more for row in ROWS if row.point in kept} == {0}
 
 
-@pytest.mark.parametrize("row", NOT_ON_DISK, ids=lambda row: row.point)
-def test_sigterm_at_the_same_points(stage: Stage, row: Row) -> None:
-    """The run itself takes back what it has written; the old certificate is in force, or the new one, whole.
+@pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
+def test_sigterm_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
+    """As the page says: the run takes back what it has written, within five seconds, and the next one does the rest."""
+    assert stopped_at(workspace, zygote, row.kind, row.point, signal.SIGTERM) == row
 
-    Where the CA has issued already, the run has nothing more to wait for: it ends as if nobody had stopped it.
-    """
-    status, said, _ = stage.signalled(row.point, number=signal.SIGTERM)
-    assert status == 143 or (status == 0 and killed.is_new(stage.leaf())), said
-    assert "could not be removed" not in said
-    assert stage.ours() == set()
-    assert stage.journal() == []
-    Kept.of(stage.workspace.store).assert_whole()
+
+@pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
+def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
+    """The same, but for the exit status."""
+    with Stage.at(workspace, zygote, row.kind) as stage:
+        assert stop(stage, row.point, signal.SIGINT) == row.ended
 
 
 SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json", "event swept"]
@@ -118,21 +120,13 @@ def texts(lab: Lab, name: str) -> set[str]:
     return lab.txt(f"_acme-challenge.{name}.example.test")
 
 
-def wait_until(lab: Lab, name: str) -> None:
-    """Until a value stands for a name."""
-    end = time.monotonic() + PATIENCE
-    while not texts(lab, name):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None:
     """The next run removes the dead one's value, and leaves alone that of the one that lives, which succeeds."""
     lab = workspace.lab
     workspace.write({"certificate": TWO})
     lab.lag = 3.0
     with workspace.start("renew", "one", "--json") as living:
-        wait_until(lab, "one")
+        wait_until(lambda: texts(lab, "one"))
         ours = texts(lab, "one")
         assert zygote.start(workspace, "event txt-written", "renew", "two").end() == -signal.SIGKILL
         assert len(texts(lab, "two")) == 1
@@ -154,8 +148,7 @@ def test_the_first_of_nine_is_killed(workspace: Workspace, zygote: Zygote, forei
     with Stage.at(workspace, zygote, "renewal") as stage:
         lab.lag = 2.0
         dying = zygote.start(workspace, "event dns-visible", "renew")
-        while lab.txt(NAME) <= {FOREIGN}:
-            time.sleep(0.01)
+        wait_until(lambda: lab.txt(NAME) - {FOREIGN})
         others = [workspace.start("renew", "--wait", "60", "--json") for _ in range(8)]
         assert dying.end() == -signal.SIGKILL
         lab.lag = 0.0
@@ -195,10 +188,7 @@ def renewed(workspace: Workspace) -> list[dict[str, str]]:
 def wait_for_the_sweep(workspace: Workspace) -> None:
     """Until somebody holds the lock of the journal."""
     lock = workspace.store / "locks" / "journal.lock"
-    end = time.monotonic() + PATIENCE
-    while not (lock.exists() and lock.read_bytes()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: lock.exists() and lock.read_bytes())
 
 
 def removed_at_last(workspace: Workspace) -> None:

@@ -1,0 +1,151 @@
+"""Several runs on one store at once: each certificate is obtained once; a kill of one leaves the others alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.faults.gate import Gate
+from tests.faults.stage import NEVER, Run, Zygote, wait_until
+from tests.lab.workspace import Workspace
+
+Outcome = dict[str, Any]
+
+
+def start(zygote: Zygote, workspace: Workspace, *arguments: str) -> Run:
+    """`dnsrenew renew --json`, without an end that was set."""
+    return zygote.start(workspace, NEVER, "renew", "--json", *arguments)
+
+
+def outcomes(run: Run) -> tuple[int, list[Outcome]]:
+    """Wait for the end of a run, and return its status and what came of it."""
+    end = run.ended()
+    assert "Traceback" not in end.err
+    found: list[Outcome] = json.loads(end.out)["outcomes"]
+    return end.status, found
+
+
+def one(run: Run) -> tuple[int, str, Any]:
+    """The same of a run for one certificate: the exit status, the outcome's status, its error."""
+    status, (outcome,) = outcomes(run)
+    return status, outcome["status"], outcome["error"]
+
+
+def many(number: int) -> list[dict[str, Any]]:
+    """So many certificates."""
+    return [{"name": f"host{each}", "domains": [f"host{each}.example.test"]} for each in range(number)]
+
+
+def versions(workspace: Workspace, name: str = "home") -> int:
+    """How many certificates of this name were ever put into force."""
+    return len(list((workspace.store / "certificates" / name / "versions").glob("[0-9]*")))
+
+
+# ── one certificate ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_who_does_not_wait_is_told(workspace: Workspace, zygote: Zygote, number: int) -> None:
+    """One obtains the certificate; the others end with 3, and tell who is at it, where, and since when."""
+    with Gate.before(workspace, "finalize") as gate:
+        runs = [start(zygote, workspace) for _ in range(number)]
+        wait_until(lambda: sum(run.has_said('"version"') for run in runs) == number - 1)
+        gate.wait()
+        (winner,) = [run for run in runs if not run.has_said('"version"')]
+        gate.open()
+        assert one(winner) == (0, "renewed", None)
+        for run in runs:
+            if run is winner:
+                continue
+            status, said, error = one(run)
+            assert (status, said, error["code"]) == (3, "locked", "locked")
+            assert error["evidence"]["pid"] == winner.pid
+            assert error["evidence"]["host"] == os.uname().nodename
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", error["evidence"]["since"])
+        assert gate.asked["newOrder"] == gate.asked["finalize"] == gate.asked["newAccount"] == 1
+    assert versions(workspace) == 1
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_who_waits_finds_nothing_to_do(workspace: Workspace, zygote: Zygote, number: int) -> None:
+    """One obtains the certificate; the others look again when they get the lock."""
+    with Gate.before(workspace, "finalize") as gate:
+        runs = [start(zygote, workspace, "--wait", "60") for _ in range(number)]
+        gate.wait()
+        gate.open()
+        found = Counter(one(run) for run in runs)
+        assert found == {(0, "renewed", None): 1, (0, "not-due", None): number - 1}
+        assert gate.asked["newOrder"] == gate.asked["newAccount"] == 1
+    assert versions(workspace) == 1
+
+
+# ── several certificates ────────────────────────────────────────────────────────────────
+
+
+def test_ten_runs_make_one_account(workspace: Workspace, zygote: Zygote) -> None:
+    """Each for a certificate of its own, on a store that is not there: the CA is asked for one account."""
+    workspace.write({"certificate": many(10)})
+    with workspace.lab.acme_proxy() as proxy:
+        workspace.write({"certificate": many(10), "ca.lab.directory": proxy.directory_url})
+        runs = [start(zygote, workspace, f"host{number}") for number in range(10)]
+        assert [one(run) for run in runs] == [(0, "renewed", None)] * 10
+        assert (proxy.counts["newAccount"], proxy.counts["newOrder"]) == (1, 10)
+    assert len(list((workspace.store / "accounts").iterdir())) == 1
+
+
+def test_two_runs_share_ten_certificates(workspace: Workspace, zygote: Zygote) -> None:
+    """Each is obtained once, by one of them; the other one finds it not due."""
+    with workspace.lab.acme_proxy() as proxy:
+        workspace.write({"certificate": many(10), "ca.lab.directory": proxy.directory_url})
+        runs = [start(zygote, workspace, "--wait", "60") for _ in range(2)]
+        (first, ones), (second, others) = (outcomes(run) for run in runs)
+        assert (first, second) == (0, 0)
+        assert [{mine["status"], its["status"]} for mine, its in zip(ones, others, strict=True)] == [
+            {"renewed", "not-due"}
+        ] * 10
+        assert (proxy.counts["newAccount"], proxy.counts["newOrder"]) == (1, 10)
+    assert [versions(workspace, f"host{number}") for number in range(10)] == [1] * 10
+
+
+# ── a kill ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_one_at_work_is_killed(workspace: Workspace, zygote: Zygote) -> None:
+    """The one that waits has the lock as soon as the system knows, and takes up the same order."""
+    with Gate.before(workspace, "finalize") as gate:
+        first = start(zygote, workspace)
+        gate.wait()
+        second = start(zygote, workspace, "--wait", "60", "-v")
+        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        first.signal(signal.SIGKILL)
+        assert first.end() == -signal.SIGKILL
+        gate.open()
+        assert one(second) == (0, "renewed", None)
+        assert gate.asked["newOrder"] == 1
+        # What the dead one left in DNS is removed by the next run that begins: the second one had begun before.
+        status, document = workspace.run_json("cleanup")
+        assert (status, len(document["removed"])) == (0, 2)
+    assert versions(workspace) == 1
+
+
+def test_the_one_that_waits_is_killed(workspace: Workspace, zygote: Zygote) -> None:
+    """The one at work still has its lock, as a third one is told, and finishes."""
+    with Gate.before(workspace, "finalize") as gate:
+        first = start(zygote, workspace)
+        gate.wait()
+        second = start(zygote, workspace, "--wait", "60", "-v")
+        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        second.signal(signal.SIGKILL)
+        assert second.end() == -signal.SIGKILL
+        status, _, error = one(start(zygote, workspace))
+        assert (status, error["evidence"]["pid"]) == (3, first.pid)
+        gate.open()
+        assert one(first) == (0, "renewed", None)
+        assert gate.asked["newOrder"] == 1
+    assert versions(workspace) == 1
