@@ -59,10 +59,14 @@ class Secret:
         return cls._reference(f"keyring:{service_and_user}", lambda: _from_keyring(service, user))
 
     @classmethod
-    def command(cls, arguments: Iterable[str]) -> Secret:
-        """Refer to what a program prints (a list of arguments, no shell, 30 s; one final newline is dropped)."""
-        arguments = list(arguments)
-        return cls._reference(f"command:{arguments[0] if arguments else ''}", lambda: _from_command(arguments))
+    def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
+        """Refer to what a program prints (a list of arguments, no shell, 30 s; one final newline is dropped).
+
+        :param env: names of environment variables that it gets besides those that every program needs
+            (:mod:`dnsrenew.programs`), such as the token of a password store.
+        """
+        arguments, names = list(arguments), list(env)
+        return cls._reference(f"command:{arguments[0] if arguments else ''}", lambda: _from_command(arguments, names))
 
     def reveal(self) -> str:
         """Return the value, following the reference the first time.
@@ -153,14 +157,21 @@ def _from_keyring(service: str, user: str) -> str:
     return str(value)
 
 
-def _from_command(arguments: list[str]) -> str:
+def _from_command(arguments: list[str], names: list[str]) -> str:
     import subprocess
+
+    from dnsrenew.programs import environment
 
     reference = f"command:{arguments[0] if arguments else ''}"
     fix = "Run the command by hand, as the user that runs dnsrenew, and see what it says."
     try:
         done = subprocess.run(  # a list from the user's own config, no shell
-            arguments, capture_output=True, timeout=COMMAND_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+            arguments,
+            capture_output=True,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=environment(names),
         )
         text = _without_newline(done.stdout.decode("utf-8"))
     except subprocess.TimeoutExpired:
@@ -170,7 +181,9 @@ def _from_command(arguments: list[str]) -> str:
     except UnicodeDecodeError:
         raise _missing(reference, "it did not print UTF-8 text", fix) from None
     if done.returncode:
-        raise _missing(reference, f"it ended with status {done.returncode}", fix)
+        status = done.returncode
+        del done, text  # what looks at the variables in a traceback must not see what it printed
+        raise _missing(reference, f"it ended with status {status}", fix)
     if not text:
         raise _missing(reference, "it printed nothing", fix)
     return text

@@ -63,6 +63,7 @@ def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
     elif not _BASE64URL.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
         wrong = "`eab.hmac` is not base64url"
     if wrong is not None:
+        del text  # what looks at the variables in a traceback must not see it
         raise problems.error(
             "eab-invalid", f"cannot be given the external account binding: {wrong}.", _COPY, **evidence
         )

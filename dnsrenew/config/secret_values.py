@@ -17,6 +17,7 @@ _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _MEANT: Final = {"command": '{ command = ["…"] }'}
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"
+_ENV: Final = re.compile(r"[^=\0]+")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 EXPECTED: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
 
@@ -109,10 +110,15 @@ def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:
         raise Wrong(
             'a command as a list of texts, such as { command = ["pass", "show", "dns"] }', found=kind(arguments)
         )
+    names = value.get("env", [])
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(name, str) and _ENV.fullmatch(name) for name in names
+    ):
+        raise Wrong('the names of environment variables, such as env = ["VAULT_TOKEN"]', found=kind(names))
     for key in value:
-        if key != "command":
-            scope.mistake((*path, str(key)), "an unknown key", '"command"')
-    return Secret.command(arguments)
+        if key not in {"command", "env"}:
+            scope.mistake((*path, str(key)), "an unknown key", '"command" or "env"')
+    return Secret.command(arguments, env=names)
 
 
 def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:

@@ -224,7 +224,7 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> OptionMistake | N
         if value.strip() or not spec.required:
             return None
         return OptionMistake(key=key, found="an empty string", expected=spec.help or "a value")
-    if spec.secret and isinstance(value, Mapping) and set(value) == {"command"}:
+    if spec.secret and isinstance(value, Mapping) and {"command"} <= set(value) <= {"command", "env"}:
         return None
     expected = "a string, or a reference to a secret" if spec.secret else "a string in quotes"
     return OptionMistake(key=key, found=kind_of(value), expected=expected)

@@ -28,12 +28,21 @@ Runner = Callable[[Sequence[str], str | None], Ran]
 
 
 def run_program(words: Sequence[str], text: str | None = None) -> Ran:
-    """Run a program, with a text on its standard input."""
+    """Run a program, with a text on its standard input; what it says is in English."""
     import subprocess
+
+    from dnsrenew.programs import environment
 
     try:
         done = subprocess.run(
-            words, input=text or "", capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+            words,
+            input=text or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+            env=environment() | {"LC_ALL": "C"},
         )
     except FileNotFoundError:
         return Ran(127, "", f"there is no program {words[0]}")
@@ -146,7 +155,7 @@ def _write(path: str, content: bytes) -> None:
     """Replace the file as a whole: nobody meets half of one."""
     new = f"{path}.dnsrenew-new"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _make_folders(os.path.dirname(path))
         with open(new, "wb") as stream:
             stream.write(content)
         os.chmod(new, 0o644)
@@ -155,6 +164,15 @@ def _write(path: str, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(new)
         raise _trouble("schedule-unwritable", f"{path} cannot be written", error) from None
+
+
+def _make_folders(path: str) -> None:
+    """Make what is missing of a folder's path, whatever the umask: who can write there decides what we run."""
+    if os.path.isdir(path):
+        return
+    _make_folders(os.path.dirname(path))
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # noqa: S103  # as the folders around it: what is in it is no secret
 
 
 def _occupied(plan: Plan, texts: Sequence[str | None], *, foreign: bool) -> ConfigError:
