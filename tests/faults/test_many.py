@@ -128,6 +128,18 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage) -> None:
     assert set(until.finished[-2:]) == {"deaf-ca", "deaf-host"}
 
 
+def test_many_are_stopped_at_once(stage: Stage) -> None:
+    """Cancelled after the first one: what is at work withdraws its values, nothing else begins, and each is told of."""
+    listed = good(36)
+    until = Until(stage, 1)
+    outcomes = stage.run({"certificate": listed}, workers=WORKERS, cancel=until.cancel)
+    assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
+    assert {outcome.status for outcome in outcomes} == {"renewed", "interrupted"}
+    # Who was about to be finished may still be.
+    assert len(by_status(outcomes)["renewed"]) <= WORKERS
+    assert not list((stage.workspace.store / "journal").iterdir())
+
+
 class OneAtATime:
     """A DNS host that notes how many changes are made at the same moment."""
 
