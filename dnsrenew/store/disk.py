@@ -173,12 +173,14 @@ class Disk:
         """Rename a file or folder within one file system."""
         self.do("rename", target, lambda: os.rename(source, target))
 
-    def probe(self, folder: str, data: bytes) -> float:
-        """Write a file to a folder, remove it again, and return when that was by the file system's clock (seconds)."""
+    def probe(self, folder: str, data: bytes) -> tuple[str, float]:
+        """Write a file to a folder; return its path, and when that was by the file system's clock (seconds)."""
         path = self._aside(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
-        changed = self.do("stat", path, lambda: os.lstat(path).st_mtime)
-        self.remove(path)
-        return changed
+        try:
+            return path, self.do("stat", path, lambda: os.lstat(path).st_mtime)
+        except BaseException:
+            self.discard(path)
+            raise
 
     def close(self, path: str, mode: int) -> None:
         """Take away what a file's mode allows beyond ``mode``, where there is such a file."""

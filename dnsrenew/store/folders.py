@@ -8,8 +8,8 @@ from typing import Final
 from dnsrenew.store.disk import Disk
 from dnsrenew.store.layout import Layout
 
-_PROBE: Final = bytes(64 << 10)
-"""More than a version takes (octets)."""
+_PROBE: Final = bytes(16 << 10)
+"""Six of these are more than a renewal takes (octets); and it writes six files until a later run can take it up."""
 _HOUR: Final = 3600.0
 
 
@@ -51,11 +51,20 @@ class Folders:
     def prove_writable(self, name: str | None) -> None:
         """Write to every folder that will be written to, under a name of this call's own, and remove it again."""
         self.make_base()
-        folders = [self._layout.root, self._layout.accounts]
+        folders = [self._layout.root, self._layout.accounts, self._layout.journal, self._layout.locks]
         if name is not None:
             folder = self.make_certificate(name)
-            folders += [folder, os.path.join(folder, "versions"), self._layout.journal]
-        for folder in folders:
-            written = self._disk.probe(folder, _PROBE)
-            # Others may be probing now, so only what nobody can be writing any more is swept.
-            self._disk.sweep(folder, older_than=written - _HOUR)
+            folders += [folder, os.path.join(folder, "versions")]
+        probes: dict[str, float] = {}
+        try:
+            for folder in folders:
+                path, written = self._disk.probe(folder, _PROBE)
+                probes[path] = written
+            for path, written in probes.items():
+                self._disk.remove(path)
+                # Others may be probing now, so only what nobody can be writing any more is swept.
+                self._disk.sweep(os.path.dirname(path), older_than=written - _HOUR)
+        except BaseException:
+            for path in probes:
+                self._disk.discard(path)
+            raise

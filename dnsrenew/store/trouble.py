@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from typing import Final
 
@@ -12,6 +13,7 @@ from dnsrenew.errors import StoreError
 ASIDE: Final = ".tmp-"
 """What names of unfinished files and folders begin with."""
 
+_UNFINISHED: Final = re.compile(rf"{re.escape(ASIDE)}[0-9]+-[0-9]+")
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _DENIED: Final = {errno.EACCES, errno.EPERM}
 _NOT_A_FOLDER: Final = {errno.ENOTDIR, errno.EEXIST}
@@ -24,12 +26,19 @@ def translate(error: OSError, path: str, operation: str) -> StoreError:
     :param path: what was worked on.
     :param operation: what was done to it, as :class:`~dnsrenew.store.disk.Disk` calls it.
     """
-    if os.path.basename(path).startswith(ASIDE):  # a name that nobody will find there
-        path = os.path.dirname(path)
+    path = _lasting(path)
     code, message, fix = _explain(error, path, operation)
     kind = errno.errorcode.get(error.errno or 0, type(error).__name__)
     evidence = {"path": path, "operation": operation, "errno": kind, "cause": f"{type(error).__name__}: {_said(error)}"}
     return StoreError(code, message, fix=fix, evidence=evidence)
+
+
+def _lasting(path: str) -> str:
+    """Return the folder where something unfinished is, or was: nobody will find its own name there."""
+    for part in (path, os.path.dirname(path)):
+        if _UNFINISHED.fullmatch(os.path.basename(part)):
+            return os.path.dirname(part)
+    return path
 
 
 def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults import disk
 from tests.faults.disk import KINDS, Matrix, column, columns, quick_folder
-from tests.faults.diskworld import CHANGING, CODES, Kind
+from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World, check_error, check_next
 
 PAGE = columns()
 
@@ -60,3 +62,39 @@ def test_a_disk_that_stays_so(matrix: Matrix, number: int) -> None:
     for at, operation in enumerate(matrix.clean):
         if operation.what in CHANGING[number]:
             matrix.refuse(at, number, for_good=True)
+
+
+@renewal
+@pytest.mark.parametrize(
+    "place", ["", "certificates/home", "journal", "locks", "accounts"], ids=lambda place: place or "store"
+)
+def test_a_folder_that_really_vanishes(matrix: Matrix, place: str) -> None:
+    """Moved away in the middle of the run: what the run has published is withdrawn all the same, and the next succeeds.
+
+    What was moved away is as it was, so it can be put back.
+    """
+    for at, operation in enumerate(matrix.clean):
+        if operation.what not in {"mkdir", "rename", "lock", "unlink"}:
+            continue
+        with matrix.world() as world:
+            gone = world.path.parent / "gone"
+            ran = world.run(Fault(world.path, at, moved(world, place, gone)))
+            if ran.outcome.error is not None:
+                check_error(ran.outcome.error, world, errno.ENOENT)
+            assert ran.orders <= 1
+            assert world.left() == set()
+            ours = gone / {"": "certificates/home/current", "certificates/home": "current"}.get(place, "none")
+            lost = place in {"", "certificates/home"}
+            assert bool(world.served(ours)) == lost
+            shutil.rmtree(gone)
+            check_next(world, more=lost)
+
+
+def moved(world: World, place: str, gone: Path) -> Happens:
+    """A folder is moved away, once."""
+
+    def happens(since: int, _: Operation) -> None:
+        if since == 0:
+            (world.path / place).rename(gone)
+
+    return happens
