@@ -111,18 +111,19 @@ def _plain(path: str) -> str:
     return re.sub(r"\.tmp-[0-9-]+", "aside", re.sub(r"-[0-9a-f]{16}\b", "", inside))
 
 
-def _run(wanted: dict[str, Any]) -> int:
+def _run(wanted: dict[str, Any], death: type[Death]) -> int:
     """Run the program in this process, which was made for it."""
     os.environ.clear()
     os.environ.update(wanted["environ"])
     os.chdir(wanted["folder"])
     for descriptor, stream in ((1, "out"), (2, "err")):
         os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
-    Death(wanted["point"], wanted["number"], wanted["passed"], wanted["heard"]).watch()
+    death(wanted["point"], wanted["number"], wanted["passed"], wanted["heard"]).watch()
     return main(wanted["arguments"])
 
 
-def _serve() -> None:
+def serve(death: type[Death] = Death) -> None:
+    """Run the program, in a process of its own, for each line of the standard input."""
     for line in sys.stdin:
         wanted = json.loads(line)
         if "wait" in wanted:
@@ -132,7 +133,7 @@ def _serve() -> None:
         if not child:
             status = 70
             try:
-                status = _run(wanted)
+                status = _run(wanted, death)
             finally:
                 os._exit(status)
         _answer(child)
@@ -144,4 +145,4 @@ def _answer(number: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    serve()

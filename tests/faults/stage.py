@@ -35,9 +35,9 @@ NEVER: Final = "never"
 class Zygote:
     """Processes of the program that die at a point: see dying.py."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "tests.faults.dying") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.dying"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
