@@ -23,6 +23,7 @@ from dnsrenew.dns.wire import Message, Question
 PER_ADDRESS: Final = 50
 """Questions under way to one address of somebody else's, so that its limits on rate are not run into."""
 
+_DATAGRAMS: Final = 16
 _IN_ALL: Final = 128  # sockets; a macOS process may have 256
 _SLICE: Final = 0.25  # seconds; a set cancel event is seen at least this often
 _NO_ROUTE: Final = frozenset(
@@ -269,11 +270,15 @@ class Exchange:
 
 
 def _read_datagram(job: _Job, link: socket.socket) -> bytes | None:
-    """Return the first datagram that answers the question; forged and late ones are dropped."""
-    while True:
+    """Return the first datagram that answers the question; forged and late ones are dropped.
+
+    Some at a time, so that a flood of them holds up neither the deadline nor other questions.
+    """
+    for _ in range(_DATAGRAMS):
         data = link.recv(65535)
         if wire.belongs(data, job.query):
             return data
+    return None
 
 
 def _reason(error: OSError) -> str:

@@ -115,23 +115,32 @@ class Rfc2136Driver:
             raise self._refusal(rcode, where)
 
     def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
-        """Send a message and return the answer (RFC 1035 section 4.2.2)."""
-        self._limit(connection)
+        """Send a message and return the answer (RFC 1035 section 4.2.2), all of it within :data:`REQUEST_SECONDS`."""
+        until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
+        self._limit(connection, until)
         connection.sendall(len(message).to_bytes(2, "big") + message)
-        return self._receive(connection, int.from_bytes(self._receive(connection, 2), "big"))
+        size = int.from_bytes(self._receive(connection, 2, until), "big")
+        return self._receive(connection, size, until)
 
-    def _receive(self, connection: socket.socket, size: int) -> bytes:
+    def _receive(self, connection: socket.socket, size: int, until: float) -> bytes:
         data = b""
         while len(data) < size:
-            self._limit(connection)
+            self._limit(connection, until)
             more = connection.recv(size - len(data))
             if not more:
                 raise EOFError
             data += more
         return data
 
-    def _limit(self, connection: socket.socket) -> None:
-        connection.settimeout(max(min(REQUEST_SECONDS, self._context.seconds_left()), 0.001))
+    def _limit(self, connection: socket.socket, until: float) -> None:
+        """Let the next step take what is left, and not begin anew: a server may send one octet now and then.
+
+        :param until: how many seconds of the call are to be left.
+        """
+        seconds = self._context.seconds_left() - until
+        if seconds <= 0:
+            raise TimeoutError
+        connection.settimeout(seconds)
 
     @property
     def _where(self) -> str:

@@ -36,8 +36,11 @@ _ACCESS: Final = re.compile(
     re.IGNORECASE,
 )
 _BUGS: Final = (TypeError, KeyError, AttributeError, IndexError, NameError, AssertionError, NotImplementedError)
-_TIMEOUTS: Final = frozenset({"Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError"})
-_ADDRESS: Final = frozenset({"InvalidURL", "InvalidSchema", "MissingSchema", "LocationValueError"})
+_TIMEOUTS: Final = frozenset(
+    {"Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError", "urllib3.ReadTimeoutError"}
+)
+_ADDRESS: Final = frozenset({"InvalidURL", "InvalidSchema", "MissingSchema", "urllib3.LocationValueError"})
+_UNREADABLE: Final = frozenset({"JSONDecodeError", "RecursionError"})
 _TLS: Final = frozenset({"SSLError", "SSLCertVerificationError"})
 _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "EndpointConnectionError", "ProxyError"})
 
@@ -138,7 +141,7 @@ def _look(error: BaseException) -> _Findings:
     found = _Findings()
     texts = []
     for one in _chain(error):
-        found.classes |= {kind.__name__ for kind in type(one).__mro__}
+        found.classes |= {_class_name(kind) for kind in type(one).__mro__}
         found.kind = found.kind or _text(getattr(one, "kind", None))
         texts.append(str(one))
         response = getattr(one, "response", None)
@@ -146,6 +149,14 @@ def _look(error: BaseException) -> _Findings:
             _read_response(response, found)
     found.text = " ".join([*texts, found.answer])[:_TEXT_READ]
     return found
+
+
+def _class_name(kind: type) -> str:
+    """Return the name of an exception's class.
+
+    urllib3's are told apart: its HTTPError is the base of them all, its ConnectTimeoutError that of a refusal.
+    """
+    return f"urllib3.{kind.__name__}" if kind.__module__.startswith("urllib3.") else kind.__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -179,7 +190,7 @@ def _classify(error: BaseException, found: _Findings) -> str:
         return _KINDS.get(found.kind, "provider-unreachable")
     if found.status is not None and found.status >= 400:
         return _by_status(found)
-    if "JSONDecodeError" in found.classes:  # before OSError, which requests makes it
+    if found.classes & _UNREADABLE:  # before OSError, which requests makes one of them
         return "provider-malformed-answer"
     if found.classes & _ADDRESS:
         return "provider-bug"

@@ -103,6 +103,10 @@ class _HttpsPool(connectionpool.HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
+"""For the ``pool_classes_by_scheme`` of urllib3's pool managers: connections whose answers have a deadline."""
+
+
 class Adapter(adapters.HTTPAdapter):
     """requests' way to urllib3, with our connections and our trust (not certifi's)."""
 
@@ -113,12 +117,12 @@ class Adapter(adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool of direct connections."""
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pool of connections through a proxy."""
         manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        manager.pool_classes_by_scheme = POOLS
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

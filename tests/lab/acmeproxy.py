@@ -185,7 +185,7 @@ def _shutdown(connection: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _play(connection: Any, raw: Raw) -> None:
+def play(connection: Any, raw: Raw) -> None:
     """Send the bytes until they end or the client leaves, and end as it is told."""
     with contextlib.suppress(OSError):  # the client has had enough
         for part in raw.parts():
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(response, Raw):
             self.close_connection = True
-            _play(self.connection, response)
+            play(self.connection, response)
             return
         self.send_response_only(response.status)
         for key, value in response.headers:

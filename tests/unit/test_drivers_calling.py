@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import requests
 
 from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
@@ -21,6 +23,7 @@ from dnsrenew.http import HttpFailure
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import InMemoryDriver
+from tests.lab import badports
 
 CANARY = "c4nary/+secret"
 RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "value", 60)
@@ -169,6 +172,32 @@ def from_aws(status: int, code: str) -> Exception:
 def test_foreign_exceptions_are_classified(error: BaseException, code: str) -> None:
     """By status, by kind and by text, whichever library raised them."""
     assert classify(error) == code
+
+
+@pytest.mark.parametrize(
+    ("talk", "code"),
+    [
+        (None, "provider-unreachable"),
+        (b"", "provider-unreachable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "provider-unreachable"),
+        (b"220 a mail server\r\n", "provider-unreachable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000, "provider-malformed-answer"),
+    ],
+    ids=["refused", "closed", "cut off", "no HTTP", "too deep"],
+)
+def test_what_requests_really_raises_is_classified(talk: bytes | None, code: str) -> None:
+    """Behind its exceptions are urllib3's, of which some have the names of others: nobody there is no refusal."""
+
+    def server(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(talk or b"")
+
+    with (
+        badports.NobodyThere() if talk is None else badports.Talker(server) as there,
+        pytest.raises((requests.RequestException, RecursionError)) as caught,
+    ):
+        requests.get(f"http://127.0.0.1:{there.port}/", timeout=10).json()
+    assert classify(caught.value) == code
 
 
 def test_an_object_of_the_program_s_own_is_told_in_a_sentence() -> None:

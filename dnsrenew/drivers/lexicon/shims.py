@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
@@ -55,8 +56,10 @@ class _Face(ModuleType):
 
 @cache
 def _requests(real: Any) -> ModuleType:
+    from dnsrenew.http import HttpFailure, foreign  # bring requests, which is here by now
+
     class Session(real.Session):  # type: ignore[misc]
-        """Gives every request time-outs, and lets none be unverified."""
+        """Gives every request time-outs, and every answer an end, and lets none be unverified."""
 
         def send(self, request: Any, **arguments: Any) -> Any:
             seconds = left()
@@ -72,7 +75,19 @@ def _requests(real: Any) -> ModuleType:
             if retries is not None and retries.total:
                 kind: Any = type(retries)
                 retries.__class__ = _bounded(kind)
+            foreign.bound(adapter)
             super().mount(prefix, adapter)
+
+        def get_redirect_target(self, resp: Any) -> str | None:
+            """Return where an answer leads; nothing goes on without TLS that began with it."""
+            target: str | None = super().get_redirect_target(resp)
+            try:
+                scheme = "" if target is None else urlsplit(urljoin(resp.url, target)).scheme
+            except ValueError:
+                raise HttpFailure("redirect", "it redirects to something that is no address") from None
+            if scheme == "http" and resp.url.startswith("https:"):
+                raise HttpFailure("redirect", "it redirects to an address without TLS, which is not followed")
+            return target
 
     def request(method: str, url: str, **arguments: Any) -> Any:
         with Session() as session:

@@ -1,0 +1,40 @@
+"""A network that misbehaves in every way at every place: the run ends in time, in success or in a typed error.
+
+Each line of docs/network-faults.md is repeated: see network.py for what must hold in every case, and network_page.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.faults import network_ca, network_dns, network_hosts, network_page
+from tests.faults.network_page import PAGE, section
+from tests.lab import Lab
+
+PARTS: Final = (
+    (network_ca.ANSWERS,),
+    (network_ca.CONNECTIONS, network_ca.POLLS, network_ca.CLOCK),
+    network_dns.RECURSIVE_SIDES,
+    network_dns.AUTHORITATIVE_SIDES,
+    network_hosts.SIDES,
+)
+
+
+@pytest.mark.parametrize("sides", PARTS, ids=lambda sides: sides[0])
+def test_what_comes_of_each_fault(lab: Lab, tmp_path: Path, sides: tuple[str, ...]) -> None:
+    """As the page says, and what must hold does."""
+    results = network_page.run(lab, tmp_path, sides)
+    said = PAGE.read_text("utf-8").split("\n## ")
+    for side in sides:
+        (there,) = [part for part in said if part.startswith(f"{side}\n")]
+        assert f"\n## {there}".strip().splitlines() == section(side, results).strip().splitlines()
+
+
+def test_the_page_has_every_part() -> None:
+    """In the order in which it is written, and all of them are repeated here."""
+    titles = [part.partition("\n")[0] for part in PAGE.read_text("utf-8").split("\n## ")[1:]]
+    assert titles == list(network_page.SIDES)
+    assert [side for sides in PARTS for side in sides] == titles

@@ -1,0 +1,167 @@
+"""No request without a time-out: read out of the source, and the figures that the other tests shorten."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import dns.rdatatype
+import pytest
+
+import dnsrenew
+from dnsrenew.context import Context
+from dnsrenew.dns import wire
+from dnsrenew.dns.exchange import Exchange
+from dnsrenew.dns.wire import Question
+from dnsrenew.drivers import duckdns, rfc2136
+from dnsrenew.drivers.lexicon import shims
+from dnsrenew.http import adapter, client
+
+PACKAGE: Final = Path(dnsrenew.__file__).parent
+SOURCES: Final = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+FORBIDDEN: Final = (
+    "urlopen",
+    "requests.get",
+    "requests.head",
+    "requests.post",
+    "requests.put",
+    "requests.request",
+    "requests.Session",
+    "http.client.HTTPConnection",
+    "http.client.HTTPSConnection",
+    "dns.query.",
+    "resolver.resolve",
+    "subprocess.Popen",
+    "subprocess.getoutput",
+    "os.system",
+)
+"""Calls that wait as long as it pleases the other side, unless they are told otherwise: there are better ones here."""
+LIMITED: Final = ("subprocess.run", "subprocess.check_output", "subprocess.check_call", "socket.create_connection")
+"""Calls that must be given a time-out."""
+WAITS: Final = (".wait", ".join", ".acquire")
+"""Methods that wait for ever when they are given nothing."""
+
+EXCEPTIONS: Final = {
+    ("dns/sources.py", "socket"): "a datagram socket that nothing is sent over",
+    ("challenges/answering.py", "wait"): "its thread has been told to stop",
+    ("challenges/reach.py", "socket"): "a datagram socket that nothing is sent over",
+    ("challenges/listener.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
+    ("challenges/listener.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("ca/issuing.py", "wait"): "a pace, which knows its end",
+    ("ca/watching.py", "wait"): "a pace, which knows its end",
+    ("dns/places.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
+    ("drivers/rfc2136.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
+}
+
+
+def findings(source: str) -> Iterator[tuple[str, int]]:
+    """What may wait without an end: a word and the line."""
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef | ast.Module):
+            yield from _in_function(function)
+
+
+def _in_function(function: ast.FunctionDef | ast.Module) -> Iterator[tuple[str, int]]:
+    calls = list(_calls(function))
+    limits = any(ast.unparse(call.func).endswith((".settimeout", ".setblocking")) for call in calls)
+    for call in calls:
+        name = ast.unparse(call.func)
+        given = {keyword.arg for keyword in call.keywords}
+        if any(word in name for word in FORBIDDEN):
+            yield "call", call.lineno
+        if name in LIMITED and not given & {"timeout", None}:
+            yield "time-out", call.lineno
+        if name.endswith(WAITS) and not call.args and not given:
+            yield "wait", call.lineno
+        if name in {"socket.socket", "self._make_socket"} and not limits:
+            yield "socket", call.lineno
+        if name.endswith("getaddrinfo"):
+            yield "getaddrinfo", call.lineno
+
+
+def _calls(function: ast.AST) -> Iterator[ast.Call]:
+    """The calls in a function, without those in functions inside it."""
+    for node in ast.iter_child_nodes(function):
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.FunctionDef):
+            yield from _calls(node)
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_nothing_waits_without_an_end(path: str) -> None:
+    """Every call that waits for somebody else is given a time-out, or stands among the exceptions with a reason."""
+    assert [found for found in findings(SOURCES[path]) if (path, found[0]) not in EXCEPTIONS] == []
+
+
+def test_every_exception_is_one() -> None:
+    """What is not there any more needs none."""
+    assert {(path, word) for path, source in SOURCES.items() for word, _ in findings(source)} == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ("urllib.request.urlopen(url)", "call"),
+        ("def f():\n    return requests.get(url, timeout=3)", "call"),
+        ("answer = dns.query.udp(message, server)", "call"),
+        ("subprocess.run(['true'])", "time-out"),
+        ("socket.create_connection(address)", "time-out"),
+        ("def f(event):\n    event.wait()", "wait"),
+        ("def f():\n    link = socket.socket()\n    link.recv(1)", "socket"),
+        ("def f():\n    def g():\n        link.settimeout(1)\n    return socket.socket()", "socket"),
+        ("socket.getaddrinfo(host, 53)", "getaddrinfo"),
+    ],
+)
+def test_what_is_looked_for_is_found(source: str, word: str) -> None:
+    """In each form."""
+    assert [found for found, _ in findings(source)] == [word]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "subprocess.run(['true'], timeout=3)",
+        "def f():\n    link = socket.socket()\n    link.settimeout(3)",
+        "def f(event):\n    event.wait(3)",
+        "', '.join(names)",
+    ],
+)
+def test_what_has_an_end_is_not(source: str) -> None:
+    """Nothing is found in it."""
+    assert list(findings(source)) == []
+
+
+def test_the_figures_are_the_contract_s() -> None:
+    """Ten seconds to connect, thirty for a request, to a CA and to a DNS host; a mebibyte."""
+    assert adapter.TIMEOUT == (10.0, 30.0)
+    assert client.MAX_BYTES == 1 << 20
+    assert (rfc2136.CONNECT_SECONDS, rfc2136.REQUEST_SECONDS) == (10.0, 30.0)
+    assert (duckdns.CONNECT_SECONDS, duckdns.REQUEST_SECONDS) == (10.0, 30.0)
+    assert (shims.CONNECT_SECONDS, shims.READ_SECONDS) == (10.0, 30.0)
+
+
+class Flooded(socket.socket):
+    """A socket on which there is always one more datagram that answers nothing."""
+
+    def recv(self, *_: Any) -> bytes:
+        """Nothing is taken away, so it stays ready to be read."""
+        return b"not an answer"
+
+
+def test_a_flood_of_forged_answers_has_an_end() -> None:
+    """However many others come: the one that is waited for is waited for no longer than its time."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        address = server.getsockname()
+        with Exchange(Context(), make_socket=Flooded) as exchange:
+            exchange.ask(address, Question(wire.from_text("flooded.test"), dns.rdatatype.TXT), udp=0.3, tcp=0)
+            exchange.receive(0.0)
+            question, back = server.recvfrom(512)
+            server.sendto(question, back)  # from now on there is something to read
+            replies = exchange.receive(10.0)
+    assert [reply.reason for reply in replies] == ["did not answer"]
