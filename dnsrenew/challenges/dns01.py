@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
-from dnsrenew.challenges.silence import Silence
 from dnsrenew.drivers import calling, catalogue
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
 from dnsrenew.frozen import Frozen, replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
+from dnsrenew.silence import Silence
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
@@ -27,6 +27,8 @@ _WRITERS = 8
 _WITHDRAW_SECONDS = 60.0
 _WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
+_HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
+"""What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
 
 
 class Writer(Frozen):
@@ -327,13 +329,22 @@ class Dns01:
                     locks.enter_context(self._lock_zone(context, zone))
             if call is calling.call_add:
                 self._silence.check(context, writer.account.name)
-            try:
-                call(context, writer.provider, writer.account, records)
-            except ProviderError as error:
-                self._silence.note(context, writer.account.name, error)
-                raise
+            self._call(context, writer, records, call)
             if call is calling.call_remove:
                 self._gone(values)
+
+    def _call(self, context: Context, writer: Writer, records: Sequence[TxtRecord], call: Callable[..., None]) -> None:
+        """Call the account's driver, and note whether its host answers."""
+        account, started = writer.account.name, context.clock.monotonic()
+        try:
+            call(context, writer.provider, writer.account, records)
+        except ProviderError as error:
+            if error.code == _HUNG:
+                self._silence.unanswered(context, account, error, started)
+            elif error.code != _UNREACHED:  # to refuse is to answer
+                self._silence.answered(context, account)
+            raise
+        self._silence.answered(context, account)
 
     def _gone(self, values: Sequence[Value]) -> None:
         """Strike values out of the journal."""

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.challenges.dns01 import Dns01, Placement, Value
-from dnsrenew.challenges.silence import KEPT
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
@@ -513,40 +512,56 @@ class Silent(InMemoryDriver):
     """Answers nothing, until it does."""
 
     silent = True
+    code = "provider-timeout"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Take too long."""
         if self.silent:
-            raise ProviderError("provider-timeout", "The host does not answer.", fix="Wait.")
+            raise ProviderError(self.code, "The host does not answer.", fix="Wait.")
         super().add(records)
 
 
-def test_a_host_that_does_not_answer_is_waited_for_once() -> None:
-    """Other certificates of the run hear of it at once, before they order anything and after; later it is asked again.
-
-    What each is told is its own: what one adds to it the others do not see.
-    """
+def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
+    """Before anything is ordered, and after; one certificate finds out whether it is well again."""
     stage = Stage()
     driver, spare = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
     dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
     placements = stage.place("example.test", route=Route("dns-01", dns=("home",))).values()
-    dns01.unlock(stage.context, placements)
-    with pytest.raises(ProviderError) as first:
-        dns01.publish(stage.context, values)
+    first, probe, other = (stage.context.for_certificate(name) for name in ("first", "probe", "other"))
+    dns01.unlock(first, placements)
+    with pytest.raises(ProviderError):
+        dns01.publish(first, values)
     driver.silent = False
-    with pytest.raises(ProviderError, match="does not answer") as before_an_order:
-        dns01.unlock(stage.context, placements)
-    before_an_order.value.with_evidence(mine=1)
-    with pytest.raises(ProviderError, match="does not answer") as after_it:
-        dns01.publish(stage.context, values)
-    assert "mine" not in {**first.value.evidence, **after_it.value.evidence}
+    dns01.unlock(probe, placements)
+    with pytest.raises(ProviderError, match="does not answer"):
+        dns01.unlock(other, placements)
+    with pytest.raises(ProviderError, match="does not answer"):
+        dns01.publish(other, values)
     assert driver.values == {}
-    dns01.publish(stage.context, stage.values("other.test", route=Route("dns-01", dns=("spare",))))
+    dns01.publish(other, stage.values("other.test", route=Route("dns-01", dns=("spare",))))
     assert spare.values
-    dns01.withdraw(stage.context, values)
-    stage.context.wait(KEPT)
-    dns01.publish(stage.context, values)
-    assert driver.values
+    dns01.publish(probe, values)
+    dns01.unlock(other, placements)
+    dns01.publish(other, values)
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("provider-refused", True), ("provider-unreachable", False)])
+def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """A host that says no to the one that asks it is well again; one that is not there says nothing."""
+    stage = Stage()
+    refusing = cast("Silent", stage.account("home", driver=Silent()))
+    dns01, values = stage.dns01, stage.values("example.test")
+    first, probe, other = (stage.context.for_certificate(name) for name in ("first", "probe", "other"))
+    for context, now in ((first, refusing.code), (probe, code)):
+        refusing.code = now
+        with pytest.raises(ProviderError):
+            dns01.publish(context, values)
+    refusing.silent = False
+    if goes_on:
+        dns01.publish(other, values)
+    else:
+        with pytest.raises(ProviderError, match="does not answer"):
+            dns01.publish(other, values)
 
 
 def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:

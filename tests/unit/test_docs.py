@@ -8,9 +8,8 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew import course, decisions, due, events, memory, model, wishes
+from dnsrenew import course, decisions, due, events, memory, model, silence, wishes
 from dnsrenew.ca import ari, once, polling, transport
-from dnsrenew.challenges import silence
 from dnsrenew.cli.overview import TODAY
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import Behaviour, find_provider, parse_provider
@@ -186,7 +185,7 @@ SENTENCES = [
     ("limits.md", f"and within {after(ari.LONGEST)}"),
     ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("limits.md", f"not asked again for {after(once.KEPT)}"),
-    ("limits.md", f"not written to again for {after(silence.KEPT)}"),
+    ("limits.md", f"for {after(silence.KEPT)} nothing is ordered for the others"),
     ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         ("when-renewed.md", f"| {number}{' and more' if number == len(memory.PAUSES) else ''} | {words(length)} |")

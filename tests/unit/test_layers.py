@@ -30,7 +30,7 @@ LEVELS = (
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
-    {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "programs"}
+    {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "silence", "programs"}
     | {"workers", "clock", "names", "words", "frozen"},
 )
 RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}
