@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.duckdns_standin import DuckDns
 from tests.faults.stage import Zygote
+from tests.integration.test_renew_duckdns import PROVIDERS, Host, add_zone
+from tests.lab.workspace import Workspace
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,3 +23,22 @@ def zygote() -> Iterator[Zygote]:
     """The loaded program, of which processes are forked."""
     with Zygote() as started:
         yield started
+
+
+@pytest.fixture
+def duck(workspace: Workspace) -> Iterator[DuckDns]:
+    """DuckDNS in the lab's Internet, and in the configuration: see test_renew_duckdns.py."""
+    lab = workspace.lab
+    add_zone(lab)
+    with DuckDns(secrets.token_hex(16), "home") as server, Host(lab, server):
+        folder = workspace.path / "providers"
+        folder.mkdir()
+        shipped = (PROVIDERS / "duckdns.toml").read_text()
+        (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{server.url}"\n')
+        workspace.canaries.append(server.token)
+        workspace.env["DUCK_TOKEN"] = server.token
+        account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
+        certificate = {"name": "home", "domains": ["home.duckdns.org"]}
+        changes = {"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None}
+        workspace.write({**changes, "certificate": [certificate]})
+        yield server

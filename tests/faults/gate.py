@@ -21,6 +21,7 @@ class Gate:
     """
 
     kind: str
+    directory_url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reached: threading.Event = field(default_factory=threading.Event)
@@ -33,6 +34,7 @@ class Gate:
         """Put it into the way to the workspace's CA, which forgets what still waits when the block ends."""
         gate = cls(kind)
         with workspace.lab.acme_proxy(gate._ask) as proxy:
+            gate.directory_url = proxy.directory_url
             workspace.write({"ca.lab.directory": proxy.directory_url})
             try:
                 yield gate

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.contract.duckdns_standin import DuckDns
 from tests.faults.gate import Gate
 from tests.faults.stage import NEVER, Run, Zygote, wait_until
+from tests.integration.broken import Kept
 from tests.lab.workspace import Workspace
 
 Outcome = dict[str, Any]
@@ -149,3 +151,81 @@ def test_the_one_that_waits_is_killed(workspace: Workspace, zygote: Zygote) -> N
         assert one(first) == (0, "renewed", None)
         assert gate.asked["newOrder"] == 1
     assert versions(workspace) == 1
+
+
+# ── what lies in the store ──────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("host", [os.uname().nodename, "another-host"])
+def test_a_lock_file_of_a_dead_process_stops_nobody(workspace: Workspace, zygote: Zygote, host: str) -> None:
+    """Whoever wrote it, and wherever: the lock is not the file."""
+    Kept.place(workspace)
+    locks = workspace.store / "locks"
+    card = json.dumps({"pid": 1, "host": host, "since": "2026-01-01T00:00:00Z"})
+    accounts = [f"account-{account.name}" for account in (workspace.store / "accounts").iterdir()]
+    names = ["certificate-home", "journal", "zone-example.test", *accounts]
+    for name in names:
+        (locks / f"{name}.lock").write_text(card)
+    (workspace.store / "journal" / "home-1.lock").write_text(card)
+    assert one(start(zygote, workspace, "--force")) == (0, "renewed", None)
+    assert list((workspace.store / "journal").iterdir()) == []
+
+
+def test_a_store_that_is_moved_under_a_run(workspace: Workspace, zygote: Zygote) -> None:
+    """The run keeps what it has obtained where its store was; in the moved one no lock of it stops the next run."""
+    with Gate.before(workspace, "finalize") as gate:
+        run = start(zygote, workspace)
+        gate.wait()
+        moved = workspace.store.rename(workspace.path / "moved")
+        gate.open()
+        assert one(run) == (0, "renewed", None)
+        assert one(start(zygote, workspace)) == (0, "not-due", None)
+        workspace.write({"store": str(moved), "ca.lab.directory": gate.directory_url})
+        assert one(start(zygote, workspace)) == (0, "renewed", None)
+        assert gate.asked["newOrder"] == gate.asked["finalize"] == 1  # it has taken up the order
+    assert Kept.of(workspace.store).files == Kept.of(moved).files
+    assert list((moved / "journal").iterdir()) == []
+
+
+# ── a zone that takes one value at a time ───────────────────────────────────────────────
+
+
+def at_duckdns(workspace: Workspace, gate: Gate) -> None:
+    """Two certificates, of which only one can be proved at a time."""
+    certificates = [{"name": name, "domains": [f"{name}.home.duckdns.org"]} for name in ("one", "two")]
+    account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
+    changes = {"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None}
+    workspace.write({**changes, "certificate": certificates, "ca.lab.directory": gate.directory_url})
+
+
+def both_at_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns, gate: Gate) -> tuple[Run, Run]:
+    """One has written its value, the other waits for it."""
+    at_duckdns(workspace, gate)
+    first = start(zygote, workspace, "one", "-v")
+    gate.wait()
+    second = start(zygote, workspace, "two", "-v")
+    wait_until(lambda: second.has_said(f"process {first.pid}"))
+    assert len(duck.requests) == 1
+    return first, second
+
+
+def test_a_zone_is_shared_by_turns(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The second run waits, also without --wait, until the first one has cleared its value."""
+    with Gate.before(workspace, "challenge") as gate:
+        first, second = both_at_the_zone(workspace, zygote, duck, gate)
+        gate.open()
+        assert [one(first), one(second)] == [(0, "renewed", None)] * 2
+    assert ["clear" if asked.get("clear") == "true" else "set" for asked in duck.requests] == ["set", "clear"] * 2
+
+
+def test_a_zone_whose_user_is_killed(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The one that waits has it at once; the dead one's value is replaced, and known to be gone afterwards."""
+    with Gate.before(workspace, "challenge") as gate:
+        first, second = both_at_the_zone(workspace, zygote, duck, gate)
+        first.signal(signal.SIGKILL)
+        assert first.end() == -signal.SIGKILL
+        gate.open()
+        assert one(second) == (0, "renewed", None)
+        assert one(start(zygote, workspace, "one")) == (0, "renewed", None)
+    assert duck.values["home"] == ""
+    assert list((workspace.store / "journal").iterdir()) == []

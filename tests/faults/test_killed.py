@@ -6,7 +6,6 @@ Each line of docs/killed-runs.md is a test: see killed.py and stopped.py.
 from __future__ import annotations
 
 import json
-import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from tests.faults.stage import FOREIGN, NAME, Stage, Zygote, wait_until
 from tests.faults.stage import foreign as somebody_else
 from tests.faults.stopped import Stopped, stop, stopped_at
 from tests.integration.broken import PATIENCE
-from tests.integration.test_renew_duckdns import PROVIDERS, Host, add_zone
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
@@ -274,25 +272,6 @@ def test_another_sweep_is_exit_status_three(workspace: Workspace, zygote: Zygote
 
 
 # ── a host that keeps one value ─────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def duck(workspace: Workspace) -> Iterator[DuckDns]:
-    """DuckDNS in the lab's Internet, and in the configuration: see test_renew_duckdns.py."""
-    lab = workspace.lab
-    add_zone(lab)
-    with DuckDns(secrets.token_hex(16), "home") as server, Host(lab, server):
-        folder = workspace.path / "providers"
-        folder.mkdir()
-        shipped = (PROVIDERS / "duckdns.toml").read_text()
-        (folder / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{server.url}"\n')
-        workspace.canaries.append(server.token)
-        workspace.env["DUCK_TOKEN"] = server.token
-        account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
-        certificate = {"name": "home", "domains": ["home.duckdns.org"]}
-        changes = {"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None}
-        workspace.write({**changes, "certificate": [certificate]})
-        yield server
 
 
 @pytest.mark.parametrize(("now", "afterwards"), [(None, ""), (FOREIGN, FOREIGN)])

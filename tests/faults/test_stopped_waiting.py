@@ -1,0 +1,297 @@
+"""Ctrl-C within five seconds, whatever a run is waiting for, and the next run puts right what is left to do.
+
+DNS, and a CA that is silent, are in tests/integration/test_ending_signals.py.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dnsrenew
+from dnsrenew import workers
+from tests.faults.gate import Gate
+from tests.faults.stage import NAME, NEVER, Run, Zygote, wait_until
+from tests.integration.broken import PATIENCE, Kept
+from tests.integration.broken import Run as Started
+from tests.lab.workspace import Workspace
+
+SILENT = "127.0.0.5"
+
+
+def start(zygote: Zygote, workspace: Workspace, *arguments: str) -> Run:
+    """A run that tells what it does."""
+    return zygote.start(workspace, NEVER, *arguments, "--json", "-v")
+
+
+def stop(run: Run, number: int = signal.SIGINT) -> tuple[int, Any]:
+    """Send a signal; return the status and the document, which are there within five seconds."""
+    run.signal(number)
+    end = run.ended()
+    assert end.seconds is not None
+    assert end.seconds < 5
+    assert "Traceback" not in end.err
+    return end.status, json.loads(end.out)
+
+
+def interrupted(ended: tuple[int, Any], status: int = 130) -> None:
+    """A run for one certificate was cut short."""
+    found, document = ended
+    (outcome,) = document["outcomes"]
+    assert (found, outcome["status"], outcome["error"]["code"]) == (status, "interrupted", "cancelled"), document
+
+
+# ── of our own machine ──────────────────────────────────────────────────────────────────
+
+
+def test_a_secret_that_hangs(workspace: Workspace, zygote: Zygote) -> None:
+    """A program that is to tell a secret asks somebody who is not there."""
+    kept = Kept.place(workspace)
+    told = workspace.path / "told"
+    workspace.write({"dns.home.tsig_secret": {"command": ["sh", "-c", f"echo > {told}; exec sleep 7"]}})
+    run = start(zygote, workspace, "renew", "--force")
+    wait_until(told.exists)
+    interrupted(stop(run))
+    kept.assert_whole()
+
+
+_SLOW_KEY = """
+import sys
+from dnsrenew import x509
+x509._SIZES["rsa4096"] = 16384  # takes a minute, as 4096 do on a small machine
+from dnsrenew.cli import main
+sys.exit(main(["renew", "--json", "-v"]))
+"""
+
+
+def test_a_key_that_takes_long(workspace: Workspace) -> None:
+    """A small machine computes an RSA key: nobody waits for it, not even the end of the process."""
+    workspace.write({"certificate.0.key": "rsa4096"})
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW_KEY],
+        cwd=workspace.path,
+        env=workspace.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "order accepted" in line:
+                break
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert time.monotonic() - started < 5
+    workspace.captured += [out, *said, err]
+    interrupted((process.returncode, json.loads(out)), 143)
+
+
+def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
+    """Nothing was begun by then, so that there is an error and no outcome."""
+    run = start(zygote, workspace, "renew", "--jitter", "3600")
+    wait_until(lambda: run.has_said("--jitter"))
+    status, document = stop(run)
+    assert (status, document["error"]["code"]) == (130, "cancelled")
+
+
+def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
+    """Another run is making the account, for another certificate, at a CA that is silent."""
+    with Gate.before(workspace, "newAccount") as gate:
+        certificates = [{"name": name, "domains": [f"{name}.example.test"]} for name in ("one", "two")]
+        workspace.write({"certificate": certificates, "ca.lab.directory": gate.directory_url})
+        first = start(zygote, workspace, "renew", "one")
+        gate.wait()
+        second = start(zygote, workspace, "renew", "two")
+        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        interrupted(stop(second))
+        interrupted(stop(first))
+
+
+# ── of a DNS host ───────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def left_at_a_silent_host(workspace: Workspace, zygote: Zygote) -> Iterator[None]:
+    """A killed run has left values at a host that is silent in the block, and well after it."""
+    assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
+    with workspace.lab.silent(SILENT):
+        workspace.write({"dns.home.server": f"{SILENT}:{workspace.lab.port}"})
+        yield
+    assert len(workspace.lab.txt(NAME)) == 2
+    workspace.write()
+
+
+def test_what_an_earlier_run_left(workspace: Workspace, zygote: Zygote) -> None:
+    """It is swept at the beginning of a run, for ten seconds at most, but not after Ctrl-C."""
+    with left_at_a_silent_host(workspace, zygote):
+        run = start(zygote, workspace, "renew")
+        lock = workspace.store / "locks" / "journal.lock"
+        wait_until(lambda: lock.exists() and lock.read_bytes())
+        interrupted(stop(run))
+    status, document = workspace.run_json("cleanup")
+    assert (status, len(document["removed"])) == (0, 2)
+
+
+_PLUG_IN = """
+import time
+from pathlib import Path
+from dnsrenew.drivers.rfc2136 import Rfc2136Driver
+
+class Stuck(Rfc2136Driver):
+    def add(self, records):
+        super().add(records)
+        self.hang()
+
+    def remove(self, records):
+        self.hang()
+        super().remove(records)
+
+    def hang(self):
+        while Path("stuck").exists():
+            time.sleep(0.1)
+"""
+_PROVIDER = """
+title = "Stuck"
+driver = "stuck"
+[options.server]
+required = true
+[options.tsig_name]
+[options.tsig_secret]
+secret = true
+[options.tsig_algorithm]
+"""
+
+
+@pytest.fixture
+def stuck(workspace: Workspace) -> Path:
+    """The account `home` is at a host whose driver, a plug-in, hangs after it has written, while this file is there."""
+    info = workspace.path / "site-packages" / "stuck-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info.parent / "stuck.py").write_text(_PLUG_IN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stuck\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dnsrenew.drivers]\nstuck = stuck:Stuck\n")
+    providers = workspace.path / "providers"
+    providers.mkdir()
+    (providers / "stuck.toml").write_text(_PROVIDER)
+    workspace.env["PYTHONPATH"] = f"{info.parent}:{workspace.env['PYTHONPATH']}"
+    workspace.write({"dns.home.provider": "stuck"})
+    (workspace.path / "stuck").touch()
+    return workspace.path / "stuck"
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twice: bool) -> None:
+    """It is left behind, what it may have written is said, and the journal has it for the next run.
+
+    The second signal ends the run at once, and the journal has it too.
+    """
+    with Started.start(workspace, "renew", "--json", "-v") as run:
+        wait_until(lambda: len(workspace.lab.txt(NAME)) == 2)
+        if twice:
+            run.process.send_signal(signal.SIGINT)
+            run.wait_for("Once more: stop at once")
+        status, document = run.stop(signal.SIGINT, within=1.0 if twice else 5.0)
+    if twice:
+        assert (status, document["error"]["code"]) == (130, "cancelled")
+    else:
+        interrupted((status, document))
+        assert [warning["code"] for warning in document["outcomes"][0]["warnings"]] == ["txt-kept"]
+    assert len(workspace.lab.txt(NAME)) == 2
+    stuck.unlink()
+    workspace.lab.flush()
+    status, document = workspace.run_json("renew")
+    assert (status, document["outcomes"][0]["status"], document["outcomes"][0]["warnings"]) == (0, "renewed", [])
+    assert list((workspace.store / "journal").iterdir()) == []
+
+
+# ── of a CA ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_wish_of_a_ca(workspace: Workspace, zygote: Zygote) -> None:
+    """Nothing is due, and the CA is asked when it would like to be asked again: there is nothing to interrupt."""
+    kept = Kept.place(workspace)
+    path = workspace.store / "certificates" / "home" / "state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "ari": None}))
+    with Gate.before(workspace, "renewalInfo") as gate:
+        run = start(zygote, workspace, "renew")
+        gate.wait()
+        status, document = stop(run)
+    assert (status, document["outcomes"][0]["status"]) == (0, "not-due")
+    kept.assert_whole()
+
+
+def test_the_wish_about_a_new_certificate(workspace: Workspace, zygote: Zygote) -> None:
+    """The certificate is in force, and stays: there is nothing left to interrupt."""
+    with Gate.before(workspace, "renewalInfo") as gate:
+        run = start(zygote, workspace, "renew")
+        gate.wait()
+        status, document = stop(run)
+    assert (status, document["outcomes"][0]["status"]) == (0, "renewed")
+    Kept.of(workspace.store).assert_whole()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_service(workspace: Workspace, zygote: Zygote, number: int, status: int) -> None:
+    """`dnsrenew run`, in the midst of a renewal: it is cut short, and takes back what it wrote."""
+    with Gate.before(workspace, "challenge") as gate:
+        run = start(zygote, workspace, "run")
+        gate.wait()
+        assert len(workspace.lab.txt(NAME)) == 2
+        interrupted(stop(run, number), status)
+    assert workspace.lab.txt(NAME) == set()
+
+
+# ── from Python ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["directory", "newAccount", "newOrder", "challenge", "finalize", "renewalInfo"])
+def test_cancel_while_the_ca_is_silent(workspace: Workspace, kind: str) -> None:
+    """`renew(cancel=…)` returns within five seconds of the event: interrupted, or done where all was done."""
+    cancel = threading.Event()
+    with Gate.before(workspace, kind) as gate:
+        settings = workspace.config({"ca.lab.directory": gate.directory_url})
+        settings["dns"]["home"]["tsig_secret"] = workspace.lab.key.secret
+        renewer = dnsrenew.Renewer(dnsrenew.Config.from_dict(settings, base=workspace.path))
+        task = workers.start(partial(renewer.renew, cancel=cancel))
+        gate.wait()
+        cancel.set()
+        assert task.done.wait(5)
+    (outcome,) = task.result()
+    assert outcome.status == ("renewed" if kind == "renewalInfo" else "interrupted")
+    assert workspace.lab.txt(NAME) == set()
+
+
+def test_cancel_while_another_run_is_waited_for(workspace: Workspace, zygote: Zygote) -> None:
+    """The other one is left alone."""
+    cancel = threading.Event()
+    events: list[str] = []
+    with Gate.before(workspace, "finalize") as gate:
+        other = start(zygote, workspace, "renew")
+        gate.wait()
+        settings = workspace.config({"ca.lab.directory": gate.directory_url})
+        settings["dns"]["home"]["tsig_secret"] = workspace.lab.key.secret
+        config = dnsrenew.Config.from_dict(settings, base=workspace.path)
+        renewer = dnsrenew.Renewer(config, on_event=lambda event: events.append(event.kind))
+        task = workers.start(partial(renewer.renew, cancel=cancel, wait=60))
+        wait_until(lambda: "lock-waiting" in events)
+        cancel.set()
+        assert task.done.wait(5)
+        (outcome,) = task.result()
+        assert outcome.status == "interrupted"
+        gate.open()
+        end = other.ended()
+        assert (end.status, json.loads(end.out)["outcomes"][0]["status"]) == (0, "renewed")
