@@ -39,13 +39,15 @@ class Interrupt:
         self.last_words: Callable[[], None] | None = None
         self.pausing: Callable[[], Callable[[], None]] | None = None
         self._before: dict[int, Any] = {}
+        self._asks: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for name in _STATUS:
-                number = getattr(signal, name, None)
+            for name, status in _STATUS.items():
+                number = getattr(signal, name, None)  # SIGBREAK, which is Ctrl-Break, is Windows' own
                 if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                     continue
+                self._asks[number] = status
                 self._before[number] = signal.signal(number, self._handle)
             pause = getattr(signal, "SIGTSTP", None)
             if pause is not None and signal.getsignal(pause) is signal.SIG_DFL:
@@ -58,7 +60,7 @@ class Interrupt:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.status is None:
-            self.status = _STATUS[signal.Signals(number).name]
+            self.status = self._asks[number]
             self.cancel.set()
             return
         if self.last_words is not None:
