@@ -95,8 +95,8 @@ class Run(Frozen):
         if state is None:
             return None
         done = glance(spec, self.store, state, self.context, self.wishes)
-        if done is not None:
-            self.store.mend(spec.name, state, self.context)
+        if done is not None and self.store.mend(spec.name, state, self.context):
+            done = glance(spec, self.store, self.store.read_state(spec.name), self.context, self.wishes)
         return done
 
     def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:

@@ -93,17 +93,20 @@ class AccountFolder:
         return AccountData(key_pem=key, next_key_pem=next_key)
 
     def _read_key(self, path: str, then: str) -> bytes | None:
-        key = self._disk.read(path)
-        if key is None:
-            return None
-        if not _is_key(key):
-            self._set_aside(path, "it holds no private key", then)
+        try:
+            key = jsonform.read(self._disk, path)
+            if key is None:
+                return None
+            if not _is_key(key):
+                raise Damaged("it holds no private key")
+        except Damaged as damage:
+            self._set_aside(path, str(damage), then)
             return None
         self._disk.close(path, PRIVATE)
         return key
 
     def _with_key(self, key: bytes) -> AccountData:
-        data = self._disk.read(self._json)
+        data = jsonform.read(self._disk, self._json)
         if data is None:
             return AccountData(key_pem=key)
         try:

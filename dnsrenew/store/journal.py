@@ -253,7 +253,7 @@ class Journal:
     def _entry(self, context: Context, path: str) -> Entry | None:
         """Return an entry of a dead run; None: it cannot be read, which is said, or is not there."""
         try:
-            data = self._disk.read(path)
+            data = jsonform.read(self._disk, path)
             return None if data is None else Entry(self._disk, path, Page.from_json(data))
         except Damaged as damage:
             notice = notices.set_aside(

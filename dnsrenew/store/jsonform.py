@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from dnsrenew.store.disk import LIMIT
+from dnsrenew.errors import StoreError
+from dnsrenew.store.disk import LIMIT, Disk
 
 _EARLIEST: Final = 1970
 _DEEPEST: Final = 32
@@ -45,6 +46,20 @@ def _float(number: str) -> float:
 
 # One, because json.loads would make one a call.
 _decoder: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_float)
+
+
+def read(disk: Disk, path: str) -> bytes | None:
+    """Return what a file of ours holds, or None where there is none.
+
+    :raises Damaged: a folder stands in its place.
+    :raises StoreError: it cannot be read.
+    """
+    try:
+        return disk.read(path)
+    except StoreError as error:
+        if error.code == "store-not-a-file":
+            raise Damaged("it is a folder") from None
+        raise
 
 
 def load(data: bytes, schema: int) -> dict[str, Any]:

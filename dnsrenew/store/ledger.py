@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.frozen import Frozen
 from dnsrenew.model import rfc3339
-from dnsrenew.store import locks
+from dnsrenew.store import jsonform, locks
 from dnsrenew.store.book import SCHEMA, Book, Held
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -141,7 +141,7 @@ class Ledger(Frozen):
     def _read(self) -> Book | None:
         """Return what stands; None where it is not ours to touch (then that is said)."""
         try:
-            return self._book(self.disk.read(self.path))
+            return self._book(jsonform.read(self.disk, self.path))
         except Damaged as damage:
             notice = set_aside(self.disk, self.path, str(damage), "What the CA refused lately is not known any more.")
             self.context.warn(notice.code, notice.message, notice.fix)

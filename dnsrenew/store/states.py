@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dnsrenew.errors import StoreError
 from dnsrenew.frozen import replace
 from dnsrenew.model import Notice
+from dnsrenew.store import jsonform
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
 from dnsrenew.store.jsonform import Damaged, Newer
@@ -30,7 +30,7 @@ class States:
         """Return a state; see :meth:`dnsrenew.store.Store.read_state`."""
         path = self._layout.state(name)
         try:
-            data = self._read_file(path)
+            data = jsonform.read(self._disk, path)
             if data is None:
                 return self._from_versions(name)
             state = State.from_json(data)
@@ -41,14 +41,6 @@ class States:
         except Newer as error:
             raise newer_schema(path, error.schema, SCHEMA) from None
         return replace(state, notices=self._notices[name]) if name in self._notices else state
-
-    def _read_file(self, path: str) -> bytes | None:
-        try:
-            return self._disk.read(path)
-        except StoreError as error:
-            if error.code == "store-not-a-file":
-                raise Damaged("it is a folder") from None
-            raise
 
     def _from_versions(self, name: str) -> State:
         versions = self._versions(name)

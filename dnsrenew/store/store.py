@@ -275,19 +275,22 @@ class Store:
         self._versions(name).prune(number)
         return state
 
-    def mend(self, name: str, state: State, context: Context) -> None:
+    def mend(self, name: str, state: State, context: Context) -> bool:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
 
         Costs one system call where all is well. Where another run holds the lock, or the store cannot be
         written, it is left to the next run. The caller does not hold the lock.
+
+        :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
         """
         if self._force.amiss(name, state) is None:
-            return
+            return False
         try:
             with self.lock(name, context=context):
                 self._force.mend(name)
         except (LockedError, StoreError):
-            return
+            return False
+        return True
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._layout.certificate(name), windows=self._windows)

@@ -151,6 +151,7 @@ class World:
             shutil.copytree(self.path, path, symlinks=True)
         other = World(path, accounts=dict(self.accounts))
         other.clock.elapsed = self.clock.elapsed
+        other.ca.take_over(self.ca)
         other.driver.values = {name: list(values) for name, values in self.driver.values.items()}
         return other
 
@@ -163,7 +164,11 @@ class World:
             assert self.run().outcome.status == "renewed"
         if kind == "renewal":
             self.clock.elapsed += SEASON.total_seconds()
-            return
+        else:
+            self.leave_a_value()
+
+    def leave_a_value(self) -> None:
+        """A run dies that has written to DNS."""
         entry = Store(self.path).journal.enter(Context(clock=self.clock), "home", [(LEFT, "home")])
         self.driver.add([LEFT])
         entry.keep()

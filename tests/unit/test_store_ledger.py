@@ -375,12 +375,13 @@ def test_damage_is_said_and_gone_on_with(stage: Stage) -> None:
 
 
 def test_a_folder_in_its_place_stops_nothing(stage: Stage) -> None:
-    """What cannot be read knows nothing, and is left alone."""
+    """It is set aside, as any damage."""
     stage.path.mkdir(parents=True)
     assert stage.until() is None
     stage.ledger.note_retry_after(60)
-    assert stage.warnings() == ["store-not-a-file"]
-    assert stage.path.is_dir()
+    assert stage.warnings() == ["store-damaged"]
+    assert stage.path.with_name("ledger.json.damaged").is_dir()
+    assert stage.until() == 60
 
 
 def test_unknown_fields_are_kept(stage: Stage) -> None:

@@ -1,0 +1,187 @@
+"""Files of our own that are not what we wrote: named, set aside or kept, never guessed at; no certificate is lost.
+
+The files of an order that is being finalized are in tests/unit/test_store_orders.py too, the key and the chain of the
+version in force, with the real CA, in tests/integration/test_damaged_certificate.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+
+from tests.faults.disk import quick_folder
+from tests.faults.diskworld import LEFT, Fault, Operation, Ran, World, refuse
+
+Damage = Literal["empty", "truncated", "garbage", "newer", "folder", "link"]
+DAMAGES: Final[tuple[Damage, ...]] = ("empty", "truncated", "garbage", "newer", "folder", "link")
+MINE: Final = "not dnsrenew's"
+
+# What is done about it: `aside`: said, set aside, made anew; `said`, and kept; `stop`: said by an error, and kept;
+# `new`: a new certificate takes its place, and it goes with its version; `fine`: nothing depends on what is in it.
+ACCOUNT: Final = {"": "aside", "newer": "stop", "link": "stop"}
+DONE: Final = {
+    "accounts/lab/key.pem": ACCOUNT,
+    "accounts/lab/account.json": ACCOUNT,
+    "accounts/lab/ledger.json": {"": "aside", "newer": "said", "link": "said"},
+    "certificates/home/state.json": {"": "aside", "newer": "stop", "link": "stop"},
+    "certificates/home/current": {"garbage": "aside", "folder": "aside", "link": "fine"},
+    "certificates/home/order": {"garbage": "aside", "link": "aside"},
+    "certificates/home/order/order.json": {"": "aside"},
+    "certificates/home/order/key.pem": {"": "aside"},
+    "certificates/home/order/csr.der": {"": "aside"},
+    "certificates/home/versions/3/privkey.pem": {"": "aside"},
+    "certificates/home/versions/3/fullchain.pem": {"": "aside"},
+    "certificates/home/versions/3/cert.pem": {"": "new"},
+    "certificates/home/versions/3/chain.pem": {"": "new"},
+    "certificates/home/versions/3/meta.json": {"": "new"},
+    "locks/certificate-home.lock": {"": "fine", "folder": "stop", "link": "stop"},
+    "locks/account-lab.lock": {"": "fine", "folder": "fine", "link": "fine"},  # the account is known
+    "journal/home-1.json": {"": "aside", "link": "said"},
+    "journal/home-1.lock": {"folder": "said", "link": "said"},
+}
+"""For each file what is done where it is damaged so; "": in any other way."""
+AGAIN: Final = {"accounts/lab/key.pem", *(file for file in DONE if file.startswith("certificates/home/order"))}
+"""Without these the certificate that the CA has issued cannot be had any more."""
+CASES: Final = [
+    (file, damage)
+    for file, done in DONE.items()
+    for damage in DAMAGES
+    if (damage in done or "" in done) and (damage != "newer" or file.endswith(".json"))
+]
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[World]:
+    """A certificate that is due, an order whose certificate the CA has issued, and what a dead run left in DNS."""
+    with quick_folder() as folder:
+        world = World(folder / "template")
+        world.prepare("renewal")
+        clean = world.copied(folder / "clean").run().seen
+        at = clean.index(Operation("mkdir", "certificates/home/versions/aside"))
+        assert world.run(Fault(world.path, at, refuse(errno.EIO))).outcome.error
+        world.leave_a_value()
+        yield world
+
+
+@pytest.fixture
+def world(template: World) -> Iterator[World]:
+    """One of these."""
+    path = template.path.parent / "run"
+    yield template.copied(path)
+    shutil.rmtree(path)
+
+
+def found(world: World, file: str) -> Path:
+    """Where a file is: the folder of the account has a longer name."""
+    (account,) = (world.path / "accounts").iterdir()
+    return world.path / file.replace("accounts/lab", f"accounts/{account.name}").replace(
+        "account-lab", f"account-{account.name}"
+    )
+
+
+def look(path: Path) -> tuple[int, bytes | str | None]:
+    """What stands there, and is not followed."""
+    what = path.readlink().name if path.is_symlink() else path.read_bytes() if path.is_file() else None
+    return stat.S_IFMT(path.lstat().st_mode), what
+
+
+def remove(path: Path) -> None:
+    """Remove anything."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def damage(path: Path, how: Damage, elsewhere: Path) -> None:
+    """Do that to a file."""
+    data = path.read_bytes() if path.is_file() else b""
+    remove(path)
+    if how == "folder":
+        path.mkdir()
+    elif how == "link":
+        path.symlink_to(elsewhere)
+    elif how == "newer":
+        path.write_text(json.dumps({**json.loads(data), "schema": 99}))
+    else:
+        path.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "garbage": b"\xff\0" * 300}[how])
+
+
+def said(ran: Ran) -> list[str]:
+    """All that a person is told, as messages."""
+    error = [] if ran.outcome.error is None else [ran.outcome.error.message]
+    return error + [warning.message for warning in ran.outcome.warnings]
+
+
+@pytest.mark.parametrize(("file", "how"), CASES)
+def test_damage(world: World, file: str, how: Damage) -> None:
+    """What is done about it is in the table; the CA issues another certificate only where the first one is lost."""
+    path, elsewhere = found(world, file), world.path.parent / "elsewhere"
+    elsewhere.write_text(MINE)
+    elsewhere.chmod(0o666)
+    damage(path, how, elsewhere)
+    damaged = look(path)
+    ran = world.run()
+    done = DONE[file].get(how) or DONE[file][""]
+    told = [message for message in said(ran) if str(path) in message or str(path.parent) in message]
+    assert said(ran) == told
+    assert bool(told) == (done in {"aside", "said", "stop"})
+    assert ran.outcome.status == ("failed" if done == "stop" else "renewed")
+    assert world.ca.counts["issued"] == (done == "aside" and file in AGAIN)
+    if done == "aside":
+        whole = path.parent if path.parent.name == "order" else path
+        assert look(whole.with_name(f"{whole.name}.damaged") / path.relative_to(whole)) == damaged
+    if done in {"said", "stop"}:
+        assert look(path) == damaged
+        remove(path)  # as the message says
+    assert elsewhere.read_text() == MINE
+    assert elsewhere.stat().st_mode & 0o777 == 0o666
+    assert world.left() == ({LEFT.value} if file.startswith("journal/") else set())
+    assert world.served() or done == "stop"
+    again = world.run()
+    assert said(again) == []
+    assert again.outcome.status == ("renewed" if done == "stop" else "not-due")
+    assert world.served()
+    assert world.ca.counts["issued"] == (done in {"aside", "stop"} and file in AGAIN)
+    # What is not known any more cannot be removed from DNS either.
+    assert world.left() == ({LEFT.value} if file == "journal/home-1.json" else set())
+
+
+@pytest.fixture(scope="module")
+def quiet_template() -> Iterator[World]:
+    """A certificate that is not due, and what a dead run left in DNS."""
+    with quick_folder() as folder:
+        world = World(folder / "template")
+        world.prepare("sweep")
+        yield world
+
+
+SERVED: Final = {f"certificates/home/versions/3/{name}" for name in ("privkey.pem", "fullchain.pem")}
+READ: Final = {"certificates/home/state.json", "certificates/home/current", "journal/home-1.json", *SERVED}
+"""What is looked at where nothing is due."""
+
+
+@pytest.mark.parametrize(("file", "how"), [case for case in CASES if not case[0].startswith("certificates/home/order")])
+def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Damage) -> None:
+    """It is said where it matters, and costs no certificate but that of which the key or the chain is lost."""
+    path = quiet_template.path.parent / "run"
+    remove(path)
+    world = quiet_template.copied(path)
+    path, elsewhere = found(world, file), world.path.parent / "elsewhere"
+    elsewhere.write_text(MINE)
+    damage(path, how, elsewhere)
+    ran = world.run()
+    done = DONE[file].get(how) or DONE[file][""]
+    assert world.ca.counts["issued"] == (file in SERVED)
+    assert (ran.outcome.error is not None) == (done == "stop" and file in READ)
+    assert bool(said(ran)) == (done != "fine" and (file in READ or file.startswith("journal/")))
+    assert path.with_name(f"{path.name}.damaged").exists() == (done == "aside" and file in READ)
+    assert elsewhere.read_text() == MINE
+    assert ".tmp-" not in "".join(said(ran))
