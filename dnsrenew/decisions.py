@@ -53,6 +53,7 @@ TABLE: Final = (
     Row("ca-malformed-answer", Step.LEAVE_CA, "its answers cannot be used"),
     Row("ca-server-error", Step.LEAVE_CA, "it is out of order"),
     Row("ca-timeout", Step.LEAVE_CA, "it does not decide"),
+    Row("clock-wrong", Step.LEAVE_CA, "its time is so far from ours that its certificate would be of no use here"),
     Row("certificate-wrong", Step.LEAVE_CA, "what it issued is not what was ordered"),
     Row("ca-ledger", Step.LEAVE_CA, "it would refuse the order: a limit is reached"),
     Row("ca-unauthorized", Step.AGAIN, "it saw no value, or another one, where we saw ours"),

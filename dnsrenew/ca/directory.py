@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dnsrenew.ca.messages import address
 from dnsrenew.ca.problems import content_type
 from dnsrenew.errors import CAError
+from dnsrenew.http import date_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.ca.transport import Transport
     from dnsrenew.context import Context
 
@@ -20,10 +23,14 @@ class Directory(NamedTuple):
     """What stands in a directory, read with tolerance; :func:`read_directory` has looked at what is needed.
 
     :ivar url: the URL that answered; others may be relative to it.
+    :ivar date: when the CA sent it, by its own clock; None where it does not say.
+    :ivar ahead: seconds by which our clock was ahead of that.
     """
 
     url: str
     fields: Mapping[str, Any]
+    date: datetime | None = None
+    ahead: float = 0.0
 
     def resource(self, name: str) -> str | None:
         """Return the URL of a resource, such as ``renewalInfo``; None where the CA does not offer it."""
@@ -76,7 +83,9 @@ def read_directory(context: Context, transport: Transport, url: str) -> Director
         fields = response.json()
         missing = [each for each in _NEEDED if address(response.url, fields.get(each)) is None]
         if not missing:
-            return Directory(response.url, fields)
+            date = date_of(response.headers)
+            ahead = 0.0 if date is None else (context.clock.now() - date).total_seconds()
+            return Directory(response.url, fields, date, ahead)
         found = f"JSON without addresses for {', '.join(missing)}"
     except CAError as error:
         status = error.evidence.get("status", 0)

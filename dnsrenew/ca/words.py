@@ -70,10 +70,15 @@ def until(seconds: float, now: datetime) -> str:
     """Return how long and until when: "2 hours, until 2026-11-25 14:00 UTC"."""
     if seconds > _YEAR:  # a date may be so far away that there is no calendar for it
         return "more than a year"
+    end = (now + timedelta(seconds=seconds)).astimezone(UTC)
+    return f"{duration(seconds)}, until {end:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Return how long: "2 hours"."""
     count, unit = next(
         (round(seconds / size), unit)
         for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
         if seconds >= 2 * size or size == 1
     )
-    end = (now + timedelta(seconds=seconds)).astimezone(UTC)
-    return f"{count} {unit}{'' if count == 1 else 's'}, until {end:%Y-%m-%d %H:%M} UTC"
+    return f"{count} {unit}{'' if count == 1 else 's'}"

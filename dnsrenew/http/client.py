@@ -176,6 +176,18 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the time at which an answer was made, by its ``Date`` (RFC 9110 section 6.6.1), in UTC.
+
+    :return: None when it is absent or malformed.
+    """
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
 def _target(base: str, location: str) -> str:
     """Return where a redirect leads."""
     try:

@@ -9,7 +9,8 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from typing import Any, Final
 
@@ -275,8 +276,13 @@ ENDLESS: Final[dict[str, tuple[Spoil, dict[str, tuple[str, ...]]]]] = {
 
 # ── clocks ──────────────────────────────────────────────────────────────────────────────
 
+
+def _a_year_ahead(_request: Request, response: Response) -> Response:
+    return response.with_header("Date", format_datetime(datetime.now(UTC) + timedelta(days=365)))
+
+
 DATES: Final[dict[str, Spoil]] = {
-    "the CA's Date is a year ahead": _header("Date", "Thu, 25 Nov 2027 12:00:00 GMT"),
+    "the CA's Date is a year ahead": _a_year_ahead,
     "the CA's Date is none": _header("Date", "soon"),
 }
 CLOCKS: Final = {

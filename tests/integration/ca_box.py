@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,15 @@ NO_DNS = "127.0.0.1:9"
 
 
 class StillClock(UnitClock):
-    """Its waits take no time worth mentioning: enough for a real CA to do something."""
+    """Its waits take no time worth mentioning: enough for a real CA to do something. It begins now, as the CA's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begin = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=self.seconds)
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return self._begin + timedelta(seconds=self.seconds)
 
     def wait(self, seconds: float, event: threading.Event) -> bool:
         """Let the time pass, and a few milliseconds."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -212,3 +213,41 @@ def test_an_order_without_anything_special_has_no_new_field(box: Box) -> None:
     """Old servers see what they always saw."""
     box.client().new_order(box.context, ["example.test"])
     assert json.dumps(sent(box)[0]) == '{"identifiers": [{"type": "dns", "value": "example.test"}]}'
+
+
+# ── two clocks ──────────────────────────────────────────────────────────────────────────
+
+
+def at(box: Box, **wrong: float) -> Context:
+    """Return a context whose clock is wrong."""
+    box.clock.seconds += timedelta(**wrong).total_seconds()
+    return box.context
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"hours": -3}, "3 hours behind"), ({"days": -400}, "400 days behind"), ({"days": 400}, "400 days ahead")],
+    ids=["three-hours-behind", "a-year-behind", "a-year-ahead"],
+)
+def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float], words: str) -> None:
+    """By the CA's Date it is known that no certificate of today would be valid here: the limits are spared."""
+    context = at(box, **wrong)
+    error = refused(lambda: box.client().new_order(context, ["example.test"]))
+    assert error.code == "clock-wrong"
+    assert words in error.message
+    assert "clock" in error.fix
+    assert abs(error.evidence["ahead"] - timedelta(**wrong).total_seconds()) < 120
+    assert box.proxy.counts["newOrder"] == 0
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": -50}, {"days": 3}], ids=["a-little-behind", "days-ahead"])
+def test_a_clock_that_is_a_little_off_stops_nothing(box: Box, wrong: dict[str, float]) -> None:
+    """What is issued now is valid by it too."""
+    assert box.issue(["example.test"], at(box, **wrong))
+
+
+@pytest.mark.parametrize("date", ["soon", None])
+def test_a_ca_that_does_not_say_what_time_it_is_is_believed(box: Box, date: str | None) -> None:
+    """The certificate itself is looked at in the end, as ever."""
+    box.proxy.on_response = lambda _request, response: response.with_header("Date", date)
+    assert box.client().new_order(at(box, days=-400), ["example.test"])
