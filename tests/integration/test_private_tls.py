@@ -1,0 +1,173 @@
+"""TLS is verified wherever a request goes: to a CA, a DNS host, a resolver; a wrong certificate gets no octet of it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import dns.rdatatype
+import pytest
+
+from dnsrenew.ca import CAClient
+from dnsrenew.context import Context
+from dnsrenew.dns import wire
+from dnsrenew.dns.doh import Doh, NoDohAnswer
+from dnsrenew.dns.wire import Question
+from dnsrenew.drivers.calling import call_add
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.errors import CAError, ProviderError
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA, DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from tests.integration.ca_box import MemoryStore
+from tests.lab import LabCA
+from tests.unit.still_clock import StillClock
+
+CANARY = "canary-tls-7b1e55d2"
+RECORD = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v" * 43, 60)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Keeps what it is sent, and answers with nothing that helps."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Answer."""
+        length = int(self.headers.get("Content-Length") or 0)
+        self.server.heard.append(f"{self.requestline} {self.headers} {self.rfile.read(length)!r}")
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.do_GET()
+
+    def do_PATCH(self) -> None:
+        """Answer."""
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """An HTTPS server with any certificate; `heard` is what reached it."""
+
+    daemon_threads = True
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        """Listen on this machine."""
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.heard: list[str] = []
+        self.url = f"https://127.0.0.1:{self.server_address[1]}"
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what the test is about."""
+
+
+@pytest.fixture(scope="module")
+def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> LabCA:
+    """The only CA that is trusted here."""
+    return LabCA(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True)
+def trust(lab_ca: LabCA, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system trusts it, in the eyes of all libraries."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(lab_ca.trust_pem))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[ssl.SSLContext], Server]]:
+    """Start servers."""
+    started: list[Server] = []
+
+    def start(context: ssl.SSLContext) -> Server:
+        started.append(Server(context))
+        threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def ask_a_ca(url: str, lab_ca: LabCA) -> str:
+    """Open a CA whose roots are configured."""
+    http = HttpClient(trust=lab_ca.trust_pem)
+    client = CAClient(CA(f"{url}/dir", name="lab"), http, MemoryStore(), contact=(), agree_terms=True)
+    with pytest.raises(CAError) as caught:
+        client.open(Context(clock=StillClock()))
+    return caught.value.code
+
+
+def write(provider: str, account: DnsAccount, url: str | None = None) -> str:
+    """Have a DNS host's driver write a value."""
+    shipped = find_provider(provider)
+    assert shipped is not None
+    used = shipped if url is None else replace(shipped, driver_options={"url": f"{url}/update"})
+    with pytest.raises(ProviderError) as caught:
+        call_add(Context(clock=StillClock()), used, account, [RECORD])
+    return caught.value.code
+
+
+def ask_duckdns(url: str, _lab_ca: LabCA) -> str:
+    """Our own driver."""
+    return write("duckdns", DnsAccount("duckdns", name="duck", token=Secret(CANARY)), url)
+
+
+def ask_lexicon(url: str, _lab_ca: LabCA) -> str:
+    """One of lexicon's hosts."""
+    account = DnsAccount("powerdns", name="pdns", pdns_server=url, auth_token=Secret(CANARY))
+    return write("powerdns", account)
+
+
+def ask_doh(url: str, _lab_ca: LabCA) -> str:
+    """A resolver."""
+    client = Doh([f"{url}/dns-query"], None)
+    with pytest.raises(NoDohAnswer) as caught:
+        client.ask(client.urls[0], Question(wire.from_text("a.test"), dns.rdatatype.TXT))
+    return str(caught.value)
+
+
+WHO = {
+    "ca": (ask_a_ca, "ca-untrusted"),
+    "duckdns": (ask_duckdns, "provider-untrusted"),
+    "lexicon": (ask_lexicon, "provider-untrusted"),
+    "doh": (ask_doh, "cannot be reached (tls)"),
+}
+
+
+@pytest.mark.parametrize("wrong", ["of-another-ca", "for-another-name", "expired"])
+@pytest.mark.parametrize("who", WHO)
+def test_a_wrong_certificate_gets_nothing(
+    serve: Callable[[ssl.SSLContext], Server], lab_ca: LabCA, tmp_path: Path, who: str, wrong: str
+) -> None:
+    """It is said that it cannot be trusted; not one octet of the request has reached the other side."""
+    contexts: dict[str, Callable[[], ssl.SSLContext]] = {
+        "of-another-ca": lambda: LabCA(tmp_path / "another").server_context(),
+        "for-another-name": lambda: lab_ca.another_context("other.test"),
+        "expired": lambda: lab_ca.another_context("127.0.0.1", expired=True),
+    }
+    server = serve(contexts[wrong]())
+    ask, expected = WHO[who]
+    assert ask(server.url, lab_ca) == expected
+    assert server.heard == []
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_a_right_certificate_is_talked_to(serve: Callable[[ssl.SSLContext], Server], lab_ca: LabCA, who: str) -> None:
+    """The same requests arrive where the certificate is right: so it was the certificate."""
+    server = serve(lab_ca.server_context())
+    ask, untrusted = WHO[who]
+    assert ask(server.url, lab_ca) != untrusted
+    assert server.heard
