@@ -142,8 +142,10 @@ class CAClient:
             account has it from this CA. Where the CA refuses the order with it, it is ordered once more without; the
             order's ``replaces`` tells whether it stood.
         :param profile: as configured: one that is only preferred and not to be had is a warning; a ``str``: as it is.
-        :raises CAError: the CA refused it; ``ca-malformed-name``: for a name that no CA can certify.
+        :raises CAError: the CA refused it; ``ca-malformed-name``: for a name that no CA can certify; it does not answer
+            other certificates of this run, and is asked nothing.
         """
+        self._session.check_answers(context)
         return self._ordering.new_order(context, identifiers, replaces, profile)
 
     def find_order(self, context: Context, url: str) -> Order | None:

@@ -12,6 +12,7 @@ from dnsrenew.ca.messages import base64url
 from dnsrenew.ca.once import Once
 from dnsrenew.ca.transport import Signer, Transport
 from dnsrenew.errors import CAError
+from dnsrenew.silence import Silence
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
@@ -41,6 +42,7 @@ class Session:
         self._accounts = accounts
         self._directory = Once(self._read)
         self._opened = Once(self._open)
+        self._silence = Silence()
 
     @property
     def opened(self) -> Opened | None:
@@ -75,12 +77,35 @@ class Session:
         """Send a signed request; once more where the CA has lost the account and took it again."""
         session = self._opened.get(context)
         try:
-            return self._transport.post(context, session.signer, url, payload, stage, **more)
+            return self._send(context, session, url, payload, stage, **more)
         except CAError as error:
             if error.type != "accountDoesNotExist":
                 raise
         session = self.sign_anew(context, session, self._accounts.make_again)
-        return self._transport.post(context, session.signer, url, payload, stage, **more)
+        return self._send(context, session, url, payload, stage, **more)
+
+    def _send(
+        self, context: Context, session: Opened, url: str, payload: dict[str, Any] | None, stage: str, **more: Any
+    ) -> Response:
+        """Send a signed request, and note whether the CA answers."""
+        started = context.clock.monotonic()
+        try:
+            response = self._transport.post(context, session.signer, url, payload, stage, **more)
+        except CAError as error:
+            if error.code != "ca-unreachable":  # to refuse is to answer
+                self._silence.answered(context, self._url)
+            elif error.evidence["stage"] == "timeout":
+                self._silence.unanswered(context, self._url, error, started)
+            raise
+        self._silence.answered(context, self._url)
+        return response
+
+    def check_answers(self, context: Context) -> None:
+        """Go on if there is hope that the CA answers; to be asked before something is begun.
+
+        :raises CAError: others were not answered, and one of them finds out whether it is well again.
+        """
+        self._silence.check(context, self._url)
 
     def sign_anew(self, context: Context, old: Opened, make: Callable[[Context, Directory, Signer], Signer]) -> Opened:
         """Go on with another key or account URL, in all threads; the first to say so has it made.

@@ -1,14 +1,19 @@
-"""How many nonces a CA is asked for: Let's Encrypt gives ten at once, and then twenty a second."""
+"""Many at one CA: how many nonces it is asked for, and what becomes of the others where it does not answer one."""
 
 from __future__ import annotations
 
 import threading
 from functools import partial
+from typing import Any
 
 from dnsrenew import workers
+from dnsrenew.ca import CAClient
 from dnsrenew.context import Context
+from dnsrenew.errors import CAError
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA
 from dnsrenew.pace import CA_NONCES, Bucket, Buckets, Rate
-from tests.integration.ca_box import Box
+from tests.integration.ca_box import Box, refused
 from tests.lab.acmemessages import Request
 
 THREADS = 24
@@ -23,6 +28,47 @@ class NoMore(Buckets):
         """Return the one bucket."""
         del host
         return self.nonces
+
+
+class Impatient(HttpClient):
+    """Waits for an answer for a moment only, until it has all the time in the world."""
+
+    seconds = 0.3
+
+    def request(self, method: str, url: str, **how: Any) -> Any:
+        """Ask."""
+        return super().request(method, url, timeout=(10, self.seconds), **how)
+
+
+def test_a_ca_that_hangs_is_not_waited_for_by_everybody(box: Box) -> None:
+    """One certificate at a time finds out whether it is well again; the others hear of it, and ask nothing."""
+    http = Impatient(trust=box.lab_ca.trust_pem)
+    ca = CA(box.proxy.directory_url, name="lab")
+    client = CAClient(ca, http, box.store, contact=["me@example.test"], agree_terms=True)
+    run = box.context
+    first, probe, other = (run.for_certificate(name) for name in ("first", "probe", "other"))
+    http.seconds = 30
+    client.open(run)
+    over, told = threading.Event(), list[CAError]()
+
+    def hang(request: Request) -> None:
+        """Do not answer an order."""
+        if request.kind == "newOrder":
+            over.wait(20)
+
+    def meanwhile(request: Request) -> None:
+        """Another certificate wants an order while the one that finds out is waiting for its own."""
+        if request.kind == "newOrder":
+            told.append(refused(lambda: client.new_order(other, ["other.test"])))
+
+    box.proxy.on_request, http.seconds = hang, 0.3
+    assert refused(lambda: client.new_order(first, ["first.test"])).evidence["stage"] == "timeout"
+    over.set()
+    box.proxy.on_request, http.seconds = meanwhile, 30
+    assert client.new_order(probe, ["probe.test"]).status == "pending"
+    box.proxy.on_request = None
+    assert client.new_order(other, ["other.test"]).status == "pending"
+    assert [error.code for error in told] == ["ca-unreachable"]
 
 
 def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:

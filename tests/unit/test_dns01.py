@@ -546,7 +546,7 @@ def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
 
 
 @pytest.mark.parametrize(("code", "goes_on"), [("provider-refused", True), ("provider-unreachable", False)])
-def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:  # noqa: FBT001  # a parameter of the test
+def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:
     """A host that says no to the one that asks it is well again; one that is not there says nothing."""
     stage = Stage()
     refusing = cast("Silent", stage.account("home", driver=Silent()))
