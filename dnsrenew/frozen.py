@@ -71,14 +71,16 @@ class Frozen:
         cls._hidden = hidden
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        given = {**dict(zip(self._by_place, values, strict=False)), **named}
-        if len(given) != len(values) + len(named) or not self._must <= given.keys() <= self._fields.keys():
+        given = {**dict(zip(self._by_place, values, strict=False)), **named} if values else named
+        content = self._fields | given
+        if len(given) < len(values) + len(named) or len(content) > len(self._fields) or not given.keys() >= self._must:
             self._refuse(len(values), named)
-        content = {**self._fields, **given}
         for name, make in self._factories.items():
             if name not in given:
                 content[name] = make()
-        self.__dict__.update(content)
+        keep = object.__setattr__
+        for name, value in content.items():  # one by one: so all values of a class share the names of their fields
+            keep(self, name, value)
 
     def _refuse(self, count: int, named: dict[str, Any]) -> Never:
         what = f"{count} by place and {sorted(named)} by name"

@@ -13,8 +13,8 @@ from dnsrenew.names import InvalidName, to_a_labels
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
+_WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 # Seldom wanted, and compiled only then.
-_WINDOWS: Final = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?"
 _ADDRESS: Final = r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?"
 _IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
@@ -136,7 +136,7 @@ def certificate_name(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take the name of a certificate: it becomes a folder on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
         raise Wrong(NAME)
-    if value[0] in "cpanl" and re.fullmatch(_WINDOWS, value):
+    if value[0] in "cpanl" and _WINDOWS.fullmatch(value):
         raise Wrong("a name that is not reserved on Windows")
     return value
 
