@@ -5,6 +5,7 @@ Each line of docs/network-faults.md is repeated: see network.py for what must ho
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,9 @@ import pytest
 
 from tests.faults import network_ca, network_dns, network_hosts, network_page
 from tests.faults.network_page import PAGE, section
+from tests.integration.renew_stage import Stage, through
 from tests.lab import Lab
+from tests.lab.workspace import Workspace
 
 PARTS: Final = (
     (network_ca.ANSWERS,),
@@ -31,6 +34,17 @@ def test_what_comes_of_each_fault(lab: Lab, tmp_path: Path, sides: tuple[str, ..
     for side in sides:
         (there,) = [part for part in said if part.startswith(f"{side}\n")]
         assert f"\n## {there}".strip().splitlines() == section(side, results).strip().splitlines()
+
+
+@pytest.mark.parametrize("days", [-400, -3, 400])
+def test_a_clock_that_is_set_right_is_all_it_takes(workspace: Workspace, days: int) -> None:
+    """What a run has written down by a wrong clock holds back none by the right one, and nothing was ordered before."""
+    stage = Stage(workspace)
+    with workspace.lab.acme_proxy() as proxy:
+        outcome = stage.one(through(proxy), later=timedelta(days=days))
+        assert outcome.error is not None
+        assert (outcome.error.code, proxy.counts["newOrder"]) == ("clock-wrong", 0)
+        stage.renewed(through(proxy))
 
 
 def test_the_page_has_every_part() -> None:
