@@ -246,7 +246,18 @@ def _key(job: Job) -> PrivateKey:
     # The key of a revoked certificate may be in other hands, and some CAs refuse it from then on.
     reused = spec.reuse_key and job.state.key == spec.key and not job.state.revoked
     stored = job.services.store.certificate(spec.name, job.state) if reused else None
-    return x509.new_key(spec.key) if stored is None else x509.key_from_pem(stored.private_key_path.read_bytes())
+    if stored is None:
+        return x509.new_key(spec.key)
+    path = stored.private_key_path
+    try:
+        return x509.key_from_pem(path.read_bytes())
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "it holds no private key"
+        message = f"{path} cannot be used again ({why}). A new key is made, although reuse_key is set."
+        job.context.warn(
+            "store-damaged", message, "Publish the new key where the old one is pinned, as in TLSA records."
+        )
+        return x509.new_key(spec.key)
 
 
 def _challenge(authorization: Authorization, way: Way) -> Challenge:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.job import Services
     from dnsrenew.model import Certificate
     from dnsrenew.store import State
+    from dnsrenew.x509 import PrivateKey
 
 REASONS: Final = {
     "unspecified": 0,
@@ -107,16 +108,38 @@ def _ask(client: CAClient, stored: Certificate, reason: int, context: Context) -
 
 def _post(client: CAClient, stored: Certificate, reason: int, context: Context, signer: Signed) -> bool:
     """Ask once; return whether it was revoked before."""
-    from dnsrenew import x509
-
-    key = x509.key_from_pem(stored.private_key_path.read_bytes()) if signer == "certificate" else None
+    pem, key = _read(stored, signer)
     try:
-        client.revoke(context, stored.fullchain_pem, reason, key=key)
+        client.revoke(context, pem, reason, key=key)
     except CAError as error:
         if error.code == "ca-already-revoked":
             return True
         raise
     return False
+
+
+def _read(stored: Certificate, signer: Signed) -> tuple[str, PrivateKey | None]:
+    """Return the certificate, and its key where that signs.
+
+    :raises StoreError: ``store-damaged``.
+    """
+    from dnsrenew import x509
+
+    path = stored.fullchain_path
+    try:
+        pem = stored.fullchain_pem
+        x509.read_certificate(pem)
+        if signer == "account":
+            return pem, None
+        path = stored.private_key_path
+        return pem, x509.key_from_pem(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            "store-damaged",
+            f"{path} is damaged, so {stored.name} cannot be revoked with it.",
+            fix=f"Replace it (dnsrenew renew --force {stored.name}), and ask the CA to revoke the old one.",
+            evidence={"path": str(path), "serial": stored.serial, "cause": type(error).__name__},
+        ) from None
 
 
 def _marked(state: State) -> State:

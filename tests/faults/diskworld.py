@@ -133,6 +133,7 @@ class World:
     """A host with a store, its DNS and its CA."""
 
     path: Path
+    spec: CertificateSpec = SPEC
     clock: FakeClock = field(default_factory=FakeClock)
     driver: InMemoryDriver = field(default_factory=InMemoryDriver)
     accounts: dict[str, str] = field(default_factory=dict)
@@ -149,7 +150,7 @@ class World:
         """Another world that is like this one."""
         if self.path.exists():
             shutil.copytree(self.path, path, symlinks=True)
-        other = World(path, accounts=dict(self.accounts))
+        other = World(path, self.spec, accounts=dict(self.accounts))
         other.clock.elapsed = self.clock.elapsed
         other.ca.take_over(self.ca)
         other.driver.values = {name: list(values) for name, values in self.driver.values.items()}
@@ -222,7 +223,7 @@ class World:
             accounts={"home": DnsAccount(OWN_OBJECT, name="home", driver=self.driver)},
             providers={OWN_OBJECT: provider},
             resolver=Resolver(),
-            certificates=(SPEC,),
+            certificates=(self.spec,),
         )
 
     # ── what stands after it ────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import pytest
 
+from dnsrenew.frozen import replace
 from tests.faults.disk import quick_folder
 from tests.faults.diskworld import LEFT, Fault, Operation, Ran, World, refuse
 
@@ -67,6 +68,15 @@ def template() -> Iterator[World]:
         at = clean.index(Operation("mkdir", "certificates/home/versions/aside"))
         assert world.run(Fault(world.path, at, refuse(errno.EIO))).outcome.error
         world.leave_a_value()
+        yield world
+
+
+@pytest.fixture(scope="module")
+def quiet_template() -> Iterator[World]:
+    """A certificate that is not due, and what a dead run left in DNS."""
+    with quick_folder() as folder:
+        world = World(folder / "template")
+        world.prepare("sweep")
         yield world
 
 
@@ -154,13 +164,38 @@ def test_damage(world: World, file: str, how: Damage) -> None:
     assert world.left() == ({LEFT.value} if file == "journal/home-1.json" else set())
 
 
-@pytest.fixture(scope="module")
-def quiet_template() -> Iterator[World]:
-    """A certificate that is not due, and what a dead run left in DNS."""
-    with quick_folder() as folder:
-        world = World(folder / "template")
-        world.prepare("sweep")
-        yield world
+def test_a_key_that_cannot_be_used_again(template: World, tmp_path: Path) -> None:
+    """Its size is right: it is met where it is to be used once more. It is said, and stops no renewal."""
+    world = template.copied(tmp_path / "state")
+    world.spec = replace(world.spec, reuse_key=True)
+    remove(found(world, "certificates/home/order"))
+    key = found(world, "certificates/home/versions/3/privkey.pem")
+    key.write_bytes(b"?" * key.stat().st_size)
+    ran = world.run()
+    assert ran.outcome.status == "renewed"
+    (warning,) = ran.outcome.warnings
+    assert (warning.code, str(key) in warning.message) == ("store-damaged", True)
+    assert world.served()
+
+
+@pytest.mark.parametrize("folder", ["journal", "locks", "accounts", "certificates", "certificates/home"])
+@pytest.mark.parametrize("due", [True, False])
+def test_a_file_in_the_place_of_a_folder(
+    template: World, quiet_template: World, tmp_path: Path, folder: str, due: bool
+) -> None:
+    """It is named by whoever needs the folder, and left alone; nothing is ordered."""
+    world = (template if due else quiet_template).copied(tmp_path / "state")
+    path = world.path / folder
+    remove(path)
+    path.write_text(MINE)
+    ran = world.run()
+    assert said(ran)
+    assert [message for message in said(ran) if str(path) not in message] == []
+    assert path.read_text() == MINE
+    assert (ran.orders, ran.outcome.status) == (0, "failed" if due or folder.startswith("cert") else "not-due")
+    path.unlink()
+    assert world.run().outcome.error is None
+    assert world.served()
 
 
 SERVED: Final = {f"certificates/home/versions/3/{name}" for name in ("privkey.pem", "fullchain.pem")}

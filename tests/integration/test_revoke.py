@@ -91,6 +91,20 @@ def test_the_own_key_where_the_account_is_another_one(stage: Stage) -> None:
     assert stage.renewer().revoke("home").signed_by == "certificate"
 
 
+@pytest.mark.parametrize(("file", "has_account"), [("fullchain.pem", True), ("privkey.pem", False)])
+def test_what_is_damaged_cannot_be_revoked(stage: Stage, file: str, has_account: bool) -> None:
+    """Even where its size is right: the file is named, and nothing is marked."""
+    path = (stage.workspace.store / "certificates/home/current" / file).resolve()
+    path.write_bytes(b"?" * path.stat().st_size)
+    if not has_account:
+        shutil.rmtree(account(stage))
+    with pytest.raises(StoreError) as caught:
+        stage.renewer().revoke("home")
+    assert caught.value.code == "store-damaged"
+    assert str(path) in caught.value.message
+    assert stage.renewer().status()[0].state == "valid"
+
+
 def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
     """It can be revoked as long as it is in the store, and nothing is said of a replacement."""
     stage.workspace.write({"certificate": certificates("other")})
