@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from typing import Literal
+from typing import Final, Literal
 
 import requests
 from urllib3 import exceptions as urllib3_errors
@@ -12,6 +12,7 @@ from urllib3 import exceptions as urllib3_errors
 Kind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
 
 
+_TUNNEL: Final = "Tunnel connection failed: "
 _ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
@@ -89,5 +90,7 @@ def _words(error: BaseException) -> str:
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
             return seen.strerror
+        if str(seen).startswith(_TUNNEL):  # what follows is the proxy's own word; its number says enough
+            return f"it answers {str(seen).removeprefix(_TUNNEL)[:3]}"
         seen = seen.__cause__ or seen.__context__
     return type(error).__name__

@@ -1,0 +1,130 @@
+"""A proxy of the environment that misbehaves, on the way to a server that is sound."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from dnsrenew.http import HttpClient, HttpFailure
+from tests.lab import LabCA, badports
+
+SECRET: Final = "canary-of-the-proxy"
+PATIENCE: Final = 1.0
+ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+Talk = Callable[[socket.socket], object]
+
+
+def says(answer: bytes) -> Talk:
+    """Answers, and closes."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    return talk
+
+
+def drips(parts: Iterable[bytes]) -> Talk:
+    """Sends one part after the other, with pauses, until the client leaves."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(0.05)  # the proxy's own slowness
+
+    return talk
+
+
+def silent(connection: socket.socket) -> None:
+    """Hears, and says nothing."""
+    connection.recv(65536)
+    connection.recv(1)
+
+
+def endless(connection: socket.socket) -> None:
+    """Sends a head that does not end."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X-H: " + b"y" * 1000 + b"\r\n")
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> LabCA:
+    """The issuer of the server's certificate."""
+    return LabCA(tmp_path / "tls")
+
+
+@pytest.fixture
+def server(ca: LabCA) -> Iterator[int]:
+    """The port of a sound HTTPS server."""
+    with badports.with_certificate(ca.server_context()) as running:
+        yield running.port
+
+
+def through(talk: Talk, ca: LabCA, port: int) -> int:
+    """The status of an answer from the server, by way of a proxy."""
+    with badports.Talker(talk) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("https_proxy", f"http://user:{SECRET}@127.0.0.1:{proxy.port}")
+        patch.setenv("no_proxy", "")
+        patch.setenv("NO_PROXY", "")
+        client = HttpClient(trust=ca.trust_pem)
+        try:
+            return client.request("GET", f"https://127.0.0.1:{port}/", timeout=(PATIENCE, PATIENCE)).status
+        finally:
+            client.close()
+
+
+def test_a_sound_proxy_leads_there(ca: LabCA, server: int) -> None:
+    """The tunnel is made, and the server's own certificate is the one that counts."""
+
+    def passes_on(connection: socket.socket) -> None:
+        connection.recv(65536)
+        with socket.create_connection(("127.0.0.1", server), timeout=30) as onward:
+            connection.sendall(ESTABLISHED)
+            threading.Thread(target=_pump, args=(connection, onward), daemon=True).start()
+            _pump(onward, connection)
+
+    assert through(passes_on, ca, server) == 200
+
+
+@pytest.mark.parametrize(
+    ("talk", "kind", "words"),
+    [
+        (silent, "timeout", "no whole answer came"),
+        (drips(bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000), "timeout", "no whole answer came"),
+        (endless, "timeout", "no whole answer came"),
+        (says(b""), "reset", "the connection ended"),
+        (says(b"SSH-2.0-x\r\n"), "reset", "not an answer in HTTP"),
+        (says(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"), "proxy", "it answers 407"),
+        (says(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno"), "proxy", "it answers 502"),
+        (says(ESTABLISHED + b"<html>"), "tls", "no TLS connection"),
+        (drips([ESTABLISHED, *[b"\x16"] * 1000]), "tls", "no TLS connection"),
+    ],
+    ids=["silent", "drip", "endless", "closes", "no HTTP", "407", "502", "HTML in the tunnel", "a drip in the tunnel"],
+)
+def test_a_proxy_that_misbehaves_is_left_in_time(ca: LabCA, server: int, talk: Talk, kind: str, words: str) -> None:
+    """It is named as what it is, and its password in nothing that is said."""
+    started = time.monotonic()
+    with pytest.raises(HttpFailure) as caught:
+        through(talk, ca, server)
+    assert (caught.value.kind, words in caught.value.detail) == (kind, True), caught.value
+    assert SECRET not in repr(caught.value)
+    assert time.monotonic() - started < 30 * PATIENCE
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one of them has left
