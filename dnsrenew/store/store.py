@@ -149,8 +149,10 @@ class Store:
         """
         try:
             return any(name.endswith((".json", ".lock")) for name in os.listdir(self._layout.journal))
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:
+            return True  # who knows: the sweep meets it again, and says it
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
