@@ -5,12 +5,14 @@ PYTHON ?= python3
 WORKERS ?= 2
 # More arguments for pytest: make test PYTEST_ARGS="-k propagation"
 PYTEST_ARGS ?=
+# How many renewals, and which: make soak SOAK_ARGS="--renewals 50 --seed 7"
+SOAK_ARGS ?=
 
 BIN := .venv/bin
 SET_UP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock clean debian
+.PHONY: help demo test check soak bench docs lock clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -26,6 +28,9 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
+
+soak: $(SET_UP) ## 500 renewals at real servers while everything goes wrong at random; it prints its seed
+	@$(BIN)/python -m tests.faults.soak $(SOAK_ARGS)
 
 bench: $(SET_UP) ## the figures in docs/, measured on this machine
 	@$(BIN)/python -m bench
