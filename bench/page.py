@@ -27,6 +27,10 @@ _REFUSED = (
     "Chance decides how often each request is refused, and with it how many more are signed and sent: the slowest "
     "issuance had bad luck, on a machine that runs the CA as well"
 )
+_GUARDS = (
+    "It is a few milliseconds in every run, whatever else it does: files that are written, locked, read and removed, and "
+    "the modules for it, which have to be loaded"
+)
 WHY = {
     "near-1": _LOADING,
     "near-20": _LOADING,
@@ -36,6 +40,7 @@ WHY = {
     "lag-10": _PACE,
     "many-workers": _SHARED,
     "nonces": _REFUSED,
+    "guards": _GUARDS,
 }
 """Why a goal is missed, by the key of its figure. Written by a person, shown only while it is missed."""
 
