@@ -28,8 +28,8 @@ _REFUSED = (
     "issuance had bad luck, on a machine that runs the CA as well"
 )
 _GUARDS = (
-    "It is a few milliseconds in every run, whatever else it does: files that are written, locked, read and removed, and "
-    "the modules for it, which have to be loaded"
+    "It is a few milliseconds in every run, whatever else it does: files that are written, locked, read and removed, "
+    "and the modules for it, which have to be loaded"
 )
 WHY = {
     "near-1": _LOADING,
