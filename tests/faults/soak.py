@@ -57,7 +57,10 @@ class Plan:
 
     def told(self) -> str:
         """What goes wrong, for people."""
-        said = [" ".join(self.command), *(point for point in self.points if point != "never")]
+        said = [
+            " ".join(self.command) + " twice at once" * (len(self.points) > 1),
+            *(point for point in self.points if point != "never"),
+        ]
         said += [f"{self.number.name} after {self.after:.2f} s"] if self.after is not None else []
         said += (
             [f"CA: {self.at_ca.what} at {self.at_ca.kind} {self.at_ca.number}{'…' * self.at_ca.lasts}"]
