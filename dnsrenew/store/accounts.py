@@ -47,6 +47,7 @@ class AccountFolder:
         context: Context | None = None,
     ) -> None:
         self._disk = disk
+        self._layout = layout
         self._folders = Folders(disk, layout)
         self._directory = directory
         self._context = context
@@ -79,6 +80,7 @@ class AccountFolder:
 
         :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
         """
+        self._disk.inside(self._layout.root, self._json)
         next_key = self._read_key(self._next_key, "The other key is tried.")
         key = self._read_key(self._key, "A new account is made with a new key." if next_key is None else _TRIED)
         if key is None:

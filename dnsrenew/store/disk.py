@@ -82,6 +82,18 @@ class Disk:
         except OSError as error:
             raise trouble.translate(error, folder, "list") from None
 
+    def inside(self, root: str, path: str) -> None:
+        """Refuse a path on which a symbolic link leads out of the store.
+
+        :param root: the store's folder, which may be a link itself.
+        :param path: absolute, and below it; its last part is not looked at: no file of ours is opened through a link.
+        """
+        folder = os.path.dirname(path)
+        while len(folder) > len(root):
+            if os.path.islink(folder):
+                raise trouble.raised(trouble.symlink(folder), path=folder)
+            folder = os.path.dirname(folder)
+
     # ── writing ─────────────────────────────────────────────────────────────────────────
 
     def folder(self, path: str, *, link: bool = False) -> bool:

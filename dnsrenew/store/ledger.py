@@ -141,6 +141,7 @@ class Ledger(Frozen):
     def _read(self) -> Book | None:
         """Return what stands; None where it is not ours to touch (then that is said)."""
         try:
+            self.disk.inside(self.layout.root, self.path)
             return self._book(jsonform.read(self.disk, self.path))
         except Damaged as damage:
             notice = set_aside(self.disk, self.path, str(damage), "What the CA refused lately is not known any more.")

@@ -121,7 +121,9 @@ class Orders:
         order is dead.
         """
         path = self._path(name)
-        if os.path.lexists(path):
+        if os.path.islink(path):
+            self._disk.discard(path)
+        elif os.path.lexists(path):
             self._disk.discard(self._path(name, ORDER))  # first: without it the rest is known to be a remainder
             self._disk.discard(path)
 

@@ -35,6 +35,7 @@ class States:
                 return self._from_versions(name)
             state = State.from_json(data)
         except Damaged as damage:
+            self._disk.inside(self._layout.root, path)
             then = "It is made anew from the certificates in the store."
             self.say(name, set_aside(self._disk, path, str(damage), then))
             return self._from_versions(name)

@@ -30,7 +30,7 @@ from dnsrenew.store.accounts import AccountFolder
 from dnsrenew.store.disk import Disk
 from dnsrenew.store.folders import Folders
 from dnsrenew.store.force import Force
-from dnsrenew.store.layout import Layout, check_name
+from dnsrenew.store.layout import Layout
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.states import States
 from dnsrenew.store.versions import Versions, is_as_written
@@ -97,7 +97,8 @@ class Store:
         :raises StoreError: the lock's file cannot be made, or the name is bad.
         :raises Cancelled: called away while waiting.
         """
-        return self._lock(f"certificate-{check_name(name)}", f"certificate {name}", context, wait)
+        self._disk.inside(self._layout.root, self._layout.state(name))
+        return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
     def lock_zone(self, zone: str, *, context: Context, wait: float = ZONE_WAIT) -> AbstractContextManager[None]:
         """Exclude others from a DNS zone whose host takes one value, or one writer, at a time.

@@ -1,0 +1,166 @@
+"""Nothing outside the store is written, closed or removed, wherever a link in it leads; all in it is private."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.accountdata import AccountData
+from dnsrenew.context import Context
+from dnsrenew.errors import StoreError
+from dnsrenew.model import TxtRecord
+from dnsrenew.store import Store
+from tests.unit.store_kit import DIRECTORY, first_issuance, issue, keep
+from tests.unit.test_store_orders import ORDER
+
+VALUE = (TxtRecord("a.test.", "_acme-challenge.a.test.", "v", 60), "home")
+PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
+FOLDERS = [
+    "accounts",
+    "accounts/*",
+    "certificates",
+    "certificates/home",
+    "certificates/home/versions",
+    "certificates/home/versions/1",
+    "certificates/home/order",
+    "journal",
+    "locks",
+]
+FILES = [
+    "accounts/*/account.json",
+    "accounts/*/key.pem",
+    "accounts/*/ledger.json",
+    "certificates/home/state.json",
+    "certificates/home/versions/1/privkey.pem",
+    "certificates/home/versions/1/meta.json",
+    "certificates/home/order/order.json",
+    "certificates/home/order/key.pem",
+    "journal/home-1.json",
+    "locks/certificate-home.lock",
+    "locks/journal.lock",
+]
+
+
+def filled(root: Path) -> Path:
+    """A store with everything in it that there can be."""
+    store, context = Store(root), Context()
+    first_issuance(store)
+    store.orders.save("home", ORDER)
+    store.journal.enter(context, "home", [VALUE]).keep()
+    store.ledger(DIRECTORY, "lab", context).note_retry_after(60)
+    with store.journal.left_over(context):
+        return root
+
+
+def doors(root: Path) -> Iterator[Callable[[], object]]:
+    """All that a run does with a store, one after the other, each on its own."""
+    context = Context()
+    store = Store(root)
+    accounts = store.accounts(DIRECTORY, "lab", context)
+
+    def account_lock() -> None:
+        with accounts.lock(context):
+            pass
+
+    def locked(step: Callable[[], object]) -> None:
+        with store.lock("home", context=context):
+            step()
+
+    def sweep() -> None:
+        with store.journal.left_over(context) as entries:
+            for entry in entries:
+                entry.remove(entry.values)
+
+    yield lambda: store.mend("home", store.read_state("home"), context)
+    yield accounts.load
+    yield account_lock
+    yield lambda: accounts.save(AccountData(key_pem=issue(97)[1], url="https://ca.test/acct/2"))
+    yield lambda: store.ledger(DIRECTORY, "lab", context).note_retry_after(60)
+    yield lambda: store.ledger(DIRECTORY, "lab", context).may_order(["a.test"])
+    yield lambda: locked(lambda: store.orders.load(context, "home", version=ORDER.version))
+    yield lambda: locked(lambda: store.orders.clear("home"))
+    yield lambda: locked(lambda: store.orders.save("home", ORDER))
+    yield sweep
+    yield lambda: store.journal.enter(context, "home", [VALUE]).keep()
+    yield lambda: locked(lambda: store.note_failure("home", "code", "message", context.clock.now()))
+    for number in (2, 3, 4, 5):
+        yield partial(keep, store, number)
+
+
+def picture(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything in a folder, with modes and contents."""
+    return {
+        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in (folder, *folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
+@pytest.mark.parametrize("place", [*FOLDERS, *FILES])
+def test_a_link_leads_nothing_out_of_the_store(tmp_path: Path, place: str, damaged: bool) -> None:
+    """What it leads to stays as it is: a folder or a file of the store's own form, whole or damaged."""
+    root, outside = filled(tmp_path / "state"), tmp_path / "outside"
+    (inside,) = root.glob(place)
+    inside.rename(outside)
+    for path in (outside, *outside.rglob("*")):
+        if damaged and path.is_file() and not path.is_symlink():
+            path.write_bytes(b"damaged")
+        if not path.is_symlink():
+            path.chmod(0o777 if path.is_dir() else 0o666)
+    inside.symlink_to(outside)
+    before = picture(outside) if outside.is_dir() else (outside.stat().st_mode, outside.read_bytes())
+    for door in doors(root):
+        with suppress(StoreError):
+            door()
+        after = picture(outside) if outside.is_dir() else (outside.stat().st_mode, outside.read_bytes())
+        assert after == before
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Another umask for a while."""
+    old = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def open_ones(root: Path) -> dict[str, str]:
+    """What is not as private as it has to be: folders 0700, files 0600, certificates 0644 at most."""
+    found = {}
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            most = 0o700 if path.is_dir() else 0o644 if path.name in PUBLIC else 0o600
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & ~most:
+                found[str(path.relative_to(root))] = f"{mode:04o}"
+    return found
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
+def test_all_that_a_run_writes_is_private(tmp_path: Path, mask: int) -> None:
+    """The journal, the ledger, the order and the locks too, under any umask; and all of it can be read again."""
+    with umask(mask):
+        root = filled(tmp_path / "state")
+        for door in doors(root):
+            door()
+            assert open_ones(root) == {}
+    assert keep(Store(root), 6).version == 6
+
+
+def test_what_stood_open_is_closed_by_what_is_done_with_it(tmp_path: Path) -> None:
+    """A store that was made wide open is private after a run, file by file."""
+    root = filled(tmp_path / "state")
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o777 if path.is_dir() else 0o666)
+    for door in doors(root):
+        door()
+    assert open_ones(root) == {}
