@@ -16,18 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, get_args
 
-from tests.faults.diskworld import (
-    CODES,
-    READING,
-    Fault,
-    Kind,
-    Operation,
-    Ran,
-    World,
-    check_next,
-    check_run,
-    refuse,
-)
+from tests.faults.diskchecks import check_next, check_run
+from tests.faults.diskworld import CODES, READING, Fault, Kind, Operation, Ran, World, refuse
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "disk-faults.md"
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -1,4 +1,4 @@
-"""One whole run whose disk refuses one operation, what must hold after it, and the next run on a good disk."""
+"""A host with a store, its DNS and its CA, in memory; whole runs there, and a disk that refuses what it is told to."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 from unittest import mock
 
 from dnsrenew import wishes, workers, x509
 from dnsrenew.config import Config
 from dnsrenew.context import Context
 from dnsrenew.drivers.catalogue import OWN_OBJECT, find_provider
-from dnsrenew.errors import StoreError
 from dnsrenew.events import Event
 from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
 from dnsrenew.renewer import Renewer
@@ -272,62 +271,3 @@ def _content(path: Path) -> bytes:
     if path.is_symlink():
         return os.fsencode(path.readlink())
     return path.read_bytes() if path.is_file() else b""
-
-
-# ── what must hold ──────────────────────────────────────────────────────────────────────
-
-
-def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> None:
-    """After a run with a fault: a typed error or none, what was served is served or a new whole one, nothing stands."""
-    outcome = ran.outcome
-    if outcome.error is not None:
-        check_error(outcome.error, world, number)
-    assert outcome.status in ({"renewed", "not-due"} if outcome.error is None else {"failed"})
-    for warning in outcome.warnings:
-        assert warning.code in CODES[number], warning
-        assert warning.fix
-    assert "Traceback" not in json.dumps([event.to_dict() for event in ran.events])
-    now = world.served()
-    assert now == served or (now and outcome.status == "renewed") or (now and ran.orders)
-    assert world.left() <= world.in_journal()
-    assert ran.orders <= 1
-
-
-def check_error(error: Any, world: World, number: int) -> None:
-    """One of the store's, with its code, what was seen, and one sentence on what to do."""
-    assert isinstance(error, StoreError), error
-    assert error.code in CODES[number], error
-    assert error.message.endswith(".")
-    assert error.fix
-    assert error.evidence["path"].startswith(str(world.path.parent))
-    assert ".tmp-" not in error.message  # nobody would find it
-
-
-def check_next(world: World, *, more: int = 0) -> None:
-    """The next run succeeds, with the certificate of the same order if that was issued; then nothing is left over.
-
-    What is not complete, in a folder where several runs may be writing, is removed after an hour.
-
-    :param more: certificates that may be issued though one was.
-    """
-    issued = world.ca.counts["issued"]
-    ran = world.run()
-    outcome = ran.outcome
-    assert (outcome.error, outcome.warnings) == (None, ()), outcome
-    assert outcome.status in {"renewed", "not-due"}
-    assert world.served()
-    assert world.left() == set()
-    assert list((world.path / "journal").glob("*.json")) == []
-    if list((world.path / "certificates").rglob(".tmp-*")):  # of a version that was being removed
-        assert outcome.status == "not-due"
-        world.clock.elapsed += SEASON.total_seconds()
-        assert world.run().outcome.status == "renewed"
-        issued += 1
-    assert list((world.path / "certificates").rglob(".tmp-*")) == []
-    store = Store(world.path)
-    state = store.read_state("home")
-    assert state.notices == ()
-    assert os.readlink(world.current) == f"versions/{state.version}"
-    # An order that has done its work may lie there until the next one is made; it is not taken up again.
-    assert store.orders.load(Context(), "home", version=state.version) is None
-    assert world.ca.counts["issued"] <= max(issued + more, 1)

@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults import disk
 from tests.faults.disk import KINDS, Matrix, column, columns, quick_folder
-from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World, check_error, check_next
+from tests.faults.diskchecks import check_error, check_next
+from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World
 
 PAGE = columns()
 
