@@ -127,7 +127,7 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
         ),
         ("ca/order.py", "from dnsrenew import __version__, x509\nfrom dnsrenew.ca.session import Nonces"),
         ("dns/zones.py", "from . import wire\nfrom .. import errors\nimport dns.query"),
-        ("drivers/rfc2136.py", "import dns.update"),
+        ("drivers/rfc2136/options.py", "import dns.tsig"),
         ("model.py", "from .errors import DnsRenewError"),
         ("testing.py", "from dnsrenew.drivers import Driver\nfrom dnsrenew.dns import look"),
     ],
