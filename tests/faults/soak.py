@@ -165,6 +165,7 @@ class Soak:
 
     def _end(self) -> None:
         """With everything mended, one run is clean, and the next one has nothing to do."""
+        self.servers.write(self.wanted, patience=60.0)
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
             self._tell(f"mended: {' '.join(command)}")
             ends = self._run(Plan(command))

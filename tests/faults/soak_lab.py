@@ -116,17 +116,21 @@ class Servers:
         finally:
             lab.update(ZONE, remove=theirs)
 
-    def write(self, wanted: dict[str, dict[str, Any]]) -> None:
-        """Write the configuration."""
+    def write(self, wanted: dict[str, dict[str, Any]], *, patience: float = 2.0) -> None:
+        """Write the configuration.
+
+        :param patience: seconds for DNS to show a value; the CA gets some more.
+        """
         lab = self.lab
         self.workspace.write(
             {
                 "ca.lab.directory": self.directory,
-                "ca.lab.timeout": 5,
+                "ca.lab.timeout": 3 + patience,
                 "dns.home.zones": [ZONE],
                 "dns.home.server": f"{ADDRESS}:{lab.port}",
                 "certificate": [
-                    {"name": name, "propagation": {"timeout": 2}, **settings} for name, settings in wanted.items()
+                    {"name": name, "propagation": {"timeout": patience}, **settings}
+                    for name, settings in wanted.items()
                 ],
             }
         )

@@ -78,7 +78,7 @@ class Look:
         self._nothing_is_lost()
         by_names = {frozenset(settings["domains"]): name for name, settings in wanted.items()}
         self._orders_are_few(seen, by_names)
-        self._no_second_certificate(by_names)
+        self._no_second_certificate(seen, by_names)
         for name in wanted:
             self._look_at(name)
         if seen.command != ("cleanup",):
@@ -103,8 +103,12 @@ class Look:
             if seen.command == ("renew",) and until is not None:
                 assert datetime.now(UTC) >= until, f"{by_names[names]} rests until {until}"
 
-    def _no_second_certificate(self, by_names: Mapping[frozenset[str], str]) -> None:
+    def _no_second_certificate(self, seen: RunSeen, by_names: Mapping[frozenset[str], str]) -> None:
         """What the CA has issued, and nobody has heard of, is fetched by the next run."""
+        # Of two at once the second one may come after the first, and is asked to renew once more.
+        if seen.at_once > 1:
+            self._owed.update({by_names[issued.names]: issued for issued in self.servers.issued})
+            return
         for issued in self.servers.issued:
             name = by_names[issued.names]
             owed = self._owed.get(name)
