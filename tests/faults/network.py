@@ -1,6 +1,7 @@
 """One renewal while the network misbehaves in one way at one place, and what came of it.
 
-What is broken is in network_ca.py, network_dns.py and network_hosts.py; network_page.py runs all and writes the page.
+What is broken is in network_ca.py (and network_answers.py), network_dns.py (and network_dns_answers.py) and
+network_hosts.py; network_page.py runs all and writes the page.
 """
 
 from __future__ import annotations

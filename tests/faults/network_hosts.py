@@ -19,7 +19,7 @@ import dns.rcode
 import dns.rdataclass
 
 from tests.faults.network import Place, Prepare, Run
-from tests.faults.network_ca import SPOILT, Spoil
+from tests.faults.network_answers import SPOILT, Spoil
 from tests.lab import PRIMARY, DnsForwarder, Lab, PowerDns, Query, Request, Response, Wire, badports, ports
 from tests.lab.dnsforwarder import Answer, framed
 from tests.lab.httpgate import HttpGate, forwarded
