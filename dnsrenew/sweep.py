@@ -13,7 +13,7 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, 
 from dnsrenew.frozen import Frozen, field, replace
 
 if TYPE_CHECKING:
-    from dnsrenew.challenges.dns01 import Value
+    from dnsrenew.challenges.placing import Value
     from dnsrenew.context import Context
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.model import DnsAccount
@@ -171,7 +171,7 @@ class _Sweep(Frozen):
                 of_the_host = error
 
     def _zone(self, context: Context, account: DnsAccount, values: tuple[Written, ...]) -> None:
-        from dnsrenew.challenges.dns01 import Value, Writer  # slow to load, and hardly ever needed
+        from dnsrenew.challenges.placing import Value, Writer  # slow to load, and hardly ever needed
         from dnsrenew.drivers import calling
 
         writer = Writer(account, self.providers[account.provider])

@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
-from dnsrenew.drivers import calling, catalogue
+from dnsrenew.challenges.placing import Placement, Value, Writer, no_account
+from dnsrenew.drivers import calling
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
-from dnsrenew.frozen import Frozen, replace
+from dnsrenew.frozen import replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.silence import Silence
 
@@ -29,64 +30,6 @@ _WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 """What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
-
-
-class Writer(Frozen):
-    """An account and what its provider's file says of it."""
-
-    account: DnsAccount
-    provider: Provider
-
-    def zone_of(self, owner: str) -> str | None:
-        """Return the zone that this account would write ``owner`` in, as far as it is known without asking DNS."""
-        by_suffix = catalogue.zone_for(self.provider, owner)
-        if by_suffix is not None:
-            return by_suffix
-        fitting = [zone for zone in self.account.zones if names.is_at_or_below(owner, zone)]
-        return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
-
-    def may_write(self, owner: str) -> bool:
-        """Tell whether the account's stated zones, or its host's suffixes, allow the name."""
-        return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
-
-
-class Placement(Frozen):
-    """Where the TXT values of one identifier go.
-
-    :ivar name: the owner name of the TXT; absolute.
-    :ivar writers: who writes it, each with the zone it writes in (absolute); several where a zone lives at several
-        hosts.
-    """
-
-    identifier: str
-    name: str
-    writers: tuple[tuple[Writer, str], ...]
-
-
-class Value(Frozen):
-    """One TXT value, written by one account."""
-
-    identifier: str
-    writer: Writer
-    record: TxtRecord
-
-    @property
-    def written(self) -> Written:
-        """The value as the journal has it."""
-        return self.record, self.writer.account.name
-
-    @property
-    def is_to_be_removed(self) -> bool:
-        """Whether there is anything to remove at this host."""
-        return self.writer.provider.behaviour.removes
-
-    @property
-    def alone_in(self) -> str | None:
-        """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
-        behaviour = self.writer.provider.behaviour
-        if behaviour.values != "one":
-            return None
-        return self.record.zone if behaviour.scope == "zone" else self.record.name
 
 
 class Dns01:
@@ -185,27 +128,9 @@ class Dns01:
     def values(self, placement: Placement, text: str) -> list[Value]:
         """Return the finished TXT value for a placement, once for each account that writes it."""
         return [
-            Value(placement.identifier, writer, TxtRecord(zone, placement.name, text, _ttl(writer)))
+            Value(placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl))
             for writer, zone in placement.writers
         ]
-
-    def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
-        """Split the values into rounds that can stand at the same time; those of one identifier stay together.
-
-        One round is enough, except where a host keeps one value for a name or for a whole zone.
-        """
-        by_identifier: dict[str, list[Value]] = {}
-        for value in values:
-            by_identifier.setdefault(value.identifier, []).append(value)
-        rounds: list[list[Value]] = []
-        taken: dict[str, int] = {}
-        for group in by_identifier.values():
-            places = {value.alone_in for value in group if value.alone_in is not None}
-            turn = max((taken.get(place, 0) for place in places), default=0)
-            taken.update(dict.fromkeys(places, turn + 1))
-            rounds.extend([] for _ in range(turn + 1 - len(rounds)))
-            rounds[turn].extend(group)
-        return rounds
 
     @contextlib.contextmanager
     def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
@@ -242,7 +167,7 @@ class Dns01:
 
         :raises ProviderError: an account's host refused or did not answer; any part may have been written.
         """
-        described = [_describe(value) for value in values]
+        described = [value.described for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
         self._begun.update(value.written for value in values)
@@ -278,7 +203,7 @@ class Dns01:
         if not removable:
             return
         ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
-        described = [_describe(value) for value in removable]
+        described = [value.described for value in removable]
         started = context.clock.monotonic()
         try:
             self._each_account(ending, removable, calling.call_remove)
@@ -354,37 +279,10 @@ class Dns01:
                 entry.remove([value.written])
 
 
-def _ttl(writer: Writer) -> int:
-    return writer.account.ttl or writer.provider.behaviour.ttl
-
-
-def _describe(value: Value) -> dict[str, str]:
-    record = value.record
-    return {
-        "zone": record.zone,
-        "name": record.name,
-        "value": record.value,
-        "dns": value.writer.account.name,
-    }
-
-
 def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:
     owners = ", ".join(sorted({names.relative(value.record.name) for value in values}))
     why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
     return (
         f"TXT values at {owners} could not be removed ({why}).",
         "They do no harm; the next run tries again to remove them, and so does dnsrenew cleanup.",
-    )
-
-
-def no_account(identifier: str, owner: str, candidates: Collection[Writer]) -> DnsError:
-    """Return the error for a name that none of some accounts may write."""
-    zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
-    where = ", ".join(zones) or "none"
-    return DnsError(
-        "dns-no-account",
-        f"No DNS account may write {names.relative(owner)}, which proves control of {identifier}: "
-        f"the zones of the accounts asked are {where}.",
-        fix="Add the zone to the account that holds it (zones = […]), or an account for it.",
-        evidence={"identifier": identifier, "name": owner, "zones": zones},
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.challenges import dns01
+from dnsrenew.challenges import placing
 from dnsrenew.checks.caa import denials
 from dnsrenew.errors import AttemptError, PropagationError, ProviderError
 from dnsrenew.frozen import Frozen
@@ -15,14 +15,14 @@ from dnsrenew.names import relative
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Challenge
-    from dnsrenew.challenges import http01
+    from dnsrenew.challenges import dns01, http01
     from dnsrenew.checks.caa import Answer
     from dnsrenew.context import Context
     from dnsrenew.dns import Target
     from dnsrenew.model import Check, Propagation, Route
 
-    Placement = dns01.Placement | http01.HttpPlacement
-    Value = dns01.Value | http01.HttpValue
+    Placement = placing.Placement | http01.HttpPlacement
+    Value = placing.Value | http01.HttpValue
 
 LONGEST_CACHING: Final = 60
 """Seconds that the resolvers of a CA keep an answer at most, whatever its TTL."""
@@ -182,18 +182,18 @@ class Challenges:
         :raises ConfigError: an option is wrong, or a driver is not installed.
         :raises ProviderError: a driver refuses its options.
         """
-        self._dns.unlock(context, [place for place in placements if isinstance(place, dns01.Placement)])
+        self._dns.unlock(context, [place for place in placements if isinstance(place, placing.Placement)])
 
     def values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
         """Return what has to be published to answer a challenge."""
-        if isinstance(placement, dns01.Placement):
+        if isinstance(placement, placing.Placement):
             return list(self._dns.values(placement, ca.dns01_value(challenge)))
         return [self._http.value(placement, challenge.token or "", ca.key_authorization(challenge))]
 
     def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
         """Split the values into rounds that can stand at the same time; one, but for hosts that keep one value."""
         dns, http = _split(values)
-        rounds: list[list[Value]] = [list(some) for some in self._dns.rounds(dns)]
+        rounds: list[list[Value]] = [list(some) for some in placing.rounds(dns)]
         if http:
             rounds[:1] = [[*http, *(rounds[0] if rounds else [])]]
         return rounds
@@ -248,7 +248,7 @@ class Challenges:
             self._dns.withdraw(context, dns)
 
 
-def _about(error: PropagationError, values: Sequence[dns01.Value]) -> PropagationError:
+def _about(error: PropagationError, values: Sequence[placing.Value]) -> PropagationError:
     """Say of the names that are missing in DNS whose proofs they are, and who has written them."""
     missing = error.evidence.get("names", ())
     late = [value for value in values if relative(value.record.name) in missing] or values
@@ -257,11 +257,11 @@ def _about(error: PropagationError, values: Sequence[dns01.Value]) -> Propagatio
     return error.with_evidence(identifiers=identifiers, accounts=accounts)
 
 
-def _split(values: Sequence[Value]) -> tuple[list[dns01.Value], list[http01.HttpValue]]:
-    dns: list[dns01.Value] = []
+def _split(values: Sequence[Value]) -> tuple[list[placing.Value], list[http01.HttpValue]]:
+    dns: list[placing.Value] = []
     http: list[http01.HttpValue] = []
     for value in values:
-        if isinstance(value, dns01.Value):
+        if isinstance(value, placing.Value):
             dns.append(value)
         else:
             http.append(value)

@@ -10,12 +10,18 @@ import pytest
 from tests.integration.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
+def make_folder(path: Path) -> None:
+    """Put a folder in the place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:100]),
     "garbage": lambda path: path.write_bytes(b"\xff garbage" * 200),
     "of another program": lambda path: path.write_bytes(path.read_bytes() + b"\n# a note\n"),
-    "folder": lambda path: (path.unlink(), path.mkdir()),
+    "folder": make_folder,
 }
 
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.challenges.dns01 import Dns01, Placement, Value
+from dnsrenew.challenges.dns01 import Dns01
+from dnsrenew.challenges.placing import Placement, Value
+from dnsrenew.challenges.placing import rounds as rounds_of
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
@@ -352,7 +354,7 @@ def test_values_that_cannot_stand_together_take_turns(
     stage = Stage()
     stage.account("home", **behaviour)
     values = stage.values(*NAMES)
-    assert texts(stage.dns01.rounds(values)) == rounds
+    assert texts(rounds_of(values)) == rounds
     with stage.dns01.alone(stage.context, list(reversed(values))):
         assert stage.locked == locks
     assert len(stage.locked) == 2 * len(locks)
@@ -360,8 +362,7 @@ def test_values_that_cannot_stand_together_take_turns(
 
 def test_no_value_is_no_round() -> None:
     """An order that is ready at once."""
-    stage = Stage()
-    assert stage.dns01.rounds([]) == []
+    assert rounds_of([]) == []
 
 
 def test_hosts_of_both_kinds_share_the_first_round() -> None:
@@ -370,7 +371,7 @@ def test_hosts_of_both_kinds_share_the_first_round() -> None:
     stage.account("many", "other.test")
     stage.account("one", "example.test", values="one")
     values = stage.values("other.test", "*.other.test", "example.test", "*.example.test")
-    assert texts(stage.dns01.rounds(values)) == [["v1", "v2", "v3"], ["v4"]]
+    assert texts(rounds_of(values)) == [["v1", "v2", "v3"], ["v4"]]
 
 
 BOTH = Route("dns-01", dns=("many", "one"))
@@ -382,8 +383,8 @@ def test_the_values_of_one_name_stay_together() -> None:
     stage.account("many")
     stage.account("one", values="one")
     values = stage.values("example.test", "*.example.test", "other.test", route=BOTH)
-    assert texts(stage.dns01.rounds(values)) == [["v1", "v1", "v3", "v3"], ["v2", "v2"]]
-    for values_of_round in stage.dns01.rounds(values):
+    assert texts(rounds_of(values)) == [["v1", "v1", "v3", "v3"], ["v2", "v2"]]
+    for values_of_round in rounds_of(values):
         writers = [value.writer.account.name for value in values_of_round]
         assert writers == ["many", "one"] * (len(writers) // 2)
 
@@ -402,7 +403,7 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
         stage.account(str(number), values=many, scope=scope)
     route = Route("dns-01", dns=[str(number) for number in range(len(hosts))])
     values = stage.values(*names, route=route)
-    rounds = stage.dns01.rounds(values)
+    rounds = rounds_of(values)
     assert sorted(map(id, values)) == sorted(id(value) for some in rounds for value in some)
     before: set[tuple[str, str]] = set()
     for number, some in enumerate(rounds):

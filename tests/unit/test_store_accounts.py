@@ -1,9 +1,7 @@
 """Accounts: the key is what counts, the rest can be found again."""
 
 import errno
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,21 +33,6 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert accounts(tmp_path).load() is None
     accounts(tmp_path).save(FULL)
     assert accounts(tmp_path).load() == FULL
-
-
-def test_any_class_with_the_fields_will_do(tmp_path: Path) -> None:
-    """The CA's side has a class of its own for accounts."""
-
-    @dataclass(frozen=True)
-    class Own:
-        key_pem: bytes
-        url: str | None = None
-        contact: tuple[str, ...] = ()
-        data: dict[str, Any] = field(default_factory=dict)
-        next_key_pem: bytes | None = None
-
-    accounts(tmp_path).save(Own(KEY))
-    assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
 
 
 def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Where a TXT value goes and who writes it (RFC 8555 section 8.4): accounts, placements, finished values, rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from dnsrenew import names
+from dnsrenew.drivers import catalogue
+from dnsrenew.errors import DnsError
+from dnsrenew.frozen import Frozen
+from dnsrenew.model import DnsAccount, TxtRecord
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.store.journal import Written
+
+
+class Writer(Frozen):
+    """An account and what its provider's file says of it."""
+
+    account: DnsAccount
+    provider: Provider
+
+    def zone_of(self, owner: str) -> str | None:
+        """Return the zone that this account would write ``owner`` in, as far as it is known without asking DNS."""
+        by_suffix = catalogue.zone_for(self.provider, owner)
+        if by_suffix is not None:
+            return by_suffix
+        fitting = [zone for zone in self.account.zones if names.is_at_or_below(owner, zone)]
+        return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
+
+    @property
+    def ttl(self) -> int:
+        """Seconds for which a resolver may keep what it writes."""
+        return self.account.ttl or self.provider.behaviour.ttl
+
+    def may_write(self, owner: str) -> bool:
+        """Tell whether the account's stated zones, or its host's suffixes, allow the name."""
+        return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
+
+
+class Placement(Frozen):
+    """Where the TXT values of one identifier go.
+
+    :ivar name: the owner name of the TXT; absolute.
+    :ivar writers: who writes it, each with the zone it writes in (absolute); several where a zone lives at several
+        hosts.
+    """
+
+    identifier: str
+    name: str
+    writers: tuple[tuple[Writer, str], ...]
+
+
+class Value(Frozen):
+    """One TXT value, written by one account."""
+
+    identifier: str
+    writer: Writer
+    record: TxtRecord
+
+    @property
+    def described(self) -> dict[str, str]:
+        """The value as events have it."""
+        return {
+            "zone": self.record.zone,
+            "name": self.record.name,
+            "value": self.record.value,
+            "dns": self.writer.account.name,
+        }
+
+    @property
+    def written(self) -> Written:
+        """The value as the journal has it."""
+        return self.record, self.writer.account.name
+
+    @property
+    def is_to_be_removed(self) -> bool:
+        """Whether there is anything to remove at this host."""
+        return self.writer.provider.behaviour.removes
+
+    @property
+    def alone_in(self) -> str | None:
+        """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
+        behaviour = self.writer.provider.behaviour
+        if behaviour.values != "one":
+            return None
+        return self.record.zone if behaviour.scope == "zone" else self.record.name
+
+
+def rounds(values: Sequence[Value]) -> list[list[Value]]:
+    """Split the values into rounds that can stand at the same time; those of one identifier stay together.
+
+    One round is enough, except where a host keeps one value for a name or for a whole zone.
+    """
+    by_identifier: dict[str, list[Value]] = {}
+    for value in values:
+        by_identifier.setdefault(value.identifier, []).append(value)
+    rounds: list[list[Value]] = []
+    taken: dict[str, int] = {}
+    for group in by_identifier.values():
+        places = {value.alone_in for value in group if value.alone_in is not None}
+        turn = max((taken.get(place, 0) for place in places), default=0)
+        taken.update(dict.fromkeys(places, turn + 1))
+        rounds.extend([] for _ in range(turn + 1 - len(rounds)))
+        rounds[turn].extend(group)
+    return rounds
+
+
+def no_account(identifier: str, owner: str, candidates: Collection[Writer]) -> DnsError:
+    """Return the error for a name that none of some accounts may write."""
+    zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
+    where = ", ".join(zones) or "none"
+    return DnsError(
+        "dns-no-account",
+        f"No DNS account may write {names.relative(owner)}, which proves control of {identifier}: "
+        f"the zones of the accounts asked are {where}.",
+        fix="Add the zone to the account that holds it (zones = […]), or an account for it.",
+        evidence={"identifier": identifier, "name": owner, "zones": zones},
+    )
