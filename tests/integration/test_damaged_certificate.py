@@ -10,6 +10,7 @@ import pytest
 from tests.integration.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
+
 def make_folder(path: Path) -> None:
     """Put a folder in the place of a file."""
     path.unlink()
