@@ -36,6 +36,13 @@ class _StandardFields:
         return cls._standard
 
 
+class _StandardParams:
+    """What :mod:`pprint` and :mod:`dataclasses` ask of a dataclass besides its fields."""
+
+    init = repr = eq = frozen = True
+    order = unsafe_hash = False
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Frozen:
     """A value with named fields: made at once, never changed, equal to another of its class with equal fields.
@@ -49,6 +56,7 @@ class Frozen:
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    __dataclass_params__: ClassVar[_StandardParams]
 
     _standard: ClassVar[dict[str, dataclasses.Field[Any]]]
     _fields: ClassVar[dict[str, Any]] = {}
@@ -124,6 +132,7 @@ class Frozen:
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
+Frozen.__dataclass_params__ = _StandardParams()
 Frozen.__dataclass_fields__ = _StandardFields()  # type: ignore[assignment]  # it is what its __get__ returns
 
 

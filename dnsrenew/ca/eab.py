@@ -12,7 +12,6 @@ from josepy.jwa import HS256
 from josepy.jwk import JWKOct
 
 from dnsrenew.errors import CAError, SecretError
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from josepy.jwk import JWK
@@ -40,10 +39,9 @@ def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, ur
 
 
 def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
-    secret = eab.hmac if isinstance(eab.hmac, Secret) else Secret(eab.hmac)
-    evidence = {"kid": eab.kid, "reference": secret.reference}
+    evidence = {"kid": eab.kid, "reference": eab.hmac.reference}
     try:
-        text = context.redactor.add(secret.reveal()).strip()
+        text = context.redactor.add(eab.hmac.reveal()).strip()
     except SecretError as error:  # another CA may do without
         raise problems.error(
             "eab-invalid",

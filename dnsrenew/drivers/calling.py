@@ -192,12 +192,15 @@ def _kinds(provider: Provider) -> tuple[str, str]:
 
 
 def _clean(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
-    """Take secrets, and whatever hangs on to it, from an error that a driver raised in our own words."""
+    """Take secrets, and whatever hangs on to it, from an error that a driver raised in our own words.
+
+    Its traceback too: the variables of the driver's frames hold what it was about to send.
+    """
     error.message, error.fix = redactor.redact(error.message), redactor.redact(error.fix)
     error.evidence = _redacted({"account": account, **error.evidence}, redactor)
     error.args = (error.code, error.message)
     error.__cause__ = error.__context__ = None
-    return error
+    return error.with_traceback(None)
 
 
 def _redacted(value: Any, redactor: Redactor) -> Any:

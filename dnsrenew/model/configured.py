@@ -17,10 +17,18 @@ Check = Literal["authoritative", "doh", "none"]
 
 
 class Eab(Frozen):
-    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key."""
+    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key.
+
+    :ivar hmac: a text that is given for it becomes a :class:`Secret`, which shows itself to nobody.
+    """
 
     kid: str
-    hmac: Secret | str
+    hmac: Secret
+
+    def __init__(self, kid: str, hmac: Secret | str) -> None:
+        from dnsrenew.secrets import Secret  # few CAs want a binding
+
+        super().__init__(kid=kid, hmac=hmac if isinstance(hmac, Secret) else Secret(hmac))
 
 
 class CA(Frozen):

@@ -1,0 +1,106 @@
+"""A secret is shown by nothing that holds it, in whatever way it is looked at."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import pickle
+import pprint
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from dnsrenew.accountdata import AccountData
+from dnsrenew.config import Config
+from dnsrenew.context import Context
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import DnsRenewError
+from dnsrenew.model import CA, DnsAccount, Eab
+from dnsrenew.renewer import Renewer
+from dnsrenew.secrets import Redactor, Secret
+from dnsrenew.store.orders import SavedOrder
+
+CANARY = "canary-values-61fe20"
+
+
+def redactor() -> Redactor:
+    """One that knows it."""
+    made = Redactor()
+    made.add(CANARY)
+    return made
+
+
+def config() -> Config:
+    """A configuration made in Python, where every text is the value itself."""
+    mapping: Mapping[str, Any] = {
+        "agree_terms": True,
+        "dns": {"duck": {"provider": "duckdns", "token": CANARY}},
+        "ca": {"lab": {"directory": "https://ca.test/dir", "eab": {"kid": "k", "hmac": CANARY}}},
+        "certificate": [{"domains": ["home.duckdns.org"]}],
+    }
+    return Config.from_dict(mapping, base="/nowhere")
+
+
+def saved_order() -> SavedOrder:
+    """An order whose key is one."""
+    return SavedOrder(
+        url="https://ca.test/order/1",
+        ca="lab",
+        account_url=None,
+        identifiers=("a.test",),
+        profile=None,
+        version=None,
+        key_pem=CANARY.encode(),
+        csr_der=b"",
+    )
+
+
+HOLDERS: dict[str, Callable[[], object]] = {
+    "secret": lambda: Secret(CANARY),
+    "account": lambda: DnsAccount("duckdns", token=CANARY),
+    "eab": lambda: Eab("k", CANARY),
+    "ca": lambda: CA("https://ca.test/dir", eab=Eab("k", Secret(CANARY))),
+    "config": config,
+    "accounts": lambda: dict(config().accounts),
+    "cas": lambda: dict(config().cas),
+    "renewer": lambda: Renewer(config()),
+    "driver context": lambda: DriverContext(
+        "duck", {"token": Secret(CANARY)}, {}, lambda: 1.0, threading.Event(), logging.getLogger("x")
+    ),
+    "stored account": lambda: AccountData(key_pem=CANARY.encode(), next_key_pem=CANARY.encode()),
+    "saved order": saved_order,
+    "redactor": redactor,
+    "context": lambda: Context(redactor=redactor()),
+    "error": lambda: DnsRenewError("x", f"{Secret(CANARY)}", fix="z", evidence={"a": [repr(Secret(CANARY))]}),
+}
+LOOKS: dict[str, Callable[[Any], str]] = {
+    "repr": repr,
+    "str": str,
+    "format": lambda value: f"{value} {value!r}",
+    "pprint": pprint.pformat,
+    "json": lambda value: json.dumps(value, default=str),
+    "copy": lambda value: repr(copy.copy(value)),
+    "inside an exception": lambda value: repr(ValueError(value)) + str(ValueError(value)),
+    "inside a list": lambda value: str([value]),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_what_holds_a_secret_does_not_show_it(holder: str, look: str) -> None:
+    """Printed, formatted, put into a list, an exception, a log line or JSON."""
+    assert CANARY not in LOOKS[look](HOLDERS[holder]())
+
+
+@pytest.mark.parametrize("holder", ["secret", "eab", "ca", "error"])
+def test_nor_does_it_travel(holder: str) -> None:
+    """Pickled or copied to the last field it is gone: what comes out at the other end is `•••`."""
+    held = HOLDERS[holder]()
+    assert CANARY.encode() not in pickle.dumps(held)
+    assert CANARY not in repr(vars(copy.deepcopy(held)) if hasattr(held, "__dict__") else copy.deepcopy(held))
+    if dataclasses.is_dataclass(held) and not isinstance(held, type):
+        assert CANARY not in repr(dataclasses.asdict(held))
