@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew import due, memory, resuming, workers
+from dnsrenew import due, memory, predecessor, resuming, workers
 from dnsrenew.aftermath import give_up, note, tell_of
 from dnsrenew.course import Course
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
     from dnsrenew.store import State, Store
     from dnsrenew.way import Way
-    from dnsrenew.x509 import PrivateKey
 
 
 def renew_certificate(
@@ -162,7 +161,7 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
     spec, context = job.spec, job.context
     challenges, ca = job.services.challenges, job.services.ca(way.choice.ca)
     context.emit("route-started", **way.taken().to_dict())
-    new_key = workers.start(partial(_key, job))  # an RSA key takes up to a second
+    new_key = workers.start(partial(predecessor.key, job))  # an RSA key takes up to a second
 
     order, authorizations = _order(job, way)
     wanted = {one.identifier: one for one in authorizations if one.status == "pending"}
@@ -206,7 +205,7 @@ def _order(job: Job, way: Way) -> tuple[Order, tuple[Authorization, ...]]:
     :raises CAError: the CA refuses, or would.
     """
     spec, context, ca = job.spec, job.context, job.services.ca(way.choice.ca)
-    replaces = _replaces(job, way)
+    replaces = predecessor.replaces(job, way.choice.ca)
     if not job.wishes.now:
         held = job.services.ledger(way.choice.ca).may_order(spec.identifiers, replaces=replaces is not None)
         if held is not None:
@@ -221,43 +220,6 @@ def _order(job: Job, way: Way) -> tuple[Order, tuple[Authorization, ...]]:
         way.orders += 1
         authorizations = ca.authorizations(context, order)
     return order, authorizations
-
-
-def _replaces(job: Job, way: Way) -> str | None:
-    """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
-    from dnsrenew.ca import ari
-
-    stored = job.services.store.certificate(job.spec.name, job.state) if job.may_replace(way.choice.ca) else None
-    if stored is None:
-        return None
-    if not job.services.ca(way.choice.ca).offers_renewal_info(job.context):
-        return None
-    try:
-        return ari.cert_id(stored.certificate_path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None  # it only makes the renewal count less
-
-
-def _key(job: Job) -> PrivateKey:
-    """Return the key for the new certificate: a new one, or the one that stands."""
-    from dnsrenew import x509
-
-    spec = job.spec
-    # The key of a revoked certificate may be in other hands, and some CAs refuse it from then on.
-    reused = spec.reuse_key and job.state.key == spec.key and not job.state.revoked
-    stored = job.services.store.certificate(spec.name, job.state) if reused else None
-    if stored is None:
-        return x509.new_key(spec.key)
-    path = stored.private_key_path
-    try:
-        return x509.key_from_pem(path.read_bytes())
-    except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "it holds no private key"
-        message = f"{path} cannot be used again ({why}). A new key is made, although reuse_key is set."
-        job.context.warn(
-            "store-damaged", message, "Publish the new key where the old one is pinned, as in TLSA records."
-        )
-        return x509.new_key(spec.key)
 
 
 def _challenge(authorization: Authorization, way: Way) -> Challenge:

@@ -22,7 +22,7 @@ LEVELS = (
     {"revocation", "accounts", "runs"},
     {"services", "status"},
     {"renewal", "sweep"},
-    {"aftermath", "resuming"},
+    {"aftermath", "predecessor", "resuming"},
     {"job"},
     {"course", "outcomes", "wishes"},
     {"way"},
