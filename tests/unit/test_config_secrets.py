@@ -197,7 +197,7 @@ def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
         ("literal:not base64url!", "a text that is not base64url"),
         ("literal:a", "a text that is not base64url"),
         ("literal:ab+/", "a text with the + or / of ordinary base64"),
-        ("file:hmac", "a text that is not base64url"),
+        ("file:mac.secret", "a text that is not base64url"),
         ("literal:  ", "an empty text"),
         ("literal:bWFj", None),
         ("literal:bWE=", None),
@@ -205,7 +205,7 @@ def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
 )
 def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str | None) -> None:
     """`check` says that a CA's MAC key is not base64url, wherever it stands, and shows nothing of it."""
-    (tmp_path / "hmac").write_text("canary, and a space\n")
+    (tmp_path / "mac.secret").write_text("canary, and a space\n")
     said = resolve_all_secrets(load(tmp_path, f"{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n" + LAB))
     assert [mistake.found for mistake in said] == ([] if found is None else [found])
     assert "canary" not in str(said)

@@ -29,8 +29,12 @@ def test_a_secret_shows_itself_to_nobody() -> None:
         json.dumps(secret)
 
 
+@pytest.mark.shows_secret
 def test_references_are_followed_when_revealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environment, file (without one final newline) and command give the value, not before they are asked."""
+    """Environment, file (without one final newline) and command give the value, not before they are asked.
+
+    The secret stands in the file that is referred to.
+    """
     file = tmp_path / "token"
     secrets = [
         Secret.env("DNSRENEW_TEST_TOKEN"),
