@@ -5,8 +5,7 @@ The names below are the public ones; everything else may change.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers know the name; loading typing would be half of what `--version` takes
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.drivers.protocol import Driver, DriverContext

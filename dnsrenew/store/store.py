@@ -30,7 +30,7 @@ from dnsrenew.store.accounts import AccountFolder
 from dnsrenew.store.disk import Disk
 from dnsrenew.store.folders import Folders
 from dnsrenew.store.force import Force
-from dnsrenew.store.layout import Layout
+from dnsrenew.store.layout import Layout, check_name
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.states import States
 from dnsrenew.store.versions import Versions, is_as_written
@@ -66,6 +66,7 @@ class Store:
 
     def __init__(self, path: Path | str, *, disk: Disk | None = None, windows: bool = os.name == "nt") -> None:
         self._layout = Layout(os.fspath(path))
+        self._certificates = Path(self._layout.certificates)
         self._disk = disk or Disk()
         self._folders = Folders(self._disk, self._layout)
         self._windows = windows
@@ -191,7 +192,7 @@ class Store:
 
     def current(self, name: str) -> Path:
         """Return the folder that other programs read."""
-        return Path(self._layout.certificate(name), "current")
+        return self._certificates.joinpath(check_name(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None where its key is not there."""

@@ -43,8 +43,8 @@ class Versions:
         self._disk = disk
         self._folder = folder
         self._windows = windows
-        self._versions = os.path.join(folder, "versions")
-        self._current = os.path.join(folder, "current")
+        self._versions = f"{folder}{os.sep}versions"
+        self._current = f"{folder}{os.sep}current"
 
     def path(self, number: int) -> str:
         """Return the folder of a version."""
