@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, get_args
 
-from tests.faults.diskchecks import check_next, check_run
+from tests.faults.diskchecks import check_files, check_next, check_run
 from tests.faults.diskworld import CODES, READING, Fault, Kind, Operation, Ran, World, refuse
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "disk-faults.md"
@@ -86,7 +86,9 @@ class Matrix:
             try:
                 check_run(world, ran, served, number)
                 assert at >= self.before_order or not ran.orders or ran.outcome.error is None
-                if world.tree() != before or world.left():  # else the next run finds what the clean one found
+                after = world.tree()
+                check_files(before, after)
+                if after != before or world.left():  # else the next run finds what the clean one found
                     check_next(world)
             except AssertionError as error:
                 error.add_note(where)

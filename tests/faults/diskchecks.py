@@ -8,8 +8,9 @@ from typing import Any
 
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Store
-from tests.faults.diskworld import CODES, SEASON, Ran, World
+from dnsrenew.store import Store, jsonform
+from dnsrenew.store.state import SCHEMA
+from tests.faults.diskworld import CODES, SEASON, Ran, Tree, World
 
 
 def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> None:
@@ -26,6 +27,15 @@ def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> 
     assert now == served or (now and outcome.status == "renewed") or (now and ran.orders)
     assert world.left() <= world.in_journal()
     assert ran.orders <= 1
+
+
+def check_files(before: Tree, after: Tree) -> None:
+    """What is replaced is the old one or the new one, whole, at any time."""
+    for path, (mode, data) in before.items():
+        if os.path.basename(path) in {"state.json", "account.json", "ledger.json", "key.pem"} and "order" not in path:
+            now, content = after[path]
+            assert now == mode
+            assert content == data or jsonform.load(content, SCHEMA), path
 
 
 def check_error(error: Any, world: World, number: int) -> None:

@@ -87,14 +87,14 @@ class Fault:
         self._at = at
         self._happens = happens
         self.seen: list[Operation] = []
-        self.on_rename: Callable[[str], object] = lambda path: None
+        self.on_change: Callable[[str], object] = lambda path: None
 
     def __call__(self, what: str, path: str) -> None:
         """Let it happen, or not."""
         operation = Operation(what, _plain(path.removeprefix(self._root)))
         self.seen.append(operation)
-        if what == "rename":
-            self.on_rename(operation.path)
+        if what != "read":
+            self.on_change(operation.path)
         number = len(self.seen) - 1
         if self._happens is not None and self._at is not None and number >= self._at:
             self._happens(number - self._at, operation)
@@ -182,13 +182,13 @@ class World:
         renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
         renewer._store = Store(self.path, disk=Disk(fault))
         self._stored.clear()
-        fault.on_rename = self._renamed
+        fault.on_change = self._changed
         before = self.ca.counts["newOrder"]
         with self._in_place():
             (outcome,) = renewer.renew()
         return Ran(outcome, fault.seen, self.ca.counts["newOrder"] - before, events)
 
-    def _renamed(self, path: str) -> None:
+    def _changed(self, path: str) -> None:
         """The CA tells when it wants a certificate renewed once that is in force: so what is done then is done, too."""
         if path == "certificates/home/state.json":
             self._stored.set()
