@@ -176,10 +176,7 @@ class Disk:
 
     def point(self, link: str, target: str) -> None:
         """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
-        self.put(
-            self._aside(os.path.dirname(link), lambda path: self.do("symlink", path, lambda: os.symlink(target, path))),
-            link,
-        )
+        self.put(self._link(os.path.dirname(link), target), link)
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder within one file system."""
@@ -193,6 +190,13 @@ class Disk:
         except BaseException:
             self.discard(path)
             raise
+
+    def probe_link(self, folder: str) -> None:
+        """Make a symbolic link in a folder, and remove it again."""
+        self.remove(self._link(folder, "versions"))
+
+    def _link(self, folder: str, target: str) -> str:
+        return self._aside(folder, lambda path: self.do("symlink", path, lambda: os.symlink(target, path)))
 
     def close(self, path: str, mode: int) -> None:
         """Take away what a file's mode allows beyond ``mode``, where there is such a file."""

@@ -48,13 +48,18 @@ class Folders:
         self._disk.folder(os.path.join(folder, "versions"))
         return folder
 
-    def prove_writable(self, name: str | None) -> None:
-        """Write to every folder that will be written to, under a name of this call's own, and remove it again."""
+    def prove_writable(self, name: str | None, *, links: bool) -> None:
+        """Write to every folder that will be written to, under a name of this call's own, and remove it again.
+
+        :param links: whether ``current`` will be a symbolic link, which not every file system takes.
+        """
         self.make_base()
         folders = [self._layout.root, self._layout.accounts, self._layout.journal, self._layout.locks]
         if name is not None:
             folder = self.make_certificate(name)
             folders += [folder, os.path.join(folder, "versions")]
+            if links and not os.path.lexists(os.path.join(folder, "current")):
+                self._disk.probe_link(folder)
         probes: dict[str, float] = {}
         try:
             for folder in folders:

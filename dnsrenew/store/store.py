@@ -84,9 +84,10 @@ class Store:
         """Write to the store and remove it again, so that nothing is ordered that could not be kept.
 
         :param name: the certificate that is about to be renewed; its lock is held.
-        :raises StoreError: it cannot be written, is full, read-only, or a file stands where a folder should be.
+        :raises StoreError: it cannot be written, is full, read-only, takes no symbolic links, or a file stands where a
+            folder should be.
         """
-        self._folders.prove_writable(name)
+        self._folders.prove_writable(name, links=not self._windows)
 
     # ── locks ───────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,7 @@ _UNFINISHED: Final = re.compile(rf"{re.escape(ASIDE)}[0-9]+-[0-9]+")
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _DENIED: Final = {errno.EACCES, errno.EPERM}
 _NOT_A_FOLDER: Final = {errno.ENOTDIR, errno.EEXIST}
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _LINK: Final = {errno.ELOOP, getattr(errno, "EMLINK", errno.ELOOP)}  # BSD says EMLINK for O_NOFOLLOW
 
 
@@ -54,6 +55,12 @@ def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
             "store-read-only",
             f"{path} cannot be written: its file system is read-only.",
             f"Mount {_existing(path)} read-write (in a systemd unit: ReadWritePaths=), or set `store` elsewhere.",
+        )
+    if operation == "symlink" and number in _NO_LINKS:
+        return (
+            "store-no-links",
+            f"The file system of {_existing(path)} takes no symbolic links, and `current` of a certificate is one.",
+            "Set `store` to a folder on another file system, or mount this one so that it has links (SMB: mfsymlinks).",
         )
     if number in _DENIED:
         return _denied(path, reading=operation in {"read", "list"})

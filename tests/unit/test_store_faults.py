@@ -363,6 +363,31 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
     assert path.read_text() == "in the way"
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
+    """On a USB stick or a share `current` could not be made: that is known before an order, and what helps is said."""
+
+    def refuse(operation: str, path: str) -> None:
+        if operation == "symlink":
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path, disk=Disk(refuse)).prove_writable("home")
+    assert caught.value.code == "store-no-links"
+    assert str(tmp_path) in caught.value.message
+    assert "store" in caught.value.fix
+    Store(tmp_path, disk=Disk(refuse), windows=True).prove_writable("home")
+    Store(tmp_path, disk=Disk(refuse)).prove_writable()
+
+
+def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
+    """Once a certificate is in force, no link is tried."""
+    keep(Store(tmp_path), 1)
+    counting = Counting()
+    Store(tmp_path, disk=Disk(counting)).prove_writable("home")
+    assert "symlink" not in [what for what, _ in counting.seen]
+
+
 def test_a_file_above_the_store(tmp_path: Path) -> None:
     """The part of the path that is a file is named, not the whole path."""
     (tmp_path / "file").write_text("in the way")
