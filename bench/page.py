@@ -15,8 +15,8 @@ _LOADING = (
 _WAITING = (
     "In processor time it is about a quarter more than the bare script: some 60 ms that do not depend on the number of "
     "names (half of it loads our modules and josepy, the rest is finding the zone, CAA, the store, and four "
-    "connections to the CA instead of one), and half a millisecond for each name. Before each first look at what the CA "
-    "is working on there is a short wait (30 ms for 100 names), which keeps the requests at 4 + 2 N"
+    "connections to the CA instead of one), and half a millisecond for each name. Before each first look at what the "
+    "CA is working on there is a short wait (30 ms for 100 names), which keeps the requests at 4 + 2 N"
 )
 _FAR = (
     "What is left is round trips that cannot be made at once: the CA answers so many requests at a time, and so do the "
@@ -28,8 +28,8 @@ _PACE = (
     "most of it loading modules before the wait; nothing is loaded after it"
 )
 _START = (
-    "Two thirds of it is the bare interpreter, whose line is above; the rest finds and loads a handful of small modules, and "
-    "what other work there is on the same cores"
+    "Two thirds of it is the bare interpreter, whose line is above; the rest finds and loads a handful of small "
+    "modules, and what other work there is on the same cores"
 )
 _IDLE = (
     "Of the processor time, 50 ms on this machine, a fifth is the bare interpreter, two fifths load 75 modules of the "
