@@ -222,27 +222,26 @@ class Redactor:
     def guard_logs(self, *prefixes: str) -> Iterator[None]:
         """Take secrets out of what the loggers under ``prefixes`` write meanwhile.
 
-        A filter on a parent does not see a child's records, so each existing logger gets one.
+        A filter on a parent does not see a child's records, so each existing logger gets one; and the handlers, for
+        the loggers that a library makes only when it is called.
         """
         import logging
 
-        names = [
-            name
-            for name in list(logging.root.manager.loggerDict)
-            if any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
-        ]
-        loggers = [logging.getLogger(name) for name in names]
+        def is_meant(name: str) -> bool:
+            return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
         def clean(record: logging.LogRecord) -> bool:  # a function of this guard's own: guards overlap
-            return self._clean(record)
+            return self._clean(record) if is_meant(record.name) else True
 
-        for logger in loggers:
-            logger.addFilter(clean)
+        loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict) if is_meant(name)]
+        handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
+        for guarded in (*loggers, *handlers):
+            guarded.addFilter(clean)
         try:
             yield
         finally:
-            for logger in loggers:
-                logger.removeFilter(clean)
+            for guarded in (*loggers, *handlers):
+                guarded.removeFilter(clean)
 
     def _clean(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()

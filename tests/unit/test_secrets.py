@@ -110,3 +110,16 @@ def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixtu
     assert CANARY not in caplog.text
     assert HIDDEN in caplog.text
     assert not logger.filters
+
+
+def test_a_logger_that_is_made_under_guard_is_guarded_too(caplog: pytest.LogCaptureFixture) -> None:
+    """Some libraries make theirs only when they are called; what others log meanwhile is their own business."""
+    redactor = Redactor()
+    redactor.add(CANARY)
+    caplog.set_level(logging.DEBUG)
+    with redactor.guard_logs("botocore"):
+        logging.getLogger(f"botocore.made.{len(logging.root.manager.loggerDict)}").debug("key=%s", CANARY)
+        logging.getLogger("somebody.else").debug("words")
+    assert CANARY not in caplog.text
+    assert "key=•••" in caplog.text
+    assert "words" in caplog.text
