@@ -85,8 +85,8 @@ class Issuing:
                 return self._watch.until_ready(context, order, pace)
             if error.code not in _UNHEARD or tries >= _FINALIZE_TRIES:
                 raise
-            # The CA may have it: a second CSR could be refused, so the order is looked at first.
-            return self._look.order(context, order.url)[0]
+            # The CA may have it, and a second CSR could be refused; or it may not be ready for one yet.
+            return self._watch.until_ready(context, order, pace)
 
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:

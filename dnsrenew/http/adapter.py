@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from requests import adapters
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import connection, connectionpool
+from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew.clock import SystemClock
 from dnsrenew.errors import ConfigError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = (10.0, 30.0)
 """Seconds to connect, and seconds for the whole answer."""
+_LEAST: Final = 0.001
 
 
 def tls_context(trust: Path | str | None) -> ssl.SSLContext:
@@ -87,11 +90,56 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Deadline(self.fp.detach(), sock))
 
 
-class _Http(connection.HTTPConnection):
+class _Connecting:
+    """Connects within its time-out however many addresses a name has; urllib3 gives the whole of it to each."""
+
+    _dns_host: str
+    port: int
+    timeout: Any
+
+    def _new_conn(self) -> socket.socket:
+        host, seconds = self._dns_host, self.timeout
+        addresses = _addresses(host, self.port)
+        if not addresses or not isinstance(seconds, int | float):
+            return self._connected()
+        end = SystemClock.monotonic() + seconds
+        failed: Exception | None = None
+        try:
+            for number, address in enumerate(addresses):
+                # Each gets its share of what is left, so that the last is tried too.
+                self._dns_host = address
+                self.timeout = max((end - SystemClock.monotonic()) / (len(addresses) - number), _LEAST)
+                try:
+                    link = self._connected()
+                except urllib3_errors.HTTPError as error:
+                    failed = error
+                    continue
+                link.settimeout(max(end - SystemClock.monotonic(), _LEAST))  # for the TLS handshake
+                return link
+        finally:
+            self._dns_host, self.timeout = host, seconds
+        assert failed is not None  # noqa: S101  # there was an address at least
+        raise failed
+
+    def _connected(self) -> socket.socket:
+        link: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's connection, the other base
+        return link
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host; none where there are none: urllib3 then says why."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(entry[4][0]) for entry in found]
+
+
+class _Http(_Connecting, connection.HTTPConnection):
     response_class = _Answer
 
 
-class _Https(connection.HTTPSConnection):
+class _Https(_Connecting, connection.HTTPSConnection):
     response_class = _Answer
 
 

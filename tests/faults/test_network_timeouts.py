@@ -53,6 +53,7 @@ EXCEPTIONS: Final = {
     ("challenges/listener.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("ca/issuing.py", "wait"): "a pace, which knows its end",
     ("ca/watching.py", "wait"): "a pace, which knows its end",
+    ("http/adapter.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/places.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
 }

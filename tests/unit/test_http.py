@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.http import HttpClient, HttpFailure, retry_after
-from tests.lab import LabCA
+from tests.lab import LabCA, badports
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 QUICK = (2.0, 0.3)
@@ -228,6 +229,31 @@ def test_where_there_is_nobody(client: HttpClient, server: Server) -> None:
     assert fails(lambda: client.request("GET", "https://nobody.invalid/")).kind == "dns"
     for url in ("nonsense", "ftp://127.0.0.1/", "http://[::", "http://"):
         assert fails(lambda u=url: client.request("GET", u)).detail == "its address is not a URL that can be used"  # type: ignore[misc]  # bound at once
+
+
+def test_a_host_of_many_addresses_has_no_more_time(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds to connect are shared by all of them, and the last one is tried too."""
+    real, addresses = socket.getaddrinfo, ["127.0.0.1"] * 6
+
+    def resolve(host: str, port: int, *rest: Any, **more: Any) -> Any:
+        if host != "many.test":
+            return real(host, port, *rest, **more)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    def serve() -> None:
+        connection, _ = sound.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(ok(b"here"))
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with badports.NoWay() as closed, socket.create_server(("127.0.0.2", closed.port)) as sound:
+        url, started = f"http://many.test:{closed.port}/", time.monotonic()
+        assert fails(lambda: client.request("GET", url, timeout=(2.0, 2.0))).kind == "timeout"
+        assert time.monotonic() - started < 8
+        addresses.append("127.0.0.2")
+        threading.Thread(target=serve, daemon=True).start()
+        assert client.request("GET", url, timeout=(2.0, 20.0)).body == b"here"
 
 
 def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server) -> None:
