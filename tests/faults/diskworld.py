@@ -24,6 +24,7 @@ from dnsrenew.events import Event
 from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import Disk, Store
+from dnsrenew.sweep import Swept
 from dnsrenew.testing import InMemoryDriver
 from tests.faults.memoryca import DIRECTORY, MemoryCA, MemoryDns
 from tests.unit.clocks import FakeClock
@@ -179,14 +180,23 @@ class World:
         """What a timer starts; one thing happens after the other, so that the numbers are the same each time."""
         fault = fault or Fault(self.path)
         events: list[Event] = []
-        renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
-        renewer._store = Store(self.path, disk=Disk(fault))
+        renewer = self._renewer(fault, events)
         self._stored.clear()
         fault.on_change = self._changed
         before = self.ca.counts["newOrder"]
         with self._in_place():
             (outcome,) = renewer.renew()
         return Ran(outcome, fault.seen, self.ca.counts["newOrder"] - before, events)
+
+    def cleanup(self, fault: Fault) -> Swept:
+        """What a person starts."""
+        with self._in_place():
+            return self._renewer(fault, []).cleanup()
+
+    def _renewer(self, fault: Fault, events: list[Event]) -> Renewer:
+        renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
+        renewer._store = Store(self.path, disk=Disk(fault))
+        return renewer
 
     def _changed(self, path: str) -> None:
         """The CA tells when it wants a certificate renewed once that is in force: so what is done then is done, too."""

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.errors import StoreError
 from tests.faults import disk
 from tests.faults.disk import KINDS, Matrix, column, columns, quick_folder
 from tests.faults.diskchecks import check_error, check_next
-from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World
+from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World, refuse
 
 PAGE = columns()
 
@@ -54,6 +55,25 @@ def test_the_page_has_every_operation() -> None:
         with quick_folder() as folder:
             counts[kind] = Counter(operation.what for operation in Matrix(folder, kind).clean)
     assert disk.PAGE.read_text("utf-8") == disk.page(PAGE, counts), "run: python -m tests.faults.disk"
+
+
+@pytest.mark.parametrize("kind", ["sweep"])
+@pytest.mark.parametrize("number", CODES, ids=errno.errorcode.get)
+def test_a_cleanup_on_a_bad_disk(matrix: Matrix, number: int) -> None:
+    """The command that removes what is left in DNS: the value is gone, or in the journal, and the error is said."""
+    with matrix.world() as world:
+        fault = Fault(world.path)
+        assert len(world.cleanup(fault).removed) == 1
+    for at in range(len(fault.seen)):
+        with matrix.world() as world:
+            try:
+                swept = world.cleanup(Fault(world.path, at, refuse(number)))
+            except StoreError as error:
+                check_error(error, world, number)
+            else:
+                assert swept.kept == ()
+            assert world.left() <= world.in_journal()
+            check_next(world)
 
 
 @renewal
