@@ -60,18 +60,23 @@ def system_servers(file: Path = _SYSTEM_FILE) -> list[str]:
         lines = [line.split() for line in file.read_text("utf-8", "replace").splitlines()]
     except OSError:
         lines = []
-    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"] or ["127.0.0.1"]
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return [server for server in named if _is_address(server)] or ["127.0.0.1"]
 
 
 def _addresses(context: Context, host: str) -> list[str]:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
+    if _is_address(host):
         return [host]
     try:
         found = context.call(lambda: socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
     except OSError:
         return []
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 import dns.flags
@@ -20,8 +21,10 @@ from hypothesis import strategies as st
 
 from dnsrenew.checks.caa import judge
 from dnsrenew.checks.caa_value import parse_issuer, parse_methods
+from dnsrenew.context import Context
 from dnsrenew.dns import caa, wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
+from dnsrenew.dns.places import recursive_servers, system_servers
 from dnsrenew.dns.wire import Question
 from tests.unit.foreign import bounded, edited
 
@@ -148,6 +151,23 @@ def test_an_answer_full_of_aliases() -> None:
     assert wire.addresses(long, wire.from_text("0.a.test.")) == ()
     assert wire.addresses(long, wire.from_text("1990.a.test.")) == ("192.0.2.1",)
     assert wire.addresses(circle, NAME) == ()
+
+
+# ── the system's own settings ───────────────────────────────────────────────────────────
+
+RESOLV = b"# by DHCP\nsearch a.test\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions edns0\n"
+SERVERS = st.sampled_from([b"x", b"1.2.3.4:53", b"1.2.3.4:x", b"[::1]:x", b"\0", b"x" * 300, b"\xff", b"", b"::1%"])
+
+
+@bounded(80)
+@given(data=edited(RESOLV) | SERVERS.map(lambda server: b"nameserver " + server))
+def test_any_resolv_conf(tmp_path: Path, data: bytes) -> None:
+    """Its servers are addresses; what is none is passed over, and without any it is this machine."""
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(data)
+    servers = system_servers(path)
+    assert servers
+    assert recursive_servers(Context(), servers) == [(server, 53) for server in servers]
 
 
 # ── CAA ─────────────────────────────────────────────────────────────────────────────────

@@ -7,11 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.challenges.answering import AnsweringServer
+from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
 from dnsrenew.drivers.calling import call_add
 from dnsrenew.drivers.catalogue import find_provider
@@ -133,6 +136,41 @@ def test_any_octets_instead_of_an_answer(server: Server) -> None:
     client.close()
     assert {"answered", "reset", "redirect"} <= said <= {"answered", *KINDS}
     assert all(map(str.isprintable, words))
+
+
+TOKEN, CONTENT = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ", b"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ.thumb"
+REQUEST = f"GET /.well-known/acme-challenge/{TOKEN} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode()
+PATHS = [
+    "/",
+    "//",
+    "/../x",
+    f"/.well-known/acme-challenge/{TOKEN}/",
+    "/.well-known/acme-challenge/..",
+    "/\0",
+    "*",
+    "x" * 9000,
+]
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[AnsweringServer]:
+    """What stands in the open Internet for some seconds, with one answer."""
+    made = AnsweringServer(socket.create_server(("127.0.0.1", 0)), SystemClock.monotonic)
+    made.contents.add(TOKEN, CONTENT)
+    yield made
+    made.stop()
+
+
+@bounded(150)
+@given(request=edited(REQUEST) | st.sampled_from(PATHS).map(lambda path: f"GET {path} HTTP/1.1\r\n\r\n".encode()))
+def test_any_request_to_the_listener(listener: AnsweringServer, request: bytes) -> None:
+    """The answer to the one question, or 404 with nothing: of no other request anything is told."""
+    with socket.create_connection(listener.address, timeout=20) as connection:
+        connection.sendall(request + b"\r\n\r\n")
+        answer = b"".join(iter(partial(connection.recv, 65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert (head[:12], body) in {(b"HTTP/1.1 404", b""), (b"HTTP/1.1 200", CONTENT), (b"HTTP/1.1 200", b"")}
+    assert TOKEN.encode() in request or head.startswith(b"HTTP/1.1 404")
 
 
 def said_by_duckdns(server: Server, status: int, body: bytes) -> str:
