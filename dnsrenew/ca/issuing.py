@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.http import Response
 
 _FINALIZE_TRIES: Final = 3
+_MOST_CHAINS: Final = 16
+"""Alternate chains that are fetched: an answer could list thousands."""
 _UNHEARD: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
 """Failures after which it is not known whether the CA has the CSR."""
 _PEM: Final = "application/pem-certificate-chain"
@@ -96,7 +98,8 @@ class Issuing:
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
         urls = [address(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
-        found = self._look.each(context, [partial(self._other, context, url) for url in urls if url is not None])
+        wanted = list(dict.fromkeys(url for url in urls if url is not None))[:_MOST_CHAINS]
+        found = self._look.each(context, [partial(self._other, context, url) for url in wanted])
         return [_text(each) for each in found if each is not None]
 
     def _other(self, context: Context, url: str) -> Response | None:

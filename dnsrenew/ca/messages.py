@@ -15,6 +15,9 @@ from dnsrenew.frozen import Frozen
 
 Problem = Mapping[str, Any]
 
+_MOST = 1000
+"""Authorizations of an order: each is a request, and no CA takes so many names."""
+
 
 class Malformed(ValueError):
     """An answer lacks what it must have; ``str()`` says what, as the end of a sentence."""
@@ -184,6 +187,8 @@ def _address(base: str, fields: dict[str, Any], key: str, what: str) -> str:
 def _addresses(base: str, fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
     value = fields.get(key)
     found = [address(base, each) for each in value] if isinstance(value, list) else [None]
+    if len(found) > _MOST:
+        raise Malformed(f"the `{key}` of {what} are {len(found)}")
     if None in found:
         raise Malformed(f"{what} has no `{key}` that are addresses")
     return tuple(each for each in found if each is not None)

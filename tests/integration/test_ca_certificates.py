@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,24 @@ def chains(run_pebble: Callable[..., Box]) -> tuple[Box, list[str]]:
     assert len(set(roots)) == 3
     box.proxy.exchanges.clear()
     return box, roots
+
+
+def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
+    """Each would be a request; a wish that none of the first fulfils is a warning, as ever."""
+
+    def listing(request: Request, response: Response) -> Response:
+        if request.kind != "certificate" or "/alternate/" in request.path:
+            return response
+        links = (
+            ("Link", f'<{box.proxy.url}{request.path}/alternate/{number}>;rel="alternate"') for number in range(500)
+        )
+        return replace(response, headers=(*response.headers, ("Link", ", ".join(link for _, link in links))))
+
+    box.proxy.on_response = listing
+    context = Context()
+    issued(box.client(), context, preferred_chain="nobody")
+    assert [notice.code for notice in context.notices] == ["chain-unknown"]
+    assert 1 < box.proxy.counts["certificate"] < 20
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -215,6 +215,22 @@ def test_an_order_without_anything_special_has_no_new_field(box: Box) -> None:
     assert json.dumps(sent(box)[0]) == '{"identifiers": [{"type": "dns", "value": "example.test"}]}'
 
 
+@pytest.mark.parametrize("count", [1001, 20_000])
+def test_an_order_of_too_many_authorizations_is_none(box: Box, count: int) -> None:
+    """Each would be a request: an answer of a mebibyte holds tens of thousands."""
+
+    def respond(request: Request, response: Response) -> Response:
+        if request.kind != "newOrder":
+            return response
+        return response.with_json({**response.json(), "authorizations": [f"{box.proxy.url}/authZ/1"] * count})
+
+    box.proxy.on_response = respond
+    error = refused(lambda: box.issue(["example.test"], box.context))
+    assert error.code == "ca-malformed-answer"
+    assert str(count) in error.message
+    assert box.proxy.counts["authorization"] == 0
+
+
 # ── two clocks ──────────────────────────────────────────────────────────────────────────
 
 

@@ -46,6 +46,7 @@ class NoWay(_Reserved):
         super().__init__()
         self._sockets = [socket.socket() for _ in range(4)]
         listener, *fill = self._sockets
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections are no obstacle
         listener.bind((_ADDRESS, self.port))
         listener.listen(0)
         for each in fill:
