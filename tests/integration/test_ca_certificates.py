@@ -50,10 +50,9 @@ def test_of_thousands_of_alternates_a_few_are_fetched(box: Box) -> None:
     def listing(request: Request, response: Response) -> Response:
         if request.kind != "certificate" or "/alternate/" in request.path:
             return response
-        links = (
-            ("Link", f'<{box.proxy.url}{request.path}/alternate/{number}>;rel="alternate"') for number in range(500)
-        )
-        return replace(response, headers=(*response.headers, ("Link", ", ".join(link for _, link in links))))
+        urls = [f"{box.proxy.url}{request.path}/alternate/{number}" for number in range(500)]
+        links = ", ".join(f'<{url}>;rel="alternate"' for url in urls)
+        return replace(response, headers=(*response.headers, ("Link", links)))
 
     box.proxy.on_response = listing
     context = Context()
