@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number which was
 
 NOW = START + dt.timedelta(days=2)
 KEY = x509.key_from_pem(issue(1)[1])
-RSA = rsa.generate_private_key(65537, 2048)
+ISSUER = x509.key_from_pem(issue(2)[1])
 BEGIN, END = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
 RAW, PKCS8 = form.Encoding.DER, form.PrivateFormat.PKCS8
 PLAIN = form.NoEncryption()
@@ -45,15 +45,15 @@ def chain_of_two() -> tuple[bytes, bytes]:
         crypto.RFC822Name("a@a.test"),
         crypto.UniformResourceIdentifier("https://a.test/"),
     ]
-    authority = crypto.AuthorityKeyIdentifier.from_issuer_public_key(RSA.public_key())
+    authority = crypto.AuthorityKeyIdentifier.from_issuer_public_key(ISSUER.public_key())
     usage = crypto.KeyUsage(True, False, True, False, False, False, False, False, False)
     until = START + dt.timedelta(days=90)
     leaf = crypto.CertificateBuilder(lab, lab, KEY.public_key(), 12345, START, until)
     leaf = leaf.add_extension(crypto.SubjectAlternativeName(names), critical=False)
     leaf = leaf.add_extension(authority, critical=False).add_extension(usage, critical=True)
-    upper = crypto.CertificateBuilder(lab, lab, RSA.public_key(), 1, START, until)
+    upper = crypto.CertificateBuilder(lab, lab, ISSUER.public_key(), 1, START, until)
     upper = upper.add_extension(crypto.BasicConstraints(True, None), critical=True)
-    signed = [each.sign(RSA, hashes.SHA256()).public_bytes(RAW) for each in (leaf, upper)]
+    signed = [each.sign(ISSUER, hashes.SHA256()).public_bytes(RAW) for each in (leaf, upper)]
     return signed[0], signed[1]
 
 
@@ -135,16 +135,20 @@ def test_what_is_no_certificate(text: str) -> None:
     assert not read(text)
 
 
-@pytest.mark.parametrize(
-    ("key", "way"),
-    [(KEY, PKCS8), (RSA, PKCS8), (KEY, form.PrivateFormat.TraditionalOpenSSL)],
-    ids=["ecdsa", "rsa", "ecdsa-old"],
-)
-def test_any_change_of_a_key(key: x509.PrivateKey, way: form.PrivateFormat) -> None:
+WAYS: dict[str, tuple[Callable[[], x509.PrivateKey], form.PrivateFormat]] = {
+    "ecdsa": (lambda: KEY, PKCS8),
+    "rsa": (lambda: rsa.generate_private_key(65537, 2048), PKCS8),
+    "ecdsa-old": (lambda: KEY, form.PrivateFormat.TraditionalOpenSSL),
+}
+
+
+@pytest.mark.parametrize("kind", WAYS)
+def test_any_change_of_a_key(kind: str) -> None:
     """It is read, and can be written again; or it is none, and nothing of it is told."""
+    make, way = WAYS[kind]
     label = "PRIVATE KEY" if way is PKCS8 else "EC PRIVATE KEY"
     said = set()
-    for data in changes(key.private_bytes(RAW, way, PLAIN), every=7, news=(0, 0xFF)):
+    for data in changes(make().private_bytes(RAW, way, PLAIN), every=7, news=(0, 0xFF)):
         text = f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode()
         try:
             found = x509.key_from_pem(text)
