@@ -103,8 +103,13 @@ class FaultyCA(YearCA):
     def _seen(self, authorization: Authorization, challenge: Challenge) -> Authorization:
         seen = super()._seen(authorization, challenge)
         if seen.status == "invalid":
+            self._keep_in_bounds(self.failed[authorization.identifier], HOUR)
             self.counted.append(Counted(self._clock.now(), f"failed {authorization.identifier}", self.run))
         return seen
+
+    def _keep_in_bounds(self, bucket: Bucket, window: timedelta) -> None:
+        """A bucket is not emptier than empty, however many orders were exempt."""
+        bucket._full_at = min(bucket._full_at, self._clock.now() + window)
 
     # ── what it is asked ────────────────────────────────────────────────────────────────
 
@@ -127,9 +132,17 @@ class FaultyCA(YearCA):
             self._say("limit", "ca-rate-limited", ASKS_TO_WAIT)
         if replaces is None:
             self._look_at_the_time(names, now)
-        order = super().new_order(context, identifiers, replaces=replaces)
-        self._born[order.url] = now
+        order = self._unfinished(names, now) or super().new_order(context, identifiers, replaces=replaces)
+        self._born.setdefault(order.url, now)
         return order
+
+    def _unfinished(self, names: frozenset[str], now: datetime) -> Order | None:
+        """Return an order for the same names that is still of use, as Let's Encrypt does."""
+        for url, ordered in self._ordered.items() if self.name == "letsencrypt" else ():
+            usable = {one.status for one in ordered.authorizations} <= {"pending", "valid"}
+            if usable and frozenset(ordered.order.identifiers) == names and url not in self.issued:
+                return ordered.order if now - self._born[url] < KEPT else None
+        return None
 
     def _look_at_the_time(self, names: frozenset[str], now: datetime) -> None:
         until, run = self.waits.get(names, (now, 0))
@@ -171,6 +184,7 @@ class FaultyCA(YearCA):
 
     def _note_issued(self, order: Order, chain: str) -> None:
         now, names = self._clock.now(), frozenset(order.identifiers)
+        self._keep_in_bounds(self.same_set[names], 7 * DAY)
         serial = x509.load_pem_x509_certificate(chain.encode()).serial_number
         self.issued[order.url] = IssuedHere(now, self.run, order.url, names, serial, chain)
         self.counted.append(Counted(now, same_set(order.identifiers), self.run))

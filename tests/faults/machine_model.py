@@ -54,7 +54,6 @@ class Model:
         self.world = world
         self.known = {spec.name: Known(spec) for spec in specs}
         self._poor: set[int] = set()  # runs that could not write down all that they learnt
-        self._looked_at: dict[str, int] = dict.fromkeys(world.cas, 0)
 
     @property
     def specs(self) -> list[CertificateSpec]:
@@ -73,10 +72,10 @@ class Model:
         if not ran.knows:
             self._poor.add(ran.number)
         for name, ca in self.world.cas.items():
-            made = ca.made[self._looked_at[name] :]
-            self._looked_at[name] = len(ca.made)
+            made = [order for order in ca.made if order.run == ran.number]
             self._orders_are_allowed(ca, made, ran)
             self._no_second_certificate(name, ca, ran)
+        self._remember_the_last()
         for outcome in ran.outcomes or ():
             self._note_outcome(outcome, ran)
         for known in self.known.values():
@@ -100,8 +99,6 @@ class Model:
             routes = [route for route in known.spec.routes if route.ca == ca.name]
             # One for each way, and one more where the CA missed what all servers showed.
             assert len(ours) <= 2 * len(routes), ours
-            if ours:  # one order is remembered for each certificate: the last
-                known.owed = {name: issued for name, issued in known.owed.items() if name == ca.name}
             until = known.held_until
             if not ran.force and until is not None:
                 assert [order for order in ours if order.time < until] == [], f"{known.spec.name} rests until {until}"
@@ -128,6 +125,18 @@ class Model:
         for known in self.known.values():
             if name in known.owed and self._was_stored(known, known.owed[name]):
                 del known.owed[name]
+
+    def _remember_the_last(self) -> None:
+        """One order is remembered for each certificate: one at another CA takes its place."""
+        for known in self.known.values():
+            asked = [
+                (order.time, name)
+                for name, ca in self.world.cas.items()
+                for order in ca.made
+                if order.names == known.names
+            ]
+            if asked:
+                known.owed = {name: issued for name, issued in known.owed.items() if name == max(asked)[1]}
 
     def _was_stored(self, known: Known, issued: IssuedHere) -> bool:
         """Tell whether the first certificate is there, though not in force yet: the next run finds it."""
