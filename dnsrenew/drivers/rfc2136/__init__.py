@@ -17,7 +17,8 @@ import dns.rdatatype
 import dns.update
 
 from dnsrenew import names
-from dnsrenew.drivers.rfc2136 import answers, options
+from dnsrenew.drivers.rfc2136 import options
+from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Rfc2136Driver:
             # By TCP at once: an update of many names does not fit a datagram, and a lost one would be sent twice.
             with _connect(self._addresses(), seconds) as connection:
                 answer = self._exchange(connection, update.to_wire())
-            rcode = answers.read(answer, update)
+            rcode = read(answer, update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise self._failure(error, where) from None
         if rcode != dns.rcode.NOERROR:
@@ -103,7 +104,10 @@ class Rfc2136Driver:
 
     def _refusal(self, rcode: dns.rcode.Rcode, where: dict[str, Any]) -> ProviderError:
         word = dns.rcode.to_text(rcode)
-        code, what, fix = answers.refusal(rcode)
+        code, what, fix = REFUSALS.get(
+            rcode,
+            ("provider-refused", "refused the change of the zone {zone}", "Read the server's log, which says why."),
+        )
         return ProviderError(
             code,
             f"The name server {self._where} of the account {self._context.account} "
@@ -113,7 +117,7 @@ class Rfc2136Driver:
         )
 
     def _failure(self, error: Exception, where: dict[str, Any]) -> ProviderError:
-        code, what, fix = answers.explain(error)
+        code, what, fix = explain(error)
         return ProviderError(
             code,
             f"The update of {where['zone']} at the name server {self._where} of the account "

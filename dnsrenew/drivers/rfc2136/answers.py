@@ -12,8 +12,8 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
-# What a server answers, and what a person does about it; {zone} is filled in.
-_REFUSALS: Final = {
+# What a server answers, and what a person does about it; {zone} is filled in. A missing one is "provider-refused".
+REFUSALS: Final = {
     dns.rcode.REFUSED: (
         "provider-unauthorized",
         "does not let this key change the zone {zone}",
@@ -45,12 +45,6 @@ _REFUSALS: Final = {
         "Switch dynamic updates on there, or use another provider.",
     ),
 }
-
-
-def refusal(rcode: dns.rcode.Rcode) -> tuple[str, str, str]:
-    """Return code, what the server says (``{zone}`` is to be filled in), what to do."""
-    unknown = ("provider-refused", "refused the change of the zone {zone}", "Read the server's log, which says why.")
-    return _REFUSALS.get(rcode, unknown)
 
 
 class _UnsignedError(dns.exception.DNSException):
