@@ -15,8 +15,9 @@ import pytest
 
 from tests.contract.duckdns_standin import DuckDns
 from tests.faults import killed
+from tests.faults.gate import Gate
 from tests.faults.killed import Row
-from tests.faults.stage import FOREIGN, NAME, Stage, Zygote, wait_until
+from tests.faults.stage import FOREIGN, NAME, NEVER, Stage, Zygote, wait_until
 from tests.faults.stage import foreign as somebody_else
 from tests.faults.stopped import Stopped, stop, stopped_at
 from tests.integration.broken import PATIENCE
@@ -121,22 +122,23 @@ def texts(lab: Lab, name: str) -> set[str]:
 def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None:
     """The next run removes the dead one's value, and leaves alone that of the one that lives, which succeeds."""
     lab = workspace.lab
-    workspace.write({"certificate": TWO})
-    lab.lag = 3.0
-    with workspace.start("renew", "one", "--json") as living:
-        wait_until(lambda: texts(lab, "one"))
+    with Gate.before(workspace, "challenge") as gate:
+        workspace.write({"certificate": TWO, "ca.lab.directory": gate.directory_url})
+        living = zygote.start(workspace, NEVER, "renew", "one", "--json")
+        gate.wait()
         ours = texts(lab, "one")
+        assert len(ours) == 1
         assert zygote.start(workspace, "event txt-written", "renew", "two").end() == -signal.SIGKILL
         assert len(texts(lab, "two")) == 1
         status, document = workspace.run_json("cleanup")
         assert (status, [value["name"] for value in document["removed"]]) == (0, ["_acme-challenge.two.example.test."])
         assert texts(lab, "one") == ours
         assert texts(lab, "two") == set()
-        lab.lag = 0.0
+        gate.open()
         status, document = workspace.run_json("renew", "two")
         assert (status, document["outcomes"][0]["status"]) == (0, "renewed")
-        said = json.loads(living.communicate(timeout=PATIENCE)[0])
-    assert (living.returncode, said["outcomes"][0]["status"]) == (0, "renewed")
+        end = living.ended()
+        assert (end.status, json.loads(end.out)["outcomes"][0]["status"]) == (0, "renewed")
     assert lab.all_txt() == {}
 
 
