@@ -194,13 +194,19 @@ def _facts(certificate: x509.Certificate) -> Facts:
 def _issuer(name: x509.Name) -> str:
     for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
         for attribute in name.get_attributes_for_oid(kind):
-            return str(attribute.value)
-    return name.rfc4514_string()
+            return _line(str(attribute.value))
+    return _line(name.rfc4514_string())
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that steers no terminal: it is shown."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     names = _extension(certificate, x509.SubjectAlternativeName)
-    return () if names is None else tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+    found = () if names is None else names.get_values_for_type(x509.DNSName)
+    return tuple(name.lower() for name in found if name.isprintable())  # another is none, and is shown
 
 
 # ── is it the one that was asked for? ───────────────────────────────────────────────────

@@ -112,6 +112,20 @@ def test_any_change_of_the_certificate_above() -> None:
     assert said == {True, False}
 
 
+def test_what_a_certificate_says_can_be_shown() -> None:
+    """Control characters in its issuer are blanks, and a name with one is none."""
+    lab = crypto.Name([crypto.NameAttribute(crypto.NameOID.COMMON_NAME, "Lab\x1b[31m\nCA")])
+    names = crypto.SubjectAlternativeName([crypto.DNSName("a\x1b[31m.test"), crypto.DNSName("a.test")])
+    made = crypto.CertificateBuilder(lab, lab, KEY.public_key(), 1, START, START + dt.timedelta(days=90))
+    text = pem(made.add_extension(names, critical=False).sign(ISSUER, hashes.SHA256()).public_bytes(RAW))
+    facts = x509.read_certificate(text)
+    assert (facts.issuer, facts.names) == ("Lab [31m CA", ("a.test",))
+    assert chains.leads_to(text, "Lab [31m CA")
+    with pytest.raises(CAError) as caught:
+        x509.check_chain(text, KEY, ["b.test"], NOW)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
     "text",
     [
