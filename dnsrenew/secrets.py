@@ -163,7 +163,10 @@ def _from_command(arguments: list[str], names: list[str]) -> str:
     from dnsrenew.programs import environment
 
     reference = f"command:{arguments[0] if arguments else ''}"
-    fix = "Run the command by hand, as the user that runs dnsrenew, and see what it says."
+    fix = (
+        "Run the command by hand, as the user that runs dnsrenew, and see what it says; what it needs of the "
+        "environment, name in `env` beside it."
+    )
     try:
         done = subprocess.run(  # a list from the user's own config, no shell
             arguments,

@@ -175,7 +175,7 @@ def test_a_program_s_secret_is_run_once_for_many(stage: Stage) -> None:
     script = stage.workspace.path / "ask.py"
     script.write_text(f"import os\nopen({str(log)!r}, 'a').write('x')\nprint(os.environ['THE_KEY'])\n")
     stage.workspace.env["THE_KEY"] = stage.lab.key.secret
-    secret = {"command": ["python3", str(script)]}
+    secret = {"command": ["python3", str(script)], "env": ["THE_KEY"]}
     stage.workspace.write(
         {"dns.home.tsig_secret": secret, "certificate": certificates(*(f"k{number}" for number in range(8)))}
     )
