@@ -36,6 +36,8 @@ COMMANDS: Final = (
 )
 MOST_STEPS: Final = 130
 """About as many as a run that obtains both certificates has."""
+PATIENCE, HASTE = 60.0, 2.0
+"""Seconds for DNS to show a value, and where it is broken."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,11 @@ class Plan:
     after: float | None = None
     at_ca: Fault | None = None
     at_dns: Fault | None = None
+
+    def is_undisturbed(self) -> bool:
+        """Tell whether it renews everything, and nothing goes wrong."""
+        alone = self.points == ["never"] and self.after is None
+        return alone and "--now" in self.command and "--force" in self.command and not (self.at_ca or self.at_dns)
 
     def told(self) -> str:
         """What goes wrong, for people."""
@@ -89,7 +96,8 @@ class Soak:
             name: {"domains": list(sets[0]), "key": KEYS[0]} for name, sets in NAMES.items()
         }
         self.look = Look(servers)
-        servers.write(self.wanted)
+        self._patience = PATIENCE
+        servers.write(self.wanted, patience=PATIENCE)
 
     def go(self, renewals: int) -> None:
         """Do all of it; what fails tells how to do it again."""
@@ -98,7 +106,10 @@ class Soak:
                 changed = self._change_something()
                 plan = self._plan()
                 self._tell(f"{number}: {', '.join(filter(None, [changed, plan.told()]))}")
-                self.look.after(RunSeen(plan.command, len(plan.points), self._run(plan)), self.wanted)
+                seen = RunSeen(plan.command, len(plan.points), self._run(plan))
+                self.look.after(seen, self.wanted)
+                if plan.is_undisturbed():
+                    self.look.is_clean(seen.ends[0], self.wanted)
             self._end()
         except Exception as error:
             error.add_note("\n".join(["The last steps were:", *self._lines, repeat(renewals, self._seed)]))
@@ -117,7 +128,7 @@ class Soak:
         if drawn < 0.25:
             name = chance.choice(list(NAMES))
             self.wanted[name] = {"domains": list(chance.choice(NAMES[name])), "key": chance.choice(KEYS)}
-            self.servers.write(self.wanted)
+            self.servers.write(self.wanted, patience=self._patience)
             self.look.edited(name)
             return f"{name} is for {' and '.join(self.wanted[name]['domains'])} ({self.wanted[name]['key']})"
         return self.look.damage(Random(chance.getrandbits(32))) if drawn < 0.35 else ""
@@ -148,6 +159,7 @@ class Soak:
 
     def _run(self, plan: Plan) -> list[End]:
         servers = self.servers
+        self._have_patience(HASTE if plan.at_dns else PATIENCE)
         servers.begin(plan.at_ca, plan.at_dns)
         runs: list[Run] = []
         for point in plan.points:
@@ -163,9 +175,16 @@ class Soak:
             self.counted[end.status] += 1
         return ends
 
+    def _have_patience(self, seconds: float) -> None:
+        """Wait so long for DNS: a short time where it is broken, which would only take time."""
+        if seconds != self._patience:
+            self._patience = seconds
+            self.servers.write(self.wanted, patience=seconds)
+            for name in self.wanted:
+                self.look.rested(name)
+
     def _end(self) -> None:
         """With everything mended, one run is clean, and the next one has nothing to do."""
-        self.servers.write(self.wanted, patience=60.0)
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
             self._tell(f"mended: {' '.join(command)}")
             ends = self._run(Plan(command))

@@ -116,7 +116,7 @@ class Servers:
         finally:
             lab.update(ZONE, remove=theirs)
 
-    def write(self, wanted: dict[str, dict[str, Any]], *, patience: float = 2.0) -> None:
+    def write(self, wanted: dict[str, dict[str, Any]], *, patience: float) -> None:
         """Write the configuration.
 
         :param patience: seconds for DNS to show a value; the CA gets some more.
