@@ -9,7 +9,7 @@
     ├── LockedError          another run holds the lock
     ├── Cancelled            Ctrl-C, SIGTERM or the caller's event
     ├── DeployError          the new certificate could not be put to work
-    ├── RenewalFailed        no route led to a certificate    .attempts
+    ├── RenewalFailed        no certificate, and why          .attempts
     └── AttemptError         this route failed, another may work
         ├── ProviderError    the DNS host's API said no
         ├── DnsError         no zone, a CNAME loop, CAA …
@@ -74,7 +74,7 @@ def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any]) -> DnsRenewE
 
 
 class ConfigError(DnsRenewError):
-    """A mistake in the configuration or in an argument; nothing was sent anywhere."""
+    """A mistake in the configuration, in an argument, or in what a driver is told; no order was made."""
 
 
 class SecretError(DnsRenewError):
@@ -147,7 +147,7 @@ class CAError(AttemptError):
 
 
 class RenewalFailed(DnsRenewError):  # the contract's name
-    """No route led to a certificate.
+    """``obtain`` has no valid certificate to return: no route led to one, or none was tried (a lock, a wait).
 
     :ivar attempts: every attempt that was made, in order.
     """

@@ -178,7 +178,7 @@ SENTENCES = [
     ("when-renewed.md", f"that holds, up to {words(waits.LONGEST)}"),
     ("when-renewed.md", f"the pause is {words(memory.DAY)}, and the error has the address"),
     ("when-renewed.md", "four times a day, up to an hour later" if plan.SPREAD == 3600 else ""),
-    ("when-renewed.md", "looks at least twice a day too" if pause.INTERVAL == 43_200 else ""),
+    ("when-renewed.md", "looks at least twice a day, and earlier" if pause.INTERVAL == 43_200 else ""),
     ("limits.md", f"A wait of more than {words(waits.LONGEST)} is asked about again after {words(waits.LONGEST)}"),
     ("limits.md", f"at least 1 second; more than {after(polling.MOST_ASKED)} ends the attempt"),
     ("limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
