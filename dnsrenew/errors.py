@@ -147,7 +147,7 @@ class CAError(AttemptError):
 
 
 class RenewalFailed(DnsRenewError):  # the contract's name
-    """``obtain`` has no valid certificate to return: no route led to one, or none was tried (a lock, a wait).
+    """There is no valid certificate: no route led to one, or none was tried (a lock, a wait).
 
     :ivar attempts: every attempt that was made, in order.
     """

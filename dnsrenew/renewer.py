@@ -67,7 +67,8 @@ class Renewer:
         :param dry_run: rehearse with the CA's staging twin: everything is done, nothing is kept.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
-        :param cancel: set it to stop; what was published is withdrawn first.
+        :param cancel: set it to stop; what was published is withdrawn first. It is set here where this thread is
+            interrupted (Ctrl-C in a program of one's own).
         :returns: one outcome for each certificate, in the order of the configuration.
         :raises ConfigError: ``certificate-unknown``: a name is not in the configuration.
         """
