@@ -171,6 +171,7 @@ class Soak:
         ends = [run.ended() for run in runs]
         timer.cancel()
         servers.pids.clear()
+        servers.end()
         for end in ends:
             self.counted[end.status] += 1
         return ends

@@ -37,6 +37,8 @@ CA_FAULTS: Final = ("garbage", "html", "truncated", "busy", "broken", "limited",
 DNS_FAULTS: Final = ("silent", "lame", "servfail", "refused", "lost", "bad-key")
 SILENT: Final = 5
 """How many questions get no answer: a host that never answers costs a minute, and is looked at in test_network.py."""
+LONGEST: Final = 30.0
+"""Seconds that the CA may take for an answer."""
 COMPLETES: Final = 0.1
 """Seconds in which Pebble has long completed an order. One that is looked at while it does it, once in some thousand
 times, locks Pebble 2.6 up for good: it takes its read lock twice, and the writer comes between."""
@@ -96,6 +98,7 @@ class Servers:
     orders: list[frozenset[str]] = field(default_factory=list)
     issued: list[Issued] = field(default_factory=list)
     _counted: dict[str, int] = field(default_factory=dict)
+    _under_way: set[int] = field(default_factory=set)
     directory: str = ""
 
     @classmethod
@@ -144,6 +147,13 @@ class Servers:
         )
         self.lab.flush()  # else the CA's resolver would keep what an earlier run has published
 
+    def end(self) -> None:
+        """End a run: what a dead process has asked the CA for is done, too, and counted for this run."""
+        end = time.monotonic() + LONGEST
+        while self._under_way and time.monotonic() < end:
+            time.sleep(0.01)
+        self._under_way.clear()
+
     def texts(self) -> set[tuple[str, str]]:
         """Our values in DNS now."""
         return {
@@ -175,9 +185,16 @@ class Servers:
                 return Response.problem(429, "rateLimited", "too many", ("Retry-After", "3600"))
             case "reset":
                 return DROP
+        self._under_way.add(id(request))
         return None
 
     def _answered(self, request: Request, response: Response) -> Response:
+        try:
+            return self._answer(request, response)
+        finally:
+            self._under_way.discard(id(request))
+
+    def _answer(self, request: Request, response: Response) -> Response:
         if request.kind == "finalize":
             time.sleep(COMPLETES)
         self._note(request, response)
