@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar, dataclass_trans
 
 if TYPE_CHECKING:
     import dataclasses
+    import inspect
 
 F = TypeVar("F", bound="Frozen")
 
@@ -20,6 +21,9 @@ class _Factory:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
+
+    def __repr__(self) -> str:
+        return "<factory>"
 
 
 def field(*, default_factory: Callable[[], Any]) -> Any:
@@ -34,6 +38,15 @@ class _StandardFields:
         if "_standard" not in vars(cls):
             cls._standard = cls.standard_fields()
         return cls._standard
+
+
+class _Signature:
+    """``__signature__``, made when it is asked for: so ``help`` and editors show the fields of a class."""
+
+    def __get__(self, value: object, cls: type[Frozen]) -> inspect.Signature | None:
+        if value is not None:
+            raise AttributeError("__signature__")  # it is how the class is called, not its values
+        return cls.signature() if cls.__init__ is Frozen.__init__ else None  # None: its own __init__ tells it
 
 
 class _StandardParams:
@@ -51,12 +64,14 @@ class Frozen:
     way has an ``__init__`` of its own, which hands all of them by name to this one.
 
     :param kw_only: whether all fields are given by name.
-    :param hidden: fields that ``repr`` does not show.
+    :param hidden: fields that ``repr`` does not show, besides those hidden in the class that it extends.
     :param uncompared: fields that equal values may differ in.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     __dataclass_params__: ClassVar[_StandardParams]
+    __match_args__: ClassVar[tuple[str, ...]]
+    __signature__: ClassVar[inspect.Signature | None]
 
     _standard: ClassVar[dict[str, dataclasses.Field[Any]]]
     _fields: ClassVar[dict[str, Any]] = {}
@@ -75,8 +90,9 @@ class Frozen:
         cls._must = cls._must.union(name for name in own if name not in vars(cls))
         cls._factories = {name: each.make for name, each in cls._fields.items() if isinstance(each, _Factory)}
         cls._by_place = () if kw_only else tuple(cls._fields)
+        cls.__match_args__ = cls._by_place  # type: ignore[misc]  # mypy makes the same of the fields
         cls._compared = tuple(name for name in cls._fields if name not in uncompared)
-        cls._hidden = hidden
+        cls._hidden = (*cls._hidden, *hidden)
 
     def __init__(self, *values: Any, **named: Any) -> None:
         given = {**dict(zip(self._by_place, values, strict=False)), **named} if values else named
@@ -112,6 +128,21 @@ class Frozen:
         like = dataclasses.make_dataclass(cls.__name__, fields, kw_only=True)
         return {field.name: field for field in dataclasses.fields(like)}
 
+    @classmethod
+    def signature(cls) -> inspect.Signature:
+        """Return how the class is called: its fields with their types and defaults, by place or by name."""
+        import inspect  # slow to load
+
+        types = {name: kind for each in reversed(cls.__mro__) for name, kind in inspect.get_annotations(each).items()}
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if cls._by_place else inspect.Parameter.KEYWORD_ONLY
+        empty = inspect.Parameter.empty
+        return inspect.Signature(
+            [
+                inspect.Parameter(name, kind, default=empty if name in cls._must else value, annotation=types[name])
+                for name, value in cls._fields.items()
+            ]
+        )
+
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"{type(self).__name__} cannot be changed: {name}")
 
@@ -133,6 +164,7 @@ class Frozen:
 
 
 Frozen.__dataclass_params__ = _StandardParams()
+Frozen.__signature__ = _Signature()  # type: ignore[assignment]  # as the next
 Frozen.__dataclass_fields__ = _StandardFields()  # type: ignore[assignment]  # it is what its __get__ returns
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
+import inspect
 import pickle
+import pkgutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 
+import dnsrenew
+from dnsrenew import Certificate, Outcome, TxtRecord
 from dnsrenew.frozen import Frozen, field, replace
 
 
@@ -152,3 +159,40 @@ def test_the_standard_functions_take_them() -> None:
     assert dataclasses.asdict(Plain(1, "b")) == {"a": 1, "b": "b", "c": []}
     assert dataclasses.replace(Plain(1), a=2) == Plain(2)
     assert [each.name for each in dataclasses.fields(More)] == ["a", "b", "c", "d"]
+
+
+def test_the_signature_tells_the_fields() -> None:
+    """``help`` and editors show what a class takes, as they do for a dataclass: by name only where it is so."""
+    ours, theirs = inspect.signature(Plain), inspect.signature(Standard)
+    assert [str(each) for each in ours.parameters.values()] == [str(each) for each in theirs.parameters.values()]
+    assert str(inspect.signature(Named)) == "(*, a: 'int' = 1, secret: 'str', note: 'str' = '')"
+    assert list(inspect.signature(More).parameters) == ["a", "b", "c", "d"]
+    assert str(inspect.signature(Own)) == "(*words: 'str') -> 'None'"
+    assert not hasattr(Plain(1), "__signature__")
+
+
+def test_every_frozen_class_has_a_signature() -> None:
+    """None of the package is told as ``(*values, **named)``, nor has fields that cannot be put in a row."""
+    for module in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found = [Frozen]
+    for each in found:
+        found += each.__subclasses__()
+        assert "named" not in inspect.signature(each).parameters, each
+    assert {Certificate, Outcome, TxtRecord} < set(found)
+
+
+def test_values_are_matched_by_place() -> None:
+    """In a ``case``, in the order of their fields; a class whose fields want names is matched by name."""
+    match More(1, "b", [2], 5):
+        case More(a, b, c, d):
+            assert (a, b, c, d) == (1, "b", [2], 5)
+    assert Plain.__match_args__ == Standard.__match_args__
+    assert Named.__match_args__ == ()
+
+
+def test_the_slow_modules_are_loaded_when_they_are_needed() -> None:
+    """A run in which nothing is due loads neither dataclasses nor inspect for its values."""
+    code = "import sys, dnsrenew.model; sys.exit(bool({'inspect', 'dataclasses'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
