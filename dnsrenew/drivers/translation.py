@@ -117,13 +117,13 @@ def translate(
     }
     what, fix = (text.format(**words) for text in _WORDS[code])
     status = f" (HTTP {found.status})" if found.status else ""
-    said = _said(error, found, code)
+    said = _said(error, found, code, redactor)
     message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."
     evidence: dict[str, Any] = {
         "account": account.name,
         "provider": provider.name or None,  # an object of the program's own has no name
         "zones": zones,
-        "cause": redactor.redact(f"{type(error).__name__}: {str(error)[:_TEXT_READ]}")[:_TEXT_READ],
+        "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_TEXT_READ],
     }
     if found.status:
         evidence["status"] = found.status
@@ -236,17 +236,21 @@ def _credentials(provider: Provider, account: DnsAccount) -> str:
     return ", ".join(keys) if keys else "the options"
 
 
-def _said(error: BaseException, found: _Findings, code: str) -> str:
-    """Return the host's own words, where they are words."""
+def _said(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
+    """Return the host's own words, where they are words: one line, safe on a terminal."""
     if "HttpFailure" in found.classes:
-        return _text(getattr(error, "detail", None)) or ""  # ours: the end of a sentence, without any URL
+        return _line(_text(getattr(error, "detail", None)) or "")  # ours: the end of a sentence, without any URL
     if code in {"provider-unreachable", "provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else str(error)
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
-    words = " ".join(text.split()).rstrip(".")
+    words = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found
     return words if len(words) <= _ANSWER_SHOWN else f"{words[:_ANSWER_SHOWN]}…"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _retry_after(found: _Findings, now: datetime) -> float | None:

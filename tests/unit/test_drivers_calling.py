@@ -26,6 +26,7 @@ from dnsrenew.testing import InMemoryDriver
 from tests.lab import badports
 
 CANARY = "c4nary/+secret"
+LONG_CANARY = CANARY + "-and-more" * 4
 RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "value", 60)
 
 
@@ -234,6 +235,32 @@ def test_nothing_secret_and_nothing_foreign_is_in_an_error() -> None:
     assert error.evidence["cause"] == "ValueError: https://x/?token=•••"
     assert error.evidence["status"] == 400
     assert CANARY not in repr([str(error), error.to_dict(), error.args, pickle.loads(pickle.dumps(error)).to_dict()])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        with_status(400, "x" * 290 + LONG_CANARY),
+        Exception("x" * 290 + LONG_CANARY),
+        Exception("x" * 3970 + LONG_CANARY),
+    ],
+    ids=["answer", "text", "cause"],
+)
+def test_a_text_is_cut_after_its_secrets_are_taken_out(error: Exception) -> None:
+    """The beginning of a secret that lies across the cut would not be known as one."""
+    told, _ = failure(raising(error), token=Secret(LONG_CANARY))
+    assert LONG_CANARY[:8] not in repr(told.to_dict())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [with_status(400, "no\x1b[31m\x9b1m\x07"), ValueError("no\x1b[31m\x9b1m"), HttpFailure("dns", "no\x1b[31m\x9b1m")],
+)
+def test_what_a_host_says_steers_no_terminal(error: Exception) -> None:
+    """Control characters in its words become spaces."""
+    told, _ = failure(raising(error))
+    assert told.message.isprintable()
+    assert told.message.endswith(": no [31m 1m.")
 
 
 def test_an_error_in_our_words_passes_redacted() -> None:
