@@ -205,10 +205,12 @@ class Redactor:
         if len(value) < _SHORTEST:
             return value
         import base64
+        import json
         from urllib.parse import quote, quote_plus
 
         encoded = base64.b64encode(value.encode()).decode()
         forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
+        forms |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
         with self._lock:
             self._forms |= forms
             self._ordered = tuple(sorted(self._forms, key=len, reverse=True))
@@ -247,7 +249,11 @@ class Redactor:
                 guarded.removeFilter(clean)
 
     def _clean(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001  # a library's mistake in a log call is not to end what it was about
+            text, record.args = str(record.msg) if isinstance(record.msg, str) else HIDDEN, None
+            record.msg = text
         clean = self.redact(text)
         if clean != text:
             record.msg, record.args = clean, None

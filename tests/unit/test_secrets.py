@@ -18,6 +18,16 @@ from dnsrenew.secrets import HIDDEN, Redactor, Secret
 CANARY = "canary/s3cret+value="
 
 
+class OddText:
+    """Something that is no text, and cannot be made one."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        raise ValueError(self.value)
+
+
 def test_a_secret_shows_itself_to_nobody() -> None:
     """Neither text, repr, format, pickle nor an exception's text holds the value."""
     secret = Secret(CANARY)
@@ -88,6 +98,16 @@ def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:
     assert redactor.redact(text) == f"GET /?token={HIDDEN} {HIDDEN} {HIDDEN}"
 
 
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_redaction_covers_json(ascii_only: bool) -> None:
+    """A quotation mark, a backslash and what is not ASCII stand there in other ways."""
+    secret = 'c4nary"ä\\/\t'
+    redactor = Redactor()
+    redactor.add(secret)
+    text = json.dumps({"token": secret}, ensure_ascii=ascii_only)
+    assert redactor.redact(text) == f'{{"token": "{HIDDEN}"}}'
+
+
 @given(st.text(min_size=3), st.text(), st.text())
 def test_no_secret_survives_redaction(secret: str, before: str, after: str) -> None:
     """Whatever the secret and the text around it."""
@@ -123,3 +143,16 @@ def test_a_logger_that_is_made_under_guard_is_guarded_too(caplog: pytest.LogCapt
     assert CANARY not in caplog.text
     assert "key=•••" in caplog.text
     assert "words" in caplog.text
+
+
+@pytest.mark.parametrize("words", ["%d " + CANARY, OddText(CANARY)])
+def test_a_wrong_log_call_of_a_library_ends_nothing(words: object, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged as far as it goes, without its arguments and without a secret; the call that made it goes on."""
+    redactor = Redactor()
+    redactor.add(CANARY)
+    logger = logging.getLogger("urllib3.connectionpool")
+    caplog.set_level(logging.DEBUG)
+    with redactor.guard_logs("urllib3"):
+        logger.debug(words, f"x{CANARY}")
+    assert HIDDEN in caplog.text
+    assert CANARY not in caplog.text
