@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -167,12 +168,15 @@ def _write(path: str, content: bytes) -> None:
 
 
 def _make_folders(path: str) -> None:
-    """Make what is missing of a folder's path, whatever the umask: who can write there decides what we run."""
+    """Make what is missing of a folder's path, as open as the umask has it; only its owner may write there.
+
+    Who can write there decides what we run.
+    """
     if os.path.isdir(path):
         return
     _make_folders(os.path.dirname(path))
-    os.mkdir(path)
-    os.chmod(path, 0o755)  # noqa: S103  # as the folders around it: what is in it is no secret
+    os.mkdir(path, 0o755)
+    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o700)  # an owner whom the umask shuts out
 
 
 def _occupied(plan: Plan, texts: Sequence[str | None], *, foreign: bool) -> ConfigError:

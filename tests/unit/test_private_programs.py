@@ -99,9 +99,9 @@ def test_what_a_failed_program_printed_is_nowhere() -> None:
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
-def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int) -> None:
-    """Who could write there would decide what is run: under any umask only its owner can."""
+@pytest.mark.parametrize(("mask", "folder"), [(0o000, 0o755), (0o027, 0o750), (0o077, 0o700), (0o777, 0o700)])
+def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int, folder: int) -> None:
+    """Who could write there would decide what is run: under any umask only its owner can, and it opens no folder."""
     plan = make_plan("systemd", JOB_OF_JOE, in_folder(DEBIAN_USER, tmp_path))
     old = os.umask(mask)
     try:
@@ -110,7 +110,7 @@ def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask:
         os.umask(old)
     made = list((tmp_path / ".config").rglob("*"))
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / ".config", *made)}
-    assert modes == {0o755, 0o644}
+    assert modes == {folder, 0o644}
 
 
 # ── in the source ───────────────────────────────────────────────────────────────────────
