@@ -23,7 +23,7 @@ import pytest
 from dnsrenew import Config, Event, Outcome, Renewer, workers
 from dnsrenew.clock import SystemClock
 from tests.integration.broken import Kept, check_error
-from tests.lab import PRIMARY, Lab
+from tests.lab import PRIMARY, Lab, Pebble
 from tests.lab.workspace import Workspace
 
 CA_SECONDS: Final = 20.0
@@ -103,6 +103,7 @@ class Run:
     """A renewal in a folder of its own, of a certificate for a name of its own; one is in force already."""
 
     lab: Lab
+    pebble: Pebble
     folder: Path
     number: int
     later: timedelta = timedelta()
@@ -135,6 +136,7 @@ class Run:
         account = self.account or {**self.lab.account(self.lab.key), "tsig_secret": self.lab.key.secret}
         settings = {
             "dns.home": {**account, "zones": [self.zone]},
+            "ca.lab.directory": self.pebble.directory_url,
             "ca.lab.timeout": CA_SECONDS,
             "certificate.0.domains": [self.domain],
             "certificate.0.propagation": {"timeout": DNS_SECONDS},
@@ -208,6 +210,7 @@ class Matrix:
     """The cells of one table, in its order, and how each is prepared."""
 
     lab: Lab
+    pebble: Pebble
     folder: Path
     cells: Mapping[Place, Prepare]
     number: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -231,7 +234,7 @@ class Matrix:
         }
 
     def _one(self, cell: Place, number: int) -> str:
-        run = Run(self.lab, self.folder, number)
+        run = Run(self.lab, self.pebble, self.folder, number)
         with contextlib.ExitStack() as stack:
             self.cells[cell](run, stack)
             return run.came_of_it()

@@ -169,18 +169,18 @@ def _spoil(spoil: Spoil, kinds: tuple[str, ...], run: Run, stack: contextlib.Exi
     def respond(request: Request, response: Response) -> Response:
         return spoil(request, response) if request.kind in kinds else response
 
-    proxy = stack.enter_context(run.lab.acme_proxy(on_response=respond))
+    proxy = stack.enter_context(run.lab.acme_proxy(on_response=respond, pebble=run.pebble))
     run.changes["ca.lab.directory"] = proxy.directory_url
 
 
 def _lead(opening: Opening, where: str, run: Run, stack: contextlib.ExitStack) -> None:
     port = stack.enter_context(opening(run.lab)).port
     url = f"https://127.0.0.1:{port}/{where}"
-    proxy = stack.enter_context(run.lab.acme_proxy(on_response=Lead(where, url)))
+    proxy = stack.enter_context(run.lab.acme_proxy(on_response=Lead(where, url), pebble=run.pebble))
     run.changes["ca.lab.directory"] = url if where == "directory" else proxy.directory_url
 
 
 def _shift(days: int, run: Run, stack: contextlib.ExitStack) -> None:
-    proxy = stack.enter_context(run.lab.acme_proxy())
+    proxy = stack.enter_context(run.lab.acme_proxy(pebble=run.pebble))
     run.changes["ca.lab.directory"] = proxy.directory_url
     run.later = timedelta(days=days)
