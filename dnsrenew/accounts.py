@@ -86,7 +86,7 @@ def _chosen(cas: Iterable[str] | None, config: Config, services: Services, conte
     """
     if cas is None:
         return [name for name in config.cas if _is_kept(name, config, services, context)]
-    chosen = list(dict.fromkeys(cas))
+    chosen = [cas] if isinstance(cas, str) else list(dict.fromkeys(cas))
     for name in chosen:
         if name not in config.cas:
             import difflib  # wanted only after a mistake

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.errors import Cancelled, DnsRenewError, RenewalFailed, StoreError
@@ -25,7 +26,7 @@ _logger = logging.getLogger("dnsrenew")
 def obtain(  # the contract: everything that a configuration file could say
     domains: str | Sequence[str],
     *,
-    dns: DnsAccount | Driver | Sequence[DnsAccount | Driver],
+    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver],
     contact: str | Sequence[str] = (),
     agree_terms: bool = False,
     ca: str | CA = "letsencrypt",
@@ -57,9 +58,12 @@ def obtain(  # the contract: everything that a configuration file could say
     :param store: the folder for certificates and accounts; None: the user's state folder.
     :param name: what the certificate is called in the store; None: the first domain.
     :param key: ``ecdsa-p256``, ``ecdsa-p384``, ``rsa2048``, ``rsa3072`` or ``rsa4096``.
+    :param profile: a certificate profile of the CA: its name, or ``{"prefer": NAME}`` to do without it if need be.
+    :param preferred_chain: the common name of the root that the chain shall lead to, where the CA offers several.
     :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``.
     :param routes: how control is proved; None: dns-01 with the accounts that fit.
     :param propagation: how long DNS is waited for.
+    :param deploy: what is to be done with a new certificate; accepted, and not carried out yet.
     :param resolver: how DNS is looked at from here.
     :param force: renew although it is not due.
     :param on_event: called with every :class:`Event`.
@@ -97,18 +101,40 @@ def obtain(  # the contract: everything that a configuration file could say
     return _keep(renewer, outcome)
 
 
-def _accounts(dns: DnsAccount | Driver | Sequence[DnsAccount | Driver]) -> list[DnsAccount]:
-    """Return accounts; an object of the caller's own becomes an account without a provider."""
+def _accounts(dns: object) -> list[DnsAccount]:
+    """Return accounts; an object of the caller's own becomes an account without a provider.
+
+    :raises ConfigError: ``config-invalid``: there is one that is neither.
+    """
+    from dnsrenew.config.mistakes import Mistake, config_error, kind
+    from dnsrenew.drivers.protocol import Driver
     from dnsrenew.model import DnsAccount
 
-    several = dns if isinstance(dns, Sequence) else [dns]
-    accounts = []
-    for number, one in enumerate(several, 1):
+    several = _several(dns)
+    accounts, mistakes = [], []
+    for place, one in enumerate([dns] if several is None else several):
         if isinstance(one, DnsAccount):
             accounts.append(one)
+        elif isinstance(one, Driver):
+            accounts.append(DnsAccount("", name=f"{type(one).__name__.lower()}-{place + 1}", driver=one))
         else:
-            accounts.append(DnsAccount("", name=f"{type(one).__name__.lower()}-{number}", driver=one))
+            key = "dns" if several is None else f"dns[{place}]"
+            mistakes.append(Mistake("", None, key, kind(one), "a DnsAccount or an object with add and remove"))
+    if mistakes:
+        raise config_error(mistakes)
     return accounts
+
+
+def _several(dns: object) -> Iterable[object] | None:
+    """Return what may be several accounts; None for a single one.
+
+    A set has methods ``add`` and ``remove`` too; any other object with both is a driver, even if it can be iterated.
+    """
+    from dnsrenew.drivers.protocol import Driver
+
+    if isinstance(dns, str) or not isinstance(dns, Iterable):
+        return None
+    return None if isinstance(dns, Driver) and not isinstance(dns, AbstractSet) else dns
 
 
 def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:

@@ -1,0 +1,96 @@
+"""The arguments of ``obtain()`` that a configuration file has in another form: who writes the TXT values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dnsrenew
+from dnsrenew.errors import ConfigError
+from dnsrenew.model import TxtRecord
+from dnsrenew.testing import InMemoryDriver
+
+EXPECTED = "expected a DnsAccount or an object with add and remove"
+
+
+class Listed:
+    """A driver that can be iterated over."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Do nothing."""
+
+    remove = add
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("abc")
+
+
+def accounts(dns: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dnsrenew.DnsAccount]:
+    """The accounts that a call works with."""
+    seen: list[Any] = []
+
+    class Stopped(Exception):
+        """The call has come as far as it is looked at."""
+
+    def stop(config: Any, **_: object) -> None:
+        seen.append(config)
+        raise Stopped
+
+    monkeypatch.setattr("dnsrenew.obtaining.Renewer", stop)
+    with pytest.raises(Stopped):
+        dnsrenew.obtain("home.example.test", dns=dns, store=folder)
+    return dict(seen[0].accounts)
+
+
+def home(name: str = "home") -> dnsrenew.DnsAccount:
+    """An account."""
+    return dnsrenew.DnsAccount("rfc2136", name=name, server="127.0.0.1")
+
+
+@pytest.mark.parametrize("several", [list, tuple, set, frozenset, iter, dict.fromkeys])
+def test_accounts_come_in_any_collection(several: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list, a set (it has the methods add and remove too, and is no driver), an iterator."""
+    given: Iterable[object] = several([home(), home("shop")])
+    assert accounts(given, tmp_path, monkeypatch).keys() == {"home", "shop"}
+
+
+def test_a_driver_is_one_however_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, among others, or one that can be iterated over."""
+    driver, listed = InMemoryDriver(), Listed()
+    assert accounts(driver, tmp_path, monkeypatch)["inmemorydriver-1"].options == {"driver": driver}
+    assert accounts(listed, tmp_path, monkeypatch)["listed-1"].options == {"driver": listed}
+    assert accounts([home(), driver], tmp_path, monkeypatch).keys() == {"home", "inmemorydriver-2"}
+
+
+@pytest.mark.parametrize(
+    ("dns", "mistakes"),
+    [
+        ("cloudflare", [f"dns: a text, {EXPECTED}"]),
+        (None, [f"dns: nothing, {EXPECTED}"]),
+        (object(), [f"dns: a object, {EXPECTED}"]),
+        ({"home": home()}, [f"dns[0]: a text, {EXPECTED}"]),
+        ([home(), "c4nary", 3], [f"dns[1]: a text, {EXPECTED}", f"dns[2]: a number, {EXPECTED}"]),
+    ],
+)
+def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: Path) -> None:
+    """At once, all of them, with their places; not shown, for it may be a secret."""
+    with pytest.raises(ConfigError) as caught:
+        dnsrenew.obtain("home.example.test", dns=dns, store=tmp_path)
+    assert caught.value.code == "config-invalid"
+    assert caught.value.message == "\n".join(mistakes) + "."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_ca_may_be_named_without_a_list(tmp_path: Path) -> None:
+    """A text is one name, and not its letters; as for ``renew``."""
+    lab = {"lab": {"directory": "https://127.0.0.1:1/dir"}}
+    renewer = dnsrenew.Renewer(dnsrenew.Config.from_dict({"ca": lab}, base=tmp_path))
+    (account,) = renewer.accounts("lab")
+    assert (account.ca, account.status) == ("lab", "missing")
+    (account,) = renewer.roll_accounts("lab")
+    assert (account.ca, account.status) == ("lab", "missing")
+    with pytest.raises(ConfigError, match="There is no CA named lob"):
+        renewer.accounts("lob")
