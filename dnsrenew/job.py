@@ -89,7 +89,7 @@ class Job(Frozen):
         return outcome(self.spec, self.services.store, stored, status, self.context, **more)
 
 
-class Issued(Frozen):
+class Issued(Frozen, hidden=("key_pem",)):
     """What a way that led there brings.
 
     :ivar profile: the profile that it was ordered with, where the CA took it.

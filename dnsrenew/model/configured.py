@@ -36,7 +36,8 @@ class CA(Frozen):
 
     :ivar directory: the URL of its directory.
     :ivar trust: a PEM file with the only roots for its own HTTPS endpoint; default: the operating system's.
-    :ivar eab: the external account binding, where it wants one.
+    :ivar eab: the external account binding, where it wants one; a mapping with its ``kid`` and ``hmac`` becomes an
+        :class:`Eab`.
     :ivar staging: the name of the CA that a rehearsal uses instead.
     :ivar timeout: seconds it may take to decide on an authorization, and to issue.
     :ivar name: what it is called in outcomes; default: the directory's host.
@@ -54,11 +55,13 @@ class CA(Frozen):
         directory: str,
         *,
         trust: Path | str | None = None,
-        eab: Eab | None = None,
+        eab: Eab | Mapping[str, Any] | None = None,
         staging: str | None = None,
         timeout: float = 180.0,
         name: str = "",
     ) -> None:
+        if eab is not None and not isinstance(eab, Eab):
+            eab = Eab(**eab)  # whose repr does not show the key
         super().__init__(directory=directory, trust=trust, eab=eab, staging=staging, timeout=timeout, name=name)
 
 
@@ -68,6 +71,7 @@ class DnsAccount:
     :param provider: a file in ``providers/`` or the name of a driver entry point.
     :param name: what it is called in routes and outcomes; default: the provider's name.
     :param zones: the zone or zones it may write; otherwise they are found by SOA.
+    :param ttl: seconds that its TXT records may be cached; None: as the provider's file says.
     :param options: what the provider asks for; each a ``str`` or a :class:`Secret`.
     """
 

@@ -19,6 +19,8 @@ from dnsrenew.config import Config
 from dnsrenew.context import Context
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError
+from dnsrenew.frozen import Frozen
+from dnsrenew.job import Issued
 from dnsrenew.model import CA, DnsAccount, Eab
 from dnsrenew.renewer import Renewer
 from dnsrenew.secrets import Redactor, Secret
@@ -64,6 +66,8 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "account": lambda: DnsAccount("duckdns", token=CANARY),
     "eab": lambda: Eab("k", CANARY),
     "ca": lambda: CA("https://ca.test/dir", eab=Eab("k", Secret(CANARY))),
+    "ca from a mapping": lambda: CA("https://ca.test/dir", eab={"kid": "k", "hmac": CANARY}),
+    "issued": lambda: Issued("", CANARY.encode(), Any, None),  # type: ignore[arg-type]  # no facts are looked at
     "config": config,
     "accounts": lambda: dict(config().accounts),
     "cas": lambda: dict(config().cas),
@@ -96,7 +100,7 @@ def test_what_holds_a_secret_does_not_show_it(holder: str, look: str) -> None:
     assert CANARY not in LOOKS[look](HOLDERS[holder]())
 
 
-@pytest.mark.parametrize("holder", ["secret", "eab", "ca", "error"])
+@pytest.mark.parametrize("holder", ["secret", "eab", "ca", "ca from a mapping", "error"])
 def test_nor_does_it_travel(holder: str) -> None:
     """Pickled or copied to the last field it is gone: what comes out at the other end is `•••`."""
     held = HOLDERS[holder]()
@@ -104,3 +108,19 @@ def test_nor_does_it_travel(holder: str) -> None:
     assert CANARY not in repr(vars(copy.deepcopy(held)) if hasattr(held, "__dict__") else copy.deepcopy(held))
     if dataclasses.is_dataclass(held) and not isinstance(held, type):
         assert CANARY not in repr(dataclasses.asdict(held))
+
+
+def test_what_a_class_hides_is_hidden_in_those_that_extend_it() -> None:
+    """They may hide more, and never less."""
+
+    class Holder(Frozen, hidden=("key",)):
+        key: str
+
+    class Plain(Holder):
+        name: str
+
+    class Closer(Holder, hidden=("pin",)):
+        pin: str
+
+    assert repr(Plain(CANARY, "n")).endswith("Plain(name='n')")
+    assert repr(Closer(CANARY, CANARY)).endswith("Closer()")
