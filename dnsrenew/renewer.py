@@ -186,6 +186,10 @@ class Renewer:
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
 
+    def redact(self, text: str) -> str:
+        """Return a text without the secrets that were used so far: for a traceback, or a log of one's own."""
+        return self._redactor.redact(text)
+
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:

@@ -47,9 +47,9 @@ def block(
 
 
 def unexpected(error: BaseException, screen: Screen) -> DnsRenewError:
-    """Translate what should not have happened; its text may hold anything, so it is shown with ``-vv`` only."""
+    """Translate what should not have happened; its text may hold anything: it is shown with ``-vv`` only, redacted."""
     if screen.verbose > 1:
-        screen.say("".join(traceback.format_exception(error)).rstrip())
+        screen.say(screen.redact("".join(traceback.format_exception(error)).rstrip()))
     return DnsRenewError(
         "internal-error",
         f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
@@ -70,4 +70,5 @@ class LogLines(logging.Handler):
         words = f"{record.name}: {record.getMessage()}"
         if record.exc_info and self._screen.verbose > 1:
             words += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        words = self._screen.redact(words)
         self._screen.say(dim(words) if record.levelno < logging.WARNING else f"{yellow('!')} {words}")

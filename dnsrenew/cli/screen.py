@@ -143,6 +143,7 @@ class Screen:
     :ivar verbose: how often ``-v`` was given.
     :ivar log_line: makes a line of a log of what goes to standard error; None: it is said as it is.
     :ivar answered: whether the JSON document has been written.
+    :ivar redact: takes the secrets of the run out of a traceback, and out of a line of the log.
     """
 
     def __init__(self, *, json: bool = False, quiet: bool = False, verbose: int = 0, colour: bool = True) -> None:
@@ -152,6 +153,7 @@ class Screen:
         self.quiet = quiet
         self.verbose = verbose
         self.answered = False
+        self.redact: Callable[[str], str] = str  # until there is a run that knows of any
         self.display: Display | None = None
         self.log_line: Callable[[str], str] | None = None
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)

@@ -64,7 +64,9 @@ class Session(Frozen):
         """Return what does the work."""
         from dnsrenew.renewer import Renewer
 
-        return Renewer(config, on_event=on_event)
+        renewer = Renewer(config, on_event=on_event)
+        self.screen.redact = renewer.redact
+        return renewer
 
 
 def make_session(options: argparse.Namespace, screen: Screen, interrupt: Interrupt) -> Session:

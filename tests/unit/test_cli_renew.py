@@ -14,6 +14,7 @@ import pytest
 
 from dnsrenew.cli import main, screen
 from dnsrenew.cli.renew import exit_status
+from dnsrenew.context import Context
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, Notice, Outcome
@@ -366,6 +367,33 @@ def test_an_unexpected_error_shows_no_traceback(stage: Stage, capsys: pytest.Cap
     assert "token-4711" not in out + err
     assert main(["renew", "-vv"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_traceback_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With -vv it is told what a bug of ours stumbled over, but for the secrets that the run has used."""
+    (tmp_path / "dnsrenew.toml").write_text("agree_terms = true\n")
+
+    class Stumbling:
+        def __init__(self, config: object, store: object, services: object, context: Context, wishes: object) -> None:
+            self.context = context
+
+        def go(self, *_: object) -> None:
+            secret = self.context.redactor.add("c4nary-4711")
+            try:
+                raise ValueError(secret)
+            except ValueError:
+                logging.getLogger("dnsrenew.events").exception("the listener of %s failed", secret)
+            raise RuntimeError(f"token {secret}")
+
+    monkeypatch.setattr("dnsrenew.renewer.Run", Stumbling)
+    assert main(["renew", "-vv", "--config", str(tmp_path / "dnsrenew.toml")]) == 1
+    err = capsys.readouterr().err
+    assert "RuntimeError: token •••" in err
+    assert "the listener of ••• failed" in err
+    assert "ValueError: •••" in err
+    assert "c4nary-4711" not in err
 
 
 def test_an_error_before_any_certificate(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
