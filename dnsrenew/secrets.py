@@ -252,8 +252,8 @@ class Redactor:
         try:
             text = record.getMessage()
         except Exception:  # noqa: BLE001  # a library's mistake in a log call is not to end what it was about
-            text, record.args = str(record.msg) if isinstance(record.msg, str) else HIDDEN, None
-            record.msg = text
+            text = record.msg if isinstance(record.msg, str) else HIDDEN
+            record.msg, record.args = text, None
         clean = self.redact(text)
         if clean != text:
             record.msg, record.args = clean, None
