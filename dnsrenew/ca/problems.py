@@ -255,5 +255,6 @@ def _sentence(text: str) -> str:
 
 
 def content_type(response: Response) -> str:
-    """Return what an answer says it is, such as ``text/html``; empty when it does not say."""
-    return response.headers.get("Content-Type", "").partition(";")[0].strip()[:100]
+    """Return what an answer says it is, such as ``text/html``, safe on a terminal; empty when it does not say."""
+    said = response.headers.get("Content-Type", "").partition(";")[0]
+    return "".join(letter for letter in said if letter.isprintable()).strip()[:100]
