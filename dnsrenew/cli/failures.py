@@ -48,14 +48,19 @@ def block(
 
 def unexpected(error: BaseException, screen: Screen) -> DnsRenewError:
     """Translate what should not have happened; its text may hold anything: it is shown with ``-vv`` only, redacted."""
-    if screen.verbose > 1:
-        screen.say(screen.redact("".join(traceback.format_exception(error)).rstrip()))
+    trace(error, screen)
     return DnsRenewError(
         "internal-error",
         f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
         fix="Run it again with -vv and report what it prints.",
         evidence={"cause": type(error).__name__},
     )
+
+
+def trace(error: BaseException | None, screen: Screen) -> None:
+    """Show the traceback with ``-vv``, without the secrets of the run."""
+    if error is not None and screen.verbose > 1:
+        screen.say(screen.redact("".join(traceback.format_exception(error)).rstrip()))
 
 
 class LogLines(logging.Handler):

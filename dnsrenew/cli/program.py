@@ -158,7 +158,7 @@ def _delivered(status: int, screen: Screen) -> int:
 @contextlib.contextmanager
 def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
     """Keep raw texts of the interpreter and of libraries off the screen, and say last words at a second signal."""
-    from dnsrenew.cli.failures import LogLines
+    from dnsrenew.cli.failures import LogLines, trace
 
     out, err = standard_descriptors()
 
@@ -185,11 +185,10 @@ def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
     ours.setLevel(log.level)
     try:
         with warnings.catch_warnings():
-            if screen.verbose <= 1:
-                threading.excepthook = lambda _: None
-                sys.unraisablehook = lambda _: None
-                if not sys.warnoptions:
-                    warnings.simplefilter("ignore")
+            threading.excepthook = lambda loose: trace(loose.exc_value, screen)
+            sys.unraisablehook = lambda loose: trace(loose.exc_value, screen)
+            if screen.verbose <= 1 and not sys.warnoptions:
+                warnings.simplefilter("ignore")
             yield
     finally:
         threading.excepthook, sys.unraisablehook = hooks

@@ -385,6 +385,9 @@ def test_a_traceback_shows_no_secret(
                 raise ValueError(secret)
             except ValueError:
                 logging.getLogger("dnsrenew.events").exception("the listener of %s failed", secret)
+            loose = threading.Thread(target=int, args=[secret])
+            loose.start()
+            loose.join()
             raise RuntimeError(f"token {secret}")
 
     monkeypatch.setattr("dnsrenew.renewer.Run", Stumbling)
@@ -393,6 +396,7 @@ def test_a_traceback_shows_no_secret(
     assert "RuntimeError: token •••" in err
     assert "the listener of ••• failed" in err
     assert "ValueError: •••" in err
+    assert "invalid literal for int() with base 10: '•••'" in err
     assert "c4nary-4711" not in err
 
 
