@@ -193,10 +193,10 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             before = now
         # While the CA looks. A run that is killed from here on is taken up by the next one.
         resuming.write_down(job, way, order, key, csr)
-        chains = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
+        chain = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
 
-    facts = x509.check_chain(chains[0], key, spec.identifiers, context.clock.now())
-    return Issued(chains[0], x509.key_to_pem(key), facts, order.profile)
+    facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
+    return Issued(chain, x509.key_to_pem(key), facts, order.profile)
 
 
 def _order(job: Job, way: Way) -> tuple[Order, tuple[Authorization, ...]]:

@@ -78,15 +78,15 @@ def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
     domains = list(job.spec.identifiers)
     context.emit("order-resumed", ca=way.choice.ca, url=order.url, domains=domains, status=order.status)
     try:
-        chains = ca.issue(context, order, left.csr_der, preferred_chain=job.spec.preferred_chain)
+        chain = ca.issue(context, order, left.csr_der, preferred_chain=job.spec.preferred_chain)
         key = x509.key_from_pem(left.key_pem)
-        facts = x509.check_chain(chains[0], key, job.spec.identifiers, context.clock.now())
+        facts = x509.check_chain(chain, key, job.spec.identifiers, context.clock.now())
     except CAError as error:
         if error.code != "certificate-wrong" and _look_up(job, ca, left) is not None:
             raise
         job.services.store.orders.clear(job.spec.name)
         return None
-    return Issued(chains[0], left.key_pem, facts, left.profile)
+    return Issued(chain, left.key_pem, facts, left.profile)
 
 
 def _look_up(job: Job, ca: CAClient, left: SavedOrder) -> Order | None:

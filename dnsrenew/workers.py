@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_NAME = "dnsrenew"
 SLICE = 0.5
 """The longest anyone waits without looking up (seconds): signals reach a sleeping main thread everywhere."""
 
@@ -22,9 +23,9 @@ class Task(Generic[T]):
 
     __slots__ = ("_function", "_value", "done", "error")
 
-    def __init__(self, function: Callable[[], T], done: threading.Event | None = None) -> None:
+    def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        self.done = done or threading.Event()
+        self.done = threading.Event()
         self.error: BaseException | None = None
 
     def run(self) -> None:
@@ -43,14 +44,14 @@ class Task(Generic[T]):
         return self._value
 
 
-def start(function: Callable[[], T], name: str = "dnsrenew") -> Task[T]:
+def start(function: Callable[[], T]) -> Task[T]:
     """Start the call in a daemon thread."""
     task = Task(function)
-    threading.Thread(target=task.run, name=name, daemon=True).start()
+    threading.Thread(target=task.run, name=_NAME, daemon=True).start()
     return task
 
 
-def start_all(functions: Sequence[Callable[[], T]], limit: int, name: str = "dnsrenew") -> list[Task[T]]:
+def start_all(functions: Sequence[Callable[[], T]], limit: int) -> list[Task[T]]:
     """Start the calls, at most ``limit`` at once (one at the least), begun in their order."""
     tasks = [Task(function) for function in functions]
     waiting = deque(tasks)
@@ -64,5 +65,5 @@ def start_all(functions: Sequence[Callable[[], T]], limit: int, name: str = "dns
             task.run()
 
     for _ in range(min(max(limit, 1), len(tasks))):
-        threading.Thread(target=work, name=name, daemon=True).start()
+        threading.Thread(target=work, name=_NAME, daemon=True).start()
     return tasks

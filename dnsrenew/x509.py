@@ -38,7 +38,6 @@ class Facts(Frozen, kw_only=True):
     :ivar not_before: when it begins to be valid, in UTC.
     :ivar not_after: when it ends to be valid, in UTC.
     :ivar names: its DNS names (A-labels, lower case), as they stand in it.
-    :ivar fingerprint: SHA-256 of its DER form, hexadecimal.
     """
 
     issuer: str
@@ -46,7 +45,6 @@ class Facts(Frozen, kw_only=True):
     not_before: datetime
     not_after: datetime
     names: tuple[str, ...]
-    fingerprint: str
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +185,6 @@ def _facts(certificate: x509.Certificate) -> Facts:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         names=_names(certificate),
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )
 
 

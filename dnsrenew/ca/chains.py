@@ -14,20 +14,21 @@ def leads_to(chain: str, root: str) -> bool:
     return (_root(chain) or "").casefold() == root.strip().casefold()
 
 
-def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> list[str]:
-    """Return the chains with the wanted one first; where there is none, as they are, and with a warning.
+def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> str:
+    """Return the first chain that leads to the wanted root; where there is none, the first of all, with a warning.
 
     :param ca: the CA's name.
     """
-    wanted = [chain for chain in found if leads_to(chain, root)]
-    if not wanted:
-        offered = list(dict.fromkeys(name for name in map(_root, found) if name))
-        context.warn(
-            "chain-unknown",
-            f'The CA {ca} has no chain to "{root}", so its default one is used. It has: {", ".join(offered)}.',
-            "Set `preferred_chain` to one of these, or leave it out.",
-        )
-    return [*wanted, *(chain for chain in found if chain not in wanted)]
+    wanted = next((chain for chain in found if leads_to(chain, root)), None)
+    if wanted is not None:
+        return wanted
+    offered = list(dict.fromkeys(name for name in map(_root, found) if name))
+    context.warn(
+        "chain-unknown",
+        f'The CA {ca} has no chain to "{root}", so its default one is used. It has: {", ".join(offered)}.',
+        "Set `preferred_chain` to one of these, or leave it out.",
+    )
+    return found[0]
 
 
 def _root(chain: str) -> str | None:

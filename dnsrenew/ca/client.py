@@ -7,7 +7,7 @@ N answers, finalize, one look at the order, the certificate. What takes longer i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,20 +52,6 @@ class CAClient:
         self._issuing = Issuing(self._transport, self._session, self._look, self._watch)
 
     # ── what it says of itself ──────────────────────────────────────────────────────────
-
-    def profiles(self, context: Context) -> Mapping[str, str]:
-        """Return the certificate profiles on offer, each with its description; no account is needed.
-
-        :raises CAError: the CA cannot be reached, or it is none.
-        """
-        return self._session.directory(context).profiles
-
-    def choose_profile(self, context: Context, profile: Profile | None) -> str | None:
-        """Return the name of the profile to order; None, with a warning, for one that is only preferred and not there.
-
-        :raises CAError: ``ca-profile-unknown``: it is required, and not there; or the directory cannot be had.
-        """
-        return self._ordering.choose_profile(context, profile)
 
     def caa_identities(self, context: Context) -> tuple[str, ...]:
         """Return the names by which CAA records mean this CA, in lower case; empty where it says none.
@@ -221,19 +207,18 @@ class CAClient:
         order: Order,
         csr: bytes,
         *,
-        alternates: bool = False,
         preferred_chain: str | None = None,
-    ) -> tuple[str, ...]:
+    ) -> str:
         """Have the certificate issued once the CA has seen all proofs; return it with its chain, leaf first, as PEM.
 
         :param csr: the signing request, DER.
-        :param alternates: return the other chains too, after the first (RFC 8555 section 7.4.2).
-        :param preferred_chain: common name of the root that the first chain shall lead to: who issued its topmost
-            certificate. Where none does, the default chain is first, with the warning ``chain-unknown``.
+        :param preferred_chain: common name of the root that the chain shall lead to: who issued its topmost
+            certificate (RFC 8555 section 7.4.2). Where none does, it is the default one, with the warning
+            ``chain-unknown``.
         :raises CAError: a name was not proved (every such name is named), the CA refused to issue, or took
             longer than its ``timeout`` for one or the other.
         """
-        return self._issuing.issue(context, order, csr, alternates=alternates, preferred=preferred_chain)
+        return self._issuing.issue(context, order, csr, preferred=preferred_chain)
 
     # ── the end of a certificate ────────────────────────────────────────────────────────
 

@@ -37,23 +37,20 @@ class Issuing:
         self._look = look
         self._watch = watch
 
-    def issue(
-        self, context: Context, order: Order, csr: bytes, *, alternates: bool, preferred: str | None
-    ) -> tuple[str, ...]:
+    def issue(self, context: Context, order: Order, csr: bytes, *, preferred: str | None) -> str:
         """See :meth:`CAClient.issue`."""
         order = self._finalize(context, order, csr)
         context.emit("order-finalized", url=order.url)
         order = self._watch.until_issued(context, order)
         first = self._first_chain(context, order)
         if preferred is None:
-            return (_text(first), *(self._others(context, first) if alternates else ()))
+            return _text(first)
         from dnsrenew.ca import chains  # few have a wish
 
-        if not alternates and chains.leads_to(_text(first), preferred):
-            return (_text(first),)
+        if chains.leads_to(_text(first), preferred):
+            return _text(first)
         found = [_text(first), *self._others(context, first)]
-        found = chains.prefer(context, self._transport.name, found, preferred)
-        return tuple(found if alternates else found[:1])
+        return chains.prefer(context, self._transport.name, found, preferred)
 
     def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
         started = context.clock.monotonic()

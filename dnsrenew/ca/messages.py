@@ -32,7 +32,6 @@ class Order(Frozen):
     :ivar finalize: the URL that takes the CSR.
     :ivar certificate: the URL of the certificate, once it is issued.
     :ivar error: the problem document of an invalid order.
-    :ivar expires: when it ends to be of use, as the CA writes it.
     :ivar replaces: the ARI identifier of the certificate that it replaces (RFC 9773 section 5), where the CA took it.
     :ivar profile: the profile that it was ordered with, where the CA took it.
     """
@@ -44,7 +43,6 @@ class Order(Frozen):
     finalize: str
     certificate: str | None = None
     error: Problem | None = None
-    expires: str | None = None
     replaces: str | None = None
     profile: str | None = None
 
@@ -77,7 +75,6 @@ class Authorization(Frozen):
     wildcard: bool
     status: str
     challenges: tuple[Challenge, ...]
-    expires: str | None = None
 
     @property
     def identifier(self) -> str:
@@ -110,7 +107,6 @@ def parse_order(url: str | None, body: Any) -> Order:  # JSON
         finalize=_address(url, fields, "finalize", "the order"),
         certificate=address(url, fields.get("certificate")),
         error=parse_problem(fields.get("error")),
-        expires=_optional(fields.get("expires")),
     )
 
 
@@ -130,7 +126,6 @@ def parse_authorization(url: str, body: Any) -> Authorization:  # JSON
         wildcard=fields.get("wildcard") is True or name.startswith("*."),
         status=_text(fields, "status", "the authorization"),
         challenges=tuple(challenge for challenge in parsed if challenge is not None),
-        expires=_optional(fields.get("expires")),
     )
 
 

@@ -44,7 +44,7 @@ class Ordering:
         self._check_clock(context, directory)
         if directory.resource("renewalInfo") is None:
             replaces = None
-        name = self.choose_profile(context, profile) if isinstance(profile, Profile) else profile
+        name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
         while True:
             try:
                 return self._order(context, identifiers, replaces, name)
@@ -94,10 +94,11 @@ class Ordering:
             ahead=round(ahead),
         )
 
-    def choose_profile(self, context: Context, profile: Profile | None) -> str | None:
-        """See :meth:`CAClient.choose_profile`."""
-        if profile is None:
-            return None
+    def _choose_profile(self, context: Context, profile: Profile) -> str | None:
+        """Return the name of the profile to order; None, with a warning, for one that is only preferred and not there.
+
+        :raises CAError: ``ca-profile-unknown``: it is required, and not there; or the directory cannot be had.
+        """
         offered = self._session.directory(context).profiles
         if profile.name in offered:
             return profile.name

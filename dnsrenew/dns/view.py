@@ -36,19 +36,6 @@ class DnsView:
         self._caa = CaaLookup(self._zones, recursion)
         self._closed: set[str] = set()  # challenge names whose zones' servers do not answer here
 
-    def challenge_target(
-        self,
-        context: Context,
-        identifier: str,
-        *,
-        follow_cname: bool = True,
-        alias: str | None = None,
-        check: Check = "authoritative",
-    ) -> Target:
-        """Return where the TXT for one identifier belongs; see :meth:`challenge_targets`."""
-        found = self.challenge_targets(context, [identifier], follow_cname=follow_cname, alias=alias, check=check)
-        return found[identifier]
-
     def challenge_targets(
         self,
         context: Context,

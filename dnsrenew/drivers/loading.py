@@ -32,7 +32,6 @@ def make_driver(
     *,
     seconds_left: Callable[[], float],
     cancel: threading.Event,
-    logger: logging.Logger | None = None,
 ) -> Driver:
     """Return a new driver for one call, by one thread.
 
@@ -48,7 +47,7 @@ def make_driver(
         driver_options=provider.driver_options,
         seconds_left=seconds_left,
         cancel=cancel,
-        logger=logger or logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
+        logger=logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
     )
     driver = kind(context)
     if not isinstance(driver, Driver):

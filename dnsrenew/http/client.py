@@ -7,7 +7,7 @@ request was sent to the last byte of the body, so that a server that drips is a 
 
 from __future__ import annotations
 
-import json as json_module
+import json
 import re
 import urllib.request
 from collections.abc import Mapping
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-USER_AGENT: Final = f"dnsrenew/{__version__} requests/{requests.__version__}"
+_HEADERS: Final = {
+    "User-Agent": f"dnsrenew/{__version__} requests/{requests.__version__}",
+    "Accept-Encoding": "identity",
+}
+_POOL: Final = 24
+"""Connections kept open to a host."""
 MAX_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -55,11 +60,11 @@ class Response(NamedTuple):
         """
         text = self.body.decode("utf-8-sig")
         try:
-            value = json_module.loads(text)
+            value = json.loads(text)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read, and never be printed or sent
-            json_module.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False).encode()
         return value
 
 
@@ -67,22 +72,11 @@ class HttpClient:
     """Makes requests; thread-safe, keeps connections open.
 
     :param trust: a PEM file with the only roots; default: the operating system's.
-    :param user_agent: the ``User-Agent`` header; default: :data:`USER_AGENT`.
-    :param pool: connections kept open to a host.
-    :param headers: sent with every request.
     :raises ConfigError: ``trust-unreadable``, when there are no roots in the file.
     """
 
-    def __init__(
-        self,
-        *,
-        trust: Path | str | None = None,
-        user_agent: str | None = None,
-        pool: int = 24,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self._headers = {"User-Agent": user_agent or USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
-        self._adapter = Adapter(tls_context(trust), pool)
+    def __init__(self, *, trust: Path | str | None = None) -> None:
+        self._adapter = Adapter(tls_context(trust), _POOL)
         # Once: asking the environment for every request, as requests does, costs more than the request's own work.
         self._proxies = urllib.request.getproxies()
         self._proxies_for: dict[str, dict[str, str]] = {}
@@ -94,30 +88,19 @@ class HttpClient:
         *,
         data: bytes | str | Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
-        json: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: tuple[float, float] | None = None,
-        auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_BYTES,
         redirects: bool = False,
     ) -> Response:
         """Send a request and read the answer, of whatever status.
 
         :param timeout: seconds to connect, and seconds for the whole answer; default: :data:`TIMEOUT`.
-        :param auth: user and password for HTTP basic authentication.
         :param max_bytes: a longer body is refused.
         :param redirects: follow them, where the method is GET or HEAD; otherwise one is a failure.
         :raises HttpFailure: there is no answer, or none that we take.
         """
-        wanted = requests.Request(
-            method,
-            url,
-            headers={**self._headers, **(headers or {})},
-            data=data,
-            params=params,
-            json=json,
-            auth=auth,
-        )
+        wanted = requests.Request(method, url, headers={**_HEADERS, **(headers or {})}, data=data, params=params)
         timeout = timeout or TIMEOUT
         response = self._send(wanted, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
@@ -203,7 +186,7 @@ def _redirected(wanted: requests.Request, base: str, url: str) -> requests.Reque
         raise HttpFailure("redirect", "it redirects to an address without TLS, which is not followed")
     same = here.netloc == there.netloc
     headers = {key: value for key, value in wanted.headers.items() if same or key.lower() != "authorization"}
-    return requests.Request(wanted.method, url, headers=headers, auth=wanted.auth if same else None)
+    return requests.Request(wanted.method, url, headers=headers)
 
 
 def _body(answer: requests.Response, max_bytes: int) -> bytes:

@@ -37,7 +37,6 @@ from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from dnsrenew import x509
     from dnsrenew.context import Context
@@ -207,13 +206,6 @@ class Store:
         :raises StoreError: it cannot be written; the old one stands.
         """
         self._states.write(name, state)
-
-    def note_failure(self, name: str, code: str, message: str, now: datetime) -> None:
-        """Remember a failure.
-
-        :raises StoreError: it cannot be written.
-        """
-        self.update(name, lambda state: state.failed(code, message, now))
 
     def update(self, name: str, change: Change, *, sync: bool = True) -> State:
         """Change what is known of a certificate, and return it.

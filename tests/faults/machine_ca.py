@@ -164,11 +164,11 @@ class FaultyCA(YearCA):
         """Look at each proof."""
         self._gate().around(lambda: super(FaultyCA, self).answer(context, challenges))
 
-    def issue(self, context: Context, order: Order, csr: bytes, **_: Any) -> tuple[str, ...]:
+    def issue(self, context: Context, order: Order, csr: bytes, **_: Any) -> str:
         """Issue; the same order is the same certificate, however often it is asked for."""
         return self._gate().around(lambda: self._issue(context, order, csr))
 
-    def _issue(self, context: Context, order: Order, csr: bytes) -> tuple[str, ...]:
+    def _issue(self, context: Context, order: Order, csr: bytes) -> str:
         self._knock()
         self._say("refuses", "ca-server-error")
         if self.fate == "wrong" and order.url not in self.issued:
@@ -176,11 +176,11 @@ class FaultyCA(YearCA):
             own = replace(order, identifiers=("wrong.test",), replaces=None)
             return super().issue(context, own, csr, preferred_chain=None)
         if order.url not in self.issued:
-            chain = super().issue(context, order, csr, preferred_chain=None)[0]
+            chain = super().issue(context, order, csr, preferred_chain=None)
             self._note_issued(order, chain)
         self._say("lost", "ca-unreachable")
         self._say("slow", "ca-timeout")
-        return (self.issued[order.url].chain,)
+        return self.issued[order.url].chain
 
     def _note_issued(self, order: Order, chain: str) -> None:
         now, names = self._clock.now(), frozenset(order.identifiers)

@@ -113,13 +113,13 @@ def locks_of_a_process() -> Iterator[None]:
 # ── threads ─────────────────────────────────────────────────────────────────────────────
 
 
-def _at_once(function: Callable[[], T], name: str = "") -> workers.Task[T]:
+def _at_once(function: Callable[[], T]) -> workers.Task[T]:
     task = workers.Task(function)
     task.run()
     return task
 
 
-def _all_at_once(functions: Sequence[Callable[[], T]], limit: int, name: str = "") -> list[workers.Task[T]]:
+def _all_at_once(functions: Sequence[Callable[[], T]], limit: int) -> list[workers.Task[T]]:
     return [_at_once(function) for function in functions]
 
 

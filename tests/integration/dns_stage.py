@@ -8,7 +8,7 @@ from typing import Any
 
 from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
-from dnsrenew.dns import DnsView, Visible
+from dnsrenew.dns import DnsView, Target, Visible
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Check, Resolver, TxtRecord
 from tests.lab import Lab, Query
@@ -25,6 +25,10 @@ class Looking:
         self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
         nameservers = nameserver if isinstance(nameserver, tuple) else (nameserver or lab.nameserver,)
         self.view = DnsView(Resolver(nameservers=nameservers, authoritative_port=lab.port, doh=doh), **view)
+
+    def target(self, identifier: str, **how: Any) -> Target:
+        """Return where the TXT for one identifier belongs."""
+        return self.view.challenge_targets(self.context, [identifier], **how)[identifier]
 
     def wait(
         self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: Check = "authoritative"

@@ -56,7 +56,7 @@ def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
     prove(client, context, order)
-    (chain,) = client.issue(context, order, x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test"]))
+    chain = client.issue(context, order, x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test"]))
     facts = x509.read_certificate(chain)
     before = box.proxy.counts["newAccount"]
     (found,) = box.client().renewal_windows(context, [cert_id(chain)])

@@ -78,19 +78,6 @@ def test_names_done_in_groups_are_awaited_one_after_the_other(box: Box) -> None:
     assert client.issue(context, order, x509.make_csr(key, names))
 
 
-def test_alternate_chains_come_when_they_are_asked_for(run_pebble: Callable[..., Box]) -> None:
-    """The default chain is first, the others after it, and all are for the same leaf."""
-    box = run_pebble(always_valid=True, alternate_roots=2)
-    client, context = box.client(), Context()
-    order = client.new_order(context, ["example.test"])
-    prove(client, context, order)
-    csr = x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test"])
-    chains = client.issue(context, order, csr, alternates=True)
-    assert len(chains) == 3
-    assert len({x509.split_chain(chain)[0] for chain in chains}) == 1
-    assert len({x509.split_chain(chain)[1] for chain in chains}) == 3
-
-
 def test_what_the_ca_may_add_or_mix_is_no_trouble(box: Box) -> None:
     """Unknown challenge types, absent tokens, any order of lists, dates with fractions and unknown fields."""
 

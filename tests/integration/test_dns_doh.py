@@ -103,7 +103,7 @@ def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
     until_both_serve(lab, "_acme-challenge.walled.test")
     with doh(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,))
-        assert looking.view.challenge_target(looking.context, "walled.test").name == "_acme-challenge.walled.test."
+        assert looking.target("walled.test").name == "_acme-challenge.walled.test."
         assert server.asked == []
         looking.wait(record("_acme-challenge.walled.test"))
     assert looking.warnings == ["dns-closed"]
@@ -114,7 +114,7 @@ def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
     """And it is not tried the other way a second time."""
     with doh(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
-        assert looking.view.challenge_target(looking.context, "a.example.test").served_zone == "example.test."
+        assert looking.target("a.example.test").served_zone == "example.test."
         assert "_acme-challenge.a.example.test." not in {name for _, name in server.asked}
 
 
@@ -147,7 +147,7 @@ def test_nobody_at_the_address_is_said(lab: Lab) -> None:
     """Neither by port 53 nor by HTTPS."""
     looking = Looking(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError) as caught:
-        looking.view.challenge_target(looking.context, "example.test")
+        looking.target("example.test")
     assert caught.value.code == "dns-unreachable"
 
 

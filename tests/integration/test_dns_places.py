@@ -25,7 +25,7 @@ def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
 def test_a_name_that_does_not_exist_is_in_the_zone_above(lab: Lab) -> None:
     """A certificate can be had for a host that has no record yet, however deep."""
     looking = Looking(lab)
-    assert looking.view.challenge_target(looking.context, "a.b.c.example.test").served_zone == "example.test."
+    assert looking.target("a.b.c.example.test").served_zone == "example.test."
 
 
 def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
@@ -48,7 +48,7 @@ def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
         ]
         server.api("POST", "/zones", {"name": f"{cut}.", "kind": "Native", "rrsets": rrsets})
         looking = Looking(lab)
-        target = looking.view.challenge_target(looking.context, "www.cutting.test")
+        target = looking.target("www.cutting.test")
         assert (target.name, target.served_zone) == (f"{cut}.", f"{cut}.")
         assert looking.view.values(looking.context, cut) == {"new"}
 
@@ -58,7 +58,7 @@ def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) 
     lab.add_zone("spot.example.test", ns=["127.0.0.1"])
     lab.add_zone("own.test", "_acme-challenge CNAME spot.example.test.\n")
     looking = Looking(lab)
-    target = looking.view.challenge_target(looking.context, "own.test")
+    target = looking.target("own.test")
     assert (target.name, target.served_zone) == ("spot.example.test.", "spot.example.test.")
     with pytest.raises(PropagationError):  # and it has name servers of its own
         looking.wait(record("spot.example.test"), timeout=0.1)
@@ -70,7 +70,7 @@ def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> No
     lab.add_zone("hopping.test", "_acme-challenge CNAME one\none CNAME two.other.test.\n")
     lab.update("other.test", add=[("two", "CNAME", "three.other.test.")])
     looking = Looking(lab)
-    target = looking.view.challenge_target(looking.context, "*.hopping.test")
+    target = looking.target("*.hopping.test")
     assert target.name == "three.other.test."
     assert target.hops == ("_acme-challenge.hopping.test.", "one.hopping.test.", "two.other.test.")
     assert target.served_zone == "other.test."
@@ -81,7 +81,7 @@ def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
     """The user's word stands, and the zone is still found."""
     lab.add_zone("staying.test", "_acme-challenge CNAME x.other.test.\n")
     looking = Looking(lab)
-    target = looking.view.challenge_target(looking.context, "staying.test", follow_cname=False)
+    target = looking.target("staying.test", follow_cname=False)
     assert (target.name, target.served_zone) == ("_acme-challenge.staying.test.", "staying.test.")
 
 
@@ -101,7 +101,7 @@ def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
     """The random name beside it gets something else."""
     lab.add_zone("beside.test", "* CNAME www.other.test.\n_acme-challenge CNAME x.other.test.\n")
     looking = Looking(lab)
-    assert looking.view.challenge_target(looking.context, "beside.test").name == "x.other.test."
+    assert looking.target("beside.test").name == "x.other.test."
 
 
 @pytest.mark.leaves_txt
@@ -109,7 +109,7 @@ def test_a_wildcard_txt_is_no_delegation_and_no_value(lab: Lab) -> None:
     """Foreign values at the name do not matter."""
     lab.add_zone("texts.test", '* TXT "wild"\n')
     looking = Looking(lab)
-    assert looking.view.challenge_target(looking.context, "texts.test").name == "_acme-challenge.texts.test."
+    assert looking.target("texts.test").name == "_acme-challenge.texts.test."
 
 
 def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
@@ -117,7 +117,7 @@ def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
     lab.add_zone("looping.test", "_acme-challenge CNAME a\na CNAME b\nb CNAME a\n")
     looking = Looking(lab)
     with pytest.raises(DnsError) as caught:
-        looking.view.challenge_target(looking.context, "looping.test")
+        looking.target("looping.test")
     assert caught.value.code == "cname-loop"
     assert caught.value.evidence["hops"] == [
         "_acme-challenge.looping.test.", "a.looping.test.", "b.looping.test.", "a.looping.test."
@@ -130,7 +130,7 @@ def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
     lab.add_zone("dangling.test", "_acme-challenge CNAME x.gone.invalid.\n")
     looking = Looking(lab)
     with pytest.raises(DnsError, match=r"x\.gone\.invalid, which is in no DNS zone") as caught:
-        looking.view.challenge_target(looking.context, "dangling.test")
+        looking.target("dangling.test")
     assert caught.value.code == "cname-dangling"
 
 
@@ -138,10 +138,10 @@ def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
     """With the name as the user wrote it, without our label."""
     looking = Looking(lab)
     with pytest.raises(DnsError, match=r"No DNS zone was found for www\.nowhere\.invalid") as caught:
-        looking.view.challenge_target(looking.context, "www.nowhere.invalid")
+        looking.target("www.nowhere.invalid")
     assert caught.value.code == "dns-no-zone"
     with pytest.raises(DnsError) as caught:
-        looking.view.challenge_target(looking.context, "www.nowhere.invalid", follow_cname=False)
+        looking.target("www.nowhere.invalid", follow_cname=False)
     assert caught.value.code == "dns-no-zone"
 
 
@@ -158,15 +158,15 @@ def test_a_domain_that_nobody_registered_is_refused(lab: Lab) -> None:
         return answer
 
     looking = Looking(lab)
-    assert looking.view.challenge_target(looking.context, "www.misspelt.toplevel").served_zone == "toplevel."
+    assert looking.target("www.misspelt.toplevel").served_zone == "toplevel."
     with lab.resolver_forwarder(signed) as recursive:
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
         for domain in ("www.misspelt.toplevel", "misspelt.toplevel"):
             with pytest.raises(DnsError, match=r"misspelt\.toplevel is not registered") as caught:
-                looking.view.challenge_target(looking.context, domain)
+                looking.target(domain)
             assert caught.value.code == "dns-no-zone"
         with pytest.raises(DnsError) as caught:
-            looking.view.challenge_target(looking.context, "pointing.test")
+            looking.target("pointing.test")
         assert caught.value.code == "cname-dangling"
 
 
@@ -174,17 +174,16 @@ def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
     """The CA follows the CNAME; without it the validation would fail for certain."""
     lab.add_zone("aliased.test", "_acme-challenge CNAME x.other.test.\n*.w CNAME x.other.test.\n")
     looking = Looking(lab)
-    view, context = looking.view, looking.context
-    assert view.challenge_target(context, "aliased.test", alias="X.other.test").name == "x.other.test."
-    assert view.challenge_target(context, "aliased.test", alias="x.other.test", follow_cname=False).hops
-    through_wildcard = view.challenge_target(context, "w.aliased.test", alias="x.other.test")
+    assert looking.target("aliased.test", alias="X.other.test").name == "x.other.test."
+    assert looking.target("aliased.test", alias="x.other.test", follow_cname=False).hops
+    through_wildcard = looking.target("w.aliased.test", alias="x.other.test")
     assert through_wildcard.name == "x.other.test."  # nothing is written beside the wildcard, so it stays
     with pytest.raises(DnsError) as caught:
-        view.challenge_target(context, "aliased.test", alias="y.other.test")
+        looking.target("aliased.test", alias="y.other.test")
     assert caught.value.code == "alias-not-delegated"
     assert caught.value.fix == "Change it to: _acme-challenge.aliased.test. CNAME y.other.test."
     with pytest.raises(DnsError) as caught:
-        view.challenge_target(context, "example.test", alias="x.other.test")
+        looking.target("example.test", alias="x.other.test")
     assert "_acme-challenge.example.test. CNAME x.other.test." in caught.value.fix
 
 
@@ -193,7 +192,7 @@ def test_an_alias_with_a_cname_of_its_own_is_said(lab: Lab) -> None:
     lab.add_zone("chained.test", "_acme-challenge CNAME mid\nmid CNAME end.other.test.\n")
     looking = Looking(lab)
     with pytest.raises(DnsError, match=r'Set alias = "end\.other\.test"'):
-        looking.view.challenge_target(looking.context, "chained.test", alias="mid.chained.test")
+        looking.target("chained.test", alias="mid.chained.test")
 
 
 def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
@@ -214,9 +213,9 @@ def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
     """A second name in the same zone costs no question about its name servers."""
     with lab.resolver_forwarder() as recursive:
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        looking.view.challenge_target(looking.context, "a.example.test")
+        looking.target("a.example.test")
         before = len(recursive.queries)
-        looking.view.challenge_target(looking.context, "b.example.test")
+        looking.target("b.example.test")
         assert asked(recursive.queries[before:]) == [("b.example.test.", "SOA")]
 
 
@@ -225,7 +224,7 @@ def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
     with lab.resolver_forwarder(lambda query: fail(query) if query.number == 1 else query.forward()) as recursive:
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.view.challenge_target(looking.context, "example.test").served_zone == "example.test."
+        assert looking.target("example.test").served_zone == "example.test."
 
 
 def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
@@ -237,7 +236,7 @@ def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
 
     with lab.resolver_forwarder(hook) as recursive:  # type: ignore[arg-type]
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.view.challenge_target(looking.context, "sour.example.test").served_zone == "example.test."
+        assert looking.target("sour.example.test").served_zone == "example.test."
 
 
 def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
@@ -246,7 +245,7 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
         looking = Looking(lab, nameserver=(f"127.0.0.5:{port}", lab.nameserver))
         for domain, seconds in (("a.example.test", 1.5), ("b.example.test", 0.4)):
             begin = time.monotonic()
-            assert looking.view.challenge_target(looking.context, domain).served_zone == "example.test."
+            assert looking.target(domain).served_zone == "example.test."
             assert time.monotonic() - begin < seconds
 
 
@@ -254,7 +253,7 @@ def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
     """Nobody listens at the recursive server's port."""
     looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
-        looking.view.challenge_target(looking.context, "example.test")
+        looking.target("example.test")
     assert caught.value.code == "dns-unreachable"
     assert "network connection" in caught.value.fix
 
@@ -264,7 +263,7 @@ def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
     with lab.resolver_forwarder(dnsforwarder.rcode(2)) as recursive:  # type: ignore[arg-type]  # SERVFAIL
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
         with pytest.raises(DnsError, match="answers SERVFAIL") as caught:
-            looking.view.challenge_target(looking.context, "example.test")
+            looking.target("example.test")
     assert caught.value.code == "dns-unreachable"
 
 
@@ -278,9 +277,9 @@ def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
 
     with lab.resolver_forwarder(bare) as recursive:  # type: ignore[arg-type]
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.view.challenge_target(looking.context, "a.b.example.test").served_zone == "example.test."
+        assert looking.target("a.b.example.test").served_zone == "example.test."
         with pytest.raises(DnsError) as caught:
-            looking.view.challenge_target(looking.context, "www.nowhere.invalid")
+            looking.target("www.nowhere.invalid")
     assert caught.value.code == "dns-no-zone"
 
 
@@ -289,12 +288,12 @@ def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> 
     lab.add_zone("downed.test", ns=["127.0.0.6"])
     looking = Looking(lab)
     with pytest.raises(DnsError, match=r"None of the name servers of downed\.test gives an answer") as caught:
-        looking.view.challenge_target(looking.context, "downed.test")
+        looking.target("downed.test")
     assert caught.value.code == "dns-unreachable"
-    target = looking.view.challenge_target(looking.context, "downed.test", check="none")
+    target = looking.target("downed.test", check="none")
     assert (target.name, target.served_zone) == ("_acme-challenge.downed.test.", "downed.test.")
     assert looking.warnings == ["dns-closed"]
-    believed = looking.view.challenge_target(looking.context, "downed.test", alias="x.other.test", check="none")
+    believed = looking.target("downed.test", alias="x.other.test", check="none")
     assert (believed.name, believed.served_zone) == ("x.other.test.", "other.test.")
 
 

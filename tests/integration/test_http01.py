@@ -90,7 +90,7 @@ class Stage:
             self.http01.publish(context, values)
             self.http01.wait_visible(context, values)
             client.answer(context, challenges)
-            (chain, *_) = client.issue(context, order, x509.make_csr(key, names))
+            chain = client.issue(context, order, x509.make_csr(key, names))
         finally:
             self.http01.withdraw(context, values)
         assert context.notices == []

@@ -184,14 +184,14 @@ class StageCA:
         if failed:
             raise Problems(self.name).failed(failed, None)
 
-    def issue(self, context: Context, order: Order, csr: bytes, **_: Any) -> tuple[str, ...]:
+    def issue(self, context: Context, order: Order, csr: bytes, **_: Any) -> str:
         """Issue, once all is proved."""
         context.check()
         self._judge(self.authorizations(context, order))
         self._fail("" if self.authority.issuing == "wrong" else self.authority.issuing)
         request = crypto.load_der_x509_csr(csr)
         names = order.identifiers[1:] if self.authority.issuing == "wrong" else order.identifiers
-        return (sign(request.public_key(), names or ("wrong.test",), self._clock.now()),)
+        return sign(request.public_key(), names or ("wrong.test",), self._clock.now())
 
     def _fail(self, code: str) -> None:
         if code:

@@ -14,6 +14,7 @@ import pytest
 from dnsrenew.accountdata import AccountData
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
+from dnsrenew.frozen import replace
 from dnsrenew.model import TxtRecord
 from dnsrenew.store import Store
 from tests.unit.store_kit import DIRECTORY, first_issuance, issue, keep
@@ -88,7 +89,7 @@ def doors(root: Path) -> Iterator[Callable[[], object]]:
     yield lambda: locked(lambda: store.orders.save("home", ORDER))
     yield sweep
     yield lambda: store.journal.enter(context, "home", [VALUE]).keep()
-    yield lambda: locked(lambda: store.note_failure("home", "code", "message", context.clock.now()))
+    yield lambda: locked(lambda: store.update("home", lambda state: replace(state, failures=1)))
     for number in (2, 3, 4, 5):
         yield partial(keep, store, number)
 

@@ -177,7 +177,7 @@ def test_status_has_the_last_failure(stage: Stage) -> None:
     """While the certificate is valid too; and it asks for no lock and changes nothing."""
     now = BEGIN + DAYS
     with stage.store.lock("home", context=Context()):
-        stage.store.note_failure("home", "propagation-timeout", "Not every server …", now)
+        stage.store.update("home", lambda state: state.failed("propagation-timeout", "Not every server …", now))
         status = stage.status(days=2)
     assert status.state == "valid"
     assert status.last_failure == {

@@ -297,7 +297,7 @@ TRIES = """if True:
     for work in (
         lambda: store.prove_writable("home"),
         lambda: store.lock("home", context=Context()).__enter__(),
-        lambda: store.note_failure("home", "code", "message", Context().clock.now()),
+        lambda: store.update("home", lambda state: state.failed("code", "message", Context().clock.now())),
         lambda: store.read_state("home"),
     ):
         try:

@@ -141,7 +141,7 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
         lambda: store.lock(name, context=Context()),
         lambda: store.prove_writable(name),
         lambda: store.current(name),
-        lambda: store.note_failure(name, "c", "m", Context().clock.now()),
+        lambda: store.update(name, lambda state: state),
     ):
         with pytest.raises(StoreError) as caught:
             door()

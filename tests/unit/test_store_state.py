@@ -42,6 +42,11 @@ def valid(**changes: Any) -> bytes:
     return json.dumps(form | changes).encode()
 
 
+def fail(store: Store, code: str, message: str = "message", now: datetime = NOW) -> None:
+    """Remember a failure of `home`."""
+    store.update("home", lambda state: state.failed(code, message, now))
+
+
 def meta() -> Meta:
     """What meta.json says of certificate number 1."""
     fullchain, key, facts = issue(1)
@@ -332,7 +337,7 @@ def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
     store = put(tmp_path, data)
     for work in (
         lambda: store.read_state("home"),
-        lambda: store.note_failure("home", "code", "message", NOW),
+        lambda: fail(store, "code"),
         lambda: keep(store, 2),
     ):
         with pytest.raises(StoreError) as caught:
@@ -345,7 +350,7 @@ def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
 def test_unknown_fields_are_kept(tmp_path: Path) -> None:
     """What a later dnsrenew of the same schema has noted survives our writing."""
     store = put(tmp_path, valid(weather={"wind": [1, 2]}))
-    store.note_failure("home", "dns-no-zone", "There is no zone.", NOW)
+    fail(store, "dns-no-zone", "There is no zone.")
     keep(store, 2)
     assert json.loads(state_file(tmp_path).read_bytes())["weather"] == {"wind": [1, 2]}
 
@@ -353,8 +358,8 @@ def test_unknown_fields_are_kept(tmp_path: Path) -> None:
 def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
     """Each failure counts up and the last one is told; a success ends it."""
     store = Store(tmp_path)
-    store.note_failure("home", "dns-no-zone", "There is no zone.", NOW)
-    store.note_failure("home", "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
+    fail(store, "dns-no-zone", "There is no zone.")
+    fail(store, "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
     state = store.read_state("home")
     assert (state.version, state.failures) == (None, 2)
     assert state.last_failure == {

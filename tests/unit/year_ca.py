@@ -240,7 +240,7 @@ class YearCA:
             code = f"ca-{problems[0]['type']}"
             raise CAError(code, f"The CA did not accept: {problems}.", fix="Look.", subproblems=problems)
 
-    def issue(self, context: Context, order: Order, csr: bytes, *, preferred_chain: str | None) -> tuple[str, ...]:
+    def issue(self, context: Context, order: Order, csr: bytes, *, preferred_chain: str | None) -> str:
         """Issue, if everything is proved."""
         self.await_valid(context, order, ())
         request, now = crypto.load_der_x509_csr(csr), self._clock.now()
@@ -257,7 +257,7 @@ class YearCA:
         if order.replaces is not None:
             self._replaced.add(order.replaces)
         self.same_set[frozenset(order.identifiers)].take(now)
-        return (leaf + self._own,)
+        return leaf + self._own
 
 
 def standing(authorizations: Collection[Authorization]) -> str:
