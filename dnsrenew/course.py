@@ -32,9 +32,7 @@ class Course:
     :param authority: gives, for the name of a CA, the one that is really asked: itself, or its staging twin.
     """
 
-    def __init__(
-        self, spec: CertificateSpec, state: State | None, context: Context, authority: Mapping[str, str]
-    ) -> None:
+    def __init__(self, spec: CertificateSpec, state: State, context: Context, authority: Mapping[str, str]) -> None:
         self._spec = spec
         self._context = context
         self.attempts: list[Attempt] = []

@@ -144,7 +144,7 @@ def remember_success(state: State, keys: Collection[str], now: datetime) -> Stat
     return replace(state, routes=left, worked=tuple(dict.fromkeys(keys)))
 
 
-def order_routes(routes: Iterable[Route], ca: str, state: State | None, now: datetime) -> list[Route]:
+def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) -> list[Route]:
     """Return one name's routes in the order in which they are tried: the user's.
 
     But where one of them led to the last certificate, and has not failed since, those that failed within a day
@@ -153,8 +153,6 @@ def order_routes(routes: Iterable[Route], ca: str, state: State | None, now: dat
     :param ca: the certificate's CA, for routes that name none.
     """
     listed = list(routes)
-    if state is None:
-        return listed
     known = state.routes
 
     def has_failed(key: str) -> bool:

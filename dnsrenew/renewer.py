@@ -16,7 +16,7 @@ from dnsrenew.job import Services, Wishes
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.runs import DRIVEN, Run, lock_for_sweep
 from dnsrenew.secrets import Redactor
-from dnsrenew.services import Once, make_services
+from dnsrenew.services import LazyServices, make_services
 from dnsrenew.status import CertificateStatus, status_of
 from dnsrenew.store import Store
 
@@ -75,7 +75,7 @@ class Renewer:
         specs = self._chosen(names)
         context = self._context(cancel)
         wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition_of)
-        services = Once(partial(make_services, self._config, self._store, context, rehearse=dry_run))
+        services = LazyServices(partial(make_services, self._config, self._store, context, rehearse=dry_run))
         try:
             return Run(self._config, self._store, services.get, context, wishes).go(specs, workers)
         finally:
@@ -96,8 +96,7 @@ class Renewer:
         :raises StoreError: ``certificate-missing``: it has not been obtained yet.
         """
         (spec,) = self._chosen([name])
-        state = self._store.read_state(spec.name)
-        found = None if state is None else self._store.certificate(spec.name, state)
+        found = self._store.certificate(spec.name, self._store.read_state(spec.name))
         if found is None:
             raise StoreError(
                 "certificate-missing",

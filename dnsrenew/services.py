@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.store.ledger import Ledger
 
 
-class Once:
-    """Makes a value when it is first wanted, once, whichever thread wants it."""
+class LazyServices:
+    """Makes what a run works with when it is first wanted, once, whichever thread wants it."""
 
     def __init__(self, make: Callable[[], Services]) -> None:
         self._make = make
@@ -31,7 +31,7 @@ class Once:
         self._value: Services | None = None
 
     def get(self) -> Services:
-        """Return the value."""
+        """Return the services."""
         with self._lock:
             if self._value is None:
                 self._value = self._make()
@@ -39,8 +39,9 @@ class Once:
 
     def close(self) -> None:
         """End all connections, if any was wanted."""
-        if self._value is not None:
-            self._value.close()
+        with self._lock:
+            if self._value is not None:
+                self._value.close()
 
 
 def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False) -> Services:

@@ -42,8 +42,8 @@ _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _logger = logging.getLogger("dnsrenew.ca")
 
 
-class Signer(Frozen):
-    """The account key, and the account's URL once there is one; neither is ever shown.
+class Signer(Frozen, hidden=("key",)):
+    """The account key, which is never shown, and the account's URL once there is one.
 
     :ivar url: None signs with the whole public key, as newAccount wants it.
     :ivar algorithm: what the key signs with; account keys are all for ES256.
@@ -57,9 +57,6 @@ class Signer(Frozen):
         """Return the request's body: a JWS (RFC 8555 section 6.2)."""
         signed = JWS.sign(payload, key=self.key, alg=self.algorithm, nonce=decode_b64jose(nonce), url=url, kid=self.url)
         return str(signed.json_dumps()).encode()
-
-    def __repr__(self) -> str:
-        return f"Signer({self.url!r})"
 
 
 class Transport:

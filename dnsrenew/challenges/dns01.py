@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.store.journal import Entry, Journal, Written
 
+    _Key = tuple[str | None, Written]
+
 _WRITERS = 8
 """Accounts written to at once."""
 
@@ -33,7 +35,10 @@ _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 
 
 class Dns01:
-    """Places, writes, waits for and withdraws the values of one certificate's dns-01 challenges.
+    """Places, writes, waits for and withdraws the values of dns-01 challenges.
+
+    One serves all certificates of a run, and their threads. What it remembers of a value is under the certificate too,
+    for a CA may ask two of them for the same one: so no two threads change the same entry, and plain sets will do.
 
     :param lock_zone: gives the lock for a zone where only one value or one writer is possible at a time.
     :param journal: where values are written down before they are written to DNS.
@@ -51,9 +56,9 @@ class Dns01:
         self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
         self._lock_zone = lock_zone
         self._journal = journal
-        self._entries: dict[Written, Entry] = {}
-        self._begun: set[Written] = set()
-        self._written: set[Written] = set()
+        self._entries: dict[_Key, Entry] = {}
+        self._begun: set[_Key] = set()
+        self._written: set[_Key] = set()
         self._silence = Silence()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
@@ -142,22 +147,21 @@ class Dns01:
             # In one order for everybody, so that two certificates never wait for each other.
             for place in sorted({value.alone_in for value in values if value.alone_in is not None}):
                 held.enter_context(self._lock_zone(context, place))
-            held.enter_context(
-                self._written_down(context, [value.written for value in values if value.is_to_be_removed])
-            )
+            held.enter_context(self._written_down(context, [value for value in values if value.is_to_be_removed]))
             yield
 
     @contextlib.contextmanager
-    def _written_down(self, context: Context, values: Sequence[Written]) -> Iterator[None]:
+    def _written_down(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
         if not values or self._journal is None:
             yield
             return
-        entry = self._journal.enter(context, context.certificate or "", values)
-        self._entries.update(dict.fromkeys(values, entry))
+        keys = _keys(context, values)
+        entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys])
+        self._entries.update(dict.fromkeys(keys, entry))
         try:
             yield
         finally:
-            entry.remove(value for value in values if value not in self._begun)
+            entry.remove(key[1] for key in keys if key not in self._begun)
             entry.keep()
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
@@ -170,9 +174,9 @@ class Dns01:
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
-        self._begun.update(value.written for value in values)
+        self._begun.update(_keys(context, values))
         self._each_account(context, values, calling.call_add)
-        self._written.update(value.written for value in values)
+        self._written.update(_keys(context, values))
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
     def ttl(self, context: Context, name: str) -> int:
@@ -212,14 +216,14 @@ class Dns01:
                 context.emit("txt-kept", records=described, error=error.to_dict())
                 context.warn("txt-kept", *_kept(removable, error))
             else:
-                self._gone(removable)
+                self._gone(ending, removable)
         else:
             seconds = round(context.clock.monotonic() - started, 3)
             context.emit("txt-removed", records=described, seconds=seconds)
 
     def _may_stand(self, context: Context, values: Sequence[Value]) -> bool:
         """Tell whether any value is, or may be, there: a host that refused to write has nothing to be removed."""
-        if not self._written.isdisjoint(value.written for value in values):
+        if not self._written.isdisjoint(_keys(context, values)):
             return True
         try:
             return any(value.record.value in self._dns.values(context, value.record.name) for value in values)
@@ -256,7 +260,7 @@ class Dns01:
                 self._silence.check(context, writer.account.name)
             self._call(context, writer, records, call)
             if call is calling.call_remove:
-                self._gone(values)
+                self._gone(context, values)
 
     def _call(self, context: Context, writer: Writer, records: Sequence[TxtRecord], call: Callable[..., None]) -> None:
         """Call the account's driver, and note whether its host answers."""
@@ -271,12 +275,18 @@ class Dns01:
             raise
         self._silence.answered(context, account)
 
-    def _gone(self, values: Sequence[Value]) -> None:
-        """Strike values out of the journal."""
-        for value in values:
-            entry = self._entries.pop(value.written, None)
+    def _gone(self, context: Context, values: Sequence[Value]) -> None:
+        """Strike values out of the journal, and forget them."""
+        for key in _keys(context, values):
+            self._begun.discard(key)
+            self._written.discard(key)
+            entry = self._entries.pop(key, None)
             if entry is not None:
-                entry.remove([value.written])
+                entry.remove([key[1]])
+
+
+def _keys(context: Context, values: Sequence[Value]) -> list[_Key]:
+    return [(context.certificate, value.written) for value in values]
 
 
 def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:

@@ -67,11 +67,10 @@ class Versions:
             path = os.path.join(self.path(number), name)
             if not os.path.isfile(path):
                 wrong = "it is not a file" if os.path.lexists(path) else ""
-            elif (size := os.stat(path).st_size) == 0:
-                wrong = "it is empty"
+            elif _is_size_as_written(size := os.stat(path).st_size, name, sizes):
+                wrong = ""
             else:
-                wanted = sizes.get(name, size)
-                wrong = f"it has {size} octets instead of {wanted}" if size != wanted else ""
+                wrong = f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
             found += [(path, wrong)] if wrong else []
         return found
 
@@ -220,12 +219,16 @@ def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether the files of a version that others read have the sizes they were written with; two system calls."""
     try:
         for name in LOOKED_AT:
-            size = os.stat(folder + name).st_size
-            if not size or size != sizes.get(name, size):
+            if not _is_size_as_written(os.stat(folder + name).st_size, name, sizes):
                 return False
     except OSError:
         return False
     return True
+
+
+def _is_size_as_written(size: int, name: str, sizes: Mapping[str, int]) -> bool:
+    """Tell whether a file has something in it, and as much as was written, where that is known."""
+    return size > 0 and size == sizes.get(name, size)
 
 
 def _filled(path: str) -> bool:

@@ -44,7 +44,7 @@ class Stage:
         context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
         self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
                                     routes=routes)  # fmt: skip
-        self.course = Course(self.spec, state, context, authority)
+        self.course = Course(self.spec, state or State(), context, authority)
 
     def next(self) -> Way:
         """The way to go, which there is."""

@@ -222,7 +222,7 @@ def test_where_nothing_worked_the_users_order_holds() -> None:
     new = memory.remember_failures(State(), failed, NOW)
     gone = memory.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
     since = memory.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
-    for state in (None, new, gone, since):
+    for state in (State(), new, gone, since):
         assert memory.order_routes(listed, "lab", state, NOW) == listed
 
 

@@ -47,7 +47,7 @@ REFUSALS: Final = {
 }
 
 
-class _UnsignedError(dns.exception.DNSException):
+class UnsignedError(dns.exception.DNSException):
     """A server says that it has done what a key of ours has signed, and does not sign that itself."""
 
 
@@ -59,13 +59,13 @@ def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
 
     :raises DNSException: it is no answer to this update, or its signature is not right.
     """
-    read = dns.message.from_wire(answer, keyring=False)
-    if not update.is_response(read):
+    unchecked = dns.message.from_wire(answer, keyring=False)
+    if not update.is_response(unchecked):
         raise dns.query.BadResponse
-    if update.keyring and not read.had_tsig:
-        if read.rcode() == dns.rcode.NOERROR:
-            raise _UnsignedError
-        return read.rcode()
+    if update.keyring and not unchecked.had_tsig:
+        if unchecked.rcode() == dns.rcode.NOERROR:
+            raise UnsignedError
+        return unchecked.rcode()
     return dns.message.from_wire(answer, keyring=update.keyring, request_mac=update.mac).rcode()
 
 
@@ -103,7 +103,7 @@ def explain(error: Exception) -> tuple[str, str, str]:
             what or "the connection broke",
             "See whether the server runs, and whether `server` names its address and port.",
         )
-    if isinstance(error, _UnsignedError):
+    if isinstance(error, UnsignedError):
         return (
             "provider-refused",
             "its answer is not signed with the key",
