@@ -14,14 +14,9 @@ def replaces(job: Job, ca: str) -> str | None:
     from dnsrenew.ca import ari
 
     stored = job.services.store.certificate(job.spec.name, job.state) if job.may_replace(ca) else None
-    if stored is None:
+    if stored is None or not job.services.ca(ca).offers_renewal_info(job.context):
         return None
-    if not job.services.ca(ca).offers_renewal_info(job.context):
-        return None
-    try:
-        return ari.cert_id(stored.certificate_path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None  # it only makes the renewal count less
+    return ari.cert_id_of(stored.certificate_path)  # without it, the renewal only counts as an order like others
 
 
 def key(job: Job) -> PrivateKey:

@@ -139,12 +139,7 @@ def _cert_id(name: str, store: Store, state: State) -> str | None:
     from dnsrenew.ca import ari
 
     stored = store.certificate(name, state)
-    if stored is None:
-        return None
-    try:
-        return ari.cert_id(stored.certificate_path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None
+    return None if stored is None else ari.cert_id_of(stored.certificate_path)
 
 
 def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> None:

@@ -20,6 +20,7 @@ from dnsrenew.retry import Policy
 
 if TYPE_CHECKING:
     import random
+    from pathlib import Path
 
     from dnsrenew.ca.reader import Reader
     from dnsrenew.ca.session import Session
@@ -88,6 +89,14 @@ def cert_id(pem: str | bytes) -> str:
 
     authority, serial = x509.authority_and_serial(pem)
     return f"{base64url(authority)}.{base64url(serial)}"
+
+
+def cert_id_of(path: Path) -> str | None:
+    """Return the ARI identifier of the certificate in a file; None where it cannot be had: ARI is a hint only."""
+    try:
+        return cert_id(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def ask(

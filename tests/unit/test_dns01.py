@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,9 +20,11 @@ from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError
 from dnsrenew.events import Emitter, Event
+from dnsrenew.frozen import replace
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.names import base_domain
 from dnsrenew.secrets import Secret
+from dnsrenew.store import Store
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 
@@ -632,6 +635,23 @@ def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
     stage.context.cancel.set()
     stage.dns01.withdraw(stage.context, values)
     assert not any(home.values.values())
+
+
+def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -> None:
+    """A CA may ask two certificates for one value: each one's stays in the journal until it is withdrawn for it."""
+    stage, store = Stage(), Store(tmp_path)
+    stage.account("home")
+    values = stage.values("example.test")
+    dns01 = Dns01(cast("DnsView", stage.dns), stage.accounts, stage.providers, stage._lock, store.journal)
+    one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
+    with dns01.alone(one, values), dns01.alone(other, values):
+        dns01.publish(one, values)
+        dns01.publish(other, values)
+        dns01.withdraw(one, values)
+    with store.journal.left_over(stage.context) as entries:
+        assert [(Path(entry.path).name, entry.values) for entry in entries] == [
+            ("other-1.json", tuple(value.written for value in values))
+        ]
 
 
 def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
