@@ -146,8 +146,9 @@ class Course:
                 self._plan.failed(route, ())
 
     def _leave_ca(self, ca: str, error: AttemptError, told: Collection[Route]) -> None:
+        several = [replace(route, dns=()) for route in told]  # the route that stood for it, if it was not asked yet
         for route in self._plan.leave_ca(ca):
-            if route not in told:
+            if route not in told and route not in several:
                 self._skipped(route, error)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,8 @@ def outcome(
     """
     warnings = _warnings(state, before or state, context)
     fields: dict[str, Any] = {"name": spec.name, "status": status, "domains": spec.domains, **more}
-    if state is None or state.version is None:
+    # What is damaged, and could not be renewed, is of no use to anybody. Where nothing is due, that was looked at.
+    if state is None or state.version is None or (status != "not-due" and not store.is_whole(spec.name, state)):
         return Outcome(reason=reason or "missing", warnings=warnings, **fields)
     return Outcome(
         reason=reason or due.next_reason(spec, state),
@@ -72,8 +73,10 @@ def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, 
 
 
 def _warnings(state: State | None, wish: State | None, context: Context) -> tuple[Notice, ...]:
-    explained = () if wish is None else due.explanation(wish)
-    return (*(() if state is None else state.notices), *explained, *context.run_notices, *context.notices)
+    stored = (*(() if state is None else state.notices), *(() if wish is None else due.explanation(wish)))
+    for notice in stored:  # the others were told when they were noted
+        context.emit("warning", **notice.to_dict())
+    return (*stored, *context.run_notices, *context.notices)
 
 
 def unexpected(error: Exception, context: Context) -> DnsRenewError:

@@ -93,23 +93,19 @@ def _renew(job: Job) -> Outcome:
     # Nothing is ordered that could not be stored; a rehearsal keeps nothing but the account.
     job.services.store.prove_writable(None if job.wishes.rehearse else job.spec.name)
     if not job.wishes.rehearse:
-        job.services.store.set_damaged_aside(job.spec.name, job.state, job.context)
+        job.services.store.say_damaged(job.spec.name, job.state, job.context)
     clock = job.context.clock
     course = Course(job.spec, job.state, job.context, job.services.authority)
     left = resuming.left_behind(job)
-    while (way := course.next()) is not None:
-        issued = None
+    way = course.next() if left is None else resuming.way_of(job, left)
+    while way is not None:
         try:
-            if left is not None and left.ca == way.choice.ca:
-                found, left = left, None
-                issued = resuming.fetch(job, way, found)
-            if issued is None:
-                places = _look_ahead(job, way)
-                if course.learn(way, places):
-                    continue
-                with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
-                    issued = _obtain(job, way, places)
-            state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
+            issued = _go(job, course, way) if left is None else resuming.fetch(job, way, left)
+            if issued is not None:
+                state = job.state if job.wishes.rehearse else _keep(job, course, way, issued)
+                attempts = (*course.attempts, way.attempt(None, clock.monotonic()))
+                status: Status = "rehearsed" if job.wishes.rehearse else "renewed"
+                return job.outcome(status, state=state, route=way.taken(), attempts=attempts)
         except AttemptError as error:
             job.services.challenges.explain(job.context, way.choice.routes, error)
             course.failed(way, error)
@@ -119,11 +115,20 @@ def _renew(job: Job) -> Outcome:
             interrupted = isinstance(error, Cancelled)
             tell_of(job, error)
             return job.outcome("interrupted" if interrupted else "failed", error=error, attempts=attempts)
-        else:
-            attempts = (*course.attempts, way.attempt(None, clock.monotonic()))
-            status: Status = "rehearsed" if job.wishes.rehearse else "renewed"
-            return job.outcome(status, state=state, route=way.taken(), attempts=attempts)
+        left, way = None, course.next()
     return give_up(job, course)
+
+
+def _go(job: Job, course: Course, way: Way) -> Issued | None:
+    """Go a way to its end; None where it turns out before an order that another one is to be gone.
+
+    :raises AttemptError: it did not lead to a certificate.
+    """
+    places = _look_ahead(job, way)
+    if course.learn(way, places):
+        return None
+    with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
+        return _obtain(job, way, places)
 
 
 def _look_ahead(job: Job, way: Way) -> Places:
@@ -267,6 +272,7 @@ def _keep(job: Job, course: Course, way: Way, issued: Issued) -> State:
 
     state = store.keep(spec, ca, pem, key, facts, remember=remember)
     store.orders.clear(spec.name)
+    store.set_damaged_aside(spec.name, job.state)  # not before: what is damaged may still be of use to others
     not_after = rfc3339(facts.not_after)
     context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
     return question.settle(store, spec.name, state)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.errors import CAError
 from dnsrenew.job import Issued
+from dnsrenew.routes import Choice
+from dnsrenew.way import Way
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Order
     from dnsrenew.job import Job
     from dnsrenew.store.orders import SavedOrder
-    from dnsrenew.way import Way
     from dnsrenew.x509 import PrivateKey
 
 
@@ -35,6 +36,7 @@ def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) ->
         account_url=job.services.ca(way.choice.ca).open(job.context),
         identifiers=job.spec.identifiers,
         profile=order.profile,
+        routes=dict(way.choice.routes),
         version=job.state.version,
         key_pem=x509.key_to_pem(key),
         csr_der=csr,
@@ -53,7 +55,8 @@ def left_behind(job: Job) -> SavedOrder | None:
     if left is None:
         return None
     wanted = spec.profile.name if spec.profile and (spec.profile.required or left.profile) else None
-    fits = left.identifiers == spec.identifiers and left.profile == wanted
+    authorities = {spec.ca, *(route.ca for route in spec.routes)}
+    fits = left.identifiers == spec.identifiers and left.profile == wanted and left.ca in authorities
     try:
         fits = fits and x509.key_kind(x509.key_from_pem(left.key_pem)) == spec.key
     except ValueError:
@@ -62,6 +65,11 @@ def left_behind(job: Job) -> SavedOrder | None:
         return left
     orders.clear(spec.name)
     return None
+
+
+def way_of(job: Job, left: SavedOrder) -> Way:
+    """Return the way on which the run that left the order was."""
+    return Way(job.spec, Choice(left.ca, left.routes), job.context.clock.monotonic())
 
 
 def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:

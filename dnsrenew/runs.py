@@ -94,7 +94,8 @@ class Run(Frozen):
         """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
         if state is None:
             return None
-        done = glance(spec, self.store, state, self.context, self.wishes)
+        context = self.context.for_certificate(spec.name) if state.notices or state.ari else self.context
+        done = glance(spec, self.store, state, context, self.wishes)
         if done is not None and self.store.mend(spec.name, state, self.context):
             done = glance(spec, self.store, self.store.read_state(spec.name), self.context, self.wishes)
         return done

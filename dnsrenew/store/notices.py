@@ -31,6 +31,15 @@ def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
     )
 
 
+def damaged(path: str, why: str, then: str) -> Notice:
+    """Return what is said of a damaged file that stays in its place until there is another."""
+    return Notice(
+        "store-damaged",
+        f"{path} is damaged: {why}. {then}",
+        f"Then look at {os.path.basename(path)}.damaged beside it if you want to know why, and remove it.",
+    )
+
+
 def newer_schema(path: str, schema: int, known: int) -> StoreError:
     """Return the error for a file that a later dnsrenew has written: it is never guessed at."""
     return StoreError(

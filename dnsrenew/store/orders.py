@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.frozen import Frozen
+from dnsrenew.model import Route
 from dnsrenew.store import jsonform, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -35,6 +36,7 @@ class SavedOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     :ivar account_url: of the account that made it.
     :ivar identifiers: as ordered.
     :ivar profile: name of the profile it was ordered with, or None.
+    :ivar routes: the route that each identifier took, so that the one that worked is remembered.
     :ivar version: the version of the certificate that was in force, or None; with another one in force, the order
         has done its work.
     :ivar key_pem: the key that the certificate will be for.
@@ -46,6 +48,7 @@ class SavedOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     account_url: str | None
     identifiers: tuple[str, ...]
     profile: str | None
+    routes: Mapping[str, Route]
     version: int | None
     key_pem: bytes
     csr_der: bytes
@@ -161,6 +164,7 @@ def _contents(order: SavedOrder) -> dict[str, bytes]:
         "account": order.account_url,
         "identifiers": list(order.identifiers),
         "profile": order.profile,
+        "routes": {identifier: _plain(route) for identifier, route in order.routes.items()},
         "version": order.version,
         "sha256": {KEY: _sum(order.key_pem), CSR: _sum(order.csr_der)},
     }
@@ -171,15 +175,45 @@ def _order(form: Mapping[str, Any], key: bytes, csr: bytes) -> SavedOrder:
     url, ca, identifiers = jsonform.text(form.get("url")), jsonform.text(form.get("ca")), form.get("identifiers")
     if not (url and ca and identifiers):
         raise Damaged("it does not tell what was ordered, and where")
+    names, routes = jsonform.texts(identifiers), form.get("routes")
+    if type(routes) is not dict or routes.keys() != set(names):
+        raise Damaged("it does not tell the route of each name")
     return SavedOrder(
         url=url,
         ca=ca,
         account_url=jsonform.text(form.get("account")) or None,
-        identifiers=jsonform.texts(identifiers),
+        identifiers=names,
+        routes={name: _route(routes[name], ca) for name in names},
         profile=jsonform.text(form.get("profile")) or None,
         version=jsonform.whole(form.get("version")),
         key_pem=key,
         csr_der=csr,
+    )
+
+
+def _plain(route: Route) -> dict[str, Any]:
+    return {
+        "challenge": route.challenge,
+        "dns": list(route.dns),
+        "listen": route.listen,
+        "webroot": None if route.webroot is None else str(route.webroot),
+        "alias": route.alias,
+        "follow_cname": route.follow_cname,
+    }
+
+
+def _route(form: object, ca: str) -> Route:
+    if type(form) is not dict:
+        raise Damaged("a route is none")
+    listen, webroot, alias = (jsonform.text(form.get(name)) or None for name in ("listen", "webroot", "alias"))
+    return Route(
+        jsonform.text(form.get("challenge")),
+        dns=jsonform.texts(form.get("dns")),
+        ca=ca,
+        listen=listen,
+        webroot=webroot,
+        alias=alias,
+        follow_cname=jsonform.flag(form.get("follow_cname")),
     )
 
 

@@ -18,6 +18,7 @@ names a version that is whole, and :meth:`Store.mend` brings them together.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -178,17 +179,21 @@ class Store:
             return False
         return is_as_written(f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
 
-    def set_damaged_aside(self, name: str, state: State, context: Context) -> None:
-        """Set aside what is damaged of the version in force, and say it: a new certificate is about to take its place.
-
-        :raises StoreError: it cannot be set aside.
-        """
+    def say_damaged(self, name: str, state: State, context: Context) -> None:
+        """Say what is damaged of the version in force: a new certificate is about to take its place."""
         if state.version is None:
             return
-        versions = self._versions(name)
-        for path, why in versions.damaged(state.version, state.sizes):
-            notice = notices.set_aside(self._disk, path, why, "The certificate is renewed.")
+        for path, why in self._versions(name).damaged(state.version, state.sizes):
+            notice = notices.damaged(path, why, "The certificate is renewed.")
             context.warn(notice.code, notice.message, notice.fix)
+
+    def set_damaged_aside(self, name: str, state: State) -> None:
+        """Set aside what is damaged of a version that is in force no longer; what cannot be moved stays."""
+        if state.version is None:
+            return
+        for path, _ in self._versions(name).damaged(state.version, state.sizes):
+            with contextlib.suppress(StoreError):
+                self._disk.set_aside(path)
 
     def current(self, name: str) -> Path:
         """Return the folder that other programs read."""

@@ -72,3 +72,26 @@ def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
         stage.base["ca.twin"] = {"directory": twin.directory_url, "trust": str(stage.lab.ca.trust_pem)}
         assert stage.one({"ca.lab.staging": "twin"}, dry_run=True).status == "rehearsed"
     assert (in_force(stage) / "privkey.pem").exists()
+
+
+def test_what_is_damaged_stays_until_there_is_another(stage: Stage) -> None:
+    """The CA is down: the file is named and left where it is, for it may be of use; it is not said to be in use."""
+    folder = in_force(stage)
+    DAMAGES["of another program"](folder / "fullchain.pem")
+    down = {"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"}
+    outcome = stage.one(down)
+    assert (outcome.status, outcome.path, outcome.not_after) == ("failed", None, None)
+    assert str(folder / "fullchain.pem") in outcome.warnings[0].message
+    assert (folder / "fullchain.pem").read_bytes().endswith(b"# a note\n")
+    assert not (folder / "fullchain.pem.damaged").exists()
+
+
+def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
+    """As an event too: who reads the progress, and not the JSON, is told."""
+    path = stage.workspace.store / "certificates" / "home" / "state.json"
+    path.write_bytes(b"{")
+    outcome = stage.one()
+    assert outcome.status == "not-due"
+    (warning,) = stage.said("warning")
+    assert warning["code"] == "store-damaged"
+    assert str(path) in warning["message"]

@@ -249,3 +249,19 @@ def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -
     stage.base.pop("ca.other")
     stage.renewed(later=SOON)
     assert ca.counts["newOrder"] == 1
+
+
+def test_the_order_at_the_second_ca_is_taken_up_first(stage: Stage, ca: AcmeProxy) -> None:
+    """The first CA is well again: the order lives all the same, and the route that led to it is told and remembered."""
+    with second_ca(stage) as other:
+        routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "dns-01", "ca": "other"}]}
+        ca.on_request = refusing("newOrder", problem("rejectedIdentifier", "not these", 400))
+        other.on_response = GoneAfter("finalize")
+        assert stage.one(routes).status == "failed"
+        ca.on_request = other.on_response = None
+        before = ca.counts["newOrder"]
+        outcome = stage.renewed(routes, SOON, now=True)
+        assert (ca.counts["newOrder"], other.counts["newOrder"]) == (before, 1)
+        assert outcome.to_dict()["route"] == {"ca": "other", "challenge": "dns-01", "dns": ["home"]}
+        (status,) = stage.renewer(routes).status()
+        assert (status.ca, status.route) == ("other", outcome.to_dict()["route"])

@@ -55,6 +55,7 @@ def saved_order() -> SavedOrder:
         account_url=None,
         identifiers=("a.test",),
         profile=None,
+        routes={},
         version=None,
         key_pem=CANARY.encode(),
         csr_der=b"",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
+from dnsrenew.model import Route
 from dnsrenew.store.disk import Disk
 from dnsrenew.store.layout import Layout
 from dnsrenew.store.orders import Orders, SavedOrder
@@ -26,6 +27,10 @@ ORDER = SavedOrder(
     account_url="https://ca.test/acct/1",
     identifiers=("home.test", "*.home.test"),
     profile="shortlived",
+    routes={
+        "home.test": Route("http-01", ca="lab", webroot="/srv/www"),
+        "*.home.test": Route("dns-01", dns=("a", "b"), ca="lab", alias="x.other.test", follow_cname=False),
+    },
     version=3,
     key_pem=b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
     csr_der=b"\x30\x82\x00\xff",
