@@ -56,11 +56,14 @@ class CertificateStatus(Frozen, kw_only=True):
 def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
     """Return what stands in the store for a certificate; asks nobody."""
     try:
-        state = store.read_state(spec.name)
+        state = store.read_state(spec.name, aside=False)
         reason = why(spec, store, state, context, Wishes())
     except StoreError as error:  # of this one: the others can be told of
-        failure = {"time": rfc3339(context.clock.now()), "code": error.code, "message": error.message}
+        now = rfc3339(context.clock.now())
+        failure = {"time": now, "code": error.code, "message": error.message, "fix": error.fix}
         state, reason = replace(State(), last_failure=failure), "missing"
+    for notice in state.notices:
+        context.for_certificate(spec.name).emit("warning", **notice.to_dict())
     stands = state.version is not None and reason != "missing"
     words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
     return CertificateStatus(

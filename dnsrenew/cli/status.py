@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import text
+from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.screen import bold, dim, green, red, yellow
 from dnsrenew.cli.text import as_time
 from dnsrenew.words import route_words
@@ -29,8 +30,9 @@ _ROUTE: Final = _HEADS.index("ROUTE")
 def status(session: Session) -> int:
     """Show what stands in the store; return the exit status."""
     config = session.config()
-    found = session.interrupt.run(partial(session.renewer(config).status, session.options.names or None))
     now, screen = session.clock.now(), session.screen
+    renewer = session.renewer(config, PlainProgress(screen).warn)  # it has nothing to tell but warnings
+    found = session.interrupt.run(partial(renewer.status, session.options.names or None))
     if screen.json:
         screen.document({"certificates": [certificate.to_dict() for certificate in found]})
     elif not found:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from dnsrenew.frozen import replace
 from dnsrenew.model import Notice
-from dnsrenew.store import jsonform
+from dnsrenew.store import jsonform, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout
-from dnsrenew.store.notices import newer_schema, set_aside
 from dnsrenew.store.state import SCHEMA, State
 from dnsrenew.store.versions import Versions
 
@@ -26,7 +25,7 @@ class States:
         self._versions = versions
         self._notices: dict[str, tuple[Notice, ...]] = {}
 
-    def read(self, name: str) -> State:
+    def read(self, name: str, *, aside: bool = True) -> State:
         """Return a state; see :meth:`dnsrenew.store.Store.read_state`."""
         path = self._layout.state(name)
         try:
@@ -35,12 +34,15 @@ class States:
                 return self._from_versions(name)
             state = State.from_json(data)
         except Damaged as damage:
-            self._disk.inside(self._layout.root, path)
             then = "It is made anew from the certificates in the store."
-            self.say(name, set_aside(self._disk, path, str(damage), then))
+            if not aside:
+                found = self._from_versions(name)
+                return replace(found, notices=(*found.notices, notices.damaged(path, str(damage), then)))
+            self._disk.inside(self._layout.root, path)
+            self.say(name, notices.set_aside(self._disk, path, str(damage), then))
             return self._from_versions(name)
         except Newer as error:
-            raise newer_schema(path, error.schema, SCHEMA) from None
+            raise notices.newer_schema(path, error.schema, SCHEMA) from None
         return replace(state, notices=self._notices[name]) if name in self._notices else state
 
     def _from_versions(self, name: str) -> State:

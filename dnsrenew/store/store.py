@@ -163,15 +163,16 @@ class Store:
         """Return the names of the certificates in the store, sorted."""
         return sorted(self._layout.fitting(self._disk.names(self._layout.certificates)))
 
-    def read_state(self, name: str) -> State:
+    def read_state(self, name: str, *, aside: bool = True) -> State:
         """Return what is known of a certificate: the empty state where there is none.
 
         A damaged state.json is set aside, said in ``notices`` (as long as this store lives) and made anew
         from what stands.
 
+        :param aside: whether to do so; False for who only looks: it stays, and this state has the notice.
         :raises StoreError: it cannot be read, is of a later dnsrenew (``store-newer``), or the name is bad.
         """
-        return self._states.read(name)
+        return self._states.read(name, aside=aside)
 
     def is_whole(self, name: str, state: State) -> bool:
         """Tell whether the version in force is there, as far as two system calls can: the sizes of what others read."""

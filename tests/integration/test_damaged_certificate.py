@@ -95,3 +95,15 @@ def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
     (warning,) = stage.said("warning")
     assert warning["code"] == "store-damaged"
     assert str(path) in warning["message"]
+
+
+def test_a_person_reads_of_it(stage: Stage) -> None:
+    """On the terminal: `renew` where nothing is due, quiet or not, and `status`, which leaves the file where it is."""
+    path = stage.workspace.store / "certificates" / "home" / "state.json"
+    for arguments in (("status",), ("renew", "-q"), ("renew",)):
+        path.write_bytes(b"{")
+        stage.workspace.write()
+        done = stage.workspace.run(*arguments)
+        said = " ".join(done.stderr.split())
+        assert "state.json is damaged" in said, (arguments, done)
+        assert (path.read_bytes() == b"{") is (arguments == ("status",)), arguments
