@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,17 @@ from tests.lab.dnsforwarder import Query
 from tests.lab.workspace import Workspace
 
 SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+def kept_with_a_new_account(workspace: Workspace) -> Kept:
+    """A certificate in force, and an account of its own for the next order.
+
+    To the account that the template has, the CA may hand out the order of a run that another test has stopped, with
+    one name or both proved already.
+    """
+    kept = Kept.place(workspace)
+    shutil.rmtree(workspace.store / "accounts")
+    return kept
 
 
 def interrupted(document: Any) -> dict[str, Any]:
@@ -50,7 +62,7 @@ class Silence:
 @SIGNALS
 def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
     """A name server is behind: the values are taken back, the old certificate stays, the document is whole."""
-    kept = Kept.place(workspace)
+    kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with Run.start(workspace, "renew", "--force", "--json") as run:
         run.wait_for("TXT values written")
@@ -112,7 +124,7 @@ def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: i
 
 def test_while_the_resolver_is_silent(workspace: Workspace) -> None:
     """Before anything was ordered."""
-    kept = Kept.place(workspace)
+    kept = kept_with_a_new_account(workspace)
     with workspace.lab.silent("127.0.0.1", workspace.lab.reserve()) as silent:
         workspace.write({"resolver.nameservers": [f"127.0.0.1:{silent.port}"]})
         with Run.start(workspace, "renew", "--force", "--json", "-v") as run:
@@ -148,7 +160,7 @@ class Updates:
 @pytest.mark.leaves_txt
 def test_what_cannot_be_taken_back_in_time_is_said(workspace: Workspace) -> None:
     """The server dies after it wrote: the run still ends within five seconds, and names what it leaves."""
-    kept = Kept.place(workspace)
+    kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
@@ -166,7 +178,7 @@ def test_what_cannot_be_taken_back_in_time_is_said(workspace: Workspace) -> None
 @pytest.mark.leaves_txt
 def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
     """Somebody who cannot wait is obeyed; there is still a document, and the old certificate."""
-    kept = Kept.place(workspace)
+    kept = kept_with_a_new_account(workspace)
     workspace.lab.lag = 10.0
     with workspace.lab.forwarder("127.0.0.3", Updates(1, None)):
         workspace.write({"dns.home.server": f"127.0.0.3:{workspace.lab.port}"})
