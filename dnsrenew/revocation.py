@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew import memory
-from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.errors import CAError, ConfigError, DnsRenewError, StoreError
 from dnsrenew.frozen import Frozen, replace
 
 if TYPE_CHECKING:
@@ -74,8 +74,13 @@ def revoke(
             )
         ca = _issuer(name, state, config)
         store.prove_writable(name)  # else the next run would not know of it
-        already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
-        store.update(name, _marked)
+        store.update(name, _marked)  # first: killed once the CA has revoked it, it must not be left as it is
+        try:
+            already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
+        except (CAError, StoreError) as error:
+            if not _may_be_done(error):
+                store.update(name, partial(_as_before, state))
+            raise
         store.orders.clear(name)  # the key that it is for may be the one that was revoked
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
 
@@ -140,6 +145,16 @@ def _read(stored: Certificate, signer: Signed) -> tuple[str, PrivateKey | None]:
             fix=f"Replace it (dnsrenew renew --force {stored.name}), and ask the CA to revoke the old one.",
             evidence={"path": str(path), "serial": stored.serial, "cause": type(error).__name__},
         ) from None
+
+
+def _may_be_done(error: DnsRenewError) -> bool:
+    """Tell whether the CA may have revoked it although we have an error: an answer was lost."""
+    return error.code == "ca-unreachable" and error.evidence.get("stage") in {"reset", "timeout"}
+
+
+def _as_before(before: State, state: State) -> State:
+    waits = {"next_attempt": before.next_attempt, "attempt_set_at": before.attempt_set_at}
+    return replace(state, revoked=before.revoked, **waits)
 
 
 def _marked(state: State) -> State:

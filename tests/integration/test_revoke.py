@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import ConfigError, LockedError, StoreError
+from dnsrenew import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.context import Context
 from dnsrenew.store import Store
 from tests.integration.renew_stage import Stage, certificates, through
@@ -132,6 +132,30 @@ def test_what_cannot_be_revoked(stage: Stage) -> None:
         with pytest.raises(LockedError):
             renewer.revoke("home")
     assert stage.renewer().status()[0].state == "valid"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [(DROP, "revoked"), (Response.problem(403, "unauthorized", "not yours"), "valid")],
+    ids=["lost", "refused"],
+)
+def test_what_may_be_revoked_is_replaced(stage: Stage, answer: Response, state: str) -> None:
+    """The mark is on the disk before the CA is asked: a lost answer, or a kill, leaves no revoked one in force.
+
+    Where the CA says no, it is taken back.
+    """
+    marks: list[str] = []
+
+    def ask(request: Request) -> Response | None:
+        if request.kind != "revokeCert":
+            return None
+        marks.append(stage.renewer().status()[0].state)
+        return answer
+
+    with stage.lab.acme_proxy(ask) as proxy, pytest.raises(CAError):
+        stage.renewer(through(proxy)).revoke("home")
+    assert set(marks) == {"revoked"}
+    assert stage.renewer().status()[0].state == state
 
 
 def test_a_silent_ca_can_be_left(stage: Stage) -> None:
