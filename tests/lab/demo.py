@@ -240,8 +240,13 @@ def _missing() -> list[str]:
     return missing
 
 
+_heard: list[int] = []
+"""The signal that stopped the demo, if one did."""
+
+
 def _stop(number: int, _frame: FrameType | None = None) -> None:
     _ignore_signals()
+    _heard.append(number)
     raise _StoppedError(number)
 
 
@@ -277,8 +282,10 @@ def main() -> int:
         Demo(lab, page).show()
     except _FailedError:
         pass
-    except _StoppedError as error:
-        stopped = 128 + error.args[0]
+    except BaseException:
+        if not _heard:  # else it is the signal's error, or what a library has made of it
+            raise
+        stopped = 128 + _heard[0]
         page.title(f"{yellow('!')} Stopped half-way")
     finally:
         _ignore_signals()
