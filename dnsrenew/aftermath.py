@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dnsrenew import memory
-from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, StoreError
+from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, StoreError
 from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def note(job: Job, way: Way, error: AttemptError) -> None:
 
 def tell_of(job: Job, error: DnsRenewError) -> None:
     """Let ``status`` tell of a failure that no CA or DNS host had a part in; the next run tries again."""
-    if job.wishes.rehearse or isinstance(error, Cancelled | StoreError):
+    if job.wishes.rehearse or isinstance(error, Cancelled | LockedError | StoreError):
         return
     now = job.context.clock.now()
     with contextlib.suppress(StoreError):

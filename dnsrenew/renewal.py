@@ -11,9 +11,9 @@ and takes back what it has published, whatever happens. :func:`_keep` puts the c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import due, memory, predecessor, resuming, workers
 from dnsrenew.aftermath import give_up, note, tell_of
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
     from dnsrenew.store import State, Store
     from dnsrenew.way import Way
+
+
+_ENDS: Final[Mapping[type[DnsRenewError], Status]] = {Cancelled: "interrupted", LockedError: "locked"}
+"""What becomes of a certificate after an error that is no route's; after any other it has failed."""
 
 
 def renew_certificate(
@@ -112,9 +116,8 @@ def _renew(job: Job) -> Outcome:
             note(job, way, error)
         except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
             attempts = (*course.attempts, way.attempt(error, clock.monotonic()))
-            interrupted = isinstance(error, Cancelled)
             tell_of(job, error)
-            return job.outcome("interrupted" if interrupted else "failed", error=error, attempts=attempts)
+            return job.outcome(_ENDS.get(type(error), "failed"), error=error, attempts=attempts)
         left, way = None, course.next()
     return give_up(job, course)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from dnsrenew.context import Context
+from dnsrenew.store import Store
 from tests.contract.duckdns_standin import DuckDns
 from tests.integration.renew_stage import Stage, names_in
 from tests.lab import Lab, Query
@@ -174,3 +177,14 @@ def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> 
     assert stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options
     shutil.rmtree(folder)
     assert not stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options
+
+
+def test_another_run_that_keeps_the_zone_for_too_long(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has failed: the outcome is `locked`, names who has it, and no failure is remembered."""
+    monkeypatch.setitem(Store.lock_zone.__kwdefaults__ or {}, "wait", 0.1)
+    with Store(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
+        outcome = stage.one({"certificate": [certificate("home")]})
+    assert outcome.status == "locked"
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.evidence["pid"]) == ("locked", os.getpid())
+    assert stage.renewer({"certificate": [certificate("home")]}).status()[0].last_failure is None
