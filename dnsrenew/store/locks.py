@@ -28,6 +28,8 @@ _FAR: Final = 1 << 30
 """Windows keeps others from reading a locked octet, so one far behind the content is locked."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
+_CARD: Final = 0.2
+"""Seconds that who has just got a lock may take to write down who it is."""
 _QUIET: Final = 1.0
 """Seconds of waiting before anything is told of it: mostly it is over by then."""
 _ENOUGH: Final = 4096
@@ -77,6 +79,8 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
             continue
         now = context.clock.monotonic()
         left = end - now
+        if now - start < _CARD and not all(holder.values()):
+            left = _CARD  # who has just got it has not written down yet who it is
         if left <= 0:
             raise _refusal(path, what, holder)
         if not told and now - start >= _QUIET:
