@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.faults.stage import NEVER, ROOT, Stage, Zygote, foreign
+from tests.faults.child import ROOT
+from tests.faults.stage import NEVER, Stage, Zygote, foreign
 from tests.faults.stopped import Stopped, stopped_at
 from tests.integration.broken import Kept
 from tests.lab import Lab

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import dnsrenew.ca.client
 import dnsrenew.cli.renew
@@ -26,13 +26,13 @@ import dnsrenew.sweep
 import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.events import Emitter
+from tests.faults.child import Child
 from tests.lab.workspace import Workspace
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _FILLER: Final = "filler"
 _OPTIONS: Final = f"size={128 * PAGE},nr_inodes=256,mode=700"
-_PRIVATE: Final = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+_PRIVATE: Final = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,26 +49,11 @@ class Wish:
     leave: int = 0
 
 
-class SmallFs:
+class SmallFs(Child):
     """The process that has the file systems, seen from the tests."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [*_PRIVATE, sys.executable, "-m", "tests.faults.smallfs"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.wait()
+        super().__init__("tests.faults.smallfs", before=_PRIVATE)
 
     def run(self, workspace: Workspace, wish: Wish, *arguments: str) -> tuple[int, Any, str]:
         """Run the program with `--json`; return the status, the document, and what it said.

@@ -51,7 +51,7 @@ class Trouble(Death):
             fails = self._steps >= self._at and operation in (_NEED_SPACE if self._error == errno.ENOSPC else _CHANGES)
             return do(disk, operation, path, self._fail if fails else function)
 
-        Disk.do = does  # type: ignore[assignment,method-assign]
+        Disk.do = does  # type: ignore[assignment,method-assign]  # the seam, in a process of its own
 
     def _fail(self) -> None:
         raise OSError(self._error, os.strerror(self._error))

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,42 +14,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.faults.child import Child
 from tests.integration.broken import PATIENCE, Kept
 from tests.lab import SECONDARY, Lab
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 NAME: Final = "_acme-challenge.example.test"
 FOREIGN: Final = "somebody-else-wrote-this"
 NEVER: Final = "never"
 
 
-class Zygote:
+class Zygote(Child):
     """Processes of the program that die at a point: see dying.py."""
 
     def __init__(self, module: str = "tests.faults.dying") -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.wait()
+        super().__init__(module)
 
     def start(self, workspace: Workspace, point: str, *arguments: str, number: int = signal.SIGKILL) -> Run:
         """Let a process run the program in a workspace."""
