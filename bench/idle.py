@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.figures import SECONDS, Figure, of_samples
 from bench.place import Place
+from bench.processes import RunFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,8 @@ def _fill(model: Path, store: Path, count: int) -> None:
     certificates.mkdir(mode=0o700)
     (one,) = (model / "certificates").iterdir()
     state = json.loads((one / "state.json").read_text())
+    if not state.get("ari"):
+        raise RunFailedError("the CA was not asked for its wish (ARI), so every run here would ask it")
     for number in range(count):
         _copy(one, certificates / _name(number), _renamed(state, _name(number)))
 

@@ -153,7 +153,8 @@ Measured on the same kind of lab, whole process, nothing to wait for:
   direction by 25 ms, on TCP and on UDP, the time of connecting included. The CA's own look at DNS is not delayed.
 - **Secondary lags**: the primary's NOTIFY reaches the secondary so many seconds late, and until then it serves the old
   zone. What is left after the lag is taken off is everything else, the start of Python included.
-- **Nothing due**: `dnsrenew renew` on a config and a store with so many valid certificates. Nobody is asked anything.
+- **Nothing due**: `dnsrenew renew` on a config and a store with so many valid certificates, each with a known time
+  of the CA's wish (ARI). Nobody is asked anything.
 - **fsyncs**: how often `os.fsync` and its like are called in the process (`bench/count_syncs.py`).
 - **Peak memory**: the largest resident set that the kernel counted (`ru_maxrss`).
 - **200 certificates**: of one name each, from one CA, in one zone, in one run that begins with nothing. One worker is
