@@ -126,11 +126,13 @@ def _go(job: Job, course: Course, way: Way) -> Issued | None:
     """Go a way to its end; None where it turns out before an order that another one is to be gone.
 
     :raises AttemptError: it did not lead to a certificate.
+    :raises LockedError: another run is where only one can be at a time; nothing was ordered.
     """
     places = _look_ahead(job, way)
     if course.learn(way, places):
         return None
-    with job.services.turns.turn(job.context, way.choice.ca, job.spec.identifiers):
+    context, services = job.context, job.services
+    with services.turns.turn(context, way.choice.ca, job.spec.identifiers), services.challenges.alone(context, places):
         return _obtain(job, way, places)
 
 
@@ -184,7 +186,7 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
         for identifier in way.pending
         for value in challenges.values(ca, places.placement(identifier), answers[identifier])
     ]
-    with challenges.alone(context, values), contextlib.ExitStack() as published:
+    with challenges.written_down(context, values), contextlib.ExitStack() as published:
         before: list[Value] = []
         for now in challenges.rounds(values):
             if before:  # the host keeps one value: the CA must have seen it before the next one replaces it

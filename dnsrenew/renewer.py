@@ -75,7 +75,7 @@ class Renewer:
         specs = self._chosen(names)
         context = self._context(cancel)
         wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition_of)
-        services = LazyServices(partial(make_services, self._config, self._store, context, rehearse=dry_run))
+        services = LazyServices(partial(make_services, self._config, self._store, context, rehearse=dry_run, wait=wait))
         try:
             return Run(self._config, self._store, services.get, context, wishes).go(specs, workers)
         finally:

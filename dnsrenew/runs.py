@@ -34,7 +34,7 @@ _LAST_SECONDS: Final = 5.0
 
 def lock_for_sweep(store: Store, context: Context, zone: str) -> AbstractContextManager[None]:
     """Return the lock of a zone for a sweep, which waits for no renewal: the value is then kept."""
-    return store.lock_zone(zone, context=context, wait=0)
+    return store.lock_zone(zone, context=context)
 
 
 class Run(Frozen):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.job import Services
-from dnsrenew.turns import Turns
+from dnsrenew.turns import Shared
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dnsrenew.ca import CAClient
@@ -44,8 +44,11 @@ class LazyServices:
                 self._value.close()
 
 
-def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False) -> Services:
-    """Return what a run works with: one look at DNS, one client for each CA."""
+def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False, wait: float = 0) -> Services:
+    """Return what a run works with: one look at DNS, one client for each CA.
+
+    :param wait: seconds to wait for another run that is at a zone where only one can be at a time.
+    """
     from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
     from dnsrenew.challenges.dns01 import Dns01
     from dnsrenew.challenges.http01 import Http01
@@ -56,7 +59,6 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     clients: dict[str, CAClient] = {}
     connections: list[HttpClient] = []
     lock = threading.Lock()
-    zones = Turns()
 
     def connect(trust: Path | str | None = None) -> HttpClient:
         connections.append(HttpClient(trust=trust))
@@ -82,14 +84,11 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     def ledger(name: str) -> Ledger:
         return store.ledger(config.cas[name].directory, name, run)
 
-    @contextlib.contextmanager
-    def lock_zone(context: Context, zone: str) -> Iterator[None]:
-        # First among ourselves, where who came first goes first, then among the processes.
-        with zones.alone(context, zone), store.lock_zone(zone, context=context):
-            yield
+    def lock_zone(context: Context, zone: str) -> AbstractContextManager[None]:
+        return store.lock_zone(zone, context=context, wait=wait)
 
-    dns = DnsView(config.resolver, connect)
-    challenges = Challenges(Dns01(dns, config.accounts, config.providers, lock_zone, store.journal), Http01())
+    dns, zones = DnsView(config.resolver, connect), Shared(lock_zone)
+    challenges = Challenges(Dns01(dns, config.accounts, config.providers, zones.hold, store.journal), Http01())
     authority = Twins(config.cas, run) if rehearse else _Itself()
     return Services(store, dns, challenges, client, ledger, authority, close)
 

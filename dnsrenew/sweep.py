@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -177,7 +177,7 @@ class _Sweep(Frozen):
         writer = Writer(account, self.providers[account.provider])
         places = [Value("", writer, record) for record, _account in values]
         with contextlib.ExitStack() as held:
-            for place in sorted(set(_to_lock(places))):
+            for place in sorted({place.locks for place in places if place.locks is not None}):
                 held.enter_context(self.lock_zone(context, place))
             records = [place.record for place in places if not self._is_replaced(context, place)]
             if records:
@@ -222,15 +222,6 @@ class _Sweep(Frozen):
                 kept += [(value, error) for value in values]
                 self.context.emit("sweep-kept", records=described, error=error.to_dict())
         return Swept(tuple(removed), tuple(kept))
-
-
-def _to_lock(values: list[Value]) -> Iterator[str]:
-    """Give what a run locks that writes these values."""
-    for value in values:
-        if value.alone_in is not None:
-            yield value.alone_in
-        elif value.writer.provider.behaviour.exclusive:
-            yield value.record.zone
 
 
 def _unfinished(account: str, values: tuple[Written, ...]) -> ProviderError:

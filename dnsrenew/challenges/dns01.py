@@ -15,6 +15,7 @@ from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
 from dnsrenew.frozen import replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.silence import Silence
+from dnsrenew.turns import Turns
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     _Key = tuple[str | None, Written]
 
+_WRITING = "writing"
 _WRITERS = 8
 """Accounts written to at once."""
 
@@ -40,7 +42,8 @@ class Dns01:
     One serves all certificates of a run, and their threads. What it remembers of a value is under the certificate too,
     for a CA may ask two of them for the same one: so no two threads change the same entry, and plain sets will do.
 
-    :param lock_zone: gives the lock for a zone where only one value or one writer is possible at a time.
+    :param lock_zone: keeps other runs away from a zone where only one value or one writer is possible at a time; this
+        run's threads have it together, and take turns.
     :param journal: where values are written down before they are written to DNS.
     """
 
@@ -60,6 +63,7 @@ class Dns01:
         self._begun: set[_Key] = set()
         self._written: set[_Key] = set()
         self._silence = Silence()
+        self._turns = Turns()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
@@ -138,24 +142,29 @@ class Dns01:
         ]
 
     @contextlib.contextmanager
-    def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
-        """Keep others away from the places that can hold only one value, and the values in the journal, meanwhile.
+    def alone(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+        """Keep other runs away from where they would be in the way, and other certificates where one value is kept.
 
-        :raises StoreError: the journal cannot be written; then nothing may be published.
+        :raises LockedError: another run is there.
         """
         with contextlib.ExitStack() as held:
             # In one order for everybody, so that two certificates never wait for each other.
-            for place in sorted({value.alone_in for value in values if value.alone_in is not None}):
+            for place in sorted(set().union(*(each.locks for each in placements))):
                 held.enter_context(self._lock_zone(context, place))
-            held.enter_context(self._written_down(context, [value for value in values if value.is_to_be_removed]))
+            for place in sorted(set().union(*(each.alone_in for each in placements))):
+                held.enter_context(self._turns.alone(context, place))
             yield
 
     @contextlib.contextmanager
-    def _written_down(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
-        if not values or self._journal is None:
+    def written_down(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+        """Have the values in the journal meanwhile, and afterwards those that could not be removed.
+
+        :raises StoreError: it cannot be written; then nothing may be published.
+        """
+        keys = _keys(context, [value for value in values if value.is_to_be_removed])
+        if not keys or self._journal is None:
             yield
             return
-        keys = _keys(context, values)
         entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys])
         self._entries.update(dict.fromkeys(keys, entry))
         try:
@@ -235,27 +244,21 @@ class Dns01:
         by_account: dict[str, list[Value]] = {}
         for value in values:
             by_account.setdefault(value.writer.account.name, []).append(value)
-        held = {value.alone_in for value in values}
-        calls = [partial(self._write, context, group, call, held) for group in by_account.values()]
+        calls = [partial(self._write, context, group, call) for group in by_account.values()]
         if len(calls) == 1:
             calls[0]()
             return
         for task in context.call_all(calls, _WRITERS):
             task.result()
 
-    def _write(
-        self, context: Context, values: Sequence[Value], call: Callable[..., None], held: Collection[str | None]
-    ) -> None:
-        """Have one account write its values.
-
-        :param held: the places whose locks we have already; to ask for one again would be to wait for ourselves.
-        """
+    def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+        """Have one account write its values; at a host that takes one writer at a time, in turn."""
         writer = values[0].writer
         records = [value.record for value in values]
-        with contextlib.ExitStack() as locks:
-            if writer.provider.behaviour.exclusive and writer.provider.behaviour.values != "one":
-                for zone in sorted({record.zone for record in records}.difference(held)):
-                    locks.enter_context(self._lock_zone(context, zone))
+        with contextlib.ExitStack() as turns:
+            if writer.provider.behaviour.exclusive:
+                for zone in sorted({record.zone for record in records}):
+                    turns.enter_context(self._turns.alone(context, (_WRITING, zone)))
             if call is calling.call_add:
                 self._silence.check(context, writer.account.name)
             self._call(context, writer, records, call)

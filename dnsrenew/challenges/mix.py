@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,8 @@ from dnsrenew.frozen import Frozen
 from dnsrenew.names import relative
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dnsrenew.ca import CAClient, Challenge
     from dnsrenew.challenges import dns01, http01
     from dnsrenew.checks.caa import Answer
@@ -182,7 +183,7 @@ class Challenges:
         :raises ConfigError: an option is wrong, or a driver is not installed.
         :raises ProviderError: a driver refuses its options.
         """
-        self._dns.unlock(context, [place for place in placements if isinstance(place, placing.Placement)])
+        self._dns.unlock(context, _of_dns(placements))
 
     def values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
         """Return what has to be published to answer a challenge."""
@@ -198,11 +199,19 @@ class Challenges:
             rounds[:1] = [[*http, *(rounds[0] if rounds else [])]]
         return rounds
 
-    @contextlib.contextmanager
-    def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
-        """Keep others away from places that can hold only one value, as long as we need them."""
-        with self._dns.alone(context, _split(values)[0]):
-            yield
+    def alone(self, context: Context, places: Places) -> AbstractContextManager[None]:
+        """Keep others away, as long as we need it, from where only one can be at a time.
+
+        :raises LockedError: another run is there.
+        """
+        return self._dns.alone(context, _of_dns(places.placements.values()))
+
+    def written_down(self, context: Context, values: Sequence[Value]) -> AbstractContextManager[None]:
+        """Have the values that go to DNS in the journal meanwhile, and afterwards those that could not be removed.
+
+        :raises StoreError: it cannot be written; then nothing may be published.
+        """
+        return self._dns.written_down(context, _split(values)[0])
 
     def publish(self, context: Context, values: Sequence[Value]) -> None:
         """Publish the values.
@@ -255,6 +264,10 @@ def _about(error: PropagationError, values: Sequence[placing.Value]) -> Propagat
     identifiers = list(dict.fromkeys(value.identifier for value in late))
     accounts = list(dict.fromkeys(value.writer.account.name for value in late))
     return error.with_evidence(identifiers=identifiers, accounts=accounts)
+
+
+def _of_dns(placements: Iterable[Placement]) -> list[placing.Placement]:
+    return [placement for placement in placements if isinstance(placement, placing.Placement)]
 
 
 def _split(values: Sequence[Value]) -> tuple[list[placing.Value], list[http01.HttpValue]]:

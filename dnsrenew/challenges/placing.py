@@ -30,6 +30,17 @@ class Writer(Frozen):
         fitting = [zone for zone in self.account.zones if names.is_at_or_below(owner, zone)]
         return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
 
+    def alone_in(self, zone: str, name: str) -> str | None:
+        """Return the name or zone that holds one value at a time, where the host keeps only one; else None."""
+        behaviour = self.provider.behaviour
+        if behaviour.values != "one":
+            return None
+        return zone if behaviour.scope == "zone" else name
+
+    def locks(self, zone: str, name: str) -> str | None:
+        """Return what no other run may write to meanwhile: also the zone of a host that takes one writer at a time."""
+        return self.alone_in(zone, name) or (zone if self.provider.behaviour.exclusive else None)
+
     @property
     def ttl(self) -> int:
         """Seconds for which a resolver may keep what it writes."""
@@ -51,6 +62,18 @@ class Placement(Frozen):
     identifier: str
     name: str
     writers: tuple[tuple[Writer, str], ...]
+
+    @property
+    def alone_in(self) -> set[str]:
+        """The names or zones that can hold only one value at a time."""
+        found = {writer.alone_in(zone, self.name) for writer, zone in self.writers}
+        return {place for place in found if place is not None}
+
+    @property
+    def locks(self) -> set[str]:
+        """The names or zones that no other run may write to meanwhile."""
+        found = {writer.locks(zone, self.name) for writer, zone in self.writers}
+        return {place for place in found if place is not None}
 
 
 class Value(Frozen):
@@ -83,10 +106,12 @@ class Value(Frozen):
     @property
     def alone_in(self) -> str | None:
         """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
-        behaviour = self.writer.provider.behaviour
-        if behaviour.values != "one":
-            return None
-        return self.record.zone if behaviour.scope == "zone" else self.record.name
+        return self.writer.alone_in(self.record.zone, self.record.name)
+
+    @property
+    def locks(self) -> str | None:
+        """The name or zone that no other run may write to meanwhile; None: others do no harm."""
+        return self.writer.locks(self.record.zone, self.record.name)
 
 
 def rounds(values: Sequence[Value]) -> list[list[Value]]:

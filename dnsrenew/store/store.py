@@ -22,7 +22,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.frozen import replace
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 Change = Callable[[State], State]
 """From what is known of a certificate to what will be."""
-ZONE_WAIT: Final = 3600.0
-"""Seconds to wait for another certificate that writes to the same zone: each takes as long as its DNS host."""
 
 
 def _as_it_is(state: State) -> State:
@@ -102,14 +100,15 @@ class Store:
         self._disk.inside(self._layout.root, self._layout.state(name))
         return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
-    def lock_zone(self, zone: str, *, context: Context, wait: float = ZONE_WAIT) -> AbstractContextManager[None]:
-        """Exclude others from a DNS zone whose host takes one value, or one writer, at a time.
+    def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude other runs from a DNS zone whose host takes one value, or one writer, at a time.
 
-        :raises LockedError: somebody else has it for longer than ``wait`` seconds.
+        :param wait: seconds to wait for them; 0: not at all.
+        :raises LockedError: ``locked``; evidence tells pid, host and since when.
         :raises StoreError: the lock's file cannot be made.
         :raises Cancelled: called away while waiting.
         """
-        return self._lock(self._layout.zone_lock(zone), f"DNS zone {zone}", context, wait)
+        return self._lock(self._layout.zone_lock(zone), f"DNS zone {zone.rstrip('.')}", context, wait)
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()

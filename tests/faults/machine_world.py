@@ -224,14 +224,16 @@ class World:
             certificates=tuple(specs),
         )
 
-    def _services(self, config: Config, store: Store, run: Context, *, rehearse: bool = False) -> Services:
+    def _services(
+        self, config: Config, store: Store, run: Context, *, rehearse: bool = False, wait: float = 0
+    ) -> Services:
         """Stand in for ``make_services``."""
         dns = cast("DnsView", self._dns)
         dns01 = Dns01(
             dns,
             config.accounts,
             config.providers,
-            lambda context, zone: store.lock_zone(zone, context=context),
+            lambda context, zone: store.lock_zone(zone, context=context, wait=wait),
             store.journal,
         )
         return Services(

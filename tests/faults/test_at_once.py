@@ -204,19 +204,35 @@ def both_at_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns, gate: 
     at_duckdns(workspace, gate)
     first = start(zygote, workspace, "one", "-v")
     gate.wait()
-    second = start(zygote, workspace, "two", "-v")
+    second = start(zygote, workspace, "two", "-v", "--wait", "60")
     wait_until(lambda: second.has_said(f"process {first.pid}"))
     assert len(duck.requests) == 1
     return first, second
 
 
 def test_a_zone_is_shared_by_turns(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
-    """The second run waits, also without --wait, until the first one has cleared its value."""
+    """The second run waits until the first one has cleared its value, and orders only then."""
     with Gate.before(workspace, "challenge") as gate:
         first, second = both_at_the_zone(workspace, zygote, duck, gate)
+        assert gate.asked["newOrder"] == 1
         gate.open()
         assert [one(first), one(second)] == [(0, "renewed", None)] * 2
     assert ["clear" if asked.get("clear") == "true" else "set" for asked in duck.requests] == ["set", "clear"] * 2
+
+
+def test_a_zone_is_not_waited_for_unasked(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The second run ends with 3, has ordered nothing, and tells who is there."""
+    with Gate.before(workspace, "challenge") as gate:
+        at_duckdns(workspace, gate)
+        first = start(zygote, workspace, "one")
+        gate.wait()
+        status, said, error = one(start(zygote, workspace, "two"))
+        assert (status, said, error["code"], error["evidence"]["pid"]) == (3, "locked", "locked", first.pid)
+        assert "DNS zone home.duckdns.org is" in error["message"]
+        assert gate.asked["newOrder"] == 1
+        gate.open()
+        assert one(first) == (0, "renewed", None)
+    assert ["clear" if asked.get("clear") == "true" else "set" for asked in duck.requests] == ["set", "clear"]
 
 
 def test_a_zone_whose_user_is_killed(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:

@@ -137,13 +137,13 @@ def test_two_certificates_of_one_domain_are_never_done_at_once(stage: Stage, duc
 
 
 def test_nor_in_two_processes(stage: Stage, duck: DuckDns) -> None:
-    """The second process waits for the first, and both succeed; with two stores, nobody could know."""
+    """With --wait the second process waits for the first, and both succeed; with two stores, nobody could know."""
     tables = [certificate("home", "*.home", name="a"), certificate("x.home", "y.home", name="b")]
     account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
     workspace = stage.workspace
     workspace.write({"certificate": tables, "dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None})
     workspace.env["DUCK_TOKEN"] = duck.token
-    runs = [workspace.start("renew", name, "--json") for name in ("a", "b")]
+    runs = [workspace.start("renew", name, "--json", "--wait", "60") for name in ("a", "b")]
     said = [run.communicate(timeout=60) for run in runs]
     workspace.captured += [text for pair in said for text in pair]
     assert [run.returncode for run in runs] == [0, 0], said
@@ -179,12 +179,13 @@ def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> 
     assert not stage.config({"certificate": [certificate("home")]}).providers["duckdns"].driver_options
 
 
-def test_another_run_that_keeps_the_zone_for_too_long(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has failed: the outcome is `locked`, names who has it, and no failure is remembered."""
-    monkeypatch.setitem(Store.lock_zone.__kwdefaults__ or {}, "wait", 0.1)
+def test_another_run_that_has_the_zone(stage: Stage) -> None:
+    """Nothing has failed: the outcome is `locked`, names who has it, and no failure is remembered; no order is made."""
     with Store(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
         outcome = stage.one({"certificate": [certificate("home")]})
     assert outcome.status == "locked"
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.evidence["pid"]) == ("locked", os.getpid())
+    assert [attempt.orders for attempt in outcome.attempts] == [0]
+    assert "order-created" not in stage.kinds()
     assert stage.renewer({"certificate": [certificate("home")]}).status()[0].last_failure is None

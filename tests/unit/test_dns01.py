@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew import workers
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.placing import Placement, Value
 from dnsrenew.challenges.placing import rounds as rounds_of
@@ -334,7 +336,7 @@ NAMES = ("example.test", "*.example.test", "www.example.test", "other.test")
     ("behaviour", "rounds", "locks"),
     [
         ({}, [["v1", "v2", "v3", "v4"]], []),
-        ({"exclusive": True}, [["v1", "v2", "v3", "v4"]], []),
+        ({"exclusive": True}, [["v1", "v2", "v3", "v4"]], ["example.test.", "other.test."]),
         (
             {"values": "one"},
             [["v1", "v3", "v4"], ["v2"]],
@@ -352,13 +354,14 @@ def test_values_that_cannot_stand_together_take_turns(
 ) -> None:
     """One value for a name, or for a whole zone: as few rounds as possible, and the places are ours meanwhile.
 
+    So are the zones of a host that takes one writer at a time.
+
     The locks are taken in one order by everybody, so that two certificates never wait for each other.
     """
     stage = Stage()
     stage.account("home", **behaviour)
-    values = stage.values(*NAMES)
-    assert texts(rounds_of(values)) == rounds
-    with stage.dns01.alone(stage.context, list(reversed(values))):
+    assert texts(rounds_of(stage.values(*NAMES))) == rounds
+    with stage.dns01.alone(stage.context, list(reversed(stage.place(*NAMES).values()))):
         assert stage.locked == locks
     assert len(stage.locked) == 2 * len(locks)
 
@@ -464,24 +467,47 @@ def test_a_second_try_settles_longer() -> None:
     assert [wait["settle"] for wait in stage.dns.waits] == [35, 16]
 
 
-def test_an_exclusive_host_is_locked_while_it_is_written_to() -> None:
-    """Each of its zones, and only for the call; one that keeps one value is locked as a whole already."""
-    stage = Stage()
-    stage.account("home", exclusive=True)
-    stage.dns01.publish(stage.context, stage.values("other.test", "example.test"))
-    assert stage.locked == ["example.test.", "other.test.", "-other.test.", "-example.test."]
-    stage.locked.clear()
-    stage.account("home", exclusive=True, values="one")
-    stage.dns01.publish(stage.context, stage.values("example.test"))
-    assert stage.locked == []
+class Meeting(InMemoryDriver):
+    """Notes how many are writing; nobody leaves before two have met, or a moment has passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together = threading.Barrier(2)
+        self.met = False
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write, and look whether another one comes meanwhile."""
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.together.wait(0.2)
+            self.met = True
+        super().add(records)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_certificates_write_to_an_exclusive_host_in_turn(*, exclusive: bool) -> None:
+    """Two of one run in one zone have the lock together; only their writing waits for each other."""
+    stage, host = Stage(), Meeting()
+    stage.account("home", exclusive=exclusive, driver=host)
+    dns01, (placement,) = stage.dns01, stage.place("example.test").values()
+
+    def go(name: str) -> None:
+        context = replace(stage.context, certificate=name)
+        with dns01.alone(context, [placement]):
+            dns01.publish(context, dns01.values(placement, name))
+
+    tasks = [workers.start(partial(go, name)) for name in ("a", "b")]
+    assert all(task.done.wait(5) for task in tasks)
+    assert [task.result() for task in tasks] == [None, None]
+    assert host.met is not exclusive
 
 
 def test_nobody_waits_for_himself() -> None:
     """A zone that lives at a host with one value and at one with one writer: the lock of it is had once."""
     stage = Stage()
     one, narrow = stage.account("one", values="one", scope="zone"), stage.account("narrow", exclusive=True)
-    values = stage.values("example.test", route=Route("dns-01", dns=("one", "narrow")))
-    with stage.dns01.alone(stage.context, values):
+    route = Route("dns-01", dns=("one", "narrow"))
+    values = stage.values("example.test", route=route)
+    with stage.dns01.alone(stage.context, stage.place("example.test", route=route).values()):
         stage.dns01.publish(stage.context, values)
         stage.dns01.withdraw(stage.context, values)
     assert stage.locked == ["example.test.", "-example.test."]
@@ -644,7 +670,7 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
     values = stage.values("example.test")
     dns01 = Dns01(cast("DnsView", stage.dns), stage.accounts, stage.providers, stage._lock, store.journal)
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
-    with dns01.alone(one, values), dns01.alone(other, values):
+    with dns01.written_down(one, values), dns01.written_down(other, values):
         dns01.publish(one, values)
         dns01.publish(other, values)
         dns01.withdraw(one, values)

@@ -26,11 +26,11 @@ LEVELS = (
     {"job"},
     {"course", "outcomes", "wishes"},
     {"way"},
-    {"due", "routes", "decisions", "memory", "turns"},
+    {"due", "routes", "decisions", "memory"},
     {"config", "challenges", "deploy"},
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
-    {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "silence", "programs"}
+    {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "silence", "programs", "turns"}
     | {"workers", "clock", "names", "words", "frozen"},
 )
 RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}

@@ -126,8 +126,9 @@ def test_answers_by_http_stand_in_the_first_round(box: Callable[..., Box]) -> No
 def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) -> None:
     """As one."""
     stage = box(hosts={"a": "ok"})
-    values = stage.values(stage.places(apex=HTTP, wild=A))
-    with stage.challenges.alone(stage.context, values):
+    places = stage.places(apex=HTTP, wild=A)
+    values = stage.values(places)
+    with stage.challenges.alone(stage.context, places), stage.challenges.written_down(stage.context, values):
         stage.challenges.publish(stage.context, values)
         assert len(stage.stage.ports.contents) == 1
         assert len(stage.stage.hosts["a"].values) == 1

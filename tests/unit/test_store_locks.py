@@ -96,7 +96,7 @@ def test_many_threads_are_alone(tmp_path: Path) -> None:
         nonlocal inside, most
         barrier.wait()
         for _ in range(3):
-            with store.lock_zone("duckdns.org.", context=Context()):
+            with store.lock_zone("duckdns.org.", context=Context(), wait=60):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1

@@ -153,11 +153,14 @@ class World:
         )
         return SeededRenewer(config, self)
 
-    def services(self, config: Config, store: Store, run: Context, *, rehearse: bool) -> Services:
+    def services(self, config: Config, store: Store, run: Context, *, rehearse: bool, wait: float) -> Services:
         """Stand in for ``make_services``."""
         dns = cast("DnsView", MemoryDns())
         dns01 = Dns01(
-            dns, config.accounts, config.providers, lambda context, zone: store.lock_zone(zone, context=context)
+            dns,
+            config.accounts,
+            config.providers,
+            lambda context, zone: store.lock_zone(zone, context=context, wait=wait),
         )
         return Services(
             store,
