@@ -14,7 +14,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.job import Services, Wishes
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
-from dnsrenew.runs import DRIVEN, Run, lock_for_sweep
+from dnsrenew.runs import DRIVEN, Run
 from dnsrenew.secrets import Redactor
 from dnsrenew.services import LazyServices, make_services
 from dnsrenew.status import CertificateStatus, status_of
@@ -169,17 +169,18 @@ class Renewer:
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> Swept:
         """Remove from DNS what killed runs have left there: only values in the journal, by those who wrote them.
 
-        :param wait: seconds to wait for another run that is at it.
+        :param wait: seconds to wait for another run that is at it, or has its value where a host keeps one.
         :raises LockedError: another run is at it.
         :raises StoreError: the journal cannot be read.
         :raises Cancelled: when called away; what was removed until then is off the journal.
         """
         from dnsrenew import sweep
+        from dnsrenew.store.zonelocks import ZoneLocks
 
         context, config = self._context(cancel), self._config
         with self._working(context) as services:
-            journal, lock, look = self._store.journal, partial(lock_for_sweep, self._store), services.dns.values
-            return sweep.sweep(context, journal, config.accounts, config.providers, lock, wait=wait, look=look)
+            journal, locks, look = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
+            return sweep.sweep(context, journal, config.accounts, config.providers, locks, wait=wait, look=look)
 
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""

@@ -15,8 +15,6 @@ from dnsrenew.renewal import glance, renew_certificate, why
 from dnsrenew.wishes import ask, is_to_be_asked
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dnsrenew.config import Config
     from dnsrenew.context import Context
     from dnsrenew.job import Services, Wishes
@@ -30,11 +28,6 @@ _logger = logging.getLogger("dnsrenew.runs")
 
 _LAST_SECONDS: Final = 5.0
 """After a cancel, each certificate has so long to put back what it had published."""
-
-
-def lock_for_sweep(store: Store, context: Context, zone: str) -> AbstractContextManager[None]:
-    """Return the lock of a zone for a sweep, which waits for no renewal: the value is then kept."""
-    return store.lock_zone(zone, context=context)
 
 
 class Run(Frozen):
@@ -75,12 +68,13 @@ class Run(Frozen):
         if not self.store.has_journal:
             return
         from dnsrenew import sweep  # hardly ever needed
+        from dnsrenew.store.zonelocks import ZoneLocks
 
-        lock = partial(lock_for_sweep, self.store)
+        locks = ZoneLocks(self.store)
         with self.context.redactor.guard_logs(*DRIVEN):
             look = self.services().dns.values
             accounts, providers = self.config.accounts, self.config.providers
-            sweep.sweep_first(self.context, self.store.journal, accounts, providers, lock, look=look)
+            sweep.sweep_first(self.context, self.store.journal, accounts, providers, locks, look=look)
 
     # ── what is not due ─────────────────────────────────────────────────────────────────
 

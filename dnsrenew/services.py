@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.job import Services
-from dnsrenew.turns import Shared
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dnsrenew.ca import CAClient
@@ -47,7 +45,7 @@ class LazyServices:
 def make_services(config: Config, store: Store, run: Context, *, rehearse: bool = False, wait: float = 0) -> Services:
     """Return what a run works with: one look at DNS, one client for each CA.
 
-    :param wait: seconds to wait for another run that is at a zone where only one can be at a time.
+    :param wait: seconds to wait for another run that has its value where only one is kept.
     """
     from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
     from dnsrenew.challenges.dns01 import Dns01
@@ -55,6 +53,7 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     from dnsrenew.challenges.mix import Challenges
     from dnsrenew.dns import DnsView
     from dnsrenew.http import HttpClient
+    from dnsrenew.store.zonelocks import ZoneLocks
 
     clients: dict[str, CAClient] = {}
     connections: list[HttpClient] = []
@@ -84,11 +83,8 @@ def make_services(config: Config, store: Store, run: Context, *, rehearse: bool 
     def ledger(name: str) -> Ledger:
         return store.ledger(config.cas[name].directory, name, run)
 
-    def lock_zone(context: Context, zone: str) -> AbstractContextManager[None]:
-        return store.lock_zone(zone, context=context, wait=wait)
-
-    dns, zones = DnsView(config.resolver, connect), Shared(lock_zone)
-    challenges = Challenges(Dns01(dns, config.accounts, config.providers, zones.hold, store.journal), Http01())
+    dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
+    challenges = Challenges(Dns01(dns, config.accounts, config.providers, locks, store.journal), Http01())
     authority = Twins(config.cas, run) if rehearse else _Itself()
     return Services(store, dns, challenges, client, ledger, authority, close)
 

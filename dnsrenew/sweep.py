@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.model import DnsAccount
     from dnsrenew.store.journal import Entry, Journal, Written
+    from dnsrenew.store.zonelocks import ZoneLocks
 
-LockZone = Callable[["Context", str], AbstractContextManager[None]]
 Look = Callable[["Context", str], set[str]]
 """Tells the TXT values that are served at an absolute name."""
 
@@ -55,7 +54,7 @@ def sweep(
     journal: Journal,
     accounts: Mapping[str, DnsAccount],
     providers: Mapping[str, Provider],
-    lock_zone: LockZone,
+    locks: ZoneLocks,
     *,
     seconds: float = SECONDS,
     wait: float = 0,
@@ -64,8 +63,8 @@ def sweep(
     """Remove from DNS what dead runs left there, and from the journal what is gone.
 
     :param providers: by name, one for each account.
-    :param lock_zone: gives the lock of a zone or name that takes one value, or one writer, at a time. Who must not
-        wait for a run that holds one gives locks with ``wait=0``: the value is kept for the next time.
+    :param locks: of places that take one value, or one writer, at a time; where another run is, the value is kept for
+        the next time.
     :param seconds: after these, what is not known to be removed is kept.
     :param wait: seconds to wait for another run that is sweeping.
     :param look: asked before a host that keeps one value clears it: it would clear another's too.
@@ -74,7 +73,7 @@ def sweep(
     :raises Cancelled: called away; what was removed until then is off the journal.
     """
     with journal.left_over(context, wait=wait) as entries:
-        return _Sweep(context, entries, accounts, providers, lock_zone, look).run(seconds) if entries else Swept()
+        return _Sweep(context, entries, accounts, providers, locks, look).run(seconds) if entries else Swept()
 
 
 def sweep_first(
@@ -82,7 +81,7 @@ def sweep_first(
     journal: Journal,
     accounts: Mapping[str, DnsAccount],
     providers: Mapping[str, Provider],
-    lock_zone: LockZone,
+    locks: ZoneLocks,
     *,
     seconds: float = FIRST_SECONDS,
     look: Look | None = None,
@@ -92,7 +91,7 @@ def sweep_first(
     Parameters are those of :func:`sweep`.
     """
     try:
-        done = sweep(context, journal, accounts, providers, lock_zone, seconds=seconds, look=look)
+        done = sweep(context, journal, accounts, providers, locks, seconds=seconds, look=look)
     except (LockedError, Cancelled):
         return  # another run is at it; or the renewals will notice themselves
     except StoreError as error:
@@ -116,7 +115,7 @@ class _Sweep(Frozen):
     entries: list[Entry]
     accounts: Mapping[str, DnsAccount]
     providers: Mapping[str, Provider]
-    lock_zone: LockZone
+    locks: ZoneLocks
     look: Look | None
     came: dict[tuple[str, str], DnsRenewError | None] = field(default_factory=dict)
 
@@ -177,8 +176,10 @@ class _Sweep(Frozen):
         writer = Writer(account, self.providers[account.provider])
         places = [Value("", writer, record) for record, _account in values]
         with contextlib.ExitStack() as held:
-            for place in sorted({place.locks for place in places if place.locks is not None}):
-                held.enter_context(self.lock_zone(context, place))
+            for place in sorted({place.alone_in for place in places if place.alone_in is not None}):
+                held.enter_context(self.locks.value(context, place))
+            if writer.provider.behaviour.exclusive:
+                held.enter_context(self.locks.writing(context, values[0][0].zone))
             records = [place.record for place in places if not self._is_replaced(context, place)]
             if records:
                 calling.call_remove(context, writer.provider, account, records)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,17 +14,16 @@ from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
 from dnsrenew.frozen import replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.silence import Silence
-from dnsrenew.turns import Turns
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.dns import DnsView, Target
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.store.journal import Entry, Journal, Written
+    from dnsrenew.store.zonelocks import ZoneLocks
 
     _Key = tuple[str | None, Written]
 
-_WRITING = "writing"
 _WRITERS = 8
 """Accounts written to at once."""
 
@@ -42,8 +40,7 @@ class Dns01:
     One serves all certificates of a run, and their threads. What it remembers of a value is under the certificate too,
     for a CA may ask two of them for the same one: so no two threads change the same entry, and plain sets will do.
 
-    :param lock_zone: keeps other runs away from a zone where only one value or one writer is possible at a time; this
-        run's threads have it together, and take turns.
+    :param locks: keep others away from where only one value or one writer is possible at a time.
     :param journal: where values are written down before they are written to DNS.
     """
 
@@ -52,18 +49,17 @@ class Dns01:
         dns: DnsView,
         accounts: Mapping[str, DnsAccount],
         providers: Mapping[str, Provider],
-        lock_zone: Callable[[Context, str], AbstractContextManager[None]],
-        journal: Journal | None = None,
+        locks: ZoneLocks,
+        journal: Journal,
     ) -> None:
         self._dns = dns
         self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
-        self._lock_zone = lock_zone
+        self._locks = locks
         self._journal = journal
         self._entries: dict[_Key, Entry] = {}
         self._begun: set[_Key] = set()
         self._written: set[_Key] = set()
         self._silence = Silence()
-        self._turns = Turns()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
 
@@ -143,16 +139,14 @@ class Dns01:
 
     @contextlib.contextmanager
     def alone(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
-        """Keep other runs away from where they would be in the way, and other certificates where one value is kept.
+        """Keep others away, as long as we need them, from the places that can hold only one value.
 
         :raises LockedError: another run is there.
         """
         with contextlib.ExitStack() as held:
             # In one order for everybody, so that two certificates never wait for each other.
-            for place in sorted(set().union(*(each.locks for each in placements))):
-                held.enter_context(self._lock_zone(context, place))
             for place in sorted(set().union(*(each.alone_in for each in placements))):
-                held.enter_context(self._turns.alone(context, place))
+                held.enter_context(self._locks.value(context, place))
             yield
 
     @contextlib.contextmanager
@@ -162,7 +156,7 @@ class Dns01:
         :raises StoreError: it cannot be written; then nothing may be published.
         """
         keys = _keys(context, [value for value in values if value.is_to_be_removed])
-        if not keys or self._journal is None:
+        if not keys:
             yield
             return
         entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys])
@@ -252,13 +246,13 @@ class Dns01:
             task.result()
 
     def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
-        """Have one account write its values; at a host that takes one writer at a time, in turn."""
+        """Have one account write its values; at a host that takes one writer at a time, while nobody else does."""
         writer = values[0].writer
         records = [value.record for value in values]
-        with contextlib.ExitStack() as turns:
+        with contextlib.ExitStack() as alone:
             if writer.provider.behaviour.exclusive:
                 for zone in sorted({record.zone for record in records}):
-                    turns.enter_context(self._turns.alone(context, (_WRITING, zone)))
+                    alone.enter_context(self._locks.writing(context, zone))
             if call is calling.call_add:
                 self._silence.check(context, writer.account.name)
             self._call(context, writer, records, call)

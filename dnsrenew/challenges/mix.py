@@ -200,7 +200,7 @@ class Challenges:
         return rounds
 
     def alone(self, context: Context, places: Places) -> AbstractContextManager[None]:
-        """Keep others away, as long as we need it, from where only one can be at a time.
+        """Keep others away, as long as we need them, from the places that can hold only one value.
 
         :raises LockedError: another run is there.
         """

@@ -37,10 +37,6 @@ class Writer(Frozen):
             return None
         return zone if behaviour.scope == "zone" else name
 
-    def locks(self, zone: str, name: str) -> str | None:
-        """Return what no other run may write to meanwhile: also the zone of a host that takes one writer at a time."""
-        return self.alone_in(zone, name) or (zone if self.provider.behaviour.exclusive else None)
-
     @property
     def ttl(self) -> int:
         """Seconds for which a resolver may keep what it writes."""
@@ -67,12 +63,6 @@ class Placement(Frozen):
     def alone_in(self) -> set[str]:
         """The names or zones that can hold only one value at a time."""
         found = {writer.alone_in(zone, self.name) for writer, zone in self.writers}
-        return {place for place in found if place is not None}
-
-    @property
-    def locks(self) -> set[str]:
-        """The names or zones that no other run may write to meanwhile."""
-        found = {writer.locks(zone, self.name) for writer, zone in self.writers}
         return {place for place in found if place is not None}
 
 
@@ -107,11 +97,6 @@ class Value(Frozen):
     def alone_in(self) -> str | None:
         """The name or zone that can hold only this one value at a time, at hosts that keep one; else None."""
         return self.writer.alone_in(self.record.zone, self.record.name)
-
-    @property
-    def locks(self) -> str | None:
-        """The name or zone that no other run may write to meanwhile; None: others do no harm."""
-        return self.writer.locks(self.record.zone, self.record.name)
 
 
 def rounds(values: Sequence[Value]) -> list[list[Value]]:

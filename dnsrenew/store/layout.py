@@ -72,14 +72,14 @@ class Layout:
         """Return the file of a lock."""
         return os.path.join(self.locks, f"{what}.lock")
 
-    def zone_lock(self, zone: str) -> str:
-        """Return what the lock of a DNS zone is called; DNS allows more than file names do."""
+    def zone(self, zone: str) -> str:
+        """Return what a DNS zone is called in the name of a lock; DNS allows more than file names do."""
         import hashlib
 
         readable = zone.lower().removesuffix(".")
         if len(readable) > 100 or not _PLAIN.fullmatch(readable):
             readable = hashlib.sha256(readable.encode()).hexdigest()[:32]
-        return f"zone-{readable}"
+        return readable
 
     def account(self, ca: str, directory_url: str) -> str:
         """Return the folder of the account at one directory; ``ca`` is only there for people to read."""

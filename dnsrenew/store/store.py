@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,14 +101,27 @@ class Store:
         return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
     def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone whose host takes one value, or one writer, at a time.
+        """Exclude other runs from a DNS zone, or a name, where the host keeps one value.
 
         :param wait: seconds to wait for them; 0: not at all.
         :raises LockedError: ``locked``; evidence tells pid, host and since when.
         :raises StoreError: the lock's file cannot be made.
         :raises Cancelled: called away while waiting.
         """
-        return self._lock(self._layout.zone_lock(zone), f"DNS zone {zone.rstrip('.')}", context, wait)
+        return self._lock(f"zone-{self._layout.zone(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
+
+    @contextlib.contextmanager
+    def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
+        """Exclude other runs from a DNS zone whose host takes one writer at a time, while it is written to.
+
+        Who is next keeps those away that come later: a run that writes again and again lets others in between.
+        Parameters and errors are those of :meth:`lock_zone`.
+        """
+        readable, what = self._layout.zone(zone), f"DNS zone {zone.rstrip('.')}"
+        with contextlib.ExitStack() as held:
+            with self._lock(f"next-{readable}", what, context, wait):
+                held.enter_context(self._lock(f"writing-{readable}", what, context, wait))
+            yield
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()

@@ -32,6 +32,7 @@ from dnsrenew.model import CertificateSpec, DnsAccount, Outcome, Resolver, TxtRe
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import Store
 from dnsrenew.store.disk import Disk
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.sweep import Swept
 from dnsrenew.testing import InMemoryDriver
 from tests.faults.machine_ca import FaultyCA
@@ -233,7 +234,7 @@ class World:
             dns,
             config.accounts,
             config.providers,
-            lambda context, zone: store.lock_zone(zone, context=context, wait=wait),
+            ZoneLocks(store, wait),
             store.journal,
         )
         return Services(

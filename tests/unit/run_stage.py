@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +28,7 @@ from dnsrenew.renewal import renew_certificate
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.ledger import Ledger
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import START, FakeClock
 from tests.unit.run_ca import Authority, StageCA, issue
@@ -259,7 +259,7 @@ class Stage:
             )
             for name, account in accounts.items()
         }
-        dns01 = Dns01(cast("DnsView", self.dns), accounts, providers, self._lock)
+        dns01 = Dns01(cast("DnsView", self.dns), accounts, providers, ZoneLocks(self.store), self.store.journal)
         challenges = Challenges(dns01, Http01(cast("Listeners", self.ports)))
         authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("rehearse") else {n: n for n in DIRECTORIES}
         return Services(
@@ -275,7 +275,3 @@ class Stage:
 
     def _ledger(self, name: str) -> Ledger:
         return self.store.ledger(DIRECTORIES[name], name, self.context)
-
-    @contextlib.contextmanager
-    def _lock(self, context: Context, place: str) -> Iterator[None]:
-        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import workers
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.placing import Placement, Value
 from dnsrenew.challenges.placing import rounds as rounds_of
@@ -27,6 +25,8 @@ from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.names import base_domain
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 
@@ -78,6 +78,7 @@ class Stage:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.locked: list[str] = []
+        self.journal = cast("Journal", None)
         self.events: list[Event] = []
         self.context = Context(clock=FakeClock(), emitter=Emitter(FakeClock(), self.events.append))
 
@@ -108,13 +109,20 @@ class Stage:
     @property
     def dns01(self) -> Dns01:
         """The challenge with all accounts so far."""
-        return Dns01(cast("DnsView", self.dns), self.accounts, self.providers, self._lock)
+        return Dns01(cast("DnsView", self.dns), self.accounts, self.providers, cast("ZoneLocks", self), self.journal)
 
     @contextlib.contextmanager
-    def _lock(self, context: Context, place: str) -> Iterator[None]:
+    def value(self, _context: Context, place: str) -> Iterator[None]:
+        """The lock of a place that takes one value."""
         self.locked.append(place)
         yield
         self.locked.append(f"-{place}")
+
+    @contextlib.contextmanager
+    def writing(self, _context: Context, zone: str) -> Iterator[None]:
+        """The lock of a zone that takes one writer."""
+        with self.value(_context, f"writing {zone}"):
+            yield
 
     def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, Placement]:
         """Where the values of these go: by the first that a route stands for, and all that one names."""
@@ -336,7 +344,7 @@ NAMES = ("example.test", "*.example.test", "www.example.test", "other.test")
     ("behaviour", "rounds", "locks"),
     [
         ({}, [["v1", "v2", "v3", "v4"]], []),
-        ({"exclusive": True}, [["v1", "v2", "v3", "v4"]], ["example.test.", "other.test."]),
+        ({"exclusive": True}, [["v1", "v2", "v3", "v4"]], []),
         (
             {"values": "one"},
             [["v1", "v3", "v4"], ["v2"]],
@@ -353,8 +361,6 @@ def test_values_that_cannot_stand_together_take_turns(
     behaviour: dict[str, Any], rounds: list[list[str]], locks: list[str]
 ) -> None:
     """One value for a name, or for a whole zone: as few rounds as possible, and the places are ours meanwhile.
-
-    So are the zones of a host that takes one writer at a time.
 
     The locks are taken in one order by everybody, so that two certificates never wait for each other.
     """
@@ -467,51 +473,19 @@ def test_a_second_try_settles_longer() -> None:
     assert [wait["settle"] for wait in stage.dns.waits] == [35, 16]
 
 
-class Meeting(InMemoryDriver):
-    """Notes how many are writing; nobody leaves before two have met, or a moment has passed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.together = threading.Barrier(2)
-        self.met = False
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write, and look whether another one comes meanwhile."""
-        with contextlib.suppress(threading.BrokenBarrierError):
-            self.together.wait(0.2)
-            self.met = True
-        super().add(records)
-
-
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_certificates_write_to_an_exclusive_host_in_turn(*, exclusive: bool) -> None:
-    """Two of one run in one zone have the lock together; only their writing waits for each other."""
-    stage, host = Stage(), Meeting()
-    stage.account("home", exclusive=exclusive, driver=host)
-    dns01, (placement,) = stage.dns01, stage.place("example.test").values()
-
-    def go(name: str) -> None:
-        context = replace(stage.context, certificate=name)
-        with dns01.alone(context, [placement]):
-            dns01.publish(context, dns01.values(placement, name))
-
-    tasks = [workers.start(partial(go, name)) for name in ("a", "b")]
-    assert all(task.done.wait(5) for task in tasks)
-    assert [task.result() for task in tasks] == [None, None]
-    assert host.met is not exclusive
-
-
-def test_nobody_waits_for_himself() -> None:
-    """A zone that lives at a host with one value and at one with one writer: the lock of it is had once."""
+def test_an_exclusive_host_is_written_to_alone() -> None:
+    """In each of its zones, and only for the call; a host may keep one value, too."""
     stage = Stage()
-    one, narrow = stage.account("one", values="one", scope="zone"), stage.account("narrow", exclusive=True)
-    route = Route("dns-01", dns=("one", "narrow"))
-    values = stage.values("example.test", route=route)
-    with stage.dns01.alone(stage.context, stage.place("example.test", route=route).values()):
-        stage.dns01.publish(stage.context, values)
-        stage.dns01.withdraw(stage.context, values)
-    assert stage.locked == ["example.test.", "-example.test."]
-    assert one.values == narrow.values
+    stage.account("home", exclusive=True)
+    writing = [f"writing {zone}" for zone in ("example.test.", "other.test.")]
+    stage.dns01.publish(stage.context, stage.values("other.test", "example.test"))
+    assert stage.locked == [*writing, *(f"-{what}" for what in reversed(writing))]
+    stage.locked.clear()
+    stage.account("home", exclusive=True, values="one")
+    with stage.dns01.alone(stage.context, stage.place("example.test").values()):
+        stage.dns01.publish(stage.context, stage.values("example.test"))
+    alone = "_acme-challenge.example.test."
+    assert stage.locked == [alone, writing[0], f"-{writing[0]}", f"-{alone}"]
 
 
 class Refusing(InMemoryDriver):
@@ -668,7 +642,8 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
     stage, store = Stage(), Store(tmp_path)
     stage.account("home")
     values = stage.values("example.test")
-    dns01 = Dns01(cast("DnsView", stage.dns), stage.accounts, stage.providers, stage._lock, store.journal)
+    stage.journal = store.journal
+    dns01 = stage.dns01
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
     with dns01.written_down(one, values), dns01.written_down(other, values):
         dns01.publish(one, values)

@@ -7,7 +7,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -30,6 +30,7 @@ from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout
 from dnsrenew.store.limits import Limit, Limits
 from dnsrenew.store.orders import Orders
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.sweep import sweep
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.foreign import FEW, bounded, each_change, edited, json_bytes
@@ -300,7 +301,7 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = sweep(context, journal, {"home": account}, providers, lambda *_: nullcontext())
+        swept = sweep(context, journal, {"home": account}, providers, ZoneLocks(Store(quick)))
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(aside) == len(said(context))

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,6 +25,7 @@ from dnsrenew.secrets import Secret
 from dnsrenew.store.disk import Disk
 from dnsrenew.store.journal import Journal, Written
 from dnsrenew.store.layout import Layout
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.sweep import Swept, sweep, sweep_first
 from dnsrenew.testing import InMemoryDriver
 
@@ -96,20 +97,26 @@ class Stage:
                 self.accounts[account].options["driver"].add([record])
 
     @contextlib.contextmanager
-    def lock_zone(self, context: Context, place: str) -> Iterator[None]:
+    def value(self, _context: Context, place: str) -> Iterator[None]:
         """Note what is locked; some places are another run's."""
         if place in self.refused_locks:
             raise LockedError("locked", f"The DNS zone {place} is being worked on.", fix="Wait.")
         self.locked.append(place)
         yield
 
+    @contextlib.contextmanager
+    def writing(self, context: Context, zone: str) -> Iterator[None]:
+        """The same of a zone that takes one writer."""
+        with self.value(context, f"writing {zone}"):
+            yield
+
     def sweep(self, **how: Any) -> Swept:
         """Sweep as `cleanup` does."""
-        return sweep(self.context, self.journal, self.accounts, self.providers, self.lock_zone, **how)
+        return sweep(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def sweep_first(self, **how: Any) -> None:
         """Sweep as `renew` does."""
-        sweep_first(self.context, self.journal, self.accounts, self.providers, self.lock_zone, **how)
+        sweep_first(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         """The data of the events of one kind."""
@@ -329,10 +336,10 @@ def test_no_secret_is_told(stage: Stage) -> None:
     ("behaviour", "places"),
     [
         ({}, []),
-        ({"exclusive": True}, ["home.test."]),
+        ({"exclusive": True}, ["writing home.test."]),
         ({"values": "one"}, ["_acme-challenge.home.test.", "x.home.test."]),
         ({"values": "one", "scope": "zone"}, ["home.test."]),
-        ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test."]),
+        ({"values": "one", "scope": "zone", "exclusive": True}, ["home.test.", "writing home.test."]),
     ],
 )
 def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:

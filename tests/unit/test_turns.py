@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from dnsrenew import workers
 from dnsrenew.context import Context
-from dnsrenew.errors import Cancelled, LockedError
+from dnsrenew.errors import Cancelled
 from dnsrenew.frozen import field
-from dnsrenew.turns import Shared, Turns
+from dnsrenew.turns import Turns
 
 NAMES = ["home.test", "*.home.test"]
 
@@ -98,75 +96,3 @@ def test_who_is_called_away_leaves_the_line() -> None:
         pass
     with turns.alone(Context(), "zone"):
         pass  # it would never be had
-
-
-# ── what is had together ────────────────────────────────────────────────────────────────
-
-
-class Locks:
-    """Gives locks, and notes when each is taken and released."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    @contextlib.contextmanager
-    def lock(self, _context: Context, what: str) -> Iterator[None]:
-        """One that is free, but for `taken`."""
-        if what == "taken":
-            raise LockedError("locked", "It is taken.", fix="Wait.")
-        self.said.append(what)
-        yield
-        self.said.append(f"-{what}")
-
-
-def test_a_lock_is_had_together() -> None:
-    """It is asked for once, and released by the last."""
-    locks = Locks()
-    shared, context = Shared(locks.lock), Context()
-    first, second = contextlib.ExitStack(), contextlib.ExitStack()
-    first.enter_context(shared.hold(context, "zone"))
-    second.enter_context(shared.hold(context, "zone"))
-    with shared.hold(context, "other"):
-        pass
-    first.close()
-    assert locks.said == ["zone", "other", "-other"]
-    second.close()
-    assert locks.said[3:] == ["-zone"]
-    with shared.hold(context, "zone"):
-        assert locks.said[4:] == ["zone"]
-
-
-def test_a_lock_that_is_taken_is_asked_for_by_each() -> None:
-    """Who was refused has not got it, and lets the next one ask."""
-    shared = Shared(Locks().lock)
-    for _ in range(2):
-        with pytest.raises(LockedError), shared.hold(Context(), "taken"):
-            pass
-
-
-def test_a_lock_that_is_waited_for_is_waited_for_by_one() -> None:
-    """The others join it once it is had."""
-    locks, free, asked = Locks(), threading.Event(), threading.Event()
-
-    @contextlib.contextmanager
-    def slow(context: Context, what: str) -> Iterator[None]:
-        asked.set()
-        assert free.wait(5)
-        with locks.lock(context, what):
-            yield
-
-    shared, both = Shared(slow), threading.Barrier(2)
-
-    def go(context: Context) -> None:
-        with shared.hold(context, "zone"):
-            both.wait(5)
-
-    one, other = Noting(), Noting()
-    tasks = [workers.start(partial(go, one))]
-    assert asked.wait(5)
-    tasks.append(workers.start(partial(go, other)))
-    assert other.came.wait(5)
-    free.set()
-    assert all(task.done.wait(5) for task in tasks)
-    assert [task.result() for task in tasks] == [None, None]
-    assert locks.said == ["zone", "-zone"]

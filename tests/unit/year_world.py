@@ -29,6 +29,7 @@ from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, R
 from dnsrenew.names import base_domain
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import Store
+from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 from tests.unit.year_ca import Suggest, YearCA
@@ -160,7 +161,8 @@ class World:
             dns,
             config.accounts,
             config.providers,
-            lambda context, zone: store.lock_zone(zone, context=context, wait=wait),
+            ZoneLocks(store, wait),
+            store.journal,
         )
         return Services(
             store,

@@ -1,0 +1,126 @@
+"""Locks of DNS zones: had together by the threads of a run, and shared in turn with other runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import workers
+from dnsrenew.context import Context
+from dnsrenew.errors import LockedError
+from dnsrenew.frozen import field
+from dnsrenew.store import Store
+from dnsrenew.store.zonelocks import ZoneLocks
+
+ZONE = "home.duckdns.org."
+
+
+class Waiting(Context):
+    """Tells that somebody waits: who does looks up from time to time."""
+
+    came: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Note it."""
+        self.came.set()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty one."""
+    return Store(tmp_path)
+
+
+def is_free(store: Store) -> bool:
+    """Whether another run could be alone in the zone."""
+    try:
+        with ZoneLocks(store).value(Context(), ZONE):
+            return True
+    except LockedError:
+        return False
+
+
+def test_other_runs_are_kept_away_until_the_last_has_left(store: Store) -> None:
+    """The next certificate of the run stands in line while the first one is at it: nobody comes in between."""
+    locks, first, second, waiting = ZoneLocks(store), contextlib.ExitStack(), contextlib.ExitStack(), Waiting()
+    first.enter_context(locks.value(Context(), ZONE))
+    task = workers.start(lambda: second.enter_context(locks.value(waiting, ZONE)))
+    assert waiting.came.wait(5)
+    assert not task.done.is_set()  # the host keeps one value
+    first.close()
+    assert task.done.wait(5)
+    assert not is_free(store)
+    second.close()
+    assert is_free(store)
+
+
+def test_who_is_refused_leaves_nothing_behind(store: Store) -> None:
+    """Each of its certificates asks anew, and has the zone once it is free."""
+    locks = ZoneLocks(store)
+    with ZoneLocks(store).value(Context(), ZONE):
+        for _ in range(2):
+            with pytest.raises(LockedError, match=r"The DNS zone home\.duckdns\.org is being worked on by process"):
+                locks.value(Context(), ZONE).__enter__()
+    with locks.value(Context(), ZONE):
+        assert not is_free(store)
+
+
+def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
+    """One of its threads asks for it, the others join it: it is waited for in the other run once."""
+    locks, waiting, behind, both = ZoneLocks(store, wait=60), Waiting(), Waiting(), threading.Barrier(2)
+    theirs = contextlib.ExitStack()
+    theirs.enter_context(ZoneLocks(store).value(Context(), ZONE))
+
+    def go(context: Context) -> None:
+        with locks.value(context, ZONE):
+            pass
+        both.wait(5)
+
+    tasks = [workers.start(partial(go, context)) for context in (waiting, behind)]
+    assert waiting.came.wait(5)
+    assert behind.came.wait(5)
+    theirs.close()
+    assert all(task.done.wait(5) for task in tasks)
+    assert [task.result() for task in tasks] == [None, None]
+
+
+def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Store) -> None:
+    """Unasked, and whoever comes first: while one waits, the other cannot write twice."""
+    order: list[str] = []
+    begun = threading.Barrier(2)
+
+    def write(name: str) -> None:
+        locks = ZoneLocks(store)
+        begun.wait(5)
+        for _ in range(20):
+            with locks.writing(Context(), ZONE):
+                order.append(name)
+
+    tasks = [workers.start(partial(write, name)) for name in ("a", "b")]
+    assert all(task.done.wait(60) for task in tasks)
+    assert [task.result() for task in tasks] == [None, None]
+    together = order[: max(order.index("a"), order.index("b")) + 1]
+    assert sorted(order) == ["a"] * 20 + ["b"] * 20
+    assert len(together) < 20  # the second one did not wait for the end of the first
+
+
+def test_writing_and_a_value_are_two_things(store: Store) -> None:
+    """A host can want both, and nobody waits for himself."""
+    locks = ZoneLocks(store)
+    with locks.value(Context(), ZONE), locks.writing(Context(), ZONE):
+        assert not is_free(store)
+
+
+def test_who_writes_too_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was stopped in the middle holds it up no longer than that."""
+    monkeypatch.setattr("dnsrenew.store.zonelocks.WRITING", 0.05)
+    with (
+        ZoneLocks(store).writing(Context(), ZONE),
+        pytest.raises(LockedError, match="process"),
+        ZoneLocks(store).writing(Context(), ZONE),
+    ):
+        pass
