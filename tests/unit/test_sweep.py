@@ -350,11 +350,15 @@ def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str
     assert stage.locked == places
 
 
-def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("behaviour", "place"),
+    [({"values": "one", "scope": "zone"}, "home.test."), ({"exclusive": True}, "writing home.test.")],
+)
+def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage, behaviour: dict[str, Any], place: str) -> None:
     """The lock's holder goes first; other zones of the account are swept."""
-    stage.account("one", exclusive=True)
+    stage.account("one", **behaviour)
     stage.dies_with(txt("a"), txt("b", zone="other.test."))
-    stage.refused_locks = {"home.test."}
+    stage.refused_locks = {place}
     swept = stage.sweep()
     assert texts(swept.removed) == ["b"]
     ((value, error),) = swept.kept
