@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew import names
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, SecretError, StoreError
@@ -30,7 +30,7 @@ _WRITERS: Final = 8
 _OF_THE_HOST: Final = frozenset(
     {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
 )
-"""What is no better in the account's next zone."""
+"""What the host says whatever the zone."""
 
 
 class Swept(Frozen):
@@ -105,10 +105,24 @@ def sweep_first(
         context.warn("sweep-kept", *_said(group))
 
 
+class _Group(NamedTuple):
+    """What is removed together.
+
+    :ivar has_moved: the account has been pointed at another host since it wrote.
+    """
+
+    account: str
+    zone: str
+    has_moved: bool
+
+
+_Groups = Mapping[_Group, tuple["Written", ...]]
+
+
 class _Sweep(Frozen):
     """One sweep.
 
-    :ivar came: what came of each group of values so far (by account and zone); None: they are gone.
+    :ivar came: what came of each group of values so far; None: they are gone.
     """
 
     context: Context
@@ -117,7 +131,7 @@ class _Sweep(Frozen):
     providers: Mapping[str, Provider]
     locks: ZoneLocks
     look: Look | None
-    came: dict[tuple[str, str], DnsRenewError | None] = field(default_factory=dict)
+    came: dict[_Group, DnsRenewError | None] = field(default_factory=dict)
 
     def run(self, seconds: float) -> Swept:
         groups = self._groups()
@@ -129,47 +143,63 @@ class _Sweep(Frozen):
         self.context.check()
         return swept
 
-    def _groups(self) -> dict[tuple[str, str], tuple[Written, ...]]:
+    def _groups(self) -> _Groups:
         """Return the values by account and zone, each value once: a zone that is gone holds up no other."""
-        groups: dict[tuple[str, str], dict[Written, None]] = {}
+        groups: dict[_Group, dict[Written, None]] = {}
         for entry in self.entries:
             for record, account in entry.values:
-                groups.setdefault((account, record.zone), {})[record, account] = None
-        return {key: tuple(values) for key, values in groups.items()}
+                group = _Group(account, record.zone, self._has_moved(entry, account))
+                groups.setdefault(group, {})[record, account] = None
+        return {group: tuple(values) for group, values in groups.items()}
 
-    def _work(self, groups: Mapping[tuple[str, str], tuple[Written, ...]], seconds: float) -> None:
+    def _has_moved(self, entry: Entry, name: str) -> bool:
+        """Tell whether an account has been pointed at another host since it wrote."""
+        account = self.accounts.get(name)
+        return account is not None and not entry.was_at(name, self.providers[account.provider].host_mark(account))
+
+    def _work(self, groups: _Groups, seconds: float) -> None:
         end = self.context.clock.monotonic() + seconds
         end = end if self.context.deadline is None else min(end, self.context.deadline)
         context = replace(self.context, deadline=end)
         calls = [
-            partial(self._account, context, name, {key: groups[key] for key in groups if key[0] == name})
-            for name in dict.fromkeys(account for account, _zone in groups)
+            partial(self._account, context, {group: groups[group] for group in groups if group.account == name})
+            for name in dict.fromkeys(group.account for group in groups)
         ]
         with contextlib.suppress(Cancelled):  # out of time, or called away, which is looked at afterwards
             for task in context.call_all(calls, _WRITERS):
                 task.result()
 
-    def _account(self, context: Context, name: str, groups: Mapping[tuple[str, str], tuple[Written, ...]]) -> None:
-        """Remove what one account wrote, zone by zone."""
-        account = self.accounts.get(name)
-        if account is None:
-            self.came.update(dict.fromkeys(groups, self._account_gone(name, groups.values())))
-            return
+    def _account(self, context: Context, groups: _Groups) -> None:
+        """Remove what one account wrote, zone by zone, as far as the time goes."""
         of_the_host: DnsRenewError | None = None
-        for key, values in groups.items():
-            error = of_the_host
-            if error is None:
-                try:
-                    self._zone(context, account, values)
-                except Cancelled:
-                    return
-                except DnsRenewError as refusal:
-                    error = refusal
-            self.came[key] = error
-            if isinstance(error, SecretError | ConfigError) or (error is not None and error.code in _OF_THE_HOST):
-                of_the_host = error
+        with contextlib.suppress(Cancelled):
+            for group, values in groups.items():
+                error = of_the_host or self._group(context, group, values)
+                if error is not None and not group.has_moved and _is_of_the_host(error):
+                    of_the_host = error
+                self.came[group] = error
 
-    def _zone(self, context: Context, account: DnsAccount, values: tuple[Written, ...]) -> None:
+    def _group(self, context: Context, group: _Group, values: tuple[Written, ...]) -> DnsRenewError | None:
+        """Remove values that belong together; return why they cannot be, None when they are gone.
+
+        :raises Cancelled: called away, or out of time.
+        """
+        account = self.accounts.get(group.account)
+        if account is None:
+            return None if self._are_gone(context, values) else self._account_gone(group.account, values)
+        error: DnsRenewError | None = None
+        try:
+            self._remove(context, account, values)
+        except Cancelled:
+            raise
+        except DnsRenewError as refusal:
+            error = refusal
+        if not group.has_moved or (error is not None and error.code in _OF_THE_HOST):
+            return error
+        # What another host says of them proves nothing.
+        return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
+
+    def _remove(self, context: Context, account: DnsAccount, values: tuple[Written, ...]) -> None:
         from dnsrenew.challenges.placing import Value, Writer  # slow to load, and hardly ever needed
         from dnsrenew.drivers import calling
 
@@ -196,33 +226,62 @@ class _Sweep(Frozen):
             return False  # it cannot be seen: then as at the end of every run
         return bool(served) and value.record.value not in served
 
-    def _account_gone(self, name: str, groups: Iterable[tuple[Written, ...]]) -> ConfigError:
-        values = tuple(value for group in groups for value in group)
+    def _are_gone(self, context: Context, values: tuple[Written, ...]) -> bool:
+        """Tell whether no name server serves any of them; not where that cannot be found out."""
+        if self.look is None:
+            return False
+        try:
+            return not any(record.value in self.look(context, record.name) for record, _account in values)
+        except Cancelled:
+            raise
+        except DnsRenewError:
+            return False
+
+    def _account_gone(self, name: str, values: tuple[Written, ...]) -> ConfigError:
         paths = [entry.path for entry in self.entries if not set(entry.values).isdisjoint(values)]
-        owners = _owners(values)
         return ConfigError(
             "account-gone",
-            f"The DNS account {name}, which wrote TXT values at {owners}, is not in the configuration any more.",
-            fix=f"Put the account {name} back, or remove the values at your DNS host and delete {', '.join(paths)}.",
+            f"The DNS account {name}, which wrote TXT values at {_owners(values)}, is not in the configuration any "
+            "more.",
+            fix=f"Put the account {name} back, or remove the values at your DNS host: the next run sees that they are "
+            f"gone. (They are noted in {', '.join(paths)}.)",
             evidence={"account": name, "paths": paths},
         )
 
-    def _book(self, groups: Mapping[tuple[str, str], tuple[Written, ...]]) -> Swept:
+    def _book(self, groups: _Groups) -> Swept:
         """Take what is gone off the journal, and tell everything."""
         removed: list[Written] = []
         kept: list[tuple[Written, DnsRenewError]] = []
-        for key, values in groups.items():
-            error = self.came.get(key, _unfinished(key[0], values))
+        for group, values in groups.items():
+            error = self.came.get(group, _unfinished(group.account, values))
             described = [_describe(value) for value in values]
             if error is None:
                 for entry in self.entries:
-                    entry.remove(values)
+                    if self._has_moved(entry, group.account) is group.has_moved:
+                        entry.remove(values)
                 removed += values
                 self.context.emit("swept", records=described)
             else:
                 kept += [(value, error) for value in values]
                 self.context.emit("sweep-kept", records=described, error=error.to_dict())
         return Swept(tuple(removed), tuple(kept))
+
+
+def _is_of_the_host(error: DnsRenewError) -> bool:
+    """Tell whether an error would be no better in the account's next zone."""
+    return isinstance(error, SecretError | ConfigError) or error.code in _OF_THE_HOST
+
+
+def _account_changed(name: str, values: tuple[Written, ...], error: DnsRenewError | None) -> ConfigError:
+    why = "they are still served, or it cannot be seen" if error is None else error.message.strip().rstrip(".")
+    return ConfigError(
+        "account-changed",
+        f"The DNS account {name} was configured for another host when it wrote TXT values at {_owners(values)}; as it "
+        f"is now, it does not remove them ({why}).",
+        fix="Remove them at that host (the next run sees that they are gone), or put the account back as it was and "
+        "run: dnsrenew cleanup",
+        evidence={"account": name},
+    )
 
 
 def _unfinished(account: str, values: tuple[Written, ...]) -> ProviderError:

@@ -155,11 +155,13 @@ class Dns01:
 
         :raises StoreError: it cannot be written; then nothing may be published.
         """
-        keys = _keys(context, [value for value in values if value.is_to_be_removed])
-        if not keys:
+        removable = [value for value in values if value.is_to_be_removed]
+        if not removable:
             yield
             return
-        entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys])
+        keys = _keys(context, removable)
+        hosts = {value.writer.account.name: value.writer.host_mark for value in removable}
+        entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys], hosts)
         self._entries.update(dict.fromkeys(keys, entry))
         try:
             yield

@@ -42,6 +42,11 @@ class Writer(Frozen):
         """Seconds for which a resolver may keep what it writes."""
         return self.account.ttl or self.provider.behaviour.ttl
 
+    @property
+    def host_mark(self) -> int:
+        """What it is known by that the account has another host."""
+        return self.provider.host_mark(self.account)
+
     def may_write(self, owner: str) -> bool:
         """Tell whether the account's stated zones, or its host's suffixes, allow the name."""
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from dnsrenew import names
 from dnsrenew.frozen import Frozen, field
 from dnsrenew.secrets import Secret
+
+if TYPE_CHECKING:
+    from dnsrenew.model import DnsAccount
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # what a TOML key needs quotes for
@@ -89,6 +94,12 @@ class Provider(Frozen, kw_only=True):
         """Tell whether an option is a secret; of a driver without a provider file, any may be."""
         spec = self.options.get(option)
         return self.any_options if spec is None else spec.secret
+
+    def host_mark(self, account: DnsAccount) -> int:
+        """Return a number that changes when an account is pointed at another host; secrets do not count."""
+        plain = {key: value for key, value in account.options.items() if isinstance(value, str | int | float)}
+        told = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
+        return crc32(told.encode())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew providers --json`` lists it."""

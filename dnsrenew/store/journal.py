@@ -14,11 +14,11 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.frozen import Frozen, replace
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import Notice, TxtRecord, rfc3339
 from dnsrenew.store import jsonform, locks, notices
 from dnsrenew.store.disk import PRIVATE, Disk
@@ -43,11 +43,13 @@ class Page(Frozen):
     """What the file of an entry holds.
 
     :ivar certificate: whose values they are, and since when they may stand (RFC 3339): for people.
+    :ivar hosts: for each account a mark of the host that it wrote to, where that is known.
     """
 
     certificate: str
     since: str
     values: tuple[Written, ...]
+    hosts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the file's octets."""
@@ -55,7 +57,8 @@ class Page(Frozen):
             {"zone": record.zone, "name": record.name, "value": record.value, "ttl": record.ttl, "dns": account}
             for record, account in self.values
         ]
-        return jsonform.dump({"schema": SCHEMA, "certificate": self.certificate, "since": self.since, "values": values})
+        about = {"schema": SCHEMA, "certificate": self.certificate, "since": self.since}
+        return jsonform.dump({**about, "values": values, "hosts": dict(self.hosts)})
 
     @classmethod
     def from_json(cls, data: bytes) -> Page:
@@ -68,8 +71,10 @@ class Page(Frozen):
         listed = form.get("values")
         if type(listed) is not list or not listed:
             raise Damaged("it names no values")
-        values = tuple(_written(item) for item in listed)
-        return cls(jsonform.text(form.get("certificate")), jsonform.text(form.get("since")), values)
+        values, hosts = tuple(_written(item) for item in listed), form.get("hosts", {})
+        if type(hosts) is not dict or not all(type(mark) is int for mark in hosts.values()):
+            raise Damaged("its hosts are none")
+        return cls(jsonform.text(form.get("certificate")), jsonform.text(form.get("since")), values, hosts)
 
 
 def _written(item: object) -> Written:
@@ -111,6 +116,10 @@ class Entry:
     def values(self) -> tuple[Written, ...]:
         """Those that are not known to be gone, each once."""
         return tuple(self._left)
+
+    def was_at(self, account: str, mark: int) -> bool:
+        """Tell whether an account wrote to the host with this mark, as far as that is known."""
+        return self._page.hosts.get(account, mark) == mark
 
     def remove(self, values: Iterable[Written]) -> None:
         """Strike out values that are gone from DNS; with the last one the entry ends, and leaves nothing behind.
@@ -159,18 +168,21 @@ class Journal:
 
     # ── a run that lives ────────────────────────────────────────────────────────────────
 
-    def enter(self, context: Context, certificate: str, values: Sequence[Written]) -> Entry:
+    def enter(
+        self, context: Context, certificate: str, values: Sequence[Written], hosts: Mapping[str, int] | None = None
+    ) -> Entry:
         """Write down what is about to be written to DNS; it is durable when this returns. 2 fsyncs.
 
         The caller ends the entry with :meth:`Entry.remove`, or :meth:`Entry.keep`.
 
         :param values: one at least.
+        :param hosts: for each account a mark of its host: by it is known later whether it has another one by then.
         :raises StoreError: it cannot be written; then nothing may be written to DNS.
         :raises Cancelled: called away.
         """
         check_name(certificate)
         self._folders.make_base()
-        page = Page(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)))
+        page = Page(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
         path, held = self._take(context, certificate)
         try:
             self._disk.write(path, page.to_json(), PRIVATE)

@@ -239,7 +239,7 @@ def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> 
 
 
 def test_an_account_that_is_gone(workspace: Workspace, zygote: Zygote) -> None:
-    """The value stays until the account is back, or somebody deletes the journal's file, which is named."""
+    """The value stays until the account is back; the journal's file is named."""
     config = leaves_a_value(workspace, zygote)
     workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
     (warning,) = renewed(workspace)
@@ -251,6 +251,37 @@ def test_an_account_that_is_gone(workspace: Workspace, zygote: Zygote) -> None:
     assert done.returncode == 1
     assert "✗ _acme-challenge.example.test (account home): 1 TXT value stays" in done.stdout
     assert entry in done.stdout
+    workspace.write(config)
+    removed_at_last(workspace)
+
+
+def test_a_value_that_was_removed_by_hand(workspace: Workspace, zygote: Zygote) -> None:
+    """Its account is gone too: it is struck off once no name server serves it."""
+    config = leaves_a_value(workspace, zygote)
+    workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
+    assert workspace.run_json("cleanup")[0] == 1
+    workspace.lab.update("example.test", remove=[(f"{NAME}.", "TXT")])
+    status, document = workspace.run_json("cleanup")
+    assert (status, len(document["removed"]), document["kept"]) == (0, 1, [])
+    assert list((workspace.store / "journal").iterdir()) == []
+
+
+def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygote: Zygote) -> None:
+    """The other host has such a zone too, and nothing to remove: the value stays, is told, and stops no renewal."""
+    config = leaves_a_value(workspace, zygote)
+    with workspace.lab.powerdns() as other:
+        other.add_zone("example.test", (other.address,))
+        workspace.canaries.append(other.api_key)
+        workspace.env["OTHER_KEY"] = other.api_key
+        account = {"provider": "powerdns", "pdns_server": other.api_url, "auth_token": "env:OTHER_KEY"}
+        accounts = {"home": account, "other": config["dns.other"]}
+        workspace.write({"certificate": [OTHER], "dns.home.tsig_secret": None, "dns": accounts})
+        (warning,) = renewed(workspace)
+        assert warning["code"] == "sweep-kept"
+        assert "account home was configured for another host" in warning["message"]
+        status, document = workspace.run_json("cleanup")
+        (kept,) = document["kept"]
+        assert (status, document["removed"], kept["error"]["code"]) == (1, [], "account-changed")
     workspace.write(config)
     removed_at_last(workspace)
 

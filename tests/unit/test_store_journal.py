@@ -64,8 +64,9 @@ def clear(root: Path) -> None:
 
 def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     """While its run lives nobody finds it; when the values are gone nothing is left on the disk."""
-    entry = journal(tmp_path).enter(Context(clock=FakeClock()), "home", [A, B, A])
+    entry = journal(tmp_path).enter(Context(clock=FakeClock()), "home", [A, B, A], {"rfc": 7})
     assert list(entry.values) == [A, B]
+    assert [entry.was_at("rfc", mark) for mark in (7, 8)] == [True, False]
     assert files(tmp_path) == ["home-1.json", "home-1.lock"]
     assert json.loads((tmp_path / "journal/home-1.json").read_text()) == {
         "schema": 1,
@@ -75,6 +76,7 @@ def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
             {"zone": "home.test.", "name": OWNER, "value": "value-a", "ttl": 60, "dns": "rfc"},
             {"zone": "home.test.", "name": OWNER, "value": "-value-b", "ttl": 60, "dns": "rfc"},
         ],
+        "hosts": {"rfc": 7},
     }
     assert left(tmp_path) == []
     entry.remove([B])

@@ -76,10 +76,10 @@ class Stage:
         self.events: list[Event] = []
         self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
 
-    def account(self, name: str, driver: Any = None, **behaviour: Any) -> Any:
+    def account(self, name: str, driver: Any = None, server: str = "ns.test", **behaviour: Any) -> Any:
         """Add an account at a host of its own."""
         driver = driver or InMemoryDriver()
-        self.accounts[name] = DnsAccount(f"host-{name}", name=name, driver=driver)
+        self.accounts[name] = DnsAccount(f"host-{name}", name=name, driver=driver, server=server)
         self.providers[f"host-{name}"] = Provider(
             name=f"host-{name}",
             title=name.title(),
@@ -91,7 +91,9 @@ class Stage:
 
     def dies_with(self, *values: Written, certificate: str = "home") -> None:
         """A run writes values, where there is an account for them, and is no more."""
-        self.journal.enter(self.context, certificate, values).keep()
+        writers = {name: self.accounts[name] for _record, name in values if name in self.accounts}
+        marks = {name: self.providers[each.provider].host_mark(each) for name, each in writers.items()}
+        self.journal.enter(self.context, certificate, values, marks).keep()
         for record, account in values:
             if account in self.accounts:
                 self.accounts[account].options["driver"].add([record])
@@ -243,8 +245,8 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     (entry,) = stage.files()
     error = swept.kept[0][1]
     assert error.message == (
-        "The DNS account one, which wrote TXT values at _acme-challenge.home.test, _acme-challenge.other.test, "
-        "is not in the configuration any more."
+        "The DNS account one, which wrote TXT values at _acme-challenge.home.test, is not in the configuration any "
+        "more."
     )
     assert str(stage.root / "journal" / entry) in error.fix
     (kept, _) = swept.to_dict()["kept"]
@@ -253,6 +255,54 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     assert stage.left() == {gone, txt("c", zone="other.test.")}
     stage.account("one")
     assert texts(stage.sweep().removed) == ["a", "c"]
+
+
+def test_what_somebody_has_removed_by_hand_needs_no_account(stage: Stage) -> None:
+    """Once no name server serves it, it is struck off; what cannot be looked at stays."""
+    stage.dies_with(txt("a"))
+    assert stage.sweep(look=lambda *_: {"a", "foreign"}).removed == ()
+    assert stage.sweep(look=unseen).removed == ()
+    assert stage.files() != []
+    assert texts(stage.sweep(look=lambda *_: {"foreign"}).removed) == ["a"]
+    assert stage.files() == []
+
+
+@pytest.mark.parametrize("refusal_there", [None, "provider-zone-unknown"])
+def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: str | None) -> None:
+    """That one says that it has no such value, or no such zone: what is served tells whether it is gone."""
+    old, served = stage.account("one"), {"a"}
+    stage.dies_with(txt("a"))
+    new = InMemoryDriver() if refusal_there is None else Failing(refusal(refusal_there), zones=["home.test."])
+    stage.account("one", new, server="elsewhere.test")
+    for look in (lambda *_: served, unseen, None):
+        ((value, error),) = stage.sweep(look=look).kept
+        assert (value, error.code) == (txt("a"), "account-changed")
+        assert "at _acme-challenge.home.test" in error.message
+    assert stage.left() == {txt("a")}
+    stage.account("one", old)
+    assert texts(stage.sweep(look=lambda *_: served).removed) == ["a"]
+    assert old.values == {}
+
+
+def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: Stage) -> None:
+    """It removes the value, and that can be seen; a new secret is no other host."""
+    driver = stage.account("one")
+    stage.dies_with(txt("a"))
+    stage.account("one", driver, server="192.0.2.1")
+    swept = stage.sweep(look=lambda _, name: driver.look(name))
+    assert (texts(swept.removed), driver.values) == (["a"], {})
+    mark = stage.providers["host-one"].host_mark
+    assert mark(DnsAccount("host-one", token=Secret("x"))) == mark(DnsAccount("host-one", token=Secret("y")))
+    assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
+
+
+def test_another_host_that_is_down_is_said_to_be(stage: Stage) -> None:
+    """That is what is to be mended, whatever was changed."""
+    stage.account("one")
+    stage.dies_with(txt("a"))
+    stage.account("one", Failing(refusal("provider-unreachable"), zones=["home.test."]), server="down.test")
+    ((_, error),) = stage.sweep(look=unseen).kept
+    assert error.code == "provider-unreachable"
 
 
 @pytest.mark.parametrize("code", ["provider-refused", "provider-unauthorized", "provider-zone-unknown", "provider-bug"])
