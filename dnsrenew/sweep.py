@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.model import DnsAccount
-    from dnsrenew.store.journal import Entry, Journal, Written
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.journal_entry import Entry, Written
     from dnsrenew.store.zonelocks import ZoneLocks
 
 Look = Callable[["Context", str], set[str]]
@@ -297,7 +298,7 @@ def _said(kept: list[tuple[Written, DnsRenewError]]) -> tuple[str, str]:
     error = kept[0][1]
     owners = _owners(tuple(value for value, _error in kept))
     return (
-        f"TXT values at {owners} that an earlier run left could not be removed ({error.message.rstrip('.')}).",
+        f"TXT values of an earlier run at {owners} could not be removed ({error.message.rstrip('.')}).",
         error.fix,
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew import names
 from dnsrenew.challenges.placing import Placement, Value, Writer, no_account
+from dnsrenew.challenges.standing import Standing
 from dnsrenew.drivers import calling
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
 from dnsrenew.frozen import replace
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.dns import DnsView, Target
     from dnsrenew.drivers.catalogue import Provider
-    from dnsrenew.store.journal import Entry, Journal, Written
+    from dnsrenew.store.journal import Journal
     from dnsrenew.store.zonelocks import ZoneLocks
-
-    _Key = tuple[str | None, Written]
 
 _WRITERS = 8
 """Accounts written to at once."""
@@ -30,6 +30,8 @@ _WRITERS = 8
 _WITHDRAW_SECONDS = 60.0
 _WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
+_REFUSALS = frozenset({"provider-unauthorized", "provider-zone-unknown", "provider-untrusted"})
+"""What a host, or we, say before anything is written in a zone."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 """What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
 
@@ -37,8 +39,7 @@ _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 class Dns01:
     """Places, writes, waits for and withdraws the values of dns-01 challenges.
 
-    One serves all certificates of a run, and their threads. What it remembers of a value is under the certificate too,
-    for a CA may ask two of them for the same one: so no two threads change the same entry, and plain sets will do.
+    One serves all certificates of a run, and their threads.
 
     :param locks: keep others away from where only one value or one writer is possible at a time.
     :param journal: where values are written down before they are written to DNS.
@@ -55,10 +56,7 @@ class Dns01:
         self._dns = dns
         self._writers = {name: Writer(account, providers[account.provider]) for name, account in accounts.items()}
         self._locks = locks
-        self._journal = journal
-        self._entries: dict[_Key, Entry] = {}
-        self._begun: set[_Key] = set()
-        self._written: set[_Key] = set()
+        self._standing = Standing(journal)
         self._silence = Silence()
 
     # ── where ───────────────────────────────────────────────────────────────────────────
@@ -149,25 +147,12 @@ class Dns01:
                 held.enter_context(self._locks.value(context, place))
             yield
 
-    @contextlib.contextmanager
-    def written_down(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+    def written_down(self, context: Context, values: Sequence[Value]) -> AbstractContextManager[None]:
         """Have the values in the journal meanwhile, and afterwards those that could not be removed.
 
         :raises StoreError: it cannot be written; then nothing may be published.
         """
-        removable = [value for value in values if value.is_to_be_removed]
-        if not removable:
-            yield
-            return
-        keys = _keys(context, removable)
-        hosts = {value.writer.account.name: value.writer.host_mark for value in removable}
-        entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys], hosts)
-        self._entries.update(dict.fromkeys(keys, entry))
-        try:
-            yield
-        finally:
-            entry.remove(key[1] for key in keys if key not in self._begun)
-            entry.keep()
+        return self._standing.written_down(context, [value for value in values if value.is_to_be_removed])
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
@@ -179,9 +164,8 @@ class Dns01:
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
-        self._begun.update(_keys(context, values))
+        self._standing.note(context, values, "unknown")
         self._each_account(context, values, calling.call_add)
-        self._written.update(_keys(context, values))
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
     def ttl(self, context: Context, name: str) -> int:
@@ -217,21 +201,28 @@ class Dns01:
         try:
             self._each_account(ending, removable, calling.call_remove)
         except DnsRenewError as error:
-            if error.evidence.get("left_behind") or self._may_stand(ending, removable):
-                context.emit("txt-kept", records=described, error=error.to_dict())
-                context.warn("txt-kept", *_kept(removable, error))
-            else:
-                self._gone(ending, removable)
+            self._leave(ending, removable, error)
         else:
             seconds = round(context.clock.monotonic() - started, 3)
             context.emit("txt-removed", records=described, seconds=seconds)
 
-    def _may_stand(self, context: Context, values: Sequence[Value]) -> bool:
-        """Tell whether any value is, or may be, there: a host that refused to write has nothing to be removed."""
-        if not self._written.isdisjoint(_keys(context, values)):
-            return True
+    def _leave(self, context: Context, values: Sequence[Value], error: DnsRenewError) -> None:
+        """Leave to a later run what could not be removed, but for what was never written."""
+        left = [value for value in values if self._standing.fate(context, value) is not None]
+        refused = [value for value in left if self._was_refused(context, value)]
+        self._standing.gone(context, refused)
+        kept = [value for value in left if value not in refused]
+        if kept:
+            written = any(self._standing.fate(context, value) == "written" for value in kept)
+            context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
+            context.warn("txt-kept", *_kept(kept, error, written=written))
+
+    def _was_refused(self, context: Context, value: Value) -> bool:
+        """Tell whether a value was certainly not written. Not to see it proves nothing: most hosts take a while."""
+        if self._standing.fate(context, value) != "refused":
+            return False
         try:
-            return any(value.record.value in self._dns.values(context, value.record.name) for value in values)
+            return value.record.value not in self._dns.values(context, value.record.name)
         except DnsRenewError:
             return True
 
@@ -256,10 +247,24 @@ class Dns01:
                 for zone in sorted({record.zone for record in records}):
                     alone.enter_context(self._locks.writing(context, zone))
             if call is calling.call_add:
-                self._silence.check(context, writer.account.name)
-            self._call(context, writer, records, call)
-            if call is calling.call_remove:
-                self._gone(context, values)
+                self._add(context, values, records)
+            else:
+                self._call(context, writer, records, call)
+                self._standing.gone(context, values)
+
+    def _add(self, context: Context, values: Sequence[Value], records: Sequence[TxtRecord]) -> None:
+        """Have one account add its values, and note what is known of them then."""
+        account = values[0].writer.account.name
+        self._standing.note(context, values, "refused")  # until it is asked
+        self._silence.check(context, account)
+        try:
+            self._call(context, values[0].writer, records, calling.call_add)
+        except DnsRenewError as error:
+            in_several = len({record.zone for record in records}) > 1  # one may have been written before the other
+            if in_several or error.code not in _REFUSALS or "before" in error.evidence:
+                self._standing.note(context, values, "unknown")
+            raise
+        self._standing.note(context, values, "written")
 
     def _call(self, context: Context, writer: Writer, records: Sequence[TxtRecord], call: Callable[..., None]) -> None:
         """Call the account's driver, and note whether its host answers."""
@@ -274,24 +279,12 @@ class Dns01:
             raise
         self._silence.answered(context, account)
 
-    def _gone(self, context: Context, values: Sequence[Value]) -> None:
-        """Strike values out of the journal, and forget them."""
-        for key in _keys(context, values):
-            self._begun.discard(key)
-            self._written.discard(key)
-            entry = self._entries.pop(key, None)
-            if entry is not None:
-                entry.remove([key[1]])
 
-
-def _keys(context: Context, values: Sequence[Value]) -> list[_Key]:
-    return [(context.certificate, value.written) for value in values]
-
-
-def _kept(values: Sequence[Value], error: DnsRenewError) -> tuple[str, str]:
+def _kept(values: Sequence[Value], error: DnsRenewError, *, written: bool) -> tuple[str, str]:
     owners = ", ".join(sorted({names.relative(value.record.name) for value in values}))
     why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    what = "TXT values" if written else "TXT values that may have been written"
     return (
-        f"TXT values at {owners} could not be removed ({why}).",
+        f"{what} at {owners} could not be removed ({why}).",
         "They do no harm; the next run tries again to remove them, and so does dnsrenew cleanup.",
     )

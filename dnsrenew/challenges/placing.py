@@ -13,7 +13,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.catalogue import Provider
-    from dnsrenew.store.journal import Written
+    from dnsrenew.store.journal_entry import Written
 
 
 class Writer(Frozen):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.cli.settings import Session
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.events import Event
-    from dnsrenew.store.journal import Written
+    from dnsrenew.store.journal_entry import Written
     from dnsrenew.sweep import Swept
 
 

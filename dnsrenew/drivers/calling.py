@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
-from dnsrenew.frozen import Frozen, replace
+from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
 
@@ -73,7 +73,8 @@ def call_add(context: Context, provider: Provider, account: DnsAccount, records:
     """Have the account's driver write the values.
 
     A lost answer or a failure on the host's side is tried again, three times in all within 60 s: writing twice is
-    writing once. After an error any part may have been written.
+    writing once. After an error any part may have been written; ``evidence["before"]`` is the code of the first one
+    where that was another try's.
 
     :raises ProviderError: the host refused or did not answer; nothing secret is in it.
     :raises ConfigError: an option is wrong, or the driver is not installed.
@@ -89,11 +90,14 @@ def call_remove(context: Context, provider: Provider, account: DnsAccount, recor
 
 
 class _Call(Frozen):
+    """A call, and what came of its tries before the last."""
+
     context: Context
     provider: Provider
     account: DnsAccount
     records: tuple[TxtRecord, ...]
     action: Action
+    before: list[DnsRenewError] = field(default_factory=list)
 
     def run(self) -> None:
         self._keep_pace()
@@ -115,6 +119,9 @@ class _Call(Frozen):
         error = self._try()
         if error is None:
             return
+        if self.before:
+            error.evidence["before"] = self.before[0].code
+        self.before.append(error)
         # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
         raise self._transient(error, started) or error
 

@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.frozen import Frozen, field, replace
-from dnsrenew.model import Notice, TxtRecord, rfc3339
+from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import jsonform, locks, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
+from dnsrenew.store.journal_entry import ENTRY, LOCK, SCHEMA, Entry, Page, Written, let_go, lock_of
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout, check_name
 from dnsrenew.store.trouble import ASIDE
@@ -30,127 +29,9 @@ from dnsrenew.store.trouble import ASIDE
 if TYPE_CHECKING:
     from dnsrenew.context import Context
 
-SCHEMA: Final = 1
-Written = tuple[TxtRecord, str]
-"""A value, and the name of the account that writes it."""
-
-_ENTRY: Final = ".json"
-_LOCK: Final = ".lock"
 _HOUR: Final = 3600.0
-
-
-class Page(Frozen):
-    """What the file of an entry holds.
-
-    :ivar certificate: whose values they are, and since when they may stand (RFC 3339): for people.
-    :ivar hosts: for each account a mark of the host that it wrote to, where that is known.
-    """
-
-    certificate: str
-    since: str
-    values: tuple[Written, ...]
-    hosts: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        """Return the file's octets."""
-        values = [
-            {"zone": record.zone, "name": record.name, "value": record.value, "ttl": record.ttl, "dns": account}
-            for record, account in self.values
-        ]
-        about = {"schema": SCHEMA, "certificate": self.certificate, "since": self.since}
-        return jsonform.dump({**about, "values": values, "hosts": dict(self.hosts)})
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Page:
-        """Return what the file says.
-
-        :raises Damaged: it is not what we write; a part of it is never taken for the whole.
-        :raises Newer: it is of a later dnsrenew.
-        """
-        form = jsonform.load(data, SCHEMA)
-        listed = form.get("values")
-        if type(listed) is not list or not listed:
-            raise Damaged("it names no values")
-        values, hosts = tuple(_written(item) for item in listed), form.get("hosts", {})
-        if type(hosts) is not dict or not all(type(mark) is int for mark in hosts.values()):
-            raise Damaged("its hosts are none")
-        return cls(jsonform.text(form.get("certificate")), jsonform.text(form.get("since")), values, hosts)
-
-
-def _written(item: object) -> Written:
-    if type(item) is not dict:
-        raise Damaged("a value is not one")
-    zone, name, value = (_filled(item.get(key)) for key in ("zone", "name", "value"))
-    ttl = jsonform.whole(item.get("ttl"))
-    if ttl is None:
-        raise Damaged("a value has no TTL")
-    # An account that a Python program gave may have an empty name.
-    account = item.get("dns")
-    if type(account) is not str:
-        raise Damaged("a value has no account")
-    return TxtRecord(zone, name, value, ttl), account
-
-
-def _filled(value: object) -> str:
-    text = jsonform.text(value)
-    if not text:
-        raise Damaged("a part of a value is empty")
-    return text
-
-
-class Entry:
-    """The values of one order that stand, or may stand, in DNS. Thread-safe.
-
-    :param held: the lock, where the entry is of a run that lives: this one.
-    """
-
-    def __init__(self, disk: Disk, path: str, page: Page, held: contextlib.ExitStack | None = None) -> None:
-        self._disk = disk
-        self._page = page
-        self._left = dict.fromkeys(page.values)
-        self._held = held
-        self._guard = threading.Lock()
-        self.path = path
-
-    @property
-    def values(self) -> tuple[Written, ...]:
-        """Those that are not known to be gone, each once."""
-        return tuple(self._left)
-
-    def was_at(self, account: str, mark: int) -> bool:
-        """Tell whether an account wrote to the host with this mark, as far as that is known."""
-        return self._page.hosts.get(account, mark) == mark
-
-    def remove(self, values: Iterable[Written]) -> None:
-        """Strike out values that are gone from DNS; with the last one the entry ends, and leaves nothing behind.
-
-        No fsync, and no error: what stays on the disk is removed from DNS once more by a later run, and is gone then
-        as it is now.
-        """
-        with self._guard:
-            for value in values:
-                self._left.pop(value, None)
-            if not self._left:
-                self._disk.discard(self.path)
-                self._release()
-
-    def keep(self) -> None:
-        """Leave what still stands to a later run: from now on the entry counts as a dead run's. Raises nothing.
-
-        1 fsync, and only where a part is gone: without it a power cut could leave a file with nothing in it. Its
-        name needs none: the file before knows of more values, not of fewer.
-        """
-        with self._guard:
-            if self._left and len(self._left) < len(self._page.values):
-                self._page = replace(self._page, values=tuple(self._left))
-                with contextlib.suppress(StoreError):  # then the file before stands
-                    self._disk.write(self.path, self._page.to_json(), PRIVATE)
-            self._release()
-
-    def _release(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            _let_go(self._disk, self.path, held)
+_SWEEP: Final = 200.0
+"""Seconds to wait for a sweep to end; none takes longer."""
 
 
 class Journal:
@@ -178,6 +59,7 @@ class Journal:
         :param values: one at least.
         :param hosts: for each account a mark of its host: by it is known later whether it has another one by then.
         :raises StoreError: it cannot be written; then nothing may be written to DNS.
+        :raises LockedError: somebody else does not come to an end with removing one of the values.
         :raises Cancelled: called away.
         """
         check_name(certificate)
@@ -187,16 +69,17 @@ class Journal:
         try:
             self._disk.write(path, page.to_json(), PRIVATE)
             self._disk.sync_folder(self._folder)
+            self._let_sweep_end(context, path, page)
         except BaseException:
             self._disk.discard(path)
-            _let_go(self._disk, path, held)
+            let_go(self._disk, path, held)
             raise
         return Entry(self._disk, path, page, held)
 
     def _take(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
         """Return the path of an entry that is not there, and its lock, held."""
         for number in itertools.count(1):
-            path = os.path.join(self._folder, f"{certificate}-{number}{_ENTRY}")
+            path = os.path.join(self._folder, f"{certificate}-{number}{ENTRY}")
             held = contextlib.ExitStack()
             if os.path.lexists(path):
                 continue
@@ -207,9 +90,30 @@ class Journal:
                 held.close()
         raise AssertionError  # the numbers do not end
 
+    def _let_sweep_end(self, context: Context, path: str, page: Page) -> None:
+        """Wait for who may just be removing what we are about to write: a CA may ask for the same value again.
+
+        Who sweeps after that knows of our entry.
+        """
+        names = (name for name in self._disk.names(self._folder) if name.endswith(ENTRY))
+        paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
+        if any(self._is_dead(context, each) for each in paths if not self._named([each]).isdisjoint(page.values)):
+            with locks.hold(self._disk, self._layout.lock("journal"), "journal", wait=_SWEEP, context=context):
+                pass
+
+    def _is_dead(self, context: Context, path: str) -> bool:
+        """Tell whether nobody holds the lock of an entry."""
+        held = contextlib.ExitStack()
+        try:
+            held.enter_context(self._lock(context, path))
+        except LockedError:
+            return False
+        let_go(self._disk, path, held)
+        return True
+
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
         name = os.path.basename(path)
-        return locks.hold(self._disk, _lock_of(path), f"journal entry {name}", wait=0, context=context)
+        return locks.hold(self._disk, lock_of(path), f"journal entry {name}", wait=0, context=context)
 
     # ── what dead runs left ─────────────────────────────────────────────────────────────
 
@@ -225,7 +129,7 @@ class Journal:
         :raises StoreError: the journal cannot be read, or the lock cannot be made.
         :raises Cancelled: called away.
         """
-        if not any(name.startswith(ASIDE) or name.endswith((_ENTRY, _LOCK)) for name in self._disk.names(self._folder)):
+        if not any(name.startswith(ASIDE) or name.endswith((ENTRY, LOCK)) for name in self._disk.names(self._folder)):
             yield []
             return
         self._folders.make_base()
@@ -242,25 +146,40 @@ class Journal:
                     entry.keep()
 
     def _dead(self, context: Context) -> list[Entry]:
+        """Return the entries of dead runs, without the values that a run that lives has too: those are its own."""
         names = self._disk.names(self._folder)
         # The lock alone is what a run leaves that died before it wrote anything.
-        stems = {name.removesuffix(end) for name in names for end in (_ENTRY, _LOCK) if name.endswith(end)}
-        paths = (os.path.join(self._folder, f"{stem}{_ENTRY}") for stem in sorted(stems))
-        found = (self._entry(context, path) for path in paths if self._is_dead(context, path))
-        return [entry for entry in found if entry is not None]
+        stems = {name.removesuffix(end) for name in names for end in (ENTRY, LOCK) if name.endswith(end)}
+        paths = [os.path.join(self._folder, f"{stem}{ENTRY}") for stem in sorted(stems)]
+        dead = [entry for path in paths if (entry := self._dead_entry(context, path)) is not None]
+        alive = self._named([path for path in paths if path not in {entry.path for entry in dead}])
+        for entry in dead:
+            entry.remove(alive)
+        return [entry for entry in dead if entry.values]
 
-    def _is_dead(self, context: Context, path: str) -> bool:
-        """Tell whether nobody holds the lock of an entry; then its file goes too."""
+    def _dead_entry(self, context: Context, path: str) -> Entry | None:
+        """Return an entry whose lock nobody holds; None: there is none, or it cannot be read, which is said."""
         held = contextlib.ExitStack()
         try:
             held.enter_context(self._lock(context, path))
         except LockedError:
-            return False
+            return None
         except StoreError as error:  # of this one: the others can be swept
             context.warn(error.code, error.message, error.fix)
-            return False
-        _let_go(self._disk, path, held)
-        return True
+            return None
+        try:
+            return self._entry(context, path)  # while it is held: or a run that begins could take the number
+        finally:
+            let_go(self._disk, path, held)
+
+    def _named(self, paths: Iterable[str]) -> set[Written]:
+        """Return the values that entries name, as far as they can be read."""
+        found: set[Written] = set()
+        for path in paths:
+            with contextlib.suppress(Damaged, Newer, StoreError):
+                data = jsonform.read(self._disk, path)
+                found.update(() if data is None else Page.from_json(data).values)
+        return found
 
     def _entry(self, context: Context, path: str) -> Entry | None:
         """Return an entry of a dead run; None: it cannot be read, which is said, or is not there."""
@@ -286,20 +205,3 @@ class Journal:
             return Notice(error.code, error.message, refusal.fix)
         fix = f"Update dnsrenew, rename {os.path.basename(kept)} back to what it was, and run: dnsrenew cleanup"
         return Notice(error.code, error.message, fix)
-
-
-def _lock_of(path: str) -> str:
-    return path.removesuffix(_ENTRY) + _LOCK
-
-
-def _let_go(disk: Disk, path: str, held: contextlib.ExitStack) -> None:
-    """Release the lock of an entry, and remove its file.
-
-    While it is held, because afterwards it could be somebody else's; but Windows removes no file that is open, and
-    so cannot remove somebody else's either.
-    """
-    if os.name != "nt":
-        disk.discard(_lock_of(path))
-    held.close()
-    if os.name == "nt":
-        disk.discard(_lock_of(path))

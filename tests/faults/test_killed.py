@@ -212,7 +212,7 @@ def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
     workspace.write({**config, "dns.home.server": down})
     (warning,) = renewed(workspace)
     assert warning["code"] == "sweep-kept"
-    assert "TXT values at _acme-challenge.example.test that an earlier run left" in warning["message"]
+    assert "TXT values of an earlier run at _acme-challenge.example.test could not be removed" in warning["message"]
     assert down in warning["message"]
     status, document = workspace.run_json("cleanup")
     (kept,) = document["kept"]

@@ -12,7 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from dnsrenew import renewal, resuming, sweep
 from dnsrenew.store.disk import Disk
-from dnsrenew.store.journal import Entry, Journal
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal_entry import Entry
 from dnsrenew.store.ledger import Ledger
 from tests.faults.machine import FIRST, MOST_ACTS, Machine
 

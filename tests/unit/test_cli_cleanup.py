@@ -15,7 +15,7 @@ from dnsrenew.clock import SystemClock
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
-from dnsrenew.store.journal import Written
+from dnsrenew.store.journal_entry import Written
 from dnsrenew.sweep import Swept
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
 

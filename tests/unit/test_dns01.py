@@ -436,12 +436,13 @@ def test_each_account_is_written_to_once() -> None:
     stage = Stage()
     home, other = stage.account("home", "example.test"), stage.account("other", "other.test")
     values = stage.values("example.test", "*.example.test", "other.test")
-    stage.dns01.publish(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
     assert home.values == {"_acme-challenge.example.test.": ["v1", "v2"]}
     assert other.values == {"_acme-challenge.other.test.": ["v3"]}
     assert stage.kinds() == ["txt-writing", "txt-written"]
     assert [record["dns"] for record in stage.events[0].data["records"]] == ["home", "home", "other"]
-    stage.dns01.withdraw(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert not any(home.values.values())
     assert not any(other.values.values())
     assert stage.kinds()[2:] == ["txt-removed"]
@@ -452,13 +453,14 @@ def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
     stage = Stage()
     a, b = stage.account("a"), stage.account("b", settle=9)
     values = stage.values("example.test", route=Route("dns-01", dns=("a", "b")))
-    stage.dns01.publish(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
     assert a.values == b.values == {"_acme-challenge.example.test.": ["v1"]}
-    stage.dns01.wait_visible(stage.context, values, Propagation())
+    dns01.wait_visible(stage.context, values, Propagation())
     (wait,) = stage.dns.waits
     assert [record.value for record in wait["records"]] == ["v1"]
     assert wait["settle"] == 9
-    stage.dns01.withdraw(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert not a.values
     assert not b.values
 
@@ -478,12 +480,13 @@ def test_an_exclusive_host_is_written_to_alone() -> None:
     stage = Stage()
     stage.account("home", exclusive=True)
     writing = [f"writing {zone}" for zone in ("example.test.", "other.test.")]
-    stage.dns01.publish(stage.context, stage.values("other.test", "example.test"))
+    dns01 = stage.dns01
+    dns01.publish(stage.context, stage.values("other.test", "example.test"))
     assert stage.locked == [*writing, *(f"-{what}" for what in reversed(writing))]
     stage.locked.clear()
     stage.account("home", exclusive=True, values="one")
-    with stage.dns01.alone(stage.context, stage.place("example.test").values()):
-        stage.dns01.publish(stage.context, stage.values("example.test"))
+    with dns01.alone(stage.context, stage.place("example.test").values()):
+        dns01.publish(stage.context, stage.values("example.test"))
     alone = "_acme-challenge.example.test."
     assert stage.locked == [alone, writing[0], f"-{writing[0]}", f"-{alone}"]
 
@@ -586,10 +589,11 @@ def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
     stage.account("home", "example.test", driver=Refusing("add"))
     other = stage.account("other", "other.test")
     values = stage.values("example.test", "other.test")
+    dns01 = stage.dns01
     with pytest.raises(ProviderError):
-        stage.dns01.publish(stage.context, values)
+        dns01.publish(stage.context, values)
     assert other.values == {"_acme-challenge.other.test.": ["v2"]}
-    stage.dns01.withdraw(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert not stage.dns.values(stage.context, "_acme-challenge.example.test.")
     assert not stage.dns.values(stage.context, "_acme-challenge.other.test.")
 
@@ -600,8 +604,9 @@ def test_what_cannot_be_withdrawn_is_a_warning() -> None:
     stage.account("home", "example.test", driver=Refusing("remove"))
     other = stage.account("other", "other.test")
     values = stage.values("example.test", "other.test")
-    stage.dns01.publish(stage.context, values)
-    stage.dns01.withdraw(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert not any(other.values.values())
     (notice,) = stage.context.notices
     assert notice.code == "txt-kept"
@@ -611,6 +616,67 @@ def test_what_cannot_be_withdrawn_is_a_warning() -> None:
     assert "v1" in [record["value"] for record in kept.data["records"]]
 
 
+class Saying(InMemoryDriver):
+    """Says one code after the other to whoever writes, and one to whoever removes; writes what it is told to."""
+
+    def __init__(self, *codes: str, writes: bool) -> None:
+        super().__init__()
+        self.codes = list(codes)
+        self.writes = writes
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write or not, and say it."""
+        if self.writes:
+            super().add(records)
+        raise ProviderError(self.codes.pop(0), "The host says no.", fix="Ask it why.")
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Say no."""
+        raise ProviderError("provider-unauthorized", "The host says no.", fix="Ask it why.")
+
+
+@pytest.mark.parametrize(
+    ("codes", "writes", "identifiers", "kept"),
+    [
+        (["provider-unauthorized"], False, ["example.test", "*.example.test"], 0),
+        (["provider-zone-unknown"], False, ["example.test"], 0),
+        (["provider-unreachable"] * 3, True, ["example.test"], 1),
+        (["provider-refused"], True, ["example.test", "*.example.test"], 2),  # one may be one too many
+        (["provider-timeout", "provider-unauthorized"], True, ["example.test"], 1),
+        (["provider-unauthorized"], True, ["example.test", "other.test"], 2),  # the one zone, and not the other
+    ],
+)
+def test_what_is_not_seen_may_stand_all_the_same(
+    tmp_path: Path, codes: list[str], identifiers: list[str], kept: int, *, writes: bool
+) -> None:
+    """A host shows its values late: only where it has refused an account or a zone from the first, none is there."""
+    stage, journal = Stage(), Store(tmp_path).journal
+    stage.account("home", driver=Saying(*codes, writes=writes))
+    stage.dns.drivers.clear()  # no name server shows anything yet
+    stage.journal = journal
+    dns01, values = stage.dns01, stage.values(*identifiers)
+    context = replace(stage.context, certificate="home")
+    with dns01.written_down(context, values):
+        with pytest.raises(ProviderError):
+            dns01.publish(context, values)
+        dns01.withdraw(context, values)
+    with journal.left_over(context) as entries:
+        assert [len(entry.values) for entry in entries] == ([kept] if kept else [])
+    assert [notice.code for notice in context.notices] == ["txt-kept"] * (kept > 0)
+    assert all("may have been written" in notice.message for notice in context.notices)
+
+
+def test_what_was_refused_and_is_seen_was_written() -> None:
+    """Whatever the host says: it stays in the journal."""
+    stage = Stage()
+    stage.account("home", driver=Saying("provider-unauthorized", writes=True))
+    dns01, values = stage.dns01, stage.values("example.test")
+    with pytest.raises(ProviderError):
+        dns01.publish(stage.context, values)
+    dns01.withdraw(stage.context, values)
+    assert [notice.code for notice in stage.context.notices] == ["txt-kept"]
+
+
 def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
     """`removes = false`; other hosts of the same certificate are asked all the same."""
     stage = Stage()
@@ -618,11 +684,12 @@ def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
     stage.account("lasting", "example.test", driver=lasting, removes=False)
     other = stage.account("other", "other.test")
     values = stage.values("example.test", "other.test")
-    stage.dns01.publish(stage.context, values)
-    stage.dns01.withdraw(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert lasting.removals == 0
     assert not any(other.values.values())
-    stage.dns01.withdraw(stage.context, values[:1])
+    dns01.withdraw(stage.context, values[:1])
     assert stage.kinds().count("txt-removed") == 1
 
 
@@ -631,9 +698,10 @@ def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
     stage = Stage()
     home = stage.account("home")
     values = stage.values("example.test")
-    stage.dns01.publish(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
     stage.context.cancel.set()
-    stage.dns01.withdraw(stage.context, values)
+    dns01.withdraw(stage.context, values)
     assert not any(home.values.values())
 
 
@@ -668,7 +736,8 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
     stage.context = Context(clock=clock, emitter=Emitter(clock, stage.events.append))
     stage.account("home", driver=Hanging())
     values = stage.values("example.test")
-    stage.dns01.publish(stage.context, values)
+    dns01 = stage.dns01
+    dns01.publish(stage.context, values)
     stage.context.cancel.set()
 
     class Passing(FakeClock):
@@ -680,7 +749,7 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
 
     hurried = Context(clock=Passing(), cancel=stage.context.cancel, emitter=stage.context.emitter)
     try:
-        stage.dns01.withdraw(hurried, values)
+        dns01.withdraw(hurried, values)
     finally:
         gate.set()
     assert [notice.code for notice in hurried.notices] == ["txt-kept"]

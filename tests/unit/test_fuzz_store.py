@@ -25,7 +25,8 @@ from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import DnsAccount, Notice
 from dnsrenew.store import Disk, Meta, State, Store
 from dnsrenew.store.book import Book
-from dnsrenew.store.journal import Journal, Page
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal_entry import Page
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout
 from dnsrenew.store.limits import Limit, Limits
@@ -33,6 +34,7 @@ from dnsrenew.store.orders import Orders
 from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.sweep import sweep
 from dnsrenew.testing import InMemoryDriver
+from tests.unit.clocks import FakeClock
 from tests.unit.foreign import FEW, bounded, each_change, edited, json_bytes
 from tests.unit.store_kit import DIRECTORY, SPEC, START, issue, keep
 from tests.unit.test_store_orders import ORDER
@@ -336,7 +338,7 @@ def test_any_card_in_a_lock(quick: Path) -> None:
         with (
             locked_by_another(path, data),
             pytest.raises(LockedError) as caught,
-            store.lock("home", context=Context()),
+            store.lock("home", context=Context(clock=FakeClock())),
         ):
             pass
         json.dumps(caught.value.to_dict()).encode()

@@ -1,5 +1,7 @@
 """The journal: on disk before DNS, off it afterwards; a dead run's values are found, a live run's are not."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
@@ -18,11 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsrenew import workers
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.frozen import field
 from dnsrenew.model import TxtRecord
 from dnsrenew.store.disk import Disk
-from dnsrenew.store.journal import Entry, Journal, Page, Written
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal_entry import Entry, Page, Written
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout
 from tests.unit.clocks import FakeClock
@@ -232,10 +237,10 @@ def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
         assert left(tmp_path) == []
         first.send_signal(signal.SIGKILL)
         first.wait(10)
-        assert left(tmp_path) == [{A}]
+        assert left(tmp_path) == []  # the second one has the same value, and lives
         second.send_signal(signal.SIGKILL)
         second.wait(10)
-        assert left(tmp_path) == [{A}, {A}]
+        assert left(tmp_path) == [{A}]
     clear(tmp_path)
     assert files(tmp_path) == []
 
@@ -428,6 +433,55 @@ def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
     new.keep()
     again.keep()
     assert left(tmp_path) == [{B}, {B}]
+
+
+def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> None:
+    """A CA asks for the same value again: it is not written while somebody may be about to remove it."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    context, entered = Noting(), list[Entry]()
+    with journal(tmp_path).left_over(Context()) as entries:
+        task = workers.start(lambda: entered.append(journal(tmp_path).enter(context, "home", [A])))
+        assert context.came.wait(5)
+        assert entered == []
+        entries[0].remove([A])
+    assert task.done.wait(5)
+    task.result()
+    assert left(tmp_path) == []  # it lives
+
+
+class Noting(Context):
+    """Tells that somebody waits for a lock."""
+
+    came: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, seconds: float) -> None:
+        """Note it."""
+        self.came.set()
+        super().wait(seconds)
+
+
+def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:
+    """Also where a dead one had the same, and could not remove it: it is not swept from under it."""
+    journal(tmp_path).enter(Context(), "home", [A, B]).keep()
+    entry = journal(tmp_path).enter(Context(), "away", [A])
+    assert left(tmp_path) == [{B}]
+    entry.keep()
+    assert left(tmp_path) == [{A}, {B}]
+
+
+def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
+    """The lock alone was left; the run that would take its number gets another one, and is not taken for dead."""
+    journal(tmp_path).enter(Context(), "other", [B]).keep()
+    (tmp_path / "journal" / "home-1.lock").touch()
+    begun: list[Entry] = []
+
+    def begin(operation: str, path: str) -> None:
+        if operation == "read" and path.endswith("home-1.json") and not begun:
+            begun.append(journal(tmp_path).enter(Context(), "home", [A]))
+
+    with Journal(Disk(begin), Layout(str(tmp_path))).left_over(Context()) as entries:
+        assert [set(entry.values) for entry in entries] == [{B}]
+    assert Path(begun[0].path).exists()
 
 
 def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:

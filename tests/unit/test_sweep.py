@@ -23,7 +23,8 @@ from dnsrenew.events import Emitter, Event
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.secrets import Secret
 from dnsrenew.store.disk import Disk
-from dnsrenew.store.journal import Journal, Written
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.journal_entry import Written
 from dnsrenew.store.layout import Layout
 from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.sweep import Swept, sweep, sweep_first
@@ -300,7 +301,9 @@ def test_another_host_that_is_down_is_said_to_be(stage: Stage) -> None:
     """That is what is to be mended, whatever was changed."""
     stage.account("one")
     stage.dies_with(txt("a"))
-    stage.account("one", Failing(refusal("provider-unreachable"), zones=["home.test."]), server="down.test")
+    stage.account(
+        "one", Failing(refusal("provider-unreachable", left_behind=True), zones=["home.test."]), server="down.test"
+    )
     ((_, error),) = stage.sweep(look=unseen).kept
     assert error.code == "provider-unreachable"
 
@@ -513,7 +516,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
     assert [(notice.code, notice.message, notice.fix) for notice in stage.context.notices][1:] == [
         (
             "sweep-kept",
-            "TXT values at _acme-challenge.home.test that an earlier run left could not be removed (The host says no).",
+            "TXT values of an earlier run at _acme-challenge.home.test could not be removed (The host says no).",
             "Do something.",
         )
     ]
