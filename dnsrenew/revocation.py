@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew import memory
-from dnsrenew.errors import CAError, ConfigError, DnsRenewError, StoreError
+from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.frozen import Frozen, replace
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def revoke(
         store.update(name, _marked)  # first: killed once the CA has revoked it, it must not be left as it is
         try:
             already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
-        except (CAError, StoreError) as error:
+        except DnsRenewError as error:
             if not _may_be_done(error):
                 store.update(name, partial(_as_before, state))
             raise
@@ -148,8 +148,9 @@ def _read(stored: Certificate, signer: Signed) -> tuple[str, PrivateKey | None]:
 
 
 def _may_be_done(error: DnsRenewError) -> bool:
-    """Tell whether the CA may have revoked it although we have an error: an answer was lost."""
-    return error.code == "ca-unreachable" and error.evidence.get("stage") in {"reset", "timeout"}
+    """Tell whether the CA may have revoked it although we have an error: an answer was lost, or is not waited for."""
+    lost = error.code == "ca-unreachable" and error.evidence.get("stage") in {"reset", "timeout"}
+    return lost or isinstance(error, Cancelled)
 
 
 def _as_before(before: State, state: State) -> State:

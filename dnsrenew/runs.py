@@ -90,9 +90,10 @@ class Run(Frozen):
             return None
         context = self.context.for_certificate(spec.name) if state.notices or state.ari else self.context
         done = glance(spec, self.store, state, context, self.wishes)
-        if done is not None and self.store.mend(spec.name, state, self.context):
-            done = glance(spec, self.store, self.store.read_state(spec.name), self.context, self.wishes)
-        return done
+        if done is None or not self.store.mend(spec.name, state, self.context):
+            return done
+        mended = self._read(spec)
+        return None if mended is None else glance(spec, self.store, mended, self.context, self.wishes)
 
     def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
         """Ask the CAs when they would like certificates renewed, where the time for that has come.

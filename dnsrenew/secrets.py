@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HIDDEN: Final = "•••"
 COMMAND_TIMEOUT: Final = 30.0
 _SHORTEST: Final = 3
+_SHORTEST_PART: Final = 8
 """A shorter secret is not searched for in texts: it would tear holes everywhere."""
 
 
@@ -192,6 +193,22 @@ def _from_command(arguments: list[str], names: list[str]) -> str:
     return text
 
 
+def _forms(value: str) -> set[str]:
+    """Return the forms in which a secret travels."""
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    encoded = base64.b64encode(value.encode()).decode()
+    forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
+    forms |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    parts = value.splitlines()  # a key or a document, of which a message shows a line
+    for before in range(3):  # behind a user's name, as in HTTP Basic: what of it depends on no neighbour
+        whole = base64.b64encode(bytes(before) + value.encode()).decode()
+        parts.append(whole[(before * 8 + 5) // 6 : (before + len(value.encode())) * 8 // 6])
+    return forms | {part for part in parts if len(part) >= _SHORTEST_PART}
+
+
 class Redactor:
     """Knows the secrets revealed in a run and takes them out of any text."""
 
@@ -204,15 +221,8 @@ class Redactor:
         """Learn a secret, in the forms in which it travels, and return it."""
         if len(value) < _SHORTEST:
             return value
-        import base64
-        import json
-        from urllib.parse import quote, quote_plus
-
-        encoded = base64.b64encode(value.encode()).decode()
-        forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
-        forms |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
         with self._lock:
-            self._forms |= forms
+            self._forms |= _forms(value)
             self._ordered = tuple(sorted(self._forms, key=len, reverse=True))
         return value
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.frozen import replace
 from dnsrenew.store import locks, notices
 from dnsrenew.store.accounts import AccountFolder
@@ -293,8 +293,8 @@ class Store:
     def mend(self, name: str, state: State, context: Context) -> bool:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
 
-        Costs one system call where all is well. Where another run holds the lock, or the store cannot be
-        written, it is left to the next run. The caller does not hold the lock.
+        Costs one system call where all is well. Where another run holds the lock, the store cannot be written, or the
+        caller is called away, it is left to the next run. The caller does not hold the lock.
 
         :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
         """
@@ -303,7 +303,7 @@ class Store:
         try:
             with self.lock(name, context=context):
                 self._force.mend(name)
-        except (LockedError, StoreError):
+        except (LockedError, StoreError, Cancelled):
             return False
         return True
 

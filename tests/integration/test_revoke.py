@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import CAError, ConfigError, LockedError, StoreError
+from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
 from dnsrenew.context import Context
 from dnsrenew.store import Store
 from tests.integration.renew_stage import Stage, certificates, through
@@ -158,6 +158,15 @@ def test_what_may_be_revoked_is_replaced(stage: Stage, answer: Response, state: 
     assert stage.renewer().status()[0].state == state
 
 
+def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
+    """A file with its roots that holds none: nothing was sent, and nothing is to be replaced."""
+    trust = stage.workspace.path / "roots.pem"
+    trust.write_text("no certificate")
+    with pytest.raises(DnsRenewError):
+        stage.renewer({"ca.lab.trust": str(trust)}).revoke("home")
+    assert stage.renewer().status()[0].state == "valid"
+
+
 def test_a_silent_ca_can_be_left(stage: Stage) -> None:
     """Ctrl-C ends it within five seconds, and the lock is free."""
     asked, go_on = threading.Event(), threading.Event()
@@ -184,6 +193,7 @@ def test_a_silent_ca_can_be_left(stage: Stage) -> None:
             process.kill()
     assert process.returncode == 130
     assert "The run was stopped before it was finished. Run it again." in said
+    assert stage.renewer().status()[0].state == "revoked"  # it may be
     with Store(stage.workspace.store).lock("home", context=Context()):
         pass
 

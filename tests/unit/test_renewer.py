@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, 
 from dnsrenew.renewer import Renewer
 from dnsrenew.services import Twins
 from dnsrenew.status import CertificateStatus
-from dnsrenew.store import Store
+from dnsrenew.store import State, Store
 from tests.unit.clocks import START, FakeClock
 from tests.unit.store_kit import SPEC, issue, keep
 
@@ -102,6 +103,45 @@ def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) ->
     assert stage.events == []
     assert sorted((stage.path / "locks").iterdir()) == locks
     assert {path: path.stat().st_mtime_ns for path in stage.path.rglob("*")} == before
+
+
+@pytest.mark.usefixtures("no_services")
+@pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
+def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
+    """`current` is gone: a run that is to stop leaves it to the next one, and raises nothing."""
+    current = stage.path / "certificates/home/current"
+    current.unlink()
+    cancel = threading.Event()
+    cancel.set()
+    (outcome,) = stage.renewer().renew(cancel=cancel)
+    assert outcome.status == "not-due"
+    assert not current.is_symlink()
+    stage.renewer().renew()
+    assert current.is_symlink()
+
+
+@pytest.mark.usefixtures("no_services")
+def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is met, and told, in its own turn; the other certificates have their outcomes."""
+    with stage.store.lock("other", context=Context()):
+        stage.store.keep(named("other"), "lab", *issue(ISSUED))
+    (stage.path / "certificates/home/current").unlink()
+    read, mended = Store.read_state, list[str]()
+
+    def broken(store: Store, name: str) -> State:
+        if name == "home" and mended:
+            raise StoreError("store-io-error", "The disk is broken.", fix="Buy another one.")
+        return read(store, name)
+
+    def mend(*_: Any) -> bool:
+        mended.append("home")
+        return True
+
+    monkeypatch.setattr(Store, "read_state", broken)
+    monkeypatch.setattr(Store, "mend", lambda _self, name, *_: name == "home" and mend())
+    home, other = stage.renewer(SPEC, named("other")).renew()
+    assert home.error is not None
+    assert (home.status, home.error.code, other.status) == ("failed", "store-io-error", "not-due")
 
 
 @pytest.mark.usefixtures("no_services")

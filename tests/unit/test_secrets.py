@@ -98,6 +98,24 @@ def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:
     assert redactor.redact(text) == f"GET /?token={HIDDEN} {HIDDEN} {HIDDEN}"
 
 
+@pytest.mark.parametrize("user", ["", "u", "us", "use"])
+def test_redaction_covers_http_basic(user: str) -> None:
+    """In base64 behind a name of any length; so does it before something."""
+    redactor = Redactor()
+    redactor.add(CANARY)
+    encoded = base64.b64encode(f"{user}:{CANARY}:more".encode()).decode()
+    left = redactor.redact(f"Basic {encoded}")
+    assert HIDDEN in left
+    assert len(left) < 40
+
+
+def test_redaction_covers_a_line_of_a_secret() -> None:
+    """Of a key that has several, as a message of its parser may show it."""
+    redactor = Redactor()
+    redactor.add("-----BEGIN-----\nMIIEvQIBADANBgkq\n-----END-----\n")
+    assert redactor.redact("bad line 'MIIEvQIBADANBgkq'") == f"bad line '{HIDDEN}'"
+
+
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_redaction_covers_json(ascii_only: bool) -> None:
     """A quotation mark, a backslash and what is not ASCII stand there in other ways."""
