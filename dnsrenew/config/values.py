@@ -108,16 +108,6 @@ def file_path(value: Any, scope: Scope, path: KeyPath) -> str:
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
 
 
-def existing_file(value: Any, scope: Scope, path: KeyPath) -> str:
-    """Take the path of a file that is there."""
-    import os
-
-    found = file_path(value, scope, path)
-    if not os.path.isfile(found):
-        raise Wrong("the path of a file that exists")
-    return found
-
-
 def folder_path(value: Any, scope: Scope, path: KeyPath) -> str:
     """Take the path of the store."""
     if isinstance(value, str) and "://" in value:

@@ -1,5 +1,6 @@
 """Which file is read, whom it may belong to, what it includes, and what its paths are relative to."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.config import Config, find_config, locate
+from dnsrenew.config import Config, authorities, find_config, locate
 from dnsrenew.errors import ConfigError
-from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistakes, write
+from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
 SOMEBODY = 65533
 
@@ -134,7 +135,7 @@ def test_default_stores(tmp_path: Path) -> None:
 def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths start at the file they stand in, in an included one too; ~ is the home."""
     monkeypatch.chdir("/")
-    write(tmp_path, "", "conf.d/roots.pem")
+    write(tmp_path, ROOTS, "conf.d/roots.pem")
     write(tmp_path, '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n', "conf.d/lab.toml")
     config = load(
         tmp_path, 'include = ["conf.d/lab.toml"]\nstore = "~/s"\n' + GOOD + 'deploy = [{to="files", key="k"}]'
@@ -181,6 +182,53 @@ def test_a_syntax_error_in_an_included_file(tmp_path: Path) -> None:
     write(tmp_path, "a = = 1\n", "more.toml")
     (said,) = mistakes(tmp_path, 'include = ["more.toml"]\n' + GOOD)
     assert said["file"] == str(tmp_path / "more.toml")
+
+
+# ── the roots of a CA ───────────────────────────────────────────────────────────────────
+
+LAB = GOOD + '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"none\n",
+        b"0\x82\x01\n",  # DER
+        b"\xef\xbb\xbf" + ROOTS.encode(),  # OpenSSL does not look behind it
+        ROOTS.encode("utf-16"),
+        ROOTS.rpartition("-----END")[0].encode(),
+        ROOTS.replace("CERTIFICATE", "PRIVATE KEY").encode(),
+    ],
+)
+def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -> None:
+    """It is a mistake of the configuration, with its line, and is not left for the renewal to find."""
+    (tmp_path / "roots.pem").write_bytes(content)
+    (said,) = mistakes(tmp_path, LAB)
+    assert (said["line"], said["key"]) == (8, "ca.lab.trust")
+    assert said["found"] == '"roots.pem", which has no certificate in PEM form in it'
+
+
+@pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
+def test_a_file_of_roots(tmp_path: Path, kind: str) -> None:
+    """Words around the certificates do not matter, and what OpenSSL takes is taken."""
+    (tmp_path / "roots.pem").write_text("# our own\n" + ROOTS.replace("CERTIFICATE", kind), newline="\r\n")
+    assert load(tmp_path, LAB).cas["lab"].trust == str(tmp_path / "roots.pem")
+
+
+def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why not is said."""
+    path = tmp_path / "roots.pem"
+    path.write_text(ROOTS)
+
+    def refusing(file: Any, *arguments: Any, **more: Any) -> Any:
+        if file == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(file, *arguments, **more)
+
+    monkeypatch.setattr(authorities, "open", refusing, raising=False)
+    (said,) = mistakes(tmp_path, LAB)
+    assert (said["line"], said["found"]) == (8, '"roots.pem", which cannot be read (permission denied)')
 
 
 # ── trust ───────────────────────────────────────────────────────────────────────────────
