@@ -2,8 +2,9 @@
 
 The rooms: ``locate`` (which file, and may it be trusted), ``reading`` (files and includes), ``shape`` (how a table is
 read), ``values`` and ``secret_values`` (single values), one file for each kind of table (``authorities``, ``accounts``,
-``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``mistakes`` and
-``lines`` (what is said of a mistake, and where it stands), ``edition`` (whether what a certificate needs was edited).
+``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``trial`` (can
+the accounts work), ``edition`` (whether what a certificate needs was edited). What is said of a mistake, and on which
+line it stands, is in ``dnsrenew.mistakes`` and ``dnsrenew.toml_lines``: provider files have mistakes too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnsrenew.config import locate
-from dnsrenew.config.mistakes import Mistake
 from dnsrenew.frozen import Frozen, field
+from dnsrenew.mistakes import Mistake
 
 if TYPE_CHECKING:
     from dnsrenew.config.accounts import Catalogue

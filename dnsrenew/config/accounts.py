@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, one_of, quoted, seen
 from dnsrenew.config.secret_values import maybe_secret, secret
 from dnsrenew.config.shape import Reader, Scope, as_table
 from dnsrenew.config.values import each_key, integer, list_of, plain_name, zone
 from dnsrenew.errors import ConfigError
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, kind, nearest, one_of, quoted, seen
 from dnsrenew.model import DnsAccount
 
 if TYPE_CHECKING:
-    from dnsrenew.drivers.catalogue import OptionMistake, Provider
+    from dnsrenew.drivers.catalogue import Provider
 
 
 class Catalogue(Protocol):
@@ -27,7 +27,7 @@ class Catalogue(Protocol):
     def provider_names(self, folders: Iterable[Path] = ()) -> list[str]:
         """Return the names of all providers."""
 
-    def check_options(self, provider: Provider, options: Mapping[str, Any]) -> Sequence[OptionMistake]:
+    def check_options(self, provider: Provider, options: Mapping[str, Any]) -> Sequence[Mistake]:
         """Return all mistakes in an account's options."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.config.secret_values import secret
 from dnsrenew.config.shape import Key, Scope, Table, as_table
 from dnsrenew.config.values import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.frozen import replace
+from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.model import CA, Eab
 
 _LE_STAGING: Final = "letsencrypt-staging"  # rehearses for the CAs without a twin too

@@ -11,10 +11,10 @@ from dnsrenew.config import locate
 from dnsrenew.config.accounts import Accounts, Catalogue, provider_folders
 from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.certificates import Certificates
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.config.reading import Source, included, read_source
 from dnsrenew.config.shape import Key, Report, Scope, Table
 from dnsrenew.config.values import address, contact, flag, folder_path, https_url, integer, list_of, plain_name
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.model import Notice, Resolver
 
 _SHOWN: Final = 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config.authorities import host_name
 from dnsrenew.config.build import from_mapping
-from dnsrenew.config.mistakes import Mistake, config_error
+from dnsrenew.mistakes import Mistake, config_error
 from dnsrenew.model import CA, DnsAccount, Propagation, Resolver, Route
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.config.shape import Reader, Scope
+from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.model import RenewBefore
 from dnsrenew.names import InvalidName, to_a_labels
 
