@@ -19,7 +19,8 @@ _ADDRESS: Final = r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?:
 _IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
-_UNITS: Final = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_DAY: Final = 86400
+_UNITS: Final = {"minute": 60, "hour": 3600, "day": _DAY, "week": 7 * _DAY}
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
@@ -54,13 +55,13 @@ def integer(least: int, most: int) -> Reader:
     return read
 
 
-def seconds(least: int, most: int = 86400) -> Reader:
+def seconds(least: int) -> Reader:
     """Return a reader of a number of seconds."""
 
     def read(value: Any, _scope: Scope, _path: KeyPath) -> float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= _DAY:
             return float(value)
-        raise Wrong(f"a number of seconds from {least} to {most}")
+        raise Wrong(f"a number of seconds from {least} to {_DAY}")
 
     return read
 
