@@ -49,6 +49,7 @@ TABLE: Final = (
     Row("ca-bad-csr", Step.LEAVE_CA, "it does not take this kind of key or request"),
     Row("ca-unreachable", Step.LEAVE_CA, "nothing of it can be reached"),
     Row("ca-untrusted", Step.LEAVE_CA, "it cannot be told from somebody in between"),
+    Row("trust-unreadable", Step.LEAVE_CA, "without its roots it cannot be told from somebody in between"),
     Row("ca-not-acme", Step.LEAVE_CA, "it is no ACME server"),
     Row("ca-malformed-answer", Step.LEAVE_CA, "its answers cannot be used"),
     Row("ca-server-error", Step.LEAVE_CA, "it is out of order"),

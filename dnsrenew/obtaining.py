@@ -106,8 +106,8 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
     :raises ConfigError: ``config-invalid``: there is one that is neither.
     """
-    from dnsrenew.config.mistakes import Mistake, config_error, kind
     from dnsrenew.drivers.protocol import Driver
+    from dnsrenew.mistakes import Mistake, config_error, kind
     from dnsrenew.model import DnsAccount
 
     several = _several(dns)

@@ -18,8 +18,8 @@ def check(session: Session) -> int:
     :raises ConfigError: with all mistakes.
     """
     from dnsrenew.config import resolve_all_secrets
-    from dnsrenew.config.mistakes import config_error
     from dnsrenew.config.trial import unworkable
+    from dnsrenew.mistakes import config_error
 
     config = session.config()
     mistakes = session.interrupt.run(partial(resolve_all_secrets, config))

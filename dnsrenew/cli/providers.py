@@ -24,7 +24,8 @@ def providers(session: Session) -> int:
 
     :raises ConfigError: ``provider-unknown``, or a mistake in a provider's file.
     """
-    from dnsrenew.drivers.catalogue import find_provider, nearest, provider_names
+    from dnsrenew.drivers.catalogue import find_provider, provider_names
+    from dnsrenew.mistakes import nearest
 
     folders = _folders(session)
     name = session.options.names

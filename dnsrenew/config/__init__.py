@@ -2,8 +2,9 @@
 
 The rooms: ``locate`` (which file, and may it be trusted), ``reading`` (files and includes), ``shape`` (how a table is
 read), ``values`` and ``secret_values`` (single values), one file for each kind of table (``authorities``, ``accounts``,
-``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``mistakes`` and
-``lines`` (what is said of a mistake, and where it stands), ``edition`` (whether what a certificate needs was edited).
+``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``trial`` (can
+the accounts work), ``edition`` (whether what a certificate needs was edited). What is said of a mistake, and on which
+line it stands, is in ``dnsrenew.mistakes`` and ``dnsrenew.toml_lines``: provider files have mistakes too.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnsrenew.config import locate
-from dnsrenew.config.mistakes import Mistake
 from dnsrenew.frozen import Frozen, field
+from dnsrenew.mistakes import Mistake
 
 if TYPE_CHECKING:
-    from dnsrenew.config.accounts import Catalogue
     from dnsrenew.config.shape import SecretUse
     from dnsrenew.drivers.catalogue import Provider
     from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
@@ -65,27 +65,19 @@ class Config(Frozen, kw_only=True):
         return edition(self, spec)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, distrust: bool = False, catalogue: Catalogue | None = None) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, distrust: bool = False) -> Self:
         """Read a configuration file and what it includes.
 
         :param distrust: refuse files that others could have written; for one that was come upon and not named.
-        :param catalogue: who knows the DNS hosts; default: ``dnsrenew.drivers.catalogue``.
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which names all mistakes at once.
         """
         from dnsrenew.config.build import from_file
 
-        return cls(**from_file(os.path.abspath(path), distrust=distrust, catalogue=catalogue))
+        return cls(**from_file(os.path.abspath(path), distrust=distrust))
 
     @classmethod
-    def find(
-        cls,
-        explicit: str | os.PathLike[str] | None = None,
-        *,
-        environ: Mapping[str, str] | None = None,
-        cwd: str | os.PathLike[str] | None = None,
-        catalogue: Catalogue | None = None,
-    ) -> Self:
+    def find(cls, explicit: str | os.PathLike[str] | None = None) -> Self:
         """Look for the configuration as the command does, and read it.
 
         One found in the current folder is refused if others could have written it, or what it includes.
@@ -93,17 +85,11 @@ class Config(Frozen, kw_only=True):
         :param explicit: what ``--config`` names.
         :raises ConfigError: as :meth:`load`.
         """
-        path, in_current_folder = _search(explicit, environ, cwd)
-        return cls.load(path, distrust=in_current_folder, catalogue=catalogue)
+        path, in_current_folder = _search(explicit)
+        return cls.load(path, distrust=in_current_folder)
 
     @classmethod
-    def from_dict(
-        cls,
-        mapping: Mapping[str, Any],
-        base: str | os.PathLike[str] | None = None,
-        *,
-        catalogue: Catalogue | None = None,
-    ) -> Self:
+    def from_dict(cls, mapping: Mapping[str, Any], base: str | os.PathLike[str] | None = None) -> Self:
         """Make a configuration from the tables that a file would hold.
 
         Every ``str`` is the value itself: references to secrets are ``Secret.env("NAME")`` and so on. Our own values
@@ -115,29 +101,21 @@ class Config(Frozen, kw_only=True):
         """
         from dnsrenew.config.build import from_mapping
 
-        return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base), catalogue=catalogue))
+        return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base)))
 
 
-def find_config(
-    explicit: str | os.PathLike[str] | None = None,
-    environ: Mapping[str, str] | None = None,
-    cwd: str | os.PathLike[str] | None = None,
-) -> Path:
+def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
     """Return the path of the configuration that the command would use; it is not read.
 
     Looked for in: ``explicit``, ``$DNSRENEW_CONFIG``, the current folder, the user's config folder, ``/etc/dnsrenew``.
 
     :raises ConfigError: ``config-missing``.
     """
-    return Path(_search(explicit, environ, cwd)[0])
+    return Path(_search(explicit)[0])
 
 
-def _search(
-    explicit: str | os.PathLike[str] | None, environ: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None
-) -> tuple[str, bool]:
-    named = None if explicit is None else os.fspath(explicit)
-    where = locate.here() if cwd is None else os.path.abspath(cwd)
-    return locate.search(named, os.environ if environ is None else environ, where)
+def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
+    return locate.search(None if explicit is None else os.fspath(explicit), os.environ, locate.here())
 
 
 def resolve_all_secrets(config: Config) -> list[Mistake]:

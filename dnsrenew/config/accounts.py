@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, one_of, quoted, seen
+from dnsrenew.config import locate
 from dnsrenew.config.secret_values import maybe_secret, secret
 from dnsrenew.config.shape import Reader, Scope, as_table
 from dnsrenew.config.values import each_key, integer, list_of, plain_name, zone
 from dnsrenew.errors import ConfigError
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, kind, nearest, one_of, quoted, seen
 from dnsrenew.model import DnsAccount
 
 if TYPE_CHECKING:
-    from dnsrenew.drivers.catalogue import OptionMistake, Provider
-
-
-class Catalogue(Protocol):
-    """What is asked of the catalogue of DNS hosts; the module ``dnsrenew.drivers.catalogue`` answers it."""
-
-    def find_provider(self, name: str, folders: Iterable[Path] = ()) -> Provider | None:
-        """Return the provider of that name, or None."""
-
-    def provider_names(self, folders: Iterable[Path] = ()) -> list[str]:
-        """Return the names of all providers."""
-
-    def check_options(self, provider: Provider, options: Mapping[str, Any]) -> Sequence[OptionMistake]:
-        """Return all mistakes in an account's options."""
-
+    from dnsrenew.drivers.catalogue import Provider
 
 _OWN: Final[Mapping[str, Reader]] = {
     "zones": list_of(zone, "a list of zones, at least one", least=1),
@@ -44,15 +32,16 @@ class Accounts:
     """All accounts by name, and the providers they need.
 
     :param folders: the user's own ``providers/``, first come first.
+    :param distrust: refuse a file in the first of them that others could have written.
     """
 
-    def __init__(self, folders: Sequence[Path], catalogue: Catalogue | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], *, distrust: bool = False) -> None:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.places: dict[str, str] = {}
         self.lack_told = False
         self._folders = folders
-        self._catalogue = catalogue
+        self._distrust = distrust
         self._broken: set[str] = set()
 
     @property
@@ -120,7 +109,10 @@ class Accounts:
     def _find(self, name: str, scope: Scope, place: KeyPath) -> Provider | None:
         if name in self.providers:
             return self.providers[name]
-        catalogue = self._the_catalogue()
+        from dnsrenew.drivers import catalogue  # late: a configuration without accounts does not need it
+
+        if self._distrust:
+            _check_trusted(self._folders[0] / f"{name}.toml")
         try:
             provider = catalogue.find_provider(name, self._folders)
         except ConfigError as error:  # a mistake in the provider's own file, told once
@@ -146,6 +138,8 @@ class Accounts:
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: Scope, path: KeyPath) -> dict[str, Any]:
         """Return the options with their secrets made, and note what the provider finds wrong with them."""
+        from dnsrenew.drivers.catalogue import check_options
+
         values: dict[str, Any] = {}
         told = set()
         for key, given in options.items():
@@ -158,7 +152,7 @@ class Accounts:
                 continue
             if not self._take(values, read, given, scope, (*path, key)):
                 told.add(key)
-        for mistake in self._the_catalogue().check_options(provider, values):
+        for mistake in check_options(provider, values):
             if mistake.key not in told:
                 if mistake.key in values:
                     scope.mistake((*path, mistake.key), mistake.found, mistake.expected, mistake.nearest)
@@ -177,12 +171,14 @@ class Accounts:
             return False
         return True
 
-    def _the_catalogue(self) -> Catalogue:
-        if self._catalogue is None:
-            from dnsrenew.drivers import catalogue  # late: a configuration without accounts does not need it
 
-            self._catalogue = catalogue
-        return self._catalogue
+def _check_trusted(path: Path) -> None:
+    """Refuse a provider file that others could have written: it says where tokens go.
+
+    :raises ConfigError: ``config-untrusted``.
+    """
+    with contextlib.suppress(OSError):  # none is there, or a link that leads nowhere: the catalogue says what it finds
+        locate.check_trusted(str(path), path.stat())
 
 
 def _comes_later(driver: str) -> bool:

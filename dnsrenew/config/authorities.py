@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of
 from dnsrenew.config.secret_values import secret
 from dnsrenew.config.shape import Key, Scope, Table, as_table
-from dnsrenew.config.values import each_key, existing_file, https_url, plain_name, seconds, text
+from dnsrenew.config.values import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.frozen import replace
+from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.model import CA, Eab
 
 _LE_STAGING: Final = "letsencrypt-staging"  # rehearses for the CAs without a twin too
@@ -39,6 +39,9 @@ _EAB_FROM: Final = {
     "actalis": "from the ACME page of your account at https://www.actalis.com",
 }
 
+_ROOTS: Final = "a file with the root certificates of the CA, each from -----BEGIN CERTIFICATE----- to its END"
+_CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+^-----END "  # RFC 7468
+
 _EAB: Final = Table("eab", {"kid": Key(text, required=True), "hmac": Key(secret, required=True, secret=True)})
 
 
@@ -47,11 +50,29 @@ def _eab(value: Any, scope: Scope, path: KeyPath) -> Eab | None:
     return Eab(**values) if len(values) == len(_EAB.keys) else None
 
 
+def _trust(value: Any, scope: Scope, path: KeyPath) -> str:
+    """Take the path of a file with certificates in PEM form; whether they are any good TLS sees."""
+    import os  # the built-in CAs need none of this
+    import re
+
+    file = file_path(value, scope, path)
+    if not os.path.isfile(file):
+        raise Wrong("the path of a file that exists")
+    found = quoted(os.fspath(value))
+    try:
+        with open(file, "rb") as opened:
+            if re.search(_CERTIFICATE, opened.read()):
+                return file
+    except OSError as error:
+        raise Wrong(_ROOTS, found=f"{found}, which cannot be read ({str(error.strerror).lower()})") from None
+    raise Wrong(_ROOTS, found=f"{found}, which has no certificate in PEM form in it")
+
+
 _CA: Final = Table(
     "ca",
     {
         "directory": Key(https_url),
-        "trust": Key(existing_file),
+        "trust": Key(_trust),
         "timeout": Key(seconds(1)),
         "staging": Key(plain_name),
         "eab": Key(_eab, secret=True),
@@ -105,8 +126,6 @@ class Authorities:
 
     def unknown(self, name: str, scope: Scope, path: KeyPath) -> None:
         """Note the mistake of a CA that is not there."""
-        from dnsrenew.config.mistakes import quoted
-
         scope.mistake(path, f"the unknown CA {quoted(name)}", one_of(tuple(self.cas)), nearest(name, self.cas))
 
     def check_used(self, name: str, scope: Scope, path: KeyPath) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.config import locate
-from dnsrenew.config.accounts import Accounts, Catalogue, provider_folders
+from dnsrenew.config.accounts import Accounts, provider_folders
 from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.certificates import Certificates
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.config.reading import Source, included, read_source
 from dnsrenew.config.shape import Key, Report, Scope, Table
 from dnsrenew.config.values import address, contact, flag, folder_path, https_url, integer, list_of, plain_name
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.model import Notice, Resolver
 
 _SHOWN: Final = 3
@@ -53,21 +53,18 @@ _MAIN: Final = Table(
 _INCLUDED: Final = Table("included", _SHARED)
 
 
-def from_file(path: str, *, distrust: bool, catalogue: Catalogue | None) -> dict[str, Any]:
+def from_file(path: str, *, distrust: bool) -> dict[str, Any]:
     """Return the fields of a :class:`Config` from a file."""
     report = Report()
     main = read_source(path, report, distrust=distrust)
     folder = os.path.dirname(path)
     own = provider_folders(folder, locate.user_folder(os.environ))
-    guard = _Distrusted(catalogue, own) if distrust else catalogue
-    fields = _build(_all(main, distrust=distrust), report, Accounts(own, guard))
+    fields = _build(_all(main, distrust=distrust), report, Accounts(own, distrust=distrust))
     fields.setdefault("store", locate.default_store(folder, os.environ))
     return {**fields, "store": Path(fields["store"]), "path": Path(path)}
 
 
-def from_mapping(
-    mapping: Any, base: str | None, *, catalogue: Catalogue | None = None, inside: KeyPath = ()
-) -> dict[str, Any]:
+def from_mapping(mapping: Any, base: str | None, *, inside: KeyPath = ()) -> dict[str, Any]:
     """Return the fields of a :class:`Config` from a mapping.
 
     :param inside: a prefix of keys that is not shown in mistakes.
@@ -79,7 +76,7 @@ def from_mapping(
     if not isinstance(mapping, Mapping):
         raise config_error([Mistake("", None, "the configuration", kind(mapping), "a mapping of tables")])
     main = Source(dict(mapping), Scope("", folder, True, report))
-    fields = _build(_all(main, distrust=False), report, Accounts(own, catalogue))
+    fields = _build(_all(main, distrust=False), report, Accounts(own))
     default = os.path.join(folder, "state") if base else locate.user_store(os.environ)
     fields.setdefault("store", default or os.path.join(folder, "state"))
     return {**fields, "store": Path(fields["store"]), "path": None}
@@ -173,30 +170,3 @@ def _warnings(report: Report, *, empty: bool) -> tuple[Notice, ...]:
 def _few(keys: list[str]) -> str:
     more = len(keys) - _SHOWN
     return ", ".join(keys[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
-
-
-class _Distrusted:
-    """A catalogue whose provider files beside the configuration must be the user's too: they say where tokens go."""
-
-    def __init__(self, catalogue: Catalogue | None, folders: tuple[Path, ...]) -> None:
-        if catalogue is None:
-            from dnsrenew.drivers import catalogue as shipped
-
-            catalogue = shipped
-        self._beside = folders[0]
-        self.provider_names = catalogue.provider_names
-        self.check_options = catalogue.check_options
-        self._find = catalogue.find_provider
-
-    def find_provider(self, name: str, folders: Any = ()) -> Any:
-        """Return the provider of that name, or None.
-
-        :raises ConfigError: ``config-untrusted``.
-        """
-        path = os.path.join(self._beside, f"{name}.toml")
-        if os.path.lexists(path):
-            try:
-                locate.check_trusted(path, os.stat(path))
-            except OSError:
-                pass  # a link that leads nowhere: the catalogue says what it finds
-        return self._find(name, folders)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from dnsrenew.config.accounts import Accounts
 from dnsrenew.config.authorities import Authorities
 from dnsrenew.config.deployments import deployment
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, quoted, seen
 from dnsrenew.config.routes import Wanted, check_accounts_exist, check_routes, route
 from dnsrenew.config.shape import Key, Scope, Table
 from dnsrenew.config.values import (
@@ -22,6 +21,7 @@ from dnsrenew.config.values import (
     seconds,
     text,
 )
+from dnsrenew.mistakes import KeyPath, Wrong, kind, quoted, seen
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
 
 _DEFAULT_ROUTES: Final = (Route("dns-01"),)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Wrong, nearest, one_of, seen
 from dnsrenew.config.secret_values import secret
 from dnsrenew.config.shape import Key, Scope, Table, as_table
 from dnsrenew.config.values import (
@@ -19,6 +18,7 @@ from dnsrenew.config.values import (
     text,
     web_url,
 )
+from dnsrenew.mistakes import KeyPath, Wrong, nearest, one_of, seen
 
 _FILES: Final = Table(
     "deploy.files",

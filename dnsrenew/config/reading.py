@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.config import locate
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind
 from dnsrenew.config.shape import Report, Scope
 from dnsrenew.config.values import list_of, text
 from dnsrenew.errors import ConfigError
+from dnsrenew.mistakes import KeyPath, Wrong, config_error, kind
 
-_AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
 _MAGIC: Final = re.compile(r"[*?[]")
 
 
@@ -68,19 +67,10 @@ def _unreadable(path: str, why: str, fix: str = "Save it as a text file in UTF-8
 def _parse(content: str, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        said = str(error)
-        place = _AT_LINE.search(said)
-        line, column = (int(place[1]), int(place[2])) if place else (content.count("\n") + 1, None)
-        found = said[: place.start()] if place else said.removesuffix(" (at end of document)")
-        where = f"column {column}" if column else "end of file"
-    except (RecursionError, ValueError):  # nested a thousand deep; a number of thousands of digits
-        line, where, found = 1, "syntax", "something far too deep or too long"
-    found, expected = f"{found[:1].lower()}{found[1:]}", "TOML, see https://toml.io"
-    if found.startswith("expected "):
-        found, expected = "something else", f"{found.removeprefix('expected ')} ({expected})"
-    mistake = Mistake(path, line, where, found, expected)
-    raise config_error([mistake], code="config-syntax") from None
+    except (RecursionError, ValueError) as error:
+        from dnsrenew.toml_lines import syntax_mistake  # wanted only after a mistake
+
+        raise config_error([syntax_mistake(error, content, path)], code="config-syntax") from None
 
 
 def included(main: Source, *, distrust: bool) -> Iterator[Source]:

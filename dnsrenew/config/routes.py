@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from dnsrenew.config.accounts import Accounts
 from dnsrenew.config.authorities import Authorities
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.config.shape import Key, Scope, Table
 from dnsrenew.config.values import choice, file_path, flag, listen_address, plain_name, zone
+from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
 from dnsrenew.model import Route
 from dnsrenew.names import base_domain, is_at_or_below, is_wildcard
 

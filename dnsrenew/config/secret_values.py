@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, kind, nearest, shown_key
 from dnsrenew.config.shape import Scope, SecretUse
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, kind, nearest, shown_key
 
 if TYPE_CHECKING:
     from dnsrenew.config.shape import Report
@@ -123,7 +123,6 @@ def _command(value: Mapping[str, Any], scope: Scope, path: KeyPath) -> Secret:
 
 def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
     """Follow every reference, for ``dnsrenew check``; return a mistake for each that leads to nothing of use."""
-    from dnsrenew.config.lines import line_in
     from dnsrenew.errors import SecretError
 
     mistakes = []
@@ -134,6 +133,8 @@ def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
             found = error.message.removesuffix(".")
             expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
         if found is not None:
+            from dnsrenew.toml_lines import line_in  # wanted only after a mistake
+
             mistakes.append(Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected))
     return mistakes
 

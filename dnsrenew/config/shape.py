@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.config.later import LATER
-from dnsrenew.config.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
 from dnsrenew.frozen import Frozen
+from dnsrenew.mistakes import KeyPath, Mistake, Wrong, config_error, kind, nearest, one_of, seen, shown_key
 from dnsrenew.model import DnsAccount
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Report:
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines. Here the texts are scanned for the lines."""
-        from dnsrenew.config.lines import key_lines, line_of  # wanted only after a mistake
+        from dnsrenew.toml_lines import key_lines, line_of  # wanted only after a mistake
 
         lines = {
             file: key_lines(text) for file, text in self.texts.items() if any(m[0] == file for m in self._mistakes)

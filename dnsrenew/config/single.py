@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config.authorities import host_name
 from dnsrenew.config.build import from_mapping
-from dnsrenew.config.mistakes import Mistake, config_error
+from dnsrenew.mistakes import Mistake, config_error
 from dnsrenew.model import CA, DnsAccount, Propagation, Resolver, Route
 
 if TYPE_CHECKING:
     import os
-
-    from dnsrenew.config.accounts import Catalogue
 
 _CERTIFICATE: Final = ("certificate", 0)
 
@@ -35,7 +33,6 @@ def from_arguments(
     propagation: Propagation | Mapping[str, Any] | None = None,
     deploy: Sequence[Mapping[str, Any]] = (),
     resolver: Resolver | Mapping[str, Any] | None = None,
-    catalogue: Catalogue | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.
 
@@ -61,7 +58,7 @@ def from_arguments(
     else:
         certificate["ca"] = ca
     document["certificate"] = [certificate]
-    return from_mapping(document, None, catalogue=catalogue, inside=_CERTIFICATE)
+    return from_mapping(document, None, inside=_CERTIFICATE)
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnsrenew.config.lines import line_in
-from dnsrenew.config.mistakes import Mistake, shown_key
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, DnsRenewError, SecretError
+from dnsrenew.mistakes import Mistake, shown_key
 
 if TYPE_CHECKING:
     from dnsrenew.clock import Clock
@@ -38,6 +37,8 @@ def unworkable(config: Config, clock: Clock) -> list[Mistake]:
 
 
 def _mistake(account: str, error: DnsRenewError, file: str) -> Mistake:
+    from dnsrenew.toml_lines import line_in  # wanted only after a mistake
+
     path = ("dns", account, str(error.evidence.get("key", "provider")))
     expected = f"an account that can work: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
     return Mistake(file, line_in(file, path), shown_key(path), error.message.removesuffix("."), expected)

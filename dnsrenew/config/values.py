@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dnsrenew.config.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.config.shape import Reader, Scope
+from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.model import RenewBefore
 from dnsrenew.names import InvalidName, to_a_labels
 
@@ -19,7 +19,8 @@ _ADDRESS: Final = r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?:
 _IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
-_UNITS: Final = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_DAY: Final = 86400
+_UNITS: Final = {"minute": 60, "hour": 3600, "day": _DAY, "week": 7 * _DAY}
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
@@ -54,13 +55,13 @@ def integer(least: int, most: int) -> Reader:
     return read
 
 
-def seconds(least: int, most: int = 86400) -> Reader:
+def seconds(least: int) -> Reader:
     """Return a reader of a number of seconds."""
 
     def read(value: Any, _scope: Scope, _path: KeyPath) -> float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= _DAY:
             return float(value)
-        raise Wrong(f"a number of seconds from {least} to {most}")
+        raise Wrong(f"a number of seconds from {least} to {_DAY}")
 
     return read
 
@@ -106,16 +107,6 @@ def file_path(value: Any, scope: Scope, path: KeyPath) -> str:
     import os
 
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
-
-
-def existing_file(value: Any, scope: Scope, path: KeyPath) -> str:
-    """Take the path of a file that is there."""
-    import os
-
-    found = file_path(value, scope, path)
-    if not os.path.isfile(found):
-        raise Wrong("the path of a file that exists")
-    return found
 
 
 def folder_path(value: Any, scope: Scope, path: KeyPath) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from dnsrenew import names
 from dnsrenew.frozen import Frozen, field
+from dnsrenew.mistakes import Mistake, kind, nearest, one_of
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
@@ -61,15 +62,6 @@ class Behaviour(Frozen, kw_only=True):
     exclusive: bool = False
     removes: bool = True
     note: str = ""
-
-
-class OptionMistake(Frozen, kw_only=True):
-    """One thing wrong with an account's options; never shows a value."""
-
-    key: str
-    found: str
-    expected: str
-    nearest: str | None = None
 
 
 class Provider(Frozen, kw_only=True):
@@ -178,16 +170,16 @@ def plug_in_names() -> set[str]:
     return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys() - COMING
 
 
-def check_options(provider: Provider, options: Mapping[str, Any]) -> list[OptionMistake]:
+def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:
     """Return all mistakes in an account's options, in a stable order; none for a driver without a provider file.
 
-    Reserved keys are somebody else's to check. References to secrets are welcome in both forms: a ``str`` (or the
-    table ``{command = […]}``) and a :class:`Secret`.
+    They show no value, and do not know the file. Reserved keys are somebody else's to check. References to secrets are
+    welcome in both forms: a ``str`` (or the table ``{command = […]}``) and a :class:`Secret`.
     """
     if provider.any_options:
         return []
     mistakes = [
-        OptionMistake(key=key, found="nothing", expected=f"{spec.help or 'a value'} (required by {provider.title})")
+        _mistake(key, "missing", f"{spec.help or 'a value'} (required by {provider.title})")
         for key, spec in provider.options.items()
         if spec.required and key not in options
     ]
@@ -210,38 +202,23 @@ def zone_for(provider: Provider, name: str) -> str | None:
     return None
 
 
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """Return the word that was probably meant."""
-    import difflib  # wanted only after a mistake
-
-    return next(iter(difflib.get_close_matches(word, list(words), 1, 0.6)), None)
-
-
-def one_of(words: Sequence[str]) -> str:
-    """Return the words as people list them."""
-    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
-
-
-def _unknown(provider: Provider, key: str) -> OptionMistake:
+def _unknown(provider: Provider, key: str) -> Mistake:
     known = sorted(provider.options)
     expected = one_of(known) if known else "no options of its own"
-    return OptionMistake(key=key, found="an unknown option", expected=expected, nearest=nearest(key, known))
+    return _mistake(key, "an unknown option", expected, nearest(key, known))
 
 
-def _wrong_value(key: str, value: object, spec: OptionSpec) -> OptionMistake | None:
+def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
     if isinstance(value, Secret):
         return None
     if isinstance(value, str):
         if value.strip() or not spec.required:
             return None
-        return OptionMistake(key=key, found="an empty string", expected=spec.help or "a value")
+        return _mistake(key, "an empty text", spec.help or "a value")
     if spec.secret and isinstance(value, Mapping) and {"command"} <= set(value) <= {"command", "env"}:
         return None
-    expected = "a string, or a reference to a secret" if spec.secret else "a string in quotes"
-    return OptionMistake(key=key, found=kind_of(value), expected=expected)
+    return _mistake(key, kind(value), "a text, or a reference to a secret" if spec.secret else "a text in quotes")
 
 
-def kind_of(value: object) -> str:
-    """Return what TOML calls a value of this kind."""
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a table"}
-    return kinds.get(type(value), f"a {type(value).__name__}")
+def _mistake(key: str, found: str, expected: str, near: str | None = None) -> Mistake:
+    return Mistake("", None, key, found, expected, near)

@@ -8,26 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import names
-from dnsrenew.drivers.catalogue import (
-    NAME,
-    RESERVED,
-    Behaviour,
-    OptionSpec,
-    Provider,
-    kind_of,
-    nearest,
-    one_of,
-)
-from dnsrenew.errors import ConfigError
+from dnsrenew.drivers.catalogue import NAME, RESERVED, Behaviour, OptionSpec, Provider
+from dnsrenew.mistakes import KeyPath, Mistake, config_error, kind, nearest, one_of, seen, shown_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.errors import ConfigError
+
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]*")
 _ENV: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DAY: Final = 86400
-_SHOWN: Final = 100
-_LARGE: Final = 10**20
+_INVALID: Final = "provider-invalid"
 
 Test = Callable[[Any], bool]
 
@@ -69,7 +61,7 @@ def _is_domain(text: str) -> bool:
 
 # Each key: a test, and what is expected in words.
 _TOP: Final[dict[str, tuple[Test, str]]] = {
-    "title": (lambda value: _is_text(value) and bool(value), "the host's name, a string"),
+    "title": (lambda value: _is_text(value) and bool(value), "the host's name, a text"),
     "website": (_url, "an https:// address"),
     "docs": (_url, "an https:// address"),
     "driver": (
@@ -88,7 +80,7 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
         lambda value: _is_text(value) and bool(_ENV.fullmatch(value)),
         "the name of an environment variable",
     ),
-    "help": (_is_text, "a string"),
+    "help": (_is_text, "a text"),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "ttl": (_seconds(1, 7 * _DAY, int), "a whole number of seconds from 1 to 604800"),
@@ -98,7 +90,7 @@ _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "scope": (_word("name", "zone"), '"name" or "zone"'),
     "exclusive": (_is_bool, "true or false"),
     "removes": (_is_bool, "true or false"),
-    "note": (_is_text, "a string"),
+    "note": (_is_text, "a text"),
 }
 
 
@@ -107,13 +99,13 @@ def parse(text: str, name: str, file: str) -> Provider:
 
     :raises ConfigError: ``provider-invalid``, with all mistakes.
     """
-    reading = _Reading(text, file)
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise reading.syntax(str(error)) from None
-    except (RecursionError, ValueError):  # nested a thousand deep; a number of thousands of digits
-        raise reading.syntax("Something far too deep or too long") from None
+    except (RecursionError, ValueError) as error:
+        from dnsrenew.toml_lines import syntax_mistake  # wanted only after a mistake
+
+        raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
+    reading = _Reading()
     reading.table((), document, _TOP, required=("title", "driver"))
     behaviour = _table(document, "behaviour")
     reading.table(("behaviour",), behaviour, _BEHAVIOUR)
@@ -123,7 +115,7 @@ def parse(text: str, name: str, file: str) -> Provider:
     for key, table in options.items():
         reading.option(key, table)
     if reading.mistakes:
-        raise reading.error()
+        raise reading.error(text, file)
     return Provider(
         name=name,
         title=document["title"],
@@ -139,8 +131,8 @@ def parse(text: str, name: str, file: str) -> Provider:
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
     """Return the error for a file that is there and cannot be read."""
-    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-    return _error([_mistake(str(path), None, "", str(why), "a provider file that can be read")])
+    why = str(error.strerror).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+    return config_error([Mistake(str(path), None, "the file", why, "one that can be read")], code=_INVALID)
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -148,58 +140,27 @@ def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _mistake(
-    file: str, line: int | None, key: str, found: str, expected: str, *, near: str | None = None
-) -> dict[str, Any]:
-    return {"file": file, "line": line, "key": key, "found": found, "expected": expected, "nearest": near}
-
-
-def _seen(value: object) -> str:
-    """Return how a value is shown."""
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}…"'
-    if type(value) is int:
-        return str(value) if abs(value) < _LARGE else "a very large number"
-    return str(value) if isinstance(value, float) else kind_of(value)
-
-
-def _error(mistakes: list[dict[str, Any]]) -> ConfigError:
-    lines = []
-    for one in mistakes:
-        place = one["file"] if one["line"] is None else f"{one['file']}:{one['line']}"
-        near = f", nearest: {one['nearest']}" if one["nearest"] else ""
-        lines.append(f"{place}: {one['key']}: found {one['found']}, expected {one['expected']}{near}.")
-    return ConfigError(
-        "provider-invalid",
-        "\n".join(lines),
-        fix="Correct the provider file as the documentation of providers/*.toml says.",
-        evidence={"mistakes": mistakes},
-    )
-
-
 class _Reading:
     """One file being read: collects its mistakes."""
 
-    def __init__(self, text: str, file: str) -> None:
-        self._text = text
-        self._file = file
-        self.mistakes: list[dict[str, Any]] = []
+    def __init__(self) -> None:
+        self.mistakes: list[tuple[KeyPath, str, str, str | None]] = []
 
     def table(
         self,
-        path: tuple[str, ...],
+        path: KeyPath,
         table: Mapping[str, Any],
         known: Mapping[str, tuple[Test, str]],
         required: tuple[str, ...] = (),
     ) -> None:
         for key in required:
             if key not in table:
-                self.mistake((*path, key), "nothing", known[key][1])
+                self.mistake((*path, key), "missing", known[key][1])
         for key, value in table.items():
             if key not in known:
                 self.mistake((*path, key), "an unknown key", one_of(sorted(known)), nearest(key, known))
             elif not known[key][0](value):
-                self.mistake((*path, key), _seen(value), known[key][1])
+                self.mistake((*path, key), seen(value), known[key][1])
 
     def option(self, key: str, table: object) -> None:
         path = ("options", key)
@@ -210,31 +171,17 @@ class _Reading:
         if isinstance(table, dict):
             self.table(path, table, _OPTIONS)
         else:
-            self.mistake(path, kind_of(table), "a table")
+            self.mistake(path, kind(table), "a table")
 
-    def mistake(self, path: tuple[str, ...], found: str, expected: str, near: str | None = None) -> None:
-        self.mistakes.append(_mistake(self._file, self._line(path), ".".join(path), found, expected, near=near))
+    def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
+        self.mistakes.append((path, found, expected, near))
 
-    def syntax(self, what: str) -> ConfigError:
-        said, _, place = what.partition(" (at ")
-        line = re.match(r"line (\d+)", place)
-        number = int(line.group(1)) if line else None
-        return _error([_mistake(self._file, number, "syntax", said[0].lower() + said[1:], "TOML")])
+    def error(self, text: str, file: str) -> ConfigError:
+        from dnsrenew.toml_lines import key_lines, line_of  # wanted only after a mistake
 
-    def error(self) -> ConfigError:
-        return _error(self.mistakes)
-
-    def _line(self, path: tuple[str, ...]) -> int | None:
-        """Return the line of a key: tomllib does not tell, so the text is searched, once there is a mistake."""
-        header: tuple[str, ...] = ()
-        for number, line in enumerate(self._text.splitlines(), 1):
-            if table := re.match(r"\s*\[([^\[\]]+)\]", line):
-                header = tuple(part.strip(" \"'") for part in table.group(1).split("."))
-                if header == path:
-                    return number
-            elif (key := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and path == (
-                *header,
-                *(part.strip("\"'") for part in key.group(1).split(".")),
-            ):
-                return number
-        return None
+        lines = key_lines(text)
+        mistakes = [
+            Mistake(file, line_of(path, lines), shown_key(path), found, expected, near)
+            for path, found, expected, near in self.mistakes
+        ]
+        return config_error(sorted(mistakes, key=lambda mistake: mistake.line or 0), code=_INVALID)

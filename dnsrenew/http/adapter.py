@@ -14,7 +14,7 @@ from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew.clock import SystemClock
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ _LEAST: Final = 0.001
 def tls_context(trust: Path | str | None) -> ssl.SSLContext:
     """Return what is trusted: the roots in a file alone, or the operating system's.
 
-    :raises ConfigError: ``trust-unreadable``.
+    :raises CAError: ``trust-unreadable``: a configuration was right when it was read, so the file is another by now.
     """
     if trust is None:
         return _system_trust()
@@ -36,7 +36,7 @@ def tls_context(trust: Path | str | None) -> ssl.SSLContext:
         context.load_verify_locations(cafile=trust)
     except OSError as error:  # ssl.SSLError is one
         why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else str(error.strerror)
-        raise ConfigError(
+        raise CAError(
             "trust-unreadable",
             f"The roots in {trust} cannot be used: {why}.",
             fix="Name a file with root certificates in PEM form as `trust`.",

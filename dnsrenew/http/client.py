@@ -72,7 +72,7 @@ class HttpClient:
     """Makes requests; thread-safe, keeps connections open.
 
     :param trust: a PEM file with the only roots; default: the operating system's.
-    :raises ConfigError: ``trust-unreadable``, when there are no roots in the file.
+    :raises CAError: ``trust-unreadable``, when there are no roots in the file.
     """
 
     def __init__(self, *, trust: Path | str | None = None) -> None:

@@ -17,6 +17,8 @@ CERTIFICATE = """\
 [[certificate]]
 domains = ["example.test"]
 """
+ROOTS = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
+"""What the configuration takes for one; TLS would not."""
 GOOD = HOME + CERTIFICATE
 
 

@@ -8,7 +8,7 @@ from dnsrenew.config import Config
 from dnsrenew.config.later import LATER
 from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
-from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
+from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
 
 ACCOUNT = '[dns.{}]\nprovider = "rfc2136"\nserver = "h"\nzones = {}\n'
 
@@ -37,7 +37,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 def test_the_example_of_the_contract(tmp_path: Path) -> None:
     """Every key that this version can do arrives as a value."""
-    (tmp_path / "lab-ca.pem").touch()
+    (tmp_path / "lab-ca.pem").write_text(ROOTS)
     config = load(
         tmp_path,
         """

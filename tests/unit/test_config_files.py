@@ -1,5 +1,6 @@
 """Which file is read, whom it may belong to, what it includes, and what its paths are relative to."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.config import Config, find_config, locate
+from dnsrenew.config import Config, authorities, find_config, locate
 from dnsrenew.errors import ConfigError
-from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistakes, write
+from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
 SOMEBODY = 65533
 
@@ -22,37 +23,44 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_the_order_of_the_search(tmp_path: Path) -> None:
+def test_the_order_of_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--config, $DNSRENEW_CONFIG, the current folder, the user's folder: the first that is there."""
     own = write(tmp_path / "home/.config/dnsrenew", GOOD)
     here = write(tmp_path / "here", GOOD)
     named = write(tmp_path, GOOD, "named.toml")
-    environ = {"HOME": str(tmp_path / "home")}
-    assert find_config(None, environ, tmp_path) == own
-    assert find_config(None, environ, tmp_path / "here") == here
-    with_variable = {**environ, "DNSRENEW_CONFIG": str(named)}
-    assert find_config(None, with_variable, tmp_path / "here") == named
-    assert find_config("here/dnsrenew.toml", with_variable, tmp_path) == here
+    monkeypatch.chdir(tmp_path)
+    assert find_config() == own
+    monkeypatch.chdir(here.parent)
+    assert find_config() == here
+    monkeypatch.setenv("DNSRENEW_CONFIG", str(named))
+    assert find_config() == named
+    monkeypatch.chdir(tmp_path)
+    assert find_config("here/dnsrenew.toml") == here
 
 
-def test_no_configuration(tmp_path: Path) -> None:
+def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is none the error names every place that was looked at."""
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        find_config(None, {"HOME": str(tmp_path)}, tmp_path)
+        find_config()
     assert caught.value.code == "config-missing"
     assert caught.value.evidence["searched"] == [
         str(tmp_path / "dnsrenew.toml"),
-        str(tmp_path / ".config/dnsrenew/dnsrenew.toml"),
+        str(tmp_path / "home/.config/dnsrenew/dnsrenew.toml"),
         "/etc/dnsrenew/dnsrenew.toml",
     ]
 
 
-@pytest.mark.parametrize("environ", [{}, {"DNSRENEW_CONFIG": "no.toml"}])
-def test_a_named_file_that_is_not_there(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A named file must be there: nothing else is read instead."""
     write(tmp_path, GOOD)
-    with pytest.raises(ConfigError, match=r"no\.toml") as caught:
-        find_config(None if environ else "no.toml", environ, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"--config names .*no\.toml") as caught:
+        find_config("no.toml")
+    assert caught.value.code == "config-missing"
+    monkeypatch.setenv("DNSRENEW_CONFIG", "no.toml")
+    with pytest.raises(ConfigError, match=r"\$DNSRENEW_CONFIG names .*no\.toml") as caught:
+        find_config()
     assert caught.value.code == "config-missing"
     with pytest.raises(ConfigError) as caught:
         Config.load(tmp_path / "no.toml")
@@ -134,7 +142,7 @@ def test_default_stores(tmp_path: Path) -> None:
 def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths start at the file they stand in, in an included one too; ~ is the home."""
     monkeypatch.chdir("/")
-    write(tmp_path, "", "conf.d/roots.pem")
+    write(tmp_path, ROOTS, "conf.d/roots.pem")
     write(tmp_path, '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n', "conf.d/lab.toml")
     config = load(
         tmp_path, 'include = ["conf.d/lab.toml"]\nstore = "~/s"\n' + GOOD + 'deploy = [{to="files", key="k"}]'
@@ -183,43 +191,99 @@ def test_a_syntax_error_in_an_included_file(tmp_path: Path) -> None:
     assert said["file"] == str(tmp_path / "more.toml")
 
 
+# ── the roots of a CA ───────────────────────────────────────────────────────────────────
+
+LAB = GOOD + '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"none\n",
+        b"0\x82\x01\n",  # DER
+        b"\xef\xbb\xbf" + ROOTS.encode(),  # OpenSSL does not look behind it
+        ROOTS.encode("utf-16"),
+        ROOTS.rpartition("-----END")[0].encode(),
+        ROOTS.replace("CERTIFICATE", "PRIVATE KEY").encode(),
+    ],
+)
+def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -> None:
+    """It is a mistake of the configuration, with its line, and is not left for the renewal to find."""
+    (tmp_path / "roots.pem").write_bytes(content)
+    (said,) = mistakes(tmp_path, LAB)
+    assert (said["line"], said["key"]) == (8, "ca.lab.trust")
+    assert said["found"] == '"roots.pem", which has no certificate in PEM form in it'
+
+
+@pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
+def test_a_file_of_roots(tmp_path: Path, kind: str) -> None:
+    """Words around the certificates do not matter, and what OpenSSL takes is taken."""
+    (tmp_path / "roots.pem").write_text("# our own\n" + ROOTS.replace("CERTIFICATE", kind), newline="\r\n")
+    assert load(tmp_path, LAB).cas["lab"].trust == str(tmp_path / "roots.pem")
+
+
+def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why not is said."""
+    path = tmp_path / "roots.pem"
+    path.write_text(ROOTS)
+
+    def refusing(file: Any, *arguments: Any, **more: Any) -> Any:
+        if file == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(file, *arguments, **more)
+
+    monkeypatch.setattr(authorities, "open", refusing, raising=False)
+    (said,) = mistakes(tmp_path, LAB)
+    assert (said["line"], said["found"]) == (8, '"roots.pem", which cannot be read (permission denied)')
+
+
 # ── trust ───────────────────────────────────────────────────────────────────────────────
 
 
-def refused(folder: Path) -> str:
+@pytest.fixture
+def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration is in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def refused() -> str:
     """The file that is named by the refusal."""
     with pytest.raises(ConfigError) as caught:
-        Config.find(environ={"HOME": str(folder)}, cwd=folder)
+        Config.find()
     assert caught.value.code == "config-untrusted"
     return str(caught.value.evidence["file"])
 
 
+@pytest.mark.usefixtures("in_its_folder")
 def test_a_file_that_all_can_write_is_refused_in_the_current_folder(tmp_path: Path) -> None:
     """A configuration that was come upon can run programs, so others must not be able to write it; a named one may."""
     path = write(tmp_path, GOOD)
-    assert Config.find(cwd=tmp_path).path == path
+    assert Config.find().path == path
     path.chmod(0o666)
-    assert refused(tmp_path) == str(path)
-    assert Config.find(path, cwd=tmp_path).path == path
+    assert refused() == str(path)
+    assert Config.find(path).path == path
     assert Config.load(path).path == path
 
 
+@pytest.mark.usefixtures("in_its_folder")
 def test_what_it_includes_is_looked_at_too(tmp_path: Path) -> None:
     """So is each file it includes, the target of a link, and a provider file beside it."""
     more = write(tmp_path, CERTIFICATE.replace("example", "b"), "real/more.toml")
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/link.toml").symlink_to(more)
     write(tmp_path, 'include = ["conf.d/*.toml"]\n' + GOOD)
-    assert len(Config.find(cwd=tmp_path).certificates) == 2
+    assert len(Config.find().certificates) == 2
     more.chmod(0o602)
-    assert refused(tmp_path) == str(tmp_path / "conf.d/link.toml")
+    assert refused() == str(tmp_path / "conf.d/link.toml")
     more.chmod(0o600)
     own = write(tmp_path, 'title = "Own"\ndriver = "rfc2136"\n[options.server]\n', "providers/rfc2136.toml")
-    assert Config.find(cwd=tmp_path).providers["rfc2136"].title == "Own"
+    assert Config.find().providers["rfc2136"].title == "Own"
     own.chmod(own.stat().st_mode | stat.S_IWOTH)
-    assert refused(tmp_path) == str(own)
+    assert refused() == str(own)
 
 
+@pytest.mark.usefixtures("in_its_folder")
 def test_a_file_of_somebody_else_is_refused_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,21 +295,22 @@ def test_a_file_of_somebody_else_is_refused_in_the_current_folder(
     theirs = os.stat_result(fields)
     with monkeypatch.context() as patched:
         patched.setattr(os, "fstat", lambda _: theirs)
-        assert refused(tmp_path) == str(path)
+        assert refused() == str(path)
     with monkeypatch.context() as patched:
         patched.setattr(os, "lstat", lambda *_, **__: theirs)
-        assert refused(tmp_path) == str(path)
+        assert refused() == str(path)
     locate.check_trusted(str(path), mine)
     fields[stat.ST_UID] = 0
     locate.check_trusted(str(path), os.stat_result(fields))
 
 
+@pytest.mark.usefixtures("in_its_folder")
 def test_a_broken_link_is_not_passed_over(tmp_path: Path) -> None:
     """A link in the current folder that leads nowhere is told, and the user's own file is not taken instead."""
     write(tmp_path / "home/.config/dnsrenew", GOOD)
     (tmp_path / "dnsrenew.toml").symlink_to("nowhere")
     with pytest.raises(ConfigError) as caught:
-        Config.find(environ={"HOME": str(tmp_path / "home")}, cwd=tmp_path)
+        Config.find()
     assert caught.value.code == "config-missing"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.config.mistakes import Mistake, nearest, one_of, quoted, seen, shown_key
+from dnsrenew.mistakes import Mistake, nearest, one_of, quoted, seen, shown_key
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
 
 ROUTES = HOME + '[[certificate]]\ndomains = ["example.test"]\nroutes = [\n  '

@@ -29,6 +29,7 @@ def error(code: str) -> AttemptError:
         ("ca-rate-limited", Step.LEAVE_CA),
         ("ca-unreachable", Step.LEAVE_CA),
         ("ca-ledger", Step.LEAVE_CA),
+        ("trust-unreadable", Step.LEAVE_CA),
         ("ca-unauthorized", Step.AGAIN),
         ("ca-incorrect-response", Step.AGAIN),
         ("ca-dns", Step.AGAIN),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.drivers import catalogue
-from dnsrenew.drivers.catalogue import OptionMistake, check_options, find_provider, parse_provider
+from dnsrenew.drivers.catalogue import check_options, find_provider, parse_provider
 from dnsrenew.errors import ConfigError
+from dnsrenew.mistakes import Mistake
 from dnsrenew.secrets import Secret
 
 FILE = """
@@ -46,8 +47,8 @@ def mistakes(text: str) -> list[tuple[object, ...]]:
     error = caught.value
     assert error.code == "provider-invalid"
     for line, one in zip(error.message.splitlines(), error.evidence["mistakes"], strict=True):
-        place = "/p/mine.toml" + (f":{one['line']}" if one["line"] else "")
-        assert line.startswith(f"{place}: {one['key']}: found {one['found']}, expected {one['expected']}")
+        assert line.removesuffix(".") == str(Mistake(**one))
+        assert line.startswith(f"/p/mine.toml:{one['line']}: {one['key']}: ")
     return [
         (one["line"], one["key"], one["found"], one["expected"], one["nearest"]) for one in error.evidence["mistakes"]
     ]
@@ -110,15 +111,27 @@ def test_all_mistakes_are_named_at_once_with_their_lines() -> None:
         '[options.Bad]\n[behaviour]\nttl = 0\nvalues = "two"\nsettle = true\n'
     )
     assert [(line, key, near) for line, key, _, _, near in mistakes(text)] == [
-        (None, "title", None),
+        (1, "title", None),
         (1, "titel", "title"),
         (3, "website", None),
-        (9, "behaviour.ttl", None),
-        (10, "behaviour.values", None),
-        (11, "behaviour.settle", None),
         (5, "options.token.secert", "secret"),
         (6, "options.name", None),
         (7, "options.Bad", None),
+        (9, "behaviour.ttl", None),
+        (10, "behaviour.values", None),
+        (11, "behaviour.settle", None),
+    ]
+
+
+def test_a_mistake_in_an_inline_table_has_its_line() -> None:
+    """So has one behind a text of several lines, in which something like a key stands; words are quoted as anywhere."""
+    text = (
+        'title = """\nttl = 0\n"""\ndriver = "lexicon"\n'
+        'options = { token = { secret = "\\u001b" } }\nbehaviour = { ttl = 0 }\n'
+    )
+    assert [one[:4] for one in mistakes(text)] == [
+        (5, "options.token.secret", '"\\x1b"', "true or false"),
+        (6, "behaviour.ttl", "0", "a whole number of seconds from 1 to 604800"),
     ]
 
 
@@ -157,7 +170,7 @@ def test_each_key_is_checked(line: str, key: str) -> None:
 def test_a_syntax_error_has_its_line() -> None:
     """What is no TOML is told with its line."""
     ((line, key, *_),) = mistakes('title = "M"\ndriver = x\n')
-    assert (line, key) == (2, "syntax")
+    assert (line, key) == (2, "column 10")
 
 
 def test_the_users_own_files_come_first(tmp_path: Path) -> None:
@@ -207,7 +220,7 @@ def test_all_mistakes_in_options_are_returned() -> None:
         ("region", None),
     ]
     assert "s3cret" not in repr(found)
-    assert found[2] == OptionMistake(key="region", found="a number", expected="a string in quotes")
+    assert found[2] == Mistake("", None, "region", "a number", "a text in quotes")
 
 
 @pytest.mark.parametrize("value", ["plain", "env:X", Secret("x"), Secret.env("X"), {"command": ["pass", "show", "x"]}])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient, HttpFailure, retry_after
 from tests.lab import LabCA, badports
 
@@ -295,12 +295,12 @@ def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "junk"])
-def test_roots_that_are_none_are_a_config_error(tmp_path: Path, content: str | None) -> None:
+def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str | None) -> None:
     """No file, an empty one, and one with something else in it."""
     path = tmp_path / "roots.pem"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(CAError) as caught:
         HttpClient(trust=path)
     assert caught.value.code == "trust-unreadable"
     assert str(path) in caught.value.message

@@ -27,8 +27,10 @@ from dnsrenew.services import Twins
 from dnsrenew.status import CertificateStatus
 from dnsrenew.store import State, Store
 from tests.unit.clocks import START, FakeClock
+from tests.unit.config_tools import ROOTS
 from tests.unit.store_kit import SPEC, issue, keep
 
+NOBODY = "https://127.0.0.1:1/directory"
 DAYS = timedelta(days=1)
 ISSUED = 1
 """The number of the certificate in the store; it begins so many days after START and lives for 90."""
@@ -407,6 +409,24 @@ def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monk
     assert error.code == "internal-error"
     assert error.evidence == {"cause": "ZeroDivisionError: by zero"}
     assert "-vv" in error.fix
+
+
+def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
+    """The file was right when the configuration was read; the certificate goes to another CA all the same."""
+    roots = tmp_path / "roots.pem"
+    roots.write_text(ROOTS)
+    routes = [Route("http-01", listen="127.0.0.1:1"), Route("http-01", listen="127.0.0.1:1", ca="other")]
+    config = Config.from_dict(
+        {
+            "ca": {"lab": CA(NOBODY, trust=roots), "other": CA(NOBODY)},
+            "certificate": [{"name": "home", "domains": ["a.test"], "ca": "lab", "routes": routes}],
+        },
+        tmp_path,
+    )
+    roots.write_text("none")
+    (outcome,) = Renewer(config, clock=FakeClock(START)).renew()
+    errors = [(attempt.route.ca, attempt.error and attempt.error.code) for attempt in outcome.attempts]
+    assert errors == [("lab", "trust-unreadable"), ("other", "ca-unreachable")]
 
 
 # ── rehearsals ──────────────────────────────────────────────────────────────────────────

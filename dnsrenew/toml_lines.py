@@ -1,4 +1,7 @@
-"""On which line of a TOML text does a key stand? ``tomllib`` does not tell, and only a mistake wants to know."""
+"""On which line of a TOML text does a key stand? ``tomllib`` does not tell, and only a mistake wants to know.
+
+Of what is no TOML at all it tells the line, in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 import tomllib
 from typing import Final
 
-from dnsrenew.config.mistakes import KeyPath
+from dnsrenew.mistakes import KeyPath, Mistake
 
 _SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -21,6 +24,23 @@ _STRING: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+_AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
+_TOML: Final = "TOML, see https://toml.io"
+
+
+def syntax_mistake(error: Exception, text: str, file: str) -> Mistake:
+    """Return the mistake for what ``tomllib`` could not read: the first one in the text."""
+    if not isinstance(error, tomllib.TOMLDecodeError):  # nested a thousand deep; a number of thousands of digits
+        return Mistake(file, 1, "syntax", "something far too deep or too long", _TOML)
+    said = str(error)
+    if place := _AT_LINE.search(said):
+        found, line, where = said[: place.start()], int(place[1]), f"column {place[2]}"
+    else:
+        found, line, where = said.removesuffix(" (at end of document)"), text.count("\n") + 1, "end of file"
+    found = f"{found[:1].lower()}{found[1:]}"
+    if found.startswith("expected "):
+        return Mistake(file, line, where, "something else", f"{found.removeprefix('expected ')} ({_TOML})")
+    return Mistake(file, line, where, found, _TOML)
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

@@ -1,4 +1,4 @@
-"""Mistakes in a configuration: what was found where, what is expected, and the word that was probably meant."""
+"""Mistakes in a configuration or a provider file: what was found where, what is expected, and the nearest word."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.config.lines import key_lines, line_of
+from dnsrenew.toml_lines import key_lines, line_of
 
 TEXT = '''\
 # a comment with [brackets] = "x"
