@@ -39,15 +39,18 @@ class Swept(Frozen):
 
     :ivar removed: the values that are gone, each with the name of its account.
     :ivar kept: those that stay, in DNS and in the journal, each with the reason.
+    :ivar unreadable: files of the journal that do not tell which values they name.
     """
 
     removed: tuple[Written, ...] = ()
     kept: tuple[tuple[Written, DnsRenewError], ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
         kept = [{**_describe(value), "error": error.to_dict()} for value, error in self.kept]
-        return {"version": 1, "removed": [_describe(value) for value in self.removed], "kept": kept}
+        removed = [_describe(value) for value in self.removed]
+        return {"version": 1, "removed": removed, "kept": kept, "unreadable": list(self.unreadable)}
 
 
 def sweep(
@@ -74,7 +77,8 @@ def sweep(
     :raises Cancelled: called away; what was removed until then is off the journal.
     """
     with journal.left_over(context, wait=wait) as entries:
-        return _Sweep(context, entries, accounts, providers, locks, look).run(seconds) if entries else Swept()
+        done = _Sweep(context, entries, accounts, providers, locks, look).run(seconds) if entries else Swept()
+    return replace(done, unreadable=tuple(journal.unreadable()))
 
 
 def sweep_first(

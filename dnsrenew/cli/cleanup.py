@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cleanup(session: Session) -> int:
-    """Remove what killed runs have left in DNS; return the exit status: 1 if a value stays.
+    """Remove what killed runs have left in DNS; return the exit status: 1 if a value stays, or may.
 
     :raises LockedError: another run is at it.
     :raises StoreError: the journal cannot be read.
@@ -40,11 +40,12 @@ def cleanup(session: Session) -> int:
     columns, _ = (screen.err if aside else screen.out).size()
     lines = [] if aside else _removed(done, columns)
     lines += _kept(done, columns, verbose=bool(screen.verbose))
-    if not done.removed and not done.kept and not aside:
+    lines += _unreadable(done, columns)
+    if not lines and not aside:
         lines = [dim("There is nothing to remove: the journal names no value of a run that was killed.")]
     if lines:
         (screen.say if aside else screen.result)("\n".join(lines))
-    return int(bool(done.kept))
+    return int(bool(done.kept or done.unreadable))
 
 
 def _removed(done: Swept, columns: int | None) -> list[str]:
@@ -70,6 +71,20 @@ def _kept(done: Swept, columns: int | None, *, verbose: bool) -> list[str]:
         lines += text.wrap(error.message.strip(), columns, "  ", "  ")
         lines += text.wrap(error.fix.strip(), columns, f"  {yellow('→')} ", "    ")
         lines += [dim(failures.details(error))] if verbose else []
+    return lines
+
+
+def _unreadable(done: Swept, columns: int | None) -> list[str]:
+    """Return what is to be done about files that do not tell which values they name."""
+    lines: list[str] = []
+    for path in done.unreadable:
+        later = path.endswith(".json")
+        why = "was written by a later dnsrenew" if later else "is damaged"
+        what = f"{path} {why}: TXT values that a run wrote, and that only it names, may stand in DNS."
+        look = "Look for values at the _acme-challenge names of your domains at your DNS host, and remove the file."
+        fix = "Update dnsrenew, and run: dnsrenew cleanup" if later else look
+        lines += text.wrap(what, columns, f"{red('✗')} ", "  ")
+        lines += text.wrap(fix, columns, f"  {yellow('→')} ", "    ")
     return lines
 
 

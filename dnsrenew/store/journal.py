@@ -122,7 +122,7 @@ class Journal:
         """Give the entries of dead runs to sweep, and keep other sweepers away meanwhile.
 
         Costs one system call where there is none. What the caller has not removed stays for the next time.
-        A file that is damaged, or of a later dnsrenew, is set aside and said.
+        A file that is damaged is set aside; it is said, and so is one of a later dnsrenew.
 
         :param wait: seconds to wait for another sweeper.
         :raises LockedError: somebody else sweeps.
@@ -144,6 +144,26 @@ class Journal:
             finally:
                 for entry in entries:
                     entry.keep()
+
+    def unreadable(self) -> list[str]:
+        """Return the files that do not tell which values they name: damaged ones, and those of a later dnsrenew.
+
+        :raises StoreError: the journal cannot be read.
+        """
+        names = sorted(self._disk.names(self._folder))
+        paths = [os.path.join(self._folder, name) for name in names]
+        return [
+            path for path in paths if f"{ENTRY}.damaged" in path or (path.endswith(ENTRY) and self._is_of_later(path))
+        ]
+
+    def _is_of_later(self, path: str) -> bool:
+        try:
+            Page.from_json(jsonform.read(self._disk, path) or b"")
+        except Newer:
+            return True
+        except (Damaged, StoreError):
+            return False
+        return False
 
     def _dead(self, context: Context) -> list[Entry]:
         """Return the entries of dead runs, without the values that a run that lives has too: those are its own."""
@@ -190,18 +210,10 @@ class Journal:
             notice = notices.set_aside(
                 self._disk, path, str(damage), "TXT values that a run wrote, and could not remove, may stand in DNS."
             )
-        except Newer as newer:
-            notice = self._set_newer_aside(path, newer.schema)
+        except Newer as newer:  # which stays where it is, for that one
+            error = notices.newer_schema(path, newer.schema, SCHEMA)
+            notice = Notice(error.code, error.message, "Update dnsrenew, and run: dnsrenew cleanup")
         except StoreError as error:
             notice = Notice(error.code, error.message, error.fix)
         context.warn(notice.code, notice.message, notice.fix)
         return None
-
-    def _set_newer_aside(self, path: str, schema: int) -> Notice:
-        error = notices.newer_schema(path, schema, SCHEMA)
-        try:
-            kept = self._disk.set_aside(path)
-        except StoreError as refusal:
-            return Notice(error.code, error.message, refusal.fix)
-        fix = f"Update dnsrenew, rename {os.path.basename(kept)} back to what it was, and run: dnsrenew cleanup"
-        return Notice(error.code, error.message, fix)

@@ -114,6 +114,23 @@ def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.
         assert capsys.readouterr() == ("", "")
 
 
+def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every time, until somebody has looked: nobody else knows of those values."""
+    renewer.found = Swept(unreadable=("/store/journal/away-1.json.damaged", "/store/journal/home-1.json"))
+    assert main(["cleanup"]) == 1
+    out, _ = capsys.readouterr()
+    assert "nothing to remove" not in out
+    said = " ".join(out.split())
+    assert "✗ /store/journal/away-1.json.damaged is damaged: TXT values that a run wrote" in said
+    assert "at your DNS host, and remove the file." in said
+    assert "home-1.json was written by a later dnsrenew" in said
+    assert "→ Update dnsrenew, and run: dnsrenew cleanup" in said
+    assert main(["cleanup", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["unreadable"]) == 2
+    assert "away-1.json.damaged" in err
+
+
 def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """The document of the contract, also when there is nothing."""
     renewer.found = Swept((txt("a"),), ((txt("b", "old"), GONE),))
@@ -125,11 +142,12 @@ def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
         "version": 1,
         "removed": [{**place, "value": "a", "dns": "home"}],
         "kept": [{**place, "value": "b", "dns": "old", "error": error}],
+        "unreadable": [],
     }
     assert "→ Put it back." in err
     renewer.found = Swept()
     assert main(["cleanup", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"version": 1, "removed": [], "kept": []}
+    assert json.loads(capsys.readouterr().out) == {"version": 1, "removed": [], "kept": [], "unreadable": []}
 
 
 @pytest.mark.parametrize(

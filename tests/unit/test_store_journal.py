@@ -574,16 +574,30 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
-    """It is set aside too, and said is how it can be taken up again."""
+    """It stays for that one, and is said by every sweep; its number is not given away."""
     path = tmp_path / "journal/home-1.json"
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     path.write_bytes(GOOD.replace(b'"schema": 1', b'"schema": 2'))
-    context = Context()
-    assert left(tmp_path, context) == []
-    (notice,) = context.notices
-    assert notice.code == "store-newer"
-    assert "home-1.json.damaged" in notice.fix
-    assert files(tmp_path) == ["home-1.json.damaged"]
+    for _ in range(2):
+        context = Context()
+        assert left(tmp_path, context) == []
+        (notice,) = context.notices
+        assert (notice.code, notice.fix) == ("store-newer", "Update dnsrenew, and run: dnsrenew cleanup")
+    assert files(tmp_path) == ["home-1.json"]
+    assert journal(tmp_path).enter(Context(), "home", [B]).path.endswith("home-2.json")
+
+
+def test_what_cannot_be_read_is_known(tmp_path: Path) -> None:
+    """As long as it is there: what is damaged, and what a later dnsrenew wrote; not what is well."""
+    assert journal(tmp_path).unreadable() == []
+    for name in ("home", "away", "other"):
+        journal(tmp_path).enter(Context(), name, [A]).keep()
+    folder = tmp_path / "journal"
+    (folder / "home-1.json").write_bytes(GOOD.replace(b'"schema": 1', b'"schema": 2'))
+    (folder / "away-1.json").write_bytes(b"{")
+    left(tmp_path)
+    wrong = [str(folder / name) for name in ("away-1.json.damaged", "home-1.json")]
+    assert journal(tmp_path).unreadable() == wrong
 
 
 def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
@@ -667,8 +681,8 @@ def test_any_bytes_are_values_or_damage(content: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(contents=st.lists(st.binary(max_size=60) | like_ours | cut, max_size=4))
-def test_any_files_are_swept_or_set_aside(contents: list[bytes]) -> None:
-    """Files of any content: each is an entry or set aside, all of them, and the next run finds the same."""
+def test_any_files_are_swept_or_named(contents: list[bytes]) -> None:
+    """Files of any content: each is an entry or known to be unreadable, and the next run finds the same."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         journal(root).enter(Context(), "home", [A]).keep()
@@ -678,8 +692,7 @@ def test_any_files_are_swept_or_set_aside(contents: list[bytes]) -> None:
         expected = [{A}, *(values for content in contents if (values := known(content)) is not None)]
         assert found == expected
         assert left(root) == expected
-        aside = [name for name in files(root) if name.endswith(".damaged")]
-        assert len(aside) == len(contents) + 1 - len(expected)
+        assert len(journal(root).unreadable()) == len(contents) + 1 - len(expected)
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
