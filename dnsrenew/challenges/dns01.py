@@ -164,8 +164,9 @@ class Dns01:
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
-        self._standing.note(context, values, "unknown")
-        self._each_account(context, values, calling.call_add)
+        with self._standing.alone(context, values):
+            self._standing.note(context, values, "unknown")
+            self._each_account(context, values, calling.call_add)
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
     def ttl(self, context: Context, name: str) -> int:
@@ -196,15 +197,17 @@ class Dns01:
         if not removable:
             return
         ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
-        described = [value.described for value in removable]
         started = context.clock.monotonic()
         try:
-            self._each_account(ending, removable, calling.call_remove)
+            with self._standing.alone(ending, removable):
+                removable = self._standing.last(ending, removable)
+                self._each_account(ending, removable, calling.call_remove)
         except DnsRenewError as error:
             self._leave(ending, removable, error)
         else:
             seconds = round(context.clock.monotonic() - started, 3)
-            context.emit("txt-removed", records=described, seconds=seconds)
+            if removable:
+                context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
 
     def _leave(self, context: Context, values: Sequence[Value], error: DnsRenewError) -> None:
         """Leave to a later run what could not be removed, but for what was never written."""

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from dnsrenew.turns import Turns
+
 if TYPE_CHECKING:
     from dnsrenew.challenges.placing import Value
     from dnsrenew.context import Context
@@ -22,13 +24,16 @@ class Standing:
     """The values that stand, or may stand, in DNS.
 
     One serves all certificates of a run, and their threads. What it knows of a value is under the certificate too, for
-    a CA may ask two of them for the same one: so no two threads change the same entry, and plain dicts will do.
+    a CA may ask two of them for the same one, which stands until nobody needs it any more. Who writes a value, or takes
+    it away, is :meth:`alone` with it meanwhile; so plain dicts will do.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._entries: dict[_Key, Entry] = {}
         self._fates: dict[_Key, Fate] = {}
+        self._users: dict[Written, set[str | None]] = {}
+        self._turns = Turns()
 
     @contextlib.contextmanager
     def written_down(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
@@ -49,18 +54,38 @@ class Standing:
             entry.remove(key[1] for key in keys if key not in self._fates)
             entry.keep()
 
+    @contextlib.contextmanager
+    def alone(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+        """Keep away other certificates of this run that write, or take away, one of these values.
+
+        :raises Cancelled: called away while waiting.
+        """
+        with contextlib.ExitStack() as turns:
+            for written in sorted({value.written for value in values}, key=repr):
+                turns.enter_context(self._turns.alone(context, written))
+            yield
+
     def note(self, context: Context, values: Sequence[Value], fate: Fate) -> None:
         """Note what is known of values by now."""
-        self._fates.update(dict.fromkeys((_key(context, value) for value in values), fate))
+        for value in values:
+            self._fates[_key(context, value)] = fate
+            self._users.setdefault(value.written, set()).add(context.certificate)
+
+    def last(self, context: Context, values: Sequence[Value]) -> list[Value]:
+        """Leave to other certificates the values that they need too, and return the rest."""
+        shared = [value for value in values if self._users.get(value.written, set()) - {context.certificate}]
+        self.gone(context, shared)
+        return [value for value in values if value not in shared]
 
     def fate(self, context: Context, value: Value) -> Fate | None:
         """Return what is known of a value; None: nobody has begun to write it, or it is gone."""
         return self._fates.get(_key(context, value))
 
     def gone(self, context: Context, values: Sequence[Value]) -> None:
-        """Strike values out of the journal, and forget them."""
+        """Strike values out of the certificate's entry in the journal, and forget them."""
         for key in (_key(context, value) for value in values):
             self._fates.pop(key, None)
+            self._users.get(key[1], set()).discard(context.certificate)
             entry = self._entries.pop(key, None)
             if entry is not None:
                 entry.remove([key[1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew import workers
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.placing import Placement, Value
 from dnsrenew.challenges.placing import rounds as rounds_of
+from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
@@ -721,6 +724,54 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
         assert [(Path(entry.path).name, entry.values) for entry in entries] == [
             ("other-1.json", tuple(value.written for value in values))
         ]
+
+
+def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path) -> None:
+    """The first one to end takes nothing away from the other, and its entry is done."""
+    stage = Stage()
+    stage.journal = Store(tmp_path).journal
+    home = stage.account("home")
+    dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
+    one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
+    with dns01.written_down(one, values[:1]), dns01.written_down(other, values):
+        dns01.publish(one, values[:1])
+        dns01.publish(other, values)
+        dns01.withdraw(one, values[:1])
+        assert home.values == {"_acme-challenge.example.test.": ["v1", "v2"]}
+        dns01.withdraw(other, values)
+    assert not any(home.values.values())
+    assert stage.kinds().count("txt-removed") == 1
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_a_value_is_not_written_while_it_is_taken_away() -> None:
+    """Or it would be gone for the one that writes it."""
+    removing, go_on, came = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(InMemoryDriver):
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            removing.set()
+            assert go_on.wait(5)
+            super().remove(records)
+
+    class Waiting(Context):
+        def check(self) -> None:
+            came.set()
+
+    stage = Stage()
+    home = stage.account("home", driver=Slow())
+    dns01, values = stage.dns01, stage.values("example.test")
+    one = replace(stage.context, certificate="one", clock=SystemClock())
+    other = Waiting(clock=SystemClock(), certificate="other")
+    dns01.publish(one, values)
+    tasks = [workers.start(partial(dns01.withdraw, one, values))]
+    assert removing.wait(5)
+    tasks.append(workers.start(partial(dns01.publish, other, values)))
+    assert came.wait(5)
+    go_on.set()
+    assert all(task.done.wait(5) for task in tasks)
+    assert [task.result() for task in tasks] == [None, None]
+    assert home.values == {"_acme-challenge.example.test.": ["v1"]}
 
 
 def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
