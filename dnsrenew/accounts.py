@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.frozen import Frozen
+from dnsrenew.mistakes import nearest
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
@@ -89,14 +90,12 @@ def _chosen(cas: Iterable[str] | None, config: Config, services: Services, conte
     chosen = [cas] if isinstance(cas, str) else list(dict.fromkeys(cas))
     for name in chosen:
         if name not in config.cas:
-            import difflib  # wanted only after a mistake
-
-            nearest = next(iter(difflib.get_close_matches(name, config.cas, 1)), None)
+            meant = nearest(name, config.cas)
             raise ConfigError(
                 "ca-unknown",
                 f"There is no CA named {name} in the configuration.",
-                fix=f"Did you mean {nearest}?" if nearest else f"Known are: {', '.join(config.cas)}.",
-                evidence={"ca": name, "nearest": nearest},
+                fix=f"Did you mean {meant}?" if meant else f"Known are: {', '.join(config.cas)}.",
+                evidence={"ca": name, "nearest": meant},
             )
     return chosen
 

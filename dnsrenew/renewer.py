@@ -13,6 +13,7 @@ from dnsrenew.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.job import Services, Wishes
+from dnsrenew.mistakes import nearest
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.runs import DRIVEN, Run
 from dnsrenew.secrets import Redactor
@@ -222,12 +223,10 @@ class Renewer:
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
-    import difflib  # wanted only after a mistake
-
-    nearest = next(iter(difflib.get_close_matches(name, known, 1)), None)
+    meant = nearest(name, known)
     return ConfigError(
         "certificate-unknown",
         f"There is no certificate named {name} in the configuration.",
-        fix=f"Did you mean {nearest}?" if nearest else f"Known are: {', '.join(known) or 'none'}.",
-        evidence={"name": name, "nearest": nearest},
+        fix=f"Did you mean {meant}?" if meant else f"Known are: {', '.join(known) or 'none'}.",
+        evidence={"name": name, "nearest": meant},
     )
