@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Never
 
 from dnsrenew.cli.overview import MEANWHILE, TODAY
 from dnsrenew.errors import ConfigError
+from dnsrenew.mistakes import nearest
 
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a number means (seconds)."""
@@ -19,7 +20,8 @@ class _Parser(argparse.ArgumentParser):
     """Raises where argparse would print and exit."""
 
     def error(self, message: str) -> Never:
-        raise usage(_in_words(message), self.prog)
+        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        raise usage(_in_words(message, flags), self.prog)
 
 
 def usage(message: str, prog: str = "dnsrenew") -> ConfigError:
@@ -137,7 +139,8 @@ def parse(argv: Sequence[str], columns: int) -> Request:
     """
     before, command, after = _split(argv)
     if command is not None and command not in TODAY and command not in MEANWHILE:
-        raise usage(f"There is no command {command!r}.{_nearest(command, [*TODAY, *MEANWHILE])}")
+        meant = nearest(command, [*TODAY, *MEANWHILE])
+        raise usage(f"There is no command {command!r}.{f' Did you mean {meant}?' if meant else ''}")
     parser = _parser(command, columns)
     if command in MEANWHILE:  # its flags come later too
         options, _ = parser.parse_known_args([*before, *after])
@@ -195,34 +198,23 @@ def _parser(command: str | None, columns: int) -> argparse.ArgumentParser:
     return parser
 
 
-def _in_words(message: str) -> str:
-    """Return what argparse found, as a sentence."""
+def _in_words(message: str, flags: Sequence[str]) -> str:
+    """Return what argparse found, as a sentence.
+
+    :param flags: those that the command has.
+    """
     if message.startswith("unrecognized arguments: "):
-        word = message.partition(": ")[2].split(" ")[0]
-        flags = [
-            "--force",
-            "--all",
-            "--now",
-            "--dry-run",
-            "--workers",
-            "--wait",
-            "--jitter",
-            "--check",
-            "--reason",
-            "--kind",
-            "--interval",
-        ]
-        flags += ["--config", "--json", "--verbose", "--quiet", "--no-color", "--help"]
-        hint = _nearest(word.partition("=")[0], flags) if word.startswith("-") else ""
-        return f"Unknown here: {message.partition(': ')[2]}.{hint}"
+        words = message.partition(": ")[2]
+        return f"Unknown here: {words}.{_meant_flag(words.split(' ')[0], flags)}"
     return f"{message[0].upper()}{message[1:]}."
 
 
-def _nearest(word: str, words: Sequence[str]) -> str:
-    import difflib  # wanted only after a mistake
-
-    close = difflib.get_close_matches(word, words, 1, 0.5)
-    return f" Did you mean {close[0]}?" if close else ""
+def _meant_flag(word: str, flags: Sequence[str]) -> str:
+    if not word.startswith("-"):
+        return ""
+    # Without the dashes: all have them, and would be alike.
+    meant = nearest(word.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])
+    return f" Did you mean --{meant}?" if meant else ""
 
 
 def _is_number(word: str) -> bool:

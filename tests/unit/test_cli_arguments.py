@@ -43,6 +43,8 @@ def test_wait_takes_a_number_or_nothing() -> None:
     [
         ("renw", "Did you mean renew?"),
         ("renew --forse", "Did you mean --force?"),
+        ("renew --worker=3", "Did you mean --workers?"),
+        ("--jsn", "Did you mean --json?"),
         ("renew --workers 0", "from 1 to 1000"),
         ("renew --jitter soon", "not a number of seconds"),
         ("renew --wait=-1", "not a number of seconds"),
@@ -64,6 +66,14 @@ def test_wrong_usage(line: str, said: str, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(streams.out)["error"]["code"] == "usage"
     assert said in streams.err
     assert "--help" in streams.err
+
+
+@pytest.mark.parametrize("line", ["cleanup --now", "status --forse", "check --worker 3", "account --dry-run"])
+def test_no_flag_is_proposed_that_the_command_does_not_have(line: str) -> None:
+    """What another command has is of no use here, and least of all the very flag that was refused."""
+    with pytest.raises(ConfigError) as caught:
+        parsed(line)
+    assert "Did you mean" not in caught.value.message
 
 
 @pytest.mark.parametrize("command", TODAY)
