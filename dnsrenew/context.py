@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from dnsrenew import workers
 from dnsrenew.clock import Clock, SystemClock
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import stopped
 from dnsrenew.events import Emitter
 from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import Notice
@@ -86,7 +86,7 @@ class Context(Frozen):
         late = self.deadline is not None and now >= self.deadline
         called_away = self.cancel.is_set() and (self.grace is None or self.grace.is_over(now))
         if late or called_away:
-            raise Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
+            raise stopped()
 
     def wait(self, seconds: float) -> None:
         """Wait, however long, unless called away.

@@ -163,3 +163,21 @@ class RenewalFailed(DnsRenewError):  # the contract's name
     ) -> None:
         super().__init__(code, message, fix=fix, evidence=evidence)
         self.attempts = tuple(attempts)
+
+
+def stopped(fix: str = "Run it again.") -> Cancelled:
+    """Return what a run ends with that was called away."""
+    return Cancelled("cancelled", "The run was stopped before it was finished.", fix=fix)
+
+
+def internal(error: BaseException, cause: str) -> DnsRenewError:
+    """Return what is told of an error that should not have happened.
+
+    :param cause: what the evidence may say of it; the error's own text may hold anything.
+    """
+    return DnsRenewError(
+        "internal-error",
+        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
+        fix="Run it again with -vv and report what it prints.",
+        evidence={"cause": cause},
+    )

@@ -7,7 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, internal
 from dnsrenew.model import Outcome, Status
 
 if TYPE_CHECKING:
@@ -83,10 +83,4 @@ def unexpected(error: Exception, context: Context) -> DnsRenewError:
     """Translate what should not have happened; the traceback goes, without secrets, to the debug log only."""
     redact = context.redactor.redact
     _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
-    cause = f"{type(error).__name__}: {redact(str(error))}"
-    return DnsRenewError(
-        "internal-error",
-        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
-        fix="Run it again with -vv and report what it prints.",
-        evidence={"cause": cause},
-    )
+    return internal(error, f"{type(error).__name__}: {redact(str(error))}")

@@ -11,11 +11,6 @@ from collections.abc import Sequence
 
 from dnsrenew import __version__
 
-_STOPPED = (
-    '{"version": 1, "error": {"code": "cancelled", "message": "The run was stopped before it was finished.", '
-    '"evidence": {}, "fix": "Run it again."}}\n'
-)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
@@ -36,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = run(arguments)
     except KeyboardInterrupt:  # while the program itself was being loaded
         if "--json" in arguments:
-            _write(_STOPPED)
+            import json
+
+            from dnsrenew.errors import stopped
+
+            _write(json.dumps({"version": 1, "error": stopped().to_dict()}) + "\n")
         return 130
     if argv is None:
         gc.freeze()  # the process ends: looking for garbage in all that it holds would be an eighth of a short run

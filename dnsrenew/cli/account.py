@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import text
+from dnsrenew.cli import failures, text
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.screen import dim, green, red, yellow
 
@@ -41,8 +41,7 @@ def _lines(found: Sequence[AccountStatus], columns: int | None, *, rolled: bool)
     lines: list[str] = []
     for one in found:
         if one.error is not None:
-            lines += text.wrap(one.error.message.strip(), columns, f"{red('✗')} {one.ca}: ", "  ")
-            lines += text.wrap(one.error.fix.strip(), columns, f"  {yellow('→')} ", "    ")
+            lines += failures.lines(one.error, columns, f"{red('✗')} {one.ca}: ")
         else:
             mark = green("✓") if one.status == "valid" else yellow("!")
             word = "a new key" if rolled and one.status == "valid" else _WORDS.get(one.status, one.status)

@@ -39,11 +39,9 @@ def _renew(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--now", action="store_true", help=now)
     rehearse = "rehearse at the CA's staging server: nothing is kept, no failure counts"
     how.add_argument("--dry-run", action="store_true", help=rehearse)
-    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
-    wait = "wait for another run that holds a lock: S seconds, without S up to a day"
-    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
-    jitter = "start after a random time up to S seconds"
-    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=jitter)
+    _at_once(how)
+    _wait(how, "that holds a lock")
+    _jitter(how, "start after a random time up to S seconds")
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +64,12 @@ def _revoke(parser: argparse.ArgumentParser) -> None:
     which.add_argument("name", nargs="?", metavar="NAME", help="the certificate to revoke")
     reason = "why: a word of the list below (unspecified)"
     how.add_argument("--reason", choices=tuple(REASONS), default="unspecified", metavar="R", help=reason)
-    wait = "wait for another run that holds a lock: S seconds, without S up to a day"
-    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
+    _wait(how, "that holds a lock")
 
 
 def _cleanup(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
-    wait = "wait for another run that is at it: S seconds, without S up to a day"
-    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=wait)
+    _wait(how, "that is at it")
 
 
 def _account(parser: argparse.ArgumentParser) -> None:
@@ -95,9 +91,8 @@ def _run(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     interval = "look at least every S seconds (43200: twice a day)"
     how.add_argument("--interval", type=_interval, default=43_200.0, metavar="S", help=interval)
-    jitter = "look up to S seconds later, by chance"
-    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=jitter)
-    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
+    _jitter(how, "look up to S seconds later, by chance")
+    _at_once(how)
 
 
 _Group = argparse._ArgumentGroup  # noqa: SLF001  # argparse has no public name for what add_argument_group returns
@@ -105,6 +100,19 @@ _Group = argparse._ArgumentGroup  # noqa: SLF001  # argparse has no public name 
 
 def _groups(parser: argparse.ArgumentParser) -> tuple[_Group, _Group]:
     return parser.add_argument_group("which"), parser.add_argument_group("how")
+
+
+def _wait(how: _Group, who: str) -> None:
+    words = f"wait for another run {who}: S seconds, without S up to a day"
+    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=words)
+
+
+def _jitter(how: _Group, words: str) -> None:
+    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=words)
+
+
+def _at_once(how: _Group) -> None:
+    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
 
 
 _FLAGS: Final = {

@@ -68,8 +68,7 @@ def _kept(done: Swept, columns: int | None, *, verbose: bool) -> list[str]:
             head = f"{place}: {text.count(len(values), 'TXT value')} {stay}"
             lines += text.wrap(head, columns, f"{red('✗')} ", "  ")
             lines += [f"    {value}" for value in values]
-        lines += text.wrap(error.message.strip(), columns, "  ", "  ")
-        lines += text.wrap(error.fix.strip(), columns, f"  {yellow('→')} ", "    ")
+        lines += failures.lines(error, columns, "  ")
         lines += [dim(failures.details(error))] if verbose else []
     return lines
 

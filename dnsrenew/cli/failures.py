@@ -8,7 +8,7 @@ import traceback
 
 from dnsrenew.cli import text
 from dnsrenew.cli.screen import Screen, bold, dim, red, yellow
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
 
 def tell(screen: Screen, error: DnsRenewError) -> None:
@@ -22,13 +22,18 @@ def tell(screen: Screen, error: DnsRenewError) -> None:
     elif isinstance(error, Cancelled):
         screen.say(f"{yellow('!')} {error.message} {error.fix}")
     else:
-        screen.say("\n".join(text.wrap(error.message.strip(), columns, f"{red('✗')} ", "  ")))
-        screen.say("\n".join(text.wrap(error.fix.strip(), columns, f"{yellow('→')} ", "  ")))
+        screen.say("\n".join(lines(error, columns, f"{red('✗')} ", indent="")))
     if screen.verbose:
         screen.say(dim(details(error)))
     if isinstance(error, ConfigError):
         error.evidence.setdefault("mistakes", [])  # a program may look for them in every answer of status 2
     screen.error(error)
+
+
+def lines(error: DnsRenewError, columns: int | None, head: str, *, indent: str = "  ") -> list[str]:
+    """Return what was seen, after a headline, and below it the one thing to do."""
+    seen = text.wrap(error.message.strip(), columns, head, "  ")
+    return [*seen, *text.wrap(error.fix.strip(), columns, f"{indent}{yellow('→')} ", f"{indent}  ")]
 
 
 def details(error: DnsRenewError) -> str:
@@ -42,19 +47,14 @@ def block(
 ) -> list[str]:
     """Return a headline, then what was tried, what stopped it and the one thing to do."""
     rows = [*rows, ("stopped by", error.message.strip()), (bold("what to do"), bold(error.fix.strip()))]
-    lines = [head, *text.fields(rows, columns)]
-    return [*lines, dim(details(error))] if verbose else lines
+    told = [head, *text.fields(rows, columns)]
+    return [*told, dim(details(error))] if verbose else told
 
 
 def unexpected(error: BaseException, screen: Screen) -> DnsRenewError:
     """Translate what should not have happened; its text may hold anything: it is shown with ``-vv`` only, redacted."""
     trace(error, screen)
-    return DnsRenewError(
-        "internal-error",
-        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
-        fix="Run it again with -vv and report what it prints.",
-        evidence={"cause": type(error).__name__},
-    )
+    return internal(error, type(error).__name__)
 
 
 def trace(error: BaseException | None, screen: Screen) -> None:

@@ -16,7 +16,7 @@ from dnsrenew import __version__
 from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
 from dnsrenew.cli.overview import MEANWHILE
 from dnsrenew.cli.screen import Screen
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
@@ -140,8 +140,7 @@ def _unexpected(error: BaseException, screen: Screen, interrupt: Interrupt) -> i
     from dnsrenew.cli import failures
 
     if isinstance(error, KeyboardInterrupt):
-        error = Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
-        return _failed(error, screen, interrupt)
+        return _failed(stopped(), screen, interrupt)
     return _failed(failures.unexpected(error, screen), screen, interrupt)
 
 
@@ -166,8 +165,8 @@ def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
         if screen.display is not None:
             write_now(err, "\x1b[?25h\r\n")
         if screen.json and not screen.answered:
-            stopped = Cancelled("cancelled", "The run was stopped at once.", fix="Run it again.")
-            write_now(out, json.dumps({"version": 1, "error": stopped.to_dict()}) + "\n")
+            error = Cancelled("cancelled", "The run was stopped at once.", fix="Run it again.")
+            write_now(out, json.dumps({"version": 1, "error": error.to_dict()}) + "\n")
 
     def pausing() -> Callable[[], None]:
         display = screen.display

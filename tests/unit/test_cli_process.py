@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.cli import main, program
+
 ROOT = Path(__file__).parents[2]
 STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
 PROGRAM = [sys.executable, "-W", "error", "-m", "dnsrenew"]
@@ -212,3 +214,14 @@ def test_run_as_a_module() -> None:
     """`python -m dnsrenew` is the command."""
     done = subprocess.run([*PROGRAM, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("dnsrenew ")
+
+
+def test_stopped_before_it_began(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C while the program itself is loaded: a program that reads the answer gets one all the same."""
+
+    def interrupted(_arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "run", interrupted)
+    assert main(["renew", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "cancelled"
