@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.frozen import replace
+from dnsrenew.model import RouteTaken
 from dnsrenew.store.waits import LONGEST, is_waiting
 
 if TYPE_CHECKING:
@@ -118,10 +119,31 @@ def route_key(route: Route, ca: str) -> str:
     return "/".join(parts)
 
 
+def way_of(keys: Iterable[str]) -> RouteTaken | None:
+    """Return the way that keys of routes stand for; None: of these it cannot be told.
+
+    Of a mix it is not kept which name went which way: it has no ``names``.
+    """
+    ways = [key.split("/") for key in keys if "/" in key]
+    if not ways:
+        return None
+    challenges = {_read(challenge) for _, challenge, *_ in ways}
+    writers = [part.removeprefix("dns=") for _, _, *rest in ways for part in rest[:1] if part.startswith("dns=")]
+    accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
+    challenge = challenges.pop() if len(challenges) == 1 else "mixed"
+    return RouteTaken(ca=_read(ways[0][0]), challenge=challenge, dns=tuple(accounts))
+
+
 def _plain(text: str, safe: str = "") -> str:
     from urllib.parse import quote  # slow to load, and nothing due needs none of it
 
     return quote(text, safe=":[]" + safe, errors="surrogatepass")
+
+
+def _read(text: str) -> str:
+    from urllib.parse import unquote  # as above
+
+    return unquote(text)  # never fails: somebody may have written in the file
 
 
 def remember_failures(state: State, failures: Mapping[str, str], now: datetime) -> State:

@@ -13,7 +13,6 @@ from dnsrenew.renewal import why
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -65,6 +64,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     for notice in state.notices:
         context.for_certificate(spec.name).emit("warning", **notice.to_dict())
     stands = state.version is not None and reason != "missing"
+    way = memory.way_of(state.worked)
     words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
     return CertificateStatus(
         name=spec.name,
@@ -77,27 +77,8 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         state=words.get(reason, "due"),
         next_renewal=due.next_renewal(spec, state) if stands else None,
         reason=reason or due.next_reason(spec, state),
-        route=_route(state.worked) if stands else None,
+        route=None if not stands or way is None else way.to_dict(),
         last_failure=None if state.last_failure is None else dict(state.last_failure),
         next_attempt=memory.deferred_until(state, context.clock.now()),
         path=store.current(spec.name) if stands else None,
     )
-
-
-def _route(worked: Sequence[str]) -> dict[str, Any] | None:
-    """Return the way that keys of routes stand for (:func:`dnsrenew.memory.route_key`), in the form of an outcome's.
-
-    Of a mix it is not kept which name went which way: it has no ``names``.
-    """
-    from urllib.parse import unquote  # slow to load, and ``renew`` does not need it
-
-    split = [key.split("/") for key in worked if "/" in key]
-    ways = [(unquote(ca), unquote(challenge)) for ca, challenge, *_ in split]
-    if not ways:
-        return None
-    writers = [
-        part[4:] for _, challenge, *rest in split if challenge == "dns-01" for part in rest if part.startswith("dns=")
-    ]
-    accounts = dict.fromkeys(unquote(account) for several in writers for account in several.split("+"))
-    challenges = {challenge for _, challenge in ways}
-    return {"ca": ways[0][0], "challenge": challenges.pop() if len(challenges) == 1 else "mixed", "dns": list(accounts)}

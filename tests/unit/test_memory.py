@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dnsrenew import memory
@@ -203,6 +203,17 @@ def test_two_routes_never_share_a_key(one: Route, other: Route) -> None:
     """Whatever names and paths hold; and any key can be written to the file."""
     assert (memory.route_key(one, "lab") == memory.route_key(other, "lab")) == (one == other)
     assert memory.route_key(one, "lab").isascii()
+
+
+@given(any_route)
+def test_a_key_is_read_back(route: Route) -> None:
+    """What it tells of the way is what was written into it."""
+    key = memory.route_key(route, "lab")
+    assume("%ED" not in key)  # half a character, which no configuration file can hold
+    way = memory.way_of([key])
+    assert way is not None
+    assert (way.ca, way.challenge, way.dns) == (route.ca, route.challenge, tuple(dict.fromkeys(route.dns)))
+    assert memory.way_of([f"{key}/%ff", "%ff/%ff/dns=%ff"]) is not None
 
 
 def test_after_a_failure_the_one_that_worked_comes_first() -> None:
