@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.words import (
@@ -78,7 +78,7 @@ class Story:
         if event.kind != "dns-waiting":
             self._asked, self.servers = self.servers, ()
             self.since = event.time
-        teller = _TELLERS.get(event.kind)
+        teller = self._TELLERS.get(event.kind)
         line = None if teller is None else teller(self, event)
         before, self._before = self._before, []
         return before if line is None else [*before, line]
@@ -236,34 +236,31 @@ class Story:
         mark = BAD if status == "failed" else LOOK
         return Line(mark, status, took, "" if message in self._told else message, end=True)
 
+    _TELLERS: ClassVar[Mapping[str, Callable[[Story, Event], Line | None]]] = {
+        "certificate-started": _certificate_started,
+        "lock-waiting": _lock_waiting,
+        "route-started": _route_started,
+        "route-failed": _route_failed,
+        "order-created": _order_created,
+        "order-resumed": _order_resumed,
+        "txt-writing": _txt_writing,
+        "txt-written": _txt_written,
+        "dns-waiting": _dns_waiting,
+        "dns-visible": _dns_visible,
+        "caches-waiting": _caches_waiting,
+        "http-published": _http_published,
+        "http-visible": _http_visible,
+        "http-removed": _http_removed,
+        "challenges-answered": _challenges_answered,
+        "authorizations-valid": _authorizations_valid,
+        "order-finalized": _order_finalized,
+        "txt-removed": _txt_removed,
+        "certificate-stored": _certificate_stored,
+        "kept": _kept,
+        "certificate-finished": _certificate_finished,
+    }
+    """``txt-kept`` and ``http-kept`` are not among them: a warning tells them."""
 
-_TELLERS: Final[Mapping[str, Callable[[Story, Event], Line | None]]] = {
-    name[1:].replace("_", "-"): getattr(Story, name)
-    for name in (
-        "_certificate_started",
-        "_lock_waiting",
-        "_route_started",
-        "_route_failed",
-        "_order_created",
-        "_order_resumed",
-        "_txt_writing",
-        "_txt_written",
-        "_dns_waiting",
-        "_dns_visible",
-        "_caches_waiting",
-        "_http_published",
-        "_http_visible",
-        "_http_removed",
-        "_challenges_answered",
-        "_authorizations_valid",
-        "_order_finalized",
-        "_txt_removed",
-        "_certificate_stored",
-        "_kept",
-        "_certificate_finished",
-    )
-}
-"""``txt-kept`` and ``http-kept`` are not among them: a warning tells them."""
 
 _WHY: Final = {
     "missing": "obtaining",

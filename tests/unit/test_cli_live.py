@@ -11,7 +11,8 @@ import pytest
 from dnsrenew.cli import live, screen
 from dnsrenew.cli.live import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.events import Emitter
+from dnsrenew.cli.story import Story
+from dnsrenew.events import KINDS, Emitter
 from tests.unit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
 
 
@@ -330,3 +331,8 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TERM", "xterm")
     assert type(live.make_progress(screen.Screen(quiet=True), Clock())) is PlainProgress
     assert type(live.make_progress(screen.Screen(), Clock())) is LiveProgress
+
+
+def test_only_events_that_exist_are_told() -> None:
+    """A misspelt kind would never be told."""
+    assert set(Story._TELLERS) <= set(KINDS)
