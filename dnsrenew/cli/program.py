@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import logging
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
 from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
@@ -87,42 +88,24 @@ def _show(screen: Screen, help_text: str) -> int:
     return 0
 
 
+_COMMANDS: Final = {
+    "renew": "renew",
+    "status": "status",
+    "check": "check",
+    "revoke": "revoke",
+    "cleanup": "cleanup",
+    "account": "account",
+    "schedule": "schedule",
+    "run": "run_on",
+    "providers": "providers",
+}
+"""The function of each, in the module of the command's name."""
+
+
 def _command(name: str) -> Callable[[Session], int]:
-    if name == "renew":
-        from dnsrenew.cli.renew import renew
-
-        return renew
-    if name == "status":
-        from dnsrenew.cli.status import status
-
-        return status
-    if name == "check":
-        from dnsrenew.cli.check import check
-
-        return check
-    if name == "revoke":
-        from dnsrenew.cli.revoke import revoke
-
-        return revoke
-    if name == "cleanup":
-        from dnsrenew.cli.cleanup import cleanup
-
-        return cleanup
-    if name == "account":
-        from dnsrenew.cli.account import account
-
-        return account
-    if name == "schedule":
-        from dnsrenew.cli.schedule import schedule
-
-        return schedule
-    if name == "run":
-        from dnsrenew.cli.run import run_on
-
-        return run_on
-    from dnsrenew.cli.providers import providers
-
-    return providers
+    """Load one command: the others would only take time."""
+    command: Callable[[Session], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), _COMMANDS[name])
+    return command
 
 
 def _failed(error: DnsRenewError, screen: Screen, interrupt: Interrupt) -> int:
