@@ -16,9 +16,9 @@ _SHORT_LIFE: Final = timedelta(days=10)
 _CLOSE: Final = timedelta(days=2)
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, one: str) -> str:
     """Return ``1 file``, ``2 files``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {one if number == 1 else one + 's'}"
 
 
 def seconds(value: float) -> str:
@@ -148,11 +148,11 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
     return [line.replace(GLUE, " ") for line in lines]
 
 
-def fields(pairs: Sequence[tuple[str, str]], columns: int | None, indent: int = 2) -> list[str]:
+def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
     """Return label and text, one below the other, the texts aligned and wrapped."""
     room = max((width(label) for label, _ in pairs), default=0)
     lines: list[str] = []
     for label, text in pairs:
-        head = " " * indent + label + " " * (room - width(label) + 2)
+        head = "  " + label + " " * (room - width(label) + 2)
         lines += wrap(text, columns, head, " " * width(head))
     return lines
