@@ -26,7 +26,7 @@ _STATES = {
     "other": "installed for another configuration",
     "foreign": "taken by somebody else",
 }
-
+_OFF: Final = ", but it does not seem to be switched on: then nothing renews by itself"
 
 _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 """Stands for the configuration in what would be written, where there is none."""
@@ -67,11 +67,12 @@ def _install(session: Session, host: Host, kind: Kind | None) -> int:
                 evidence={"kind": other.plan.kind},
             )
     _warn_of_environment(session, config)
-    before = carry_out.state(plan, carry_out.read(plan, carry_out.run_program))
+    stood = carry_out.state(plan, carry_out.read(plan, carry_out.run_program)) == "same"
+    ran = stood and not carry_out.why_off(plan, carry_out.run_program)
     failed = carry_out.install(plan, carry_out.run_program)
-    _document(session, plan, carry_out.read(plan, carry_out.run_program), "same")
+    _document(session, _Found(plan, carry_out.read(plan, carry_out.run_program), "same"), off=False)
     if not session.screen.quiet:
-        word = "already runs" if before == "same" else "now runs"
+        word = "already runs" if ran else "now runs"
         session.screen.result("\n".join(_installed(session, plan, job, f"dnsrenew renew {word} by itself")))
     for command in failed:
         if command.fix:
@@ -119,11 +120,14 @@ def _show(session: Session, host: Host, kind: Kind | None) -> int:
     if not standing:
         _show_nothing(session, host, kind, config)
     for found in standing:
-        _document(session, found.plan, found.texts, found.state)
-        good = found.state == "same"
-        head = f"{found.plan.title}: {_STATES[found.state]}"
+        off = carry_out.why_off(found.plan, carry_out.run_program)
+        _document(session, found, off=bool(off))
+        good = found.state == "same" and not off
+        head = f"{found.plan.title}: {_STATES[found.state]}{_OFF if off else ''}"
         lines = text.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
-        lines += text.fields([*([("when", _when(job))] if good else []), *_facts(found.plan)], columns)
+        lines += text.wrap("Run: dnsrenew schedule install", columns, f"{yellow('→')} ", "  ") if off else []
+        rows = [("asked", off)] if off else [("when", _when(job))] if good else []
+        lines += text.fields([*rows, *_facts(found.plan)], columns)
         session.screen.result("\n".join([*lines, "", *_contents(found.plan, found.texts)]))
     return 0
 
@@ -199,9 +203,9 @@ def _standing(host: Host, job: Job, kind: Kind | None) -> list[_Found]:
     return standing
 
 
-def _document(session: Session, plan: Plan, texts: Sequence[str | None], state: carry_out.State) -> None:
-    files = [{"path": path, "text": content} for path, content in zip(_paths(plan), texts, strict=True)]
-    session.screen.document({"kind": plan.kind, "installed": state != "none", "state": state, "files": files})
+def _document(session: Session, found: _Found, *, off: bool) -> None:
+    files = [{"path": path, "text": content} for path, content in zip(_paths(found.plan), found.texts, strict=True)]
+    session.screen.document({"kind": found.plan.kind, "installed": not off, "state": found.state, "files": files})
 
 
 def _warn_of_environment(session: Session, config: Config) -> None:

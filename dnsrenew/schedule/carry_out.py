@@ -87,8 +87,19 @@ def state(plan: Plan, texts: Sequence[str | None]) -> State:
     return "same" if list(texts) == wanted else "older"
 
 
+def why_off(plan: Plan, run: Runner = run_program) -> str:
+    """Return what the system says of what is not switched on; "" where it is on, or nobody can be asked."""
+    for words in plan.asks:
+        done = run(words, None)
+        if done.status:
+            return f"{' '.join(words)}: {_said(done) or f'exit status {done.status}'}"
+    return ""
+
+
 def install(plan: Plan, run: Runner = run_program) -> list[Command]:
     """Write the files and start it; return the commands that failed although they may.
+
+    Where it cannot be started, and nothing stood there before, nothing is left: it would look as if it ran.
 
     :raises ConfigError: ``schedule-foreign``, ``schedule-other``: what stands there is not to be replaced.
     :raises DnsRenewError: ``schedule-unwritable``, ``schedule-failed``.
@@ -102,10 +113,16 @@ def install(plan: Plan, run: Runner = run_program) -> list[Command]:
         after = cron.with_block(before, plan.block)
         if after != before:
             _must(run, Command(("crontab", "-")), after)
-    for file, text in zip(plan.files, texts, strict=False):
-        if text != file.text:
-            _write(file.path, file.text.encode(file.encoding))
-    return [command for command in plan.enable if not _do(run, command)]
+    try:
+        for file, text in zip(plan.files, texts, strict=False):
+            if text != file.text:
+                _write(file.path, file.text.encode(file.encoding))
+        return [command for command in plan.enable if not _do(run, command)]
+    except DnsRenewError:
+        if found == "none":
+            with contextlib.suppress(DnsRenewError):
+                remove(plan, run)
+        raise
 
 
 def remove(plan: Plan, run: Runner = run_program) -> bool:
@@ -206,9 +223,15 @@ def _trouble(code: str, what: str, error: OSError) -> DnsRenewError:
     )
 
 
-def _failed(words: Sequence[str], done: Ran, fix: str = "") -> DnsRenewError:
+def _said(done: Ran) -> str:
+    """Return the last line of what a program said, without its full stop."""
     said = (done.err or done.out).strip().splitlines()
-    why = f": {said[-1].rstrip('.')}" if said else f" with exit status {done.status}"
+    return said[-1].rstrip(".") if said else ""
+
+
+def _failed(words: Sequence[str], done: Ran, fix: str = "") -> DnsRenewError:
+    said = _said(done)
+    why = f": {said}" if said else f" with exit status {done.status}"
     return DnsRenewError(
         "schedule-failed",
         f"{' '.join(words)} failed{why}.",

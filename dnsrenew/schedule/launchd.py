@@ -22,6 +22,7 @@ def plan(job: Job, host: Host) -> Plan:
         title="a launchd daemon" if host.admin else f"a launchd agent of the user {host.user}",
         files=(File(path, _plist(job, log), f"<string>{escape(job.config)}</string>"),),
         enable=(unload, Command(("launchctl", "bootstrap", domain, path))),
+        asks=(("launchctl", "print", f"{domain}/{_LABEL}"),),
         disable=(unload,),
         note="" if host.admin else "It runs only while you are logged in.",
         watch=(f"launchctl print {domain}/{_LABEL}", f"tail {log}"),

@@ -113,6 +113,7 @@ class Plan(Frozen, kw_only=True):
     :ivar block: lines in the user's crontab, instead of files; "" elsewhere.
     :ivar trace: how the block names the configuration.
     :ivar enable: run after the files are written.
+    :ivar asks: programs that succeed while it is switched on; none where nobody can be asked.
     :ivar note: what a person should know of this kind, or "".
     :ivar watch: what shows when it runs next, and what the last runs said.
     """
@@ -123,6 +124,7 @@ class Plan(Frozen, kw_only=True):
     block: str = ""
     trace: str = ""
     enable: tuple[Command, ...] = ()
+    asks: tuple[tuple[str, ...], ...] = ()
     disable: tuple[Command, ...] = ()
     forget: tuple[Command, ...] = ()
     note: str = ""

@@ -35,6 +35,7 @@ def plan(job: Job, host: Host) -> Plan:
             Command((*control, "daemon-reload")),
             Command((*control, "enable", "--now", f"{_NAME}.timer")),
         ),
+        asks=((*control, "is-enabled", f"{_NAME}.timer"), (*control, "is-active", f"{_NAME}.timer")),
         disable=(Command((*control, "disable", "--now", f"{_NAME}.timer"), must=False),),
         forget=(Command((*control, "daemon-reload"), must=False),),
         watch=(f"{' '.join(control)} list-timers {_NAME}.timer", f"{log} -u {_NAME}.service"),

@@ -19,6 +19,7 @@ def plan(job: Job, host: Host) -> Plan:
         title=f"a task of the Task Scheduler, run as {host.user}",
         files=(File(path, _task(job, host), escape(quoted(job.config)), "utf-16"),),
         enable=(Command(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
+        asks=(("schtasks", "/Query", "/TN", _TASK),),
         disable=(Command(("schtasks", "/Delete", "/TN", _TASK, "/F"), must=False),),
         note="" if host.admin else f"It runs only while you are logged in. {_LATER}",
         watch=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),

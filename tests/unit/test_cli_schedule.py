@@ -167,9 +167,30 @@ def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[s
     machine(refuse=["loginctl"])
     assert main(["schedule", "install"]) == 0
     assert "! loginctl enable-linger joe failed. Until an administrator" in said(capsys)
+    assert main(["schedule", "remove"]) == 0
     machine(refuse=["systemctl"])
     assert main(["schedule", "install"]) == 1
     assert "failed: Access denied." in said(capsys)
+    assert main(["schedule", "show"]) == 0
+    assert "! Nothing is installed" in said(capsys)
+
+
+def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its files alone renew nothing; installing again switches it on."""
+    machine()
+    assert main(["schedule", "install"]) == 0
+    machine(refuse=["systemctl --user is-enabled"])
+    capsys.readouterr()
+    assert main(["schedule", "show"]) == 0
+    out = said(capsys)
+    assert "! a systemd timer of the user joe: installed, but it does not seem to be switched on" in out
+    assert "→ Run: dnsrenew schedule install" in out
+    assert "asked  systemctl --user is-enabled dnsrenew.timer: Access denied" in out
+    assert main(["schedule", "show", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["installed"], document["state"]) == (False, "same")
+    assert main(["schedule", "install"]) == 0
+    assert "now runs by itself" in said(capsys)
 
 
 def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

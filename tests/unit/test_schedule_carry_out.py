@@ -8,7 +8,16 @@ import pytest
 
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, Job, Plan, carry_out, make_plan
-from tests.unit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, MAC_USER, Programs, in_folder
+from tests.unit.schedule_stage import (
+    DEBIAN_ROOT,
+    DEBIAN_USER,
+    JOB_OF_JOE,
+    JOB_ON_WINDOWS,
+    MAC_USER,
+    WINDOWS_USER,
+    Programs,
+    in_folder,
+)
 
 OTHER_JOB = replace(JOB_OF_JOE, config="/home/joe/other.toml")
 FOREIGN = "MAILTO=joe\n5 4 * * * backup\n"
@@ -111,6 +120,46 @@ def test_what_may_fail_is_reported_and_what_must_not_stops(tmp_path: Path) -> No
         carry_out.install(units(tmp_path), Programs(refuse=["systemctl"]))
     assert caught.value.code == "schedule-failed"
     assert "systemctl --user daemon-reload failed: Access denied." in caught.value.message
+
+
+@pytest.mark.parametrize("refused", ["systemctl --user daemon-reload", "systemctl --user enable"])
+def test_what_cannot_be_started_is_not_left_behind(tmp_path: Path, refused: str) -> None:
+    """Else it would look installed, and nothing would ever run; a form that stood before, and may run, stays."""
+    plan, run = units(tmp_path), Programs(refuse=[refused])
+    with pytest.raises(DnsRenewError, match="Access denied"):
+        carry_out.install(plan, run)
+    assert stands(plan, run) == "none"
+    assert run.ran[-2:] == ["systemctl --user disable --now dnsrenew.timer", "systemctl --user daemon-reload"]
+    carry_out.install(units(tmp_path, replace(JOB_OF_JOE, minute=1)), Programs())
+    with pytest.raises(DnsRenewError):
+        carry_out.install(plan, run)
+    assert stands(plan, run) == "same"
+
+
+def test_half_of_it_is_not_left_behind(tmp_path: Path) -> None:
+    """The second file cannot be written: the first one goes again."""
+    plan, run = units(tmp_path), Programs()
+    Path(f"{plan.files[1].path}.dnsrenew-new").mkdir(parents=True)
+    with pytest.raises(DnsRenewError) as caught:
+        carry_out.install(plan, run)
+    assert caught.value.code == "schedule-unwritable"
+    assert stands(plan, run) == "none"
+
+
+@pytest.mark.parametrize(
+    ("plan", "asked"),
+    [
+        (make_plan("systemd", JOB_OF_JOE, DEBIAN_USER), "systemctl --user is-enabled dnsrenew.timer"),
+        (make_plan("systemd", JOB_OF_JOE, DEBIAN_ROOT), "systemctl is-active dnsrenew.timer"),
+        (make_plan("launchd", JOB_OF_JOE, MAC_USER), "launchctl print gui/501/dnsrenew"),
+        (make_plan("windows", JOB_ON_WINDOWS, WINDOWS_USER), "schtasks /Query /TN dnsrenew"),
+    ],
+    ids=["is-enabled", "is-active", "launchd", "windows"],
+)
+def test_whether_it_is_on_is_asked(plan: Plan, asked: str) -> None:
+    """The system knows, not the files; what it says is handed on."""
+    assert carry_out.why_off(plan, Programs()) == ""
+    assert carry_out.why_off(plan, Programs(refuse=[asked])) == f"{asked}: Access denied"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
