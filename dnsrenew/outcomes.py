@@ -7,13 +7,14 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import due, memory
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError, internal
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, internal
 from dnsrenew.model import Outcome, Status
+from dnsrenew.store import Disk, State
 
 if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.model import CertificateSpec, Notice, Reason
-    from dnsrenew.store import State, Store
+    from dnsrenew.store import Store
 
 _logger = logging.getLogger("dnsrenew.renewal")
 
@@ -34,20 +35,55 @@ def outcome(
     :param before: what was stored before, where that is another state: its wish is what the CA explains.
     """
     warnings = _warnings(state, before or state, context)
-    fields: dict[str, Any] = {"name": spec.name, "status": status, "domains": spec.domains, **more}
+    more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
+    if state is None:
+        return _unread(spec, store, context, more)
     # What is damaged, and could not be renewed, is of no use to anybody. Where nothing is due, that was looked at.
-    if state is None or state.version is None or (status != "not-due" and not store.is_whole(spec.name, state)):
-        return Outcome(reason=reason or "missing", warnings=warnings, **fields)
+    if state.version is None or (status != "not-due" and not store.is_whole(spec.name, state)):
+        return Outcome(reason=reason or "missing", **more)
+    return _with_facts(spec, store, state, reason or due.next_reason(spec, state), more)
+
+
+def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[str, Any]) -> Outcome:
+    """Return the outcome of a certificate whose state cannot be read; that it is missing would be a guess."""
+    found = in_current(spec.name, store)
+    if found is None:
+        return Outcome(reason=None, **more)
+    reason = due.why_due(spec, found, context.clock.now(), whole=True) or due.next_reason(spec, found)
+    return _with_facts(spec, store, found, reason, more)
+
+
+def _with_facts(spec: CertificateSpec, store: Store, state: State, reason: Reason, more: dict[str, Any]) -> Outcome:
     return Outcome(
-        reason=reason or due.next_reason(spec, state),
+        reason=reason,
         issuer=state.issuer,
         serial=state.serial,
         not_before=state.not_before,
         not_after=state.not_after,
         next_renewal=due.next_renewal(spec, state),
         path=store.current(spec.name),
-        warnings=warnings,
-        **fields,
+        **more,
+    )
+
+
+def in_current(name: str, store: Store) -> State | None:
+    """Return what the certificate in ``current`` says of itself: for where its state cannot be read.
+
+    Other programs are served with it, whatever the state is. None: there is none, or it cannot be read either.
+    """
+    from dnsrenew import x509  # slow to load, and hardly ever needed
+
+    try:
+        facts = x509.read_certificate(Disk().read(str(store.current(name) / "fullchain.pem")) or b"")
+    except (StoreError, ValueError):
+        return None
+    return State(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=facts.names,
+        identifiers=facts.names,
     )
 
 

@@ -9,6 +9,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.frozen import Frozen, replace
 from dnsrenew.job import Wishes
 from dnsrenew.model import rfc3339
+from dnsrenew.outcomes import in_current
 from dnsrenew.renewal import why
 from dnsrenew.store import State
 
@@ -25,6 +26,8 @@ class CertificateStatus(Frozen, kw_only=True):
     """What ``dnsrenew status`` says of one certificate; fields as in its JSON.
 
     :ivar route: the way that led to the certificate in force, as in an outcome; None where that is not known.
+    :ivar known: False where the store cannot be read (``last_failure`` says why): then this is only what the
+        certificate in ``current`` says of itself, and ``missing`` means that not even that is known.
     """
 
     name: str
@@ -41,6 +44,7 @@ class CertificateStatus(Frozen, kw_only=True):
     last_failure: dict[str, Any] | None
     next_attempt: datetime | None
     path: Path | None
+    known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -54,16 +58,19 @@ class CertificateStatus(Frozen, kw_only=True):
 
 def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
     """Return what stands in the store for a certificate; asks nobody."""
+    now = context.clock.now()
+    known = True
     try:
         state = store.read_state(spec.name, aside=False)
         reason = why(spec, store, state, context, Wishes())
     except StoreError as error:  # of this one: the others can be told of
-        now = rfc3339(context.clock.now())
-        failure = {"time": now, "code": error.code, "message": error.message, "fix": error.fix}
-        state, reason = replace(State(), last_failure=failure), "missing"
+        known = False
+        failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
+        state = replace(in_current(spec.name, store) or State(), last_failure=failure)
+        reason = due.why_due(spec, state, now, whole=True)
     for notice in state.notices:
         context.for_certificate(spec.name).emit("warning", **notice.to_dict())
-    stands = state.version is not None and reason != "missing"
+    stands = reason != "missing"
     way = memory.way_of(state.worked)
     words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
     return CertificateStatus(
@@ -79,6 +86,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         reason=reason or due.next_reason(spec, state),
         route=None if not stands or way is None else way.to_dict(),
         last_failure=None if state.last_failure is None else dict(state.last_failure),
-        next_attempt=memory.deferred_until(state, context.clock.now()),
+        next_attempt=memory.deferred_until(state, now),
         path=store.current(spec.name) if stands else None,
+        known=known,
     )

@@ -171,7 +171,8 @@ class Writer:
     def _left(self, outcome: Outcome) -> str:
         """Say what the sites are served with meanwhile."""
         if outcome.not_after is None:
-            return "There is no certificate yet."
+            unread = outcome.reason is None
+            return "It is not known which certificate stands." if unread else "There is no certificate yet."
         if outcome.reason == "revoked":
             return "The stored certificate is revoked: who looks that up refuses it."
         if outcome.not_after <= self._now:

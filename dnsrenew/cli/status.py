@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.progress import PlainProgress
@@ -126,6 +126,8 @@ def _expiry(certificate: CertificateStatus, now: datetime, *, short: bool = Fals
 
 
 def _next(certificate: CertificateStatus, now: datetime) -> str:
+    if not certificate.known:  # nothing is renewed before it can be read
+        return "-"
     if certificate.state != "valid" or certificate.next_renewal is None:
         return "now" if certificate.next_attempt is None else text.date(certificate.next_attempt, now)
     why = "" if certificate.reason in (None, "renew-before") else f" {certificate.reason}"
@@ -133,6 +135,8 @@ def _next(certificate: CertificateStatus, now: datetime) -> str:
 
 
 def _state(certificate: CertificateStatus, now: datetime) -> str:
+    if not certificate.known:
+        return f"{red('✗')} {'not known' if certificate.state == 'missing' else f'{certificate.state}, unreadable'}"
     if certificate.state in _BAD:
         return f"{red('✗')} {certificate.state}"
     if is_overdue(certificate, now):
@@ -161,24 +165,9 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
     """Say below the table why something fails, and what to do about what is missing or overdue."""
     lines = []
     for certificate in found:
-        failure = certificate.last_failure
-        if failure is not None:
-            time = as_time(failure.get("time"))
-            when = f" {text.distance(time, now)}" if time else ""
-            until = certificate.next_attempt
-            again = f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""
-            last = failure.get("route")
-            way = f" by {route_words(last)}" if isinstance(last, Mapping) else ""
-            words = f"{certificate.name} failed{when}{way}: {failure.get('message')}{again}"
-            lines += text.wrap(words, columns, f"{red('✗')} ", "  ")
-            for attempt in failure.get("attempts") or ():  # of an earlier way than the last
-                route = attempt.get("route")
-                if isinstance(route, Mapping) and route != last:
-                    why = attempt.get("message") or attempt.get("code")
-                    lines += text.wrap(f"{route_words(route)}: {why}", columns, "  before that: ", "    ")
-            if failure.get("fix"):
-                lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
-    failing = [c.name for c in found if c.last_failure is not None]
+        if certificate.last_failure is not None:
+            lines += _failure(certificate, certificate.last_failure, now, columns)
+    failing = [c.name for c in found if c.last_failure is not None and c.known]
     waiting = [c.name for c in found if c.last_failure is None and (c.state != "valid" or is_overdue(c, now))]
     for names, flag, words in ((failing, " --now", "tries again at once"), (waiting, "", "obtains or renews it")):
         if names:
@@ -187,3 +176,32 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
             line = f"{text.listed(names)}: dnsrenew renew{which}{flag} {said}."
             lines += text.wrap(line, columns, f"{yellow('→')} ", "  ")
     return lines
+
+
+def _failure(
+    certificate: CertificateStatus, failure: Mapping[str, Any], now: datetime, columns: int | None
+) -> list[str]:
+    """Say what failed last, or why it cannot even be looked at, and what is to be done."""
+    last = failure.get("route")
+    what = f" {_failed(failure, now)}" if certificate.known else ""
+    words = f"{certificate.name}{what}: {failure.get('message')}{_again(certificate, now)}"
+    lines = text.wrap(words, columns, f"{red('✗')} ", "  ")
+    for attempt in failure.get("attempts") or ():  # of an earlier way than the last
+        route = attempt.get("route")
+        if isinstance(route, Mapping) and route != last:
+            why = attempt.get("message") or attempt.get("code")
+            lines += text.wrap(f"{route_words(route)}: {why}", columns, "  before that: ", "    ")
+    if failure.get("fix"):
+        lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
+    return lines
+
+
+def _failed(failure: Mapping[str, Any], now: datetime) -> str:
+    time, last = as_time(failure.get("time")), failure.get("route")
+    when = f" {text.distance(time, now)}" if time else ""
+    return f"failed{when}{f' by {route_words(last)}' if isinstance(last, Mapping) else ''}"
+
+
+def _again(certificate: CertificateStatus, now: datetime) -> str:
+    until = certificate.next_attempt
+    return f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""

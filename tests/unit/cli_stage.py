@@ -76,6 +76,7 @@ class FakeStatus:
     last_failure: Mapping[str, Any] | None = None
     next_attempt: datetime | None = None
     path: Path | None = None
+    known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

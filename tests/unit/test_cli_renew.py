@@ -135,6 +135,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
             "✗ not deployed: hfs http://x: No. Y.",
         ),
         (failed(not_after=None), "There is no certificate yet."),
+        (failed(not_after=None, reason=None), "It is not known which certificate stands."),
         (failed(reason="revoked"), "The stored certificate is revoked: who looks that up refuses it."),
         (failed(not_after=now() - timedelta(days=3)), "The stored certificate expired 3 days ago."),
     ],

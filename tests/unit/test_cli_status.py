@@ -101,6 +101,23 @@ def test_problems_are_explained(show: Show) -> None:
     assert lines[-1] == "→ new: dnsrenew renew new obtains or renews it."
 
 
+UNREAD = {"code": "store-newer", "message": "A later dnsrenew wrote it.", "fix": "Update dnsrenew."}
+
+
+def test_what_cannot_be_read_is_not_called_missing(show: Show) -> None:
+    """Nor is an attempt proposed that could not help: the error says what does."""
+    new = FakeStatus(name="new", state="missing", reason="missing", known=False, last_failure=UNREAD)
+    served = valid(known=False, last_failure=UNREAD)
+    lines = show(new, served, line="status --check", status=1)
+    assert lines[1].endswith("-        ✗ not known")
+    assert lines[2].endswith("-        ✗ valid, unreadable")
+    assert f"{served.not_after:%Y-%m-%d}" in lines[2]
+    assert lines[3:] == [
+        "✗ new: A later dnsrenew wrote it.", "  → Update dnsrenew.",
+        "✗ home: A later dnsrenew wrote it.", "  → Update dnsrenew.",
+    ]  # fmt: skip
+
+
 ROUTE = {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
 HTTP = {"ca": "lab", "challenge": "http-01", "dns": []}
 

@@ -44,11 +44,11 @@ def test_what_is_in_force_is_told_whatever_happened(store: Store) -> None:
     assert told.path == store.current("home")
 
 
-@pytest.mark.parametrize("state", [None, State()])
-def test_without_a_certificate_there_are_no_facts(store: Store, state: State | None) -> None:
-    """Its state may be unread, or empty."""
+@pytest.mark.parametrize(("state", "reason"), [(None, None), (State(), "missing")])
+def test_without_a_certificate_there_are_no_facts(store: Store, state: State | None, reason: str | None) -> None:
+    """Its state may be empty, or unread: then it may be missing or not."""
     told = outcome(SPEC, store, state, "failed", context_at(), error=FAULT)
-    assert (told.reason, told.domains) == ("missing", SPEC.domains)
+    assert (told.reason, told.domains) == (reason, SPEC.domains)
     assert {told.issuer, told.serial, told.not_before, told.not_after, told.next_renewal, told.path} == {None}
 
 

@@ -202,6 +202,7 @@ def test_status_says_what_stands(stage: Stage) -> None:
         "last_failure": None,
         "next_attempt": None,
         "path": str(stage.path / "certificates/home/current"),
+        "known": True,
     }
     json.dumps(stage.status().to_dict())
 
@@ -275,6 +276,30 @@ def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) ->
     assert outcomes[0].error is not None
     assert outcomes[0].error.code == "store-newer"
     assert state.read_text() == later
+
+
+def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: Stage) -> None:
+    """The certificate in ``current`` is what others are served with; its state alone is not known."""
+    (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
+    status = stage.status()
+    assert (status.known, status.state, status.reason) == (False, "valid", "renew-before")
+    assert status.last_failure is not None
+    assert status.last_failure["code"] == "store-newer"
+    assert (status.not_after, status.serial) == (BEGIN + 90 * DAYS, "1")
+    assert stage.status(days=91).state == "expired"
+    (outcome,) = stage.renewer().renew()
+    assert (outcome.status, outcome.reason, outcome.not_after) == ("failed", "renew-before", BEGIN + 90 * DAYS)
+    assert outcome.path == stage.store.current("home")
+
+
+def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(stage: Stage) -> None:
+    """An outcome has no reason then; the words of a status are fixed, and it says that they are not sure."""
+    (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
+    (stage.path / "certificates/home/current").unlink()
+    status = stage.status()
+    assert (status.known, status.state, status.not_after, status.path) == (False, "missing", None, None)
+    (outcome,) = stage.renewer().renew()
+    assert (outcome.status, outcome.reason, outcome.not_after) == ("failed", None, None)
 
 
 # ── many ────────────────────────────────────────────────────────────────────────────────
