@@ -6,11 +6,13 @@ import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dnsrenew import memory
+from dnsrenew import due, memory
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, StoreError
 from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.course import Course
     from dnsrenew.job import Job
     from dnsrenew.model import Outcome
@@ -63,4 +65,11 @@ def give_up(job: Job, course: Course) -> Outcome:
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself
         state = job.services.store.update(job.spec.name, remember)
-    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=state.next_attempt)
+    again = _next_attempt(job, state)
+    return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=again)
+
+
+def _next_attempt(job: Job, state: State) -> datetime | None:
+    """Return when it is tried again by itself: what was only forced, not before it is due."""
+    renewal = due.next_renewal(job.spec, state) if job.reason == "forced" else None
+    return max((time for time in (state.next_attempt, renewal) if time is not None), default=None)

@@ -86,7 +86,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         reason=reason or due.next_reason(spec, state),
         route=None if not stands or way is None else way.to_dict(),
         last_failure=None if state.last_failure is None else dict(state.last_failure),
-        next_attempt=memory.deferred_until(state, now),
+        next_attempt=None if reason is None else memory.deferred_until(state, now),  # what is not due is not tried then
         path=store.current(spec.name) if stands else None,
         known=known,
     )

@@ -127,7 +127,7 @@ class Writer:
         head = f"{red('✗')} {outcome.name} {word}: {names}"
         lines = failures.block(head, self._tried(outcome), error, self._columns, verbose=self._verbose)
         if outcome.next_attempt is not None:
-            again = f"{self._when(outcome.next_attempt)}, or at once: dnsrenew renew {outcome.name} --now"
+            again = f"{self._when(outcome.next_attempt)}, or at once: {_at_once(outcome)}"
             lines += text.fields([(f"{'next try':{len('stopped by')}}", again)], self._columns)
         return [*lines, *text.wrap(self._left(outcome), self._columns, "  ", "  ")]
 
@@ -137,7 +137,7 @@ class Writer:
         time = text.as_time(error.evidence.get("time"))
         failed = f"{text.distance(time, self._now)}: " if time else ""
         rows = [("failed before" if time else "held back", f"{failed}{error.message.strip()}")]
-        now = f"dnsrenew renew {outcome.name} --now"
+        now = _at_once(outcome, held=True)
         if getattr(error, "retry_after", None) is not None:
             now += " (but it is the CA that wants you to wait)"
         if "--now" not in error.fix:
@@ -177,10 +177,10 @@ class Writer:
             return "The stored certificate is revoked: who looks that up refuses it."
         if outcome.not_after <= self._now:
             return f"The stored certificate expired {text.distance(outcome.not_after, self._now)}."
-        return (
-            "The stored certificate stays in use: valid until "
-            f"{text.date(outcome.not_after, self._now)} ({text.distance(outcome.not_after, self._now)})."
-        )
+        stays = f"The stored certificate stays in use: valid until {self._when(outcome.not_after)}."
+        if outcome.reason == "forced" and outcome.next_renewal is not None:
+            return f"{stays} It is not due before {text.date(outcome.next_renewal, self._now)}."
+        return stays
 
     # ── pieces ──────────────────────────────────────────────────────────────────────────
 
@@ -202,3 +202,12 @@ class Writer:
         error = target.get("error")
         why = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
         return text.wrap(f"not deployed: {where}: {why.strip()}", self._columns, f"  {red('✗')} ", "    ")
+
+
+def _at_once(outcome: Outcome, *, held: bool = False) -> str:
+    """Return the command that does not wait; what was only forced is not due, and has to be forced again.
+
+    :param held: it is held back, which ``--force`` alone does not get over.
+    """
+    flags = "--now" if outcome.reason != "forced" else "--force --now" if held else "--force"
+    return f"dnsrenew renew {outcome.name} {flags}"

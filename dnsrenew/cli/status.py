@@ -142,7 +142,7 @@ def _state(certificate: CertificateStatus, now: datetime) -> str:
     if is_overdue(certificate, now):
         return f"{red('✗')} overdue"
     if certificate.last_failure is not None:
-        return f"{yellow('!')} {certificate.state}, failing"
+        return f"{yellow('!')} {'valid, failed' if certificate.state == 'valid' else f'{certificate.state}, failing'}"
     if certificate.state == "due":
         return f"{yellow('!')} due ({certificate.reason})" if certificate.reason == "changed" else f"{yellow('!')} due"
     return f"{green('✓')} {certificate.state}"
@@ -167,7 +167,7 @@ def _problems(found: Sequence[CertificateStatus], now: datetime, columns: int | 
     for certificate in found:
         if certificate.last_failure is not None:
             lines += _failure(certificate, certificate.last_failure, now, columns)
-    failing = [c.name for c in found if c.last_failure is not None and c.known]
+    failing = [c.name for c in found if c.last_failure is not None and c.known and c.state != "valid"]
     waiting = [c.name for c in found if c.last_failure is None and (c.state != "valid" or is_overdue(c, now))]
     for names, flag, words in ((failing, " --now", "tries again at once"), (waiting, "", "obtains or renews it")):
         if names:
@@ -204,4 +204,7 @@ def _failed(failure: Mapping[str, Any], now: datetime) -> str:
 
 def _again(certificate: CertificateStatus, now: datetime) -> str:
     until = certificate.next_attempt
+    if certificate.known and certificate.state == "valid" and certificate.next_renewal is not None:
+        due = text.date(certificate.next_renewal, now)
+        return f" It is not due before {due}: until then only dnsrenew renew {certificate.name} --force tries again."
     return f" Next attempt: {text.date(until, now)} ({text.distance(until, now)})." if until else ""

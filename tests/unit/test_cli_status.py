@@ -17,7 +17,8 @@ PROBLEMS = {
     "expired": valid(state="expired", not_after=now() - timedelta(days=2), next_renewal=now() - timedelta(days=32)),
     "revoked": valid(state="revoked"),
     "overdue": valid(state="due", next_renewal=now() - timedelta(days=2)),
-    "failing": valid(last_failure=FAILURE),
+    "failing": valid(state="due", last_failure=FAILURE),
+    "failed": valid(last_failure=FAILURE),
 }
 Show = Callable[..., list[str]]
 
@@ -92,13 +93,23 @@ def test_check_is_content(show: Show) -> None:
 
 def test_problems_are_explained(show: Show) -> None:
     """Below the table stands why something failed and when it is tried again, and what to run for the rest."""
+    failure = FAILURE | {"time": "2020-01-01T00:00:00Z"}
     lines = show(
-        valid(last_failure=FAILURE | {"time": "2020-01-01T00:00:00Z"}, next_attempt=now() + timedelta(days=3)),
+        valid(state="due", last_failure=failure, next_attempt=now() + timedelta(days=3)),
         FakeStatus(name="new", state="missing", reason="missing"),
     )
     assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
     assert lines[-2] == "→ home: dnsrenew renew home --now tries again at once."
     assert lines[-1] == "→ new: dnsrenew renew new obtains or renews it."
+
+
+def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
+    """It was forced: `--now` would do nothing, and the date is the one of the renewal."""
+    lines = show(valid(last_failure=FAILURE))
+    assert lines[1].endswith("! valid, failed")
+    assert f"It is not due before {now() + timedelta(days=59):%Y-%m-%d}: until then only" in lines[2]
+    assert lines[2].endswith("dnsrenew renew home --force tries again.")
+    assert not any("--now" in line for line in lines)
 
 
 UNREAD = {"code": "store-newer", "message": "A later dnsrenew wrote it.", "fix": "Update dnsrenew."}
