@@ -12,7 +12,6 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.live import make_progress
 from dnsrenew.cli.outcome import WORDS, Writer
 from dnsrenew.cli.screen import dim, yellow
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def renew(session: Session) -> int:
     _certain(session, config)
     seconds = jitter(session)
     if seconds:
-        session.interrupt.run(partial(Context(clock=session.clock, cancel=session.interrupt.cancel).wait, seconds))
+        session.interrupt.run(partial(session.context().wait, seconds))
     progress = make_progress(session.screen, session.clock, rehearsing=session.options.dry_run)
     try:
         outcomes = _run(session, config, progress)
@@ -64,7 +63,7 @@ def jitter(session: Session) -> float:
     longest: float = session.options.jitter
     if longest <= 0:
         return 0.0
-    seconds = Context().random.uniform(0, longest)
+    seconds = session.context().random.uniform(0, longest)
     session.screen.note(dim(f"Starting {text.seconds(seconds)} later (--jitter)"))
     return seconds
 

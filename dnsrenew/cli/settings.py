@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.cli.interrupt import Interrupt
     from dnsrenew.cli.screen import Screen
     from dnsrenew.config import Config
+    from dnsrenew.context import Context
     from dnsrenew.events import Event
     from dnsrenew.renewer import Renewer
 
@@ -30,6 +31,12 @@ class Session(Frozen):
     screen: Screen
     interrupt: Interrupt
     clock: Clock
+
+    def context(self) -> Context:
+        """Return time, chance and the wish to stop, for what the program itself does."""
+        from dnsrenew.context import Context
+
+        return Context(clock=self.clock, cancel=self.interrupt.cancel)
 
     def config_path(self) -> Path:
         """Return the configuration's file, and say which it is.

@@ -138,7 +138,10 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
         (failed(not_after=None, reason=None), "It is not known which certificate stands."),
         (failed(reason="forced", next_attempt=now()), "or at once: dnsrenew renew home --force\n"),
         (failed(reason="forced"), "It is not due before "),
-        (outcome(status="deferred", error=LIMITED, reason="forced"), "  try at once  dnsrenew renew home --force --now ("),
+        (
+            outcome(status="deferred", error=LIMITED, reason="forced"),
+            "  try at once  dnsrenew renew home --force --now (",
+        ),
         (failed(reason="revoked"), "The stored certificate is revoked: who looks that up refuses it."),
         (failed(not_after=now() - timedelta(days=3)), "The stored certificate expired 3 days ago."),
     ],
