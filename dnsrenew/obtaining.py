@@ -62,7 +62,9 @@ def obtain(  # the contract: everything that a configuration file could say
     :param preferred_chain: the common name of the root that the chain shall lead to, where the CA offers several.
     :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``.
     :param routes: how control is proved; None: dns-01 with the accounts that fit.
-    :param propagation: how long DNS is waited for.
+    :param propagation: how DNS is waited for, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
+        seconds until it is an error, seconds more after all name servers agree, and who is asked (also ``doh``,
+        ``none``). What is not said, and None, is as the DNS host needs it.
     :param deploy: what is to be done with a new certificate; accepted, and not carried out yet.
     :param resolver: how DNS is looked at from here.
     :param force: renew although it is not due.

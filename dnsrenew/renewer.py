@@ -70,8 +70,10 @@ class Renewer:
         :param wait: seconds to wait for another run that holds a lock.
         :param cancel: set it to stop; what was published is withdrawn first. It is set here where this thread is
             interrupted (Ctrl-C in a program of one's own).
-        :returns: one outcome for each certificate, in the order of the configuration.
-        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration.
+        :returns: one outcome for each certificate, in the order of the configuration. Whatever goes wrong with one of
+            them is in its outcome, a store that cannot be read or written and a cancel too: none of it is raised.
+        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration. Nothing else is raised, but
+            ``KeyboardInterrupt`` where this thread is interrupted.
         """
         specs = self._chosen(names)
         context = self._context(cancel)

@@ -39,7 +39,12 @@ class TxtRecord(Frozen):
 
 
 class Notice(Frozen):
-    """A warning: something a person should look at."""
+    """A warning: something a person should look at.
+
+    :ivar code: stable, kebab-case name of the kind of warning.
+    :ivar message: what was seen.
+    :ivar fix: one sentence: what to do.
+    """
 
     code: str
     message: str
@@ -53,9 +58,20 @@ class Notice(Frozen):
 class Certificate(Frozen, kw_only=True):
     """A certificate in the store. Its paths point into ONE version: a pair read from them fits.
 
+    The store keeps the last three versions. After three renewals these paths lead nowhere, and what reads them raises
+    ``FileNotFoundError``: ask for the certificate again, or give other programs the files in ``path``.
+
+    :ivar name: what it is called in the configuration and in the store.
     :ivar domains: the domains it was obtained for, as written.
+    :ivar issuer: who issued it: the name of the CA's own certificate.
     :ivar serial: hexadecimal, lower case.
-    :ivar path: the ``current`` folder, for other programs.
+    :ivar not_before: when it begins to be valid, in UTC.
+    :ivar not_after: when it ends to be valid, in UTC.
+    :ivar path: the ``current`` folder, for other programs: it always has the newest version.
+    :ivar certificate_path: the certificate alone, PEM.
+    :ivar chain_path: what follows it in the chain, PEM; it may be empty.
+    :ivar fullchain_path: the certificate and then its chain, PEM: what most servers want.
+    :ivar private_key_path: its key, PEM (PKCS#8, not encrypted).
     """
 
     name: str
@@ -72,16 +88,26 @@ class Certificate(Frozen, kw_only=True):
 
     @property
     def fullchain_pem(self) -> str:
-        """The certificate and its chain, leaf first."""
+        """The certificate and its chain, leaf first, read anew each time.
+
+        :raises OSError: the file cannot be read, or its version is not kept any more.
+        """
         return self.fullchain_path.read_text("ascii")
 
     @property
     def private_key_pem(self) -> str:
-        """The private key, unencrypted PKCS#8."""
+        """The private key, unencrypted PKCS#8, read anew each time.
+
+        :raises OSError: the file cannot be read, or its version is not kept any more.
+        """
         return self.private_key_path.read_text("ascii")
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Return a new server-side context with this certificate."""
+        """Return a new server-side context with this certificate; later ones are not loaded into it.
+
+        :raises OSError: a file cannot be read, or its version is not kept any more.
+        :raises ssl.SSLError: the files were changed by somebody, and are no certificate with its key.
+        """
         import ssl  # slow to import, and not everyone serves
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -92,6 +118,9 @@ class Certificate(Frozen, kw_only=True):
 class RouteTaken(Frozen, kw_only=True):
     """The route as it was gone: CA, challenge and the accounts that wrote.
 
+    :ivar ca: the CA's name in the configuration.
+    :ivar challenge: ``dns-01`` or ``http-01``; ``mixed`` where the names took several.
+    :ivar dns: names of the DNS accounts that wrote; empty for http-01.
     :ivar names: for a mix, each domain with its own challenge and accounts.
     """
 
@@ -111,6 +140,8 @@ class RouteTaken(Frozen, kw_only=True):
 class Attempt(Frozen, kw_only=True):
     """One route that was tried, or skipped (then ``orders`` is 0).
 
+    :ivar route: which one.
+    :ivar orders: how many orders were made at the CA; 0 also where one of an earlier run was taken up.
     :ivar seconds: how long it took.
     :ivar error: what stopped it; None for the one that worked.
     """
@@ -133,8 +164,28 @@ class Attempt(Frozen, kw_only=True):
 class Outcome(Frozen, kw_only=True):
     """What a run came to for one certificate.
 
-    :ivar reason: why it was, or will be, renewed.
+    The fields from ``issuer`` to ``next_renewal``, and ``path``, are of the certificate that is in force after the run,
+    whatever came of it, and None where there is none. Times are in UTC.
+
+    :ivar name: the certificate's name in the configuration.
+    :ivar status: ``renewed``, ``not-due``, ``deferred`` (nothing was tried: see ``next_attempt``), ``failed`` (tried,
+        and no new certificate), ``locked`` (another run works on it), ``interrupted``, or ``rehearsed`` (a dry run).
+    :ivar reason: why it was, or will be, renewed; None where the store cannot be read, and that is not known.
+    :ivar domains: as written in the configuration.
+    :ivar issuer: who issued it: the name of the CA's own certificate.
+    :ivar serial: hexadecimal, lower case.
+    :ivar not_before: when it begins to be valid.
+    :ivar not_after: when it ends to be valid.
+    :ivar next_renewal: when it becomes due.
+    :ivar next_attempt: what failed or is deferred is tried again after this time; None: at the next run, or there is
+        nothing to try.
+    :ivar path: the ``current`` folder, for other programs.
+    :ivar route: the way that led to the new certificate; None where there is no new one.
+    :ivar attempts: every way that was tried or skipped, in order.
     :ivar error: what stopped it; None when nothing did.
+    :ivar deployed: what became of each deployment: ``to``, ``target``, ``ok`` and ``error``; empty while deployment is
+        not carried out yet.
+    :ivar warnings: what a person should look at, though nothing was stopped by it.
     """
 
     name: str
