@@ -102,9 +102,9 @@ class Frozen:
         for name, make in self._factories.items():
             if name not in given:
                 content[name] = make()
-        keep = object.__setattr__
-        for name, value in content.items():  # one by one: so all values of a class share the names of their fields
-            keep(self, name, value)
+        fields = self.__dict__
+        for name in content:  # one by one: so all values of a class share the names of their fields
+            fields[name] = content[name]
 
     def _refuse(self, count: int, named: dict[str, Any]) -> Never:
         what = f"{count} by place and {sorted(named)} by name"

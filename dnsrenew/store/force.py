@@ -67,9 +67,12 @@ class Force:
 
     def amiss(self, name: str, state: State) -> int | None:
         """Return the version that should be in force where not everything says so; None where all is well."""
-        versions = self._versions(name)
-        if state.switching is None and not state.rebuilt and (not state.version or versions.current_is(state.version)):
-            return None
+        versions, number = self._versions(name), state.version
+        if state.switching is None and not state.rebuilt:
+            if not number:
+                return None
+            if versions.current_is(number):
+                return None if versions.has_parts(number, state.sizes) else number
         # A version that was being copied goes on from there, if it is whole.
         return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
 
@@ -87,4 +90,6 @@ class Force:
             if meta is None:
                 return
             state = state.renewed(number, meta)
+        for notice in self._versions(name).mend_parts(number):
+            self._states.say(name, notice)
         self.put(name, number, replace(state, switching=None, rebuilt=False))

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
     """Put a damaged file aside and return what a person should know of it.
 
-    :param why: what is wrong with it: ``it is empty``.
+    :param why: what is wrong with it: ``it is empty``. Where it is not there, there is nothing to put aside.
     :param then: what happens now, as a sentence.
     """
+    if not os.path.lexists(path):
+        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", "Look what may have removed it.")
     try:
         kept = disk.set_aside(path)
     except StoreError as error:

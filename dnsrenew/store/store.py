@@ -293,8 +293,9 @@ class Store:
     def mend(self, name: str, state: State, context: Context) -> bool:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
 
-        Costs one system call where all is well. Where another run holds the lock, the store cannot be written, or the
-        caller is called away, it is left to the next run. The caller does not hold the lock.
+        And the parts of the chain, where they are not what the whole is. Costs three system calls where all is well.
+        Where another run holds the lock, the store cannot be written, or the caller is called away, it is left to the
+        next run. The caller does not hold the lock.
 
         :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
         """

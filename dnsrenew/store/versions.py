@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Certificate
-from dnsrenew.store import trouble
+from dnsrenew.model import Certificate, Notice
+from dnsrenew.store import notices, trouble
 from dnsrenew.store.disk import PRIVATE, PUBLIC, Disk
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import FILES, META
@@ -29,6 +29,8 @@ _MODES: Final = {
     META: PRIVATE,
 }
 """The files of a version, in the order in which they are written, with their modes."""
+_PARTS: Final = ("cert.pem", "chain.pem")
+"""The leaf, and the rest of fullchain.pem."""
 LOOKED_AT: Final = ("privkey.pem", "fullchain.pem")
 """What other programs read, and every run looks whether it is there."""
 
@@ -73,6 +75,37 @@ class Versions:
                 wrong = f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
             found += [(path, wrong)] if wrong else []
         return found
+
+    def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:
+        """Tell whether the parts of the chain together have the size of the whole; two system calls."""
+        folder = f"{self._versions}{os.sep}{number}{os.sep}"
+        try:
+            whole = sizes.get("fullchain.pem") or os.stat(f"{folder}fullchain.pem").st_size
+            return os.stat(f"{folder}cert.pem").st_size + os.stat(f"{folder}chain.pem").st_size == whole
+        except OSError:
+            return False
+
+    def mend_parts(self, number: int) -> list[Notice]:
+        """Make the parts of the chain anew from the whole, where they are not what it has; return what is to be said.
+
+        :raises StoreError: they cannot be written.
+        """
+        from dnsrenew import x509  # slow to load, and hardly ever needed
+
+        whole = self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b""
+        try:
+            parts = dict(zip(_PARTS, x509.split_chain(whole.decode("ascii")), strict=True))
+        except ValueError:
+            return []
+        said = []
+        for name, pem in parts.items():
+            path = os.path.join(self.path(number), name)
+            if os.path.isfile(path) and self._disk.read(path) == pem.encode("ascii"):
+                continue
+            why = "it is not what belongs to the certificate" if os.path.lexists(path) else "it is gone"
+            said.append(notices.set_aside(self._disk, path, why, "It is made anew from fullchain.pem."))
+            self._disk.write(path, pem.encode("ascii"), PUBLIC)
+        return said
 
     # ── a new version ───────────────────────────────────────────────────────────────────
 

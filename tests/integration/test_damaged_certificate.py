@@ -65,6 +65,22 @@ def test_a_file_that_is_gone_costs_a_renewal(stage: Stage, file: str) -> None:
     assert (outcome.reason, outcome.warnings) == ("missing", ())
 
 
+@pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])
+@pytest.mark.parametrize("damage", [*DAMAGES, "gone"])
+def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) -> None:
+    """From the whole, which costs no renewal; what was damaged is named and kept beside."""
+    path = in_force(stage) / file
+    before = path.read_bytes()
+    (DAMAGES | {"gone": Path.unlink})[damage](path)
+    outcome = stage.one({"ca.lab.directory": f"https://127.0.0.1:{stage.lab.reserve()}/dir"})
+    assert outcome.status == "not-due"
+    (warning,) = outcome.warnings
+    assert (warning.code, str(path) in warning.message) == ("store-damaged", True)
+    assert path.read_bytes() == before
+    assert path.with_name(f"{file}.damaged").exists() is (damage != "gone")
+    assert stage.one().warnings == ()
+
+
 def test_a_rehearsal_leaves_it_as_it_is(stage: Stage) -> None:
     """It changes nothing in the store."""
     (in_force(stage) / "privkey.pem").write_bytes(b"")
