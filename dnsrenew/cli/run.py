@@ -28,7 +28,7 @@ _SLICE: Final = 60.0
 
 
 def run_on(session: Session) -> int:
-    """Renew until told to stop; return the exit status: 0, unless a renewal was cut short.
+    """Renew until told to stop; return the exit status that the signal asks for.
 
     :raises ConfigError: for the mistakes of the configuration.
     :raises Cancelled: told to stop, and a renewal did not end in time.
@@ -50,7 +50,7 @@ def run_on(session: Session) -> int:
     cut_short = any(outcome.status == "interrupted" for outcome in outcomes)
     screen.note("Stopped as asked; a renewal was cut short." if cut_short else "Stopped as asked.")
     screen.document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
-    return interrupt.status or 130 if cut_short else 0
+    return interrupt.status or 130
 
 
 def _round(session: Session, config: Config) -> list[Outcome] | None:
