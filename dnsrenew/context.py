@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from dnsrenew.secrets import Redactor
 
 T = TypeVar("T")
 
+LONG = 5.0
+"""Seconds that an answer usually takes no longer than."""
 _NEVER = threading.Event()
 
 
@@ -43,6 +46,7 @@ class Context(Frozen):
     :ivar buckets: how fast CAs and DNS hosts are asked by this run.
     :ivar deadline: monotonic second after which every wait ends as if cancelled, or None.
     :ivar grace: what is left to a step that goes on although the caller asked to stop, or None.
+    :ivar pool: the workers of the run, one of whom works on this, or None.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -56,6 +60,7 @@ class Context(Frozen):
     buckets: Buckets = field(default_factory=Buckets)
     deadline: float | None = None
     grace: Grace | None = None
+    pool: workers.Pool | None = None
 
     def for_certificate(self, name: str) -> Context:
         """Return the context of one certificate, with notices of its own."""
@@ -117,7 +122,7 @@ class Context(Frozen):
 
         :raises Cancelled: when called away.
         """
-        self._join(task)
+        self.wait_for(task.done)
         return task.result()
 
     def call_all(self, functions: Sequence[Callable[[], T]], limit: int) -> list[workers.Task[T]]:
@@ -130,12 +135,20 @@ class Context(Frozen):
         self.check()
         tasks = workers.start_all(functions, limit)
         for task in tasks:
-            self._join(task)
+            self.wait_for(task.done)
         return tasks
 
-    def _join(self, task: workers.Task[Any]) -> None:
+    def wait_for(self, event: threading.Event) -> None:
+        """Wait for an event that another thread sets. Who waits for long makes room for another certificate.
+
+        :raises Cancelled: when called away.
+        """
         # Real time, whatever the clock: it is a real thread that is waited for.
-        wait = 0.05
-        while not task.done.wait(wait):
-            self.check()
-            wait = min(wait * 2, workers.SLICE)
+        wait, waited = 0.05, 0.0
+        with contextlib.ExitStack() as room:
+            while not event.wait(wait):
+                self.check()
+                if self.pool is not None and waited < LONG <= waited + wait:
+                    room.enter_context(self.pool.makes_room())
+                waited += wait
+                wait = min(wait * 2, workers.SLICE)

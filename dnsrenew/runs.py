@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import workers
 from dnsrenew.errors import StoreError
-from dnsrenew.frozen import Frozen
+from dnsrenew.frozen import Frozen, replace
 from dnsrenew.renewal import glance, renew_certificate, why
 from dnsrenew.wishes import ask, is_to_be_asked
 
@@ -122,7 +122,8 @@ class Run(Frozen):
     # ── what is due ─────────────────────────────────────────────────────────────────────
 
     def _renew_all(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
-        tasks = workers.start_all([partial(self._renew, spec) for spec in specs], limit)
+        pool = workers.Pool(limit)
+        tasks = pool.start([partial(self._renew, spec, pool) for spec in specs])
         try:
             for task in tasks:
                 while not task.done.wait(workers.SLICE):
@@ -137,8 +138,8 @@ class Run(Frozen):
             raise
         return [task.result() for task in tasks]
 
-    def _renew(self, spec: CertificateSpec) -> Outcome:
-        context = self.context.for_certificate(spec.name)
+    def _renew(self, spec: CertificateSpec, pool: workers.Pool) -> Outcome:
+        context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(spec, self.services, self.store, context, self.wishes)
         context.emit("certificate-finished", **done.to_dict())
         return done

@@ -68,3 +68,8 @@ class Silence:
             before = self._silent.get(who)
             probe = before.probe if before is not None and before.probe != (context.certificate or "") else None
             self._silent[who] = _Silent(context.clock.monotonic(), copy.copy(error), probe)
+
+    def holds(self, who: Hashable) -> bool:
+        """Tell whether somebody did not answer when asked last."""
+        with self._lock:
+            return who in self._silent

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Collection, Hashable, Iterator
 from typing import TYPE_CHECKING
 
-from dnsrenew import workers
-
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -48,8 +46,7 @@ class Turns:
             line.append(mine)
             line[0].set()
         try:
-            while not mine.wait(workers.SLICE):
-                context.check()
+            context.wait_for(mine)
             yield
         finally:
             with self._guard:

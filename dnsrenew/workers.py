@@ -6,14 +6,17 @@ into a silent CA or a hanging provider would keep Ctrl-C waiting for half a minu
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 _NAME = "dnsrenew"
+MOST = 4
+"""How many times as many threads as are wanted there may be, while some of them are stuck."""
 SLICE = 0.5
 """The longest anyone waits without looking up (seconds): signals reach a sleeping main thread everywhere."""
 
@@ -53,17 +56,66 @@ def start(function: Callable[[], T]) -> Task[T]:
 
 def start_all(functions: Sequence[Callable[[], T]], limit: int) -> list[Task[T]]:
     """Start the calls, at most ``limit`` at once (one at the least), begun in their order."""
-    tasks = [Task(function) for function in functions]
-    waiting = deque(tasks)
+    return Pool(limit).start(functions)
 
-    def work() -> None:
-        while True:
-            try:
-                task = waiting.popleft()
-            except IndexError:
+
+class Pool:
+    """Threads that make calls, begun in their order.
+
+    :param limit: how many at once, one at the least; who :meth:`makes_room` does not count.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = max(limit, 1)
+        self._guard = threading.Lock()
+        self._tasks: deque[Task[Any]] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._stuck = 0
+
+    def start(self, functions: Sequence[Callable[[], T]]) -> list[Task[T]]:
+        """Start the calls."""
+        tasks = [Task(function) for function in functions]
+        with self._guard:
+            self._tasks.extend(tasks)
+            self._fill()
+        return tasks
+
+    @contextlib.contextmanager
+    def makes_room(self) -> Iterator[None]:
+        """Let somebody else work meanwhile: one of our calls waits for an answer that may not come.
+
+        What goes on afterwards does so at once, so that for a while there may be more than ``limit``; and never are
+        there more than :data:`MOST` times as many threads. In another thread it does nothing.
+        """
+        if threading.current_thread() not in self._threads:
+            yield
+            return
+        with self._guard:
+            self._stuck += 1
+            self._fill()
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._stuck -= 1
+
+    def _fill(self) -> None:
+        """Have as many threads as there should be."""
+        for _ in range(min(len(self._tasks), MOST * self._limit - len(self._threads))):
+            if len(self._threads) - self._stuck >= self._limit:
                 return
+            thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
             task.run()
 
-    for _ in range(min(max(limit, 1), len(tasks))):
-        threading.Thread(target=work, name=_NAME, daemon=True).start()
-    return tasks
+    def _next(self) -> Task[Any] | None:
+        """Return the next call for this thread; None: it is not needed any more."""
+        with self._guard:
+            if self._tasks and len(self._threads) - self._stuck <= self._limit:
+                return self._tasks.popleft()
+            self._threads.discard(threading.current_thread())
+            return None

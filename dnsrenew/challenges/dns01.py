@@ -28,6 +28,8 @@ _WRITERS = 8
 """Accounts written to at once."""
 
 _WITHDRAW_SECONDS = 60.0
+_WITHDRAW_SILENT = 10.0
+"""From a host that has just let us wait in vain; the next run tries again."""
 _WITHDRAW_GRACE = 3.5
 """Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
 _REFUSALS = frozenset({"provider-unauthorized", "provider-zone-unknown", "provider-untrusted"})
@@ -196,7 +198,8 @@ class Dns01:
         removable = [value for value in values if value.is_to_be_removed]
         if not removable:
             return
-        ending = context.ending(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        silent = any(self._silence.holds(value.writer.account.name) for value in removable)
+        ending = context.ending(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
         started = context.clock.monotonic()
         try:
             with self._standing.alone(ending, removable):

@@ -119,12 +119,12 @@ def _at_once(function: Callable[[], T]) -> workers.Task[T]:
     return task
 
 
-def _all_at_once(functions: Sequence[Callable[[], T]], limit: int) -> list[workers.Task[T]]:
+def _all_at_once(_pool: workers.Pool, functions: Sequence[Callable[[], T]]) -> list[workers.Task[T]]:
     return [_at_once(function) for function in functions]
 
 
 @contextlib.contextmanager
 def threads_at_once() -> Iterator[None]:
     """Let what is to run in a thread run where it is started."""
-    with mock.patch.object(workers, "start", _at_once), mock.patch.object(workers, "start_all", _all_at_once):
+    with mock.patch.object(workers, "start", _at_once), mock.patch.object(workers.Pool, "start", _all_at_once):
         yield

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Event, Outcome
+from dnsrenew import Event, Outcome, context
 from tests.integration.renew_stage import Stage, certificates
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
@@ -89,25 +89,28 @@ def by_status(outcomes: list[Outcome]) -> dict[str, list[str]]:
     return found
 
 
-def test_what_fails_or_hangs_holds_up_no_other(stage: Stage) -> None:
+def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """First in the file: a CA and a DNS host that never answer, a CA that is not there, a zone that nobody may change.
 
-    All others are renewed while the first two still hang. The outcomes come back in the order of the file.
+    More certificates are at that host than there are workers. All others are renewed while those still hang. The
+    outcomes come back in the order of the file.
     """
+    monkeypatch.setattr(context, "LONG", 0.5)
     lab, wanted = stage.lab, 36
     lab.add_zone("nobodys.test", refuse=True)
     silent_ca, gone = lab.reserve(), lab.reserve()
+    deaf = [f"deaf-host{number:02}" for number in range(WORKERS + 2)]
     trouble = [
         {"name": "deaf-ca", "domains": ["deaf-ca.example.test"], "ca": "deaf"},
         {"name": "no-ca", "domains": ["no-ca.example.test"], "ca": "gone"},
-        {"name": "deaf-host", "domains": ["deaf-host.example.test"], **by("deaf")},
+        *({"name": name, "domains": [f"{name}.example.test"], **by("deaf")} for name in deaf),
         {"name": "refused", "domains": ["nobodys.test"], **by("refused")},
     ]
     account = lab.config(stage.base)["dns"]["home"]
     listed = [*trouble, *good(wanted)]
     with lab.silent("127.0.0.5") as host, lab.silent("127.0.0.1", silent_ca):
         ca = {"trust": str(lab.ca.trust_pem)}
-        until = Until(stage, len(listed) - 2)
+        until = Until(stage, len(listed) - len(deaf) - 1)
         outcomes = stage.run(
             {
                 "certificate": listed,
@@ -121,11 +124,11 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage) -> None:
         )
     assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
     assert by_status(outcomes) == {
-        "interrupted": ["deaf-ca", "deaf-host"],
+        "interrupted": ["deaf-ca", *deaf],
         "failed": ["no-ca", "refused"],
         "renewed": [certificate["name"] for certificate in good(wanted)],
     }
-    assert set(until.finished[-2:]) == {"deaf-ca", "deaf-host"}
+    assert set(until.finished[-1 - len(deaf) :]) == {"deaf-ca", *deaf}
 
 
 def test_many_are_stopped_at_once(stage: Stage) -> None:
