@@ -108,7 +108,7 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
     :raises ConfigError: ``config-invalid``: there is one that is neither.
     """
-    from dnsrenew.drivers.protocol import Driver
+    from dnsrenew.drivers.protocol import Driver, OneAtATime
     from dnsrenew.mistakes import Mistake, config_error, kind
     from dnsrenew.model import DnsAccount
 
@@ -118,7 +118,8 @@ def _accounts(dns: object) -> list[DnsAccount]:
         if isinstance(one, DnsAccount):
             accounts.append(one)
         elif isinstance(one, Driver):
-            accounts.append(DnsAccount("", name=f"{type(one).__name__.lower()}-{place + 1}", driver=one))
+            name = f"{type(one).__name__.lower()}-{place + 1}"
+            accounts.append(DnsAccount("", name=name, driver=OneAtATime(one)))
         else:
             key = "dns" if several is None else f"dns[{place}]"
             mistakes.append(Mistake("", None, key, kind(one), "a DnsAccount or an object with add and remove"))

@@ -167,7 +167,6 @@ class Dns01:
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
         with self._standing.alone(context, values):
-            self._standing.note(context, values, "unknown")
             self._each_account(context, values, calling.call_add)
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
@@ -195,7 +194,8 @@ class Dns01:
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
         """Remove the values; what cannot be removed is said in a warning and hides no other error."""
-        removable = [value for value in values if value.is_to_be_removed]
+        begun = [value for value in values if self._standing.fate(context, value) is not None]
+        removable = [value for value in begun if value.is_to_be_removed]
         if not removable:
             return
         silent = any(self._silence.holds(value.writer.account.name) for value in removable)
@@ -214,7 +214,7 @@ class Dns01:
 
     def _leave(self, context: Context, values: Sequence[Value], error: DnsRenewError) -> None:
         """Leave to a later run what could not be removed, but for what was never written."""
-        left = [value for value in values if self._standing.fate(context, value) is not None]
+        left = [value for value in values if self._standing.fate(context, value) is not None]  # not yet gone
         refused = [value for value in left if self._was_refused(context, value)]
         self._standing.gone(context, refused)
         kept = [value for value in left if value not in refused]
@@ -232,7 +232,7 @@ class Dns01:
         except DnsRenewError:
             return True
 
-    def _each_account(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+    def _each_account(self, context: Context, values: Sequence[Value], call: Callable[..., list[str]]) -> None:
         """Hand each account its records, in parallel; raise the first error after all have ended."""
         by_account: dict[str, list[Value]] = {}
         for value in values:
@@ -244,7 +244,7 @@ class Dns01:
         for task in context.call_all(calls, _WRITERS):
             task.result()
 
-    def _write(self, context: Context, values: Sequence[Value], call: Callable[..., None]) -> None:
+    def _write(self, context: Context, values: Sequence[Value], call: Callable[..., list[str]]) -> None:
         """Have one account write its values; at a host that takes one writer at a time, while nobody else does."""
         writer = values[0].writer
         records = [value.record for value in values]
@@ -260,23 +260,27 @@ class Dns01:
 
     def _add(self, context: Context, values: Sequence[Value], records: Sequence[TxtRecord]) -> None:
         """Have one account add its values, and note what is known of them then."""
-        account = values[0].writer.account.name
-        self._standing.note(context, values, "refused")  # until it is asked
-        self._silence.check(context, account)
+        self._silence.check(context, values[0].writer.account.name)
+        self._standing.note(context, values, "asked")
         try:
-            self._call(context, values[0].writer, records, calling.call_add)
+            tries = self._call(context, values[0].writer, records, calling.call_add)
         except DnsRenewError as error:
+            tries = [*error.evidence.get("before", ()), error.code]
             in_several = len({record.zone for record in records}) > 1  # one may have been written before the other
-            if in_several or error.code not in _REFUSALS or "before" in error.evidence:
-                self._standing.note(context, values, "unknown")
+            if calling.UNANSWERED.isdisjoint(tries):
+                refused = not in_several and _REFUSALS.issuperset(tries)
+                self._standing.note(context, values, "refused" if refused else "unsure")
             raise
-        self._standing.note(context, values, "written")
+        if calling.UNANSWERED.isdisjoint(tries):
+            self._standing.note(context, values, "written")
 
-    def _call(self, context: Context, writer: Writer, records: Sequence[TxtRecord], call: Callable[..., None]) -> None:
-        """Call the account's driver, and note whether its host answers."""
+    def _call(
+        self, context: Context, writer: Writer, records: Sequence[TxtRecord], call: Callable[..., list[str]]
+    ) -> list[str]:
+        """Call the account's driver, and note whether its host answers; return the codes of tries that failed."""
         account, started = writer.account.name, context.clock.monotonic()
         try:
-            call(context, writer.provider, writer.account, records)
+            tries = call(context, writer.provider, writer.account, records)
         except ProviderError as error:
             if error.code == _HUNG:
                 self._silence.unanswered(context, account, error, started)
@@ -284,6 +288,7 @@ class Dns01:
                 self._silence.answered(context, account)
             raise
         self._silence.answered(context, account)
+        return tries
 
 
 def _kept(values: Sequence[Value], error: DnsRenewError, *, written: bool) -> tuple[str, str]:

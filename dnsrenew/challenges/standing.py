@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     _Key = tuple[str | None, Written]
 
-Fate = Literal["unknown", "written", "refused"]
-"""Whether a value stands, once it was begun to write it; ``refused``: it certainly does not."""
+Fate = Literal["asked", "unsure", "written", "refused"]
+"""Whether a value stands, once it was begun to write it.
+
+``asked``: the host has not answered, and may write it at any time; ``unsure``: its answer was an error; ``refused``:
+it certainly does not stand.
+"""
 
 
 class Standing:
@@ -66,9 +70,18 @@ class Standing:
             yield
 
     def note(self, context: Context, values: Sequence[Value], fate: Fate) -> None:
-        """Note what is known of values by now."""
+        """Note what is known of values by now.
+
+        :raises StoreError: that they are asked for cannot be written down; then they must not be.
+        """
         for value in values:
-            self._fates[_key(context, value)] = fate
+            key = _key(context, value)
+            entry = self._entries.get(key)
+            if entry is not None and fate == "asked":
+                entry.ask([key[1]])
+            elif entry is not None:
+                entry.answered([key[1]])
+            self._fates[key] = fate
             self._users.setdefault(value.written, set()).add(context.certificate)
 
     def last(self, context: Context, values: Sequence[Value]) -> list[Value]:
@@ -82,7 +95,7 @@ class Standing:
         return self._fates.get(_key(context, value))
 
     def gone(self, context: Context, values: Sequence[Value]) -> None:
-        """Strike values out of the certificate's entry in the journal, and forget them."""
+        """Strike values out of the certificate's entry in the journal, but for those asked for, and forget them."""
         for key in (_key(context, value) for value in values):
             self._fates.pop(key, None)
             self._users.get(key[1], set()).discard(context.certificate)

@@ -43,6 +43,7 @@ GUARDED_LOGGERS: Final = (
 )
 # A wait that the host asks for may be longer than the minute within which a lost answer is asked for again.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
+UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _PASSING: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
 
@@ -69,24 +70,25 @@ def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
     _Call(context, provider, account, (), "prepare").run()
 
 
-def call_add(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> None:
+def call_add(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
     """Have the account's driver write the values.
 
     A lost answer or a failure on the host's side is tried again, three times in all within 60 s: writing twice is
-    writing once. After an error any part may have been written; ``evidence["before"]`` is the code of the first one
-    where that was another try's.
+    writing once. After an error any part may have been written; ``evidence["before"]`` has the codes of earlier tries.
+
+    :returns: the codes of tries that failed: after one of :data:`UNANSWERED` the host may do it once more, later.
 
     :raises ProviderError: the host refused or did not answer; nothing secret is in it.
     :raises ConfigError: an option is wrong, or the driver is not installed.
     :raises SecretError: a reference leads to nothing.
     :raises Cancelled: called away; the call may still go on, and write, in its daemon thread.
     """
-    _Call(context, provider, account, tuple(records), "add").run()
+    return _Call(context, provider, account, tuple(records), "add").run()
 
 
-def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> None:
+def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
     """Have the account's driver take the values away; otherwise as :func:`call_add`."""
-    _Call(context, provider, account, tuple(records), "remove").run()
+    return _Call(context, provider, account, tuple(records), "remove").run()
 
 
 class _Call(Frozen):
@@ -99,10 +101,11 @@ class _Call(Frozen):
     action: Action
     before: list[DnsRenewError] = field(default_factory=list)
 
-    def run(self) -> None:
+    def run(self) -> list[str]:
         self._keep_pace()
         started = self.context.clock.monotonic()
         resend(self.context, lambda: self._attempt(started), _POLICY)
+        return [error.code for error in self.before]
 
     def _keep_pace(self) -> None:
         """Wait for our turn at the host. Who takes back has no time for that: the next to write waits for both."""
@@ -120,7 +123,7 @@ class _Call(Frozen):
         if error is None:
             return
         if self.before:
-            error.evidence["before"] = self.before[0].code
+            error.evidence["before"] = [earlier.code for earlier in self.before]
         self.before.append(error)
         # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
         raise self._transient(error, started) or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -10,7 +11,6 @@ from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     import logging
-    import threading
 
     from dnsrenew.model import TxtRecord
     from dnsrenew.secrets import Secret
@@ -76,3 +76,24 @@ class Driver(Protocol):
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Take the values away, and nothing else."""
+
+
+class OneAtATime:
+    """A driver that a program has made itself, and that serves every call: one thread has it at a time.
+
+    Also where a call was left behind because it took too long: what is to be removed is removed after it.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._lock = threading.Lock()
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values."""
+        with self._lock:
+            self._driver.add(records)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Take the values away."""
+        with self._lock:
+            self._driver.remove(records)

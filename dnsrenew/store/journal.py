@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
@@ -21,7 +22,7 @@ from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import jsonform, locks, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
-from dnsrenew.store.journal_entry import ENTRY, LOCK, SCHEMA, Entry, Page, Written, let_go, lock_of
+from dnsrenew.store.journal_entry import ENTRY, LOCK, SCHEMA, Entry, Page, Written, let_go, lock_of, mark_of
 from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout, check_name
 from dnsrenew.store.trouble import ASIDE
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 _HOUR: Final = 3600.0
+LATEST: Final = timedelta(minutes=10)
+"""No host that was asked to write something does so later."""
 _SWEEP: Final = 200.0
 """Seconds to wait for a sweep to end; none takes longer."""
 
@@ -145,6 +148,13 @@ class Journal:
                 for entry in entries:
                     entry.keep()
 
+    def _may_be_asked(self, context: Context, path: str, page: Page) -> bool:
+        """Tell whether a host may still be about to write what a run that was killed has asked it to."""
+        if not os.path.lexists(mark_of(path)):
+            return False
+        since = jsonform.time(page.since)
+        return since is not None and timedelta(0) <= context.clock.now() - since < LATEST
+
     def unreadable(self) -> list[str]:
         """Return the files that do not tell which values they name: damaged ones, and those of a later dnsrenew.
 
@@ -205,7 +215,10 @@ class Journal:
         """Return an entry of a dead run; None: it cannot be read, which is said, or is not there."""
         try:
             data = jsonform.read(self._disk, path)
-            return None if data is None else Entry(self._disk, path, Page.from_json(data))
+            if data is None:
+                return None
+            page = Page.from_json(data)
+            return Entry(self._disk, path, page, asked=self._may_be_asked(context, path, page))
         except Damaged as damage:
             notice = notices.set_aside(
                 self._disk, path, str(damage), "TXT values that a run wrote, and could not remove, may stand in DNS."

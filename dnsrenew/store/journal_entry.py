@@ -21,6 +21,7 @@ Written = tuple[TxtRecord, str]
 
 ENTRY: Final = ".json"
 LOCK: Final = ".lock"
+MARK: Final = ".asked"
 
 
 class Page(Frozen):
@@ -85,13 +86,20 @@ def _filled(value: object) -> str:
 class Entry:
     """The values of one order that stand, or may stand, in DNS. Thread-safe.
 
+    While a host is asked to write some, and has not answered, a mark lies beside the entry: what is not answered may be
+    done later, also after the value was removed. Such values are removed, and stay here to be removed once more.
+
     :param held: the lock, where the entry is of a run that lives: this one.
+    :param asked: of a dead run: whether a host may not be done with it yet.
     """
 
-    def __init__(self, disk: Disk, path: str, page: Page, held: contextlib.ExitStack | None = None) -> None:
+    def __init__(
+        self, disk: Disk, path: str, page: Page, held: contextlib.ExitStack | None = None, *, asked: bool = False
+    ) -> None:
         self._disk = disk
         self._page = page
         self._left = dict.fromkeys(page.values)
+        self._asked = set(page.values) if asked else set[Written]()
         self._held = held
         self._guard = threading.Lock()
         self.path = path
@@ -105,16 +113,35 @@ class Entry:
         """Tell whether an account wrote to the host with this mark, as far as that is known."""
         return self._page.hosts.get(account, mark) == mark
 
+    def ask(self, values: Iterable[Written]) -> None:
+        """Note that a host is about to be asked to write values. No fsync: a power cut takes longer than an answer.
+
+        :raises StoreError: it cannot be noted; then nothing may be written to DNS.
+        """
+        with self._guard:
+            if not self._asked:
+                self._disk.create(mark_of(self.path), b"", PRIVATE, sync=False)
+            self._asked.update(values)
+
+    def answered(self, values: Iterable[Written]) -> None:
+        """Note that the host has answered, whatever it was, each time that it was asked."""
+        with self._guard:
+            self._asked.difference_update(values)
+            if not self._asked:
+                self._disk.discard(mark_of(self.path))
+
     def remove(self, values: Iterable[Written]) -> None:
         """Strike out values that are gone from DNS; with the last one the entry ends, and leaves nothing behind.
 
-        No fsync, and no error: what stays on the disk is removed from DNS once more by a later run, and is gone then
-        as it is now.
+        Those that a host may write later stay. No fsync, and no error: what stays on the disk is removed from DNS once
+        more by a later run, and is gone then as it is now.
         """
         with self._guard:
             for value in values:
-                self._left.pop(value, None)
+                if value not in self._asked:
+                    self._left.pop(value, None)
             if not self._left:
+                self._disk.discard(mark_of(self.path))
                 self._disk.discard(self.path)
                 self._release()
 
@@ -135,6 +162,11 @@ class Entry:
         held, self._held = self._held, None
         if held is not None:
             let_go(self._disk, self.path, held)
+
+
+def mark_of(path: str) -> str:
+    """Return the file that lies beside an entry while a host has not answered."""
+    return path.removesuffix(ENTRY) + MARK
 
 
 def lock_of(path: str) -> str:

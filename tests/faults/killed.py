@@ -96,9 +96,10 @@ _HEAD = """\
 
 Each line is a run that was ended by SIGKILL (`kill -9`, or the kernel short of memory) at one point, and the run after
 it, a plain `dnsrenew renew`, with Pebble as the CA and two BIND name servers. After that run, each time: no TXT value
-of ours at either server, a foreign value at the same name untouched, nothing in the journal, and one certificate in
-force that is whole, the only one that the CA has issued. In between, a server that read `current` got a whole
-certificate too. Once the order is on disk, which it is before the signing request is sent, the next run takes it up.
+of ours at either server, a foreign value at the same name untouched, nothing in the journal (ten minutes later where
+the DNS host had been asked to add and had not answered), and one certificate in force that is whole, the only one that
+the CA has issued. In between, a server that read `current` got a whole certificate too. Once the order is on disk, which
+it is before the signing request is sent, the next run takes it up.
 
 - *run*: `renewal` replaces a certificate that is in force; `first` finds an empty folder (only the points that are not
   in a renewal).
@@ -120,9 +121,9 @@ _STOPPED = """\
 
 The same points, with SIGTERM (`kill`, systemd, `docker stop`) or Ctrl-C (SIGINT) instead, at the CA from the point on
 without an answer. The run itself takes back what it has written. Each time, within five seconds: no TXT value of ours
-at either server, the foreign value untouched, nothing in the journal, one JSON document, and one certificate in force
-that is whole: the old one, and status 143 or 130, where the run was `interrupted`; the new one, and status 0, where
-there was nothing left to interrupt. The next run puts right what is left to do.
+at either server, the foreign value untouched, nothing in the journal (as above), one JSON document, and one certificate
+in force that is whole: the old one, and status 143 or 130, where the run was `interrupted`; the new one, and status 0,
+where there was nothing left to interrupt. The next run puts right what is left to do.
 
 - *from*, *to*: in the order of the table above. *points*: how many of its lines these are.
 - *outcome*: of the run that was told to stop. *next run*: its outcome. *orders*: what both have made.

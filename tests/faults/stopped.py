@@ -6,7 +6,7 @@ import json
 import signal
 from typing import Final, NamedTuple
 
-from tests.faults.stage import Stage, Zygote
+from tests.faults.stage import Stage, Zygote, settle
 from tests.integration.broken import Kept
 from tests.lab.workspace import Workspace
 
@@ -49,6 +49,7 @@ def stop(stage: Stage, point: str, number: int) -> str:
     assert "Traceback" not in end.err
     assert outcome["warnings"] == []
     assert stage.ours() == set()
+    settle(stage.workspace)
     assert stage.journal() == []
     if ended == "interrupted":
         assert end.status == STATUSES[signal.Signals(number)]

@@ -669,6 +669,40 @@ def test_what_is_not_seen_may_stand_all_the_same(
     assert all("may have been written" in notice.message for notice in context.notices)
 
 
+@pytest.mark.parametrize(
+    ("codes", "stays"), [(["provider-timeout"], True), (["provider-server-error"], False), ([], False)]
+)
+def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[str], stays: bool) -> None:
+    """Asked for twice, and done: what the first request does later is removed by a later run."""
+    journal, clock = Store(tmp_path).journal, FakeClock()
+
+    class Late(InMemoryDriver):
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            assert len(list((tmp_path / "journal").glob("*.asked"))) == 1
+            if codes:
+                raise ProviderError(codes.pop(), "No answer.", fix="Wait.")
+            super().add(records)
+
+    stage = Stage()
+    stage.journal = journal
+    home = stage.account("home", driver=Late())
+    dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
+    context = replace(stage.context, certificate="home", clock=clock)
+    with dns01.written_down(context, values):
+        dns01.publish(context, values)
+        assert dns01._standing.fate(context, values[0]) == ("asked" if stays else "written")
+        dns01.withdraw(context, values)
+    assert not any(home.values.values())
+    assert context.notices == []
+    for seconds, left in ((0.0, stays), (500.0, stays), (200.0, stays), (0.0, False)):
+        clock.elapsed += seconds
+        with journal.left_over(context) as entries:
+            assert [len(entry.values) for entry in entries] == [2] * left
+            for entry in entries:
+                entry.remove(entry.values)
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
 def test_what_was_refused_and_is_seen_was_written() -> None:
     """Whatever the host says: it stays in the journal."""
     stage = Stage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 import dnsrenew
+from dnsrenew import workers
+from dnsrenew.drivers.protocol import OneAtATime
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import TxtRecord
 from dnsrenew.testing import InMemoryDriver
@@ -60,9 +63,32 @@ def test_accounts_come_in_any_collection(several: Any, tmp_path: Path, monkeypat
 def test_a_driver_is_one_however_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone, among others, or one that can be iterated over."""
     driver, listed = InMemoryDriver(), Listed()
-    assert accounts(driver, tmp_path, monkeypatch)["inmemorydriver-1"].options == {"driver": driver}
-    assert accounts(listed, tmp_path, monkeypatch)["listed-1"].options == {"driver": listed}
+    given = accounts(driver, tmp_path, monkeypatch)["inmemorydriver-1"].options["driver"]
+    given.add([TxtRecord("x.test.", "y.x.test.", "v", 60)])
+    assert driver.values == {"y.x.test.": ["v"]}
+    assert accounts(listed, tmp_path, monkeypatch).keys() == {"listed-1"}
     assert accounts([home(), driver], tmp_path, monkeypatch).keys() == {"home", "inmemorydriver-2"}
+
+
+def test_a_driver_has_one_call_at_a_time() -> None:
+    """Also where one was left behind: what is to be removed is removed after what is still being written."""
+    adding, go_on = threading.Event(), threading.Event()
+
+    class Slow(InMemoryDriver):
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            adding.set()
+            assert go_on.wait(5)
+            super().add(records)
+
+    slow, records = Slow(), [TxtRecord("x.test.", "y.x.test.", "v", 60)]
+    driver = OneAtATime(slow)
+    tasks = [workers.start(lambda: driver.add(records))]
+    assert adding.wait(5)
+    tasks.append(workers.start(lambda: driver.remove(records)))
+    assert not tasks[1].done.wait(0.05)
+    go_on.set()
+    assert all(task.done.wait(5) for task in tasks)
+    assert not any(slow.values.values())
 
 
 @pytest.mark.parametrize(
