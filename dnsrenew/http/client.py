@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _HEADERS: Final = {
     "User-Agent": f"dnsrenew/{__version__} requests/{requests.__version__}",
     "Accept-Encoding": "identity",
+    "Accept-Language": "en",  # RFC 8555 section 6.1: what a CA says is shown beside our own words
 }
 _POOL: Final = 24
 """Connections kept open to a host."""

@@ -111,6 +111,7 @@ def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
     with pytest.raises(ValueError, match="Expecting"):
         second.json()
     assert b"User-Agent: dnsrenew/" in server.requests[0]
+    assert b"Accept-Language: en\r\n" in server.requests[0]
     assert b"X-Test: 1" in server.requests[1]
     assert server.requests[1].endswith(b"{}")
 
