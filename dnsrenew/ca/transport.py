@@ -179,7 +179,7 @@ class Transport:
             try:
                 response = self._http.request(method, url, **more)
             except HttpFailure as failure:
-                error = self.problems(context).unreachable(failure, url)
+                error = self.problems(context).unreachable(failure, url, context.clock.now())
                 if failure.kind in _LOST:
                     raise Transient(error, tries=tries) from None
                 raise error from None
