@@ -11,6 +11,19 @@ if TYPE_CHECKING:
 
 MAX_SLEEP = 60.0
 """No single sleep is longer (seconds): a laptop sleeps too, and wakes late."""
+_DATES = ("is not yet valid", "has expired")
+"""How OpenSSL says that a certificate's dates do not fit the time here."""
+
+
+def doubt(seen: str, now: datetime) -> str:
+    """Return what to look at first where a TLS certificate was refused for its dates: mostly the clock is wrong.
+
+    :param seen: what OpenSSL says of the certificate, with whatever stands around it.
+    :return: a sentence with a space behind it; empty where it is not about dates.
+    """
+    if not any(words in seen for words in _DATES):
+        return ""
+    return f"See first whether the clock of this machine is right: it says {now:%Y-%m-%d %H:%M} UTC. "
 
 
 class Clock(Protocol):

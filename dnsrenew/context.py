@@ -70,6 +70,11 @@ class Context(Frozen):
         """Return a context for putting things back: it ends after ``seconds``, or ``grace`` after a cancel."""
         return replace(self, deadline=self.clock.monotonic() + seconds, grace=Grace(grace))
 
+    def within(self, seconds: float) -> Context:
+        """Return a context whose waits end after ``seconds``, or with this one if that is earlier."""
+        end = self.clock.monotonic() + seconds
+        return replace(self, deadline=end if self.deadline is None else min(end, self.deadline))
+
     def emit(self, kind: str, **data: Any) -> None:  # JSON values
         """Tell what happened."""
         if self.emitter is not None:

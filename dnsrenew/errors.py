@@ -53,8 +53,11 @@ class DnsRenewError(Exception):
         return f"{self.message}{separator}{self.fix}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by attributes: the constructors take keywords, which the default would lose."""
-        return _rebuild, (type(self), self.__dict__.copy())
+        """Copy and pickle by attributes: the constructors take keywords, which the default would lose.
+
+        A copy has an evidence of its own, because those who are told of the same failure each add to theirs.
+        """
+        return _rebuild, (type(self), {**self.__dict__, "evidence": dict(self.evidence)})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: ``code``, ``message``, ``evidence``, ``fix``."""

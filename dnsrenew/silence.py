@@ -47,9 +47,7 @@ class Silence:
             if silent.probe in {None, certificate}:
                 self._silent[who] = silent._replace(probe=certificate)
                 return
-        again = copy.copy(silent.error)  # a traceback grows where it is raised, and others add to what they are told
-        again.evidence = dict(silent.error.evidence)
-        raise again from None
+        raise copy.copy(silent.error) from None  # a traceback grows where it is raised, and evidence is added to it
 
     def answered(self, context: Context, who: Hashable) -> None:
         """Take in that somebody got an answer."""

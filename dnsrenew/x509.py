@@ -25,7 +25,8 @@ Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
-_SKEW: Final = timedelta(hours=1)
+SKEW: Final = timedelta(hours=1)
+"""A clock may be so much behind: a certificate that is not valid yet by it is kept all the same."""
 _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
@@ -264,8 +265,8 @@ def _check_names(facts: Facts, identifiers: Sequence[str]) -> None:
 
 def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
     for place, certificate in enumerate(chain):
-        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if not begin - _SKEW <= now < end:
+        if not _is_valid(certificate, now):
+            begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
             which = "The certificate from the CA" if place == 0 else "A certificate in the chain from the CA"
             _wrong(
                 "dates",
@@ -275,6 +276,18 @@ def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
                 not_after=rfc3339(end),
                 now=rfc3339(now),
             )
+
+
+def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc - SKEW <= now < certificate.not_valid_after_utc
+
+
+def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
+    """Tell whether a chain is valid at a time (in UTC), as far as its dates go; one that cannot be read is not."""
+    try:
+        return all(_is_valid(_load(block), now) for block in _blocks(fullchain_pem))
+    except ValueError:
+        return False
 
 
 def _check_links(chain: Sequence[x509.Certificate]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from dnsrenew import x509
 from dnsrenew.accountdata import AccountData
 from dnsrenew.ca.messages import address
 from dnsrenew.ca.stored import AccountStore, signer_of
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, LockedError
 from dnsrenew.frozen import replace
 
 if TYPE_CHECKING:
@@ -219,7 +220,10 @@ class Accounts:
             )
 
     def _tell_contact(self, context: Context, signer: Signer, stored: AccountData) -> None:
-        """Tell the CA a changed contact (RFC 8555 section 7.3.2); a certificate does not fail for it."""
+        """Tell the CA a changed contact (RFC 8555 section 7.3.2); a certificate does not fail for it.
+
+        What was told and could not be kept is told again by the next run.
+        """
         try:
             self._transport.post(context, signer, signer.url or "", {"contact": list(self._contact)}, "account")
         except CAError as error:
@@ -227,7 +231,9 @@ class Accounts:
                 return  # the first order finds out, and makes it anew with this contact
             context.warn("contact-refused", error.message, "Set `contact` to a mail address that the CA accepts.")
             return
-        self._store.save(AccountData(stored.key_pem, stored.url, self._contact, stored.data))
+        with contextlib.suppress(LockedError), self._store.lock(context):
+            if self._load() == stored:  # else another run has changed it meanwhile, perhaps its key
+                self._store.save(replace(stored, contact=self._contact))
 
 
 def is_refusal(error: CAError) -> bool:

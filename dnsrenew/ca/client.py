@@ -128,7 +128,8 @@ class CAClient:
             account has it from this CA. Where the CA refuses the order with it, it is ordered once more without; the
             order's ``replaces`` tells whether it stood.
         :param profile: as configured: one that is only preferred and not to be had is a warning; a ``str``: as it is.
-        :raises CAError: the CA refused it; ``ca-malformed-name``: for a name that no CA can certify; it does not answer
+        :raises CAError: the CA refused it; ``clock-wrong``: the certificate would be of no use by our clock, and is not
+            ordered; ``ca-malformed-name``: for a name that no CA can certify; it does not answer
             other certificates of this run, and is asked nothing.
         """
         self._session.check_answers(context)
@@ -216,7 +217,8 @@ class CAClient:
             certificate (RFC 8555 section 7.4.2). Where none does, it is the default one, with the warning
             ``chain-unknown``.
         :raises CAError: a name was not proved (every such name is named), the CA refused to issue, or took
-            longer than its ``timeout`` for one or the other.
+            longer than its ``timeout`` for one or the other; ``clock-wrong``: it has issued, and only our clock is in
+            the way: the same order gives the certificate once that is right.
         """
         return self._issuing.issue(context, order, csr, preferred=preferred_chain)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.ca.messages import address
@@ -11,8 +12,6 @@ from dnsrenew.errors import CAError
 from dnsrenew.http import date_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from dnsrenew.ca.transport import Transport
     from dnsrenew.context import Context
 
@@ -23,14 +22,12 @@ class Directory(NamedTuple):
     """What stands in a directory, read with tolerance; :func:`read_directory` has looked at what is needed.
 
     :ivar url: the URL that answered; others may be relative to it.
-    :ivar date: when the CA sent it, by its own clock; None where it does not say.
-    :ivar ahead: seconds by which our clock was ahead of that.
+    :ivar ahead: by how much our clock was ahead of the CA's when it came; nothing where the CA does not say.
     """
 
     url: str
     fields: Mapping[str, Any]
-    date: datetime | None = None
-    ahead: float = 0.0
+    ahead: timedelta = timedelta()
 
     def resource(self, name: str) -> str | None:
         """Return the URL of a resource, such as ``renewalInfo``; None where the CA does not offer it."""
@@ -84,8 +81,8 @@ def read_directory(context: Context, transport: Transport, url: str) -> Director
         missing = [each for each in _NEEDED if address(response.url, fields.get(each)) is None]
         if not missing:
             date = date_of(response.headers)
-            ahead = 0.0 if date is None else (context.clock.now() - date).total_seconds()
-            return Directory(response.url, fields, date, ahead)
+            ahead = timedelta() if date is None else context.clock.now() - date
+            return Directory(response.url, fields, ahead)
         found = f"JSON without addresses for {', '.join(missing)}"
     except CAError as error:
         status = error.evidence.get("status", 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from acme.jws import JWS
@@ -11,7 +10,8 @@ from josepy.json_util import decode_b64jose
 from josepy.jwa import HS256
 from josepy.jwk import JWKOct
 
-from dnsrenew.errors import CAError, SecretError
+from dnsrenew.errors import CAError, Cancelled, SecretError
+from dnsrenew.model import mac_key_fault
 
 if TYPE_CHECKING:
     from josepy.jwk import JWK
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
     from dnsrenew.model import Eab
 
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+SECONDS: Final = 60.0
+"""For reading the secret: as much as is given to those of a DNS host."""
 _COPY: Final = "Copy `eab` anew from where the CA shows it, `kid` and `hmac` as they are."
 _REFUSED: Final = frozenset({"unauthorized", "malformed", "externalAccountRequired"})
 
@@ -39,33 +40,38 @@ def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, ur
 
 
 def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
-    evidence = {"kid": eab.kid, "reference": eab.hmac.reference}
-    try:
-        text = context.redactor.add(eab.hmac.reveal()).strip()
-    except SecretError as error:  # another CA may do without
-        raise problems.error(
-            "eab-invalid",
-            f"needs an external account binding. {error.message}",
-            error.fix,
-            cause=error.code,
-            **evidence,
-        ) from None
-    context.redactor.add(text.rstrip("="))
-    wrong = None
+    unusable = "cannot be given the external account binding"
     if not eab.kid:
-        wrong = "`eab.kid` is empty"
-    elif not text:
-        wrong = "`eab.hmac` is empty"
-    elif re.search("[+/]", text):
-        wrong = "`eab.hmac` is not base64url but has the + or / of ordinary base64"
-    elif not _BASE64URL.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
-        wrong = "`eab.hmac` is not base64url"
-    if wrong is not None:
+        raise problems.error("eab-invalid", f"{unusable}: `eab.kid` is empty.", _COPY, **_evidence(eab))
+    text = _revealed(context, problems, eab)
+    fault = mac_key_fault(text)
+    if fault is not None:
         del text  # what looks at the variables in a traceback must not see it
-        raise problems.error(
-            "eab-invalid", f"cannot be given the external account binding: {wrong}.", _COPY, **evidence
-        )
+        raise problems.error("eab-invalid", f"{unusable}: `eab.hmac` is {fault}.", _COPY, **_evidence(eab))
     return decode_b64jose(text.rstrip("="))
+
+
+def _revealed(context: Context, problems: Problems, eab: Eab) -> str:
+    """Read the secret, in a time that has an end: all certificates at the CA wait for it.
+
+    :raises CAError: ``eab-invalid``: another CA may do without.
+    """
+    try:
+        text = context.redactor.add(context.within(SECONDS).call(eab.hmac.reveal)).strip()
+    except SecretError as error:
+        message = f"needs an external account binding. {error.message}"
+        raise problems.error("eab-invalid", message, error.fix, cause=error.code, **_evidence(eab)) from None
+    except Cancelled:
+        context.check()  # or it was the caller
+        message = f"needs an external account binding. {eab.hmac.reference} could not be read within {SECONDS:.0f} s."
+        fix = "See whether `eab.hmac` can be read with nobody there: a keyring may be locked, or a disk may hang."
+        raise problems.error("eab-invalid", message, fix, cause="timeout", **_evidence(eab)) from None
+    context.redactor.add(text.rstrip("="))
+    return text
+
+
+def _evidence(eab: Eab) -> dict[str, str]:
+    return {"kid": eab.kid, "reference": eab.hmac.reference}
 
 
 def explain(error: CAError) -> None:

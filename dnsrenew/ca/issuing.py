@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.ca.clocks import check_issued
 from dnsrenew.ca.messages import Order, address, base64url, parse_order
 from dnsrenew.ca.polling import OutOfTime, Pace
 from dnsrenew.ca.problems import content_type
@@ -34,6 +35,7 @@ class Issuing:
     def __init__(self, transport: Transport, session: Session, look: Reader, watch: Watch) -> None:
         self._transport = transport
         self._post = session.post
+        self._directory = session.directory
         self._look = look
         self._watch = watch
 
@@ -42,7 +44,11 @@ class Issuing:
         order = self._finalize(context, order, csr)
         context.emit("order-finalized", url=order.url)
         order = self._watch.until_issued(context, order)
-        first = self._first_chain(context, order)
+        chain = self._choose_chain(context, self._first_chain(context, order), preferred)
+        check_issued(context, self._transport.problems(context), self._directory(context), chain)
+        return chain
+
+    def _choose_chain(self, context: Context, first: Response, preferred: str | None) -> str:
         if preferred is None:
             return _text(first)
         from dnsrenew.ca import chains  # few have a wish

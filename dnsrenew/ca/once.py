@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from dnsrenew import workers
 from dnsrenew.context import Context
-from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.errors import CAError, Cancelled, DnsRenewError
 
 T = TypeVar("T")
 
@@ -62,12 +62,12 @@ class Once(Generic[T]):
                 return context.join(task)
             except Exception as error:
                 self._leave(task, context, kept=old is None)
-                if mine:
-                    raise
-                if isinstance(error, Cancelled):  # it may be the other one who was called away
+                if isinstance(error, Cancelled) and not mine:  # it may be the other one who was called away
                     context.check()
                     continue
-                raise copy.copy(error) from None  # a traceback grows where it is raised; each thread has its own
+                if not isinstance(error, DnsRenewError):
+                    raise
+                raise copy.copy(error) from None  # a traceback grows where it is raised, and evidence is added to it
 
     def _leave(self, task: workers.Task[T], context: Context, *, kept: bool) -> None:
         """Forget what has failed, unless a CA has, and others are to hear of it."""

@@ -6,23 +6,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.ca.clocks import check_before_order
 from dnsrenew.ca.messages import Order, address, parse_order
-from dnsrenew.ca.words import duration
 from dnsrenew.errors import CAError
 from dnsrenew.frozen import replace
-from dnsrenew.model import Profile, rfc3339
+from dnsrenew.model import Profile
 
 if TYPE_CHECKING:
-    from dnsrenew.ca.directory import Directory
     from dnsrenew.ca.reader import Reader
     from dnsrenew.ca.session import Session
     from dnsrenew.ca.transport import Transport
     from dnsrenew.context import Context
 
-_MOST_BEHIND: Final = 2 * 3600.0
-"""Seconds: CAs let certificates begin an hour before they are issued, and :mod:`dnsrenew.x509` forgives another."""
-_MOST_AHEAD: Final = 398 * 86400.0
-"""Seconds: no certificate that browsers take lives longer."""
 _DEACTIVATED: Final = {"status": "deactivated"}
 _UNKNOWN: Final = frozenset({400, 401, 403, 404, 410})
 """What CAs answer when they are asked for an order that they do not keep any more, or that is not ours."""
@@ -41,7 +36,7 @@ class Ordering:
     ) -> Order:
         """See :meth:`CAClient.new_order`."""
         directory = self._session.open(context).directory
-        self._check_clock(context, directory)
+        check_before_order(context, self._transport.problems(context), directory)
         if directory.resource("renewalInfo") is None:
             replaces = None
         name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
@@ -76,23 +71,6 @@ class Ordering:
             if error.evidence.get("status") in _UNKNOWN:
                 return None
             raise
-
-    def _check_clock(self, context: Context, directory: Directory) -> None:
-        """Order nothing that could not be used: by a clock like this one, no new certificate is valid.
-
-        :raises CAError: ``clock-wrong``.
-        """
-        ahead = directory.ahead
-        if directory.date is None or -_MOST_BEHIND <= ahead <= _MOST_AHEAD:
-            return
-        raise self._transport.problems(context).error(
-            "clock-wrong",
-            f"says that it is {directory.date:%Y-%m-%d %H:%M} UTC, and the clock of this machine is "
-            f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}: no certificate of today is valid here.",
-            "Set the clock of this machine (with NTP), and run dnsrenew again.",
-            date=rfc3339(directory.date),
-            ahead=round(ahead),
-        )
 
     def _choose_profile(self, context: Context, profile: Profile) -> str | None:
         """Return the name of the profile to order; None, with a warning, for one that is only preferred and not there.

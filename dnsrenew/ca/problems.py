@@ -21,6 +21,7 @@ from dnsrenew.ca.words import (
     by_status,
     until,
 )
+from dnsrenew.clock import doubt
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -52,12 +53,17 @@ class Problems(NamedTuple):
         """Return an error of our own making; the message begins after "The CA NAME"."""
         return CAError(code, f"The CA {self.name} {message}", fix=fix, evidence={"ca": self.name, **evidence})
 
-    def unreachable(self, failure: HttpFailure, url: str) -> CAError:
-        """Return the error for a request without an answer."""
+    def unreachable(self, failure: HttpFailure, url: str, now: datetime) -> CAError:
+        """Return the error for a request without an answer.
+
+        :param now: the time by the clock of this machine, which may be the culprit.
+        """
         detail, place = self._clean(failure.detail), self._clean(_place(url))
         if failure.untrusted:
             fix = "Set `trust` of this CA to a file with its roots, if it is your own; else look who stands in between."
-            return self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind, address=place)
+            error = self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind, address=place)
+            error.fix = doubt(detail, now) + fix
+            return error
         if failure.kind == "too-large":
             return self.malformed(detail)
         if failure.kind == "redirect":

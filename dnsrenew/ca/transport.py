@@ -173,13 +173,13 @@ class Transport:
 
     def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
         context.buckets.of_ca(urlsplit(url).netloc).take(context)
-        context.check()
         with self._under_way:
+            context.check()  # many may have been before us
             started = context.clock.monotonic()
             try:
                 response = self._http.request(method, url, **more)
             except HttpFailure as failure:
-                error = self.problems(context).unreachable(failure, url)
+                error = self.problems(context).unreachable(failure, url, context.clock.now())
                 if failure.kind in _LOST:
                     raise Transient(error, tries=tries) from None
                 raise error from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config.shape import Scope, SecretUse
 from dnsrenew.mistakes import KeyPath, Mistake, Wrong, kind, nearest, shown_key
+from dnsrenew.model import mac_key_fault
 
 if TYPE_CHECKING:
     from dnsrenew.config.shape import Report
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _MEANT: Final = {"command": '{ command = ["…"] }'}
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"
 _ENV: Final = re.compile(r"[^=\0]+")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
@@ -128,7 +128,7 @@ def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
     mistakes = []
     for use in uses:
         try:
-            found, expected = _unfit(use, use.secret.reveal()), _HMAC
+            found, expected = _fault(use), _HMAC
         except SecretError as error:
             found = error.message.removesuffix(".")
             expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
@@ -139,13 +139,7 @@ def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
     return mistakes
 
 
-def _unfit(use: SecretUse, value: str) -> str | None:
-    """Return what is wrong with a value itself, never the value; only of a CA's MAC key the form is known."""
-    if use.path[-2:] != ("eab", "hmac"):
-        return None
-    text = value.strip().rstrip("=")
-    if _BASE64URL.fullmatch(text) and len(text) % 4 != 1:
-        return None
-    if not text:
-        return "an empty text"
-    return "a text with the + or / of ordinary base64" if set(text) & set("+/") else "a text that is not base64url"
+def _fault(use: SecretUse) -> str | None:
+    """Read a secret, and return what is wrong with it: only of a CA's MAC key the form is known."""
+    value = use.secret.reveal()
+    return mac_key_fault(value) if use.path[-2:] == ("eab", "hmac") else None

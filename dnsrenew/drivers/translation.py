@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import names
+from dnsrenew.clock import doubt
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _WORDS: Final = {
     ),
     "provider-untrusted": (
         "has a TLS certificate that is not trusted here",
-        "See whether a proxy opens TLS connections here; set the machine's clock and update its root certificates.",
+        "See whether a proxy opens TLS connections here, and update the root certificates of this machine.",
     ),
     "provider-timeout": (
         "did not answer in time",
@@ -116,6 +117,8 @@ def translate(
         "help": f" (`dnsrenew providers {provider.name}` tells what is needed)" if provider.options else "",
     }
     what, fix = (text.format(**words) for text in _WORDS[code])
+    if code == "provider-untrusted":
+        fix = doubt(found.text, now) + fix
     status = f" (HTTP {found.status})" if found.status else ""
     said = _said(error, found, code, redactor)
     message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."

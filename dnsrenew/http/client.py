@@ -11,7 +11,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _HEADERS: Final = {
     "User-Agent": f"dnsrenew/{__version__} requests/{requests.__version__}",
     "Accept-Encoding": "identity",
+    "Accept-Language": "en",  # RFC 8555 section 6.1: what a CA says is shown beside our own words
 }
 _POOL: Final = 24
 """Connections kept open to a host."""
@@ -160,13 +161,17 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the time at which an answer was made, by its ``Date`` (RFC 9110 section 6.6.1), in UTC.
+    """Return what time it was for the other side when an answer came, by its ``Date`` (RFC 9110 section 6.6.1), in UTC.
+
+    A cache in between sends the old one, and in ``Age`` how old it is (RFC 9111 section 5.1).
 
     :return: None when it is absent or malformed.
     """
     try:
         date = parsedate_to_datetime(headers.get("Date", ""))
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        age = _SECONDS.fullmatch(headers.get("Age", ""))
+        return date + timedelta(seconds=int(age[1])) if age else date
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -14,6 +14,7 @@ from dnsrenew.model.configured import (
     RenewBefore,
     Resolver,
     Route,
+    mac_key_fault,
 )
 from dnsrenew.model.produced import (
     Attempt,
@@ -47,5 +48,6 @@ __all__ = [
     "RouteTaken",
     "Status",
     "TxtRecord",
+    "mac_key_fault",
     "rfc3339",
 ]

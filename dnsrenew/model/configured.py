@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.frozen import Frozen
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
 Check = Literal["authoritative", "doh", "none"]
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
 class Eab(Frozen):
@@ -29,6 +31,18 @@ class Eab(Frozen):
         from dnsrenew.secrets import Secret  # few CAs want a binding
 
         super().__init__(kid=kid, hmac=hmac if isinstance(hmac, Secret) else Secret(hmac))
+
+
+def mac_key_fault(text: str) -> str | None:
+    """Return what the MAC key of a binding is instead of base64url (RFC 4648 section 5), never a part of it."""
+    text = text.strip()
+    if not text:
+        return "an empty text"
+    if "+" in text or "/" in text:
+        return "a text with the + or / of ordinary base64"
+    if not _BASE64URL.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
+        return "a text that is not base64url"
+    return None
 
 
 class CA(Frozen):

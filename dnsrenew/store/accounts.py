@@ -129,7 +129,6 @@ class AccountFolder:
         """
         self._folders.make_base()
         made = self._disk.folder(self._folder)
-        self._disk.sweep(self._folder)
         new_key = self._save_keys(account)
         form = {**account.data, "schema": SCHEMA, "directory": self._directory}
         form |= {"url": account.url, "contact": list(account.contact)}
@@ -139,6 +138,8 @@ class AccountFolder:
             self._disk.sync_folder(self._folder)
         if made:
             self._disk.sync_folder(os.path.dirname(self._folder))
+        written = self._disk.do("stat", self._json, lambda: os.lstat(self._json).st_mtime)
+        self._folders.sweep_shared(self._folder, written)  # the ledger is written here too, under a lock of its own
 
     def _save_keys(self, account: AccountData) -> bool:
         """Write the keys that are not there yet; tell whether anything changed."""

@@ -10,7 +10,8 @@ from dnsrenew.store.layout import Layout
 
 _PROBE: Final = bytes(16 << 10)
 """Six of these are more than a renewal takes (octets); and it writes six files until a later run can take it up."""
-_HOUR: Final = 3600.0
+_UNFINISHED: Final = 3600.0
+"""Seconds after which nobody can be writing an unfinished file any more."""
 
 
 class Folders:
@@ -48,6 +49,13 @@ class Folders:
         self._disk.folder(os.path.join(folder, "versions"))
         return folder
 
+    def sweep_shared(self, folder: str, now: float) -> None:
+        """Sweep a folder to which others may be writing: only what nobody can be writing any more goes.
+
+        :param now: by the file system's clock (seconds): when something was written there, a moment ago.
+        """
+        self._disk.sweep(folder, older_than=now - _UNFINISHED)
+
     def prove_writable(self, name: str | None, *, links: bool) -> None:
         """Write to every folder that will be written to, under a name of this call's own, and remove it again.
 
@@ -67,8 +75,7 @@ class Folders:
                 probes[path] = written
             for path, written in probes.items():
                 self._disk.remove(path)
-                # Others may be probing now, so only what nobody can be writing any more is swept.
-                self._disk.sweep(os.path.dirname(path), older_than=written - _HOUR)
+                self.sweep_shared(os.path.dirname(path), written)
         except BaseException:
             for path in probes:
                 self._disk.discard(path)

@@ -30,7 +30,6 @@ from dnsrenew.store.trouble import ASIDE
 if TYPE_CHECKING:
     from dnsrenew.context import Context
 
-_HOUR: Final = 3600.0
 LATEST: Final = timedelta(minutes=10)
 """No host that was asked to write something does so later."""
 _SWEEP: Final = 200.0
@@ -140,7 +139,7 @@ class Journal:
         lock = self._layout.lock("journal")
         with locks.hold(self._disk, lock, "journal", wait=wait, context=context):
             now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # the holder's card was just written
-            self._disk.sweep(self._folder, older_than=now - _HOUR)
+            self._folders.sweep_shared(self._folder, now)
             entries = self._dead(context)
             try:
                 yield entries

@@ -49,7 +49,6 @@ _WORDS: Final = {
 _WINDOWS: Final = {timedelta(hours=1): "an hour", timedelta(days=7): "in 7 days"}
 WAIT: Final = 10.0
 """Seconds to wait for another run that writes to the same ledger: each takes milliseconds."""
-_HOUR: Final = 3600.0
 
 
 class Ledger(Frozen):
@@ -138,6 +137,10 @@ class Ledger(Frozen):
         """Where it is."""
         return os.path.join(self.folder, "ledger.json")
 
+    @property
+    def _folders(self) -> Folders:
+        return Folders(self.disk, self.layout)
+
     def _read(self) -> Book | None:
         """Return what stands; None where it is not ours to touch (then that is said)."""
         try:
@@ -171,7 +174,7 @@ class Ledger(Frozen):
             return
 
     def _lock(self, context: Context) -> AbstractContextManager[None]:
-        Folders(self.disk, self.layout).make_base()
+        self._folders.make_base()
         # Not the account's own lock: that one is held while the CA is talked to.
         name = os.path.basename(self.folder)
         return locks.hold(
@@ -181,9 +184,8 @@ class Ledger(Frozen):
     def _write(self, book: Book) -> None:
         self.disk.folder(self.folder)
         self.disk.write(self.path, book.to_json(), PRIVATE, sync=False)
-        # The account's own files are written here too, so only what nobody can be writing any more is swept.
         written = self.disk.do("stat", self.path, lambda: os.lstat(self.path).st_mtime)
-        self.disk.sweep(self.folder, older_than=written - _HOUR)
+        self._folders.sweep_shared(self.folder, written)  # the account's own files are written here too
 
 
 def _some(identifiers: Collection[str]) -> str:

@@ -98,8 +98,8 @@ Each line is a run that was ended by SIGKILL (`kill -9`, or the kernel short of 
 it, a plain `dnsrenew renew`, with Pebble as the CA and two BIND name servers. After that run, each time: no TXT value
 of ours at either server, a foreign value at the same name untouched, nothing in the journal (ten minutes later where
 the DNS host had been asked to add and had not answered), and one certificate in force that is whole, the only one that
-the CA has issued. In between, a server that read `current` got a whole certificate too. Once the order is on disk, which
-it is before the signing request is sent, the next run takes it up.
+the CA has issued. In between, a server that read `current` got a whole certificate too. Once the order is on disk, and
+that is before the signing request is sent, the next run takes it up.
 
 - *run*: `renewal` replaces a certificate that is in force; `first` finds an empty folder (only the points that are not
   in a renewal).

@@ -73,11 +73,8 @@ def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box
     ("text", "says"),
     [
         ("ab+/cd==", "ordinary base64"),
-        ("not base64 at all!", "`eab.hmac` is not base64url"),
-        ("abcde", "`eab.hmac` is not base64url"),
-        ("äöü", "`eab.hmac` is not base64url"),
-        ("", "`eab.hmac` is empty"),
-        ("===", "`eab.hmac` is not base64url"),
+        ("not base64 at all!", "`eab.hmac` is a text that is not base64url"),
+        ("", "`eab.hmac` is an empty text"),
     ],
 )
 def test_a_binding_that_cannot_be_used_is_told_before_anything_is_sent(
@@ -209,7 +206,7 @@ class Rolling:
             for sent in payloads(self.box, "newAccount")[before["newAccount"] :]
             if not sent.get("onlyReturnExisting")
         ]
-        return order.status == "pending" and not made
+        return order.status in {"pending", "ready"} and not made  # ready: Pebble remembers a proof now and then
 
 
 @pytest.fixture

@@ -239,8 +239,8 @@ def at(box: Box, **wrong: float) -> Context:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"hours": -3}, "3 hours behind"), ({"days": -400}, "400 days behind"), ({"days": 400}, "400 days ahead")],
-    ids=["three-hours-behind", "a-year-behind", "a-year-ahead"],
+    [({"minutes": -62}, "62 minutes behind"), ({"days": -400}, "400 days behind"), ({"days": 400}, "400 days ahead")],
+    ids=["an-hour-behind", "a-year-behind", "a-year-ahead"],
 )
 def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float], words: str) -> None:
     """By the CA's Date it is known that no certificate of today would be valid here: the limits are spared."""
@@ -255,8 +255,17 @@ def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str
 
 @pytest.mark.parametrize("wrong", [{"minutes": -50}, {"days": 3}], ids=["a-little-behind", "days-ahead"])
 def test_a_clock_that_is_a_little_off_stops_nothing(box: Box, wrong: dict[str, float]) -> None:
-    """What is issued now is valid by it too."""
-    assert box.issue(["example.test"], at(box, **wrong))
+    """What is issued now is valid by it too; days are worth a warning."""
+    context = at(box, **wrong)
+    assert box.issue(["example.test"], context)
+    assert [notice.code for notice in context.notices] == (["clock-ahead"] if "days" in wrong else [])
+
+
+def test_a_clock_that_may_be_right_is_not_warned_of(box: Box) -> None:
+    """Less than a day ahead: the CA's may be the one that is off."""
+    context = at(box, hours=20)
+    assert box.client().new_order(context, ["example.test"])
+    assert context.notices == []
 
 
 @pytest.mark.parametrize("date", ["soon", None])

@@ -265,3 +265,19 @@ def test_the_order_at_the_second_ca_is_taken_up_first(stage: Stage, ca: AcmeProx
         assert outcome.to_dict()["route"] == {"ca": "other", "challenge": "dns-01", "dns": ["home"]}
         (status,) = stage.renewer(routes).status()
         assert (status.ca, status.route) == ("other", outcome.to_dict()["route"])
+
+
+# ── a clock that is wrong ───────────────────────────────────────────────────────────────
+
+
+def test_what_only_the_clock_makes_invalid_is_fetched_when_it_is_right(stage: Stage, ca: AcmeProxy) -> None:
+    """However often a run finds it wrong: one order, one certificate, and the advice is to set the clock."""
+    for _ in range(2):
+        outcome = stage.one(later=timedelta(days=100), now=True)
+        assert outcome.error is not None
+        assert (outcome.error.code, ca.counts["newOrder"], len(sent(ca))) == ("clock-wrong", 1, 1)
+        assert "100 days ahead" in outcome.error.message
+        assert "Set the clock" in outcome.error.fix
+    stage.renewed()
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+    assert not order_folder(stage).exists()

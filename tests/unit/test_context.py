@@ -40,6 +40,13 @@ def test_a_hanging_call_is_left_behind() -> None:
     release.set()
 
 
+def test_a_time_within_a_time_ends_with_the_earlier() -> None:
+    """Whichever is the inner one."""
+    context = Context(clock=FakeClock())
+    ends = [context.within(outer).within(inner).deadline for outer, inner in ((60, 10), (10, 60))]
+    assert ends == [10, 10]
+
+
 def test_an_error_in_a_call_arrives() -> None:
     """The caller sees what the call raised."""
     with pytest.raises(ZeroDivisionError):

@@ -37,6 +37,13 @@ def test_every_error_survives_pickling(kind: type[errors.DnsRenewError], travel:
     assert str(arrived) == str(error)
 
 
+def test_a_copy_has_evidence_of_its_own() -> None:
+    """Those who are told of the same failure each add to theirs."""
+    error = errors.StoreError("some-code", "It did not work.", fix="Do this.", evidence={"a": 1})
+    copy.copy(error).with_evidence(b=2)
+    assert error.evidence == {"a": 1}
+
+
 def test_a_ca_error_names_type_detail_subproblems_and_retry_after() -> None:
     """What the CA said can be read by a program."""
     error = errors.CAError(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient, HttpFailure, retry_after
+from dnsrenew.http import HttpClient, HttpFailure, date_of, retry_after
 from tests.lab import LabCA, badports
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -111,6 +111,7 @@ def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
     with pytest.raises(ValueError, match="Expecting"):
         second.json()
     assert b"User-Agent: dnsrenew/" in server.requests[0]
+    assert b"Accept-Language: en\r\n" in server.requests[0]
     assert b"X-Test: 1" in server.requests[1]
     assert server.requests[1].endswith(b"{}")
 
@@ -351,6 +352,23 @@ def test_retry_after_in_both_forms(text: str, seconds: float | None) -> None:
 def test_no_retry_after_is_none() -> None:
     """Absent is nothing."""
     assert retry_after({}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "date"),
+    [
+        ({"Date": "Wed, 25 Nov 2026 12:00:00 GMT"}, NOW),
+        ({"Date": "Wed, 25 Nov 2026 14:00:00 +0200"}, NOW),
+        ({"Date": "Wed, 25 Nov 2026 11:00:00 GMT", "Age": "3600"}, NOW),
+        ({"Date": "Wed, 25 Nov 2026 12:00:00 GMT", "Age": "old"}, NOW),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT", "Age": "3600"}, None),
+        ({"Date": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_of_the_other_side(headers: dict[str, str], date: datetime | None) -> None:
+    """What a cache has kept for an hour was sent an hour ago."""
+    assert date_of(headers) == date
 
 
 def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Server) -> None:

@@ -1,6 +1,7 @@
 """Accounts: the key is what counts, the rest can be found again."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def file(root: Path, name: str) -> Path:
     """A file of that account."""
     (path,) = (root / "accounts").glob(f"*/{name}")
     return path
+
+
+def grow_old(root: Path) -> None:
+    """Let two hours pass over all that was left unfinished."""
+    for name in leftovers(root):
+        path = root / name
+        then = path.stat().st_mtime - 7200
+        os.utime(path, (then, then))
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -112,6 +121,8 @@ def test_killed_anywhere_while_an_account_is_saved(tmp_path: Path) -> None:
         assert context.notices == []
         accounts(root).save(FULL)
         assert accounts(root).load() == FULL
+        grow_old(root)
+        accounts(root).save(FULL)
         assert leftovers(root) == []
 
 
@@ -134,6 +145,34 @@ def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int)
         assert found is not None
         assert found.key_pem in {KEY, other.key_pem}
     assert refused > 3
+
+
+class Meeting(Counting):
+    """Lets another run save the account just before the file with this name is put in its place."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        super().__init__()
+        self.root = root
+        self.name = name
+
+    def __call__(self, operation: str, path: str) -> None:
+        """Save, the first time."""
+        if operation == "rename" and path.endswith(self.name) and not self.seen:
+            super().__call__(operation, path)
+            accounts(self.root).save(FULL)
+
+
+@pytest.mark.parametrize("write", ["account.json", "ledger.json"])
+def test_a_save_takes_nothing_from_who_writes_beside_it(tmp_path: Path, write: str) -> None:
+    """What is written aside by one that lives, the ledger too, is no leftover."""
+    accounts(tmp_path).save(FULL)
+    meeting, context = Meeting(tmp_path, write), Context()
+    store = Store(tmp_path, disk=Disk(meeting))
+    store.accounts(DIRECTORY, "lab").save(FULL)
+    store.ledger(DIRECTORY, "lab", context).note_retry_after(60)
+    assert meeting.seen
+    assert context.notices == []
+    assert file(tmp_path, "ledger.json").exists()
 
 
 # ── a key that is being changed ─────────────────────────────────────────────────────────
@@ -176,6 +215,8 @@ def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountDa
         assert then.key_pem in {found.key_pem, found.next_key_pem}
         accounts(root).save(then)
         assert accounts(root).load() == then
+        grow_old(root)
+        accounts(root).save(then)
         assert leftovers(root) == []
 
 

@@ -175,6 +175,17 @@ def test_a_clock_up_to_an_hour_behind_is_forgiven(authority: Authority, key: x50
     assert wrong(leaf, key).evidence["wrong"] == "dates"
 
 
+def test_the_dates_of_a_chain_can_be_looked_at_alone(authority: Authority, key: x509.PrivateKey) -> None:
+    """Of all of it; what is no chain is valid at no time."""
+    chain = authority.issue(key)
+    days = [-1, -1 / 24, 0, 89, 90]
+    assert [x509.is_valid_at(chain, NOW + timedelta(days=day)) for day in days] == [False, True, True, True, False]
+    leaf, _ = x509.split_chain(chain)
+    old = build(authority.name, authority.key, authority.root_name, authority.root_key, begin=-90, end=-1)
+    assert not x509.is_valid_at(leaf + old, NOW)
+    assert not x509.is_valid_at("no chain", NOW)
+
+
 def test_another_key_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
     """A certificate for a key that is not ours could never be served."""
     error = wrong(authority.issue(x509.new_key("ecdsa-p256")), key)

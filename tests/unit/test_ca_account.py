@@ -1,0 +1,80 @@
+"""The account at a CA and what is kept of it, while other runs use it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.accountdata import AccountData
+from dnsrenew.ca.account import Accounts
+from dnsrenew.ca.directory import Directory
+from dnsrenew.ca.transport import Transport
+from dnsrenew.context import Context
+from dnsrenew.errors import LockedError
+from dnsrenew.store import AccountFolder, Store
+
+URL = "https://ca.test/acct/1"
+CONTACT = ("mailto:new@example.test",)
+OLD_KEY, NEW_KEY = (x509.key_to_pem(x509.new_key("ecdsa-p256")) for _ in range(2))
+OLD = AccountData(OLD_KEY, URL, ("mailto:old@example.test",))
+
+
+class Answering:
+    """In the place of a transport: every request is answered, after something else has happened."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.meanwhile = meanwhile
+
+    def post(self, *_: Any, **__: Any) -> None:
+        """Answer."""
+        self.meanwhile()
+
+
+def folder(root: Path) -> AccountFolder:
+    """The store of one account."""
+    return Store(root).accounts("https://ca.test/dir", "lab")
+
+
+def find(store: AccountFolder, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
+    """Open the account with a changed contact; return what is kept then."""
+    accounts = Accounts(cast("Transport", Answering(meanwhile)), store, contact=["new@example.test"], agree_terms=True)
+    accounts.find(Context(), Directory("https://ca.test/dir", {}))
+    return store.load()
+
+
+def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
+    """With everything else as it was."""
+    folder(tmp_path).save(OLD)
+    assert find(folder(tmp_path)) == AccountData(OLD_KEY, URL, CONTACT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [AccountData(NEW_KEY, URL, OLD.contact), AccountData(OLD_KEY, URL, OLD.contact, {}, NEW_KEY)],
+    ids=["changed", "being changed"],
+)
+def test_a_changed_contact_takes_no_key_back(tmp_path: Path, changed: AccountData) -> None:
+    """The key of the account is changed by another run while the CA is told: it is the only one that the CA takes."""
+    folder(tmp_path).save(OLD)
+
+    def roll() -> None:
+        other = folder(tmp_path)
+        with other.lock():
+            other.save(changed)
+
+    assert find(folder(tmp_path), roll) == changed
+
+
+def test_a_changed_contact_waits_for_nobody_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account that another run holds for too long is told the contact again by the next run."""
+
+    def held(*_: object) -> None:
+        raise LockedError("locked", "Another run is at it.", fix="Wait.")
+
+    folder(tmp_path).save(OLD)
+    monkeypatch.setattr(AccountFolder, "lock", held)
+    assert find(folder(tmp_path)) == OLD

@@ -1,0 +1,66 @@
+"""The secret of an external account binding: its form, and that reading it has an end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from dnsrenew.ca import eab
+from dnsrenew.ca.eab import binding
+from dnsrenew.ca.problems import Problems
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.model import Eab, mac_key_fault
+from dnsrenew.secrets import Secret
+from tests.unit.scripted_ca import KEY
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("bWFj", None),
+        ("  bWE=\n", None),
+        ("b-_j", None),
+        ("", "an empty text"),
+        (" ", "an empty text"),
+        ("ab+/cd==", "a text with the + or / of ordinary base64"),
+        ("not base64 at all!", "a text that is not base64url"),
+        ("abcde", "a text that is not base64url"),
+        ("äöü", "a text that is not base64url"),
+        ("===", "a text that is not base64url"),
+        ("ab===", "a text that is not base64url"),
+    ],
+)
+def test_a_mac_key_has_a_form(text: str, fault: str | None) -> None:
+    """What `check` says of it is what the CA's side says too."""
+    assert mac_key_fault(text) == fault
+
+
+@pytest.fixture
+def hangs() -> Secret:
+    """A secret of a keyring that waits for somebody to unlock it."""
+    return Secret._reference("keyring:ca/me", lambda: str(threading.Event().wait(30)))
+
+
+def bind(context: Context, secret: Secret) -> None:
+    """Make a binding."""
+    from josepy.jwk import JWKEC
+
+    binding(context, Problems("lab"), Eab("kid-1", secret), JWKEC(key=KEY), "https://ca.test/acct")
+
+
+def test_reading_the_secret_has_an_end(hangs: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All certificates at the CA wait for it; another CA may do without."""
+    monkeypatch.setattr(eab, "SECONDS", 0.1)
+    with pytest.raises(CAError, match="keyring:ca/me could not be read within") as caught:
+        bind(Context(), hangs)
+    assert (caught.value.code, caught.value.evidence["cause"]) == ("eab-invalid", "timeout")
+
+
+def test_who_is_called_away_does_not_wait_for_the_secret(hangs: Secret) -> None:
+    """And is not told that it took too long."""
+    context = Context()
+    threading.Timer(0.1, context.cancel.set).start()
+    with pytest.raises(Cancelled):
+        bind(context, hangs)

@@ -1,0 +1,34 @@
+"""What many threads want is made once, and a failure is shared without its evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnsrenew.ca.once import Once
+from dnsrenew.context import Context
+from dnsrenew.errors import CAError
+
+
+def test_what_each_is_told_is_its_own() -> None:
+    """The one whose call failed adds to the error, and so does who shares it: the others do not see it."""
+
+    def make(_context: Context) -> str:
+        raise CAError("ca-unreachable", "Nobody is there.", fix="Look.", evidence={"ca": "lab"})
+
+    once, context = Once(make), Context()
+    for name in ("one", "two", "three"):
+        with pytest.raises(CAError, match="Nobody is there") as caught:
+            once.get(context)
+        assert caught.value.evidence == {"ca": "lab"}
+        caught.value.with_evidence(name=name)
+
+
+def test_a_mistake_of_our_own_keeps_its_place() -> None:
+    """An exception that is no error of ours comes out as it was raised."""
+
+    def make(_context: Context) -> str:
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError) as caught:
+        Once(make).get(Context())
+    assert "make" in [entry.name for entry in caught.traceback]
