@@ -62,16 +62,16 @@ def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
             f"The file system of {_existing(path)} takes no symbolic links, and `current` of a certificate is one.",
             "Set `store` to a folder on another file system, or mount this one so that it has links (SMB: mfsymlinks).",
         )
-    if number in _DENIED:
-        return _denied(path, reading=operation in {"read", "list"})
-    if number in _NOT_A_FOLDER:
-        return not_a_folder(_not_a_folder(path))
-    if number == errno.EISDIR:
+    if number == errno.EISDIR or (number in _DENIED and operation == "read" and os.path.isdir(path)):  # as Windows says
         return (
             "store-not-a-file",
             f"{path} should be a file, and is a folder.",
             f"Move the folder {path} out of the way.",
         )
+    if number in _DENIED:
+        return _denied(path, reading=operation in {"read", "list"})
+    if number in _NOT_A_FOLDER:
+        return not_a_folder(_not_a_folder(path))
     return _strange(error, path)
 
 
