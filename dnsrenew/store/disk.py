@@ -12,6 +12,7 @@ import errno
 import itertools
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -223,7 +224,7 @@ class Disk:
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
-        self.do("fsync", path, lambda: os.fsync(handle))
+        self.do("fsync", path, lambda: _flush(handle))
 
     def _aside(self, folder: str, make: Callable[[str], None]) -> str:
         while True:
@@ -289,6 +290,17 @@ def _patiently(move: Callable[[str, str], None], source: str, target: str) -> No
             if not _WINDOWS or time.monotonic() >= end:
                 raise
         time.sleep(_AGAIN)
+
+
+def _flush(handle: int) -> None:
+    """Have what was written on the disk itself: fsync(2) of macOS leaves it in the memory of the drive."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # some file systems have no more than fsync
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def _changed(path: str) -> float:

@@ -219,6 +219,29 @@ def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     assert windows.passed == 0
 
 
+@pytest.mark.parametrize("has_it", [True, False])
+def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool) -> None:
+    """There fsync leaves the data in the drive's memory; where a file system has no more than that, it has to do."""
+    import fcntl
+
+    calls: list[object] = []
+
+    def full(handle: int, command: object) -> int:
+        calls.append(command)
+        if not has_it:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", "full", raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full)
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append("fsync"))
+    disk = Disk()
+    disk.write(str(tmp_path / "file"), b"", 0o600)
+    assert calls == (["full"] if has_it else ["full", "fsync"])
+    assert disk.fsyncs == 1
+
+
 def _raise(error: OSError) -> None:
     raise error
 
