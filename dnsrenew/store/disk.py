@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from dnsrenew.errors import StoreError
+from dnsrenew.files import open_file
 from dnsrenew.store import trouble
 from dnsrenew.store.trouble import ASIDE
 
@@ -66,7 +67,7 @@ class Disk:
         try:
             if self._before is not None:
                 self._before("read", path)
-            handle = os.open(path, _READ)
+            handle = open_file(path, _READ)
             try:
                 return _read_all(handle)
             finally:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.files import open_file
 from dnsrenew.model import rfc3339
 from dnsrenew.store.disk import PRIVATE, Disk
 
@@ -97,7 +98,7 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
 
 
 def _open(path: str) -> int:
-    handle = os.open(path, _OPEN, PRIVATE)
+    handle = open_file(path, _OPEN, PRIVATE)
     if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # a strange umask
         os.fchmod(handle, PRIVATE)
     return handle

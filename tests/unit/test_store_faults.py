@@ -210,11 +210,9 @@ def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     path = tmp_path / "state.json"
     path.mkdir()
     windows = Windows(monkeypatch, 1e9)
-    denied = PermissionError(errno.EACCES, "Permission denied")
-    errors = [
-        refusal(lambda: Disk().write(str(path), b"", 0o600)),
-        refusal(lambda: Disk().do("read", str(path), lambda: _raise(denied))),
-    ]
+    errors = [refusal(lambda: Disk().write(str(path), b"", 0o600))]
+    monkeypatch.setattr(os, "open", denied)
+    errors.append(refusal(lambda: Disk().read(str(path))))
     assert [error and error.code for error in errors] == ["store-not-a-file"] * 2
     assert windows.passed == 0
 
@@ -242,8 +240,9 @@ def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.
     assert disk.fsyncs == 1
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def denied(*_: object) -> None:
+    """What opening a folder comes to."""
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])

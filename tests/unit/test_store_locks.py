@@ -232,6 +232,16 @@ def test_a_file_system_that_does_not_know_its_files(tmp_path: Path, monkeypatch:
     assert str(tmp_path / "locks") in caught.value.message
 
 
+def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
+    """Who is kept out would wait for ever for what the other has written into it."""
+    (tmp_path / "locks").mkdir()
+    os.mkfifo(lock_file(tmp_path))
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path).lock("home", context=Context()).__enter__()
+    assert caught.value.code == "store-not-a-file"
+    assert "should be a file, and is a pipe" in caught.value.message
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """A lock file that is a symbolic link is refused: what it leads to is not ours to write."""
     target = tmp_path / "target"
