@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import SecretError
+from dnsrenew.files import read_or_drain
 
 if TYPE_CHECKING:
     import logging
@@ -125,7 +126,8 @@ def _from_environment(name: str) -> str:
 
 def _from_file(path: Path) -> str:
     try:
-        text = _without_newline(path.read_bytes().decode("utf-8"))  # read_text would change line ends
+        # A pipe may bring it, from a password manager or a shell's <(…), as a command may: within the same time.
+        text = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))  # line ends stay as they are
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise _missing(

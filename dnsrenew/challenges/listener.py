@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from dnsrenew import hostport
 from dnsrenew.challenges.answering import PATH, AnsweringServer
 from dnsrenew.challenges.portowner import owner_of
 from dnsrenew.clock import SystemClock
@@ -92,7 +93,7 @@ class Listeners:
         absent = None
         for host, port in addresses:
             try:
-                answers[f"{host}:{port}"] = _fetch(_ANY.get(host, host), port, token)
+                answers[hostport.join(host, port)] = _fetch(_ANY.get(host, host), port, token)
             except OSError as error:
                 if error.errno not in _NO_WAY:
                     raise
@@ -184,16 +185,15 @@ def _endpoints(listen: str) -> list[_Endpoint]:
 
     :raises ChallengeError: its host is not known.
     """
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
+    host, port = hostport.split(listen)
     if not host:
         any4, any6 = "0.0.0.0", "::"  # noqa: S104  # the CA comes from outside
         return [
-            _Endpoint(socket.AF_INET, (any4, int(port))),
-            _Endpoint(socket.AF_INET6, (any6, int(port), 0, 0)),
+            _Endpoint(socket.AF_INET, (any4, port)),
+            _Endpoint(socket.AF_INET6, (any6, port, 0, 0)),
         ]
     try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise _failure(listen, error) from None
     return list(dict.fromkeys(_Endpoint(family, address) for family, _, _, _, address in found))
@@ -230,7 +230,7 @@ def _fetch(host: str, port: int, token: str) -> bytes:
 
 def _failure(listen: str, error: OSError) -> ChallengeError:
     """Translate: the only place that knows what a port can have against us."""
-    port = int(listen.rpartition(":")[2])
+    _, port = hostport.split(listen)
     evidence = {"listen": listen, "port": port, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
     if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
         owner = owner_of(port)

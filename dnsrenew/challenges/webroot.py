@@ -102,7 +102,7 @@ class Webroot:
         """
         root = os.path.realpath(self.path)
         place = os.path.realpath(os.path.join(root, *PLACE))
-        if os.path.commonpath([root, place]) != root:
+        if place != root and not place.startswith(os.path.join(root, "")):  # commonpath knows one drive only
             raise ChallengeError(
                 "http-webroot-link",
                 f"A link leads from {os.path.join(self.path, *PLACE)} out of the webroot, to {place}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tomllib
@@ -12,6 +13,7 @@ from dnsrenew.config import locate
 from dnsrenew.config.shape import Report, Scope
 from dnsrenew.config.values import list_of, text
 from dnsrenew.errors import ConfigError
+from dnsrenew.files import NotAFileError, open_to_read
 from dnsrenew.mistakes import KeyPath, Wrong, config_error, kind
 
 _MAGIC: Final = re.compile(r"[*?[]")
@@ -37,7 +39,8 @@ def read_source(path: str, report: Report, *, distrust: bool) -> Source:
 
 def _read_text(path: str, *, distrust: bool) -> str:
     try:
-        with open(path, "rb") as file:
+        # Not from a pipe, as secrets may be: it is read again for the lines of mistakes, and by every run to come.
+        with open_to_read(path) as file:
             if distrust:
                 locate.check_trusted(path, os.fstat(file.fileno()))
             return file.read().decode("utf-8-sig")  # Windows' editor writes a byte order mark
@@ -45,8 +48,11 @@ def _read_text(path: str, *, distrust: bool) -> str:
         raise locate.missing(path) from None
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"it is not UTF-8 text (byte {error.start})") from None
-    except IsADirectoryError:
-        raise _unreadable(path, "it is a folder", "Name the file in it that is meant.") from None
+    except NotAFileError as error:
+        fix = "Name the file in it that is meant."
+        if error.errno != errno.EISDIR:
+            fix = "Write it to a file and name that: it is read more than once, and paths in it are relative to it."
+        raise _unreadable(path, f"it is {error.what}", fix) from None
     except PermissionError:
         user = "Let the user who runs dnsrenew read it, or run dnsrenew as the user who may."
         raise _unreadable(path, "permission denied", user) from None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from dnsrenew import hostport
 from dnsrenew.config.shape import Reader, Scope
 from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, seen
 from dnsrenew.model import RenewBefore
@@ -15,7 +16,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 # Seldom wanted, and compiled only then.
-_ADDRESS: Final = r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]*)(?::(?P<port>[0-9]{1,5}))?"
+_HOST: Final = r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*"
 _IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
@@ -27,7 +28,6 @@ _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 RENEW_BEFORE: Final = 'a part of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"'
 NAME: Final = "1 to 64 characters of a-z, 0-9, dot, hyphen and underscore, the first no dot or hyphen, the last no dot"
 IP_ADDRESS: Final = "a domain name: an IP address cannot be validated by dns-01"
-PORTS: Final = range(1, 65536)
 
 
 def text(value: Any, _scope: Scope, _path: KeyPath) -> str:
@@ -173,24 +173,18 @@ def listen_address(value: Any, _scope: Scope, _path: KeyPath) -> str:
 
 
 def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
-    match = re.fullmatch(_ADDRESS, value) if isinstance(value, str) else None
-    if match is None or (host and not match["host"]) or (port and not match["port"]):
+    if not isinstance(value, str):
         raise Wrong(expected)
-    if match["port"] and int(match["port"]) not in PORTS:
-        raise Wrong("a port from 1 to 65535")
-    if match["host"].startswith("[") and not _is_ip(match["host"][1:-1]):
-        raise Wrong(expected)
-    return match[0]
-
-
-def _is_ip(value: str) -> bool:
-    import ipaddress  # wanted only where an address is written in brackets
-
     try:
-        ipaddress.ip_address(value)
+        name, number = hostport.split(value)
+    except hostport.PortError:
+        raise Wrong("a port from 1 to 65535") from None
     except ValueError:
-        return False
-    return True
+        raise Wrong(expected) from None
+    is_bare = ":" in name and not value.startswith("[")
+    if is_bare or (host and not name) or (port and not number) or not re.fullmatch(_HOST, name):
+        raise Wrong(expected)
+    return value
 
 
 def contact(value: Any, _scope: Scope, _path: KeyPath) -> str:
@@ -250,7 +244,7 @@ def domain(value: Any, _scope: Scope, _path: KeyPath) -> tuple[str, str]:
 
 
 def _colon(written: str) -> str:
-    if _is_ip(written.strip("[]")):
+    if hostport.is_ip(written.strip("[]")):
         return IP_ADDRESS
     return "a domain name: without https:// in front and without a port behind"
 

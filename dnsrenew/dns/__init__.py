@@ -1,7 +1,6 @@
 """Looking at DNS: where a TXT belongs, and whether every name server shows it. Import it late: it loads dnspython."""
 
 from dnsrenew.dns.delegation import Target
-from dnsrenew.dns.propagation import Visible
 from dnsrenew.dns.view import DnsView
 
-__all__ = ["DnsView", "Target", "Visible"]
+__all__ = ["DnsView", "Target"]

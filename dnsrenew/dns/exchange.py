@@ -18,17 +18,18 @@ import dns.rdatatype
 
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
+from dnsrenew.dns.noanswer import NO_ROUTE, SHORTAGES, NoRouteError, reason
+from dnsrenew.dns.room import SHARED
 from dnsrenew.dns.wire import Message, Question
 
 PER_ADDRESS: Final = 50
 """Questions under way to one address of somebody else's, so that its limits on rate are not run into."""
 
 _DATAGRAMS: Final = 16
-_IN_ALL: Final = 128  # sockets; a macOS process may have 256
 _SLICE: Final = 0.25  # seconds; a set cancel event is seen at least this often
-_NO_ROUTE: Final = frozenset(
-    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN}
-)
+_SHORT_PAUSE: Final = 0.05
+_SHORT_PATIENCE: Final = 5.0  # seconds for a socket to come free; no question of ours keeps one for longer
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # the others want a handle for themselves
 
 Address = tuple[str, int]
 SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
@@ -40,6 +41,7 @@ class Reply(NamedTuple):
     :ivar answer: the message, or None.
     :ivar reason: why there is none, in words that continue "the server …".
     :ivar no_route: this machine has no way to addresses of that family.
+    :ivar unasked: there was no socket left to ask with, which says nothing about the server.
     """
 
     address: Address
@@ -47,10 +49,7 @@ class Reply(NamedTuple):
     answer: Message | None
     reason: str = ""
     no_route: bool = False
-
-
-class _NoRouteError(OSError):
-    """Said by the kernel at once, before a packet is sent (later it may be one host that is down)."""
+    unasked: bool = False
 
 
 class _Job:
@@ -82,12 +81,14 @@ class Exchange:
         self._context = context
         self._per_address = per_address
         self._make_socket = make_socket
-        self._selector = selectors.DefaultSelector()
+        self._selector = _Selector()
         self._waiting: dict[Address, deque[_Job]] = {}
         self._open: dict[Address, int] = {}
         self._jobs: dict[int, _Job] = {}
         self._replies: list[Reply] = []
         self._only_stream: set[Address] = set()  # was silent by UDP and answered by TCP
+        self._is_short = False  # no socket can be had just now
+        self._short_since: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -123,8 +124,8 @@ class Exchange:
             if now >= end:
                 return []
             if not self._jobs:
-                self._context.wait(end - now)
-                return []
+                self._context.wait(min(end - now, _SHORT_PAUSE) if self._waiting else end - now)
+                continue
             nearest = min(job.deadline for job in self._jobs.values())
             for key, _ in self._selector.select(max(min(nearest, end, now + _SLICE) - now, 0.0)):
                 self._advance(key.data)
@@ -133,16 +134,21 @@ class Exchange:
     # ── starting ────────────────────────────────────────────────────────────────────────
 
     def _launch(self) -> None:
+        self._is_short = False
         for address in list(self._waiting):
             queue = self._waiting[address]
-            while queue and self._open.get(address, 0) < self._per_address and len(self._jobs) < _IN_ALL:
+            while queue and self._has_room(address):
                 job = queue.popleft()
-                if address in self._only_stream and job.tcp > 0:
+                if job.stream or (address in self._only_stream and job.tcp > 0):
                     self._send_stream(job)
                 else:
                     self._send_datagram(job)
             if not queue:
                 del self._waiting[address]
+
+    def _has_room(self, address: Address) -> bool:
+        mine = self._open.get(address, 0)
+        return not self._is_short and mine < self._per_address and SHARED.is_for(len(self._jobs))
 
     def _send_datagram(self, job: _Job) -> None:
         job.query = job.question.to_wire(self._context.random.getrandbits(16), edns=job.edns)
@@ -150,8 +156,9 @@ class Exchange:
             self._connect(job, socket.SOCK_DGRAM, job.udp)
             if job.link is not None:
                 job.link.send(job.query)
+            self._short_since = None
         except OSError as error:
-            self._no_datagram(job, error)
+            self._not_sent(job, error)
 
     def _send_stream(self, job: _Job) -> None:
         job.stream = True
@@ -160,29 +167,35 @@ class Exchange:
         job.received = b""
         try:
             self._connect(job, socket.SOCK_STREAM, job.tcp)
+            self._short_since = None
         except OSError as error:
-            self._fail(job, error)
+            self._not_sent(job, error)
 
     def _connect(self, job: _Job, kind: socket.SocketKind, seconds: float) -> None:
         link = self._open_socket(job.address, kind)
         job.link = link
         job.deadline = self._context.clock.monotonic() + seconds
         self._jobs[id(job)] = job
+        SHARED.opened()
         self._open[job.address] = self._open.get(job.address, 0) + 1
         self._selector.register(link, selectors.EVENT_WRITE if job.stream else selectors.EVENT_READ, job)
 
     def _open_socket(self, address: Address, kind: socket.SocketKind) -> socket.socket:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        link = None
         try:
             link = self._make_socket(family, kind)
             link.setblocking(False)
             code = link.connect_ex(address)
-        except OSError as error:  # a system without that family
-            raise _NoRouteError(error.errno, "no route") from None
-        if code in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
-            return link
-        link.close()
-        raise _NoRouteError(code, "no route") if code in _NO_ROUTE else OSError(code, "connect")
+            if code not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
+                raise OSError(code, "connect")
+        except OSError as error:
+            if link is not None:
+                link.close()
+            if error.errno in NO_ROUTE:  # also a system without that family
+                raise NoRouteError(error.errno, "no route") from None
+            raise
+        return link
 
     # ── going on ────────────────────────────────────────────────────────────────────────
 
@@ -194,8 +207,7 @@ class Exchange:
         except BlockingIOError:
             return
         except OSError as error:
-            self._close(job)
-            self._fail(job, error) if job.stream else self._no_datagram(job, error)
+            self._no_answer(job, error)
             return
         if data is not None:
             self._close(job)
@@ -227,7 +239,7 @@ class Exchange:
             return
         answer = wire.parse(data, whole=job.question.type != dns.rdatatype.TXT)
         if answer is None:
-            self._reply(job, reason="sent something that is not a DNS message")
+            self._replies.append(Reply(job.address, job.question, None, "sent something that is not a DNS message"))
         elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and job.edns:
             job.edns, job.stream = False, False  # a server from before 1999: RFC 6891 section 7
             self._send_datagram(job)
@@ -241,30 +253,41 @@ class Exchange:
     def _expire(self) -> None:
         now = self._context.clock.monotonic()
         for job in [job for job in self._jobs.values() if job.deadline <= now]:
-            self._close(job)
             job.late = True
-            late = TimeoutError(errno.ETIMEDOUT, "late")
-            self._fail(job, late) if job.stream else self._no_datagram(job, late)
+            self._no_answer(job, TimeoutError(errno.ETIMEDOUT, "late"))
 
-    def _no_datagram(self, job: _Job, error: OSError) -> None:
+    def _not_sent(self, job: _Job, error: OSError) -> None:
+        """Where no socket is left, go on with those there are, and try again; give up if none ever comes free."""
+        if error.errno not in SHORTAGES:
+            self._no_answer(job, error)
+            return
         self._close(job)
-        if job.tcp > 0 and not isinstance(error, _NoRouteError):
+        now = self._context.clock.monotonic()
+        self._short_since = now if self._short_since is None else self._short_since
+        if now - self._short_since >= _SHORT_PATIENCE:
+            self._fail(job, error)
+            return
+        self._is_short = True
+        self._waiting.setdefault(job.address, deque()).appendleft(job)
+
+    def _no_answer(self, job: _Job, error: OSError) -> None:
+        """Go on by TCP where a datagram was in vain."""
+        self._close(job)
+        if not job.stream and job.tcp > 0 and not isinstance(error, NoRouteError):
             self._send_stream(job)
         else:
             self._fail(job, error)
 
     def _fail(self, job: _Job, error: OSError) -> None:
-        self._close(job)
-        self._reply(job, reason=_reason(error), no_route=isinstance(error, _NoRouteError))
-
-    def _reply(self, job: _Job, *, reason: str, no_route: bool = False) -> None:
-        self._replies.append(Reply(job.address, job.question, None, reason, no_route))
+        no_route, unasked = isinstance(error, NoRouteError), error.errno in SHORTAGES
+        self._replies.append(Reply(job.address, job.question, None, reason(error), no_route, unasked))
 
     def _close(self, job: _Job) -> None:
         link, job.link = job.link, None
         if link is not None:
             self._selector.unregister(link)
             link.close()
+            SHARED.closed()
             self._open[job.address] -= 1
             self._jobs.pop(id(job), None)
 
@@ -279,17 +302,3 @@ def _read_datagram(job: _Job, link: socket.socket) -> bytes | None:
         if wire.belongs(data, job.query):
             return data
     return None
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, _NoRouteError):
-        return "cannot be reached: this machine has no route to it"
-    if isinstance(error, TimeoutError):
-        return "did not answer"
-    if isinstance(error, ConnectionRefusedError):
-        return "does not listen there (connection refused)"
-    if error.errno in _NO_ROUTE:
-        return "cannot be reached: the network says that no way leads to it"
-    if error.errno in {errno.EPERM, errno.EACCES}:
-        return "cannot be reached: this machine forbids it (a firewall?)"
-    return "broke the connection off"

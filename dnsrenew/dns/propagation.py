@@ -8,7 +8,7 @@ tries, and is named in a warning when the others agree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import dns.rdatatype
 
@@ -35,15 +35,6 @@ Expected = Mapping[Question, frozenset[str]]
 """The question for each name, and the values to be seen."""
 
 
-class Visible(NamedTuple):
-    """Every value is seen everywhere.
-
-    :ivar seconds: how long it took, ``settle`` included.
-    """
-
-    seconds: float
-
-
 class Wait:
     """One wait for one set of records.
 
@@ -59,7 +50,7 @@ class Wait:
         self._settle = settle
         self._start = context.clock.monotonic()
 
-    def until_visible(self, records: Sequence[TxtRecord], check: Check) -> Visible:
+    def until_visible(self, records: Sequence[TxtRecord], check: Check) -> None:
         """Wait.
 
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
@@ -74,7 +65,6 @@ class Wait:
             wait_at_doh(self._context, self._doh, left, timeout=self._timeout)
         seconds = self._context.clock.monotonic() - self._start
         self._context.emit("dns-visible", seconds=round(seconds, 3))
-        return Visible(seconds)
 
     def _at_name_servers(self, expected: Expected) -> Expected:
         """Wait for the zones' own servers; return what only DNS over HTTPS can show, none being reachable."""

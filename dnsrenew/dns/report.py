@@ -19,12 +19,17 @@ def timed_out(watches: Sequence[Watch], seconds: float) -> PropagationError:
     late = [watch for watch in watches if watch.state == "waiting"]
     others = [watch for watch in watches if watch.state == "agrees"]
     rest = "the others have it" if others else "no name server has it"
-    fix = (
-        "Have the operator of that name server find out why it does not follow the zone, or set a longer timeout in "
-        "propagation."
-        if others
-        else "Check that the DNS account writes to the servers named here, or set a longer timeout in propagation."
-    )
+    fix = "Check that the DNS account writes to the servers named here, or set a longer timeout in propagation."
+    if any(watch.unasked for watch in late):
+        fix = (
+            "Let dnsrenew have more files open at once (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer "
+            "certificates at once (--workers)."
+        )
+    elif others:
+        fix = (
+            "Have the operator of that name server find out why it does not follow the zone, or set a longer timeout "
+            "in propagation."
+        )
     return PropagationError(
         "propagation-timeout",
         f"After {seconds:.0f} s {_enumerated(late)}; {rest}.",

@@ -97,7 +97,7 @@ class DnsView:
 
     def wait_visible(
         self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: Check
-    ) -> propagation.Visible:
+    ) -> None:
         """Wait until every address of every name server shows every value, and ``settle`` seconds more.
 
         :param timeout: seconds until it is an error.
@@ -106,7 +106,7 @@ class DnsView:
         :raises Cancelled: when called away, within a second.
         """
         wait = propagation.Wait(context, self._zones, self._doh, timeout=timeout, settle=settle)
-        return wait.until_visible(records, check)
+        wait.until_visible(records, check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out.

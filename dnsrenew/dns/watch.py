@@ -74,6 +74,7 @@ class Watch:
     :ivar looks: the latest look at each.
     :ivar answered: whether the latest round brought any answer that counts.
     :ivar failures: how many rounds in a row did not.
+    :ivar unasked: there was no socket left to ask it with: it is neither silent nor out of reach, so "not yet".
     :ivar serial: the zone's serial at the address, where it was asked for.
     :ivar spare: it is asked only when its zone has no address that answers (see :mod:`dnsrenew.dns.sources`).
     """
@@ -86,6 +87,7 @@ class Watch:
         self.looks: dict[Question, Look] = {}
         self.answered = False
         self.failures = 0
+        self.unasked = False
         self.spare = only_local(server.address)
         self.state: State = "waiting" if server.address and not self.spare else "skipped"
         self.due = 0.0
@@ -132,8 +134,10 @@ class Watch:
             self.state = "skipped"
             family = "IPv6" if ":" in self.server.address else "IPv4"
             self.skipped_because = f"this machine has no {family} route to it"
+        self.unasked = reply.unasked
         if look.reason:
             self._queue.clear()  # one silence is waited for, not a hundred
+            self._round_heard |= reply.unasked
         else:
             self._round_heard = True
             if question in self.missing and self.missing[question] <= look.values:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from dnsrenew import names
+from dnsrenew import files, names
 from dnsrenew.frozen import Frozen, field
 from dnsrenew.mistakes import Mistake, kind, nearest, one_of
 from dnsrenew.secrets import Secret
@@ -127,7 +127,7 @@ def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
     for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
-            text = path.read_text("utf-8-sig")  # Windows' editor writes a byte order mark
+            text = files.read(path).decode("utf-8-sig")  # Windows' editor writes a byte order mark
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:

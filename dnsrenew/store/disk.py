@@ -12,10 +12,13 @@ import errno
 import itertools
 import os
 import stat
+import sys
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from dnsrenew.errors import StoreError
+from dnsrenew.files import open_file
 from dnsrenew.store import trouble
 from dnsrenew.store.trouble import ASIDE
 
@@ -31,6 +34,9 @@ LIMIT: Final = 1 << 20
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems: they have none
+_WINDOWS: Final = os.name == "nt"
+_IN_USE: Final = 2.0  # seconds that somebody may have a file open on Windows before it is an error
+_AGAIN: Final = 0.05
 _numbers = itertools.count(1)
 
 
@@ -61,7 +67,7 @@ class Disk:
         try:
             if self._before is not None:
                 self._before("read", path)
-            handle = os.open(path, _READ)
+            handle = open_file(path, _READ)
             try:
                 return _read_all(handle)
             finally:
@@ -141,7 +147,7 @@ class Disk:
     def put(self, aside: str, path: str) -> None:
         """Put something that was prepared in its place, in one step; it needs no space any more."""
         try:
-            self.do("rename", path, lambda: os.replace(aside, path))
+            self.do("rename", path, lambda: _patiently(os.replace, aside, path))
         except BaseException:
             self.discard(aside)
             raise
@@ -180,7 +186,7 @@ class Disk:
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder within one file system."""
-        self.do("rename", target, lambda: os.rename(source, target))
+        self.do("rename", target, lambda: _patiently(os.rename, source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a file to a folder; return its path, and when that was by the file system's clock (seconds)."""
@@ -219,7 +225,7 @@ class Disk:
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
-        self.do("fsync", path, lambda: os.fsync(handle))
+        self.do("fsync", path, lambda: _flush(handle))
 
     def _aside(self, folder: str, make: Callable[[str], None]) -> str:
         while True:
@@ -270,6 +276,32 @@ class Disk:
             target = f"{path}.damaged-{number}"
         self.do("rename", path, lambda: os.rename(path, target))
         return target
+
+
+def _patiently(move: Callable[[str, str], None], source: str, target: str) -> None:
+    """Rename; on Windows for two seconds again and again, for whoever reads a file (a virus scanner) is in the way."""
+    end = time.monotonic() + _IN_USE
+    while True:
+        try:
+            move(source, target)
+            return
+        except PermissionError:
+            if _WINDOWS and os.path.isdir(target):  # which other systems say by themselves
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target) from None
+            if not _WINDOWS or time.monotonic() >= end:
+                raise
+        time.sleep(_AGAIN)
+
+
+def _flush(handle: int) -> None:
+    """Have what was written on the disk itself: fsync(2) of macOS leaves it in the memory of the drive."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # some file systems have no more than fsync
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def _changed(path: str) -> float:

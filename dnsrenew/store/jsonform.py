@@ -51,14 +51,14 @@ _decoder: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_float)
 def read(disk: Disk, path: str) -> bytes | None:
     """Return what a file of ours holds, or None where there is none.
 
-    :raises Damaged: a folder stands in its place.
+    :raises Damaged: something else stands in its place.
     :raises StoreError: it cannot be read.
     """
     try:
         return disk.read(path)
     except StoreError as error:
         if error.code == "store-not-a-file":
-            raise Damaged("it is a folder") from None
+            raise Damaged("it is no file") from None
         raise
 
 

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import LockedError
+from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.files import open_file
 from dnsrenew.model import rfc3339
 from dnsrenew.store.disk import PRIVATE, Disk
 
@@ -33,6 +34,8 @@ _CARD: Final = 0.2
 _QUIET: Final = 1.0
 """Seconds of waiting before anything is told of it: mostly it is over by then."""
 _ENOUGH: Final = 4096
+_MOST_REMOVED: Final = 100
+"""How often in a row the file may be gone once it is locked: others who remove it are not that many."""
 
 
 @contextlib.contextmanager
@@ -60,7 +63,7 @@ def hold(disk: Disk, path: str, what: str, *, wait: float, context: Context) -> 
 def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) -> int:
     start = context.clock.monotonic()
     end = start + (wait or 0)
-    pause, told = _FIRST_PAUSE, False
+    pause, told, removed = _FIRST_PAUSE, False, 0
     while True:
         context.check()
         handle = disk.do("lock", path, lambda: _open(path))
@@ -76,6 +79,10 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
             raise
         os.close(handle)
         if holder is None:
+            removed += 1
+            if removed >= _MOST_REMOVED:
+                raise _unknowable(path)
+            context.wait(_FIRST_PAUSE)
             continue
         now = context.clock.monotonic()
         left = end - now
@@ -91,7 +98,7 @@ def _acquire(disk: Disk, path: str, what: str, wait: float, context: Context) ->
 
 
 def _open(path: str) -> int:
-    handle = os.open(path, _OPEN, PRIVATE)
+    handle = open_file(path, _OPEN, PRIVATE)
     if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # a strange umask
         os.fchmod(handle, PRIVATE)
     return handle
@@ -158,6 +165,17 @@ def _holder(handle: int) -> dict[str, Any]:
 
 def _can_be_told(value: object) -> bool:
     return type(value) is int or (type(value) is str and value.isprintable())
+
+
+def _unknowable(path: str) -> StoreError:
+    folder = os.path.dirname(path)
+    return StoreError(
+        "store-no-locks",
+        f"The file system of {folder} does not tell whether a file that is open is still the one at its path.",
+        fix="Set `store` to a folder on another file system, or mount this one so that it has the server's inode "
+        "numbers (SMB: serverino).",
+        evidence={"path": path},
+    )
 
 
 def _refusal(path: str, what: str, holder: dict[str, Any]) -> LockedError:

@@ -9,6 +9,7 @@ import stat
 from typing import Final
 
 from dnsrenew.errors import StoreError
+from dnsrenew.files import NotAFileError
 
 ASIDE: Final = ".tmp-"
 """What names of unfinished files and folders begin with."""
@@ -62,16 +63,17 @@ def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
             f"The file system of {_existing(path)} takes no symbolic links, and `current` of a certificate is one.",
             "Set `store` to a folder on another file system, or mount this one so that it has links (SMB: mfsymlinks).",
         )
+    if number == errno.EISDIR or isinstance(error, NotAFileError):
+        what = error.what if isinstance(error, NotAFileError) else "a folder"
+        return (
+            "store-not-a-file",
+            f"{path} should be a file, and is {what}.",
+            f"Move {path} out of the way.",
+        )
     if number in _DENIED:
         return _denied(path, reading=operation in {"read", "list"})
     if number in _NOT_A_FOLDER:
         return not_a_folder(_not_a_folder(path))
-    if number == errno.EISDIR:
-        return (
-            "store-not-a-file",
-            f"{path} should be a file, and is a folder.",
-            f"Move the folder {path} out of the way.",
-        )
     return _strange(error, path)
 
 

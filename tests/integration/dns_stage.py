@@ -8,7 +8,7 @@ from typing import Any
 
 from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
-from dnsrenew.dns import DnsView, Target, Visible
+from dnsrenew.dns import DnsView, Target
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Check, Resolver, TxtRecord
 from tests.lab import Lab, Query
@@ -32,9 +32,11 @@ class Looking:
 
     def wait(
         self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: Check = "authoritative"
-    ) -> Visible:
-        """Wait until the records are visible."""
-        return self.view.wait_visible(self.context, records, timeout=timeout, settle=settle, check=check)
+    ) -> float:
+        """Wait until the records are visible; return the seconds that were told."""
+        self.view.wait_visible(self.context, records, timeout=timeout, settle=settle, check=check)
+        seconds: float = self.events[-1].data["seconds"]
+        return seconds
 
     def servers(self, number: int = -1) -> dict[str, dict[str, str]]:
         """What an event `dns-waiting` (the last) said, by address."""

@@ -79,11 +79,14 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A folder, or a file that is not UTF-8, is told without a traceback."""
+    """A folder, a pipe, a device, or a file that is not UTF-8, is told without a traceback, and at once."""
+    os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     for path, said, todo in (
         (tmp_path, "it is a folder", "Name the file"),
         (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
+        (tmp_path / "pipe.toml", "it is a pipe", "Write it to a file"),
+        (Path(os.devnull), "it is a device", "Write it to a file"),
         (tmp_path / "a\0b", "it is no path of a file", "See whether the path is right."),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -100,7 +103,7 @@ def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise PermissionError(13, "Permission denied")
 
     path = write(tmp_path, GOOD)
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ConfigError) as caught:
         Config.load(path)
     assert caught.value.message.endswith("cannot be read: permission denied.")
@@ -324,6 +327,21 @@ def test_own_providers_come_first(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD).providers["rfc2136"].title == "user"
     write(tmp_path, text.format("beside"), "providers/rfc2136.toml")
     assert load(tmp_path, GOOD).providers["rfc2136"].title == "beside"
+
+
+def test_a_pipe_in_the_place_of_an_own_provider(tmp_path: Path) -> None:
+    """It is a mistake, and nobody waits for somebody to write into it."""
+    (tmp_path / "providers").mkdir()
+    os.mkfifo(tmp_path / "providers/mine.toml")
+    said = mistakes(tmp_path, HOME.replace("rfc2136", "mine") + CERTIFICATE)
+    assert [(Path(one["file"]).name, one["found"]) for one in said] == [("mine.toml", "it is a pipe")]
+
+
+def test_a_pipe_that_is_included(tmp_path: Path) -> None:
+    """The same."""
+    os.mkfifo(tmp_path / "more.toml")
+    with pytest.raises(ConfigError, match=r"more\.toml cannot be read: it is a pipe"):
+        load(tmp_path, 'include = ["more.toml"]\n' + GOOD)
 
 
 def test_a_mistake_in_an_own_provider(tmp_path: Path) -> None:

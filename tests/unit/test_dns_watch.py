@@ -1,9 +1,10 @@
 """The pace of the propagation wait, and what it says: no server, no real time."""
 
+import contextlib
 import errno
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 import dns.flags
@@ -13,8 +14,7 @@ import pytest
 
 from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
-from dnsrenew.dns import exchange as exchange_module
-from dnsrenew.dns import report, wire
+from dnsrenew.dns import noanswer, report, wire
 from dnsrenew.dns import watch as watch_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.dohwait import wait_at_doh
@@ -52,6 +52,10 @@ def answer(question: Question, *values: str, zone_serial: int = 7) -> Message:
     return dns.message.from_text(text)
 
 
+UNASKED = -1.0
+"""There is no socket to ask it with."""
+
+
 class Scripted(Exchange):
     """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
 
@@ -68,6 +72,9 @@ class Scripted(Exchange):
         begin = self.shows[address[0]]
         if begin is None:
             self.pending.append(Reply(address, question, None, "did not answer"))
+        elif begin == UNASKED:
+            why = noanswer.reason(OSError(errno.EMFILE, "Too many open files"))
+            self.pending.append(Reply(address, question, None, why, unasked=True))
         else:
             values = ("new",) if self.time.seconds >= begin else ()
             self.pending.append(Reply(address, question, answer(question, *values)))
@@ -238,9 +245,107 @@ def test_a_global_address_is_not_answered_at_a_local_one(
 @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
 def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
     """A router says so a moment later; it may be one host that is down."""
-    assert exchange_module._reason(OSError(code, "x")) == (
-        "cannot be reached: the network says that no way leads to it"
+    assert noanswer.reason(OSError(code, "x")) == "cannot be reached: the network says that no way leads to it"
+
+
+class Scarce:
+    """Sockets of a process that may have only so many open."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.made: list[socket.socket] = []
+
+    def __call__(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+        """Make one, or say what the system says."""
+        if sum(each.fileno() >= 0 for each in self.made) >= self.most:
+            raise OSError(errno.EMFILE, "Too many open files")
+        self.made.append(socket.socket(family, kind))
+        return self.made[-1]
+
+
+@pytest.fixture
+def silent() -> Iterator[Address]:
+    """A port at which nobody answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        yield server.getsockname()
+
+
+def numbered(count: int) -> list[Question]:
+    """So many questions."""
+    return [Question(wire.from_text(f"n{number}.example.test"), TXT) for number in range(count)]
+
+
+def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> None:
+    """Some after the others; a server that was not asked yet is not taken for one that is out of reach."""
+    sockets = Scarce(3)
+    with Exchange(Context(), make_socket=sockets) as exchange:
+        for question in numbered(12):
+            exchange.ask(silent, question, udp=0.03, tcp=0)
+        replies: list[Reply] = []
+        while len(replies) < 12:
+            replies += exchange.receive(5)
+    assert {(reply.reason, reply.no_route, reply.unasked) for reply in replies} == {("did not answer", False, False)}
+    assert len(sockets.made) == 12
+
+
+def test_without_any_socket_it_is_said_after_a_while() -> None:
+    """All at once then, and as what it is."""
+    time = Time()
+    with Exchange(Context(clock=time), make_socket=Scarce(0)) as exchange:
+        for question in numbered(3):
+            exchange.ask(("127.0.0.1", 9), question, udp=0.6, tcp=0.6)
+        assert exchange.receive(4) == []
+        replies = exchange.receive(4)
+    assert 5 <= time.seconds < 5.2
+    assert {(reply.reason, reply.no_route, reply.unasked) for reply in replies} == {
+        ("could not be asked: this process has too many files open", False, True)
+    }
+    assert len(replies) == 3
+
+
+def test_a_socket_that_cannot_be_used_is_closed() -> None:
+    """Whatever the system has against it."""
+    made: list[socket.socket] = []
+
+    class Unusable(socket.socket):
+        def connect_ex(self, address: object) -> int:
+            made.append(self)
+            raise OSError(errno.EAFNOSUPPORT, "no such family")
+
+    with Exchange(Context(), make_socket=Unusable) as exchange:
+        exchange.ask(("127.0.0.1", 9), QUESTION, udp=1, tcp=1)
+        (reply,) = exchange.receive(1)
+    assert reply.no_route
+    assert [each.fileno() for each in made] == [-1]
+
+
+def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> None:
+    """A process has so many; but nobody waits until others have done."""
+    with contextlib.ExitStack() as held:
+        exchanges = [held.enter_context(Exchange(Context(), per_address=100)) for _ in range(3)]
+        for exchange in exchanges:
+            for question in numbered(100):
+                exchange.ask(silent, question, udp=60, tcp=0)
+            exchange.receive(0)
+        assert [len(exchange._jobs) for exchange in exchanges] == [100, 28, 8]
+    with Exchange(Context(), per_address=200) as exchange:  # they have given back what they had
+        for question in numbered(200):
+            exchange.ask(silent, question, udp=60, tcp=0)
+        exchange.receive(0)
+        assert len(exchange._jobs) == 128
+
+
+def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
+    """It is neither skipped nor given up as silent, whatever the others show."""
+    wait, _, watches = rounds({"1": 0, "2": UNASKED}, timeout=30)
+    assert not wait.run()
+    assert [watch.state for watch in watches] == ["agrees", "waiting"]
+    error = report.timed_out(watches, 30)
+    assert error.message == (
+        "After 30 s ns-2 (2) could not be asked: this process has too many files open; the others have it."
     )
+    assert "ulimit -n" in error.fix
 
 
 class ScriptedDoh(Doh):

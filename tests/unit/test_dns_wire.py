@@ -142,23 +142,6 @@ def test_a_referral_leads_down_only() -> None:
     assert refers("other.example.test.") is None
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("192.0.2.1", ("192.0.2.1", 53)),
-        ("192.0.2.1:5300", ("192.0.2.1", 5300)),
-        ("[::1]:5300", ("::1", 5300)),
-        ("[::1]", ("::1", 53)),
-        ("2001:db8::53", ("2001:db8::53", 53)),
-        ("dns.example.test:54", ("dns.example.test", 54)),
-    ],
-)
-def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
-    """IPv6 in brackets when a port follows."""
-    assert places.split_host_port(text) == expected
-    assert places.split_host_port(places.host_and_port(*expected)) == expected
-
-
 def test_the_system_s_servers_are_read_from_resolv_conf(tmp_path: Path) -> None:
     """In order; without the file the machine itself is asked, as resolv.conf(5) says."""
     file = tmp_path / "resolv.conf"

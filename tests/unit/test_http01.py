@@ -1,6 +1,7 @@
 """The http-01 challenge without a CA: what the listener says and to whom, and what is left in a webroot."""
 
 import errno
+import ntpath
 import os
 import socket
 import stat
@@ -601,6 +602,21 @@ def test_a_link_out_of_the_webroot_is_refused(tmp_path: Path, link: str, handles
     assert caught.value.code == "http-webroot-link"
     assert str(outside) in caught.value.message
     assert tree(outside) == []
+
+
+def test_a_link_to_another_drive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows: the two have no path in common, not even an empty one; and a name that only begins alike is another."""
+
+    def no_common(paths: Sequence[str]) -> str:
+        return ntpath.commonpath(["C:\\web", "D:\\x"])
+
+    monkeypatch.setattr(os.path, "commonpath", no_common)
+    (tmp_path / "website").mkdir()
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/.well-known").symlink_to(tmp_path / "website")
+    with pytest.raises(ChallengeError) as caught:
+        Webroot(str(tmp_path / "web")).check("probe")
+    assert caught.value.code == "http-webroot-link"
 
 
 @ways

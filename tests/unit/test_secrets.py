@@ -4,14 +4,17 @@ import base64
 import copy
 import json
 import logging
+import os
 import pickle
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew import secrets
 from dnsrenew.errors import SecretError
 from dnsrenew.secrets import HIDDEN, Redactor, Secret
 
@@ -87,6 +90,41 @@ def test_a_reference_to_nothing_says_what_is_missing(secret: Secret, words: str)
     assert caught.value.code == "secret-missing"
     assert words in caught.value.message
     assert "leak" not in str(caught.value.to_dict())
+
+
+def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
+    """A password manager's, or a shell's: who writes may come later, and pause."""
+    pipe = tmp_path / "token"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("w") as file:
+            file.write("to")
+            file.flush()
+            file.write("ken\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert Secret.file(pipe).reveal() == "token"
+    writer.join(10)
+
+
+def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody writes, or nobody stops; and a device is no file."""
+    pipe = tmp_path / "token"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(secrets, "COMMAND_TIMEOUT", 0.1)
+    with pytest.raises(SecretError, match="did not come to its end within"):
+        Secret.file(pipe).reveal()
+    with open(os.open(pipe, os.O_RDWR), "w") as held:
+        held.write("tok")
+        held.flush()
+        with pytest.raises(SecretError, match="did not come to its end within"):
+            Secret.file(pipe).reveal()
+    with pytest.raises(SecretError, match="it is a device"):
+        Secret.file("/dev/zero").reveal()
+    with pytest.raises(SecretError, match="it is a folder"):
+        Secret.file(tmp_path).reveal()
 
 
 def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:

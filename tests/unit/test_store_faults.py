@@ -14,6 +14,7 @@ import pytest
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import Disk, Store
+from dnsrenew.store import disk as disk_module
 from dnsrenew.store.trouble import translate
 from tests.unit.store_kit import (
     Counting,
@@ -157,6 +158,91 @@ def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
     assert {"path", "operation", "errno", "cause"} <= error.evidence.keys()
     assert error.__cause__ is None
     assert error.__suppress_context__
+
+
+class Windows:
+    """A system on which a file that somebody has open for `seconds` cannot be replaced; no real time passes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        self.passed = 0.0
+        self.seconds = seconds
+        self._replace = os.replace
+        monkeypatch.setattr(disk_module, "_WINDOWS", True)
+        monkeypatch.setattr(disk_module, "time", self)
+        monkeypatch.setattr(os, "replace", self.replace)
+
+    def monotonic(self) -> float:
+        """How much has passed."""
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+        self.passed += seconds
+
+    def replace(self, source: str, target: str) -> None:
+        """Refuse while it is open."""
+        if self.passed < self.seconds:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        self._replace(source, target)
+
+
+def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A status, a monitor or a virus scanner reads it just then; who keeps it open is an error after two seconds."""
+    path = tmp_path / "state.json"
+    windows = Windows(monkeypatch, 0.3)
+    Disk().write(str(path), b"new", 0o600)
+    assert path.read_bytes() == b"new"
+    assert windows.passed == pytest.approx(0.3)
+    windows = Windows(monkeypatch, 1e9)
+    error = refusal(lambda: Disk().write(str(path), b"newer", 0o600))
+    assert error is not None
+    assert error.code == "store-not-writable"
+    assert windows.passed == pytest.approx(2.0, abs=0.1)
+    assert (path.read_bytes(), leftovers(tmp_path)) == (b"new", [])
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the system says that the right to it is missing, when it is read as when it is replaced."""
+    path = tmp_path / "state.json"
+    path.mkdir()
+    windows = Windows(monkeypatch, 1e9)
+    errors = [refusal(lambda: Disk().write(str(path), b"", 0o600))]
+    monkeypatch.setattr(os, "open", denied)
+    errors.append(refusal(lambda: Disk().read(str(path))))
+    assert [error and error.code for error in errors] == ["store-not-a-file"] * 2
+    assert windows.passed == 0
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool) -> None:
+    """There fsync leaves the data in the drive's memory; where a file system has no more than that, it has to do."""
+    import fcntl
+
+    calls: list[object] = []
+
+    def full(handle: int, command: object) -> int:
+        calls.append(command)
+        if not has_it:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", "full", raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full)
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append("fsync"))
+    disk = Disk()
+    disk.write(str(tmp_path / "file"), b"", 0o600)
+    assert calls == (["full"] if has_it else ["full", "fsync"])
+    assert disk.fsyncs == 1
+
+
+def denied(*_: object) -> None:
+    """What opening a folder comes to."""
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])

@@ -221,6 +221,27 @@ def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
     assert len(seen) == 4
 
 
+def test_a_file_system_that_does_not_know_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open file never is the one at its path (SMB without serverino): it is said, and not tried for ever."""
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    clock = FakeClock()
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path).lock("home", context=context(clock)).__enter__()
+    assert caught.value.code == "store-no-locks"
+    assert 1 < clock.seconds < 3
+    assert str(tmp_path / "locks") in caught.value.message
+
+
+def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
+    """Who is kept out would wait for ever for what the other has written into it."""
+    (tmp_path / "locks").mkdir()
+    os.mkfifo(lock_file(tmp_path))
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path).lock("home", context=Context()).__enter__()
+    assert caught.value.code == "store-not-a-file"
+    assert "should be a file, and is a pipe" in caught.value.message
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """A lock file that is a symbolic link is refused: what it leads to is not ours to write."""
     target = tmp_path / "target"

@@ -308,6 +308,16 @@ def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
     assert kept == {"state.json.damaged": b"1", "state.json.damaged-2": b"2", "state.json.damaged-3": b"3"}
 
 
+def test_a_pipe_for_a_state_is_damage(tmp_path: Path) -> None:
+    """Nobody waits for somebody to write into it: it is set aside."""
+    store = put(tmp_path, b"")
+    state_file(tmp_path).unlink()
+    os.mkfifo(state_file(tmp_path))
+    state = assert_whole(store, {1})
+    assert "it is no file" in state.notices[0].message
+    assert (tmp_path / "certificates/home/state.json.damaged").is_fifo()
+
+
 def test_a_folder_for_a_state_is_damage(tmp_path: Path) -> None:
     """Somebody made a folder of that name: it is set aside."""
     store = put(tmp_path, b"")

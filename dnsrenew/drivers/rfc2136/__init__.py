@@ -16,7 +16,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.update
 
-from dnsrenew import names
+from dnsrenew import hostport, names
 from dnsrenew.drivers.rfc2136 import options
 from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
@@ -35,6 +35,7 @@ class Rfc2136Driver:
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         self._host, self._port = options.address(context)
+        self._where = hostport.join(self._host, self._port)
         self._key = options.tsig_key(context)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -93,11 +94,6 @@ class Rfc2136Driver:
         if seconds <= 0:
             raise TimeoutError
         connection.settimeout(seconds)
-
-    @property
-    def _where(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self._port}"
 
     def _addresses(self) -> list[Any]:
         return socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)

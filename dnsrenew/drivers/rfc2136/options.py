@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 from typing import TYPE_CHECKING, Final
 
 import dns.exception
 import dns.name
 import dns.tsig
 
+from dnsrenew import hostport
 from dnsrenew.errors import ConfigError
 from dnsrenew.secrets import Secret
 
@@ -48,30 +48,18 @@ def address(context: DriverContext) -> tuple[str, int]:
     :raises ConfigError: ``option-invalid``.
     """
     account, text = context.account, _text(context, "server")
-    host, port = text, str(PORT)
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        host = host if bracket and _is_ipv6(host) and rest[:1] in {"", ":"} else ""
-        port = rest.removeprefix(":") or port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    elif ":" in text:
-        host = text if _is_ipv6(text) else ""
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    try:
+        host, port = hostport.split(text, PORT)
+    except ValueError:
+        host, port = "", PORT
+    if not host:
         raise ConfigError(
             "option-invalid",
             f"The option server of the account {account} is not an address.",
             fix="State it as HOST or HOST:PORT, an IPv6 address in brackets.",
             evidence={"account": account, "key": "server", "found": text},
         )
-    return host, int(port)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return bool(ipaddress.IPv6Address(text))
-    except ValueError:
-        return False
+    return host, port
 
 
 def tsig_key(context: DriverContext) -> dns.tsig.Key | None:

@@ -1,0 +1,57 @@
+"""``HOST[:PORT]`` taken apart and put together; an IPv6 address stands in brackets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_PORTS: Final = range(1, 65536)
+
+
+class PortError(ValueError):
+    """A port that is a number, and none from 1 to 65535."""
+
+
+def split(text: str, default: int = 0) -> tuple[str, int]:
+    """Return host and port; ``:80`` has an empty host.
+
+    A bare IPv6 address, as lists of name servers have it, is taken too: a port cannot follow it.
+
+    :param default: the port where none stands.
+    :raises ValueError: it is not of that form (:class:`PortError`: only its port is wrong).
+    """
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not (bracket and is_ip(host) and rest[:1] in {"", ":"}):
+            raise ValueError(text)
+    elif text.count(":") > 1:
+        host, rest = text, ""
+        if not is_ip(host):
+            raise ValueError(text)
+    else:
+        host, colon, port = text.partition(":")
+        rest = colon + port
+    return host, _port(rest[1:]) if rest else default
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(text)
+    if len(text) > len("65535") or int(text) not in _PORTS:
+        raise PortError(text)
+    return int(text)
+
+
+def join(host: str, port: int) -> str:
+    """Return ``HOST:PORT``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_ip(text: str) -> bool:
+    """Tell whether it is an IPv4 or IPv6 address."""
+    import ipaddress  # heavy, and wanted by few configurations
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,42 @@
+"""HOST:PORT, as people write it and as we do."""
+
+import pytest
+
+from dnsrenew import hostport
+from dnsrenew.dns import places
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", ("192.0.2.1", 53)),
+        ("192.0.2.1:5300", ("192.0.2.1", 5300)),
+        ("[::1]:5300", ("::1", 5300)),
+        ("[::1]", ("::1", 53)),
+        ("[fe80::1%eth0]:54", ("fe80::1%eth0", 54)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("dns.example.test:54", ("dns.example.test", 54)),
+        (":80", ("", 80)),
+    ],
+)
+def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
+    """IPv6 in brackets when a port follows; what is put together again is the same."""
+    assert hostport.split(text, 53) == expected
+    assert hostport.split(hostport.join(*expected)) == expected
+    assert hostport.split(places.host_and_port(*expected), 53) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["h:", "h:x", "h:-1", "h:٣", "[::1", "[::1]x", "[::1]:", "[]:1", "[h]:1", "::1:x", "1:2:3", "h:1:2"]
+)
+def test_what_is_neither_is_refused(text: str) -> None:
+    """And not guessed at."""
+    with pytest.raises(ValueError, match=r"^"):
+        hostport.split(text)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "123456", "9" * 5000])
+def test_a_port_that_there_is_not(port: str) -> None:
+    """Told apart from what is no number."""
+    with pytest.raises(hostport.PortError):
+        hostport.split(f"h:{port}")
