@@ -292,7 +292,7 @@ def _account_changed(name: str, values: tuple[Written, ...], error: DnsRenewErro
 def _unfinished(account: str, values: tuple[Written, ...]) -> ProviderError:
     return ProviderError(
         "sweep-unfinished",
-        f"There was no time left to remove the TXT values at {_owners(values)} (account {account}).",
+        f"The DNS host of the account {account} had not removed the TXT values at {_owners(values)} in time.",
         fix="Run: dnsrenew cleanup",
         evidence={"account": account},
     )
@@ -301,10 +301,7 @@ def _unfinished(account: str, values: tuple[Written, ...]) -> ProviderError:
 def _said(kept: list[tuple[Written, DnsRenewError]]) -> tuple[str, str]:
     error = kept[0][1]
     owners = _owners(tuple(value for value, _error in kept))
-    return (
-        f"TXT values of an earlier run at {owners} could not be removed ({error.message.rstrip('.')}).",
-        error.fix,
-    )
+    return f"TXT values of an earlier run at {owners} could not be removed: {error.message}", error.fix
 
 
 def _owners(values: tuple[Written, ...]) -> str:

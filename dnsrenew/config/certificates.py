@@ -177,5 +177,7 @@ def _default_name(identifier: str, scope: Scope, path: KeyPath) -> str | None:
     try:
         return certificate_name(name, scope, path)
     except Wrong:
-        scope.mistake((*path, "name"), "missing", f"a name: {quoted(name)} cannot be one by itself")
+        scope.mistake(
+            (*path, "name"), "missing", f'a line such as name = "home": {quoted(name)} cannot be a folder everywhere'
+        )
         return None

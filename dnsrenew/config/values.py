@@ -34,7 +34,7 @@ def text(value: Any, _scope: Scope, _path: KeyPath) -> str:
     """Take a text that is not empty."""
     if isinstance(value, str) and value and "\0" not in value:
         return str(value)
-    raise Wrong("a text")
+    raise Wrong("a text that is not empty" if value == "" else "a text")
 
 
 def flag(value: Any, _scope: Scope, _path: KeyPath) -> bool:

@@ -39,6 +39,8 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
     if isinstance(error, requests.exceptions.ProxyError) or isinstance(cause, urllib3_errors.ProxyError):
         inner = getattr(cause, "original_error", cause)
         return HttpFailure("proxy", f"the proxy does not work ({_words(inner)})")
+    if _wants_another_proxy(error):
+        return HttpFailure("proxy", "the proxy named in the environment is none that speaks HTTP")
     if isinstance(cause, urllib3_errors.NameResolutionError):
         return HttpFailure("dns", "its name cannot be resolved")
     if isinstance(cause, urllib3_errors.NewConnectionError):
@@ -61,6 +63,12 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         return HttpFailure("reset", "what came is not an answer in HTTP")
     words = cause.strerror if isinstance(cause, OSError) else None
     return HttpFailure("reset", f"the connection ended before the answer did{f' ({words})' if words else ''}")
+
+
+def _wants_another_proxy(error: Exception) -> bool:
+    """Tell whether a variable such as HTTPS_PROXY names a proxy of another kind (socks5://…)."""
+    bad_address = isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL)
+    return bad_address and str(error).startswith(("Missing dependencies for SOCKS", "Proxy URL had unsupported scheme"))
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LATEST: Final = timedelta(minutes=10)
 """No host that was asked to write something does so later."""
+_REMOVAL: Final = "removal of TXT values that killed runs have left"
+"""What is locked, in the words of an error."""
 _SWEEP: Final = 200.0
 """Seconds to wait for a sweep to end; none takes longer."""
 
@@ -100,7 +102,7 @@ class Journal:
         names = (name for name in self._disk.names(self._folder) if name.endswith(ENTRY))
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
         if any(self._is_dead(context, each) for each in paths if not self._named([each]).isdisjoint(page.values)):
-            with locks.hold(self._disk, self._layout.lock("journal"), "journal", wait=_SWEEP, context=context):
+            with locks.hold(self._disk, self._layout.lock("journal"), _REMOVAL, wait=_SWEEP, context=context):
                 pass
 
     def _is_dead(self, context: Context, path: str) -> bool:
@@ -137,7 +139,7 @@ class Journal:
         self._folders.make_base()
         self._disk.folder(self._folder)
         lock = self._layout.lock("journal")
-        with locks.hold(self._disk, lock, "journal", wait=wait, context=context):
+        with locks.hold(self._disk, lock, _REMOVAL, wait=wait, context=context):
             now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # the holder's card was just written
             self._folders.sweep_shared(self._folder, now)
             entries = self._dead(context)

@@ -307,6 +307,15 @@ def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str
     assert str(path) in caught.value.message
 
 
+@pytest.mark.parametrize("kind", ["socks5", "gopher"])
+def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """It is its address that cannot be used, and not the CA's."""
+    monkeypatch.setenv("http_proxy", f"{kind}://127.0.0.1:1")
+    with pytest.raises(HttpFailure) as caught:
+        HttpClient().request("GET", "http://far.example.test/")
+    assert (caught.value.kind, "the proxy named in the environment" in caught.value.detail) == ("proxy", True)
+
+
 def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -418,7 +418,7 @@ def test_one_sweeper_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(LockedError) as caught:
             left(tmp_path)
         assert caught.value.evidence["pid"] == os.getpid()
-        assert "journal" in caught.value.message
+        assert "TXT values" in caught.value.message
     assert left(tmp_path) == [{A}]
 
 

@@ -516,7 +516,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
     assert [(notice.code, notice.message, notice.fix) for notice in stage.context.notices][1:] == [
         (
             "sweep-kept",
-            "TXT values of an earlier run at _acme-challenge.home.test could not be removed (The host says no).",
+            "TXT values of an earlier run at _acme-challenge.home.test could not be removed: The host says no.",
             "Do something.",
         )
     ]
