@@ -177,7 +177,7 @@ class Journal:
         return False
 
     def _dead(self, context: Context) -> list[Entry]:
-        """Return the entries of dead runs, without the values that a run that lives has too: those are its own."""
+        """Return the entries of dead runs that there is something to be done about."""
         names = self._disk.names(self._folder)
         # The lock alone is what a run leaves that died before it wrote anything.
         stems = {name.removesuffix(end) for name in names for end in (ENTRY, LOCK) if name.endswith(end)}
@@ -185,7 +185,7 @@ class Journal:
         dead = [entry for path in paths if (entry := self._dead_entry(context, path)) is not None]
         alive = self._named([path for path in paths if path not in {entry.path for entry in dead}])
         for entry in dead:
-            entry.remove(alive)
+            entry.leave(alive)
         return [entry for entry in dead if entry.values]
 
     def _dead_entry(self, context: Context, path: str) -> Entry | None:

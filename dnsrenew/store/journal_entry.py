@@ -100,14 +100,19 @@ class Entry:
         self._page = page
         self._left = dict.fromkeys(page.values)
         self._asked = set(page.values) if asked else set[Written]()
+        self._others: frozenset[Written] = frozenset()
         self._held = held
         self._guard = threading.Lock()
         self.path = path
 
     @property
     def values(self) -> tuple[Written, ...]:
-        """Those that are not known to be gone, each once."""
-        return tuple(self._left)
+        """Those that are not known to be gone, and nobody else's, each once."""
+        return tuple(value for value in self._left if value not in self._others)
+
+    def leave(self, values: Iterable[Written]) -> None:
+        """Take out of :attr:`values`, this time, what a run that lives has too: it is its own."""
+        self._others = frozenset(values)
 
     def was_at(self, account: str, mark: int) -> bool:
         """Tell whether an account wrote to the host with this mark, as far as that is known."""

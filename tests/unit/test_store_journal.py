@@ -240,7 +240,7 @@ def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
         assert left(tmp_path) == []  # the second one has the same value, and lives
         second.send_signal(signal.SIGKILL)
         second.wait(10)
-        assert left(tmp_path) == [{A}]
+        assert left(tmp_path) == [{A}, {A}]
     clear(tmp_path)
     assert files(tmp_path) == []
 
@@ -465,8 +465,23 @@ def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:
     journal(tmp_path).enter(Context(), "home", [A, B]).keep()
     entry = journal(tmp_path).enter(Context(), "away", [A])
     assert left(tmp_path) == [{B}]
+    clear(tmp_path)
+    assert left(tmp_path) == []
     entry.keep()
-    assert left(tmp_path) == [{A}, {B}]
+    assert left(tmp_path) == [{A}, {A}]
+
+
+def test_nor_is_one_that_a_host_may_still_be_asked_for(tmp_path: Path) -> None:
+    """The run was killed before the host answered, and another one has the same value."""
+    entry = journal(tmp_path).enter(Context(), "home", [A])
+    entry.ask([A])
+    entry.keep()
+    other = journal(tmp_path).enter(Context(), "away", [A])
+    assert left(tmp_path) == []
+    other.remove([A])
+    assert left(tmp_path) == [{A}]
+    clear(tmp_path)
+    assert left(tmp_path) == [{A}]  # for ten minutes
 
 
 def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
