@@ -79,6 +79,15 @@ _WORDS: Final = {
         "Check the options of the account {account}; if they are right, report this to the driver's author.",
     ),
 }
+_REDIRECTED: Final = (
+    "provider-unreachable",
+    "sends us elsewhere, or something in between does",
+    (
+        "See whether this network wants a log-in first, as a hotel's does, or an address of the API in the account "
+        "{account} is an old one; if neither, update dnsrenew and its libraries."
+    ),
+)
+"""The code, what was seen and what to do where the API, or what stands in its place, redirects."""
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
 
@@ -92,6 +101,11 @@ class _Findings:
     classes: set[str] = field(default_factory=set)
     kind: str | None = None
     text: str = ""
+
+    @property
+    def redirected(self) -> bool:
+        refused = self.kind == "redirect" and "HttpFailure" in self.classes
+        return refused or 300 <= (self.status or 0) < 400
 
 
 def translate(
@@ -116,7 +130,7 @@ def translate(
         "options": _credentials(provider, account),
         "help": f" (`dnsrenew providers {provider.name}` tells what is needed)" if provider.options else "",
     }
-    what, fix = (text.format(**words) for text in _WORDS[code])
+    what, fix = (text.format(**words) for text in (_REDIRECTED[1:] if found.redirected else _WORDS[code]))
     if code == "provider-untrusted":
         fix = doubt(found.text, now) + fix
     status = f" (HTTP {found.status})" if found.status else ""
@@ -191,6 +205,8 @@ def _text(value: object) -> str | None:
 def _classify(error: BaseException, found: _Findings) -> str:
     if found.kind is not None and "HttpFailure" in found.classes:
         return _KINDS.get(found.kind, "provider-unreachable")
+    if found.redirected:
+        return _REDIRECTED[0]
     if found.status is not None and found.status >= 400:
         return _by_status(found)
     if found.classes & _UNREADABLE:  # before OSError, which requests makes one of them

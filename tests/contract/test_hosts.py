@@ -14,6 +14,7 @@ from dnsrenew.drivers.lexicon import loading
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.testing import check_driver
+from tests.contract.apis import Api
 from tests.contract.conftest import maker
 from tests.contract.hosts import ZONE, Cloudflare, Host, Namecheap, Route53
 from tests.contract.morehosts import (
@@ -32,7 +33,7 @@ RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
 FOREIGN = (ZONE, "v=spf1 -all")
 
 
-def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Host) -> None:
+def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Api) -> None:
     """Have our copy of lexicon's module talk to a stand-in."""
     kind: Any = loading.provider_class(name)
     original = kind.__init__

@@ -215,6 +215,31 @@ class Api:
         run.heal = gate.heal
 
 
+# ── another host ────────────────────────────────────────────────────────────────────────
+
+ELSEWHERE: Final = {"a redirect to another host (302)": 302, "a redirect to another host (307)": 307}
+
+
+def _led_away(status: int, prepare: Callable[..., None], where: str, run: Run, stack: contextlib.ExitStack) -> None:
+    """Redirect to another host, which answers, and must never be asked: the key would come with the question."""
+    got: list[Request] = []
+
+    def take(request: Request) -> Response:
+        got.append(request)
+        return Response(200, b"OK")
+
+    def assert_nothing_came() -> None:
+        assert got == []
+
+    other = stack.enter_context(HttpGate(take))
+    stack.callback(assert_nothing_came)
+
+    def spoil(request: Request, _response: Response) -> Response:
+        return Response(status, b"", (("Location", f"{other.url}{request.path}"),))
+
+    prepare(spoil, where, run, stack)
+
+
 def cells(api: Api) -> dict[Place, Prepare]:
     """All cells."""
     found: dict[Place, Prepare] = {}
@@ -225,4 +250,7 @@ def cells(api: Api) -> dict[Place, Prepare]:
             found[Place(DUCK, fault, where)] = partial(_duck, SPOILT[fault], where)
         for fault in API_FAULTS:
             found[Place(API, fault, where)] = partial(api.prepare, SPOILT[fault], where)
+        for fault, status in ELSEWHERE.items():
+            found[Place(DUCK, fault, where)] = partial(_led_away, status, _duck, where)
+            found[Place(API, fault, where)] = partial(_led_away, status, api.prepare, where)
     return found | {Place(UPDATES, fault, ALL): partial(_no_port, opening) for fault, opening in PORTS.items()}

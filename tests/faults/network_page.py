@@ -25,7 +25,7 @@ behind a proxy that spoils its answers, and BIND behind a name server that spoil
 before. Each run came to its end within its deadlines, with a new certificate or with an error of this code; in no case
 was there a traceback or a secret in anything that was said or written, the old certificate was in force and whole
 where there was no new one, and no TXT value of ours stood in DNS that was not in the journal, from which `dnsrenew
-cleanup` then took it.
+cleanup` then took it. To another host that a DNS host redirected to, nothing was sent.
 
 - *what is wrong*: at the CA and at the DNS hosts the request was done, and its answer spoilt.
 - *what it hits*: which request to the CA, which kind of question to a DNS server, or whether all requests to the DNS

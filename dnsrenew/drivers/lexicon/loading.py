@@ -29,7 +29,11 @@ EXTRAS: Final = {
     "route53": "boto3",
     "softlayer": "SoftLayer",
 }
-"""Lexicon's providers that need more than lexicon, each with the module that must be there."""
+"""Lexicon's providers that need more than lexicon, each with the module that must be there.
+
+These modules send by themselves, past our ``requests``. Of what we ship only Route 53 is among them: botocore follows
+no redirect. (Nor does ``xmlrpc.client``, by which lexicon's inwx and the old interface of Gandi send.)
+"""
 _OURS: Final = frozenset({"route53"})
 _UNUSABLE: Final = {
     "auto": "it guesses the host from the domain: name the host",

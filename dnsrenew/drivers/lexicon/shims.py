@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
@@ -56,10 +55,10 @@ class _Face(ModuleType):
 
 @cache
 def _requests(real: Any) -> ModuleType:
-    from dnsrenew.http import HttpFailure, foreign  # bring requests, which is here by now
+    from dnsrenew.http import foreign  # brings requests, which is here by now
 
     class Session(real.Session):  # type: ignore[misc]
-        """Gives every request time-outs, and every answer an end, and lets none be unverified."""
+        """Gives every request time-outs, every answer an end, lets none be unverified, and none be led elsewhere."""
 
         def send(self, request: Any, **arguments: Any) -> Any:
             seconds = left()
@@ -79,15 +78,16 @@ def _requests(real: Any) -> ModuleType:
             super().mount(prefix, adapter)
 
         def get_redirect_target(self, resp: Any) -> str | None:
-            """Return where an answer leads; nothing goes on without TLS that began with it."""
-            target: str | None = super().get_redirect_target(resp)
-            try:
-                scheme = "" if target is None else urlsplit(urljoin(resp.url, target)).scheme
-            except ValueError:
-                raise HttpFailure("redirect", "it redirects to something that is no address") from None
-            if scheme == "http" and resp.url.startswith("https:"):
-                raise HttpFailure("redirect", "it redirects to an address without TLS, which is not followed")
-            return target
+            """Return where an answer leads: the whole URL, for requests would not read some as we do."""
+            if not 300 <= resp.status_code < 400:
+                return None
+            # Without a place to go it is refused too: to lexicon it would be no failure.
+            location = resp.headers.get("Location") if resp.is_redirect else None
+            return foreign.redirected(resp.request.method, resp.url, location)
+
+        def resolve_redirects(self, *arguments: Any, yield_requests: bool = False, **more: Any) -> Any:
+            """Follow redirects; what a provider asked not to have followed, it looks at itself."""
+            return iter(()) if yield_requests else super().resolve_redirects(*arguments, **more)
 
     def request(method: str, url: str, **arguments: Any) -> Any:
         with Session() as session:
@@ -183,6 +183,8 @@ def mend(name: str, module: Any) -> None:
     """Correct what is wrong in our copy of one of lexicon's modules."""
     if name == "aliyun":
         _mend_aliyun(module.Provider)
+    if name == "valuedomain":
+        _mend_valuedomain(module)
 
 
 def _mend_aliyun(provider: Any) -> None:
@@ -195,3 +197,18 @@ def _mend_aliyun(provider: Any) -> None:
         return parameters
 
     provider._build_signature_parameters = mended  # noqa: SLF001  # our own copy of the class
+
+
+def _mend_valuedomain(module: Any) -> None:
+    """Keep the token with the host: it is the one module that sends by urllib, which takes all along to any host."""
+    from dnsrenew.http import foreign
+
+    request: Any = module.request
+    kind: Any = request.HTTPRedirectHandler
+
+    class Redirects(kind):  # type: ignore[misc]
+        def redirect_request(self, req: Any, *answer: Any) -> Any:
+            foreign.redirected(req.get_method(), req.full_url, answer[-1])  # the last is where it leads
+            return super().redirect_request(req, *answer)
+
+    module.restapi_build_opener = lambda: request.build_opener(Redirects(), request.HTTPCookieProcessor())

@@ -1,0 +1,194 @@
+"""DNS hosts' APIs that redirect: no key and no change goes to another host, and it is said what happened."""
+
+from __future__ import annotations
+
+import http.client
+import pkgutil
+import urllib.request
+import xmlrpc.client
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from lexicon._private import providers
+
+from dnsrenew.context import Context
+from dnsrenew.drivers import find_provider, provider_names
+from dnsrenew.drivers.calling import call_add
+from dnsrenew.drivers.lexicon import loading
+from dnsrenew.drivers.translation import classify
+from dnsrenew.errors import ProviderError
+from dnsrenew.http import HttpFailure
+from dnsrenew.http.foreign import redirected
+from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.secrets import Secret
+from tests.contract.apis import Answer, Api, Asked
+from tests.contract.conftest import CANARY, Kept, maker
+from tests.contract.test_hosts import lead
+from tests.lab.canary import assert_no_canary
+
+RECORD = TxtRecord("example.com.", "_acme-challenge.example.com.", "v" * 43, 60)
+SOUND: Answer = (200, {"kind": "Native", "rrsets": []})
+CODES = (301, 302, 303, 307, 308)
+
+
+@pytest.fixture
+def other() -> Iterator[Api]:
+    """Another host, which would take whatever it is sent."""
+    with Api(lambda _: SOUND) as api:
+        yield api
+
+
+def account(api: Api) -> DnsAccount:
+    """An account at a PowerDNS."""
+    return DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token=Secret(CANARY))
+
+
+def refusal(context: Context, api: Api) -> ProviderError:
+    """What an add came to."""
+    provider = find_provider("powerdns")
+    assert provider is not None
+    with pytest.raises(ProviderError) as caught:
+        call_add(context, provider, account(api), [RECORD])
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("method", "location", "detail"),
+    [
+        ("GET", "/elsewhere?page=2", None),
+        ("HEAD", "https://API.test:443/x", None),
+        ("GET", "//api.test/x", None),
+        ("GET", "https://other.test/key", "it redirects to other.test, which is not followed"),
+        ("GET", "//other.test/key", "it redirects to other.test, which is not followed"),
+        ("GET", "https://api.test@other.test/", "it redirects to other.test, which is not followed"),
+        ("GET", "https://api.test.other.test/", "it redirects to api.test.other.test, which is not followed"),
+        ("GET", "http://api.test/x", "it redirects to api.test itself, port 80, without TLS, which is not followed"),
+        (
+            "GET",
+            "https://api.test:8443/",
+            "it redirects to api.test itself, port 8443, with TLS, which is not followed",
+        ),
+        ("POST", "/x", "it redirects to api.test itself, port 443, with TLS, which is not followed"),
+        ("PATCH", "https://other.test/", "it redirects to other.test, which is not followed"),
+        ("GET", "file:///etc/passwd", "it redirects to nowhere, which is not followed"),
+        ("GET", "https://[::", "it redirects to something that is no address"),
+        ("GET", "https://api.test:99999/", "it redirects to something that is no address"),
+        ("GET", None, "it redirects, and does not say where to"),
+    ],
+)
+def test_which_redirects_are_followed(method: str, location: str | None, detail: str | None) -> None:
+    """Those of a question, within the place that was asked."""
+    if detail is None:
+        assert urlsplit(redirected(method, "https://api.test/zones", location)).hostname == "api.test"
+        return
+    with pytest.raises(HttpFailure) as caught:
+        redirected(method, "https://api.test/zones", location)
+    assert (caught.value.kind, caught.value.detail) == ("redirect", detail)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_redirect_to_another_host_takes_nothing_there(
+    context: Context, all_logs: Kept, other: Api, writes: bool
+) -> None:
+    """Whichever its status, and whether a question or a change is redirected; the error says where to, and no key."""
+    codes = iter(CODES * 2)
+    there = other.url.replace("127.0.0.1", "localhost")
+
+    def answer(asked: Asked) -> Answer:
+        return SOUND if writes and asked.method == "GET" else (next(codes), "")
+
+    with Api(answer, {"Location": f"{there}/?key={CANARY}"}) as api:
+        errors = [refusal(context, api) for _ in range(2)]
+    assert next(codes) == 302  # three tries each: all have been
+    assert other.asked == []
+    for error in errors:
+        assert error.code == "provider-unreachable"
+        assert error.message.endswith(
+            "(account pdns) sends us elsewhere, or something in between does: "
+            "it redirects to localhost, which is not followed."
+        )
+        assert "hotel" in error.fix
+        assert "the account pdns" in error.fix
+    assert_no_canary([CANARY], texts=[repr([error.to_dict() for error in errors]), *all_logs.texts])
+
+
+@pytest.mark.parametrize("location", ["////{0}/x", "http:////{0}/x", "/\\{0}/x", "http:{0}/x", "\xe9"])
+def test_an_address_is_not_read_in_two_ways(other: Api, location: str) -> None:
+    """What we take for a path, requests must not take for another host."""
+    place = location.format(other.url.removeprefix("http://"))
+    answers: Iterator[Answer] = iter([(302, ""), (404, "")])
+    with Api(lambda _: next(answers), {"Location": place}) as api:
+        with pytest.raises(requests.HTTPError, match="404"):
+            maker(account(api))().add([RECORD])
+        assert len(api.asked) == 2
+    assert other.asked == []
+
+
+@pytest.mark.parametrize("headers", [{"Location": "/elsewhere"}, {}])
+def test_a_change_that_is_redirected_was_not_made(context: Context, headers: dict[str, str]) -> None:
+    """Within the host too: followed it would become a question, whose answer looks like success."""
+    with Api(lambda asked: SOUND if asked.method == "GET" else (302, ""), headers) as api:
+        error = refusal(context, api)
+    assert error.code == "provider-unreachable"
+    assert "it redirects" in error.message
+    assert {asked.path for asked in api.asked} == {"/api/v1/servers/localhost/zones/example.com."}
+
+
+def test_a_question_is_led_on_within_the_host() -> None:
+    """An API that calls the same thing by another name is followed."""
+
+    def answer(asked: Asked) -> Answer:
+        return SOUND if asked.path == "/elsewhere" or asked.method == "PATCH" else (308, "")
+
+    with Api(answer, {"Location": "/elsewhere"}) as api:
+        maker(account(api))().add([RECORD])
+    assert [asked.method for asked in api.asked].count("PATCH") == 1
+    assert [asked.headers["X-API-Key"] for asked in api.asked] == [CANARY] * len(api.asked)
+
+
+@pytest.mark.parametrize("name", sorted(set(provider_names()) - {"rfc2136"}))
+def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: Api, name: str) -> None:
+    """Each, through whatever it sends: Route 53's boto3 is the one that does not send by our requests."""
+    provider = find_provider(name)
+    assert provider is not None
+    options: dict[str, Any] = {key: "x" * 64 for key, spec in provider.options.items() if spec.required}
+    with Api(lambda _: (307, "<html>Log in here</html>"), {"Location": other.url}) as api:
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ROUTE_53", api.url)
+        if name == "duckdns":
+            monkeypatch.setattr("dnsrenew.drivers.duckdns.URL", api.url)
+        else:
+            lead(monkeypatch, name, api)
+        with pytest.raises(Exception) as caught:  # noqa: PT011  # each its own
+            maker(DnsAccount(name, **options))().add([RECORD])
+    assert classify(caught.value) == "provider-unreachable"
+    assert len(api.asked) == 1
+    assert other.asked == []
+
+
+def test_who_sends_by_something_else_than_our_requests() -> None:
+    """Of lexicon's modules that need no more than lexicon: two by xmlrpc, which follows nothing, and one by urllib."""
+    names = {module.name for module in pkgutil.iter_modules(providers.__path__)} - {"base", *loading._UNUSABLE}
+    modules = {name: vars(loading._load(name)).values() for name in names - set(loading.EXTRAS)}
+    for sender, users in ((xmlrpc.client, {"gandi", "inwx"}), (urllib.request, {"valuedomain"}), (http.client, set())):
+        assert {name for name, held in modules.items() if any(thing is sender for thing in held)} == users
+    gandi = find_provider("gandi")
+    assert gandi is not None
+    assert gandi.driver_options["api_protocol"] == "rest"
+
+
+def test_value_domain_keeps_its_token(other: Api) -> None:
+    """The one module of lexicon that sends by urllib, which takes an Authorization to any host."""
+    module: Any = loading._load("valuedomain")
+    call = module.vdapi_create_caller(CANARY)
+    with Api(lambda _: (302, ""), {"Location": other.url}) as api:
+        for method in ("GET", "POST"):
+            with pytest.raises(HttpFailure, match="it redirects to"):
+                call(api.url, method)
+    assert len(api.asked) == 2
+    assert other.asked == []
+    assert call(other.url, "GET").data == b'{"kind": "Native", "rrsets": []}'
