@@ -75,8 +75,9 @@ def test_records_of_several_zones_in_one_call(powerdns: PowerDns, context: Conte
         for host in ("a", "b")
     ]
     call_add(context, shipped(), powerdns_account(powerdns), records)
-    assert all(looker(powerdns)(record.name) == {record.value} for record in records)
+    assert [looker(powerdns)(record.name) for record in records] == [{record.value} for record in records]
     call_remove(context, shipped(), powerdns_account(powerdns), records)
+    assert [looker(powerdns)(record.name) for record in records] == [set()] * len(records)
 
 
 def test_two_threads_at_once(powerdns: PowerDns, context: Context) -> None:
@@ -261,6 +262,7 @@ def test_what_lexicon_prints_does_not_reach_standard_output(capsys: pytest.Captu
 
 
 ZONE = {"kind": "Native", "rrsets": []}
+STANDING = {"name": RECORD.name, "type": "TXT", "ttl": 60, "records": [{"content": f'"{RECORD.value}"'}]}
 
 
 def failure(
@@ -322,8 +324,7 @@ def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(kind, "delete_record", lambda *_, **__: False)
     error, _ = failure(context, lambda _: (200, ZONE))
     assert error.code == "provider-refused"
-    rrset = {"name": RECORD.name, "type": "TXT", "ttl": 60, "records": [{"content": f'"{RECORD.value}"'}]}
-    with Api(lambda _: (200, {**ZONE, "rrsets": [rrset]})) as api:
+    with Api(lambda _: (200, {**ZONE, "rrsets": [STANDING]})) as api:
         account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
         call_add(context, shipped(), account, [RECORD])
         with pytest.raises(ProviderError, match="did not remove"):
@@ -332,14 +333,21 @@ def test_false_is_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_exception_about_a_value_that_is_gone_is_none(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several of lexicon's providers raise where there is nothing to remove: the list decides."""
+    removals = []
 
-    def gone(*_: Any, **__: Any) -> bool:
+    def gone(*_: Any, **asked: Any) -> bool:
+        removals.append(asked["content"])
         raise ValueError("No record found for the provided type, name and content")
 
     monkeypatch.setattr(loading.provider_class("powerdns"), "delete_record", gone)
-    with Api(lambda _: (200, ZONE)) as api:
+    zone: dict[str, Any] = dict(ZONE)
+    with Api(lambda _: (200, zone)) as api:
         account = DnsAccount("powerdns", name="pdns", pdns_server=api.url, auth_token="x" * 20)
         call_remove(context, shipped(), account, [RECORD])
+        zone["rrsets"] = [STANDING]
+        with pytest.raises(ProviderError, match="No record found"):
+            call_remove(context, shipped(), account, [RECORD])
+    assert removals == [RECORD.value] * 2
 
 
 def test_a_missing_extra_is_said_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
