@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 HIDDEN: Final = "•••"
 COMMAND_TIMEOUT: Final = 30.0
 _SHORTEST: Final = 3
-_SHORTEST_PART: Final = 8
 """A shorter secret is not searched for in texts: it would tear holes everywhere."""
 
 
@@ -195,45 +194,34 @@ def _from_command(arguments: list[str], names: list[str]) -> str:
     return text
 
 
-def _forms(value: str) -> set[str]:
-    """Return the forms in which a secret travels."""
-    import base64
-    import json
-    from urllib.parse import quote, quote_plus
-
-    encoded = base64.b64encode(value.encode()).decode()
-    forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
-    forms |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    parts = value.splitlines()  # a key or a document, of which a message shows a line
-    for before in range(3):  # behind a user's name, as in HTTP Basic: what of it depends on no neighbour
-        whole = base64.b64encode(bytes(before) + value.encode()).decode()
-        parts.append(whole[(before * 8 + 5) // 6 : (before + len(value.encode())) * 8 // 6])
-    return forms | {part for part in parts if len(part) >= _SHORTEST_PART}
-
-
 class Redactor:
     """Knows the secrets revealed in a run and takes them out of any text."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._ordered: tuple[str, ...] = ()
+        self._forms: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def add(self, value: str) -> str:
         """Learn a secret, in the forms in which it travels, and return it."""
-        if len(value) < _SHORTEST:
-            return value
-        with self._lock:
-            self._forms |= _forms(value)
-            self._ordered = tuple(sorted(self._forms, key=len, reverse=True))
+        from dnsrenew.spellings import forms  # no secret, no need of it
+
+        if len(value) >= _SHORTEST:
+            with self._lock:
+                self._forms |= forms(value)
         return value
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret replaced by ``•••``."""
-        for form in self._ordered:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
+        """Return the text with every secret, however it is spelt there, replaced by ``•••``."""
+        if not self._forms:
+            return text
+        from dnsrenew.spellings import spans
+
+        pieces, done = [], 0
+        for begin, end in sorted(spans(text, self._forms)):
+            if begin >= done:
+                pieces += [text[done:begin], HIDDEN]
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
 
     @contextlib.contextmanager
     def guard_logs(self, *prefixes: str) -> Iterator[None]:
