@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 HIDDEN: Final = "•••"
 COMMAND_TIMEOUT: Final = 30.0
+COMMAND_LIMIT: Final = 64 * 1024
+"""Seconds, and bytes, that a program may take to tell a secret."""
 _SHORTEST: Final = 3
-_SHORTEST_PART: Final = 8
 """A shorter secret is not searched for in texts: it would tear holes everywhere."""
+
+_Read = Callable[["threading.Event | None"], str]
 
 
 class Secret:
@@ -33,11 +36,11 @@ class Secret:
     def __init__(self, value: str) -> None:
         self.reference = "literal"
         self._value: str | None = value
-        self._read: Callable[[], str] | None = None
+        self._read: _Read | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def _reference(cls, reference: str, read: Callable[[], str]) -> Secret:
+    def _reference(cls, reference: str, read: _Read) -> Secret:
         secret = cls("")
         secret.reference = reference
         secret._value = None
@@ -47,37 +50,42 @@ class Secret:
     @classmethod
     def env(cls, name: str) -> Secret:
         """Refer to an environment variable."""
-        return cls._reference(f"env:{name}", lambda: _from_environment(name))
+        return cls._reference(f"env:{name}", lambda _: _from_environment(name))
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
         """Refer to a file (UTF-8); one final newline is dropped."""
-        return cls._reference(f"file:{os.fspath(path)}", lambda: _from_file(Path(path)))
+        return cls._reference(f"file:{os.fspath(path)}", lambda _: _from_file(Path(path)))
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
         """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs ``dnsrenew[keyring]``)."""
         service, _, user = service_and_user.rpartition("/")
-        return cls._reference(f"keyring:{service_and_user}", lambda: _from_keyring(service, user))
+        return cls._reference(f"keyring:{service_and_user}", lambda _: _from_keyring(service, user))
 
     @classmethod
     def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
-        """Refer to what a program prints (a list of arguments, no shell, 30 s; one final newline is dropped).
+        """Refer to what a program prints (a list of arguments, no shell or terminal; one final newline is dropped).
+
+        It may take 30 s and print 64 KiB.
 
         :param env: names of environment variables that it gets besides those that every program needs
             (:mod:`dnsrenew.programs`), such as the token of a password store.
         """
         arguments, names = list(arguments), list(env)
-        return cls._reference(f"command:{arguments[0] if arguments else ''}", lambda: _from_command(arguments, names))
+        reference = f"command:{arguments[0] if arguments else ''}"
+        return cls._reference(reference, lambda cancel: _from_command(arguments, names, cancel))
 
-    def reveal(self) -> str:
+    def reveal(self, *, cancel: threading.Event | None = None) -> str:
         """Return the value, following the reference the first time.
 
+        :param cancel: ends a program that is asked, when set.
+        :raises Cancelled: when cancelled.
         :raises SecretError: ``secret-missing`` when the reference leads to nothing.
         """
         with self._lock:
             if self._value is None and self._read is not None:
-                self._value = self._read()
+                self._value = self._read(cancel)
             return self._value or ""
 
     def __eq__(self, other: object) -> bool:
@@ -160,10 +168,8 @@ def _from_keyring(service: str, user: str) -> str:
     return str(value)
 
 
-def _from_command(arguments: list[str], names: list[str]) -> str:
-    import subprocess
-
-    from dnsrenew.programs import environment
+def _from_command(arguments: list[str], names: list[str], cancel: threading.Event | None) -> str:
+    from dnsrenew import programs
 
     reference = f"command:{arguments[0] if arguments else ''}"
     fix = (
@@ -171,69 +177,63 @@ def _from_command(arguments: list[str], names: list[str]) -> str:
         "environment, name in `env` beside it."
     )
     try:
-        done = subprocess.run(  # a list from the user's own config, no shell
-            arguments,
-            capture_output=True,
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=environment(names),
+        done = programs.run(
+            arguments, env=programs.environment(names), seconds=COMMAND_TIMEOUT, limit=COMMAND_LIMIT, cancel=cancel
         )
-        text = _without_newline(done.stdout.decode("utf-8"))
-    except subprocess.TimeoutExpired:
-        raise _missing(reference, f"it did not end within {COMMAND_TIMEOUT:.0f} s", fix) from None
-    except OSError as error:
-        raise _missing(reference, f"it cannot be run ({error.strerror})", fix) from None
-    except UnicodeDecodeError:
-        raise _missing(reference, "it did not print UTF-8 text", fix) from None
-    if done.returncode:
-        status = done.returncode
-        del done, text  # what looks at the variables in a traceback must not see what it printed
-        raise _missing(reference, f"it ended with status {status}", fix)
-    if not text:
-        raise _missing(reference, "it printed nothing", fix)
-    return text
+    except OSError as error:  # nothing is raised here: what hangs on to this error has seen the environment
+        wrong = f"it cannot be run ({error.strerror})"
+    else:
+        if len(done.out) > COMMAND_LIMIT:
+            wrong = f"it prints more than {COMMAND_LIMIT // 1024} KiB"
+        elif done.status is None:
+            wrong = f"it did not end within {COMMAND_TIMEOUT:.0f} s"
+        elif done.status:
+            wrong = f"it ended with status {done.status}"
+        elif (text := _decoded(done.out)) is None:
+            wrong = "it did not print UTF-8 text"
+        elif not text:
+            wrong = "it printed nothing"
+        else:
+            return text
+        del done  # what looks at the variables in a traceback must not see what it printed
+    raise _missing(reference, wrong, fix)
 
 
-def _forms(value: str) -> set[str]:
-    """Return the forms in which a secret travels."""
-    import base64
-    import json
-    from urllib.parse import quote, quote_plus
-
-    encoded = base64.b64encode(value.encode()).decode()
-    forms = {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1], encoded, encoded.rstrip("=")}
-    forms |= {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    parts = value.splitlines()  # a key or a document, of which a message shows a line
-    for before in range(3):  # behind a user's name, as in HTTP Basic: what of it depends on no neighbour
-        whole = base64.b64encode(bytes(before) + value.encode()).decode()
-        parts.append(whole[(before * 8 + 5) // 6 : (before + len(value.encode())) * 8 // 6])
-    return forms | {part for part in parts if len(part) >= _SHORTEST_PART}
+def _decoded(out: bytes) -> str | None:
+    try:
+        return _without_newline(out.decode("utf-8"))
+    except UnicodeDecodeError:  # not to hang on to an error of ours: it holds the bytes
+        return None
 
 
 class Redactor:
     """Knows the secrets revealed in a run and takes them out of any text."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._ordered: tuple[str, ...] = ()
+        self._forms: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def add(self, value: str) -> str:
         """Learn a secret, in the forms in which it travels, and return it."""
-        if len(value) < _SHORTEST:
-            return value
-        with self._lock:
-            self._forms |= _forms(value)
-            self._ordered = tuple(sorted(self._forms, key=len, reverse=True))
+        from dnsrenew.spellings import forms  # no secret, no need of it
+
+        if len(value) >= _SHORTEST:
+            with self._lock:
+                self._forms |= forms(value)
         return value
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret replaced by ``•••``."""
-        for form in self._ordered:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
+        """Return the text with every secret, however it is spelt there, replaced by ``•••``."""
+        if not self._forms:
+            return text
+        from dnsrenew.spellings import spans
+
+        pieces, done = [], 0
+        for begin, end in sorted(spans(text, self._forms)):
+            if begin >= done:
+                pieces += [text[done:begin], HIDDEN]
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
 
     @contextlib.contextmanager
     def guard_logs(self, *prefixes: str) -> Iterator[None]:

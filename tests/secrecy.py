@@ -79,11 +79,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Notice secrets, errors, events and what tests read of the output, in the whole session."""
     config.addinivalue_line("markers", f"{MARKER}: it shows a secret on purpose, and its docstring says where")
     _around(Secret, "__init__", lambda _, _self, value: SEEN.note_secret(value))
-    _around(Secret, "reveal", lambda result, _self: SEEN.note_secret(result))
+    _around(Secret, "reveal", lambda result, _self, **_: SEEN.note_secret(result))
     _around(Redactor, "add", lambda result, *_: SEEN.note_secret(result))
     _around(DnsRenewError, "__init__", lambda _, error, *_args, **_more: SEEN.errors.append(error))
     _around(Emitter, "emit", lambda _, _self, *what: SEEN.texts.append(repr(what)))
-    _around(pytest.CaptureFixture, "readouterr", lambda result, _self: SEEN.texts.extend(map(str, result)))
+    _around(pytest.CaptureFixture, "readouterr", lambda result, _self, **_: SEEN.texts.extend(map(str, result)))
 
 
 @pytest.hookimpl(wrapper=True)

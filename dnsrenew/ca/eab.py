@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from acme.jws import JWS
@@ -56,8 +57,9 @@ def _revealed(context: Context, problems: Problems, eab: Eab) -> str:
 
     :raises CAError: ``eab-invalid``: another CA may do without.
     """
+    reveal = partial(eab.hmac.reveal, cancel=context.cancel)
     try:
-        text = context.redactor.add(context.within(SECONDS).call(eab.hmac.reveal)).strip()
+        text = context.redactor.add(context.within(SECONDS).call(reveal)).strip()
     except SecretError as error:
         message = f"needs an external account binding. {error.message}"
         raise problems.error("eab-invalid", message, error.fix, cause=error.code, **_evidence(eab)) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from dnsrenew import workers
 from dnsrenew.errors import Cancelled
+from dnsrenew.programs import RUNNING
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -65,6 +66,7 @@ class Interrupt:
             return
         if self.last_words is not None:
             self.last_words()
+        RUNNING.end_all()  # nothing that is registered for the end is done now
         os._exit(self.status)
 
     def _pause(self, number: int, _frame: FrameType | None) -> None:

@@ -156,7 +156,7 @@ class _Call(Frozen):
     def _work(self, deadline: Deadline, cancel: threading.Event) -> DnsRenewError | None:
         redactor = self.context.redactor
         try:
-            self._learn_secrets()
+            self._learn_secrets(cancel)
             driver = make_driver(self.provider, self.account, seconds_left=deadline.left, cancel=cancel)
             with redactor.guard_logs(*GUARDED_LOGGERS):
                 if self.action == "add":
@@ -172,16 +172,16 @@ class _Call(Frozen):
             return translate(error, self.provider, self.account, self.records, redactor=redactor, now=now)
         return None
 
-    def _learn_secrets(self) -> None:
+    def _learn_secrets(self, cancel: threading.Event) -> None:
         for key, value in self.account.options.items():
             if isinstance(value, Secret):
-                self.context.redactor.add(self._reveal(key, value))
+                self.context.redactor.add(self._reveal(key, value, cancel))
             elif isinstance(value, str) and not self.provider.any_options and self.provider.is_secret(key):
                 self.context.redactor.add(value)
 
-    def _reveal(self, key: str, secret: Secret) -> str:
+    def _reveal(self, key: str, secret: Secret, cancel: threading.Event) -> str:
         try:
-            return secret.reveal()
+            return secret.reveal(cancel=cancel)
         except SecretError as error:
             error.message += f" It is {key} of the account {self.account.name}."
             raise error.with_evidence(account=self.account.name, key=key) from None

@@ -40,7 +40,7 @@ def test_a_mac_key_has_a_form(text: str, fault: str | None) -> None:
 @pytest.fixture
 def hangs() -> Secret:
     """A secret of a keyring that waits for somebody to unlock it."""
-    return Secret._reference("keyring:ca/me", lambda: str(threading.Event().wait(30)))
+    return Secret._reference("keyring:ca/me", lambda _: str(threading.Event().wait(30)))
 
 
 def bind(context: Context, secret: Secret) -> None:
@@ -64,3 +64,19 @@ def test_who_is_called_away_does_not_wait_for_the_secret(hangs: Secret) -> None:
     threading.Timer(0.1, context.cancel.set).start()
     with pytest.raises(Cancelled):
         bind(context, hangs)
+
+
+def test_a_program_that_is_asked_for_the_secret_is_ended_then() -> None:
+    """It is told of the cancel."""
+    context, told = Context(), threading.Event()
+
+    def ask(cancel: threading.Event | None) -> str:
+        assert cancel is not None
+        context.cancel.set()
+        assert cancel.wait(10)
+        told.set()
+        raise Cancelled("cancelled", "The program was ended.", fix="Run it again.")
+
+    with pytest.raises(Cancelled):
+        bind(context, Secret._reference("command:ask", ask))
+    assert told.wait(10)

@@ -312,7 +312,7 @@ def test_only_the_secrets_of_those_who_write_are_read() -> None:
     asked: list[str] = []
 
     def secret(name: str) -> Secret:
-        return Secret._reference(f"env:{name}", lambda: asked.append(name) or name)  # type: ignore[func-returns-value]
+        return Secret._reference(f"env:{name}", lambda _: asked.append(name) or name)  # type: ignore[func-returns-value]
 
     for name, zone in (("home", "example.test"), ("other", "other.test")):
         stage.account(name, zone)

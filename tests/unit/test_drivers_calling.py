@@ -359,6 +359,23 @@ def test_a_cancel_ends_the_call_at_once() -> None:
         call_add(context, *of(Acting(act)), [RECORD])
 
 
+def test_a_cancel_ends_a_program_that_is_asked_for_a_secret() -> None:
+    """It is told, as a driver is."""
+    context, told = Context(), threading.Event()
+
+    def ask(cancel: threading.Event | None) -> str:
+        assert cancel is not None
+        context.cancel.set()
+        assert cancel.wait(10)
+        told.set()
+        raise Cancelled("cancelled", "The program was ended.", fix="Run it again.")
+
+    provider, account = of(Acting(lambda: None), token=Secret._reference("command:ask", ask))
+    with pytest.raises(Cancelled):
+        call_add(context, provider, account, [RECORD])
+    assert told.wait(10)
+
+
 def test_a_secret_that_is_missing_stops_the_call_before_the_driver() -> None:
     """A reference that leads to nothing is a SecretError that says whose it is."""
     error, calls = failure(raising(ValueError()), token=Secret.env("NO_SUCH_VARIABLE_HERE"))

@@ -31,7 +31,7 @@ LEVELS = (
     {"checks", "ca", "dns", "drivers", "store"},
     {"http", "x509"},
     {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "silence", "programs", "turns"}
-    | {"workers", "clock", "files", "hostport", "names", "words", "frozen", "mistakes", "toml_lines"},
+    | {"workers", "clock", "files", "hostport", "names", "words", "frozen", "mistakes", "toml_lines", "spellings"},
 )
 RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}
 GROUND = 0  # the small words everybody speaks: single files, and they may use each other

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import inspect
 import json
 import os
+import select
+import socket
 import stat
+import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from dnsrenew.errors import SecretError
-from dnsrenew.programs import environment
+from dnsrenew import programs, workers
+from dnsrenew.errors import Cancelled, SecretError
+from dnsrenew.programs import environment, run
 from dnsrenew.schedule import carry_out, make_plan
 from dnsrenew.secrets import Secret
 from tests.unit.config_tools import load, mistake
@@ -99,6 +107,150 @@ def test_what_a_failed_program_printed_is_nowhere() -> None:
     assert caught.value.__cause__ is None
 
 
+# ── their end ───────────────────────────────────────────────────────────────────────────
+
+HOLDS = "import socket, sys; s = socket.create_connection(('127.0.0.1', {port})); s.send(b'.'); {then}"
+STAYS = "s.recv(1)"  # until the test ends
+STARTS_ANOTHER = "import subprocess; subprocess.Popen([sys.executable, '-c', {another!r}])"
+ASKS = """
+import sys, threading
+from dnsrenew.secrets import Secret
+from dnsrenew.cli.interrupt import Interrupt
+asked = Secret.command([sys.executable, "-c", sys.argv[1]])
+threading.Thread(target=asked.reveal, daemon=True).start()
+sys.stdin.read()
+{end}
+"""
+
+
+class Witness:
+    """Sees programs come and go: each holds a connection to it as long as it runs."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(30)
+        self.port = self._server.getsockname()[1]
+        self._seen: list[socket.socket] = []
+
+    def program(self, then: str) -> list[str]:
+        """One that tells it, and then does this."""
+        return [sys.executable, "-c", HOLDS.format(port=self.port, then=then)]
+
+    def pair(self, then: str) -> list[str]:
+        """One that starts another one, which stays and holds its output open, and then does this."""
+        return self.program(f"{STARTS_ANOTHER.format(another=self.program(STAYS)[2])}; {then}")
+
+    def see(self, number: int) -> None:
+        """Wait until so many more have come."""
+        for _ in range(number):
+            came = self._server.accept()[0]
+            came.settimeout(30)
+            assert came.recv(1) == b"."
+            self._seen.append(came)
+
+    def see_none_left(self) -> None:
+        """Wait until all have gone."""
+        for one in self._seen:
+            with contextlib.suppress(ConnectionError):
+                assert one.recv(1) == b""
+
+    def number_left(self) -> int:
+        """How many have not gone."""
+        return len(self._seen) - len(select.select(self._seen, [], [], 0)[0])
+
+    def close(self) -> None:
+        """End it."""
+        for one in (self._server, *self._seen):
+            one.close()
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    """One."""
+    made = Witness()
+    yield made
+    made.close()
+
+
+def refused(secret: Secret) -> str:
+    """What is said of a secret that cannot be had."""
+    with pytest.raises(SecretError) as caught:
+        secret.reveal()
+    assert caught.value.code == "secret-missing"
+    return caught.value.message
+
+
+PAIR = 1 if sys.platform == "win32" else 2
+"""Programs that are seen to end: on Windows, what a program has started may go on."""
+
+
+def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended with what it has started."""
+    now = [0.0]
+    monkeypatch.setattr(programs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    asked = workers.start(lambda: refused(Secret.command(witness.pair(STAYS))))
+    witness.see(PAIR)
+    assert not asked.done.is_set()
+    now[0] = 30.0
+    assert asked.done.wait(20)
+    assert "it did not end within 30 s" in asked.result()
+    witness.see_none_left()
+
+
+def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
+    """A cancel ends it with what it has started, and nothing is begun after it."""
+    cancel = threading.Event()
+    secret = Secret.command(witness.pair(STAYS))
+    asked = workers.start(lambda: secret.reveal(cancel=cancel))
+    witness.see(PAIR)
+    cancel.set()
+    witness.see_none_left()
+    assert asked.done.wait(20)
+    for again in (asked.result, lambda: secret.reveal(cancel=cancel)):
+        with pytest.raises(Cancelled):
+            again()
+
+
+def test_a_program_that_prints_for_ever() -> None:
+    """It is ended, and no more than the limit is kept of it."""
+    endless = "import sys\nwhile True: sys.stdout.write('secret' * 1000)"
+    assert "it prints more than 64 KiB" in refused(Secret.command([sys.executable, "-c", endless]))
+    ended = run([sys.executable, "-c", endless], env=environment(), seconds=30, limit=1000)
+    assert ended.status != 0
+    assert 1000 < len(ended.out) <= 2000
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1 << 16, True), ((1 << 16) + 1, False)])
+def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
+    """64 KiB, whether it ends by itself or not."""
+    prints = Secret.command([sys.executable, "-c", f"print('x' * {size}, end='')"])
+    if fits:
+        assert len(prints.reveal()) == size
+    else:
+        assert "it prints more than 64 KiB" in refused(prints)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is handed on there only on purpose")
+def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on, as an agent that is wanted again; nobody waits for it although it holds the output open."""
+    monkeypatch.setattr(programs, "_LINGER", 0.2)
+    leaves = witness.pair("s.close(); print('told', flush=True)")
+    assert Secret.command(leaves).reveal() == "told"
+    witness.see(2)
+    assert witness.number_left() == 1
+
+
+@pytest.mark.parametrize("end", ["", "i = Interrupt(); i.status = 130; i._handle(2, None)"])
+def test_no_program_outlives_us(witness: Witness, end: str) -> None:
+    """Neither the usual end of our process nor the one at once leaves it, or what it has started, behind."""
+    words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as ours:
+        witness.see(PAIR)
+        ours.communicate(timeout=30)
+    assert ours.returncode == (130 if end else 0)
+    witness.see_none_left()
+
+
 @pytest.mark.parametrize(("mask", "folder"), [(0o000, 0o755), (0o027, 0o750), (0o077, 0o700), (0o777, 0o700)])
 def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask: int, folder: int) -> None:
     """Who could write there would decide what is run: under any umask only its owner can, and it opens no folder."""
@@ -127,16 +279,20 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
     """There are two places where programs are run; neither has a shell, and nothing is run in another way."""
     found: dict[str, set[str | None]] = {}
+    ways = {"programs.py": "subprocess.Popen", "schedule/carry_out.py": "subprocess.run"}
     for place, call in calls():
         name = ast.unparse(call.func)
         assert not name.startswith(("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "pty.")), place
         if name.startswith(("subprocess.", "asyncio.create_subprocess")):
-            assert name == "subprocess.run", place
-            found[place.partition(":")[0]] = {keyword.arg for keyword in call.keywords}
-    assert found.keys() == {"secrets.py", "schedule/carry_out.py"}
+            file = place.partition(":")[0]
+            assert name == ways.get(file), place
+            found[file] = {keyword.arg for keyword in call.keywords}
+    assert found.keys() == ways.keys()
     for given in found.values():
-        assert {"env", "timeout"} <= given
+        assert "env" in given
         assert "shell" not in given
+    assert "timeout" in found["schedule/carry_out.py"]
+    assert inspect.signature(run).parameters["seconds"].default is inspect.Parameter.empty
 
 
 def test_no_way_round_the_verification_of_tls() -> None:
