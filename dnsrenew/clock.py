@@ -15,15 +15,16 @@ _DATES = ("is not yet valid", "has expired")
 """How OpenSSL says that a certificate's dates do not fit the time here."""
 
 
-def doubt(seen: str, now: datetime) -> str:
-    """Return what to look at first where a TLS certificate was refused for its dates: mostly the clock is wrong.
+def doubted(fix: str, seen: str, now: datetime) -> str:
+    """Return what to do where a TLS certificate was refused: for its dates, it is mostly the clock that is wrong.
 
+    :param fix: the sentence where that is not so.
     :param seen: what OpenSSL says of the certificate, with whatever stands around it.
-    :return: a sentence with a space behind it; empty where it is not about dates.
     """
     if not any(words in seen for words in _DATES):
-        return ""
-    return f"See first whether the clock of this machine is right: it says {now:%Y-%m-%d %H:%M} UTC. "
+        return fix
+    first = f"See first whether the clock of this machine is right (it says {now:%Y-%m-%d %H:%M} UTC)"
+    return f"{first}; if it is, {fix[:1].lower()}{fix[1:]}"
 
 
 class Clock(Protocol):

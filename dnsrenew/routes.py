@@ -88,11 +88,14 @@ class Plan:
     def failed(self, route: Route, keep: Collection[str]) -> bool:
         """Take a route that failed from every name but some; tell whether any name had it.
 
+        From those too that have a route which is yet to be found to stand for it.
+
         :param keep: names that go by it and need no new proof, or are worth a second try.
         """
-        losers = [name for name, routes in self._left.items() if name not in keep and route in routes]
+        losers = [name for name in self._left if name not in keep]
+        had = any(route in self._left[name] for name in losers)
         self.leave(route, losers)
-        return bool(losers)
+        return had
 
     def leave_ca(self, ca: str) -> list[Route]:
         """Take all routes of a CA from all names, and return those that were left until now."""

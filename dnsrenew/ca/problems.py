@@ -21,7 +21,7 @@ from dnsrenew.ca.words import (
     by_status,
     until,
 )
-from dnsrenew.clock import doubt
+from dnsrenew.clock import doubted
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Problems(NamedTuple):
         if failure.untrusted:
             fix = "Set `trust` of this CA to a file with its roots, if it is your own; else look who stands in between."
             error = self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind, address=place)
-            error.fix = doubt(detail, now) + fix
+            error.fix = doubted(fix, detail, now)
             return error
         if failure.kind == "too-large":
             return self.malformed(detail)

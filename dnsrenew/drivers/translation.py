@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import names
-from dnsrenew.clock import doubt
+from dnsrenew.clock import doubted
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def translate(
     }
     what, fix = (text.format(**words) for text in (_REDIRECTED[1:] if found.redirected else _WORDS[code]))
     if code == "provider-untrusted":
-        fix = doubt(found.text, now) + fix
+        fix = doubted(fix, found.text, now)
     status = f" (HTTP {found.status})" if found.status else ""
     said = _said(error, found, code, redactor)
     message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."

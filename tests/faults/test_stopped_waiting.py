@@ -22,7 +22,7 @@ import pytest
 import dnsrenew
 from dnsrenew import workers
 from tests.faults.gate import Gate
-from tests.faults.stage import NAME, NEVER, Run, Zygote, wait_until
+from tests.faults.stage import NAME, NEVER, Run, Zygote, settle, wait_until
 from tests.integration.broken import PATIENCE, Kept
 from tests.integration.broken import Run as Started
 from tests.lab.workspace import Workspace
@@ -215,6 +215,7 @@ def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twic
     workspace.lab.flush()
     status, document = workspace.run_json("renew")
     assert (status, document["outcomes"][0]["status"], document["outcomes"][0]["warnings"]) == (0, "renewed", [])
+    settle(workspace)
     assert list((workspace.store / "journal").iterdir()) == []
 
 

@@ -27,7 +27,7 @@ from tests.integration.ca_box import MemoryStore
 from tests.lab import LabCA
 from tests.unit.still_clock import StillClock
 
-CLOCK = "See first whether the clock of this machine is right: it says "
+CLOCK = "See first whether the clock of this machine is right (it says "
 CANARY = "canary-tls-7b1e55d2"
 RECORD = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v" * 43, 60)
 

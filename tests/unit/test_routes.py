@@ -34,6 +34,18 @@ def test_a_proved_name_keeps_its_route() -> None:
     assert plan.choose() is None
 
 
+def test_a_route_that_failed_does_not_come_with_one_that_stands_for_it() -> None:
+    """The wildcard has tried the account; the apex, which went by http-01 meanwhile, finds it among those that fit."""
+    several = Route("dns-01", ca="one")
+    other = Route("dns-01", dns=("c",), ca="one")
+    plan = Plan({"x.test": [HTTP, several], "*.x.test": [several]}, [HTTP, several])
+    plan.expand("*.x.test", several, [DNS, other])
+    plan.failed(DNS, keep=[])
+    plan.failed(HTTP, keep=[])
+    plan.expand("x.test", several, [DNS, other])
+    assert plan.choose() == Choice("one", {"x.test": other, "*.x.test": other})
+
+
 def test_whether_anything_was_taken_is_told() -> None:
     """So that a way that led nowhere is not gone for ever."""
     plan = Plan({"x.test": [HTTP, DNS]}, ROUTES)
