@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from dnsrenew import workers
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import stopped
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -81,7 +81,7 @@ class Interrupt:
         :raises Cancelled: then.
         """
         if self.cancel.is_set():
-            raise _cancelled()
+            raise stopped()
 
     def run(self, function: Callable[[], T], *, cleans_up: bool = False, tick: Callable[[], None] | None = None) -> T:
         """Make a call in a thread of its own, so that this one stays able to handle signals.
@@ -100,14 +100,10 @@ class Interrupt:
             if self.status is not None:
                 waited += 0.1
                 if not cleans_up:
-                    raise _cancelled()
+                    raise stopped()
                 if waited >= PATIENCE:
-                    raise _cancelled("Run it again: what may be left of this run in DNS is removed first.")
+                    raise stopped("Run it again: what may be left of this run in DNS is removed first.")
         return task.result()
-
-
-def _cancelled(fix: str = "Run it again.") -> Cancelled:
-    return Cancelled("cancelled", "The run was stopped before it was finished.", fix=fix)
 
 
 def write_now(descriptor: int, text: str) -> None:
