@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import Cancelled, DnsRenewError, RenewalFailed, StoreError
 from dnsrenew.model import rfc3339
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import Driver
     from dnsrenew.events import Event
     from dnsrenew.model import CA, Certificate, DnsAccount, KeyKind, Outcome, Propagation, Resolver, Route
+
+_WAIT: Final = 180.0
+"""Seconds to wait for another process at work on it, where no valid certificate stands. A server that starts several
+workers at once has them all ask; a renewal seldom takes longer, and who starts a server waits no longer."""
 
 _logger = logging.getLogger("dnsrenew")
 
@@ -47,7 +51,8 @@ def obtain(  # the contract: everything that a configuration file could say
     """Obtain a certificate by ACME (RFC 8555), or return the stored one while it is not due.
 
     It can stand at the start of a program: not due, the stored certificate is returned at once; due, it is
-    renewed; if that fails while the stored one is still valid, that one is returned, and a warning is logged.
+    renewed; if that fails while the stored one is still valid, that one is returned, and a warning is logged. Where
+    another process is at work on it and no valid one stands, it is waited for, up to three minutes.
 
     :param domains: the names, the first one first; ``*.example.com`` is a wildcard.
     :param dns: who writes the TXT values: an account, several, or any object with ``add`` and ``remove``
@@ -97,7 +102,9 @@ def obtain(  # the contract: everything that a configuration file could say
         resolver=resolver,
     )
     renewer = Renewer(config, on_event=on_event)
-    (outcome,) = renewer.renew(force=force, cancel=cancel)
+    (spec,) = config.certificates
+    wait = _WAIT if renewer.valid_certificate(spec.name) is None else 0.0
+    (outcome,) = renewer.renew(force=force, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
     return _keep(renewer, outcome)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
 from dnsrenew import workers
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import stopped
 from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _status(
 
     while time.monotonic() < end and not printed.is_too_long():
         if cancel is not None and cancel.is_set():
-            raise _cancelled()
+            raise stopped()
         try:
             return process.wait(_SLICE)
         except subprocess.TimeoutExpired:
@@ -142,6 +142,7 @@ class _Running:
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.RLock()  # which a signal handler may take although its own thread holds it
         self._is_over = False
+        self._is_known = False  # to the interpreter's end
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start one, in a group of its own, so that it can be ended with all that it has started."""
@@ -149,7 +150,10 @@ class _Running:
 
         with self._lock:
             if self._is_over:
-                raise _cancelled()
+                raise stopped()
+            if not self._is_known:
+                self._is_known = True
+                atexit.register(self.end_all)
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -192,9 +196,4 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _cancelled() -> Cancelled:
-    return Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
-
-
 RUNNING: Final = _Running()
-atexit.register(RUNNING.end_all)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from dnsrenew import workers
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import stopped
 from dnsrenew.programs import RUNNING
 
 if TYPE_CHECKING:
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE: Final = 4.8
-"""Seconds that putting things back may take before it is left behind: everything ends within five."""
+_TIME: Final = 4.9
+"""Seconds after the first signal in which everything ends: it is to be five at most."""
+
+_WORDS: Final = 0.3
+"""Seconds of these for saying what was left behind."""
+
+_AT_ONCE: Final = 0.5
+"""Seconds after the second signal for the last words."""
 
 _STATUS: Final = {"SIGINT": 130, "SIGBREAK": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -29,9 +35,9 @@ class Interrupt:
 
     :ivar cancel: set by the first signal; the main thread must not wait for it (the handler would need its lock).
     :ivar status: the exit status that the first signal asks for, or None.
-    :ivar last_words: called before the second signal ends the process; must not lock anything.
+    :ivar last_words: called before the second signal ends the process; must lock nothing that this thread may hold.
     :ivar pausing: called before Ctrl-Z stops the process, and the function it returns when the process goes on;
-        must not lock anything either.
+        must not lock such things either.
     """
 
     def __init__(self) -> None:
@@ -39,6 +45,7 @@ class Interrupt:
         self.status: int | None = None
         self.last_words: Callable[[], None] | None = None
         self.pausing: Callable[[], Callable[[], None]] | None = None
+        self._end: float | None = None
         self._before: dict[int, Any] = {}
         self._asks: dict[int, int] = {}
 
@@ -60,14 +67,16 @@ class Interrupt:
             signal.signal(number, before)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.status is None:
-            self.status = self._asks[number]
+        now = time.monotonic()
+        if self._end is None:
+            self._end, self.status = now + _TIME, self._asks[number]
             self.cancel.set()
             return
+        self._end = min(self._end, now + _AT_ONCE)
         if self.last_words is not None:
             self.last_words()
         RUNNING.end_all()  # nothing that is registered for the end is done now
-        os._exit(self.status)
+        os._exit(self.status or 130)
 
     def _pause(self, number: int, _frame: FrameType | None) -> None:
         go_on = self.pausing() if self.pausing is not None else None
@@ -77,13 +86,17 @@ class Interrupt:
         if go_on is not None:
             go_on()
 
+    def left(self) -> float | None:
+        """Return the seconds until everything has to have ended; None: no signal has come."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
+
     def check(self) -> None:
         """Raise when a signal has come.
 
         :raises Cancelled: then.
         """
         if self.cancel.is_set():
-            raise _cancelled()
+            raise stopped()
 
     def run(self, function: Callable[[], T], *, cleans_up: bool = False, tick: Callable[[], None] | None = None) -> T:
         """Make a call in a thread of its own, so that this one stays able to handle signals.
@@ -95,37 +108,14 @@ class Interrupt:
         self.check()
         task = workers.start(function)
         pause = workers.SLICE if tick is None else 0.1
-        waited = 0.0
         while not task.done.wait(pause if self.status is None else 0.1):
             if tick is not None:
                 tick()
-            if self.status is not None:
-                waited += 0.1
-                if not cleans_up:
-                    raise _cancelled()
-                if waited >= PATIENCE:
-                    raise _cancelled("Run it again: what may be left of this run in DNS is removed first.")
+            left = self.left()
+            if left is None:
+                continue
+            if not cleans_up:
+                raise stopped()
+            if left <= _WORDS:
+                raise stopped("Run it again: what may be left of this run in DNS is removed first.")
         return task.result()
-
-
-def _cancelled(fix: str = "Run it again.") -> Cancelled:
-    return Cancelled("cancelled", "The run was stopped before it was finished.", fix=fix)
-
-
-def write_now(descriptor: int, text: str) -> None:
-    """Write past all buffers and locks: for a signal handler."""
-    try:
-        os.write(descriptor, text.encode("ascii", "backslashreplace"))
-    except OSError:
-        pass
-
-
-def standard_descriptors() -> tuple[int, int]:
-    """Return the file descriptors of standard output and standard error, -1 for one that is closed."""
-    found = []
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            found.append(stream.fileno())
-        except (OSError, ValueError, AttributeError):
-            found.append(-1)
-    return found[0], found[1]

@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.progress import Progress, summary
-from dnsrenew.cli.screen import Screen, bold, dim, green, red, yellow
+from dnsrenew.cli.screen import SHOW_CURSOR, Screen, bold, dim, green, red, yellow
 from dnsrenew.cli.story import BAD, GOOD, LOOK, PLAIN, Line, Story
 from dnsrenew.cli.words import server_words
 from dnsrenew.clock import Clock
 from dnsrenew.events import Event
 
-SHOW_CURSOR: Final = "\x1b[?25h"
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _CLEAR_BELOW: Final = "\x1b[J"
 _CLEAR_LINE: Final = "\x1b[K"
@@ -51,7 +50,9 @@ class LiveProgress(Progress):
             super().__call__(event)
 
     def tick(self) -> None:
-        """Draw anew, so that the times move."""
+        """Draw anew, so that the times move; not for a reader that has not read what came before."""
+        if self._out.is_behind:
+            return
         with self._lock:
             if self._drawn or self.stories:
                 self._draw()
@@ -99,7 +100,7 @@ class LiveProgress(Progress):
 
     def waiting(self, _story: Story, _seconds: float) -> None:
         """Draw the new states."""
-        if self._clock.monotonic() - self._drawn_at >= _FRAME / 2:
+        if self._clock.monotonic() - self._drawn_at >= _FRAME / 2 and not self._out.is_behind:
             self._draw()
 
     # ── what goes out ───────────────────────────────────────────────────────────────────

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -14,14 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
-from dnsrenew.cli.interrupt import Interrupt, standard_descriptors, write_now
+from dnsrenew.cli.interrupt import Interrupt
 from dnsrenew.cli.overview import MEANWHILE
-from dnsrenew.cli.screen import Screen
+from dnsrenew.cli.screen import SHOW_CURSOR, Screen
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
+from dnsrenew.programs import RUNNING
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
     from dnsrenew.cli.settings import Session
+
+_PAUSE: Final = 0.5
+"""Seconds that Ctrl-Z waits for the terminal to take the cursor back."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -29,20 +33,17 @@ def run(argv: Sequence[str]) -> int:
     # Modules and thousands of small values live to the end: looking for garbage among them is a tenth of the time.
     gc.set_threshold(100_000, 20, 20)
     screen = Screen(json="--json" in argv)  # until the command line is understood
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, screen.unblocked(interrupt.left):
         try:
             request = _parsed(argv, screen)
-            options = request.options
-            screen = Screen(
-                json=options.json, quiet=options.quiet, verbose=options.verbose, colour=not options.no_color
-            )
+            screen.heed(request.options)
             with _tidy(screen, interrupt):
                 status = _answer(request, screen, interrupt)
         except DnsRenewError as error:
             status = _failed(error, screen, interrupt)
         except BaseException as error:  # noqa: BLE001  # the border: no traceback reaches a user
             status = _unexpected(error, screen, interrupt)
-    return _delivered(status, screen)
+        return _delivered(status, screen, interrupt)
 
 
 def _parsed(argv: Sequence[str], screen: Screen) -> Request:
@@ -127,13 +128,16 @@ def _unexpected(error: BaseException, screen: Screen, interrupt: Interrupt) -> i
     return _failed(failures.unexpected(error, screen), screen, interrupt)
 
 
-def _delivered(status: int, screen: Screen) -> int:
+def _delivered(status: int, screen: Screen, interrupt: Interrupt) -> int:
     """Return the status; a result that could not be written is a failure, a reader that left early is none."""
     if screen.out.failed:
         from dnsrenew.cli.screen import red
 
         screen.say(f"{red('✗')} The result could not be written to standard output: {screen.out.failed}.")
-        return status or 1
+        status = status or 1
+    if not screen.drain():  # told to stop, and nobody reads: the interpreter's own end would wait for that
+        RUNNING.end_all()
+        os._exit(interrupt.status or 130)
     return status
 
 
@@ -142,20 +146,18 @@ def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
     """Keep raw texts of the interpreter and of libraries off the screen, and say last words at a second signal."""
     from dnsrenew.cli.failures import LogLines, trace
 
-    out, err = standard_descriptors()
-
     def last_words() -> None:
         if screen.display is not None:
-            write_now(err, "\x1b[?25h\r\n")
-        if screen.json and not screen.answered:
-            error = Cancelled("cancelled", "The run was stopped at once.", fix="Run it again.")
-            write_now(out, json.dumps({"version": 1, "error": error.to_dict()}) + "\n")
+            screen.err.raw(f"{SHOW_CURSOR}\r\n")
+        screen.error(Cancelled("cancelled", "The run was stopped at once.", fix="Run it again."))
+        screen.drain()
 
     def pausing() -> Callable[[], None]:
         display = screen.display
         if display is None:
             return lambda: None
-        write_now(err, "\x1b[?25h\r\n")
+        screen.err.raw(f"{SHOW_CURSOR}\r\n")
+        screen.err.drain(_PAUSE)
         return display.resume
 
     interrupt.last_words = last_words

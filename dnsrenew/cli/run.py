@@ -11,7 +11,6 @@ from dnsrenew.cli import failures, text
 from dnsrenew.cli.outcome import WORDS, Writer
 from dnsrenew.cli.progress import PlainProgress, Progress
 from dnsrenew.cli.renew import jitter
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.model import rfc3339
 from dnsrenew.schedule import Look, next_look
@@ -118,8 +117,7 @@ def _sleep(session: Session, seconds: float) -> bool:
 
     :returns: False when told to stop.
     """
-    clock = session.clock
-    context = Context(clock=clock, cancel=session.interrupt.cancel)
+    clock, context = session.clock, session.context()
     began, end = clock.now(), clock.monotonic() + seconds
 
     def sleep() -> None:

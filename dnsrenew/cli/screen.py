@@ -7,17 +7,25 @@ characters out: what a CA or a name server says must not steer the terminal.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
+from dnsrenew.cli.channel import Channel
+
 if TYPE_CHECKING:
+    import argparse
+
     from dnsrenew.errors import DnsRenewError
 
 END, GREEN, RED, YELLOW, DIM, BOLD = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 _ANSI: Final = {END: "\x1b[0m", GREEN: "\x1b[32m", RED: "\x1b[31m", YELLOW: "\x1b[33m", DIM: "\x1b[2m", BOLD: "\x1b[1m"}
+SHOW_CURSOR: Final = "\x1b[?25h"
 _CONTROL: Final = {
     code: "?"
     for codes in (range(0x20), range(0x7F, 0xA0), range(0x202A, 0x202F), range(0x2066, 0x206A))
@@ -73,11 +81,13 @@ class Output:
 
     :ivar terminal: whether a person sits in front of it.
     :ivar failed: why nothing can be written to it any more; None while all is well, "" when its reader left.
+    :ivar channel: what writes, or None: whoever calls.
     """
 
     def __init__(self, stream: TextIO | None, *, colour: bool, dumb: bool) -> None:
         self.stream = stream
         self.failed: str | None = None
+        self.channel: Channel | None = None
         self.terminal = stream is not None and _is_terminal(stream)
         self.colour = colour and self.terminal and not dumb and _takes_escapes(stream)
         self.moves = self.terminal and not dumb and _takes_escapes(stream)
@@ -108,7 +118,22 @@ class Output:
         self.raw(self.dressed(self.shown(text)) + "\n")
 
     def raw(self, text: str) -> None:
-        """Write as it is, at once."""
+        """Write as it is, at once or as soon as the reader has read what came before."""
+        if self.channel is None:
+            self._write(text)
+        else:
+            self.channel.put(partial(self._write, text))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether its reader has not read all yet."""
+        return self.channel is not None and self.channel.is_behind
+
+    def drain(self, most: float = math.inf) -> bool:
+        """Wait until all is written, and return whether it is: see :meth:`Channel.drain`."""
+        return self.channel is None or self.channel.drain(most)
+
+    def _write(self, text: str) -> None:
         if self.stream is None or self.failed is not None:
             return
         try:
@@ -142,7 +167,7 @@ class Screen:
     :ivar json: standard output holds one JSON document.
     :ivar verbose: how often ``-v`` was given.
     :ivar log_line: makes a line of a log of what goes to standard error; None: it is said as it is.
-    :ivar answered: whether the JSON document has been written.
+    :ivar answered: whether a result has been written: with ``json`` the only one.
     :ivar redact: takes the secrets of the run out of a traceback, and out of a line of the log.
     """
 
@@ -159,17 +184,45 @@ class Screen:
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)
         self.err = Output(sys.stderr, colour=colour, dumb=dumb)
 
+    def heed(self, options: argparse.Namespace) -> None:
+        """Take what the command line says of it."""
+        self.json, self.quiet, self.verbose = options.json, options.quiet, options.verbose
+        if options.no_color:
+            self.out.colour = self.err.colour = False
+
+    @contextlib.contextmanager
+    def unblocked(self, left: Callable[[], float | None]) -> Iterator[None]:
+        """Write in threads meanwhile: one for each stream, so that one that is stuck does not hold up the other.
+
+        :param left: as for :class:`Channel`.
+        """
+        self.out.channel, self.err.channel = channels = Channel(left), Channel(left)
+        try:
+            yield
+        finally:
+            for channel in channels:
+                channel.close()
+
+    def drain(self) -> bool:
+        """Wait until all is written, and return whether it is; after a signal not for long."""
+        return all([self.err.drain(), self.out.drain()])
+
     def result(self, text: str) -> None:
         """Write a line of the result that people read."""
         if not self.json:
-            self.out.line(text)
+            self._deliver(self.out.dressed(self.out.shown(text)))
 
     def document(self, value: Mapping[str, Any]) -> None:
         """Write the one JSON document; a second one is dropped."""
         if self.json and not self.answered:
-            text = json.dumps({"version": 1, **value}, default=str)
-            self.answered = True
-            self.out.raw(text + "\n")
+            self._deliver(json.dumps({"version": 1, **value}, default=str))
+
+    def _deliver(self, text: str) -> None:
+        """Write to standard output, after all that was said on standard error, and before what is said from now on."""
+        self.err.drain()
+        self.answered = True  # not before: a second signal meanwhile has its own last words
+        self.out.raw(text + "\n")
+        self.out.drain()
 
     def error(self, error: DnsRenewError) -> None:
         """Write the JSON document of an error that came before any certificate."""

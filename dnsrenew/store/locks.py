@@ -185,6 +185,6 @@ def _refusal(path: str, what: str, holder: dict[str, Any]) -> LockedError:
     return LockedError(
         "locked",
         f"The {what} is being worked on by {who}.",
-        fix="Wait until that is done, or let dnsrenew wait for it with --wait.",
+        fix="Wait until that is done, or let dnsrenew wait for it: with --wait, in Python with wait=… of a Renewer.",
         evidence={**holder, "what": what, "path": path},
     )

@@ -100,7 +100,7 @@ class Hanging:
 
     def __init__(self) -> None:
         """Nothing is written yet."""
-        self.reached, self.over = threading.Event(), threading.Event()
+        self.reached, self.over, self.asked = threading.Event(), threading.Event(), threading.Event()
         self.removed: list[TxtRecord] = []
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -111,10 +111,11 @@ class Hanging:
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Be asked to take it back."""
         self.removed += records
+        self.asked.set()
 
 
 def test_cancel_while_a_driver_hangs(lab: Lab, tmp_path: Path) -> None:
-    """The driver is left behind, and asked to take back what it may have written."""
+    """The driver is left behind; once it comes to an end, it is asked to take back what it may have written."""
     cancel, driver = threading.Event(), Hanging()
 
     def stop_when_it_hangs() -> None:
@@ -125,8 +126,10 @@ def test_cancel_while_a_driver_hangs(lab: Lab, tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(dnsrenew.Cancelled):
         dnsrenew.obtain("example.test", **{**arguments(lab, tmp_path), "dns": driver}, cancel=cancel)
-    driver.over.set()
     assert time.monotonic() - started < PATIENCE / 2
+    assert driver.removed == []
+    driver.over.set()
+    assert driver.asked.wait(PATIENCE)
     assert [record.name for record in driver.removed] == [f"{OWNER}."]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dnsrenew import programs
 from dnsrenew.cli.interrupt import Interrupt
 from dnsrenew.errors import Cancelled
 
@@ -42,6 +43,7 @@ def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, sec
     """Whichever it is: after the last words, with the status that the first one asked for."""
     ended: list[object] = []
     monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr("dnsrenew.cli.interrupt.RUNNING", programs._Running())
     with Interrupt() as interrupt:
         interrupt.last_words = lambda: ended.append("last words")
         signal.raise_signal(BREAK)

@@ -4,6 +4,7 @@ import io
 import re
 import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ class Terminal(io.StringIO):
         elif part == "\x1b[J":
             del self.lines[self.at + 1 :]
             self.lines[self.at] = ""
-        elif part in (live.SHOW_CURSOR, "\x1b[?25l"):
-            self.cursor = part == live.SHOW_CURSOR
+        elif part in (screen.SHOW_CURSOR, "\x1b[?25l"):
+            self.cursor = part == screen.SHOW_CURSOR
         elif part[0] not in "\x1b\r":
             self.lines[self.at] += part
             self.most = max(self.most, len(self.lines[self.at]))
@@ -206,7 +207,7 @@ def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) 
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting")
-    stage.terminal.write(live.SHOW_CURSOR + "[1]+  Stopped\n")
+    stage.terminal.write(screen.SHOW_CURSOR + "[1]+  Stopped\n")
     assert isinstance(stage.progress, LiveProgress)
     stage.progress.resume()
     stage.progress.tick()
@@ -336,3 +337,18 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
 def test_only_events_that_exist_are_told() -> None:
     """A misspelt kind would never be told."""
     assert set(Story._TELLERS) <= set(KINDS)
+
+
+def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-S and Ctrl-Q no film of old frames runs; what is done is told all the same."""
+    stage = Stage(monkeypatch)
+    stage.run_started("home", "shop")
+    stage.script.begin()
+    stage.screen.err.channel = SimpleNamespace(is_behind=True, put=lambda write: write())  # type: ignore[assignment]
+    before = stage.shown
+    stage.clock.seconds += 2
+    stage.progress.tick()
+    stage.waiting("agrees", "waiting")
+    assert stage.shown == before
+    stage.screen.say("A line that stays.")
+    assert "A line that stays." in stage.shown

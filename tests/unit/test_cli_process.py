@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +30,22 @@ def play(emitter, cancel):
 specs = [SimpleNamespace(name=name, domains=("example.test",)) for name in ("done", "home")]
 install(FakeRenewer(play), FakeConfig(certificates=tuple(specs)))
 sys.exit(main(["renew", "--json"]))
+"""
+TALKING = """
+import os, sys
+from dnsrenew.cli import main
+from tests.unit.cli_stage import FakeRenewer, Script, install, outcome
+def play(emitter, cancel):
+    script = Script(emitter, cancel)
+    script.begin()
+    for number in range(3000):  # more than any pipe holds
+        emitter.emit("warning", "home", {"code": "w", "message": f"Warning {number}.", "fix": "Look " + 40 * "!"})
+    os.write(int(sys.argv[1]), b"!")
+    status = "interrupted" if cancel.wait(float(sys.argv[2])) else "renewed"
+    emitter.emit("txt-removed", "home", {"records": script.records})
+    return [script.finish(outcome("home", status))]
+install(FakeRenewer(play))
+sys.exit(main(sys.argv[3:]))
 """
 
 
@@ -85,6 +102,65 @@ def test_a_renewal_that_hangs_is_left_behind() -> None:
     assert (hangs["name"], hangs["status"], hangs["error"]["code"]) == ("home", "interrupted", "cancelled")
     assert hangs["domains"] == ["example.test"]
     assert "what may be left of this run in DNS is removed first" in err
+
+
+def talking(seconds: float, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """A process that has said more than the pipe takes, which nobody reads; its work goes on for some seconds."""
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", TALKING, str(theirs), str(seconds), *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        pass_fds=[theirs],
+        text=True,
+    )
+    os.close(theirs)
+    with os.fdopen(ours) as told:
+        if not select.select([told], [], [], 20)[0]:
+            process.kill()
+        assert told.read(1) == "!"
+    return process
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_reader_that_does_not_read_keeps_nobody_from_stopping(number: int, status: int) -> None:
+    """Ctrl-S, a stuck pipe: the run puts everything back, tells it on the other stream, and ends."""
+    process = talking(60, "renew", "--json")
+    before = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(10) == status
+    assert time.monotonic() - before < 5
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.load(process.stdout)["outcomes"][0]["status"] == "interrupted"
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_a_result_that_nobody_reads_keeps_nobody_from_stopping() -> None:
+    """It is given up when told to stop, and not before."""
+    process = talking(0, "renew", stderr=subprocess.STDOUT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    before = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
+    assert time.monotonic() - before < 5
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_a_late_reader_gets_everything() -> None:
+    """Nothing is lost, everything is in its order, and the result comes last."""
+    out, _ = talking(0.3, "renew", stderr=subprocess.STDOUT).communicate(timeout=20)
+    lines = out.splitlines()
+    warnings = [line for line in lines if "Warning" in line]
+    assert [line.split()[3].rstrip(".") for line in warnings] == [str(number) for number in range(3000)]
+    last = lines.index(warnings[-1])
+    assert "TXT values written" in "\n".join(lines[:5])
+    assert "removed" in lines[last + 1]
+    assert any("home obtained" in line for line in lines[last + 2 :])
 
 
 def test_a_reader_that_leaves_changes_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli.screen import Output, Screen, green
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, stopped
 
 
 class Terminal(io.StringIO):
@@ -90,6 +90,28 @@ def test_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     screen.document({"ok": True})
     screen.error(ConfigError("x", "y", fix="z"))
     assert json.loads(capsys.readouterr().out) == {"version": 1, "ok": True}
+
+
+def test_the_last_words_are_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a run that is ended at once while its result waits for the reader of standard error."""
+
+    class Ended(Exception):
+        """The process is no more."""
+
+    class Stuck:
+        """Takes nothing; the second signal comes meanwhile."""
+
+        def drain(self, _most: float) -> bool:
+            """Never."""
+            screen.err.channel = None
+            screen.error(stopped())
+            raise Ended
+
+    screen = Screen(json=True)
+    screen.err.channel = Stuck()  # type: ignore[assignment]
+    with pytest.raises(Ended):
+        screen.document({"ok": True})
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "cancelled"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

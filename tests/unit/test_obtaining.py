@@ -1,9 +1,9 @@
-"""The arguments of ``obtain()`` that a configuration file has in another form: who writes the TXT values."""
+"""``obtain()``: the arguments that a configuration file has in another form, and several processes at once."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,14 @@ import pytest
 
 import dnsrenew
 from dnsrenew import workers
+from dnsrenew.context import Context
 from dnsrenew.drivers.protocol import OneAtATime
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import Cancelled, ConfigError, RenewalFailed
 from dnsrenew.model import TxtRecord
+from dnsrenew.store import Store
 from dnsrenew.testing import InMemoryDriver
+from tests.unit.clocks import FakeClock
+from tests.unit.store_kit import DIRECTORY, SPEC, keep
 
 EXPECTED = "expected a DnsAccount or an object with add and remove"
 
@@ -120,3 +124,74 @@ def test_one_ca_may_be_named_without_a_list(tmp_path: Path) -> None:
     assert (account.ca, account.status) == ("lab", "missing")
     with pytest.raises(ConfigError, match="There is no CA named lob"):
         renewer.accounts("lob")
+
+
+# ── several processes at once ───────────────────────────────────────────────────────────
+
+
+class Clock(FakeClock):
+    """Time that passes only when somebody waits; ``on_wait`` is what happens meanwhile."""
+
+    on_wait: Callable[[], object] = staticmethod(lambda: None)
+
+    def wait(self, seconds: float, event: threading.Event) -> bool:
+        """Let the time pass at once."""
+        self.on_wait()
+        return super().wait(seconds, event)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of every call."""
+    fake = Clock()
+    monkeypatch.setattr("dnsrenew.renewer.SystemClock", lambda: fake)
+    return fake
+
+
+def call(folder: Path, **how: Any) -> dnsrenew.Certificate:
+    """What stands at the start of a program."""
+    ca = dnsrenew.CA(DIRECTORY, name="lab")
+    return dnsrenew.obtain(SPEC.domains, dns=home(), name="home", store=folder, ca=ca, agree_terms=True, **how)
+
+
+def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: Clock) -> None:
+    """A server that starts four workers gets four certificates, all the same one."""
+    store = Store(tmp_path)
+    first = store.lock("home", context=Context())
+    first.__enter__()
+
+    def finish() -> None:
+        first.__exit__(None, None, None)
+        clock.on_wait = lambda: None
+        keep(store, 1)
+
+    clock.on_wait = finish
+    assert call(tmp_path).serial == "1"
+    assert clock.elapsed < 1
+
+
+def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: Clock) -> None:
+    """Then it says who has not come to an end, and nothing of a flag that only the command has."""
+    with Store(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
+        call(tmp_path)
+    assert caught.value.evidence["cause"]["code"] == "locked"
+    assert caught.value.fix.startswith("Wait until that is done, ")
+    assert "in Python with wait=" in caught.value.fix
+    assert 180 <= clock.elapsed < 181
+
+
+def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: Clock) -> None:
+    """``cancel`` is heeded."""
+    cancel = threading.Event()
+    clock.on_wait = cancel.set
+    with Store(tmp_path).lock("home", context=Context()), pytest.raises(Cancelled):
+        call(tmp_path, cancel=cancel)
+
+
+def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: Clock) -> None:
+    """Another process renews it: the one that stands is good enough to start with."""
+    store = Store(tmp_path)
+    keep(store, 1)
+    with store.lock("home", context=Context()):
+        assert call(tmp_path, force=True).serial == "1"
+    assert clock.elapsed < 0.2  # for the other's name
