@@ -161,9 +161,11 @@ def test_what_may_be_revoked_is_replaced(stage: Stage, answer: Response, state: 
 def test_a_ca_that_cannot_even_be_asked_marks_nothing(stage: Stage) -> None:
     """A file with its roots that holds none: nothing was sent, and nothing is to be replaced."""
     trust = stage.workspace.path / "roots.pem"
+    trust.write_bytes(stage.lab.ca.trust_pem.read_bytes())
+    renewer = stage.renewer({"ca.lab.trust": str(trust)})
     trust.write_text("no certificate")
     with pytest.raises(DnsRenewError):
-        stage.renewer({"ca.lab.trust": str(trust)}).revoke("home")
+        renewer.revoke("home")
     assert stage.renewer().status()[0].state == "valid"
 
 
