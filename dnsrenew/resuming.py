@@ -6,7 +6,8 @@ and its certificate be had, for as long as the CA keeps it).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import CAError
 from dnsrenew.job import Issued
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from dnsrenew.job import Job
     from dnsrenew.store.orders import SavedOrder
     from dnsrenew.x509 import PrivateKey
+
+_PATIENCE: Final = timedelta(days=1)
+"""For so long a refusal of whoever stands between us and the CA is waited out; then another order is made.
+
+CAs count certificates by the week: one more does less harm than none.
+"""
 
 
 def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
@@ -38,6 +45,7 @@ def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) ->
         profile=order.profile,
         routes=dict(way.choice.routes),
         version=job.state.version,
+        written=job.context.clock.now().replace(microsecond=0),
         key_pem=x509.key_to_pem(key),
         csr_der=csr,
     )
@@ -104,8 +112,20 @@ def _look_up(job: Job, ca: CAClient, left: SavedOrder) -> Order | None:
     """
     order = None
     if ca.open(job.context) == left.account_url:
-        order = ca.find_order(job.context, left.url)
+        try:
+            order = ca.find_order(job.context, left.url)
+        except CAError as error:
+            if not _is_hopeless(job, left, error):
+                raise
     if order is not None and order.status in {"ready", "processing", "valid"}:
         return order
     job.services.store.orders.clear(job.spec.name)
     return None
+
+
+def _is_hopeless(job: Job, left: SavedOrder, error: CAError) -> bool:
+    """Tell whether the way to the order is barred for good: refused, though not by the CA itself, for too long."""
+    from dnsrenew.ca.account import is_refusal
+
+    waited = left.written is None or abs(job.context.clock.now() - left.written) > _PATIENCE
+    return waited and is_refusal(error)

@@ -136,9 +136,9 @@ class CAClient:
         return self._ordering.new_order(context, identifiers, replaces, profile)
 
     def find_order(self, context: Context, url: str) -> Order | None:
-        """Return an order of an earlier run as it is now; None where the CA knows of none that is this account's.
+        """Return an order of an earlier run as it is now; None where the CA says that it has none for this account.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the CA cannot be asked, or what was answered says nothing of the order.
         """
         return self._ordering.find(context, url)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 _DEACTIVATED: Final = {"status": "deactivated"}
-_UNKNOWN: Final = frozenset({400, 401, 403, 404, 410})
-"""What CAs answer when they are asked for an order that they do not keep any more, or that is not ours."""
+_UNKNOWN: Final = frozenset({"malformed", "unauthorized"})
+"""What CAs say when they are asked for an order that they do not keep any more, or that is not ours."""
 
 
 class Ordering:
@@ -68,8 +68,10 @@ class Ordering:
         try:
             return self._look.order(context, url)[0]
         except CAError as error:
-            if error.evidence.get("status") in _UNKNOWN:
+            if _is_gone(error):
                 return None
+            if error.code == "ca-error":  # the order may live: no other is made here by another route
+                error.code = "ca-malformed-answer"
             raise
 
     def _choose_profile(self, context: Context, profile: Profile) -> str | None:
@@ -109,6 +111,13 @@ class Ordering:
         except CAError:
             return False  # it has come to another end already, or the CA does not do that: nothing depends on it
         return True
+
+
+def _is_gone(error: CAError) -> bool:
+    """Tell whether the CA itself says that it has no such order for us: pages of who stands in between say nothing."""
+    status = error.evidence.get("status", 0)
+    bare = status in {404, 410} and error.evidence.get("content_type") == ""  # as Pebble says it; a page has a type
+    return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
 def _refused_anyway(error: CAError) -> bool:

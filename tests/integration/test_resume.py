@@ -126,9 +126,10 @@ def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
     [
         problem("malformed", "no such order", 404),
         problem("unauthorized", "not yours", 403),
+        Response(404),
         Response.of_json(200, {"status": "invalid", "authorizations": [], "finalize": "https://ca.test/finalize"}),
     ],
-    ids=["unknown", "not-ours", "invalid"],
+    ids=["unknown", "not-ours", "bare", "invalid"],
 )
 def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
     """The CA does not keep it any more, or gave it up: the same run makes a new one, and that is no failure."""
@@ -138,6 +139,45 @@ def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Respo
     outcome = stage.renewed(later=SOON)
     assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
     assert stage.said("order-resumed") == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            Response(status, b"<html>No.</html>", (("Content-Type", "text/html"),))
+            for status in (400, 401, 403, 404, 410)
+        ),
+        Response.of_json(403, {"message": "Forbidden"}),
+    ],
+    ids=["400", "401", "403", "404", "410", "json"],
+)
+def test_a_page_of_who_stands_in_between_says_nothing_of_the_order(
+    stage: Stage, ca: AcmeProxy, answer: Response
+) -> None:
+    """A firewall, a notice of maintenance: no other order is made there, and the next run fetches the certificate."""
+    leave_order(stage, ca)
+    ca.on_request = refusing("order", answer)
+    routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "http-01", "webroot": "."}]}
+    outcome = stage.one(routes, SOON, now=True)
+    assert codes(outcome)[-1] == "ca-malformed-answer"
+    ca.on_request = None
+    stage.renewed(later=SOON, now=True)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+
+
+@pytest.mark.parametrize("written", ["kept", None])
+def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy, written: str | None) -> None:
+    """After a day; an order of which it is not known when it was written down may be that old."""
+    leave_order(stage, ca)
+    file = order_folder(stage) / "order.json"
+    form = json.loads(file.read_text())
+    if written is None:
+        file.write_text(json.dumps({**form, "written": None}))
+    page = Response(403, b"<html>No.</html>", (("Content-Type", "text/html"),))
+    ca.on_request = lambda request: page if form["url"].endswith(request.path) else None
+    stage.renewed(later=timedelta(days=1, minutes=1) if written else SOON)
+    assert ca.counts["newOrder"] == 2
 
 
 def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> None:
