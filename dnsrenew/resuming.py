@@ -64,7 +64,8 @@ def left_behind(job: Job) -> SavedOrder | None:
         return None
     wanted = spec.profile.name if spec.profile and (spec.profile.required or left.profile) else None
     authorities = {spec.ca, *(route.ca for route in spec.routes)}
-    fits = left.identifiers == spec.identifiers and left.profile == wanted and left.ca in authorities
+    names = frozenset(spec.identifiers)  # in another order they are the same to every CA, and to its limits
+    fits = names == frozenset(left.identifiers) and left.profile == wanted and left.ca in authorities
     try:
         fits = fits and x509.key_kind(x509.key_from_pem(left.key_pem)) == spec.key
     except ValueError:
@@ -77,7 +78,8 @@ def left_behind(job: Job) -> SavedOrder | None:
 
 def way_of(job: Job, left: SavedOrder) -> Way:
     """Return the way on which the run that left the order was."""
-    return Way(job.spec, Choice(left.ca, left.routes), job.context.clock.monotonic())
+    routes = {identifier: left.routes[identifier] for identifier in job.spec.identifiers}
+    return Way(job.spec, Choice(left.ca, routes), job.context.clock.monotonic())
 
 
 def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.integration.fallback_stage import codes, problem, refusing, second_ca, versions
+from tests.integration.fallback_stage import SITE, codes, dns, http, problem, refusing, second_ca, site, versions
 from tests.integration.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
@@ -247,6 +247,19 @@ def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[
     stage.renewed(changes, SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (2, 2)
     assert not order_folder(stage).exists()
+
+
+def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
+    """A CA counts them as one set; each has its own route, and all is told as the names are written now."""
+    names = [SITE, f"*.{SITE}"]
+    stage.base |= {**site(stage, *names), "certificate.0.routes": [http(stage.lab.pebble.http_port), dns("home")]}
+    leave_order(stage, ca)
+    outcome = stage.renewed({"certificate.0.domains": names[::-1]}, SOON)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+    assert list(outcome.domains) == stage.said("order-resumed")[0]["domains"] == names[::-1]
+    taken = outcome.to_dict()["route"]["names"]
+    assert [(name, taken[name]["challenge"]) for name in taken] == [(names[1], "dns-01"), (names[0], "http-01")]
+    assert stage.one({"certificate.0.domains": names[::-1]}, SOON).status == "not-due"
 
 
 def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
