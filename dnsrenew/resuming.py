@@ -27,7 +27,24 @@ CAs count certificates by the week: one more does less harm than none.
 """
 
 
-def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
+def issue(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> str:
+    """Have the certificate of a new order issued; a run that is killed meanwhile is taken up by the next one.
+
+    :returns: the certificate with its chain, as PEM.
+    :raises CAError: the CA did not issue.
+    :raises StoreError: the order cannot be written down; then the CSR was not sent.
+    """
+    _write_down(job, way, order, key, csr)
+    try:
+        ca = job.services.ca(way.choice.ca)
+        return ca.issue(job.context, order, csr, preferred_chain=job.spec.preferred_chain)
+    except CAError as error:
+        if error.evidence.get("order") == "invalid" and not job.wishes.rehearse:
+            job.services.store.orders.clear(job.spec.name)  # nothing can come of it; a private key is in there
+        raise
+
+
+def _write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
     """Write down what a later run needs to fetch the certificate of this order, before its CSR is sent.
 
     :raises StoreError: it cannot be written; then the CSR must not be sent.

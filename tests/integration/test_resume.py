@@ -198,6 +198,41 @@ def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> 
     assert len(stage.said("order-resumed")) == 1
 
 
+def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -> None:
+    """Its proof failed, so nothing can come of it: its key does not lie about until the next run."""
+    outcome = stage.one({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
+    assert codes(outcome) == ["http-unreachable"]
+    assert not order_folder(stage).exists()
+    assert ca.counts["newOrder"] == 1
+
+
+def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProxy) -> None:
+    """Its proof has failed once, and the CA may look again: it may live."""
+
+    def undecided(request: Request, response: Response) -> Response:
+        body = response.json() if request.kind in {"order", "authorization"} else {}
+        if request.kind == "finalize":
+            return problem("orderNotReady", "not yet", 403)
+        if request.kind == "authorization":
+            trouble = {"type": "urn:ietf:params:acme:error:caa", "detail": "no answer"}
+            for challenge in body["challenges"]:
+                challenge["error"] = trouble
+        return response.with_json({**body, "status": "pending"}) if body else response
+
+    ca.on_response = undecided
+    assert codes(stage.one()) == ["ca-caa"]
+    assert (order_folder(stage) / "key.pem").exists()
+
+
+def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is of a real run, and may live."""
+    leave_order(stage, ca)
+    with second_ca(stage):
+        rehearsal = {"ca.lab.staging": "other", **site(stage), "certificate.0.routes": [http(stage.lab.reserve())]}
+        assert stage.one(rehearsal, SOON, dry_run=True).status == "failed"
+    assert (order_folder(stage) / "key.pem").exists()
+
+
 def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> None:
     """What the CA hands out does not fit what is on disk: it is not kept, and a new order is made."""
     other = stage.renewed({"certificate.0.name": "other"})
