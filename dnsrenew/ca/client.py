@@ -125,8 +125,8 @@ class CAClient:
         """Order a certificate for A-label names. The order may be an old one, and ready at once.
 
         :param replaces: the ARI identifier of the certificate to be replaced (:func:`dnsrenew.ca.ari.cert_id`), if this
-            account has it from this CA. Where the CA refuses the order with it, it is ordered once more without; the
-            order's ``replaces`` tells whether it stood.
+            account has it from this CA. Where the CA refuses the order with it, or does not answer, it is ordered once
+            more without; the order's ``replaces`` tells whether it stood.
         :param profile: as configured: one that is only preferred and not to be had is a warning; a ``str``: as it is.
         :raises CAError: the CA refused it; ``clock-wrong``: the certificate would be of no use by our clock, and is not
             ordered; ``ca-malformed-name``: for a name that no CA can certify; it does not answer

@@ -40,24 +40,30 @@ class Ordering:
         if directory.resource("renewalInfo") is None:
             replaces = None
         name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
+        lost = False
         while True:
+            # After a lost answer one more, in all; without `replaces`, which may be what the CA broke down over.
+            tries = 1 if lost or replaces is not None else 2
             try:
-                return self._order(context, identifiers, replaces, name)
+                return self._order(context, identifiers, replaces, name, tries)
             except CAError as error:
                 if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
                     self._without_profile(context, profile.name, error.message)
                     profile = name = None
                 elif replaces is not None and not _refused_anyway(error):
+                    lost = lost or error.code == "ca-unreachable"
                     replaces = None  # ARI never blocks a renewal, whatever this CA has against it
                 else:
                     raise self._transport.problems(context).about_names(error, identifiers) from None
 
-    def _order(self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None) -> Order:
+    def _order(
+        self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None, tries: int
+    ) -> Order:
         payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
         payload |= {"replaces": replaces} if replaces is not None else {}
         payload |= {"profile": profile} if profile is not None else {}
         url = self._session.open(context).directory.needed("newOrder")
-        response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
+        response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
         return replace(self._look.parse(context, response, "the order", parse), replaces=replaces, profile=profile)
 
