@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.x509 import PrivateKey
 
 _PATIENCE: Final = timedelta(days=1)
-"""For so long a refusal of whoever stands between us and the CA is waited out; then another order is made.
+"""For so long refusals are waited out while the order may live; then another one is made.
 
 CAs count certificates by the week: one more does less harm than none.
 """
@@ -117,7 +117,8 @@ def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
         key = x509.key_from_pem(left.key_pem)
         facts = x509.check_chain(chain, key, job.spec.identifiers, context.clock.now())
     except CAError as error:
-        if error.code != "certificate-wrong" and _look_up(job, ca, left) is not None:
+        dead = error.code == "certificate-wrong" or _is_hopeless(job, left, error)
+        if not dead and _look_up(job, ca, left) is not None:
             raise
         job.services.store.orders.clear(job.spec.name)
         return None
@@ -143,7 +144,7 @@ def _look_up(job: Job, ca: CAClient, left: SavedOrder) -> Order | None:
 
 
 def _is_hopeless(job: Job, left: SavedOrder, error: CAError) -> bool:
-    """Tell whether the way to the order is barred for good: refused, though not by the CA itself, for too long."""
+    """Tell whether the way to the certificate is barred for good: what is asked for was refused for too long."""
     from dnsrenew.ca.account import is_refusal
 
     waited = left.written is None or abs(job.context.clock.now() - left.written) > _PATIENCE

@@ -180,6 +180,17 @@ def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmePr
     assert ca.counts["newOrder"] == 2
 
 
+def test_a_certificate_that_cannot_be_had_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is valid, and its certificate is not handed out: not on the same day, and then no more."""
+    leave_order(stage, ca)
+    gone = problem("malformed", "no such certificate", 404)
+    ca.on_request = lambda request: gone if request.kind == "certificate" and ca.counts["newOrder"] == 1 else None
+    assert stage.one(later=SOON, now=True).status == "failed"
+    assert (order_folder(stage).exists(), ca.counts["newOrder"]) == (True, 1)
+    stage.renewed(later=timedelta(days=1, minutes=1))
+    assert ca.counts["newOrder"] == 2
+
+
 def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> None:
     """First it is processing, then the CA gives it up."""
     leave_order(stage, ca)
