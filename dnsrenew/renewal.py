@@ -201,9 +201,8 @@ def _obtain(job: Job, way: Way, places: Places) -> Issued:
             context.emit("challenges-answered", domains=_identifiers(now))
             challenges.caches.note(context, way.choice.ca, now)
             before = now
-        # While the CA looks. A run that is killed from here on is taken up by the next one.
-        resuming.write_down(job, way, order, key, csr)
-        chain = ca.issue(context, order, csr, preferred_chain=spec.preferred_chain)
+        # While the CA looks; a run that is killed from here on is taken up by the next one.
+        chain = resuming.issue(job, way, order, key, csr)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
     return Issued(chain, x509.key_to_pem(key), facts, order.profile)

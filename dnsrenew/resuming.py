@@ -6,7 +6,8 @@ and its certificate be had, for as long as the CA keeps it).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import CAError
 from dnsrenew.job import Issued
@@ -19,8 +20,31 @@ if TYPE_CHECKING:
     from dnsrenew.store.orders import SavedOrder
     from dnsrenew.x509 import PrivateKey
 
+_PATIENCE: Final = timedelta(days=1)
+"""For so long refusals are waited out while the order may live; then another one is made.
 
-def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
+CAs count certificates by the week: one more does less harm than none.
+"""
+
+
+def issue(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> str:
+    """Have the certificate of a new order issued; a run that is killed meanwhile is taken up by the next one.
+
+    :returns: the certificate with its chain, as PEM.
+    :raises CAError: the CA did not issue.
+    :raises StoreError: the order cannot be written down; then the CSR was not sent.
+    """
+    _write_down(job, way, order, key, csr)
+    try:
+        ca = job.services.ca(way.choice.ca)
+        return ca.issue(job.context, order, csr, preferred_chain=job.spec.preferred_chain)
+    except CAError as error:
+        if error.evidence.get("order") == "invalid" and not job.wishes.rehearse:
+            job.services.store.orders.clear(job.spec.name)  # nothing can come of it; a private key is in there
+        raise
+
+
+def _write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) -> None:
     """Write down what a later run needs to fetch the certificate of this order, before its CSR is sent.
 
     :raises StoreError: it cannot be written; then the CSR must not be sent.
@@ -38,6 +62,7 @@ def write_down(job: Job, way: Way, order: Order, key: PrivateKey, csr: bytes) ->
         profile=order.profile,
         routes=dict(way.choice.routes),
         version=job.state.version,
+        written=job.context.clock.now().replace(microsecond=0),
         key_pem=x509.key_to_pem(key),
         csr_der=csr,
     )
@@ -56,7 +81,8 @@ def left_behind(job: Job) -> SavedOrder | None:
         return None
     wanted = spec.profile.name if spec.profile and (spec.profile.required or left.profile) else None
     authorities = {spec.ca, *(route.ca for route in spec.routes)}
-    fits = left.identifiers == spec.identifiers and left.profile == wanted and left.ca in authorities
+    names = frozenset(spec.identifiers)  # in another order they are the same to every CA, and to its limits
+    fits = names == frozenset(left.identifiers) and left.profile == wanted and left.ca in authorities
     try:
         fits = fits and x509.key_kind(x509.key_from_pem(left.key_pem)) == spec.key
     except ValueError:
@@ -69,7 +95,8 @@ def left_behind(job: Job) -> SavedOrder | None:
 
 def way_of(job: Job, left: SavedOrder) -> Way:
     """Return the way on which the run that left the order was."""
-    return Way(job.spec, Choice(left.ca, left.routes), job.context.clock.monotonic())
+    routes = {identifier: left.routes[identifier] for identifier in job.spec.identifiers}
+    return Way(job.spec, Choice(left.ca, routes), job.context.clock.monotonic())
 
 
 def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
@@ -90,7 +117,8 @@ def fetch(job: Job, way: Way, left: SavedOrder) -> Issued | None:
         key = x509.key_from_pem(left.key_pem)
         facts = x509.check_chain(chain, key, job.spec.identifiers, context.clock.now())
     except CAError as error:
-        if error.code != "certificate-wrong" and _look_up(job, ca, left) is not None:
+        dead = error.code == "certificate-wrong" or _is_hopeless(job, left, error)
+        if not dead and _look_up(job, ca, left) is not None:
             raise
         job.services.store.orders.clear(job.spec.name)
         return None
@@ -104,8 +132,20 @@ def _look_up(job: Job, ca: CAClient, left: SavedOrder) -> Order | None:
     """
     order = None
     if ca.open(job.context) == left.account_url:
-        order = ca.find_order(job.context, left.url)
+        try:
+            order = ca.find_order(job.context, left.url)
+        except CAError as error:
+            if not _is_hopeless(job, left, error):
+                raise
     if order is not None and order.status in {"ready", "processing", "valid"}:
         return order
     job.services.store.orders.clear(job.spec.name)
     return None
+
+
+def _is_hopeless(job: Job, left: SavedOrder, error: CAError) -> bool:
+    """Tell whether the way to the certificate is barred for good: what is asked for was refused for too long."""
+    from dnsrenew.ca.account import is_refusal
+
+    waited = left.written is None or abs(job.context.clock.now() - left.written) > _PATIENCE
+    return waited and is_refusal(error)

@@ -69,6 +69,14 @@ class Accounts:
                     return signer  # another thread or process has done it, or has changed the key
             return signer_of(self._make(context, directory, stored))
 
+    def has_changed(self, signer: Signer) -> bool:
+        """Tell whether another run has changed the key of the account, or is at it; :meth:`find` gives the new one.
+
+        :raises StoreError: what is kept cannot be read.
+        """
+        stored = self._load()
+        return stored is not None and (stored.next_key_pem is not None or signer_of(stored).key != signer.key)
+
     def known(self, context: Context, directory: Directory) -> AccountData | None:
         """Return the account that is kept, with its URL if the CA knows it; None is made.
 

@@ -125,8 +125,8 @@ class CAClient:
         """Order a certificate for A-label names. The order may be an old one, and ready at once.
 
         :param replaces: the ARI identifier of the certificate to be replaced (:func:`dnsrenew.ca.ari.cert_id`), if this
-            account has it from this CA. Where the CA refuses the order with it, it is ordered once more without; the
-            order's ``replaces`` tells whether it stood.
+            account has it from this CA. Where the CA refuses the order with it, or does not answer, it is ordered once
+            more without; the order's ``replaces`` tells whether it stood.
         :param profile: as configured: one that is only preferred and not to be had is a warning; a ``str``: as it is.
         :raises CAError: the CA refused it; ``clock-wrong``: the certificate would be of no use by our clock, and is not
             ordered; ``ca-malformed-name``: for a name that no CA can certify; it does not answer
@@ -136,9 +136,9 @@ class CAClient:
         return self._ordering.new_order(context, identifiers, replaces, profile)
 
     def find_order(self, context: Context, url: str) -> Order | None:
-        """Return an order of an earlier run as it is now; None where the CA knows of none that is this account's.
+        """Return an order of an earlier run as it is now; None where the CA says that it has none for this account.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the CA cannot be asked, or what was answered says nothing of the order.
         """
         return self._ordering.find(context, url)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dnsrenew.context import Context
 
 _DEACTIVATED: Final = {"status": "deactivated"}
-_UNKNOWN: Final = frozenset({400, 401, 403, 404, 410})
-"""What CAs answer when they are asked for an order that they do not keep any more, or that is not ours."""
+_UNKNOWN: Final = frozenset({"malformed", "unauthorized"})
+"""What CAs say when they are asked for an order that they do not keep any more, or that is not ours."""
 
 
 class Ordering:
@@ -40,24 +40,30 @@ class Ordering:
         if directory.resource("renewalInfo") is None:
             replaces = None
         name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
+        lost = False
         while True:
+            # After a lost answer one more, in all; without `replaces`, which may be what the CA broke down over.
+            tries = 1 if lost or replaces is not None else 2
             try:
-                return self._order(context, identifiers, replaces, name)
+                return self._order(context, identifiers, replaces, name, tries)
             except CAError as error:
                 if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
                     self._without_profile(context, profile.name, error.message)
                     profile = name = None
                 elif replaces is not None and not _refused_anyway(error):
+                    lost = lost or error.code == "ca-unreachable"
                     replaces = None  # ARI never blocks a renewal, whatever this CA has against it
                 else:
                     raise self._transport.problems(context).about_names(error, identifiers) from None
 
-    def _order(self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None) -> Order:
+    def _order(
+        self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None, tries: int
+    ) -> Order:
         payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
         payload |= {"replaces": replaces} if replaces is not None else {}
         payload |= {"profile": profile} if profile is not None else {}
         url = self._session.open(context).directory.needed("newOrder")
-        response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=2))
+        response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
         return replace(self._look.parse(context, response, "the order", parse), replaces=replaces, profile=profile)
 
@@ -68,8 +74,10 @@ class Ordering:
         try:
             return self._look.order(context, url)[0]
         except CAError as error:
-            if error.evidence.get("status") in _UNKNOWN:
+            if _is_gone(error):
                 return None
+            if error.code == "ca-error":  # the order may live: no other is made here by another route
+                error.code = "ca-malformed-answer"
             raise
 
     def _choose_profile(self, context: Context, profile: Profile) -> str | None:
@@ -109,6 +117,13 @@ class Ordering:
         except CAError:
             return False  # it has come to another end already, or the CA does not do that: nothing depends on it
         return True
+
+
+def _is_gone(error: CAError) -> bool:
+    """Tell whether the CA itself says that it has no such order for us: pages of who stands in between say nothing."""
+    status = error.evidence.get("status", 0)
+    bare = status in {404, 410} and error.evidence.get("content_type") == ""  # as Pebble says it; a page has a type
+    return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
 def _refused_anyway(error: CAError) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.ca.account import Accounts
 from dnsrenew.ca.directory import Directory, read_directory
@@ -15,8 +14,15 @@ from dnsrenew.errors import CAError
 from dnsrenew.silence import Silence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dnsrenew.context import Context
     from dnsrenew.http import Response
+
+    _MakeSigner = Callable[[Context, Directory, Signer], Signer]
+
+_BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
+"""What CAs call a signature with another key than the account's, among other things."""
 
 
 class Opened(NamedTuple):
@@ -74,15 +80,24 @@ class Session:
         return _opened(directory, self._accounts.find(context, directory))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
-        """Send a signed request; once more where the CA has lost the account and took it again."""
+        """Send a signed request; once more where the account was made again, or has another key by now."""
         session = self._opened.get(context)
         try:
             return self._send(context, session, url, payload, stage, **more)
         except CAError as error:
-            if error.type != "accountDoesNotExist":
+            make = self._another_signer(session.signer, error)
+            if make is None:
                 raise
-        session = self.sign_anew(context, session, self._accounts.make_again)
+        session = self.sign_anew(context, session, make)
         return self._send(context, session, url, payload, stage, **more)
+
+    def _another_signer(self, signer: Signer, error: CAError) -> _MakeSigner | None:
+        """Return what gives another signer, where the CA refused this one; None: it refused something else."""
+        if error.type == "accountDoesNotExist":
+            return self._accounts.make_again
+        if error.type in _BAD_SIGNATURE and self._accounts.has_changed(signer):
+            return lambda context, directory, _old: self._accounts.find(context, directory)
+        return None
 
     def _send(
         self, context: Context, session: Opened, url: str, payload: dict[str, Any] | None, stage: str, **more: Any
@@ -107,7 +122,7 @@ class Session:
         """
         self._silence.check(context, self._url)
 
-    def sign_anew(self, context: Context, old: Opened, make: Callable[[Context, Directory, Signer], Signer]) -> Opened:
+    def sign_anew(self, context: Context, old: Opened, make: _MakeSigner) -> Opened:
         """Go on with another key or account URL, in all threads; the first to say so has it made.
 
         :raises CAError: what ``make`` raised; the next request opens the account anew.
@@ -115,7 +130,7 @@ class Session:
         return self._opened.replace(context, old, partial(_renewed, old, make))
 
 
-def _renewed(old: Opened, make: Callable[[Context, Directory, Signer], Signer], context: Context) -> Opened:
+def _renewed(old: Opened, make: _MakeSigner, context: Context) -> Opened:
     return _opened(old.directory, make(context, old.directory, old.signer))
 
 

@@ -38,6 +38,8 @@ _MAX_NONCES: Final = 32
 _NONCE_PAUSE: Final = 0.01
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
+_UNSENT: Final = frozenset({"dns", "connect"})
+"""Failures before anything was sent: such a request may always be sent again."""
 
 _logger = logging.getLogger("dnsrenew.ca")
 
@@ -181,7 +183,7 @@ class Transport:
             except HttpFailure as failure:
                 error = self.problems(context).unreachable(failure, url, context.clock.now())
                 if failure.kind in _LOST:
-                    raise Transient(error, tries=tries) from None
+                    raise Transient(error, tries=None if failure.kind in _UNSENT else tries) from None
                 raise error from None
         seconds = context.clock.monotonic() - started
         self._distance = seconds if self._distance is None else min(seconds, self._distance)

@@ -108,7 +108,8 @@ class Watch:
     def failure(self, context: Context, order: Order) -> CAError:
         """Return the error that names every failed name: what the CA looks at is watched to its end, while it has time.
 
-        Its evidence names the ``undecided``: what it was not asked to look at, or took longer than its ``timeout`` for.
+        Its evidence says that the ``order`` is dead, and names the ``undecided``: what the CA was not asked to look at,
+        or took longer than its ``timeout`` for.
         """
         order = self._look.order(context, order.url)[0]
         pace = Pace(context, self._timeout)
@@ -124,7 +125,7 @@ class Watch:
             pass  # what is undecided then is not proved
         found = [latest[url] for url in order.authorizations]
         failed = [each for each in found if _failed(each) or (each.status == "pending" and each.problem is not None)]
-        error = self._transport.problems(context).failed(failed, order.error)
+        error = self._transport.problems(context).failed(failed, order.error).with_evidence(order="invalid")
         undecided = [each.identifier for each in found if _open(each)]
         return error.with_evidence(undecided=undecided) if failed and undecided else error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.frozen import Frozen
-from dnsrenew.model import Route
+from dnsrenew.model import Route, rfc3339
 from dnsrenew.store import jsonform, notices
 from dnsrenew.store.disk import PRIVATE, Disk
 from dnsrenew.store.folders import Folders
@@ -20,6 +20,8 @@ from dnsrenew.store.jsonform import Damaged, Newer
 from dnsrenew.store.layout import Layout
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.context import Context
 
 SCHEMA: Final = 1
@@ -39,6 +41,7 @@ class SavedOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     :ivar routes: the route that each identifier took, so that the one that worked is remembered.
     :ivar version: the version of the certificate that was in force, or None; with another one in force, the order
         has done its work.
+    :ivar written: when it was written down; None where that is not known.
     :ivar key_pem: the key that the certificate will be for.
     :ivar csr_der: what the CA was, or is to be, sent.
     """
@@ -50,6 +53,7 @@ class SavedOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     profile: str | None
     routes: Mapping[str, Route]
     version: int | None
+    written: datetime | None
     key_pem: bytes
     csr_der: bytes
 
@@ -166,6 +170,7 @@ def _contents(order: SavedOrder) -> dict[str, bytes]:
         "profile": order.profile,
         "routes": {identifier: _plain(route) for identifier, route in order.routes.items()},
         "version": order.version,
+        "written": rfc3339(order.written),
         "sha256": {KEY: _sum(order.key_pem), CSR: _sum(order.csr_der)},
     }
     return {KEY: order.key_pem, CSR: order.csr_der, ORDER: jsonform.dump(form)}
@@ -186,6 +191,7 @@ def _order(form: Mapping[str, Any], key: bytes, csr: bytes) -> SavedOrder:
         routes={name: _route(routes[name], ca) for name in names},
         profile=jsonform.text(form.get("profile")) or None,
         version=jsonform.whole(form.get("version")),
+        written=jsonform.time(form.get("written")),
         key_pem=key,
         csr_der=csr,
     )

@@ -14,6 +14,7 @@ from dnsrenew import x509
 from dnsrenew.accountdata import AccountData
 from dnsrenew.ca import CAClient
 from dnsrenew.context import Context
+from dnsrenew.frozen import replace
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Eab
 from dnsrenew.secrets import Secret
@@ -370,6 +371,33 @@ def test_another_process_that_changed_the_key_is_followed(rolling: Rolling, run_
     before = rolling.box.proxy.counts["newAccount"]
     assert slow.new_order(Context(), ["example.test"]).status == "pending"
     assert rolling.box.proxy.counts["newAccount"] == before
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["changed", "being changed"])
+def test_a_run_that_is_open_goes_on_with_the_new_key(rolling: Rolling, settled: bool) -> None:
+    """A real Pebble, to which the old key's signature is malformed; the new one may still stand beside the old."""
+    slow = rolling.client()
+    slow.open(Context())
+    old, _ = rolling.keys()
+    rolling.client().roll_key(Context())
+    if not settled:
+        accounts = rolling.store.accounts(rolling.box.proxy.directory_url, "lab")
+        account = accounts.load()
+        assert account is not None
+        accounts.save(replace(account, key_pem=old, next_key_pem=account.key_pem))
+    order = slow.new_order(Context(), ["example.test"])
+    prove(slow, Context(), order)
+    assert rolling.works()
+
+
+def test_what_is_malformed_with_the_right_key_is_sent_once(rolling: Rolling) -> None:
+    """Nothing but another key is a reason to sign anew."""
+    client = rolling.client()
+    rolling.box.proxy.on_request = lambda request: (
+        Response.problem(400, "malformed", "no") if request.kind == "newOrder" else None
+    )
+    assert refused(lambda: client.new_order(Context(), ["example.test"])).type == "malformed"
+    assert rolling.box.proxy.counts["newOrder"] == 1
 
 
 def test_the_next_key_alone_is_the_key(rolling: Rolling) -> None:

@@ -12,7 +12,7 @@ from dnsrenew.ca.ari import cert_id
 from dnsrenew.context import Context
 from dnsrenew.model import Profile
 from tests.integration.ca_box import Box, prove, refused
-from tests.lab import Request, Response
+from tests.lab import DROP, Request, Response
 
 REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 
@@ -84,6 +84,20 @@ def test_a_refused_replaces_is_left_out(box: Box, status: int, kind: str) -> Non
     box.proxy.on_request = refuse_orders(kind, "replaces", status)
     order = box.client().new_order(box.context, ["example.test"], replaces=REPLACES)
     assert (order.status, order.replaces) == ("pending", None)
+    assert [each.get("replaces") for each in sent(box)] == [REPLACES, None]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_order_with_replaces_is_sent_once_more_only(box: Box, lost: int) -> None:
+    """Without: the CA may have broken down over it. Two orders at the most, as without `replaces`."""
+    box.proxy.on_response = lambda request, response: (
+        DROP if request.kind == "newOrder" and request.number <= lost else response
+    )
+    if lost == 1:
+        assert box.client().new_order(box.context, ["example.test"], replaces=REPLACES).replaces is None
+    else:
+        error = refused(lambda: box.client().new_order(box.context, ["example.test"], replaces=REPLACES))
+        assert (error.code, error.evidence["stage"]) == ("ca-unreachable", "reset")
     assert [each.get("replaces") for each in sent(box)] == [REPLACES, None]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.integration.fallback_stage import codes, problem, refusing, second_ca, versions
+from tests.integration.fallback_stage import SITE, codes, dns, http, problem, refusing, second_ca, site, versions
 from tests.integration.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
@@ -126,9 +126,10 @@ def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
     [
         problem("malformed", "no such order", 404),
         problem("unauthorized", "not yours", 403),
+        Response(404),
         Response.of_json(200, {"status": "invalid", "authorizations": [], "finalize": "https://ca.test/finalize"}),
     ],
-    ids=["unknown", "not-ours", "invalid"],
+    ids=["unknown", "not-ours", "bare", "invalid"],
 )
 def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Response) -> None:
     """The CA does not keep it any more, or gave it up: the same run makes a new one, and that is no failure."""
@@ -138,6 +139,56 @@ def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Respo
     outcome = stage.renewed(later=SOON)
     assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
     assert stage.said("order-resumed") == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            Response(status, b"<html>No.</html>", (("Content-Type", "text/html"),))
+            for status in (400, 401, 403, 404, 410)
+        ),
+        Response.of_json(403, {"message": "Forbidden"}),
+    ],
+    ids=["400", "401", "403", "404", "410", "json"],
+)
+def test_a_page_of_who_stands_in_between_says_nothing_of_the_order(
+    stage: Stage, ca: AcmeProxy, answer: Response
+) -> None:
+    """A firewall, a notice of maintenance: no other order is made there, and the next run fetches the certificate."""
+    leave_order(stage, ca)
+    ca.on_request = refusing("order", answer)
+    routes = {"certificate.0.routes": [{"challenge": "dns-01"}, {"challenge": "http-01", "webroot": "."}]}
+    outcome = stage.one(routes, SOON, now=True)
+    assert codes(outcome)[-1] == "ca-malformed-answer"
+    ca.on_request = None
+    stage.renewed(later=SOON, now=True)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+
+
+@pytest.mark.parametrize("written", ["kept", None])
+def test_a_page_that_stays_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy, written: str | None) -> None:
+    """After a day; an order of which it is not known when it was written down may be that old."""
+    leave_order(stage, ca)
+    file = order_folder(stage) / "order.json"
+    form = json.loads(file.read_text())
+    if written is None:
+        file.write_text(json.dumps({**form, "written": None}))
+    page = Response(403, b"<html>No.</html>", (("Content-Type", "text/html"),))
+    ca.on_request = lambda request: page if form["url"].endswith(request.path) else None
+    stage.renewed(later=timedelta(days=1, minutes=1) if written else SOON)
+    assert ca.counts["newOrder"] == 2
+
+
+def test_a_certificate_that_cannot_be_had_costs_a_new_order_in_the_end(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is valid, and its certificate is not handed out: not on the same day, and then no more."""
+    leave_order(stage, ca)
+    gone = problem("malformed", "no such certificate", 404)
+    ca.on_request = lambda request: gone if request.kind == "certificate" and ca.counts["newOrder"] == 1 else None
+    assert stage.one(later=SOON, now=True).status == "failed"
+    assert (order_folder(stage).exists(), ca.counts["newOrder"]) == (True, 1)
+    stage.renewed(later=timedelta(days=1, minutes=1))
+    assert ca.counts["newOrder"] == 2
 
 
 def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> None:
@@ -156,6 +207,41 @@ def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> 
     outcome = stage.renewed(later=SOON)
     assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
     assert len(stage.said("order-resumed")) == 1
+
+
+def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -> None:
+    """Its proof failed, so nothing can come of it: its key does not lie about until the next run."""
+    outcome = stage.one({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
+    assert codes(outcome) == ["http-unreachable"]
+    assert not order_folder(stage).exists()
+    assert ca.counts["newOrder"] == 1
+
+
+def test_an_order_that_is_not_decided_in_time_is_kept(stage: Stage, ca: AcmeProxy) -> None:
+    """Its proof has failed once, and the CA may look again: it may live."""
+
+    def undecided(request: Request, response: Response) -> Response:
+        body = response.json() if request.kind in {"order", "authorization"} else {}
+        if request.kind == "finalize":
+            return problem("orderNotReady", "not yet", 403)
+        if request.kind == "authorization":
+            trouble = {"type": "urn:ietf:params:acme:error:caa", "detail": "no answer"}
+            for challenge in body["challenges"]:
+                challenge["error"] = trouble
+        return response.with_json({**body, "status": "pending"}) if body else response
+
+    ca.on_response = undecided
+    assert codes(stage.one()) == ["ca-caa"]
+    assert (order_folder(stage) / "key.pem").exists()
+
+
+def test_a_rehearsal_that_fails_leaves_what_is_there(stage: Stage, ca: AcmeProxy) -> None:
+    """The order is of a real run, and may live."""
+    leave_order(stage, ca)
+    with second_ca(stage):
+        rehearsal = {"ca.lab.staging": "other", **site(stage), "certificate.0.routes": [http(stage.lab.reserve())]}
+        assert stage.one(rehearsal, SOON, dry_run=True).status == "failed"
+    assert (order_folder(stage) / "key.pem").exists()
 
 
 def test_a_certificate_that_is_not_for_its_key(stage: Stage, ca: AcmeProxy) -> None:
@@ -207,6 +293,19 @@ def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[
     stage.renewed(changes, SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (2, 2)
     assert not order_folder(stage).exists()
+
+
+def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
+    """A CA counts them as one set; each has its own route, and all is told as the names are written now."""
+    names = [SITE, f"*.{SITE}"]
+    stage.base |= {**site(stage, *names), "certificate.0.routes": [http(stage.lab.pebble.http_port), dns("home")]}
+    leave_order(stage, ca)
+    outcome = stage.renewed({"certificate.0.domains": names[::-1]}, SOON)
+    assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
+    assert list(outcome.domains) == stage.said("order-resumed")[0]["domains"] == names[::-1]
+    taken = outcome.to_dict()["route"]["names"]
+    assert [(name, taken[name]["challenge"]) for name in taken] == [(names[1], "dns-01"), (names[0], "http-01")]
+    assert stage.one({"certificate.0.domains": names[::-1]}, SOON).status == "not-due"
 
 
 def test_another_account(stage: Stage, ca: AcmeProxy) -> None:

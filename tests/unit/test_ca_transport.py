@@ -8,11 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew import workers
+from dnsrenew import workers, x509
+from dnsrenew.accountdata import AccountData
+from dnsrenew.ca.stored import signer_of
 from dnsrenew.ca.transport import WIDTH, Transport
 from dnsrenew.context import Context
-from dnsrenew.errors import Cancelled
-from dnsrenew.http import HttpClient, Response
+from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.http import HttpClient, HttpFailure, Response
+from dnsrenew.http.failures import Kind
+from tests.unit.still_clock import StillClock
 
 
 class SlowHttp:
@@ -66,3 +70,29 @@ def test_who_waits_for_its_turn_sends_nothing_after_a_cancel() -> None:
     with pytest.raises(Cancelled):
         late.result()
     assert "https://x/late" not in http.sent
+
+
+class BrokenHttp:
+    """Has no answer but to the first request, which is for a nonce."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.sent = 0
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        """Fail."""
+        if method == "HEAD":
+            return Response(200, {"Replay-Nonce": "bm9uY2U"}, b"", url)
+        self.sent += 1
+        raise HttpFailure(self.kind, "there is nothing")
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("connect", 3), ("dns", 3), ("reset", 2), ("timeout", 2), ("proxy", 2)])
+def test_only_what_may_have_come_there_is_sent_less_often(kind: Kind, sent: int) -> None:
+    """An order is not made twice by a connection that was refused."""
+    http = BrokenHttp(kind)
+    transport = Transport("lab", cast("HttpClient", http))
+    signer = signer_of(AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256"))))
+    with pytest.raises(CAError):
+        transport.post(Context(clock=StillClock()), signer, "https://x/order", {}, "newOrder", tries=2)
+    assert http.sent == sent

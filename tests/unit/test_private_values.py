@@ -57,6 +57,7 @@ def saved_order() -> SavedOrder:
         profile=None,
         routes={},
         version=None,
+        written=None,
         key_pem=CANARY.encode(),
         csr_der=b"",
     )

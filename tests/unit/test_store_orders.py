@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ ORDER = SavedOrder(
         "*.home.test": Route("dns-01", dns=("a", "b"), ca="lab", alias="x.other.test", follow_cname=False),
     },
     version=3,
+    written=datetime(2026, 11, 25, 20, 30, tzinfo=UTC),
     key_pem=b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
     csr_der=b"\x30\x82\x00\xff",
 )
@@ -268,6 +270,7 @@ def form(**changes: object) -> bytes:
         ("order.json", form(identifiers="home.test")),
         ("order.json", form(account=1)),
         ("order.json", form(version="3")),
+        ("order.json", form(written="yesterday")),
         ("order.json", form(sha256=None)),
         ("order.json", form(sha256={})),
     ],
