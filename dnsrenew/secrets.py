@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,12 +33,13 @@ class Secret:
     It may be a reference (``Secret.env("NAME")``), which is followed when :meth:`reveal` is first called.
     """
 
-    __slots__ = ("_lock", "_read", "_value", "reference")
+    __slots__ = ("_failure", "_lock", "_read", "_value", "reference")
 
     def __init__(self, value: str) -> None:
         self.reference = "literal"
         self._value: str | None = value
         self._read: _Read | None = None
+        self._failure: tuple[float, SecretError] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -83,9 +86,16 @@ class Secret:
         :raises Cancelled: when cancelled.
         :raises SecretError: ``secret-missing`` when the reference leads to nothing.
         """
+        asked = time.monotonic()
         with self._lock:
+            if self._failure is not None and self._failure[0] >= asked:  # while we waited for who asks
+                raise copy.copy(self._failure[1])
             if self._value is None and self._read is not None:
-                self._value = self._read(cancel)
+                try:
+                    self._value = self._read(cancel)
+                except SecretError as error:
+                    self._failure = time.monotonic(), copy.copy(error)
+                    raise
             return self._value or ""
 
     def __eq__(self, other: object) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dnsrenew import names
+from dnsrenew import names, workers
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, SecretError, StoreError
 from dnsrenew.frozen import Frozen, field, replace
 
@@ -28,6 +28,8 @@ SECONDS: Final = 180.0
 FIRST_SECONDS: Final = 10.0
 """How long a sweep holds up the renewals after it, at most."""
 _WRITERS: Final = 8
+_MOMENT: Final = 1.0
+"""Seconds in which everybody notices that the time is over."""
 _OF_THE_HOST: Final = frozenset(
     {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
 )
@@ -170,9 +172,12 @@ class _Sweep(Frozen):
             partial(self._account, context, {group: groups[group] for group in groups if group.account == name})
             for name in dict.fromkeys(group.account for group in groups)
         ]
+        tasks = workers.start_all(calls, _WRITERS)
         with contextlib.suppress(Cancelled):  # out of time, or called away, which is looked at afterwards
-            for task in context.call_all(calls, _WRITERS):
-                task.result()
+            for task in tasks:
+                context.join(task)
+        for task in tasks:  # what is left behind lets go of its locks at once: the renewals want them
+            task.done.wait(_MOMENT)
 
     def _account(self, context: Context, groups: _Groups) -> None:
         """Remove what one account wrote, zone by zone, as far as the time goes."""

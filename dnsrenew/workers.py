@@ -92,8 +92,9 @@ class Pool:
             return
         with self._guard:
             self._stuck += 1
-            self._fill()
         try:
+            with self._guard:
+                self._fill()
             yield
         finally:
             with self._guard:
@@ -106,7 +107,13 @@ class Pool:
                 return
             thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
             self._threads.add(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those that there are do it all, later
+                self._threads.discard(thread)
+                if not self._threads:
+                    raise
+                return
 
     def _work(self) -> None:
         while (task := self._next()) is not None:

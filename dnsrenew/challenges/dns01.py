@@ -261,9 +261,9 @@ class Dns01:
     def _add(self, context: Context, values: Sequence[Value], records: Sequence[TxtRecord]) -> None:
         """Have one account add its values, and note what is known of them then."""
         self._silence.check(context, values[0].writer.account.name)
-        self._standing.note(context, values, "asked")
+        asking = partial(self._standing.note, context, values, "asked")
         try:
-            tries = self._call(context, values[0].writer, records, calling.call_add)
+            tries = self._call(context, values[0].writer, records, partial(calling.call_add, asking=asking))
         except DnsRenewError as error:
             tries = [*error.evidence.get("before", ()), error.code]
             in_several = len({record.zone for record in records}) > 1  # one may have been written before the other

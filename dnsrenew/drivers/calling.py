@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.drivers.loading import make_driver
@@ -59,6 +59,10 @@ class Deadline:
         return max(self.at - self._clock.monotonic(), 0.0)
 
 
+def _nothing() -> None:
+    pass
+
+
 def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
     """Follow the account's secrets, teach them to the redactor and make its driver, so that no order is wasted on it.
 
@@ -70,12 +74,19 @@ def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
     _Call(context, provider, account, (), "prepare").run()
 
 
-def call_add(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
+def call_add(
+    context: Context,
+    provider: Provider,
+    account: DnsAccount,
+    records: Sequence[TxtRecord],
+    asking: Callable[[], object] = _nothing,
+) -> list[str]:
     """Have the account's driver write the values.
 
     A lost answer or a failure on the host's side is tried again, three times in all within 60 s: writing twice is
     writing once. After an error any part may have been written; ``evidence["before"]`` has the codes of earlier tries.
 
+    :param asking: called when it is our turn at the host, before it is asked.
     :returns: the codes of tries that failed: after one of :data:`UNANSWERED` the host may do it once more, later.
 
     :raises ProviderError: the host refused or did not answer; nothing secret is in it.
@@ -83,7 +94,7 @@ def call_add(context: Context, provider: Provider, account: DnsAccount, records:
     :raises SecretError: a reference leads to nothing.
     :raises Cancelled: called away; the call may still go on, and write, in its daemon thread.
     """
-    return _Call(context, provider, account, tuple(records), "add").run()
+    return _Call(context, provider, account, tuple(records), "add", asking).run()
 
 
 def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
@@ -92,17 +103,23 @@ def call_remove(context: Context, provider: Provider, account: DnsAccount, recor
 
 
 class _Call(Frozen):
-    """A call, and what came of its tries before the last."""
+    """A call.
+
+    :ivar asking: called when it is our turn at the host, before it is asked.
+    :ivar before: what came of its tries before the last.
+    """
 
     context: Context
     provider: Provider
     account: DnsAccount
     records: tuple[TxtRecord, ...]
     action: Action
+    asking: Callable[[], object] = _nothing
     before: list[DnsRenewError] = field(default_factory=list)
 
     def run(self) -> list[str]:
         self._keep_pace()
+        self.asking()
         started = self.context.clock.monotonic()
         resend(self.context, lambda: self._attempt(started), _POLICY)
         return [error.code for error in self.before]
@@ -141,11 +158,11 @@ class _Call(Frozen):
     def _try(self) -> DnsRenewError | None:
         """Make the call once; a new driver each time, so that one left behind is never met again."""
         seconds = CALL_SECONDS + RECORD_SECONDS * len(self.records)
-        deadline = Deadline(self.context.clock, seconds)
-        at = deadline.at if self.context.deadline is None else min(deadline.at, self.context.deadline)
+        clock, end = self.context.clock, self.context.deadline
+        deadline = Deadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
         cancel = threading.Event()
         try:
-            return replace(self.context, deadline=at).call(lambda: self._work(deadline, cancel))
+            return replace(self.context, deadline=deadline.at).call(lambda: self._work(deadline, cancel))
         except BaseException as error:
             cancel.set()
             if not isinstance(error, Cancelled):

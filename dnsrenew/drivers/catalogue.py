@@ -88,8 +88,9 @@ class Provider(Frozen, kw_only=True):
         return self.any_options if spec is None else spec.secret
 
     def host_mark(self, account: DnsAccount) -> int:
-        """Return a number that changes when an account is pointed at another host; secrets do not count."""
-        plain = {key: value for key, value in account.options.items() if isinstance(value, str | int | float)}
+        """Return a number that changes when an account has another host by now; what may be secret does not count."""
+        known = {key: value for key, value in account.options.items() if not self.is_secret(key)}
+        plain = {key: value for key, value in known.items() if isinstance(value, str | int | float)}
         told = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
         return crc32(told.encode())
 

@@ -101,19 +101,9 @@ class Journal:
         """
         names = (name for name in self._disk.names(self._folder) if name.endswith(ENTRY))
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
-        if any(self._is_dead(context, each) for each in paths if not self._named([each]).isdisjoint(page.values)):
+        if not self._named(paths).isdisjoint(page.values):
             with locks.hold(self._disk, self._layout.lock("journal"), _REMOVAL, wait=_SWEEP, context=context):
                 pass
-
-    def _is_dead(self, context: Context, path: str) -> bool:
-        """Tell whether nobody holds the lock of an entry."""
-        held = contextlib.ExitStack()
-        try:
-            held.enter_context(self._lock(context, path))
-        except LockedError:
-            return False
-        let_go(self._disk, path, held)
-        return True
 
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
         name = os.path.basename(path)

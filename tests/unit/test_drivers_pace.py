@@ -62,9 +62,10 @@ def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:
     driver = account.options["driver"]
     assert isinstance(driver, InMemoryDriver)
     other = TxtRecord("example.test.", "_acme-challenge.example.test.", "other", 60)
+    asked: list[str] = []
     with pytest.raises(Cancelled):
-        call_add(context, provider, account, [other])
-    assert driver.look(other.name) == set()
+        call_add(context, provider, account, [other], asking=lambda: asked.append("asked"))
+    assert (driver.look(other.name), asked) == (set(), [])
     call_remove(context.ending(60, 3), provider, account, MANY)
     assert driver.look(MANY[0].name) == set()
 

@@ -9,12 +9,13 @@ import pickle
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import secrets
+from dnsrenew import secrets, workers
 from dnsrenew.errors import SecretError
 from dnsrenew.secrets import HIDDEN, Redactor, Secret
 
@@ -125,6 +126,45 @@ def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pyte
         Secret.file("/dev/zero").reveal()
     with pytest.raises(SecretError, match="it is a folder"):
         Secret.file(tmp_path).reveal()
+
+
+def test_who_waits_for_a_secret_fails_with_who_asks() -> None:
+    """A program that hangs is asked once for all that want the secret meanwhile, and again by who comes later."""
+    asked, go_on, times = threading.Event(), threading.Event(), list[None]()
+
+    def read(_cancel: threading.Event | None) -> str:
+        times.append(None)
+        asked.set()
+        assert go_on.wait(5)
+        raise SecretError("secret-missing", "It did not end.", fix="Look.")
+
+    class Line:
+        """The lock of the secret, which tells who wants it."""
+
+        def __init__(self) -> None:
+            self.lock, self.came = threading.Lock(), threading.Semaphore(0)
+
+        def __enter__(self) -> None:
+            self.came.release()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    secret, line = Secret._reference("command:x", read), Line()
+    secret._lock = cast("threading.Lock", line)
+    tasks = [workers.start(secret.reveal) for _ in range(5)]
+    assert asked.wait(5)
+    assert all(line.came.acquire(timeout=5) for _ in range(5))
+    go_on.set()
+    assert all(task.done.wait(5) for task in tasks)
+    assert len(times) == 1
+    errors = [task.error for task in tasks]
+    assert all(isinstance(error, SecretError) for error in errors)
+    assert len({id(error) for error in errors}) == 5
+    with pytest.raises(SecretError):
+        secret.reveal()
+    assert len(times) == 2
 
 
 def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:

@@ -36,6 +36,7 @@ from tests.unit.store_kit import Counting, Failing, Killed, Killing
 OWNER = "_acme-challenge.home.test."
 A: Written = (TxtRecord("home.test.", OWNER, "value-a", 60), "rfc")
 B: Written = (TxtRecord("home.test.", OWNER, "-value-b", 60), "rfc")
+C: Written = (TxtRecord("home.test.", OWNER, "value-c", 60), "rfc")
 ELSEWHERE: Written = (A[0], "second")
 """The same record, written by another account."""
 
@@ -428,11 +429,11 @@ def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
     with journal(tmp_path).left_over(Context()) as entries:
         new = journal(tmp_path).enter(Context(), "home", [B])
         entries[0].remove([A])
-        again = journal(tmp_path).enter(Context(), "home", [B])
+        again = journal(tmp_path).enter(Context(), "home", [C])
     assert left(tmp_path) == []
     new.keep()
     again.keep()
-    assert left(tmp_path) == [{B}, {B}]
+    assert left(tmp_path) == [{C}, {B}]
 
 
 def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> None:
@@ -458,6 +459,25 @@ class Noting(Context):
         """Note it."""
         self.came.set()
         super().wait(seconds)
+
+
+def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
+    """The sweep holds the lock of the dead entry for a moment, and does not know of ours: its value may be removed."""
+    journal(tmp_path).enter(Context(), "home", [A]).keep()
+    context, entered, tasks = Noting(), list[Entry](), list[workers.Task[None]]()
+
+    def read(operation: str, path: str) -> None:
+        if operation == "read" and path.endswith("home-1.json") and not tasks:
+            tasks.append(workers.start(lambda: entered.append(journal(tmp_path).enter(context, "away", [A]))))
+            assert context.came.wait(5)
+
+    with Journal(Disk(read), Layout(str(tmp_path))).left_over(Context()) as entries:
+        assert entered == []
+        for entry in entries:
+            entry.remove(entry.values)
+    assert tasks[0].done.wait(5)
+    tasks[0].result()
+    assert left(tmp_path) == []
 
 
 def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ class Stage:
             title=name.title(),
             driver=OWN_OBJECT,
             any_options=True,
+            options={"server": OptionSpec()},
             behaviour=Behaviour(**behaviour),
         )
         return driver
@@ -293,7 +294,7 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: S
     swept = stage.sweep(look=lambda _, name: driver.look(name))
     assert (texts(swept.removed), driver.values) == (["a"], {})
     mark = stage.providers["host-one"].host_mark
-    assert mark(DnsAccount("host-one", token=Secret("x"))) == mark(DnsAccount("host-one", token=Secret("y")))
+    assert mark(DnsAccount("host-one", token="x")) == mark(DnsAccount("host-one", token="y"))
     assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
 
 

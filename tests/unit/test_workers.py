@@ -84,6 +84,24 @@ def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(task.done.wait(5) for task in tasks)
 
 
+def test_where_no_thread_is_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that there are do all the work; only where there is none it is an error."""
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def few(thread: threading.Thread) -> None:
+        if len(started) == 1:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    tasks = workers.Pool(LIMIT).start([partial(int, number) for number in range(10)])
+    assert all(task.done.wait(5) for task in tasks)
+    assert [task.result() for task in tasks] == list(range(10))
+    with pytest.raises(RuntimeError):
+        workers.Pool(LIMIT).start([list])
+
+
 def test_another_thread_makes_no_room() -> None:
     """One certificate writes to two hosts in two threads of its own: it is one that waits all the same."""
     pool, work = workers.Pool(1), Work()
