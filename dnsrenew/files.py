@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import sys
 import time
@@ -78,8 +79,12 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
     try:
         what = _what(os.fstat(handle))
         if what == _PIPE and sys.platform != "win32":
+            before = os.get_blocking(handle)
             os.set_blocking(handle, False)  # /dev/fd of macOS gives the very handle, whatever it is opened with
-            return _drain(handle, seconds)
+            try:
+                return _drain(handle, seconds)
+            finally:
+                os.set_blocking(handle, before)
         if what is not None:
             raise NotAFileError(path, what)
         with open(handle, "rb", closefd=False) as file:
@@ -119,12 +124,21 @@ def _drain(handle: int, seconds: float) -> bytes:
             more = os.read(handle, _MOST)
         except BlockingIOError:  # who writes is not done
             more = None
-        if data and more == b"":
+        if more == b"" and (data or _was_closed(handle)):
             return data
         if more:
             data += more
-        else:  # nothing yet; perhaps nobody has opened it for writing
+        else:  # nothing yet
             time.sleep(_PAUSE)
         if len(data) > _MOST:
             raise OSError(errno.EFBIG, f"it is a pipe that brings more than {_MOST} octets")
     raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe that did not come to its end within {seconds:.0f} s")
+
+
+def _was_closed(handle: int) -> bool:
+    """Tell whether who had a pipe open for writing has closed it; not where nobody has opened it yet."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(handle, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -63,4 +64,5 @@ class Channel:
 
     def _work(self) -> None:
         while (write := self._queue.get()) is not None:
-            write()
+            with contextlib.suppress(Exception):  # what one text does to a stream must not stop those behind it
+                write()

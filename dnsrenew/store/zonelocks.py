@@ -28,7 +28,7 @@ class ZoneLocks:
     def __init__(self, store: Store, wait: float = 0) -> None:
         self._store = store
         self._wait = wait
-        self._values = _Together(lambda context, place: store.lock_zone(place, context=context, wait=wait))
+        self._values = _Together(lambda context, place, left: store.lock_zone(place, context=context, wait=left))
         self._turns = Turns()
 
     @contextlib.contextmanager
@@ -38,7 +38,7 @@ class ZoneLocks:
         :raises LockedError: another run is there.
         :raises Cancelled: called away while waiting.
         """
-        with self._values.hold(context, place), self._turns.alone(context, place):
+        with self._values.hold(context, place, self._wait), self._turns.alone(context, place):
             yield
 
     @contextlib.contextmanager
@@ -48,9 +48,11 @@ class ZoneLocks:
         :raises LockedError: another run has not come to an end with its own.
         :raises Cancelled: called away while waiting.
         """
-        wait = max(self._wait, WRITING)
-        with self._turns.alone(context, ("writing", zone)), self._store.lock_writing(zone, context=context, wait=wait):
-            yield
+        end = context.clock.monotonic() + max(self._wait, WRITING)
+        with self._turns.alone(context, ("writing", zone)):
+            left = max(end - context.clock.monotonic(), 0.0)
+            with self._store.lock_writing(zone, context=context, wait=left):
+                yield
 
 
 class _Together:
@@ -58,10 +60,10 @@ class _Together:
 
     So a run that has begun with a zone goes on with it, and no other one comes between two of its certificates.
 
-    :param lock: gives a lock that keeps other runs away.
+    :param lock: gives a lock that keeps other runs away, after so many seconds at most.
     """
 
-    def __init__(self, lock: Callable[[Context, str], AbstractContextManager[None]]) -> None:
+    def __init__(self, lock: Callable[[Context, str, float], AbstractContextManager[None]]) -> None:
         self._lock = lock
         self._turns = Turns()
         self._guard = threading.Lock()
@@ -69,10 +71,11 @@ class _Together:
         self._held: dict[str, contextlib.ExitStack] = {}
 
     @contextlib.contextmanager
-    def hold(self, context: Context, what: str) -> Iterator[None]:
-        with self._turns.alone(context, what):  # one of us asks for it
+    def hold(self, context: Context, what: str, wait: float) -> Iterator[None]:
+        end = context.clock.monotonic() + wait
+        with self._turns.alone(context, what):  # one of us asks for it; what the others have waited counts
             if not self._join(what):
-                self._begin(context, what)
+                self._begin(context, what, max(end - context.clock.monotonic(), 0.0))
         try:
             yield
         finally:
@@ -85,9 +88,9 @@ class _Together:
             self._users[what] += 1
             return True
 
-    def _begin(self, context: Context, what: str) -> None:
+    def _begin(self, context: Context, what: str, left: float) -> None:
         held = contextlib.ExitStack()
-        held.enter_context(self._lock(context, what))
+        held.enter_context(self._lock(context, what, left))
         with self._guard:
             self._held[what] = held
             self._users[what] = 1

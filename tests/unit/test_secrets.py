@@ -110,6 +110,17 @@ def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
     writer.join(10)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder /dev/fd, and what the system tells of a pipe")
+def test_a_pipe_that_ends_with_nothing_in_it() -> None:
+    """The program before it has failed: that is known at once, and whose pipe it is stays as it was."""
+    ours, theirs = os.pipe()
+    os.close(theirs)
+    with pytest.raises(SecretError, match="empty"):
+        Secret.file(f"/dev/fd/{ours}").reveal()
+    assert os.get_blocking(ours)
+    os.close(ours)
+
+
 def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody writes, or nobody stops; and a device is no file."""
     pipe = tmp_path / "token"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -86,6 +87,24 @@ def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
     theirs.close()
     assert all(task.done.wait(5) for task in tasks)
     assert [task.result() for task in tasks] == [None, None]
+
+
+def test_all_of_a_run_wait_together(store: Store) -> None:
+    """Another run does not let go: five certificates wait no longer than one."""
+    locks, barrier = ZoneLocks(store, wait=0.4), threading.Barrier(5)
+
+    def go() -> None:
+        barrier.wait(5)
+        with locks.value(Context(), ZONE):
+            pass
+
+    with ZoneLocks(store).value(Context(), ZONE):
+        began = time.monotonic()
+        tasks = [workers.start(go) for _ in range(5)]
+        assert all(task.done.wait(5) for task in tasks)
+        took = time.monotonic() - began
+    assert all(isinstance(task.error, LockedError) for task in tasks)
+    assert 0.4 <= took < 5 * 0.4  # one after the other it would be no less
 
 
 class Noting(Context):
