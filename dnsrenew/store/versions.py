@@ -100,7 +100,7 @@ class Versions:
         said = []
         for name, pem in parts.items():
             path = os.path.join(self.path(number), name)
-            if os.path.isfile(path) and self._disk.read(path) == pem.encode("ascii"):
+            if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             why = "it is not what belongs to the certificate" if os.path.lexists(path) else "it is gone"
             said.append(notices.set_aside(self._disk, path, why, "It is made anew from fullchain.pem."))
@@ -262,6 +262,11 @@ def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
 def _is_size_as_written(size: int, name: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether a file has something in it, and as much as was written, where that is known."""
     return size > 0 and size == sizes.get(name, size)
+
+
+def _is_file(path: str) -> bool:
+    """Tell whether there is a file, and no link to one: none is followed."""
+    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def _filled(path: str) -> bool:
