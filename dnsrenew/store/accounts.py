@@ -146,7 +146,7 @@ class AccountFolder:
         key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)
         changed = key != account.key_pem
         if changed and next_key == account.key_pem:
-            self._disk.do("rename", self._key, lambda: os.replace(self._next_key, self._key))
+            self._disk.rename(self._next_key, self._key)
             next_key = None
         elif changed:
             self._disk.write(self._key, account.key_pem, PRIVATE)

@@ -147,7 +147,7 @@ class Disk:
     def put(self, aside: str, path: str) -> None:
         """Put something that was prepared in its place, in one step; it needs no space any more."""
         try:
-            self.do("rename", path, lambda: _patiently(os.replace, aside, path))
+            self.rename(aside, path)
         except BaseException:
             self.discard(aside)
             raise
@@ -185,8 +185,8 @@ class Disk:
         self.put(self._link(os.path.dirname(link), target), link)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or folder within one file system."""
-        self.do("rename", target, lambda: _patiently(os.rename, source, target))
+        """Rename a file or folder within one file system, in one step; a file that is there is replaced."""
+        self.do("rename", target, lambda: _patiently(source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a file to a folder; return its path, and when that was by the file system's clock (seconds)."""
@@ -278,12 +278,12 @@ class Disk:
         return target
 
 
-def _patiently(move: Callable[[str, str], None], source: str, target: str) -> None:
+def _patiently(source: str, target: str) -> None:
     """Rename; on Windows for two seconds again and again, for whoever reads a file (a virus scanner) is in the way."""
     end = time.monotonic() + _IN_USE
     while True:
         try:
-            move(source, target)
+            os.replace(source, target)
             return
         except PermissionError:
             if _WINDOWS and os.path.isdir(target):  # which other systems say by themselves

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.accountdata import AccountData
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import Disk, Store
 from dnsrenew.store import disk as disk_module
 from dnsrenew.store.trouble import translate
 from tests.unit.store_kit import (
+    DIRECTORY,
     Counting,
     Failing,
     Killed,
@@ -24,6 +26,7 @@ from tests.unit.store_kit import (
     assert_current_whole,
     assert_whole,
     first_issuance,
+    issue,
     keep,
     leftovers,
     operations,
@@ -201,6 +204,23 @@ def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
     assert error.code == "store-not-writable"
     assert windows.passed == pytest.approx(2.0, abs=0.1)
     assert (path.read_bytes(), leftovers(tmp_path)) == (b"new", [])
+
+
+def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CA knows the next key only: it takes its place once nobody reads the old one, and is never lost."""
+    account = Store(tmp_path).accounts(DIRECTORY, "lab")
+    old, new = AccountData(key_pem=issue(98)[1], next_key_pem=issue(99)[1]), AccountData(key_pem=issue(99)[1])
+    account.save(old)
+    windows = Windows(monkeypatch, 1e9)
+    error = refusal(lambda: account.save(new))
+    assert error is not None
+    assert error.code == "store-not-writable"
+    assert account.load() == old
+    windows.seconds = windows.passed + 0.3
+    account.save(new)
+    assert account.load() == new
 
 
 def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
