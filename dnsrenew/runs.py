@@ -47,6 +47,7 @@ class Run(Frozen):
 
         :param limit: certificates worked on at once.
         """
+        self._close_store()
         self._sweep()
         states = {spec.name: self._read(spec) for spec in specs}
         if not self.wishes.rehearse:  # nothing is kept
@@ -62,6 +63,13 @@ class Run(Frozen):
         if due:
             self.context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
         return finished
+
+    def _close_store(self) -> None:
+        """Keep others out of the store, also where nothing is due: its keys may have been open since a restore."""
+        try:
+            self.store.close_root()
+        except StoreError as error:
+            self.context.warn(error.code, error.message, error.fix)
 
     def _sweep(self) -> None:
         """Remove what dead runs left in DNS, before anything else; it stops no renewal."""

@@ -87,7 +87,9 @@ class AccountFolder:
             key, next_key = next_key, None
         if key is None:
             return None
-        self._disk.close(self._json, PRIVATE)
+        self._disk.folder(self._folder)  # closes what stood open, as the others here
+        for path in (self._json, self._lock_path):
+            self._disk.close(path, PRIVATE)
         try:
             return replace(self._with_key(key), next_key_pem=next_key)
         except Damaged as damage:

@@ -76,6 +76,15 @@ class Store:
         """The folder, absolute."""
         return Path(self._layout.root)
 
+    # ── before anything ─────────────────────────────────────────────────────────────────
+
+    def close_root(self) -> None:
+        """Close the store to others where it stood open, as after a restore; three system calls.
+
+        :raises StoreError: it is open, and cannot be closed.
+        """
+        self._folders.close_root()
+
     # ── before an order ─────────────────────────────────────────────────────────────────
 
     def prove_writable(self, name: str | None = None) -> None:

@@ -108,6 +108,30 @@ def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) ->
 
 
 @pytest.mark.usefixtures("no_services")
+@pytest.mark.skipif(os.name == "nt", reason="modes")
+def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) -> None:
+    """Nobody comes to what is in it then, as after a restore that made all of it readable for everybody."""
+    stage.path.chmod(0o777)
+    (outcome,) = stage.renewer().renew()
+    assert outcome.status == "not-due"
+    assert stage.path.stat().st_mode & 0o777 == 0o700
+    assert stage.events == []
+
+
+@pytest.mark.usefixtures("no_services")
+def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops nothing that needs no writing."""
+
+    def refuse(_: Store) -> None:
+        raise StoreError("store-not-private", "The store can be written by others.", fix="Close it.")
+
+    monkeypatch.setattr(Store, "close_root", refuse)
+    (outcome,) = stage.renewer().renew()
+    assert (outcome.status, [warning.code for warning in outcome.warnings]) == ("not-due", ["store-not-private"])
+    assert [event.kind for event in stage.events] == ["warning"]
+
+
+@pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
 def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
     """`current` is gone: a run that is to stop leaves it to the next one, and raises nothing."""
