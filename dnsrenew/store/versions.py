@@ -7,6 +7,7 @@ rename that is made durable too: a folder with a number is always whole. 6 fsync
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -58,23 +59,23 @@ class Versions:
         return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and name[0] != "0")
 
     def is_complete(self, number: int) -> bool:
-        """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link)."""
+        """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link).
+
+        :raises StoreError: it may not be looked at.
+        """
         paths = {name: os.path.join(self.path(number), name) for name in FILES}
-        return os.path.isfile(paths.pop("chain.pem")) and all(map(_filled, paths.values()))
+        return _size(paths.pop("chain.pem")) is not None and all(map(_size, paths.values()))
 
     def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
-        """Return the paths of those that are there and damaged, each with what is wrong with it."""
-        found = []
-        for name in LOOKED_AT:
-            path = os.path.join(self.path(number), name)
-            if not os.path.isfile(path):
-                wrong = "it is not a file" if os.path.lexists(path) else ""
-            elif _is_size_as_written(size := os.stat(path).st_size, name, sizes):
-                wrong = ""
-            else:
-                wrong = f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
-            found += [(path, wrong)] if wrong else []
-        return found
+        """Return the paths of those that are gone or damaged, each with what is wrong with it.
+
+        :raises StoreError: one may not be looked at.
+        """
+        if not os.path.lexists(folder := self.path(number)):
+            return [(folder, "it is gone")]
+        paths = {name: os.path.join(folder, name) for name in LOOKED_AT}
+        wrong = {path: _what_is_wrong(path, name, sizes) for name, path in paths.items()}
+        return [(path, why) for path, why in wrong.items() if why]
 
     def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:
         """Tell whether the parts of the chain together have the size of the whole; two system calls."""
@@ -218,7 +219,7 @@ class Versions:
     def current_is(self, number: int) -> bool:
         """Tell whether ``current`` leads to a version; one system call. Of copies: whether they are there."""
         if self._windows:
-            return not os.path.islink(self._current) and _filled(os.path.join(self._current, "privkey.pem"))
+            return not os.path.islink(self._current) and bool(_size(os.path.join(self._current, "privkey.pem")))
         try:
             return os.readlink(self._current) == f"versions/{number}"
         except OSError:
@@ -249,19 +250,25 @@ class Versions:
 
 
 def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
-    """Tell whether the files of a version that others read have the sizes they were written with; two system calls."""
-    try:
-        for name in LOOKED_AT:
-            if not _is_size_as_written(os.stat(folder + name).st_size, name, sizes):
-                return False
-    except OSError:
-        return False
-    return True
+    """Tell whether the files of a version that others read have the sizes they were written with; two system calls.
+
+    :raises StoreError: one may not be looked at.
+    """
+    return all(_is_size_as_written(_size(folder + name), name, sizes) for name in LOOKED_AT)
 
 
-def _is_size_as_written(size: int, name: str, sizes: Mapping[str, int]) -> bool:
+def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether a file has something in it, and as much as was written, where that is known."""
-    return size > 0 and size == sizes.get(name, size)
+    return bool(size) and size == sizes.get(name, size)
+
+
+def _what_is_wrong(path: str, name: str, sizes: Mapping[str, int]) -> str:
+    size = _size(path)
+    if _is_size_as_written(size, name, sizes):
+        return ""
+    if size is None:
+        return "it is not a file" if os.path.lexists(path) else "it is gone"
+    return f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
 
 
 def _is_file(path: str) -> bool:
@@ -269,8 +276,15 @@ def _is_file(path: str) -> bool:
     return os.path.isfile(path) and not os.path.islink(path)
 
 
-def _filled(path: str) -> bool:
+def _size(path: str) -> int | None:
+    """Return the size of a file; None where there is none. That it may not be looked at is another matter.
+
+    :raises StoreError: then.
+    """
     try:
-        return os.stat(path).st_size > 0
-    except OSError:
-        return False
+        info = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise trouble.translate(error, path, "read") from None
+    return info.st_size if stat.S_ISREG(info.st_mode) else None

@@ -225,3 +225,18 @@ def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Dama
     assert path.with_name(f"{path.name}.damaged").exists() == (done == "aside" and file in READ)
     assert elsewhere.read_text() == MINE
     assert ".tmp-" not in "".join(said(ran))
+
+
+@pytest.mark.parametrize("what", ["privkey.pem", "fullchain.pem", ""], ids=["key", "chain", "version"])
+def test_what_is_gone_is_said(quiet_template: World, tmp_path: Path, what: str) -> None:
+    """Without it the certificate is of no use: there is a new one, and somebody should know why."""
+    world = quiet_template.copied(tmp_path / "state")
+    path = world.path / "certificates/home/versions/3" / what
+    remove(path)
+    ran = world.run()
+    assert ran.outcome.status == "renewed"
+    (warning,) = ran.outcome.warnings
+    assert (warning.code, f"{path} is damaged: it is gone." in warning.message) == ("store-damaged", True)
+    assert "beside it" not in warning.fix
+    assert world.served()
+    assert said(world.run()) == []
