@@ -80,7 +80,8 @@ class AccountFolder:
 
         :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
         """
-        self._disk.inside(self._layout.root, self._json)
+        for path in (self._json, self._lock_path):
+            self._disk.inside(self._layout.root, path)
         next_key = self._read_key(self._next_key, "The other key is tried.")
         key = self._read_key(self._key, "A new account is made with a new key." if next_key is None else _TRIED)
         if key is None:

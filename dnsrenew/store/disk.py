@@ -44,11 +44,13 @@ class Disk:
     """The disk as the store sees it. Every method raises :class:`StoreError` and no ``OSError``.
 
     :ivar fsyncs: how many times data was forced to the disk (exact while one thread writes).
+    :ivar root: the store's folder, named where rights are missing; empty where it is not known.
     :param before: called with the name of the operation and the path before each; for tests, it may raise.
     """
 
     def __init__(self, before: Before | None = None) -> None:
         self.fsyncs = 0
+        self.root = ""
         self._before = before
 
     def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
@@ -58,7 +60,7 @@ class Disk:
                 self._before(operation, path)
             return function()
         except OSError as error:
-            raise trouble.translate(error, path, operation) from None
+            raise trouble.translate(error, path, operation, self.root) from None
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
@@ -75,7 +77,19 @@ class Disk:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise trouble.translate(error, path, "read") from None
+            raise trouble.translate(error, path, "read", self.root) from None
+
+    def size(self, path: str) -> int | None:
+        """Return how many octets a file has, through a link too; None where there is none."""
+        try:
+            if self._before is not None:
+                self._before("stat", path)
+            info = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise trouble.translate(error, path, "read", self.root) from None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder; none where there is no folder."""
@@ -86,7 +100,7 @@ class Disk:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise trouble.translate(error, folder, "list") from None
+            raise trouble.translate(error, folder, "list", self.root) from None
 
     def inside(self, root: str, path: str) -> None:
         """Refuse a path on which a symbolic link leads out of the store.

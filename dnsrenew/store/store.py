@@ -66,6 +66,7 @@ class Store:
         self._layout = Layout(os.fspath(path))
         self._certificates = Path(self._layout.certificates)
         self._disk = disk or Disk()
+        self._disk.root = self._layout.root
         self._folders = Folders(self._disk, self._layout)
         self._windows = windows
         self._states = States(self._disk, self._layout, self._folders, self._versions)
@@ -202,7 +203,7 @@ class Store:
         """
         if state.version is None:
             return False
-        return is_as_written(f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
+        return is_as_written(self._disk, f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
 
     def say_damaged(self, name: str, state: State, context: Context) -> None:
         """Say what is damaged, or gone, of the version in force: a new certificate is about to take its place.

@@ -7,7 +7,6 @@ rename that is made durable too: a folder with a number is always whole. 6 fsync
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -64,7 +63,7 @@ class Versions:
         :raises StoreError: it may not be looked at.
         """
         paths = {name: os.path.join(self.path(number), name) for name in FILES}
-        return _size(paths.pop("chain.pem")) is not None and all(map(_size, paths.values()))
+        return self._disk.size(paths.pop("chain.pem")) is not None and all(map(self._disk.size, paths.values()))
 
     def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
         """Return the paths of those that are gone or damaged, each with what is wrong with it.
@@ -74,8 +73,16 @@ class Versions:
         if not os.path.lexists(folder := self.path(number)):
             return [(folder, "it is gone")]
         paths = {name: os.path.join(folder, name) for name in LOOKED_AT}
-        wrong = {path: _what_is_wrong(path, name, sizes) for name, path in paths.items()}
+        wrong = {path: self._what_is_wrong(path, name, sizes) for name, path in paths.items()}
         return [(path, why) for path, why in wrong.items() if why]
+
+    def _what_is_wrong(self, path: str, name: str, sizes: Mapping[str, int]) -> str:
+        size = self._disk.size(path)
+        if _is_size_as_written(size, name, sizes):
+            return ""
+        if size is None:
+            return "it is not a file" if os.path.lexists(path) else "it is gone"
+        return f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
 
     def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:
         """Tell whether the parts of the chain together have the size of the whole; two system calls."""
@@ -219,7 +226,8 @@ class Versions:
     def current_is(self, number: int) -> bool:
         """Tell whether ``current`` leads to a version; one system call. Of copies: whether they are there."""
         if self._windows:
-            return not os.path.islink(self._current) and bool(_size(os.path.join(self._current, "privkey.pem")))
+            key = os.path.join(self._current, "privkey.pem")
+            return not os.path.islink(self._current) and bool(self._disk.size(key))
         try:
             return os.readlink(self._current) == f"versions/{number}"
         except OSError:
@@ -249,12 +257,12 @@ class Versions:
         self._disk.sync_folder(self._current)
 
 
-def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
+def is_as_written(disk: Disk, folder: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether the files of a version that others read have the sizes they were written with; two system calls.
 
     :raises StoreError: one may not be looked at.
     """
-    return all(_is_size_as_written(_size(folder + name), name, sizes) for name in LOOKED_AT)
+    return all(_is_size_as_written(disk.size(folder + name), name, sizes) for name in LOOKED_AT)
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
@@ -262,29 +270,6 @@ def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -
     return bool(size) and size == sizes.get(name, size)
 
 
-def _what_is_wrong(path: str, name: str, sizes: Mapping[str, int]) -> str:
-    size = _size(path)
-    if _is_size_as_written(size, name, sizes):
-        return ""
-    if size is None:
-        return "it is not a file" if os.path.lexists(path) else "it is gone"
-    return f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
-
-
 def _is_file(path: str) -> bool:
     """Tell whether there is a file, and no link to one: none is followed."""
     return os.path.isfile(path) and not os.path.islink(path)
-
-
-def _size(path: str) -> int | None:
-    """Return the size of a file; None where there is none. That it may not be looked at is another matter.
-
-    :raises StoreError: then.
-    """
-    try:
-        info = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise trouble.translate(error, path, "read") from None
-    return info.st_size if stat.S_ISREG(info.st_mode) else None
