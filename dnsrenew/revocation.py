@@ -73,8 +73,8 @@ def revoke(
                 evidence={"name": name},
             )
         ca = _issuer(name, state, config)
-        store.prove_writable(name)  # else the next run would not know of it
-        store.update(name, _marked)  # first: killed once the CA has revoked it, it must not be left as it is
+        # First: killed once the CA has revoked it, or on a full disk, it must not be left as it is.
+        store.update(name, _marked)
         try:
             already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
         except DnsRenewError as error:

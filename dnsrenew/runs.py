@@ -47,6 +47,7 @@ class Run(Frozen):
 
         :param limit: certificates worked on at once.
         """
+        self._close_store()
         self._sweep()
         states = {spec.name: self._read(spec) for spec in specs}
         if not self.wishes.rehearse:  # nothing is kept
@@ -62,6 +63,13 @@ class Run(Frozen):
         if due:
             self.context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
         return finished
+
+    def _close_store(self) -> None:
+        """Keep others out of the store, also where nothing is due: its keys may have been open since a restore."""
+        try:
+            self.store.close_root()
+        except StoreError as error:
+            self.context.warn(error.code, error.message, error.fix)
 
     def _sweep(self) -> None:
         """Remove what dead runs left in DNS, before anything else; it stops no renewal."""
@@ -89,11 +97,14 @@ class Run(Frozen):
         if state is None:
             return None
         context = self.context.for_certificate(spec.name) if state.notices or state.ari else self.context
-        done = glance(spec, self.store, state, context, self.wishes)
-        if done is None or not self.store.mend(spec.name, state, self.context):
-            return done
-        mended = self._read(spec)
-        return None if mended is None else glance(spec, self.store, mended, self.context, self.wishes)
+        try:
+            done = glance(spec, self.store, state, context, self.wishes)
+            if done is None or not self.store.mend(spec.name, state, self.context):
+                return done
+            mended = self.store.read_state(spec.name)
+            return glance(spec, self.store, mended, self.context, self.wishes)
+        except StoreError:
+            return None  # it is met again, and told, in its own turn
 
     def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
         """Ask the CAs when they would like certificates renewed, where the time for that has come.
@@ -107,7 +118,7 @@ class Run(Frozen):
             if (state := states[spec.name]) is not None
             and state.ca in self.config.cas
             and is_to_be_asked(state, now)
-            and why(spec, self.store, state, self.context, self.wishes) is None
+            and not self._is_due(spec, state)
         }
         if not asked:
             return {}
@@ -118,6 +129,12 @@ class Run(Frozen):
             redacted = self.context.redactor.redact(repr(error))
             _logger.debug("the CAs were not asked for their wishes: %s", redacted)
             return {}
+
+    def _is_due(self, spec: CertificateSpec, state: State) -> bool:
+        try:
+            return why(spec, self.store, state, self.context, self.wishes) is not None
+        except StoreError:
+            return True  # or nobody can tell
 
     # ── what is due ─────────────────────────────────────────────────────────────────────
 

@@ -80,14 +80,17 @@ class AccountFolder:
 
         :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
         """
-        self._disk.inside(self._layout.root, self._json)
+        for path in (self._json, self._lock_path):
+            self._disk.inside(self._layout.root, path)
         next_key = self._read_key(self._next_key, "The other key is tried.")
         key = self._read_key(self._key, "A new account is made with a new key." if next_key is None else _TRIED)
         if key is None:
             key, next_key = next_key, None
         if key is None:
             return None
-        self._disk.close(self._json, PRIVATE)
+        self._disk.folder(self._folder)  # closes what stood open, as the others here
+        for path in (self._json, self._lock_path):
+            self._disk.close(path, PRIVATE)
         try:
             return replace(self._with_key(key), next_key_pem=next_key)
         except Damaged as damage:
@@ -146,7 +149,7 @@ class AccountFolder:
         key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)
         changed = key != account.key_pem
         if changed and next_key == account.key_pem:
-            self._disk.do("rename", self._key, lambda: os.replace(self._next_key, self._key))
+            self._disk.rename(self._next_key, self._key)
             next_key = None
         elif changed:
             self._disk.write(self._key, account.key_pem, PRIVATE)

@@ -44,11 +44,13 @@ class Disk:
     """The disk as the store sees it. Every method raises :class:`StoreError` and no ``OSError``.
 
     :ivar fsyncs: how many times data was forced to the disk (exact while one thread writes).
+    :ivar root: the store's folder, named where rights are missing; empty where it is not known.
     :param before: called with the name of the operation and the path before each; for tests, it may raise.
     """
 
     def __init__(self, before: Before | None = None) -> None:
         self.fsyncs = 0
+        self.root = ""
         self._before = before
 
     def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
@@ -58,7 +60,7 @@ class Disk:
                 self._before(operation, path)
             return function()
         except OSError as error:
-            raise trouble.translate(error, path, operation) from None
+            raise trouble.translate(error, path, operation, self.root) from None
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
@@ -75,7 +77,19 @@ class Disk:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise trouble.translate(error, path, "read") from None
+            raise trouble.translate(error, path, "read", self.root) from None
+
+    def size(self, path: str) -> int | None:
+        """Return how many octets a file has, through a link too; None where there is none."""
+        try:
+            if self._before is not None:
+                self._before("stat", path)
+            info = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise trouble.translate(error, path, "read", self.root) from None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder; none where there is no folder."""
@@ -86,7 +100,7 @@ class Disk:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise trouble.translate(error, folder, "list") from None
+            raise trouble.translate(error, folder, "list", self.root) from None
 
     def inside(self, root: str, path: str) -> None:
         """Refuse a path on which a symbolic link leads out of the store.
@@ -147,7 +161,7 @@ class Disk:
     def put(self, aside: str, path: str) -> None:
         """Put something that was prepared in its place, in one step; it needs no space any more."""
         try:
-            self.do("rename", path, lambda: _patiently(os.replace, aside, path))
+            self.rename(aside, path)
         except BaseException:
             self.discard(aside)
             raise
@@ -185,8 +199,8 @@ class Disk:
         self.put(self._link(os.path.dirname(link), target), link)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or folder within one file system."""
-        self.do("rename", target, lambda: _patiently(os.rename, source, target))
+        """Rename a file or folder within one file system, in one step; a file that is there is replaced."""
+        self.do("rename", target, lambda: _patiently(source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a file to a folder; return its path, and when that was by the file system's clock (seconds)."""
@@ -278,12 +292,12 @@ class Disk:
         return target
 
 
-def _patiently(move: Callable[[str, str], None], source: str, target: str) -> None:
+def _patiently(source: str, target: str) -> None:
     """Rename; on Windows for two seconds again and again, for whoever reads a file (a virus scanner) is in the way."""
     end = time.monotonic() + _IN_USE
     while True:
         try:
-            move(source, target)
+            os.replace(source, target)
             return
         except PermissionError:
             if _WINDOWS and os.path.isdir(target):  # which other systems say by themselves

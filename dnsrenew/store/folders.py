@@ -40,6 +40,11 @@ class Folders:
                 self._disk.sync_folder(os.path.dirname(path))
         return made
 
+    def close_root(self) -> None:
+        """Close the store's own folder where it stood open: then nobody else comes to what is in it, open or not."""
+        if os.path.isdir(self._layout.root):
+            self._disk.folder(self._layout.root, link=True)
+
     def make_certificate(self, name: str) -> str:
         """See to it that a certificate's folders are there, and return the upper one."""
         folder = self._layout.certificate(name)

@@ -125,7 +125,7 @@ class Entry:
         """
         with self._guard:
             if not self._asked:
-                self._disk.create(mark_of(self.path), b"", PRIVATE, sync=False)
+                self._disk.write(mark_of(self.path), b"", PRIVATE, sync=False)  # or there may be one of an older entry
             self._asked.update(values)
 
     def answered(self, values: Iterable[Written]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Notice
@@ -11,6 +11,8 @@ from dnsrenew.store.disk import Disk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_GONE: Final = "Look what may have removed it."
 
 
 def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
@@ -20,7 +22,7 @@ def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
     :param then: what happens now, as a sentence.
     """
     if not os.path.lexists(path):
-        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", "Look what may have removed it.")
+        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", _GONE)
     try:
         kept = disk.set_aside(path)
     except StoreError as error:
@@ -34,7 +36,9 @@ def set_aside(disk: Disk, path: str, why: str, then: str) -> Notice:
 
 
 def damaged(path: str, why: str, then: str) -> Notice:
-    """Return what is said of a damaged file that stays in its place until there is another."""
+    """Return what is said of a damaged file that stays in its place until there is another; or of one that is gone."""
+    if not os.path.lexists(path):
+        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", _GONE)
     return Notice(
         "store-damaged",
         f"{path} is damaged: {why}. {then}",

@@ -66,6 +66,7 @@ class Store:
         self._layout = Layout(os.fspath(path))
         self._certificates = Path(self._layout.certificates)
         self._disk = disk or Disk()
+        self._disk.root = self._layout.root
         self._folders = Folders(self._disk, self._layout)
         self._windows = windows
         self._states = States(self._disk, self._layout, self._folders, self._versions)
@@ -75,6 +76,15 @@ class Store:
     def path(self) -> Path:
         """The folder, absolute."""
         return Path(self._layout.root)
+
+    # ── before anything ─────────────────────────────────────────────────────────────────
+
+    def close_root(self) -> None:
+        """Close the store to others where it stood open, as after a restore; three system calls.
+
+        :raises StoreError: it is open, and cannot be closed.
+        """
+        self._folders.close_root()
 
     # ── before an order ─────────────────────────────────────────────────────────────────
 
@@ -187,13 +197,19 @@ class Store:
         return self._states.read(name, aside=aside)
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Tell whether the version in force is there, as far as two system calls can: the sizes of what others read."""
+        """Tell whether the version in force is there, as far as two system calls can: the sizes of what others read.
+
+        :raises StoreError: it may not be looked at; then nobody can tell.
+        """
         if state.version is None:
             return False
-        return is_as_written(f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
+        return is_as_written(self._disk, f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
 
     def say_damaged(self, name: str, state: State, context: Context) -> None:
-        """Say what is damaged of the version in force: a new certificate is about to take its place."""
+        """Say what is damaged, or gone, of the version in force: a new certificate is about to take its place.
+
+        :raises StoreError: it may not be looked at.
+        """
         if state.version is None:
             return
         for path, why in self._versions(name).damaged(state.version, state.sizes):
@@ -204,16 +220,20 @@ class Store:
         """Set aside what is damaged of a version that is in force no longer; what cannot be moved stays."""
         if state.version is None:
             return
-        for path, _ in self._versions(name).damaged(state.version, state.sizes):
-            with contextlib.suppress(StoreError):
-                self._disk.set_aside(path)
+        with contextlib.suppress(StoreError):
+            for path, _ in self._versions(name).damaged(state.version, state.sizes):
+                if os.path.lexists(path):
+                    self._disk.set_aside(path)
 
     def current(self, name: str) -> Path:
         """Return the folder that other programs read."""
         return self._certificates.joinpath(check_name(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None where its key is not there."""
+        """Return the certificate in force, with paths into its version; None where its key is not there.
+
+        :raises StoreError: whether it is there cannot be told.
+        """
         return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
@@ -299,9 +319,9 @@ class Store:
 
         :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
         """
-        if self._force.amiss(name, state) is None:
-            return False
         try:
+            if self._force.amiss(name, state) is None:
+                return False
             with self.lock(name, context=context):
                 self._force.mend(name)
         except (LockedError, StoreError, Cancelled):

@@ -22,14 +22,15 @@ _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _LINK: Final = {errno.ELOOP, getattr(errno, "EMLINK", errno.ELOOP)}  # BSD says EMLINK for O_NOFOLLOW
 
 
-def translate(error: OSError, path: str, operation: str) -> StoreError:
+def translate(error: OSError, path: str, operation: str, root: str = "") -> StoreError:
     """Return the error of the house for one of the operating system.
 
     :param path: what was worked on.
     :param operation: what was done to it, as :class:`~dnsrenew.store.disk.Disk` calls it.
+    :param root: the store's folder, where that is known.
     """
     path = _lasting(path)
-    code, message, fix = _explain(error, path, operation)
+    code, message, fix = _explain(error, path, operation, root)
     kind = errno.errorcode.get(error.errno or 0, type(error).__name__)
     evidence = {"path": path, "operation": operation, "errno": kind, "cause": f"{type(error).__name__}: {_said(error)}"}
     return StoreError(code, message, fix=fix, evidence=evidence)
@@ -43,7 +44,7 @@ def _lasting(path: str) -> str:
     return path
 
 
-def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
+def _explain(error: OSError, path: str, operation: str, root: str) -> tuple[str, str, str]:
     number = error.errno
     if number in _FULL:
         return (
@@ -71,7 +72,7 @@ def _explain(error: OSError, path: str, operation: str) -> tuple[str, str, str]:
             f"Move {path} out of the way.",
         )
     if number in _DENIED:
-        return _denied(path, reading=operation in {"read", "list"})
+        return _denied(path, root, reading=operation in {"read", "list"})
     if number in _NOT_A_FOLDER:
         return not_a_folder(_not_a_folder(path))
     return _strange(error, path)
@@ -141,9 +142,9 @@ def raised(form: tuple[str, str, str], **evidence: object) -> StoreError:
     return StoreError(code, message, fix=fix, evidence=evidence)
 
 
-def _denied(path: str, *, reading: bool) -> tuple[str, str, str]:
+def _denied(path: str, root: str, *, reading: bool) -> tuple[str, str, str]:
     code, verb = ("store-unreadable", "read") if reading else ("store-not-writable", "written")
-    culprit, user = _blocking(path, reading=reading), _user()
+    culprit, user = _blocking(path, root, reading=reading), _user()
     try:
         info = os.stat(culprit)
     except OSError:
@@ -151,28 +152,45 @@ def _denied(path: str, *, reading: bool) -> tuple[str, str, str]:
     if os.name == "nt":
         return code, f"{path} cannot be {verb} by {user}.", f"Give {user} full control of {culprit}."
     owner, mode = _owner(info), stat.S_IMODE(info.st_mode)
-    message = f"{path} cannot be {verb}: {culprit} belongs to {owner} (mode {mode:04o}), and dnsrenew runs as {user}."
-    wanted = stat.S_IRWXU if stat.S_ISDIR(info.st_mode) else stat.S_IRUSR
+    whose = "it" if culprit == path else culprit
+    message = f"{path} cannot be {verb}: {whose} belongs to {owner} (mode {mode:04o}), and dnsrenew runs as {user}."
+    wanted = stat.S_IRWXU if stat.S_ISDIR(info.st_mode) else stat.S_IRUSR | stat.S_IWUSR
+    ours = not root or culprit == root or culprit.startswith(os.path.join(root, ""))
+    store = _quoted(root or culprit)
     if os.geteuid() not in {info.st_uid, 0}:
-        return code, message, f"Run dnsrenew as {owner}, or give the folder to {user}: sudo chown -R {user} {culprit}"
+        if ours:  # mostly one run with sudo has left it, and more
+            fix = f"Run dnsrenew as {owner}, or give the store to {user}: sudo chown -R {user} {store}"
+        elif os.access(culprit, os.X_OK):
+            fix = f"Run dnsrenew as {owner}, or make the store for {user}: sudo install -d -m 700 -o {user} {store}"
+        else:
+            fix = f"Run dnsrenew as {owner}, or set `store` to a folder of {user}."
+        return code, message, fix
     if mode & wanted != wanted and os.geteuid() != 0:
-        return code, message, f"Let its owner in: chmod u+rwX {culprit}"
+        return code, message, f"Let its owner in: chmod u+rwX {_quoted(culprit)}"
     look = f"look for what forbids it ({culprit}: an immutable flag, an ACL, AppArmor or SELinux)"
     if info.st_uid != os.geteuid():  # root's rights end here: often in a container
-        give = (
-            f"Give it to root, which may not pass over modes here (it lacks CAP_DAC_OVERRIDE): chown -R root {culprit}"
-        )
+        give = f"Give it to root, which may not pass over modes here (it lacks CAP_DAC_OVERRIDE): chown -R root {store}"
         return code, message, f"{give}, or {look}."
     return code, message, f"L{look[1:]}."
 
 
-def _blocking(path: str, *, reading: bool) -> str:
-    """Return the folder or file whose rights stand in the way."""
+def _blocking(path: str, root: str, *, reading: bool) -> str:
+    """Return the folder or file whose rights stand in the way: one on the way to it, it, or its own folder."""
     folder = os.path.dirname(path)
     for ancestor in _ancestors(folder):
         if os.path.isdir(ancestor) and not os.access(ancestor, os.X_OK):
             return ancestor
-    return path if reading and os.path.lexists(path) else _existing(folder)
+    if not os.path.lexists(path):
+        return _existing(folder)
+    suspects = (path,) if path == root else (path, folder)  # what is above the store is nobody's fault
+    return next((part for part in suspects if not _may_use(part, reading=reading)), path)
+
+
+def _may_use(path: str, *, reading: bool) -> bool:
+    """Tell whether the user may do what we do; only the owner may change modes, and we do."""
+    if reading:
+        return os.access(path, os.R_OK)
+    return os.access(path, os.W_OK) and (os.name == "nt" or os.stat(path).st_uid == os.geteuid())
 
 
 def _not_a_folder(path: str) -> str:
@@ -191,6 +209,12 @@ def _ancestors(path: str) -> list[str]:
     while (upper := os.path.dirname(parts[-1])) != parts[-1]:
         parts.append(upper)
     return parts[::-1]
+
+
+def _quoted(path: str) -> str:
+    import shlex  # only when something went wrong
+
+    return shlex.quote(path)
 
 
 def _said(error: OSError) -> str:

@@ -58,23 +58,31 @@ class Versions:
         return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and name[0] != "0")
 
     def is_complete(self, number: int) -> bool:
-        """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link)."""
+        """Tell whether every PEM file of a version is there, and holds something (a chain may be of one link).
+
+        :raises StoreError: it may not be looked at.
+        """
         paths = {name: os.path.join(self.path(number), name) for name in FILES}
-        return os.path.isfile(paths.pop("chain.pem")) and all(map(_filled, paths.values()))
+        return self._disk.size(paths.pop("chain.pem")) is not None and all(map(self._disk.size, paths.values()))
 
     def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
-        """Return the paths of those that are there and damaged, each with what is wrong with it."""
-        found = []
-        for name in LOOKED_AT:
-            path = os.path.join(self.path(number), name)
-            if not os.path.isfile(path):
-                wrong = "it is not a file" if os.path.lexists(path) else ""
-            elif _is_size_as_written(size := os.stat(path).st_size, name, sizes):
-                wrong = ""
-            else:
-                wrong = f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
-            found += [(path, wrong)] if wrong else []
-        return found
+        """Return the paths of those that are gone or damaged, each with what is wrong with it.
+
+        :raises StoreError: one may not be looked at.
+        """
+        if not os.path.lexists(folder := self.path(number)):
+            return [(folder, "it is gone")]
+        paths = {name: os.path.join(folder, name) for name in LOOKED_AT}
+        wrong = {path: self._what_is_wrong(path, name, sizes) for name, path in paths.items()}
+        return [(path, why) for path, why in wrong.items() if why]
+
+    def _what_is_wrong(self, path: str, name: str, sizes: Mapping[str, int]) -> str:
+        size = self._disk.size(path)
+        if _is_size_as_written(size, name, sizes):
+            return ""
+        if size is None:
+            return "it is not a file" if os.path.lexists(path) else "it is gone"
+        return f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
 
     def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:
         """Tell whether the parts of the chain together have the size of the whole; two system calls."""
@@ -100,7 +108,7 @@ class Versions:
         said = []
         for name, pem in parts.items():
             path = os.path.join(self.path(number), name)
-            if os.path.isfile(path) and self._disk.read(path) == pem.encode("ascii"):
+            if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             why = "it is not what belongs to the certificate" if os.path.lexists(path) else "it is gone"
             said.append(notices.set_aside(self._disk, path, why, "It is made anew from fullchain.pem."))
@@ -218,7 +226,8 @@ class Versions:
     def current_is(self, number: int) -> bool:
         """Tell whether ``current`` leads to a version; one system call. Of copies: whether they are there."""
         if self._windows:
-            return not os.path.islink(self._current) and _filled(os.path.join(self._current, "privkey.pem"))
+            key = os.path.join(self._current, "privkey.pem")
+            return not os.path.islink(self._current) and bool(self._disk.size(key))
         try:
             return os.readlink(self._current) == f"versions/{number}"
         except OSError:
@@ -248,24 +257,19 @@ class Versions:
         self._disk.sync_folder(self._current)
 
 
-def is_as_written(folder: str, sizes: Mapping[str, int]) -> bool:
-    """Tell whether the files of a version that others read have the sizes they were written with; two system calls."""
-    try:
-        for name in LOOKED_AT:
-            if not _is_size_as_written(os.stat(folder + name).st_size, name, sizes):
-                return False
-    except OSError:
-        return False
-    return True
+def is_as_written(disk: Disk, folder: str, sizes: Mapping[str, int]) -> bool:
+    """Tell whether the files of a version that others read have the sizes they were written with; two system calls.
+
+    :raises StoreError: one may not be looked at.
+    """
+    return all(_is_size_as_written(disk.size(folder + name), name, sizes) for name in LOOKED_AT)
 
 
-def _is_size_as_written(size: int, name: str, sizes: Mapping[str, int]) -> bool:
+def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether a file has something in it, and as much as was written, where that is known."""
-    return size > 0 and size == sizes.get(name, size)
+    return bool(size) and size == sizes.get(name, size)
 
 
-def _filled(path: str) -> bool:
-    try:
-        return os.stat(path).st_size > 0
-    except OSError:
-        return False
+def _is_file(path: str) -> bool:
+    """Tell whether there is a file, and no link to one: none is followed."""
+    return os.path.isfile(path) and not os.path.islink(path)

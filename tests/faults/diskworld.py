@@ -247,7 +247,7 @@ class World:
         current = current or self.current
         if not current.exists():
             return {}
-        files = {path.name: path.read_bytes() for path in current.iterdir()}
+        files = {path.name: path.read_bytes() for path in current.iterdir() if path.is_file()}
         assert {"fullchain.pem", "privkey.pem", "cert.pem", "chain.pem"} <= set(files)
         assert files["fullchain.pem"] == files["cert.pem"] + files["chain.pem"]
         x509.check_chain(

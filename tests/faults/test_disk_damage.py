@@ -44,7 +44,7 @@ DONE: Final = {
     "certificates/home/versions/3/meta.json": {"": "new"},
     "locks/certificate-home.lock": {"": "fine", "folder": "stop", "link": "stop"},
     "locks/account-lab.lock": {"": "fine", "folder": "fine", "link": "fine"},  # the account is known
-    "journal/home-1.json": {"": "aside", "link": "said"},
+    "journal/home-1.json": {"": "aside", "newer": "said", "link": "said"},
     "journal/home-1.lock": {"folder": "said", "link": "said"},
 }
 """For each file what is done where it is damaged so; "": in any other way."""
@@ -199,13 +199,17 @@ def test_a_file_in_the_place_of_a_folder(
 
 
 SERVED: Final = {f"certificates/home/versions/3/{name}" for name in ("privkey.pem", "fullchain.pem")}
-READ: Final = {"certificates/home/state.json", "certificates/home/current", "journal/home-1.json", *SERVED}
+PARTS: Final = {f"certificates/home/versions/3/{name}" for name in ("cert.pem", "chain.pem")}
+READ: Final = {"certificates/home/state.json", "certificates/home/current", "journal/home-1.json", *SERVED, *PARTS}
 """What is looked at where nothing is due."""
 
 
 @pytest.mark.parametrize(("file", "how"), [case for case in CASES if not case[0].startswith("certificates/home/order")])
 def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Damage) -> None:
-    """It is said where it matters, and costs no certificate but that of which the key or the chain is lost."""
+    """It is said where it matters, and costs no certificate but that of which the key or the whole chain is lost.
+
+    The parts of the chain are made anew from the whole.
+    """
     path = quiet_template.path.parent / "run"
     remove(path)
     world = quiet_template.copied(path)
@@ -213,10 +217,26 @@ def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Dama
     elsewhere.write_text(MINE)
     damage(path, how, elsewhere)
     ran = world.run()
-    done = DONE[file].get(how) or DONE[file][""]
+    done = "aside" if file in PARTS else DONE[file].get(how) or DONE[file][""]
     assert world.ca.counts["issued"] == (file in SERVED)
+    assert world.served()
     assert (ran.outcome.error is not None) == (done == "stop" and file in READ)
     assert bool(said(ran)) == (done != "fine" and (file in READ or file.startswith("journal/")))
     assert path.with_name(f"{path.name}.damaged").exists() == (done == "aside" and file in READ)
     assert elsewhere.read_text() == MINE
     assert ".tmp-" not in "".join(said(ran))
+
+
+@pytest.mark.parametrize("what", ["privkey.pem", "fullchain.pem", ""], ids=["key", "chain", "version"])
+def test_what_is_gone_is_said(quiet_template: World, tmp_path: Path, what: str) -> None:
+    """Without it the certificate is of no use: there is a new one, and somebody should know why."""
+    world = quiet_template.copied(tmp_path / "state")
+    path = world.path / "certificates/home/versions/3" / what
+    remove(path)
+    ran = world.run()
+    assert ran.outcome.status == "renewed"
+    (warning,) = ran.outcome.warnings
+    assert (warning.code, f"{path} is damaged: it is gone." in warning.message) == ("store-damaged", True)
+    assert "beside it" not in warning.fix
+    assert world.served()
+    assert said(world.run()) == []

@@ -59,10 +59,13 @@ def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, dam
 
 @pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
 def test_a_file_that_is_gone_costs_a_renewal(stage: Stage, file: str) -> None:
-    """There is nothing to set aside, and nothing to say but why it is renewed."""
-    (in_force(stage) / file).unlink()
+    """There is nothing to set aside; that it is gone is said, for somebody should know why."""
+    path = in_force(stage) / file
+    path.unlink()
     outcome = stage.renewed()
-    assert (outcome.reason, outcome.warnings) == ("missing", ())
+    assert outcome.reason == "missing"
+    (warning,) = outcome.warnings
+    assert warning.message.startswith(f"{path} is damaged: it is gone.")
 
 
 @pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -108,6 +109,69 @@ def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) ->
 
 
 @pytest.mark.usefixtures("no_services")
+@pytest.mark.skipif(os.name == "nt", reason="modes")
+def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) -> None:
+    """Nobody comes to what is in it then, as after a restore that made all of it readable for everybody."""
+    stage.path.chmod(0o777)
+    (outcome,) = stage.renewer().renew()
+    assert outcome.status == "not-due"
+    assert stage.path.stat().st_mode & 0o777 == 0o700
+    assert stage.events == []
+
+
+@pytest.mark.usefixtures("no_services")
+def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops nothing that needs no writing."""
+
+    def refuse(_: Store) -> None:
+        raise StoreError("store-not-private", "The store can be written by others.", fix="Close it.")
+
+    monkeypatch.setattr(Store, "close_root", refuse)
+    (outcome,) = stage.renewer().renew()
+    assert (outcome.status, [warning.code for warning in outcome.warnings]) == ("not-due", ["store-not-private"])
+    assert [event.kind for event in stage.events] == ["warning"]
+
+
+@pytest.mark.usefixtures("no_services")
+@pytest.mark.parametrize("state_json", [True, False])
+def test_a_version_that_may_not_be_read_is_not_missing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, state_json: bool
+) -> None:
+    """As after a copy that root has made: its path is named, nothing is ordered, and the other one is not stopped."""
+    keep_other(stage)
+    key = str(stage.path / "certificates/home/versions/1/privkey.pem")
+    if not state_json:
+        (stage.path / "certificates/home/state.json").unlink()
+    real = os.stat
+
+    def denied(path: Any, **how: Any) -> os.stat_result:
+        if str(path) == key:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, **how)
+
+    monkeypatch.setattr(os, "stat", denied)
+    specs = [SPEC, named("other")]
+    home, other = stage.renewer(*specs).renew()
+    assert (home.status, other.status) == ("failed", "not-due")
+    assert home.error is not None
+    assert home.error.code == "store-unreadable"
+    assert home.error.message.startswith(f"{key} cannot be read")
+    assert home.not_after == BEGIN + 90 * DAYS
+    status, _ = stage.renewer(*specs).status()
+    assert status.known is False
+    assert status.last_failure is not None
+    assert status.last_failure["code"] == "store-unreadable"
+    with pytest.raises(StoreError, match="cannot be read"):
+        stage.renewer().certificate("home")
+
+
+def keep_other(stage: Stage) -> None:
+    """The same certificate once more, under another name."""
+    with stage.store.lock("other", context=Context()):
+        stage.store.keep(named("other"), "lab", *issue(ISSUED))
+
+
+@pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
 def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
     """`current` is gone: a run that is to stop leaves it to the next one, and raises nothing."""
@@ -125,8 +189,7 @@ def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
 @pytest.mark.usefixtures("no_services")
 def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is met, and told, in its own turn; the other certificates have their outcomes."""
-    with stage.store.lock("other", context=Context()):
-        stage.store.keep(named("other"), "lab", *issue(ISSUED))
+    keep_other(stage)
     (stage.path / "certificates/home/current").unlink()
     read, mended = Store.read_state, list[str]()
 

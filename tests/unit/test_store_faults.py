@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.accountdata import AccountData
 from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import Disk, Store
 from dnsrenew.store import disk as disk_module
 from dnsrenew.store.trouble import translate
 from tests.unit.store_kit import (
+    DIRECTORY,
     Counting,
     Failing,
     Killed,
@@ -24,12 +26,15 @@ from tests.unit.store_kit import (
     assert_current_whole,
     assert_whole,
     first_issuance,
+    issue,
     keep,
     leftovers,
     operations,
 )
 
 both = pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
+
+as_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
 
 CODES = {
     errno.ENOSPC: {"store-full"},
@@ -203,6 +208,23 @@ def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
     assert (path.read_bytes(), leftovers(tmp_path)) == (b"new", [])
 
 
+def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CA knows the next key only: it takes its place once nobody reads the old one, and is never lost."""
+    account = Store(tmp_path).accounts(DIRECTORY, "lab")
+    old, new = AccountData(key_pem=issue(98)[1], next_key_pem=issue(99)[1]), AccountData(key_pem=issue(99)[1])
+    account.save(old)
+    windows = Windows(monkeypatch, 1e9)
+    error = refusal(lambda: account.save(new))
+    assert error is not None
+    assert error.code == "store-not-writable"
+    assert account.load() == old
+    windows.seconds = windows.passed + 0.3
+    account.save(new)
+    assert account.load() == new
+
+
 def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,7 +392,7 @@ def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> No
 
 
 TRIES = """if True:
-    import fcntl, hashlib, os, pwd, sys  # all of them now: nobody may not be allowed to read the interpreter's folder
+    import fcntl, hashlib, os, pwd, shlex, sys  # now: nobody may not be allowed to read the interpreter's folder
     from pathlib import Path
     from dnsrenew.context import Context
     from dnsrenew.errors import StoreError
@@ -415,6 +437,56 @@ def test_a_store_of_somebody_else(open_path: Path) -> None:
         assert str(open_path / "state") in line
 
 
+@as_root
+@pytest.mark.parametrize(
+    "left",
+    [
+        "",
+        "journal",
+        "locks",
+        "locks/certificate-home.lock",
+        "certificates/home",
+        "certificates/home/versions",
+        "certificates/home/state.json",
+    ],
+)
+def test_what_one_run_with_sudo_left(open_path: Path, left: str) -> None:
+    """It is named itself, and the fix is for all that it left."""
+    store = open_path / "my state"
+    keep(Store(store), 1)
+    for path in (store, *store.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    os.chown(store / left, 0, 0)
+    told = [line for line in run(TRIES, str(store)).splitlines() if line != "-"]
+    assert told
+    for line in told:
+        assert line.split()[0] in {"store-not-writable", "store-unreadable"}
+        assert f"{store / left} belongs to root" in line or f"{store / left} cannot be" in line
+        assert line.endswith(f"give the store to nobody: sudo chown -R nobody '{store}'")
+
+
+@as_root
+@pytest.mark.parametrize("ours", ["", "journal", "locks/certificate-home.lock"])
+def test_what_is_ours_and_refused_all_the_same(tmp_path: Path, ours: str) -> None:
+    """Nobody's folder is to blame, and not the one above the store: what is left is a flag, or SELinux."""
+    os.chown(tmp_path, 65534, 65534)
+    keep(Store(tmp_path / "state"), 1)
+    path = str(tmp_path / "state" / ours).rstrip("/")
+    error = translate(PermissionError(errno.EPERM, "Not permitted"), path, "chmod", str(tmp_path / "state"))
+    assert error.message.startswith(f"{path} cannot be written: it belongs to root")
+    assert error.fix.startswith(f"Look for what forbids it ({path}: an immutable flag")
+
+
+@as_root
+def test_what_is_above_the_store_is_given_to_nobody(open_path: Path) -> None:
+    """A folder above that lets nobody pass holds more than ours: who runs dnsrenew, or where, has to change."""
+    (open_path / "above/state").mkdir(parents=True)
+    (open_path / "above").chmod(0o700)
+    (line, *_) = run(TRIES, str(open_path / "above/state")).splitlines()
+    assert f"{open_path}/above belongs to" in line
+    assert "chown" not in line
+
+
 def test_root_without_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container root may lack the right to pass over modes: it is told whose folder it is, and both ways out."""
     if os.geteuid() == 0:
@@ -433,6 +505,7 @@ def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
     done = run(TRIES, str(open_path / "above/state")).splitlines()
     assert [line.split()[0] for line in done] == ["store-not-writable"] * 3 + ["-"]
     assert f"{open_path}/above belongs to" in done[0]
+    assert f"sudo install -d -m 700 -o nobody {open_path}/above/state" in done[0]
 
 
 @pytest.mark.parametrize("place", ["", "accounts", "certificates", "certificates/home", "certificates/home/versions"])

@@ -646,6 +646,21 @@ def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> Non
     entry.remove([A])
 
 
+def test_the_mark_of_an_entry_that_was_set_aside_stops_no_later_one(tmp_path: Path) -> None:
+    """It lies there still when the next run takes the same number, and asks a host in its turn."""
+    entry = journal(tmp_path).enter(Context(), "home", [A])
+    entry.ask([A])
+    entry.keep()
+    (tmp_path / "journal/home-1.json").write_text("?")
+    assert left(tmp_path) == []
+    assert files(tmp_path) == ["home-1.asked", "home-1.json.damaged"]
+    entry = journal(tmp_path).enter(Context(), "home", [A])
+    entry.ask([A])
+    entry.answered([A])
+    entry.remove([A])
+    assert files(tmp_path) == ["home-1.json.damaged"]
+
+
 @pytest.mark.parametrize("kind", ["link", "folder", "lock-link"])
 def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
     """A link or a folder in the place of a file is said and passed over, and the others are swept."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -59,6 +60,17 @@ class Stage:
 def stage(tmp_path: Path) -> Stage:
     """The ledger of an account at Let's Encrypt, in an empty store."""
     return Stage(tmp_path)
+
+
+def test_what_another_run_is_just_writing_there_stays(stage: Stage) -> None:
+    """The account is written in the same folder, under another lock; what is an hour old nobody writes any more."""
+    stage.ledger.note_failed_validation(HOME)
+    young, old = (stage.path.with_name(name) for name in (".tmp-1-1", ".tmp-1-2"))
+    for path in (young, old):
+        path.touch()
+    os.utime(old, (0, 0))
+    stage.ledger.note_failed_validation(HOME)
+    assert leftovers(stage.path.parent) == [young.name]
 
 
 # ── what refuses an order ───────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.store import Disk, Store
+from dnsrenew.store import Disk, Store, locks
 from tests.unit.store_kit import DIRECTORY, START
 
 
@@ -148,12 +149,40 @@ def test_two_processes_and_a_kill(tmp_path: Path) -> None:
 
 
 def test_waiting_for_another_process(tmp_path: Path) -> None:
-    """With `wait` it comes in as soon as the other is done."""
+    """With `wait` it comes in as soon as the other is done: after a pause or two, and the end of a process."""
     with holder(tmp_path) as process:
         assert process.stdin is not None
         threading.Timer(0.05, process.stdin.close).start()
+        start = time.monotonic()
         with Store(tmp_path).lock("home", context=Context(), wait=30):
-            pass
+            assert time.monotonic() - start < 5
+
+
+def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
+    """Who came next, and has not written down yet who it is, would be taken for the one before."""
+    with Store(tmp_path).lock("home", context=Context()):
+        assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
+    assert lock_file(tmp_path).read_bytes() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a child has none of our open files there")
+def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that forks while it renews: the lock goes with the one that took it."""
+    copies: list[int] = []
+    opened = locks._open
+
+    def forked(path: str) -> int:
+        handle = opened(path)
+        copies.append(os.dup(handle))
+        return handle
+
+    monkeypatch.setattr(locks, "_open", forked)
+    with Store(tmp_path).lock("home", context=Context()):
+        pass
+    with Store(tmp_path).lock("home", context=Context()):
+        pass
+    for copy in copies:
+        os.close(copy)
 
 
 def test_waiting_ends(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) 
     counting.seen.clear()
     store.mend("home", state, Context())
     store.mend("other", State(), Context())
-    assert counting.seen == []
+    assert {what for what, _ in counting.seen} <= {"stat"}
 
 
 @both
