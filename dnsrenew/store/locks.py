@@ -20,6 +20,11 @@ from dnsrenew.files import open_file
 from dnsrenew.model import rfc3339
 from dnsrenew.store.disk import PRIVATE, Disk
 
+if sys.platform == "win32":
+    import msvcrt
+else:  # here, and not where it is needed: at the end of the interpreter nothing can be imported any more
+    import fcntl
+
 if TYPE_CHECKING:
     from dnsrenew.context import Context
 
@@ -128,13 +133,9 @@ def _try(disk: Disk, handle: int, path: str) -> bool:
 
 def _lock(handle: int, *, free: bool) -> None:
     if sys.platform == "win32":
-        import msvcrt
-
         os.lseek(handle, _FAR, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1)
     else:
-        import fcntl
-
         # flock, not lockf: it belongs to the open file, so threads exclude each other too.
         fcntl.flock(handle, fcntl.LOCK_UN if free else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
