@@ -42,10 +42,10 @@ def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> in
     :raises OSError: it cannot be opened.
     """
     handle = _open(path, flags, mode)
-    what = _what(os.fstat(handle))
-    if what is not None:
+    info = os.fstat(handle)
+    if not stat.S_ISREG(info.st_mode):
         os.close(handle)
-        raise NotAFileError(path, what)
+        raise NotAFileError(path, _what(info) or "something else")
     return handle
 
 
@@ -136,9 +136,9 @@ def _drain(handle: int, seconds: float) -> bytes:
 
 
 def _was_closed(handle: int) -> bool:
-    """Tell whether who had a pipe open for writing has closed it; not where nobody has opened it yet."""
+    """Tell whether who had an empty pipe open for writing has closed it; not where nobody has opened it yet."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
-    poll.register(handle, 0)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
+    poll.register(handle, select.POLLIN)
+    return any(event & select.POLLHUP and not event & select.POLLIN for _, event in poll.poll(0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -84,6 +85,8 @@ def run(
     :raises OSError: it cannot be run.
     :raises Cancelled: when cancelled, or the process is about to end.
     """
+    if not arguments or any("\0" in argument for argument in arguments):
+        raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
     process = RUNNING.start(arguments, env)
     del env  # what looks at the variables in a traceback must not see it
     try:

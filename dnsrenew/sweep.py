@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -176,8 +177,9 @@ class _Sweep(Frozen):
         with contextlib.suppress(Cancelled):  # out of time, or called away, which is looked at afterwards
             for task in tasks:
                 context.join(task)
+        late = time.monotonic() + _MOMENT
         for task in tasks:  # what is left behind lets go of its locks at once: the renewals want them
-            task.done.wait(_MOMENT)
+            task.done.wait(max(late - time.monotonic(), 0.0))
 
     def _account(self, context: Context, groups: _Groups) -> None:
         """Remove what one account wrote, zone by zone, as far as the time goes."""

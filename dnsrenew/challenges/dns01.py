@@ -12,7 +12,7 @@ from dnsrenew import names
 from dnsrenew.challenges.placing import Placement, Value, Writer, no_account
 from dnsrenew.challenges.standing import Standing
 from dnsrenew.drivers import calling
-from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError, StoreError
 from dnsrenew.frozen import replace
 from dnsrenew.model import Check, DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.silence import Silence
@@ -220,6 +220,7 @@ class Dns01:
         kept = [value for value in left if value not in refused]
         if kept:
             written = any(self._standing.fate(context, value) == "written" for value in kept)
+            self._standing.leave(context, kept)
             context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
             context.warn("txt-kept", *_kept(kept, error, written=written))
 
@@ -264,6 +265,8 @@ class Dns01:
         asking = partial(self._standing.note, context, values, "asked")
         try:
             tries = self._call(context, values[0].writer, records, partial(calling.call_add, asking=asking))
+        except StoreError:  # it was not asked
+            raise
         except DnsRenewError as error:
             tries = [*error.evidence.get("before", ()), error.code]
             in_several = len({record.zone for record in records}) > 1  # one may have been written before the other

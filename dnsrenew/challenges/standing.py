@@ -94,6 +94,11 @@ class Standing:
         """Return what is known of a value; None: nobody has begun to write it, or it is gone."""
         return self._fates.get(_key(context, value))
 
+    def leave(self, context: Context, values: Sequence[Value]) -> None:
+        """Note that the certificate is done with values that stand: others that need them take them away."""
+        for value in values:
+            self._users.get(value.written, set()).discard(context.certificate)
+
     def gone(self, context: Context, values: Sequence[Value]) -> None:
         """Strike values out of the certificate's entry in the journal, but for those asked for, and forget them."""
         for key in (_key(context, value) for value in values):

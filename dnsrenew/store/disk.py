@@ -80,15 +80,18 @@ class Disk:
             raise trouble.translate(error, path, "read", self.root) from None
 
     def size(self, path: str) -> int | None:
-        """Return how many octets a file has, through a link too; None where there is none."""
+        """Return how many octets a file has, through a link too; None where there is none that can be used.
+
+        :raises StoreError: nobody may look; then it may be there.
+        """
         try:
             if self._before is not None:
                 self._before("stat", path)
             info = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
+        except PermissionError as error:
             raise trouble.translate(error, path, "read", self.root) from None
+        except OSError:
+            return None
         return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def names(self, folder: str) -> list[str]:

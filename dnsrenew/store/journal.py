@@ -152,18 +152,18 @@ class Journal:
         :raises StoreError: the journal cannot be read.
         """
         names = sorted(self._disk.names(self._folder))
-        paths = [os.path.join(self._folder, name) for name in names]
-        return [
-            path for path in paths if f"{ENTRY}.damaged" in path or (path.endswith(ENTRY) and self._is_of_later(path))
-        ]
+        wrong = [name for name in names if f"{ENTRY}.damaged" in name or self._is_of_later(name)]
+        return [os.path.join(self._folder, name) for name in wrong]
 
-    def _is_of_later(self, path: str) -> bool:
+    def _is_of_later(self, name: str) -> bool:
+        if not name.endswith(ENTRY):
+            return False
         try:
-            Page.from_json(jsonform.read(self._disk, path) or b"")
+            Page.from_json(jsonform.read(self._disk, os.path.join(self._folder, name)) or b"")
         except Newer:
             return True
         except (Damaged, StoreError):
-            return False
+            pass
         return False
 
     def _dead(self, context: Context) -> list[Entry]:

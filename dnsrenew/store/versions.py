@@ -226,8 +226,8 @@ class Versions:
     def current_is(self, number: int) -> bool:
         """Tell whether ``current`` leads to a version; one system call. Of copies: whether they are there."""
         if self._windows:
-            key = os.path.join(self._current, "privkey.pem")
-            return not os.path.islink(self._current) and bool(self._disk.size(key))
+            copies = (os.path.join(self._current, name) for name in (*LOOKED_AT, "cert.pem"))
+            return not os.path.islink(self._current) and all(self._disk.size(copy) for copy in copies)
         try:
             return os.readlink(self._current) == f"versions/{number}"
         except OSError:
@@ -262,7 +262,9 @@ def is_as_written(disk: Disk, folder: str, sizes: Mapping[str, int]) -> bool:
 
     :raises StoreError: one may not be looked at.
     """
-    return all(_is_size_as_written(disk.size(folder + name), name, sizes) for name in LOOKED_AT)
+    key, chain = disk.size(f"{folder}privkey.pem"), disk.size(f"{folder}fullchain.pem")
+    as_written = key == sizes.get("privkey.pem", key) and chain == sizes.get("fullchain.pem", chain)
+    return bool(key and chain and as_written)
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:

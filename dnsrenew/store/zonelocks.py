@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.errors import LockedError
 from dnsrenew.turns import Turns
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class ZoneLocks:
         self._wait = wait
         self._values = _Together(lambda context, place, left: store.lock_zone(place, context=context, wait=left))
         self._turns = Turns()
+        self._refused: dict[str, tuple[float, LockedError]] = {}
 
     @contextlib.contextmanager
     def value(self, context: Context, place: str) -> Iterator[None]:
@@ -48,11 +51,17 @@ class ZoneLocks:
         :raises LockedError: another run has not come to an end with its own.
         :raises Cancelled: called away while waiting.
         """
-        end = context.clock.monotonic() + max(self._wait, WRITING)
-        with self._turns.alone(context, ("writing", zone)):
-            left = max(end - context.clock.monotonic(), 0.0)
-            with self._store.lock_writing(zone, context=context, wait=left):
-                yield
+        came, wait = context.clock.monotonic(), max(self._wait, WRITING)
+        with self._turns.alone(context, ("writing", zone)), contextlib.ExitStack() as held:
+            refused = self._refused.get(zone)
+            if refused is not None and refused[0] >= came:  # one of us has waited for all that stood behind it
+                raise copy.copy(refused[1])
+            try:
+                held.enter_context(self._store.lock_writing(zone, context=context, wait=wait))
+            except LockedError as error:
+                self._refused[zone] = context.clock.monotonic(), error
+                raise
+            yield
 
 
 class _Together:

@@ -21,14 +21,16 @@ from dnsrenew.clock import SystemClock
 from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
-from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError
+from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.frozen import replace
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.names import base_domain
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
+from dnsrenew.store.disk import Disk
 from dnsrenew.store.journal import Journal
+from dnsrenew.store.layout import Layout
 from dnsrenew.store.zonelocks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
@@ -775,6 +777,44 @@ def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path
         dns01.withdraw(other, values)
     assert not any(home.values.values())
     assert stage.kinds().count("txt-removed") == 1
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Path) -> None:
+    """It needs it no more: the last one takes it away."""
+    stage = Stage()
+    stage.journal = Store(tmp_path).journal
+    home = cast("Refusing", stage.account("home", driver=Refusing("remove")))
+    dns01, values = stage.dns01, stage.values("example.test")
+    one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
+    with dns01.written_down(one, values):
+        dns01.publish(one, values)
+        dns01.withdraw(one, values)
+    home.what = ()
+    with dns01.written_down(other, values):
+        dns01.publish(other, values)
+        dns01.withdraw(other, values)
+    assert not any(home.values.values())
+
+
+def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
+    """The disk is full: the host has not been asked, and is asked to remove nothing."""
+
+    class Full(Disk):
+        def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
+            if path.endswith(".asked"):
+                raise StoreError("store-full", "The disk is full.", fix="Make room.")
+            super().write(path, data, mode, sync=sync)
+
+    stage = Stage()
+    stage.journal = Journal(Full(), Layout(str(tmp_path)))
+    home = cast("Refusing", stage.account("home", driver=Refusing()))
+    dns01, values, context = stage.dns01, stage.values("example.test"), replace(stage.context, certificate="home")
+    with dns01.written_down(context, values):
+        with pytest.raises(StoreError):
+            dns01.publish(context, values)
+        dns01.withdraw(context, values)
+    assert (home.removals, home.values) == (0, {})
     assert list((tmp_path / "journal").iterdir()) == []
 
 

@@ -110,6 +110,13 @@ def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
     writer.join(10)
 
 
+@pytest.mark.parametrize("arguments", [[], ["true", "a\0b"]])
+def test_a_command_that_can_be_none(arguments: list[str]) -> None:
+    """Nothing, or what no system takes: an error of the secret as any other."""
+    with pytest.raises(SecretError, match="it cannot be run"):
+        Secret.command(arguments).reveal()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder /dev/fd, and what the system tells of a pipe")
 def test_a_pipe_that_ends_with_nothing_in_it() -> None:
     """The program before it has failed: that is known at once, and whose pipe it is stays as it was."""

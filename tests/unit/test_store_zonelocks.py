@@ -16,6 +16,7 @@ from dnsrenew.errors import LockedError
 from dnsrenew.frozen import field
 from dnsrenew.store import Store
 from dnsrenew.store.zonelocks import ZoneLocks
+from tests.unit.clocks import FakeClock
 
 ZONE = "home.duckdns.org."
 
@@ -136,6 +137,35 @@ def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Sto
     assert task.done.wait(5)
     task.result()
     assert order == ["other", "busy", "busy", "busy"]
+
+
+def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One's own writers take as long as they take; whom another run keeps away answers for those behind."""
+    monkeypatch.setattr("dnsrenew.store.zonelocks.WRITING", 0.2)
+    clock, locks = FakeClock(), ZoneLocks(store)
+    context, behind = Context(clock=clock), Waiting(clock=clock)
+    errors: list[LockedError] = []
+
+    def write() -> None:
+        with locks.writing(behind, ZONE):
+            pass
+
+    with locks.writing(context, ZONE):
+        task = workers.start(write)
+        assert behind.came.wait(5)
+        clock.elapsed += 100.0
+    assert task.done.wait(5)
+    task.result()
+    with ZoneLocks(store).writing(Context(), ZONE):
+        came = clock.monotonic()
+        with pytest.raises(LockedError) as caught, locks.writing(context, ZONE):
+            pass
+        errors.append(caught.value)
+        assert clock.monotonic() - came >= 0.2
+    locks._refused[ZONE] = (came + 1000.0, errors[0])  # as if we had come before
+    with pytest.raises(LockedError) as again, locks.writing(context, ZONE):
+        pass
+    assert again.value is not errors[0]
 
 
 def test_writing_and_a_value_are_two_things(store: Store) -> None:
