@@ -81,7 +81,7 @@ class Versions:
         if _is_size_as_written(size, name, sizes):
             return ""
         if size is None:
-            return "it is not a file" if os.path.lexists(path) else "it is gone"
+            return "it cannot be read as a file" if os.path.lexists(path) else "it is gone"
         return f"it has {size} octets instead of {sizes[name]}" if size else "it is empty"
 
     def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:

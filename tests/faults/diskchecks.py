@@ -22,8 +22,9 @@ def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> 
         check_error(outcome.error, world, number)
     assert outcome.status in ({"renewed", "not-due"} if outcome.error is None else {"failed"})
     for warning in outcome.warnings:
-        # Of a file of the version in force that is gone it is said that it is damaged.
-        assert warning.code in CODES[number] | ({"store-damaged"} if number == errno.ENOENT else set()), warning
+        # Of a file of the version in force that is gone, or cannot be read, it is said that it is damaged.
+        damaged = {"store-damaged"} if number in {errno.ENOENT, errno.EIO} else set()
+        assert warning.code in CODES[number] | damaged, warning
         assert warning.fix
     assert "Traceback" not in json.dumps([event.to_dict() for event in ran.events])
     now = world.served()
