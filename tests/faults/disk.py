@@ -21,7 +21,7 @@ from tests.faults.diskworld import CODES, READING, Fault, Kind, Operation, Ran, 
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "disk-faults.md"
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_ROW: Final = re.compile(r"^\| (\w+) \| (\w+) \| (\d+) \| (\d.*?) \| (\d.*?) \|$", re.MULTILINE)
+_ROW: Final = re.compile(r"^\| (\w+) \| (\w+) \| (\d+) \| (\d.*?) \| (\d.*?) \| (\d.*?) \|$", re.MULTILINE)
 NEVER_SAID: Final = {errno.ENOSPC, errno.EROFS}
 """Of what only reads."""
 Cell = tuple[int, int, int]
@@ -104,6 +104,10 @@ class Matrix:
         return new
 
 
+_COLUMNS: Final = (errno.EACCES, errno.EIO, errno.ENOENT)
+"""The errors that have a column: the first stands for all others."""
+
+
 def column(runs: list[tuple[Operation, Ran]]) -> Column:
     """Return what came of the runs, by operation."""
     found: dict[str, list[int]] = {}
@@ -117,10 +121,10 @@ def columns() -> dict[tuple[Kind, int], Column]:
     """Return what the page says."""
     found: dict[tuple[Kind, int], Column] = {(kind, number): {} for kind in KINDS for number in CODES}
     for name, what, _, *texts in _ROW.findall(PAGE.read_text("utf-8")):
-        refused, gone = (_cell(text) for text in texts)
+        cell = dict(zip(_COLUMNS, map(_cell, texts), strict=True))
         for (kind, number), cells in found.items():
             if kind == name and (number not in NEVER_SAID or what not in READING):
-                cells[what] = gone if number == errno.ENOENT else refused
+                cells[what] = cell.get(number, cell[errno.EACCES])
     return found
 
 
@@ -134,7 +138,7 @@ def page(found: dict[tuple[Kind, int], Column], counts: dict[Kind, Counter[str]]
     lines = []
     for kind in KINDS:
         for what, count in sorted(counts[kind].items()):
-            cells = (found[kind, number][what] for number in (errno.EIO, errno.ENOENT))
+            cells = (found[kind, number][what] for number in _COLUMNS)
             lines.append(f"| {kind} | {what} | {count} | {' | '.join(' · '.join(map(str, cell)) for cell in cells)} |")
     return _HEAD + "\n".join(lines) + "\n"
 
@@ -153,8 +157,9 @@ already it fetches that certificate: none is issued twice.
 - *run*: `first` finds an empty folder; `renewal` replaces a certificate, and removes the oldest version; `sweep`
   removes the TXT values of a dead run, and has nothing to renew.
 - *operation*: what is done to the disk, and how often in the run.
-- *refused*: with any error but the last (what only reads is not said to be full or read-only). *gone*: with ENOENT.
-  Three numbers: runs that failed, and had ordered nothing · runs that failed, and had · runs that succeeded.
+- *refused*: with any error but these (what only reads is not said to be full or read-only). *failing*: with EIO.
+  *gone*: with ENOENT. Three numbers: runs that failed, and had ordered nothing · runs that failed, and had · runs that
+  succeeded.
 
 The same is tested on a disk that stays full or read-only from one operation on, on one from which the store vanishes,
 and, with the program as a process, Pebble as the CA and BIND as the DNS host, on a file system of its own that fills up
@@ -163,8 +168,8 @@ store is damaged in each way: emptied, cut short, overwritten, of a later dnsren
 
 This page is written by `python -m tests.faults.disk`; a test repeats every run.
 
-| run | operation | times | refused | gone |
-|---|---|---|---|---|
+| run | operation | times | refused | failing | gone |
+|---|---|---|---|---|---|
 """
 
 
