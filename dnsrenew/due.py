@@ -39,10 +39,10 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
     return own if wish is None or own <= wish else wish
 
 
-def next_reason(spec: CertificateSpec, state: State) -> Reason:
-    """Return why it will be renewed, as things stand."""
+def next_reason(state: State, at: datetime | None) -> Reason:
+    """Return why it will be renewed, as things stand, at the time that :func:`next_renewal` tells."""
     wish = state.ari["chosen"] if state.ari else None
-    return "ari" if wish is not None and wish == next_renewal(spec, state) else "renew-before"
+    return "ari" if wish is not None and wish == at else "renew-before"
 
 
 def explanation(state: State) -> tuple[Notice, ...]:
@@ -58,12 +58,11 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
 
     What is not known any more (the store was damaged and mended) is not taken for a change.
     """
-    authorities = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
     profile = spec.profile.name if spec.profile else ""
     return (
-        frozenset(state.identifiers) != frozenset(spec.identifiers)
+        (state.identifiers != spec.identifiers and set(state.identifiers) != set(spec.identifiers))
         or state.key not in {"", spec.key}
-        or state.ca not in {"", *authorities}
+        or (state.ca not in {"", spec.ca} and state.ca not in {route.ca for route in spec.routes})
         or state.profile not in {"", profile}
         or bool(profile and state.ca and not state.profile)
         or bool(spec.profile and spec.profile.required and state.without_profile)
@@ -84,4 +83,4 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
         return "revoked"
     if has_changed(spec, state):
         return "changed"
-    return next_reason(spec, state) if now >= at else None
+    return next_reason(state, at) if now >= at else None

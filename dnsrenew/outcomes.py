@@ -41,7 +41,7 @@ def outcome(
     # What is damaged, and could not be renewed, is of no use to anybody. Where nothing is due, that was looked at.
     if state.version is None or (status != "not-due" and not _stands(spec.name, store, state)):
         return Outcome(reason=reason or "missing", **more)
-    return _with_facts(spec, store, state, reason or due.next_reason(spec, state), more)
+    return _with_facts(spec, store, state, reason, more)
 
 
 def _stands(name: str, store: Store, state: State) -> bool:
@@ -57,18 +57,20 @@ def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[st
     found = in_current(spec.name, store)
     if found is None:
         return Outcome(reason=None, **more)
-    reason = due.why_due(spec, found, context.clock.now(), whole=True) or due.next_reason(spec, found)
-    return _with_facts(spec, store, found, reason, more)
+    return _with_facts(spec, store, found, due.why_due(spec, found, context.clock.now(), whole=True), more)
 
 
-def _with_facts(spec: CertificateSpec, store: Store, state: State, reason: Reason, more: dict[str, Any]) -> Outcome:
+def _with_facts(
+    spec: CertificateSpec, store: Store, state: State, reason: Reason | None, more: dict[str, Any]
+) -> Outcome:
+    at = due.next_renewal(spec, state)
     return Outcome(
-        reason=reason,
+        reason=reason or due.next_reason(state, at),
         issuer=state.issuer,
         serial=state.serial,
         not_before=state.not_before,
         not_after=state.not_after,
-        next_renewal=due.next_renewal(spec, state),
+        next_renewal=at,
         path=store.current(spec.name),
         **more,
     )

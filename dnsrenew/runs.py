@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew import workers
+from dnsrenew import due, workers
 from dnsrenew.errors import StoreError
 from dnsrenew.frozen import Frozen, replace
 from dnsrenew.renewal import glance, renew_certificate, why
@@ -96,15 +96,18 @@ class Run(Frozen):
         """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
         if state is None:
             return None
-        context = self.context.for_certificate(spec.name) if state.notices or state.ari else self.context
         try:
-            done = glance(spec, self.store, state, context, self.wishes)
+            done = glance(spec, self.store, state, self._telling(spec, state), self.wishes)
             if done is None or not self.store.mend(spec.name, state, self.context):
                 return done
             mended = self.store.read_state(spec.name)
-            return glance(spec, self.store, mended, self.context, self.wishes)
+            return glance(spec, self.store, mended, self._telling(spec, mended), self.wishes)
         except StoreError:
             return None  # it is met again, and told, in its own turn
+
+    def _telling(self, spec: CertificateSpec, state: State) -> Context:
+        """Return the context of a certificate where there is something to be told of it; making it takes a while."""
+        return self.context.for_certificate(spec.name) if state.notices or due.explanation(state) else self.context
 
     def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
         """Ask the CAs when they would like certificates renewed, where the time for that has come.

@@ -73,6 +73,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     stands = reason != "missing"
     way = memory.way_of(state.worked)
     words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
+    at = due.next_renewal(spec, state)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
@@ -82,8 +83,8 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         not_before=state.not_before if stands else None,
         not_after=state.not_after if stands else None,
         state=words.get(reason, "due"),
-        next_renewal=due.next_renewal(spec, state) if stands else None,
-        reason=reason or due.next_reason(spec, state),
+        next_renewal=at if stands else None,
+        reason=reason or due.next_reason(state, at),
         route=None if not stands or way is None else way.to_dict(),
         last_failure=None if state.last_failure is None else dict(state.last_failure),
         next_attempt=None if reason is None else memory.deferred_until(state, now),  # what is not due is not tried then
