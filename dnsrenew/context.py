@@ -149,11 +149,12 @@ class Context(Frozen):
         :raises Cancelled: when called away.
         """
         # Real time, whatever the clock: it is a real thread that is waited for.
-        wait, waited = 0.05, 0.0
+        wait, waited, has_made_room = 0.05, 0.0, False
         with contextlib.ExitStack() as room:
             while not event.wait(wait):
                 self.check()
-                if self.pool is not None and waited < LONG <= waited + wait:
-                    room.enter_context(self.pool.makes_room())
                 waited += wait
                 wait = min(wait * 2, workers.SLICE)
+                if waited >= LONG and self.pool is not None and not has_made_room:
+                    has_made_room = True
+                    room.enter_context(self.pool.makes_room())

@@ -58,7 +58,7 @@ def environment(names: Iterable[str] = (), environ: Mapping[str, str] = os.envir
 class Ended(Frozen):
     """What a program came to.
 
-    :ivar status: None if it was ended by us.
+    :ivar status: None if it was ended by us before it ended by itself.
     :ivar out: what it printed; longer than the limit if it printed too much.
     """
 

@@ -62,7 +62,7 @@ def start_all(functions: Sequence[Callable[[], T]], limit: int) -> list[Task[T]]
 class Pool:
     """Threads that make calls, begun in their order.
 
-    :param limit: how many at once, one at the least; who :meth:`makes_room` does not count.
+    :param limit: how many at once, one at the least; those inside :meth:`makes_room` are not counted.
     """
 
     def __init__(self, limit: int) -> None:

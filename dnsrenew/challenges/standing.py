@@ -28,8 +28,8 @@ class Standing:
     """The values that stand, or may stand, in DNS.
 
     One serves all certificates of a run, and their threads. What it knows of a value is under the certificate too, for
-    a CA may ask two of them for the same one, which stands until nobody needs it any more. Who writes a value, or takes
-    it away, is :meth:`alone` with it meanwhile; so plain dicts will do.
+    a CA may ask two of them for the same one, which stands until nobody needs it any more: who writes a value, or takes
+    it away, is :meth:`alone` with it meanwhile. A key is one certificate's, and each step one operation on a dict.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -128,12 +128,12 @@ class CaaLookup:
         for _ in range(_MAX_HOPS):
             left = {name: zone for name, zone in left.items() if not self._is_sure(name)}
             for name in [name for name, zone in left.items() if zone == wire.ROOT]:
-                self._seen[name] = _Seen(trouble=f"{_shown(name)} is in no DNS zone")
+                self._seen[name] = _Seen(trouble=f"{wire.shown(name)} is in no DNS zone")
                 del left[name]
             if not left:
                 return
             left = self._see_once(context, left)
-        self._seen.update({name: _Seen(trouble=f"the way to {_shown(name)} does not end") for name in left})
+        self._seen.update({name: _Seen(trouble=f"the way to {wire.shown(name)} does not end") for name in left})
 
     def _see_once(self, context: Context, places: Mapping[Name, Name]) -> dict[Name, Name]:
         """Return what is to be asked about next."""
@@ -194,7 +194,7 @@ class CaaLookup:
             if seen.trouble:
                 return CaaAnswer(trouble=seen.trouble), []
             if seen.records:
-                return CaaAnswer(seen.records, _shown(name), _shown(end)), unsure
+                return CaaAnswer(seen.records, wire.shown(name), wire.shown(end)), unsure
             if not seen.sure:
                 unsure.append(end)
         return CaaAnswer(), []
@@ -207,7 +207,7 @@ class CaaLookup:
             if seen is None or seen.alias is None:
                 return end, seen
             end = seen.alias
-        return end, _Seen(trouble=f"the CNAME records that start at {_shown(name)} never end")
+        return end, _Seen(trouble=f"the CNAME records that start at {wire.shown(name)} never end")
 
     def _is_sure(self, name: Name) -> bool:
         seen = self._seen.get(name)
@@ -254,13 +254,9 @@ def _read(answer: Message, name: Name) -> _Seen:
 def _why(name: Name, zone: Name, result: Missing) -> str:
     said = "; ".join(f"{address} {reason}" for (address, _), reason in result.reasons.items())
     why = said or "none of them has an address"
-    return f"the name servers of {_shown(zone)} do not say whether {_shown(name)} has CAA records ({why})"
+    return f"the name servers of {wire.shown(zone)} do not say whether {wire.shown(name)} has CAA records ({why})"
 
 
 def _unanswered(name: Name, result: Missing) -> str:
     said = "; ".join(f"{address} {reason}" for (address, _), reason in result.reasons.items())
-    return f"no recursive DNS server says whether {_shown(name)} has CAA records ({said or 'none answers in time'})"
-
-
-def _shown(name: Name) -> str:
-    return names.relative(wire.to_text(name))
+    return f"no recursive DNS server says whether {wire.shown(name)} has CAA records ({said or 'none answers in time'})"

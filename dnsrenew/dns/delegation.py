@@ -112,10 +112,11 @@ class Delegation:
         if onward not in chain and len(chain) <= _MAX_HOPS:
             return
         hops = [wire.to_text(hop) for hop in (*chain, onward)]
+        first, last = wire.shown(chain[0]), wire.shown(chain[-1])
         raise DnsError(
             "cname-loop",
-            f"The CNAME records that start at {_shown(chain[0])} never end: {' → '.join(map(names.relative, hops))}.",
-            fix=f"Change the CNAME record at {_shown(chain[-1])} so that it leads to the name that will hold the TXT.",
+            f"The CNAME records that start at {first} never end: {' → '.join(map(names.relative, hops))}.",
+            fix=f"Change the CNAME record at {last} so that it leads to the name that will hold the TXT.",
             evidence={"hops": hops},
         )
 
@@ -127,7 +128,7 @@ def check_alias(target: Target, start: Name, alias: Name) -> None:
     """
     if target.name == wire.to_text(alias):
         return
-    first, wanted, end = _shown(start), _shown(alias), names.relative(target.name)
+    first, wanted, end = wire.shown(start), wire.shown(alias), names.relative(target.name)
     if wire.to_text(alias) in target.hops:
         seen = f"The alias {wanted} has a CNAME record itself, which leads on to {end}."
         fix = f'Set alias = "{end}", or remove the CNAME record at {wanted}.'
@@ -156,14 +157,14 @@ def _dangling(chain: Sequence[Name]) -> DnsError:
     hops = [wire.to_text(hop) for hop in chain]
     return DnsError(
         "cname-dangling",
-        f"The CNAME record at {_shown(chain[-2])} leads to {_shown(chain[-1])}, which is in no DNS zone.",
-        fix=f"Correct the CNAME record at {_shown(chain[-2])}, or remove it so that the TXT is written there.",
+        f"The CNAME record at {wire.shown(chain[-2])} leads to {wire.shown(chain[-1])}, which is in no DNS zone.",
+        fix=f"Correct the CNAME record at {wire.shown(chain[-2])}, or remove it so that the TXT is written there.",
         evidence={"hops": hops},
     )
 
 
 def _unreachable(place: Place, name: str) -> DnsError:
-    zone = _shown(place.zone)
+    zone = wire.shown(place.zone)
     servers = [{"address": address, "reason": reason} for (address, _), reason in place.reasons.items()]
     said = "; ".join(f"{server['address']} {server['reason']}" for server in servers)
     what = f"None of the name servers of {zone} gives an answer ({said})." if said else ""
@@ -174,7 +175,3 @@ def _unreachable(place: Place, name: str) -> DnsError:
         "where it may not, set doh under [resolver] in the configuration.",
         evidence={"name": names.relative(name), "zone": zone, "servers": servers},
     )
-
-
-def _shown(name: Name) -> str:
-    return names.relative(wire.to_text(name))

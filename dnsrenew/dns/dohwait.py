@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew import names
 from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
@@ -83,7 +82,7 @@ class _DohServer:
         return [
             {
                 "server": self.url,
-                "name": names.relative(wire.to_text(question.name)),
+                "name": wire.shown(question.name),
                 "expected": sorted(values),
                 "reason": self.reason,
             }

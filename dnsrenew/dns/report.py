@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from dnsrenew import names
 from dnsrenew.dns import wire
 from dnsrenew.dns.watch import Watch
 from dnsrenew.dns.wire import Name, Question
@@ -40,7 +39,7 @@ def timed_out(watches: Sequence[Watch], seconds: float) -> PropagationError:
 
 def unreachable(watches: Sequence[Watch]) -> PropagationError:
     """Return the error for zones of which no address can be asked."""
-    zones = " and ".join(dict.fromkeys(_shown(watch.zone) for watch in watches))
+    zones = " and ".join(dict.fromkeys(wire.shown(watch.zone) for watch in watches))
     return PropagationError(
         "dns-unreachable",
         f"No name server of {zones} can be asked for the new value: {_enumerated(watches)}.",
@@ -57,15 +56,15 @@ def no_servers(zone: Name, questions: Iterable[Question]) -> PropagationError:
     """
     return PropagationError(
         "dns-unreachable",
-        f"The name servers of the zone {_shown(zone)} could not be found.",
-        fix=f"Check that {_shown(zone)} has NS records, and that the DNS server used here answers for them.",
-        evidence={"zone": _shown(zone), "names": shown_names(questions), "servers": []},
+        f"The name servers of the zone {wire.shown(zone)} could not be found.",
+        fix=f"Check that {wire.shown(zone)} has NS records, and that the DNS server used here answers for them.",
+        evidence={"zone": wire.shown(zone), "names": shown_names(questions), "servers": []},
     )
 
 
 def silent_server(watch: Watch) -> tuple[str, str]:
     """Return message and fix of the warning about an address that was given up."""
-    zone = _shown(watch.zone)
+    zone = wire.shown(watch.zone)
     return (
         f"The name server {watch} of {zone} {watch.detail()}; the others have the new value.",
         f"Have {watch.server.name} repaired, or taken out of the NS records of {zone}: the CA may happen to ask it.",
@@ -74,7 +73,7 @@ def silent_server(watch: Watch) -> tuple[str, str]:
 
 def shown_names(questions: Iterable[Question]) -> list[str]:
     """Return the names that were asked for, each once."""
-    return list(dict.fromkeys(_shown(question.name) for question in questions))
+    return list(dict.fromkeys(wire.shown(question.name) for question in questions))
 
 
 def _shown_names(watches: Sequence[Watch]) -> list[str]:
@@ -93,7 +92,3 @@ def _enumerated(watches: Sequence[Watch]) -> str:
     if len(watches) > _NAMED:
         said.append(f"and {len(watches) - _NAMED} more")
     return ", ".join(said)
-
-
-def _shown(zone: Name) -> str:
-    return names.relative(wire.to_text(zone))

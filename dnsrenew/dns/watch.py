@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from dnsrenew import names
 from dnsrenew.dns import wire
 from dnsrenew.dns.exchange import PER_ADDRESS, Reply
 from dnsrenew.dns.sources import only_local
@@ -207,8 +206,8 @@ class Watch:
         return {
             "server": self.server.name,
             "address": self.server.address,
-            "zone": names.relative(wire.to_text(self.zone)),
-            "name": names.relative(wire.to_text(question.name)),
+            "zone": wire.shown(self.zone),
+            "name": wire.shown(question.name),
             "expected": sorted(self.expected[question]),
             **look.to_dict(),
         }

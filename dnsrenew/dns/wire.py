@@ -23,6 +23,8 @@ import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
+from dnsrenew import names
+
 Name = dns.name.Name
 Type = dns.rdatatype.RdataType
 Message = dns.message.Message
@@ -77,6 +79,11 @@ def from_text(name: str) -> Name:
 def to_text(name: Name) -> str:
     """Return the absolute name as text, in lower case, with the final dot."""
     return name.to_text().lower()
+
+
+def shown(name: Name) -> str:
+    """Return the name as people write it: without the final dot."""
+    return names.relative(to_text(name))
 
 
 def belongs(data: bytes, query: bytes) -> bool:

@@ -235,15 +235,15 @@ class Zones:
 
 def lame(zone: Name, answer: Message) -> str:
     """Say that a server answers without authority, in words that continue "the server …"."""
-    said = f"answers, but not as an authority for {relative(wire.to_text(zone))}"
+    said = f"answers, but not as an authority for {wire.shown(zone)}"
     # A name server does not recurse for strangers; who redirects port 53 does.
     return f"{said} (something between here and there may be answering in its place)" if wire.recurses(answer) else said
 
 
 def not_registered(domain: Name) -> DnsError:
     """Return the error for a domain that the zone above does not know."""
-    shown = relative(wire.to_text(domain))
-    above = relative(wire.to_text(domain.parent()))
+    shown = wire.shown(domain)
+    above = wire.shown(domain.parent())
     return DnsError(
         "dns-no-zone",
         f"The domain {shown} is not registered: the name servers of {above} do not know it.",

@@ -2,7 +2,8 @@
 
 One file for each order, ``<certificate>-<n>.json``. While the run that wrote it lives, it holds the lock on the file
 ``<certificate>-<n>.lock`` beside it; an entry whose lock can be had is a dead run's, whatever the process numbers say.
-Nobody ever takes such an entry up again but who sweeps, and of those there is one at a time.
+Nobody ever takes such an entry up again but who sweeps, and of those there is one at a time. A third file,
+``<certificate>-<n>.asked``, lies there while a host is asked to write and has not answered.
 
 2 fsyncs for an entry (the file, its name). None to take it off the
 disk: what a power cut brings back is removed once more, which a driver MUST do in silence.

@@ -84,7 +84,7 @@ def _filled(value: object) -> str:
 
 
 class Entry:
-    """The values of one order that stand, or may stand, in DNS. Thread-safe.
+    """The values of one order that stand, or may stand, in DNS. Thread-safe, but for what only who sweeps uses.
 
     While a host is asked to write some, and has not answered, a mark lies beside the entry: what is not answered may be
     done later, also after the value was removed. Such values are removed, and stay here to be removed once more.
