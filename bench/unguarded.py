@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 
+from dnsrenew.challenges.standing import Standing
 from dnsrenew.cli import main as program
 from dnsrenew.store import locks
 from dnsrenew.store.folders import Folders
 from dnsrenew.store.orders import Orders
-from dnsrenew.store.store import Store
 
 
 def nothing(*_: object, **__: object) -> None:
@@ -38,7 +38,7 @@ def main() -> int:
         for owner, name, instead in (
             (Folders, "prove_writable", nothing),
             (Orders, "save", nothing),
-            (Store, "journal", None),
+            (Standing, "written_down", no_lock),
         ):
             setattr(owner, name, instead)
     sys.argv = ["dnsrenew", *sys.argv[2:]]
