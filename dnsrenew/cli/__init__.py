@@ -18,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments without the program's name; default: the process's own.
     :return: 0 all well, 1 something failed, 2 wrong usage or configuration, 3 locked, 130 or 143 interrupted.
     """
+    if argv is None:  # the process is ours: what it holds lives to its end, and is no garbage
+        gc.disable()  # looking for some is a tenth of a run with nothing to do; what works for longer does so again
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["--version"]:
         return _write(f"dnsrenew {__version__}\n")
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write(json.dumps({"version": 1, "error": stopped().to_dict()}) + "\n")
         return 130
     if argv is None:
-        gc.freeze()  # the process ends: looking for garbage in all that it holds would be an eighth of a short run
+        gc.freeze()  # nor is it at the end, where it would be looked for in all that there is
     return status
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -30,8 +29,6 @@ _PAUSE: Final = 0.5
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit status."""
-    # Modules and thousands of small values live to the end: looking for garbage among them is a tenth of the time.
-    gc.set_threshold(100_000, 20, 20)
     screen = Screen(json="--json" in argv)  # until the command line is understood
     with Interrupt() as interrupt, screen.unblocked(interrupt.left):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -75,6 +76,8 @@ def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
     def listen(event: Event) -> None:
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
+        elif event.kind == "run-started":  # what follows takes long, and may leave garbage behind
+            gc.enable()
         progress(event)
 
     renewer = session.renewer(config, listen)

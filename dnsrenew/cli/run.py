@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -32,6 +33,7 @@ def run_on(session: Session) -> int:
     :raises ConfigError: for the mistakes of the configuration.
     :raises Cancelled: told to stop, and a renewal did not end in time.
     """
+    gc.enable()  # it goes on for months
     screen, interrupt = session.screen, session.interrupt
     screen.err.colour = False
     screen.log_line = partial(_line, session)
