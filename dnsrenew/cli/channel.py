@@ -1,4 +1,7 @@
-"""Writing in a thread of its own: a reader that does not read (Ctrl-S, a stuck pipe) keeps no run from ending."""
+"""Writing in a thread of its own: a reader that does not read (Ctrl-S, a stuck pipe) keeps no run from ending.
+
+Real time, whatever the clock: it is a real reader that is waited for.
+"""
 
 from __future__ import annotations
 
