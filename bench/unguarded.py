@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 
-from dnsrenew.challenges.standing import Standing
+from dnsrenew.challenges.dns01.published import PublishedValues
 from dnsrenew.cli import main as program
-from dnsrenew.store import locks
-from dnsrenew.store.folders import Folders
-from dnsrenew.store.orders import Orders
+from dnsrenew.store import file_locks
+from dnsrenew.store.directories import Directories
+from dnsrenew.store.pending_orders import PendingOrders
 
 
 def nothing(*_: object, **__: object) -> None:
@@ -34,11 +34,11 @@ def main() -> int:
         if hasattr(os, name):
             setattr(os, name, nothing)
     if sys.argv[1] == "without":
-        vars(locks)["hold"] = no_lock
+        vars(file_locks)["hold"] = no_lock
         for owner, name, instead in (
-            (Folders, "prove_writable", nothing),
-            (Orders, "save", nothing),
-            (Standing, "written_down", no_lock),
+            (Directories, "prove_writable", nothing),
+            (PendingOrders, "save", nothing),
+            (PublishedValues, "written_down", no_lock),
         ):
             setattr(owner, name, instead)
     sys.argv = ["dnsrenew", *sys.argv[2:]]

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
         LockedError,
         PropagationError,
         ProviderError,
-        RenewalFailed,
         SecretError,
         StoreError,
     )
     from dnsrenew.events import Event
-    from dnsrenew.model import CA, Attempt, Certificate, DnsAccount, Outcome, Route, TxtRecord
+    from dnsrenew.model import CA, Attempt, Certificate, DnsAccount, Outcome, RenewalFailed, Route, TxtRecord
     from dnsrenew.obtaining import obtain
     from dnsrenew.renewer import Renewer
     from dnsrenew.secrets import Secret
@@ -74,7 +73,9 @@ _HOMES = {
     "Renewer": "renewer",
     "obtain": "obtaining",
     "Secret": "secrets",
-    **dict.fromkeys(["CA", "Attempt", "Certificate", "DnsAccount", "Outcome", "Route", "TxtRecord"], "model"),
+    **dict.fromkeys(
+        ["CA", "Attempt", "Certificate", "DnsAccount", "Outcome", "RenewalFailed", "Route", "TxtRecord"], "model"
+    ),
 }
 
 

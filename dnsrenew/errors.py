@@ -9,7 +9,7 @@
     ├── LockedError          another run holds the lock
     ├── Cancelled            Ctrl-C, SIGTERM or the caller's event
     ├── DeployError          the new certificate could not be put to work
-    ├── RenewalFailed        no certificate, and why          .attempts
+    ├── RenewalFailed        no certificate, and why          .attempts   (in dnsrenew.model)
     └── AttemptError         this route failed, another may work
         ├── ProviderError    the DNS host's API said no
         ├── DnsError         no zone, a CNAME loop, CAA …
@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from dnsrenew.model import Attempt
 
 
 class DnsRenewError(Exception):
@@ -147,25 +145,6 @@ class CAError(AttemptError):
         self.detail = detail
         self.subproblems = tuple(dict(problem) for problem in subproblems)
         self.retry_after = retry_after
-
-
-class RenewalFailed(DnsRenewError):  # the contract's name
-    """There is no valid certificate: no route led to one, or none was tried (a lock, a wait).
-
-    :ivar attempts: every attempt that was made, in order.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        fix: str,
-        evidence: Mapping[str, Any] | None = None,
-        attempts: Sequence[Attempt] = (),
-    ) -> None:
-        super().__init__(code, message, fix=fix, evidence=evidence)
-        self.attempts = tuple(attempts)
 
 
 def stopped(fix: str = "Run it again.") -> Cancelled:

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.clock import Clock
-from dnsrenew.frozen import Frozen, field
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.errors import Cancelled, DnsRenewError, RenewalFailed, StoreError
-from dnsrenew.model import rfc3339
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
+from dnsrenew.model import RenewalFailed, rfc3339
+from dnsrenew.model.wording import describe_route, first_sentence, is_skip
 from dnsrenew.renewer import Renewer
-from dnsrenew.words import first_sentence, is_skip, route_words
 
 if TYPE_CHECKING:
     import threading
@@ -116,8 +116,8 @@ def _accounts(dns: object) -> list[DnsAccount]:
     :raises ConfigError: ``config-invalid``: there is one that is neither.
     """
     from dnsrenew.drivers.protocol import Driver, OneAtATime
-    from dnsrenew.mistakes import Mistake, config_error, kind
     from dnsrenew.model import DnsAccount
+    from dnsrenew.validation.mistakes import Mistake, config_error, kind
 
     several = _several(dns)
     accounts, mistakes = [], []
@@ -179,7 +179,7 @@ def _told(outcome: Outcome, stopped: DnsRenewError) -> Iterator[str]:
         error = attempt.error
         if error is None:
             continue
-        what = f"{'Skipped' if is_skip(attempt) else 'Tried'} {route_words(attempt.route.to_dict())}"
+        what = f"{'Skipped' if is_skip(attempt) else 'Tried'} {describe_route(attempt.route.to_dict())}"
         why = error.message if error is stopped else first_sentence(error.message)
         yield f"{what}: {why.strip()}" if error not in told else f"{what}: the same."
         told.append(error)

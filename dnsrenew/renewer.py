@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.clock import Clock, SystemClock
-from dnsrenew.context import Context
+from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.job import Services, Wishes
-from dnsrenew.mistakes import nearest
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
-from dnsrenew.runs import DRIVEN, Run
+from dnsrenew.operations.status import CertificateStatus, status_of
+from dnsrenew.renewal.batch import DRIVEN, Batch
+from dnsrenew.renewal.job import RunOptions, Services
+from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor
-from dnsrenew.services import LazyServices, make_services
-from dnsrenew.status import CertificateStatus, status_of
 from dnsrenew.store import Store
+from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
-    from dnsrenew.accounts import AccountStatus
+    from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.config import Config
-    from dnsrenew.revocation import Revocation
-    from dnsrenew.sweep import Swept
+    from dnsrenew.operations.accounts import AccountStatus
+    from dnsrenew.operations.revoke import Revocation
 
 
 class Renewer:
@@ -77,10 +77,10 @@ class Renewer:
         """
         specs = self._chosen(names)
         context = self._context(cancel)
-        wishes = Wishes(force=force, now=now, rehearse=dry_run, wait=wait, edition=self._config.edition_of)
-        services = LazyServices(partial(make_services, self._config, self._store, context, rehearse=dry_run, wait=wait))
+        options = RunOptions(force=force, now=now, dry_run=dry_run, wait=wait, fingerprint=self._config.fingerprint_of)
+        services = LazyServices(partial(make_services, self._config, self._store, context, dry_run=dry_run, wait=wait))
         try:
-            return Run(self._config, self._store, services.get, context, wishes).go(specs, workers)
+            return Batch(self._config, self._store, services.get, context, options).go(specs, workers)
         finally:
             services.close()
 
@@ -126,21 +126,21 @@ class Renewer:
         What was revoked before is marked too, and that is no error.
 
         :param name: of the configuration, or of a certificate that stands in the store only.
-        :param reason: a key of :data:`dnsrenew.revocation.REASONS`.
+        :param reason: a key of :data:`dnsrenew.operations.revoke.REASONS`.
         :param wait: seconds to wait for another run that holds its lock.
         :raises ConfigError: ``certificate-unknown``, ``reason-unknown``, ``ca-unknown``: the one that issued it.
         :raises StoreError: ``certificate-missing``; the store cannot be written; LockedError: another run works on it.
         :raises CAError: the CA did not revoke it.
         :raises Cancelled: when called away; it may be revoked or not.
         """
-        from dnsrenew import revocation  # rarely wanted
+        from dnsrenew.operations import revoke  # rarely wanted
 
         context = self._context(cancel).for_certificate(name)
         spec = next((spec for spec in self._config.certificates if spec.name == name), None)
         if spec is None and name not in self._store.names():
             raise _unknown(name, [spec.name for spec in self._config.certificates])
         with self._working(context) as services:
-            return revocation.revoke(name, self._config, services, context, reason=reason, wait=wait)
+            return revoke.revoke(name, self._config, services, context, reason=reason, wait=wait)
 
     def accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
@@ -150,7 +150,7 @@ class Renewer:
         :param cas: names of CAs; None: all where we have an account.
         :raises ConfigError: ``ca-unknown``.
         """
-        from dnsrenew import accounts
+        from dnsrenew.operations import accounts
 
         context = self._context(cancel)
         with self._working(context) as services:
@@ -163,13 +163,13 @@ class Renewer:
 
         :raises Cancelled: when called away; both keys are kept, and the next use finds out which one holds.
         """
-        from dnsrenew import accounts
+        from dnsrenew.operations import accounts
 
         context = self._context(cancel)
         with self._working(context) as services:
             return accounts.roll(cas, self._config, services, context)
 
-    def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> Swept:
+    def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove from DNS what killed runs have left there: only values in the journal, by those who wrote them.
 
         :param wait: seconds to wait for another run that is at it, or has its value where a host keeps one.
@@ -177,13 +177,13 @@ class Renewer:
         :raises StoreError: the journal cannot be read.
         :raises Cancelled: when called away; what was removed until then is off the journal.
         """
-        from dnsrenew import sweep
-        from dnsrenew.store.zonelocks import ZoneLocks
+        from dnsrenew.challenges.dns01 import leftovers
+        from dnsrenew.store.zone_locks import ZoneLocks
 
         context, config = self._context(cancel), self._config
         with self._working(context) as services:
             journal, locks, look = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
-            return sweep.sweep(context, journal, config.accounts, config.providers, locks, wait=wait, look=look)
+            return leftovers.cleanup(context, journal, config.accounts, config.providers, locks, wait=wait, look=look)
 
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from dnsrenew import names
-from dnsrenew.clock import SystemClock
+from dnsrenew.base import names
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.model import TxtRecord
 
 if TYPE_CHECKING:
-    from dnsrenew.clock import Clock
+    from dnsrenew.base.clock import Clock
     from dnsrenew.drivers.protocol import Driver
 
 __all__ = ["InMemoryDriver", "check_driver"]
@@ -22,7 +22,7 @@ _LONGEST_PAUSE: Final = 2.0
 _ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise; not what stops the test from outside."""
 
-Look = Callable[[str], set[str]]
+ServedValues = Callable[[str], set[str]]
 
 
 class InMemoryDriver:
@@ -62,7 +62,7 @@ def check_driver(
     make: Callable[[], Driver],
     zone: str,
     *,
-    look: Look | None = None,
+    look: ServedValues | None = None,
     ttl: int = 60,
     patience: float = 60.0,
     clock: Clock | None = None,
@@ -80,7 +80,7 @@ def check_driver(
     :param clock: for tests of this test.
     :raises AssertionError: with a sentence that names the MUST that was not kept.
     """
-    check = _Check(make, names.absolute(zone), look or _ask_the_zone(), ttl, patience, clock or SystemClock())
+    check = _ConformanceRun(make, names.absolute(zone), look or _ask_the_zone(), ttl, patience, clock or SystemClock())
     try:
         check.run()
     except BaseException as verdict:
@@ -89,8 +89,8 @@ def check_driver(
         raise
 
 
-class _Check:
-    def __init__(self, make: Callable[[], Driver], zone: str, look: Look, *settings: Any) -> None:
+class _ConformanceRun:
+    def __init__(self, make: Callable[[], Driver], zone: str, look: ServedValues, *settings: Any) -> None:
         self._make, self._zone, self._look = make, zone, look
         self._ttl, self._patience, self._clock = settings
         mark = secrets.token_hex(4)
@@ -174,10 +174,10 @@ def _difference(seen: set[str], expected: set[str]) -> str:
     return " and ".join([*said, *([f"{', '.join(more)} stands"] if more else [])])
 
 
-def _ask_the_zone() -> Look:
-    from dnsrenew.context import Context
+def _ask_the_zone() -> ServedValues:
     from dnsrenew.dns import DnsView
     from dnsrenew.model import Resolver
+    from dnsrenew.runtime.context import Context
 
     context = Context()
     view = DnsView(Resolver())

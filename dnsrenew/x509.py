@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError
-from dnsrenew.frozen import Frozen
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:

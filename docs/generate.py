@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dnsrenew.drivers.catalogue import Provider, find_provider, provider_names
+from dnsrenew.drivers.catalogue import find_provider, provider_names
+from dnsrenew.drivers.provider import Provider
+from docs import floors
 from docs.blocks import filled
 from docs.reference import BLOCKS
 
@@ -96,7 +98,7 @@ def pages() -> dict[str, str]:
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]
     texts = {f"providers/{provider.name}.md": provider_page(provider) for provider in found}
     reference = {page: filled(HERE / page, BLOCKS) for page in REFERENCE}
-    return {"providers/README.md": provider_list(found), **texts, **reference}
+    return {"floors.md": floors.page(), "providers/README.md": provider_list(found), **texts, **reference}
 
 
 def simulated() -> dict[str, str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew import errors as tree
-from dnsrenew import events
-from dnsrenew.config.authorities import BUILT_IN
-from dnsrenew.decisions import TABLE, Step
-from dnsrenew.drivers.calling import REQUESTS_A_RECORD
-from dnsrenew.pace import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
-from dnsrenew.store.limits import LIMITS, Limit
+from dnsrenew import events, model
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
+from dnsrenew.fallback.policy import TABLE, NextAction
+from dnsrenew.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
+from dnsrenew.store.ledger.ca_limits import LIMITS, Limit
 from docs import codes
 from docs.blocks import table
 
@@ -66,7 +66,8 @@ def _class(entry: codes.Entry) -> str:
 
 
 def _summary(name: str) -> str:
-    return (getattr(tree, name).__doc__ or "").partition("\n")[0]
+    kind = getattr(tree, name, None) or getattr(model, name)
+    return (kind.__doc__ or "").partition("\n")[0]
 
 
 def _section(entries: list[codes.Entry]) -> list[str]:
@@ -123,9 +124,9 @@ def event_list() -> str:
 
 def decision_list() -> str:
     """Return the table of decisions."""
-    words = {step: step.name.lower().replace("_", " ") for step in Step}
+    words = {step: step.name.lower().replace("_", " ") for step in NextAction}
     rows = [(f"`{row.code}`", f"**{words[row.step]}**", row.why) for row in TABLE]
-    steps = [(f"**{words[step]}**", step.value) for step in Step]
+    steps = [(f"**{words[step]}**", step.value) for step in NextAction]
     what = table(("step", "what is done"), steps)
     return f"{table(('error', 'step', 'why'), rows)}\n\n{what}"
 

@@ -1,7 +1,7 @@
 """The CA's side: the only folder that knows acme and josepy."""
 
+from dnsrenew.ca.account_store import AccountStore
 from dnsrenew.ca.client import CAClient
-from dnsrenew.ca.messages import Authorization, Challenge, Order
-from dnsrenew.ca.stored import AccountStore
+from dnsrenew.ca.resources import Authorization, Challenge, Order
 
 __all__ = ["AccountStore", "Authorization", "CAClient", "Challenge", "Order"]

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
-from dnsrenew.ca.messages import address
-from dnsrenew.ca.stored import AccountStore, signer_of
+from dnsrenew.base.values import replace
+from dnsrenew.ca.account_store import AccountStore, signer_of
+from dnsrenew.ca.problems import is_refusal
+from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError, LockedError
-from dnsrenew.frozen import replace
+from dnsrenew.model.account import AccountData
 
 if TYPE_CHECKING:
     from dnsrenew.ca.directory import Directory
     from dnsrenew.ca.transport import Signer, Transport
-    from dnsrenew.context import Context
     from dnsrenew.model import Eab
+    from dnsrenew.runtime.context import Context
 
 
-class Accounts:
+class AccountSession:
     """Gives the account of one CA."""
 
     def __init__(
@@ -124,13 +125,13 @@ class Accounts:
 
     def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
         """See :meth:`CAClient.roll_key`."""
-        from dnsrenew.ca import keychange  # rarely wanted
+        from dnsrenew.ca import key_rollover  # rarely wanted
 
         with self._store.lock(context):
             stored = self._settled(context, directory)
             if stored is None or stored.url is None:
                 stored = self._make(context, directory, stored)
-            rolled = keychange.roll(context, self, directory, stored, transport=self._transport, store=self._store)
+            rolled = key_rollover.roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
 
     def _settled(self, context: Context, directory: Directory) -> AccountData | None:
@@ -138,9 +139,9 @@ class Accounts:
         stored = self._load()
         if stored is None or stored.next_key_pem is None:
             return stored
-        from dnsrenew.ca import keychange  # rarely needed
+        from dnsrenew.ca import key_rollover  # rarely needed
 
-        settled = keychange.settle(context, self, directory, stored)
+        settled = key_rollover.settle(context, self, directory, stored)
         self._store.save(settled)
         return settled
 
@@ -242,11 +243,6 @@ class Accounts:
         with contextlib.suppress(LockedError), self._store.lock(context):
             if self._load() == stored:  # else another run has changed it meanwhile, perhaps its key
                 self._store.save(replace(stored, contact=self._contact))
-
-
-def is_refusal(error: CAError) -> bool:
-    """Tell whether the CA has understood and said no: that it is out of order or busy is none."""
-    return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"
 
 
 def _is_ready(stored: AccountData | None) -> bool:

@@ -12,20 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.ca.messages import base64url
+from dnsrenew.base.values import Frozen
+from dnsrenew.ca.resources import base64url
 from dnsrenew.errors import CAError, Cancelled
-from dnsrenew.frozen import Frozen
 from dnsrenew.http import retry_after
-from dnsrenew.retry import Policy
+from dnsrenew.runtime.retry import Policy
 
 if TYPE_CHECKING:
     import random
     from pathlib import Path
 
-    from dnsrenew.ca.reader import Reader
+    from dnsrenew.ca.fetch import Fetcher
     from dnsrenew.ca.session import Session
     from dnsrenew.ca.transport import Transport
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
 
 SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0
@@ -100,7 +100,7 @@ def cert_id_of(path: Path) -> str | None:
 
 
 def ask(
-    context: Context, transport: Transport, session: Session, look: Reader, cert_ids: Sequence[str]
+    context: Context, transport: Transport, session: Session, look: Fetcher, cert_ids: Sequence[str]
 ) -> list[Window | NoWindow]:
     """See :meth:`CAClient.renewal_windows`."""
     if not cert_ids:

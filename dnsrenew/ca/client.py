@@ -11,23 +11,23 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.ca.account import Accounts
-from dnsrenew.ca.issuing import Issuing
-from dnsrenew.ca.messages import Authorization, Challenge, Order, base64url
-from dnsrenew.ca.ordering import Ordering
-from dnsrenew.ca.reader import Reader
+from dnsrenew.ca.account import AccountSession
+from dnsrenew.ca.fetch import Fetcher
+from dnsrenew.ca.finalize import Finalizer
+from dnsrenew.ca.new_order import NewOrders
+from dnsrenew.ca.order_polling import OrderPoll
+from dnsrenew.ca.resources import Authorization, Challenge, Order, base64url
 from dnsrenew.ca.session import Session
 from dnsrenew.ca.transport import Transport
-from dnsrenew.ca.watching import Watch
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.ca.accountinfo import AccountInfo
+    from dnsrenew.ca.account_status import AccountInfo
+    from dnsrenew.ca.account_store import AccountStore
     from dnsrenew.ca.ari import NoWindow, Window
-    from dnsrenew.ca.stored import AccountStore
-    from dnsrenew.context import Context
     from dnsrenew.http import HttpClient
     from dnsrenew.model import CA, Profile
+    from dnsrenew.runtime.context import Context
     from dnsrenew.x509 import PrivateKey
 
 
@@ -43,13 +43,13 @@ class CAClient:
         self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
     ) -> None:
         self._transport = Transport(ca.name or ca.directory, http)
-        self._accounts = Accounts(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
+        self._accounts = AccountSession(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
         self._session = Session(ca.directory, self._transport, self._accounts)
         self._post = self._session.post
-        self._look = Reader(self._transport, self._session)
-        self._ordering = Ordering(self._transport, self._session, self._look)
-        self._watch = Watch(self._transport, self._look, ca.timeout)
-        self._issuing = Issuing(self._transport, self._session, self._look, self._watch)
+        self._look = Fetcher(self._transport, self._session)
+        self._ordering = NewOrders(self._transport, self._session, self._look)
+        self._watch = OrderPoll(self._transport, self._look, ca.timeout)
+        self._issuing = Finalizer(self._transport, self._session, self._look, self._watch)
 
     # ── what it says of itself ──────────────────────────────────────────────────────────
 
@@ -96,9 +96,9 @@ class CAClient:
         :raises CAError: the CA cannot be asked.
         :raises StoreError: the account cannot be read.
         """
-        from dnsrenew.ca import accountinfo  # for `dnsrenew account show`
+        from dnsrenew.ca import account_status  # for `dnsrenew account show`
 
-        return accountinfo.read(context, self._accounts, self._session, transport=self._transport, look=self._look)
+        return account_status.read(context, self._accounts, self._session, transport=self._transport, look=self._look)
 
     def roll_key(self, context: Context) -> str:
         """Give the account a new key (RFC 8555 section 7.3.5); return its URL, which stays.

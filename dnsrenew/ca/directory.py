@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dnsrenew.ca.messages import address
 from dnsrenew.ca.problems import content_type
+from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError
 from dnsrenew.http import date_of
 
 if TYPE_CHECKING:
     from dnsrenew.ca.transport import Transport
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
 
 _NEEDED: Final = ("newNonce", "newAccount", "newOrder")
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from josepy.jwk import JWK
 
     from dnsrenew.ca.problems import Problems
-    from dnsrenew.context import Context
     from dnsrenew.model import Eab
+    from dnsrenew.runtime.context import Context
 
 SECONDS: Final = 60.0
 """For reading the secret: as much as is given to those of a DNS host."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from dnsrenew.ca.messages import Authorization, Problem, identifier_of, parse_problem
-from dnsrenew.ca.words import (
+from dnsrenew.base.clock import doubted
+from dnsrenew.ca.problem_table import (
     ACCOUNT,
     KINDS,
     LATER,
@@ -21,7 +21,7 @@ from dnsrenew.ca.words import (
     by_status,
     until,
 )
-from dnsrenew.clock import doubted
+from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -264,3 +264,8 @@ def content_type(response: Response) -> str:
     """Return what an answer says it is, such as ``text/html``, safe on a terminal; empty when it does not say."""
     said = response.headers.get("Content-Type", "").partition(";")[0]
     return "".join(letter for letter in said if letter.isprintable()).strip()[:100]
+
+
+def is_refusal(error: CAError) -> bool:
+    """Tell whether the CA has understood and said no: that it is out of order or busy is none."""
+    return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"

@@ -8,14 +8,14 @@ from josepy.jwa import ES256, ES384, RS256
 from josepy.jwk import JWKEC, JWKRSA
 
 from dnsrenew import x509
-from dnsrenew.ca.messages import base64url
+from dnsrenew.ca.resources import base64url
 from dnsrenew.ca.transport import Signer
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
     from dnsrenew.ca.session import Session
     from dnsrenew.ca.transport import Transport
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
 
 
 def revoke(  # all that one request is made of

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dnsrenew.ca.account import Accounts
+from dnsrenew.ca.account import AccountSession
 from dnsrenew.ca.directory import Directory, read_directory
-from dnsrenew.ca.messages import base64url
-from dnsrenew.ca.once import Once
+from dnsrenew.ca.resources import base64url
 from dnsrenew.ca.transport import Signer, Transport
 from dnsrenew.errors import CAError
-from dnsrenew.silence import Silence
+from dnsrenew.runtime.circuit_breaker import CircuitBreaker
+from dnsrenew.runtime.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dnsrenew.context import Context
     from dnsrenew.http import Response
+    from dnsrenew.runtime.context import Context
 
     _MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
@@ -42,13 +42,13 @@ class Session:
     :param url: the URL of the directory (RFC 8555 section 7.1.1).
     """
 
-    def __init__(self, url: str, transport: Transport, accounts: Accounts) -> None:
+    def __init__(self, url: str, transport: Transport, accounts: AccountSession) -> None:
         self._url = url
         self._transport = transport
         self._accounts = accounts
-        self._directory = Once(self._read)
-        self._opened = Once(self._open)
-        self._silence = Silence()
+        self._directory = SingleFlight(self._read)
+        self._opened = SingleFlight(self._open)
+        self._silence = CircuitBreaker()
 
     @property
     def opened(self) -> Opened | None:

@@ -16,18 +16,18 @@ from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.ca.problems import Problems
-from dnsrenew.frozen import Frozen
 from dnsrenew.http import HttpFailure, Response, retry_after
-from dnsrenew.retry import RESEND, Policy, Transient, resend
+from dnsrenew.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
 
 if TYPE_CHECKING:
     from josepy.jwa import JWASignature
     from josepy.jwk import JWKEC, JWKRSA
 
-    from dnsrenew.context import Context
     from dnsrenew.http import HttpClient
+    from dnsrenew.runtime.context import Context
 
 WIDTH: Final = 24
 """Requests under way to one CA at once, at the most."""

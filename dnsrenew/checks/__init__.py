@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from dnsrenew.frozen import Frozen, field
+from dnsrenew.base.values import Frozen, field
 
 Result = Literal["ok", "bad", "unknown"]
 

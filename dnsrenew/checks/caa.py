@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from dnsrenew import names
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
 from dnsrenew.checks import Verdict
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
 from dnsrenew.errors import DnsError
-from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     from dnsrenew.model import Route
@@ -45,7 +45,7 @@ class Record(Protocol):
         """The value, one character for each octet."""
 
 
-class Answer(Protocol):
+class CaaFacts(Protocol):
     """The records that count for a domain (RFC 8659 section 3)."""
 
     @property
@@ -79,7 +79,7 @@ class _Case(Frozen):
     """What is to be judged."""
 
     identifier: str
-    answer: Answer
+    answer: CaaFacts
     identities: tuple[str, ...]
     account_url: str | None
     challenge: str
@@ -106,7 +106,7 @@ class _Case(Frozen):
 
 
 def judge(
-    answer: Answer, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
+    answer: CaaFacts, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
 ) -> Verdict:
     """Return whether the CA may issue for the identifier.
 
@@ -137,7 +137,7 @@ def to_error(verdict: Verdict) -> DnsError:
 
 
 def denials(
-    answers: Mapping[str, Answer], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
+    answers: Mapping[str, CaaFacts], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
 ) -> dict[str, DnsError]:
     """Return the error of each identifier that CAA certainly keeps from the route it is to take.
 

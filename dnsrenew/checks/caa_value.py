@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dnsrenew.frozen import Frozen
+from dnsrenew.base.values import Frozen
 
 _BLANK: Final = " \t"
 _LABEL: Final = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"

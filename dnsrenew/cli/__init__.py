@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         return _write(f"dnsrenew {__version__}\n")
     if arguments in (["--help"], ["-h"], ["help"]):
-        from dnsrenew.cli.overview import top_help
+        from dnsrenew.cli.help import top_help
 
         return _write(top_help())
     try:
@@ -52,7 +52,7 @@ def _write(text: str) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        from dnsrenew.cli.screen import abandon
+        from dnsrenew.cli.terminal import abandon
 
         abandon(sys.stdout)
         return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is content

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import failures, text
+from dnsrenew.cli import error_text, text
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.screen import dim, green, red, yellow
+from dnsrenew.cli.terminal import dim, green, red, yellow
 
 if TYPE_CHECKING:
-    from dnsrenew.accounts import AccountStatus
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.operations.accounts import AccountStatus
 
 
-def account(session: Session) -> int:
+def account(session: Invocation) -> int:
     """Show the accounts, or give them new keys; return the exit status: 1 if one could not be asked, or has no new key.
 
     :raises ConfigError: the named CA is not there.
@@ -41,7 +41,7 @@ def _lines(found: Sequence[AccountStatus], columns: int | None, *, rolled: bool)
     lines: list[str] = []
     for one in found:
         if one.error is not None:
-            lines += failures.lines(one.error, columns, f"{red('✗')} {one.ca}: ")
+            lines += error_text.lines(one.error, columns, f"{red('✗')} {one.ca}: ")
         else:
             mark = green("✓") if one.status == "valid" else yellow("!")
             word = "a new key" if rolled and one.status == "valid" else _WORDS.get(one.status, one.status)

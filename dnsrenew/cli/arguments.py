@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Never
 
-from dnsrenew.cli.overview import MEANWHILE, TODAY
+from dnsrenew.cli.help import MEANWHILE, TODAY
 from dnsrenew.errors import ConfigError
-from dnsrenew.mistakes import nearest
+from dnsrenew.validation.mistakes import nearest
 
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a number means (seconds)."""
@@ -37,8 +37,8 @@ def _renew(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--all", action="store_true", help="with --force: really all of them")
     now = "do not wait, though an earlier failure says later, or a known limit of the CA"
     how.add_argument("--now", action="store_true", help=now)
-    rehearse = "rehearse at the CA's staging server: nothing is kept, no failure counts"
-    how.add_argument("--dry-run", action="store_true", help=rehearse)
+    dry_run = "rehearse at the CA's staging server: nothing is kept, no failure counts"
+    how.add_argument("--dry-run", action="store_true", help=dry_run)
     _at_once(how)
     _wait(how, "that holds a lock")
     _jitter(how, "start after a random time up to S seconds")
@@ -58,7 +58,7 @@ def _providers(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke(parser: argparse.ArgumentParser) -> None:
-    from dnsrenew.revocation import REASONS
+    from dnsrenew.operations.revoke import REASONS
 
     which, how = _groups(parser)
     which.add_argument("name", nargs="?", metavar="NAME", help="the certificate to revoke")

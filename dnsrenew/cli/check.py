@@ -6,24 +6,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import text
-from dnsrenew.cli.screen import green
+from dnsrenew.cli.terminal import green
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.cli.invocation import Invocation
 
 
-def check(session: Session) -> int:
+def check(session: Invocation) -> int:
     """Check the configuration; return the exit status.
 
     :raises ConfigError: with all mistakes.
     """
     from dnsrenew.config import resolve_all_secrets
-    from dnsrenew.config.trial import unworkable
-    from dnsrenew.mistakes import config_error
+    from dnsrenew.config.account_check import unusable_accounts
+    from dnsrenew.validation.mistakes import config_error
 
     config = session.config()
     mistakes = session.interrupt.run(partial(resolve_all_secrets, config))
-    mistakes += session.interrupt.run(partial(unworkable, config, session.clock))
+    mistakes += session.interrupt.run(partial(unusable_accounts, config, session.clock))
     if mistakes:
         raise config_error(mistakes)
     session.screen.document({"ok": True})

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import failures, text
+from dnsrenew.base.names import relative
+from dnsrenew.cli import error_text, text
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.screen import dim, green, red, yellow
-from dnsrenew.names import relative
+from dnsrenew.cli.terminal import dim, green, red, yellow
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.challenges.dns01.leftovers import CleanupResult
+    from dnsrenew.cli.invocation import Invocation
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.events import Event
-    from dnsrenew.store.journal_entry import Written
-    from dnsrenew.sweep import Swept
+    from dnsrenew.store.journal_entry import WrittenValue
 
 
-def cleanup(session: Session) -> int:
+def cleanup(session: Invocation) -> int:
     """Remove what killed runs have left in DNS; return the exit status: 1 if a value stays, or may.
 
     :raises LockedError: another run is at it.
@@ -48,7 +48,7 @@ def cleanup(session: Session) -> int:
     return int(bool(done.kept or done.unreadable))
 
 
-def _removed(done: Swept, columns: int | None) -> list[str]:
+def _removed(done: CleanupResult, columns: int | None) -> list[str]:
     lines: list[str] = []
     for place, values in _by_place(done.removed).items():
         lines += text.wrap(f"{place}: {text.count(len(values), 'TXT value')} removed", columns, f"{green('✓')} ", "  ")
@@ -56,9 +56,9 @@ def _removed(done: Swept, columns: int | None) -> list[str]:
     return lines
 
 
-def _kept(done: Swept, columns: int | None, *, verbose: bool) -> list[str]:
+def _kept(done: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:
     """Return what stays, and below all that one error keeps, that error and what to do."""
-    by_error: dict[str, tuple[DnsRenewError, list[Written]]] = {}
+    by_error: dict[str, tuple[DnsRenewError, list[WrittenValue]]] = {}
     for value, error in done.kept:
         by_error.setdefault(error.message, (error, []))[1].append(value)
     lines: list[str] = []
@@ -68,12 +68,12 @@ def _kept(done: Swept, columns: int | None, *, verbose: bool) -> list[str]:
             head = f"{place}: {text.count(len(values), 'TXT value')} {stay}"
             lines += text.wrap(head, columns, f"{red('✗')} ", "  ")
             lines += [f"    {value}" for value in values]
-        lines += failures.lines(error, columns, "  ")
-        lines += [dim(failures.details(error))] if verbose else []
+        lines += error_text.lines(error, columns, "  ")
+        lines += [dim(error_text.details(error))] if verbose else []
     return lines
 
 
-def _unreadable(done: Swept, columns: int | None) -> list[str]:
+def _unreadable(done: CleanupResult, columns: int | None) -> list[str]:
     """Return what is to be done about files that do not tell which values they name."""
     lines: list[str] = []
     for path in done.unreadable:
@@ -87,7 +87,7 @@ def _unreadable(done: Swept, columns: int | None) -> list[str]:
     return lines
 
 
-def _by_place(values: Iterable[Written]) -> dict[str, list[str]]:
+def _by_place(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
     """Return the values by the name at which they stood, and the account that wrote them."""
     places: dict[str, list[str]] = {}
     for record, account in values:

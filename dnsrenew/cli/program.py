@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
-from dnsrenew.cli.interrupt import Interrupt
-from dnsrenew.cli.overview import MEANWHILE
-from dnsrenew.cli.screen import SHOW_CURSOR, Screen
+from dnsrenew.base.subprocesses import RUNNING
+from dnsrenew.cli.help import MEANWHILE
+from dnsrenew.cli.signals import SignalHandler
+from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
-from dnsrenew.programs import RUNNING
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.cli.invocation import Invocation
 
 _PAUSE: Final = 0.5
 """Seconds that Ctrl-Z waits for the terminal to take the cursor back."""
@@ -29,11 +29,11 @@ _PAUSE: Final = 0.5
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit status."""
-    screen = Screen(json="--json" in argv)  # until the command line is understood
-    with Interrupt() as interrupt, screen.unblocked(interrupt.left):
+    screen = Terminal(json="--json" in argv)  # until the command line is understood
+    with SignalHandler() as interrupt, screen.unblocked(interrupt.left):
         try:
             request = _parsed(argv, screen)
-            screen.heed(request.options)
+            screen.apply_options(request.options)
             with _tidy(screen, interrupt):
                 status = _answer(request, screen, interrupt)
         except DnsRenewError as error:
@@ -43,30 +43,30 @@ def run(argv: Sequence[str]) -> int:
         return _delivered(status, screen, interrupt)
 
 
-def _parsed(argv: Sequence[str], screen: Screen) -> Request:
+def _parsed(argv: Sequence[str], screen: Terminal) -> Request:
     from dnsrenew.cli.arguments import parse
 
     return parse(argv, screen.out.size()[0] or 100)
 
 
-def _answer(request: Request, screen: Screen, interrupt: Interrupt) -> int:
+def _answer(request: Request, screen: Terminal, interrupt: SignalHandler) -> int:
     options = request.options
     if request.command is None:
         return _without_command(request, screen)
     if options.help:
         return _show(screen, request.parser.format_help())
     if request.command in MEANWHILE:
-        from dnsrenew.cli.later import comes_later
+        from dnsrenew.cli.unsupported import comes_later
 
         raise comes_later(request.command)
-    from dnsrenew.cli.settings import make_session
+    from dnsrenew.cli.invocation import make_invocation
 
-    return _command(request.command)(make_session(options, screen, interrupt))
+    return _command(request.command)(make_invocation(options, screen, interrupt))
 
 
-def _without_command(request: Request, screen: Screen) -> int:
+def _without_command(request: Request, screen: Terminal) -> int:
     from dnsrenew.cli.arguments import usage
-    from dnsrenew.cli.overview import top_help
+    from dnsrenew.cli.help import top_help
 
     if request.options.version:
         screen.document({"dnsrenew": __version__})
@@ -80,7 +80,7 @@ def _without_command(request: Request, screen: Screen) -> int:
     raise usage("No command was given.")
 
 
-def _show(screen: Screen, help_text: str) -> int:
+def _show(screen: Terminal, help_text: str) -> int:
     screen.document({"help": help_text})
     screen.result(help_text.rstrip())
     return 0
@@ -100,14 +100,14 @@ _COMMANDS: Final = {
 """The function of each, in the module of the command's name."""
 
 
-def _command(name: str) -> Callable[[Session], int]:
+def _command(name: str) -> Callable[[Invocation], int]:
     """Load one command: the others would only take time."""
-    command: Callable[[Session], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), _COMMANDS[name])
+    command: Callable[[Invocation], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), _COMMANDS[name])
     return command
 
 
-def _failed(error: DnsRenewError, screen: Screen, interrupt: Interrupt) -> int:
-    from dnsrenew.cli.failures import tell
+def _failed(error: DnsRenewError, screen: Terminal, interrupt: SignalHandler) -> int:
+    from dnsrenew.cli.error_text import tell
 
     tell(screen, error)
     if isinstance(error, Cancelled):
@@ -117,18 +117,18 @@ def _failed(error: DnsRenewError, screen: Screen, interrupt: Interrupt) -> int:
     return 2 if isinstance(error, ConfigError) else 1
 
 
-def _unexpected(error: BaseException, screen: Screen, interrupt: Interrupt) -> int:
-    from dnsrenew.cli import failures
+def _unexpected(error: BaseException, screen: Terminal, interrupt: SignalHandler) -> int:
+    from dnsrenew.cli import error_text
 
     if isinstance(error, KeyboardInterrupt):
         return _failed(stopped(), screen, interrupt)
-    return _failed(failures.unexpected(error, screen), screen, interrupt)
+    return _failed(error_text.unexpected(error, screen), screen, interrupt)
 
 
-def _delivered(status: int, screen: Screen, interrupt: Interrupt) -> int:
+def _delivered(status: int, screen: Terminal, interrupt: SignalHandler) -> int:
     """Return the status; a result that could not be written is a failure, a reader that left early is none."""
     if screen.out.failed:
-        from dnsrenew.cli.screen import red
+        from dnsrenew.cli.terminal import red
 
         screen.say(f"{red('✗')} The result could not be written to standard output: {screen.out.failed}.")
         status = status or 1
@@ -139,9 +139,9 @@ def _delivered(status: int, screen: Screen, interrupt: Interrupt) -> int:
 
 
 @contextlib.contextmanager
-def _tidy(screen: Screen, interrupt: Interrupt) -> Iterator[None]:
+def _tidy(screen: Terminal, interrupt: SignalHandler) -> Iterator[None]:
     """Keep raw texts of the interpreter and of libraries off the screen, and say last words at a second signal."""
-    from dnsrenew.cli.failures import LogLines, trace
+    from dnsrenew.cli.error_text import LogLines, trace
 
     def last_words() -> None:
         if screen.display is not None:

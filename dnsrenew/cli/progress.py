@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.cli import text
-from dnsrenew.cli.screen import Screen, yellow
-from dnsrenew.cli.story import BAD, LOOK, Line, Story
-from dnsrenew.cli.words import server_words, values_of, warning_words, zones_of
+from dnsrenew.cli.event_text import BAD, LOOK, EventLine, EventText
+from dnsrenew.cli.event_words import server_words, values_of, warning_words, zones_of
+from dnsrenew.cli.terminal import Terminal, yellow
 from dnsrenew.events import Event
 
 _QUIET_START: Final = 1.0
@@ -25,11 +25,11 @@ class Progress:
     :param rehearsing: with ``--dry-run``.
     """
 
-    def __init__(self, screen: Screen, *, errors: bool = True, rehearsing: bool = False) -> None:
+    def __init__(self, screen: Terminal, *, errors: bool = True, rehearsing: bool = False) -> None:
         self.screen = screen
         self.errors = errors
         self.rehearsing = rehearsing
-        self.stories: dict[str, Story] = {}
+        self.stories: dict[str, EventText] = {}
         self.many = False
         self.closed = False
 
@@ -63,7 +63,7 @@ class Progress:
     def _take(self, event: Event, name: str) -> None:
         story = self.stories.get(name)
         if story is None:
-            story = self.stories[name] = Story(name, self.screen.verbose, rehearsing=self.rehearsing)
+            story = self.stories[name] = EventText(name, self.screen.verbose, rehearsing=self.rehearsing)
         lines = story.take(event)
         if event.kind == "certificate-finished":
             del self.stories[name]
@@ -72,11 +72,11 @@ class Progress:
         if event.kind == "dns-waiting":
             self.waiting(story, float(event.data.get("seconds") or 0))
 
-    def tell(self, story: Story, event: Event, line: Line) -> None:
+    def tell(self, story: EventText, event: Event, line: EventLine) -> None:
         """Say a sentence that stays."""
         raise NotImplementedError
 
-    def waiting(self, story: Story, seconds: float) -> None:
+    def waiting(self, story: EventText, seconds: float) -> None:
         """The name servers have been asked for so long."""
         raise NotImplementedError
 
@@ -84,11 +84,11 @@ class Progress:
 class PlainProgress(Progress):
     """One line for each event worth telling, with the certificate's name before it."""
 
-    def __init__(self, screen: Screen, *, errors: bool = True, rehearsing: bool = False) -> None:
+    def __init__(self, screen: Terminal, *, errors: bool = True, rehearsing: bool = False) -> None:
         super().__init__(screen, errors=errors, rehearsing=rehearsing)
         self._seen: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
 
-    def tell(self, story: Story, event: Event, line: Line) -> None:
+    def tell(self, story: EventText, event: Event, line: EventLine) -> None:
         """Write the line."""
         if event.kind == "dns-visible":
             self._seen.pop(story.name, None)
@@ -97,7 +97,7 @@ class PlainProgress(Progress):
         why = f": {line.error}" if line.error and (self.errors or line.always) else ""
         self.screen.say(f"{story.name}: {mark}{line.text}{took}{why}")
 
-    def waiting(self, story: Story, seconds: float) -> None:
+    def waiting(self, story: EventText, seconds: float) -> None:
         """Write who is waited for: when that changed, or again after a while."""
         state = states(story.servers)
         before, said = self._seen.get(story.name, ((), 0.0))

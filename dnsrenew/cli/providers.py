@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import text
-from dnsrenew.cli.screen import bold, dim
+from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.cli.settings import Session
-    from dnsrenew.drivers.catalogue import Behaviour, Provider
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.drivers.provider import Behaviour, Provider
 
 _READABLE: Final = 100
 
 
-def providers(session: Session) -> int:
+def providers(session: Invocation) -> int:
     """Show all DNS hosts, or the named one; return the exit status.
 
     :raises ConfigError: ``provider-unknown``, or a mistake in a provider's file.
     """
     from dnsrenew.drivers.catalogue import find_provider, provider_names
-    from dnsrenew.mistakes import nearest
+    from dnsrenew.validation.mistakes import nearest
 
     folders = _folders(session)
     name = session.options.names
@@ -53,9 +53,9 @@ def providers(session: Session) -> int:
     return 0
 
 
-def _folders(session: Session) -> list[Path]:
+def _folders(session: Invocation) -> list[Path]:
     """Return the user's own folders; a configuration is not needed for this."""
-    from dnsrenew.config.accounts import provider_folders
+    from dnsrenew.config.dns_accounts import provider_folders
     from dnsrenew.config.locate import user_folder
 
     user = user_folder(os.environ)

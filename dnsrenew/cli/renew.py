@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.live import make_progress
-from dnsrenew.cli.outcome import WORDS, Writer
-from dnsrenew.cli.screen import dim, yellow
+from dnsrenew.cli.live_progress import make_progress
+from dnsrenew.cli.outcome_text import WORDS, OutcomeText
+from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.progress import Progress
-    from dnsrenew.cli.settings import Session
     from dnsrenew.config import Config
     from dnsrenew.events import Event
     from dnsrenew.model import CertificateSpec, Outcome
@@ -30,7 +30,7 @@ _MOST_LINES: Final = 10
 _ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
-def renew(session: Session) -> int:
+def renew(session: Invocation) -> int:
     """Obtain and renew; return the exit status."""
     config = session.config()
     _certain(session, config)
@@ -46,7 +46,7 @@ def renew(session: Session) -> int:
     return exit_status(outcomes, session.clock.now(), session.interrupt.status)
 
 
-def _certain(session: Session, config: Config) -> None:
+def _certain(session: Invocation, config: Config) -> None:
     options = session.options
     if options.all and options.names:
         raise usage("Give names, or --all, not both.", "dnsrenew renew")
@@ -59,7 +59,7 @@ def _certain(session: Session, config: Config) -> None:
         )
 
 
-def jitter(session: Session) -> float:
+def jitter(session: Invocation) -> float:
     """Return the seconds that ``--jitter`` makes of this start, and say them."""
     longest: float = session.options.jitter
     if longest <= 0:
@@ -69,7 +69,7 @@ def jitter(session: Session) -> float:
     return seconds
 
 
-def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
+def _run(session: Invocation, config: Config, progress: Progress) -> list[Outcome]:
     options, interrupt, screen = session.options, session.interrupt, session.screen
     finished: dict[str | None, Mapping[str, Any]] = {}
 
@@ -108,7 +108,7 @@ def _run(session: Session, config: Config, progress: Progress) -> list[Outcome]:
         raise
 
 
-def _wanted(session: Session, config: Config) -> list[CertificateSpec]:
+def _wanted(session: Invocation, config: Config) -> list[CertificateSpec]:
     names = session.options.names
     return [spec for spec in config.certificates if not names or spec.name in names]
 
@@ -148,14 +148,14 @@ def _asked_by_ca(outcome: Outcome) -> bool:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(session: Session, outcomes: Sequence[Outcome]) -> None:
+def _show(session: Invocation, outcomes: Sequence[Outcome]) -> None:
     screen = session.screen
     if screen.json:
         screen.document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
     # Errors reach standard error where the result does not tell them.
     aside = screen.json or screen.quiet
     columns = (screen.err if aside else screen.out).size()[0]
-    writer = Writer(session.clock.now(), columns, verbose=screen.verbose > 0, rehearsing=session.options.dry_run)
+    writer = OutcomeText(session.clock.now(), columns, verbose=screen.verbose > 0, rehearsing=session.options.dry_run)
     not_due = sum(outcome.status == "not-due" and not outcome.deployed for outcome in outcomes)
     short = not_due > _MOST_LINES and not screen.verbose
     lines: list[str] = []

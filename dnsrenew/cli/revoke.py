@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from dnsrenew.cli import text
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.screen import dim, green, yellow
+from dnsrenew.cli.terminal import dim, green, yellow
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.settings import Session
-    from dnsrenew.revocation import Revocation
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.operations.revoke import Revocation
 
 
-def revoke(session: Session) -> int:
+def revoke(session: Invocation) -> int:
     """Revoke a certificate; return the exit status.
 
     :raises ConfigError: no certificate is named, or an unknown one.

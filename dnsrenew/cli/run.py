@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.cli import failures, text
-from dnsrenew.cli.outcome import WORDS, Writer
+from dnsrenew.cli import error_text, text
+from dnsrenew.cli.outcome_text import WORDS, OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
 from dnsrenew.cli.renew import jitter
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.model import rfc3339
-from dnsrenew.schedule import Look, next_look
+from dnsrenew.schedule import NextRun, next_run
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.screen import Screen
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
     from dnsrenew.events import Event
     from dnsrenew.model import Outcome
@@ -27,7 +27,7 @@ _SLICE: Final = 60.0
 """The longest single sleep (seconds): a machine that was asleep itself is late by no more."""
 
 
-def run_on(session: Session) -> int:
+def run_on(session: Invocation) -> int:
     """Renew until told to stop; return the exit status that the signal asks for.
 
     :raises ConfigError: for the mistakes of the configuration.
@@ -45,7 +45,7 @@ def run_on(session: Session) -> int:
         outcomes = done or ()
         if interrupt.status is not None:
             break
-        look = next_look(done, session.clock.now(), session.options.interval)
+        look = next_run(done, session.clock.now(), session.options.interval)
         _say_when(session, look)
         going = _sleep(session, (look.time - session.clock.now()).total_seconds() + jitter(session))
     cut_short = any(outcome.status == "interrupted" for outcome in outcomes)
@@ -54,7 +54,7 @@ def run_on(session: Session) -> int:
     return interrupt.status or 130
 
 
-def _round(session: Session, config: Config) -> list[Outcome] | None:
+def _round(session: Invocation, config: Config) -> list[Outcome] | None:
     """Renew what is due; None if that could not even be tried: it is told, and tried again later.
 
     :raises Cancelled: told to stop, and it did not end in time.
@@ -72,7 +72,7 @@ def _round(session: Session, config: Config) -> list[Outcome] | None:
         _say_error(screen, error)
         return None
     except Exception as error:  # noqa: BLE001  # the border: a bug in one round must not end all renewals
-        _say_error(screen, failures.unexpected(error, screen))
+        _say_error(screen, error_text.unexpected(error, screen))
         return None
     finally:
         progress.close()
@@ -80,14 +80,14 @@ def _round(session: Session, config: Config) -> list[Outcome] | None:
     return outcomes
 
 
-def _say_error(screen: Screen, error: DnsRenewError) -> None:
+def _say_error(screen: Terminal, error: DnsRenewError) -> None:
     screen.say(f"✗ {error.message.strip()} {error.fix.strip()}")
 
 
-def _say_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
+def _say_outcomes(session: Invocation, outcomes: Sequence[Outcome]) -> None:
     """Say what came of it, one line for each certificate; what is not due only with ``-v``."""
     screen = session.screen
-    writer = Writer(session.clock.now(), None, verbose=False)
+    writer = OutcomeText(session.clock.now(), None, verbose=False)
     for outcome in outcomes:
         deployed = all(target.get("ok", True) for target in outcome.deployed)
         if outcome.status == "not-due" and deployed and not screen.verbose:
@@ -108,13 +108,13 @@ def _say_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
             screen.note(line)
 
 
-def _say_when(session: Session, look: Look) -> None:
+def _say_when(session: Invocation, look: NextRun) -> None:
     why = f"for {look.name}" if look.name else "nothing is due before that"
     at = look.time.strftime("%Y-%m-%d %H:%M UTC")
     session.screen.note(f"Looking again at {at} (in {text.distance(look.time, session.clock.now())}): {why}.")
 
 
-def _sleep(session: Session, seconds: float) -> bool:
+def _sleep(session: Invocation, seconds: float) -> bool:
     """Sleep by both clocks, whichever is first: only one goes on while a machine is suspended.
 
     :returns: False when told to stop.
@@ -136,7 +136,7 @@ def _sleep(session: Session, seconds: float) -> bool:
 # ── the log ─────────────────────────────────────────────────────────────────────────────
 
 
-def _line(session: Session, words: str) -> str:
+def _line(session: Invocation, words: str) -> str:
     """Return what is said as lines of the log, each with its time."""
     time = rfc3339(session.clock.now())
     words = session.screen.err.dressed(words)
@@ -148,7 +148,7 @@ def _line(session: Session, words: str) -> str:
 class _EventLines(Progress):
     """Every event as a JSON object in a line of its own; the waiting for DNS with ``-v`` only."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Invocation) -> None:
         super().__init__(session.screen)
         self._quiet = session.screen.quiet
         self._kinds: set[str] = set() if session.screen.verbose else {"dns-waiting"}

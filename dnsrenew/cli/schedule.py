@@ -6,17 +6,17 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as planning
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import text
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.screen import dim, green, yellow
+from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.frozen import Frozen
-from dnsrenew.schedule import Host, Job, Kind, Plan, carry_out
+from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, SchedulePlan, installer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dnsrenew.cli.settings import Session
+    from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
 
 _STATES = {
@@ -35,26 +35,26 @@ _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 class _Found(Frozen):
     """A plan, and what stands in its place."""
 
-    plan: Plan
+    plan: SchedulePlan
     texts: Sequence[str | None]
-    state: carry_out.State
+    state: installer.InstalledState
 
 
-def schedule(session: Session) -> int:
+def schedule(session: Invocation) -> int:
     """Install, show or remove; return the exit status.
 
     :raises ConfigError: no kind works here, or what is there must not be replaced.
     :raises DnsRenewError: a file could not be written, or a program failed.
     """
     host = planning.this_host()
-    kind: Kind | None = session.options.kind
+    kind: ScheduleKind | None = session.options.kind
     if kind is not None and kind not in planning.kinds(host) and session.options.action != "show":
         raise _not_here(kind, host)
     action = {"install": _install, "show": _show, "remove": _remove}[session.options.action]
     return action(session, host, kind)
 
 
-def _install(session: Session, host: Host, kind: Kind | None) -> int:
+def _install(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     config = session.config()
     job = planning.this_job(host, str(session.config_path()))
     plan = planning.make_plan(kind or planning.default_kind(host), job, host)
@@ -67,10 +67,10 @@ def _install(session: Session, host: Host, kind: Kind | None) -> int:
                 evidence={"kind": other.plan.kind},
             )
     _warn_of_environment(session, config)
-    stood = carry_out.state(plan, carry_out.read(plan, carry_out.run_program)) == "same"
-    ran = stood and not carry_out.why_off(plan, carry_out.run_program)
-    failed = carry_out.install(plan, carry_out.run_program)
-    _document(session, _Found(plan, carry_out.read(plan, carry_out.run_program), "same"), off=False)
+    stood = installer.state(plan, installer.read(plan, installer.run_program)) == "same"
+    ran = stood and not installer.why_off(plan, installer.run_program)
+    failed = installer.install(plan, installer.run_program)
+    _document(session, _Found(plan, installer.read(plan, installer.run_program), "same"), off=False)
     if not session.screen.quiet:
         word = "already runs" if ran else "now runs"
         session.screen.result("\n".join(_installed(session, plan, job, f"dnsrenew renew {word} by itself")))
@@ -80,24 +80,24 @@ def _install(session: Session, host: Host, kind: Kind | None) -> int:
     return 0
 
 
-def _installed(session: Session, plan: Plan, job: Job, head: str) -> list[str]:
+def _installed(session: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
     columns, _ = session.screen.out.size()
     rows = [("when", _when(job)), *_facts(plan), ("undo", "dnsrenew schedule remove")]
     lines = [*text.wrap(f"{head}: {plan.title}", columns, f"{green('✓')} ", "  "), *text.fields(rows, columns)]
     return [*lines, "", *_contents(plan, [file.text for file in plan.files] or [plan.block])]
 
 
-def _when(job: Job) -> str:
+def _when(job: ScheduledJob) -> str:
     *times, last = [f"{hour:02d}:{job.past:02d}" for hour in job.hours]
     return f"at {', '.join(times)} and {last}, up to an hour later"
 
 
-def _facts(plan: Plan) -> list[tuple[str, str]]:
+def _facts(plan: SchedulePlan) -> list[tuple[str, str]]:
     facts = [("look", command) for command in plan.watch]
     return [*facts, ("note", plan.note)] if plan.note else facts
 
 
-def _contents(plan: Plan, texts: Sequence[str | None]) -> list[str]:
+def _contents(plan: SchedulePlan, texts: Sequence[str | None]) -> list[str]:
     """Return each file with its text: lines as they are, to be compared and copied."""
     lines: list[str] = []
     for path, content in zip(_paths(plan), texts, strict=True):
@@ -106,11 +106,11 @@ def _contents(plan: Plan, texts: Sequence[str | None]) -> list[str]:
     return lines[:-1]
 
 
-def _paths(plan: Plan) -> list[str]:
+def _paths(plan: SchedulePlan) -> list[str]:
     return [file.path for file in plan.files] or ["crontab"]
 
 
-def _show(session: Session, host: Host, kind: Kind | None) -> int:
+def _show(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     config = ""
     with contextlib.suppress(ConfigError):  # without one, it is still told what is installed
         config = str(session.config_path())
@@ -120,7 +120,7 @@ def _show(session: Session, host: Host, kind: Kind | None) -> int:
     if not standing:
         _show_nothing(session, host, kind, config)
     for found in standing:
-        off = carry_out.why_off(found.plan, carry_out.run_program)
+        off = installer.why_off(found.plan, installer.run_program)
         _document(session, found, off=bool(off))
         good = found.state == "same" and not off
         head = f"{found.plan.title}: {_STATES[found.state]}{_OFF if off else ''}"
@@ -132,7 +132,7 @@ def _show(session: Session, host: Host, kind: Kind | None) -> int:
     return 0
 
 
-def _show_nothing(session: Session, host: Host, kind: Kind | None, config: str) -> None:
+def _show_nothing(session: Invocation, host: Host, kind: ScheduleKind | None, config: str) -> None:
     """Say that nothing is installed, and show what would be written: of the kind that was named, wherever we are."""
     columns, _ = session.screen.out.size()
     lines = text.wrap("Nothing is installed: nothing renews by itself here.", columns, f"{yellow('!')} ", "  ")
@@ -163,15 +163,15 @@ def _show_nothing(session: Session, host: Host, kind: Kind | None, config: str) 
     session.screen.result("\n".join(lines))
 
 
-def _not_here(kind: Kind, host: Host) -> ConfigError:
+def _not_here(kind: ScheduleKind, host: Host) -> ConfigError:
     here = text.listed(planning.kinds(host)) or "none"
     return usage(f"This machine has no {kind}; possible here: {here}.", "dnsrenew schedule")
 
 
-def _remove(session: Session, host: Host, kind: Kind | None) -> int:
+def _remove(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     job = planning.this_job(host, "")  # whichever configuration it is for
     standing = _standing(host, job, kind)
-    removed = [found.plan for found in standing if carry_out.remove(found.plan, carry_out.run_program)]
+    removed = [found.plan for found in standing if installer.remove(found.plan, installer.run_program)]
     session.screen.document({"removed": [plan.kind for plan in removed]})
     if not session.screen.quiet:
         for plan in removed:
@@ -181,7 +181,7 @@ def _remove(session: Session, host: Host, kind: Kind | None) -> int:
     return 0
 
 
-def _standing(host: Host, job: Job, kind: Kind | None) -> list[_Found]:
+def _standing(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[_Found]:
     """Return what of ours is installed, in any kind that this machine has, or in the one that was named.
 
     :raises DnsRenewError: the named one cannot be looked at.
@@ -192,23 +192,23 @@ def _standing(host: Host, job: Job, kind: Kind | None) -> list[_Found]:
             continue
         plan = planning.make_plan(each, job, host)
         try:
-            texts = carry_out.read(plan, carry_out.run_program)
+            texts = installer.read(plan, installer.run_program)
         except DnsRenewError:
             if kind:
                 raise
             continue  # somebody who may not use cron has nothing there
-        state = carry_out.state(plan, texts)
+        state = installer.state(plan, texts)
         if state not in ("none", "foreign"):
             standing.append(_Found(plan, texts, state))
     return standing
 
 
-def _document(session: Session, found: _Found, *, off: bool) -> None:
+def _document(session: Invocation, found: _Found, *, off: bool) -> None:
     files = [{"path": path, "text": content} for path, content in zip(_paths(found.plan), found.texts, strict=True)]
     session.screen.document({"kind": found.plan.kind, "installed": not off, "state": found.state, "files": files})
 
 
-def _warn_of_environment(session: Session, config: Config) -> None:
+def _warn_of_environment(session: Invocation, config: Config) -> None:
     """Say which secrets a run by itself will not find: it does not have this terminal's environment."""
     references = [use.secret.reference for use in config.secrets]
     names = dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:"))

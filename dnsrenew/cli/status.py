@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import text
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.screen import bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.text import as_time
-from dnsrenew.words import route_words
+from dnsrenew.model.wording import describe_route
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.settings import Session
-    from dnsrenew.status import CertificateStatus
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.operations.status import CertificateStatus
 
 _NARROW: Final = 80
 _GAP: Final = "  "
@@ -27,7 +27,7 @@ _HEADS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE"
 _ROUTE: Final = _HEADS.index("ROUTE")
 
 
-def status(session: Session) -> int:
+def status(session: Invocation) -> int:
     """Show what stands in the store; return the exit status."""
     config = session.config()
     now, screen = session.clock.now(), session.screen
@@ -112,7 +112,7 @@ def _row(certificate: CertificateStatus, now: datetime) -> tuple[str, ...]:
 
 def _by(certificate: CertificateStatus) -> str:
     """Return by which challenge and with which accounts it was obtained."""
-    return "-" if certificate.route is None else route_words({**certificate.route, "ca": None})
+    return "-" if certificate.route is None else describe_route({**certificate.route, "ca": None})
 
 
 def _expiry(certificate: CertificateStatus, now: datetime, *, short: bool = False) -> str:
@@ -190,7 +190,7 @@ def _failure(
         route = attempt.get("route")
         if isinstance(route, Mapping) and route != last:
             why = attempt.get("message") or attempt.get("code")
-            lines += text.wrap(f"{route_words(route)}: {why}", columns, "  before that: ", "    ")
+            lines += text.wrap(f"{describe_route(route)}: {why}", columns, "  before that: ", "    ")
     if failure.get("fix"):
         lines += text.wrap(str(failure["fix"]), columns, f"  {yellow('→')} ", "    ")
     return lines
@@ -199,7 +199,7 @@ def _failure(
 def _failed(failure: Mapping[str, Any], now: datetime) -> str:
     time, last = as_time(failure.get("time")), failure.get("route")
     when = f" {text.distance(time, now)}" if time else ""
-    return f"failed{when}{f' by {route_words(last)}' if isinstance(last, Mapping) else ''}"
+    return f"failed{when}{f' by {describe_route(last)}' if isinstance(last, Mapping) else ''}"
 
 
 def _again(certificate: CertificateStatus, now: datetime) -> str:

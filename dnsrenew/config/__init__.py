@@ -1,10 +1,7 @@
 """``dnsrenew.toml`` → values; every mistake named at once. Nothing is sent, and no secret is resolved.
 
-The rooms: ``locate`` (which file, and may it be trusted), ``reading`` (files and includes), ``shape`` (how a table is
-read), ``values`` and ``secret_values`` (single values), one file for each kind of table (``authorities``, ``accounts``,
-``routes``, ``certificates``, ``deployments``), ``later`` (what this version does not do yet), ``trial`` (can
-the accounts work), ``edition`` (whether what a certificate needs was edited). What is said of a mistake, and on which
-line it stands, is in ``dnsrenew.mistakes`` and ``dnsrenew.toml_lines``: provider files have mistakes too.
+Start in ``loader``, which reads the tables in order. ``locate`` finds the file, ``sources`` reads it with what it
+includes, ``schema`` and ``fields`` check tables and single values, and each kind of table has its own file.
 """
 
 from __future__ import annotations
@@ -14,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import locate
-from dnsrenew.frozen import Frozen, field
-from dnsrenew.mistakes import Mistake
+from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
-    from dnsrenew.config.shape import SecretUse
-    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.config.schema import SecretUse
+    from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
 
 __all__ = ["Config", "Mistake", "find_config", "resolve_all_secrets", "single_certificate"]
@@ -56,13 +53,14 @@ class Config(Frozen, kw_only=True):
     secrets: tuple[SecretUse, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
 
-    def edition_of(self, spec: CertificateSpec) -> int | None:
+    def fingerprint_of(self, spec: CertificateSpec) -> int | None:
         """Return a number that changes when what a certificate depends on does; None when a Python program made it."""
         if self.path is None:
             return None
-        from dnsrenew.config.edition import edition  # only where something has failed
+        from dnsrenew.config.fingerprint import fingerprint  # only where something has failed
 
-        return edition(self, spec)
+        shared = (self.contact, self.agree_terms, self.resolver)
+        return fingerprint(spec, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, distrust: bool = False) -> Self:
@@ -72,7 +70,7 @@ class Config(Frozen, kw_only=True):
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which names all mistakes at once.
         """
-        from dnsrenew.config.build import from_file
+        from dnsrenew.config.loader import from_file
 
         return cls(**from_file(os.path.abspath(path), distrust=distrust))
 
@@ -99,7 +97,7 @@ class Config(Frozen, kw_only=True):
             mapping names none. Without it paths are relative to the current folder and the store is the user's.
         :raises ConfigError: ``config-invalid``, which names all mistakes at once.
         """
-        from dnsrenew.config.build import from_mapping
+        from dnsrenew.config.loader import from_mapping
 
         return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base)))
 
@@ -123,7 +121,7 @@ def resolve_all_secrets(config: Config) -> list[Mistake]:
 
     This may run the user's commands and open his keyring.
     """
-    from dnsrenew.config.secret_values import unresolved
+    from dnsrenew.config.secret_fields import unresolved
 
     return unresolved(config.secrets)
 
@@ -133,6 +131,6 @@ def single_certificate(domains: list[str], **arguments: Any) -> Config:
 
     :raises ConfigError: ``config-invalid``, its keys as the arguments are called.
     """
-    from dnsrenew.config.single import from_arguments
+    from dnsrenew.config.from_arguments import from_arguments
 
     return Config(**from_arguments(domains, **arguments))

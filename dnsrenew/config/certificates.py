@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.config.accounts import Accounts
-from dnsrenew.config.authorities import Authorities
+from dnsrenew.config.cas import CaTables
 from dnsrenew.config.deployments import deployment
-from dnsrenew.config.routes import Wanted, check_accounts_exist, check_routes, route
-from dnsrenew.config.shape import Key, Scope, Table
-from dnsrenew.config.values import (
+from dnsrenew.config.dns_accounts import DnsAccountTables
+from dnsrenew.config.fields import (
     certificate_name,
     choice,
     domain,
@@ -21,15 +19,17 @@ from dnsrenew.config.values import (
     seconds,
     text,
 )
-from dnsrenew.mistakes import KeyPath, Wrong, kind, quoted, seen
+from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_routes, route
+from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
+from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
 
 _DEFAULT_ROUTES: Final = (Route("dns-01"),)
 
 _PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
 
 
-def _profile(value: Any, scope: Scope, path: KeyPath) -> Profile | None:
+def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
     """Take a profile that must be, as a text, or one that is wished for, as ``{ prefer = "…" }``."""
     if isinstance(value, Profile):
         value = value.name if value.required else {"prefer": value.name}
@@ -38,8 +38,8 @@ def _profile(value: Any, scope: Scope, path: KeyPath) -> Profile | None:
         return Profile(values["prefer"], required=False) if "prefer" in values else None
     try:
         return Profile(text(value, scope, path))
-    except Wrong:
-        raise Wrong('the name of a profile, or { prefer = "…" }') from None
+    except FieldError:
+        raise FieldError('the name of a profile, or { prefer = "…" }') from None
 
 
 _PROPAGATION: Final = Table(
@@ -48,26 +48,28 @@ _PROPAGATION: Final = Table(
 )
 
 
-def _propagation(value: Any, scope: Scope, path: KeyPath) -> Propagation:
+def _propagation(value: Any, scope: FieldScope, path: KeyPath) -> Propagation:
     return Propagation(**_PROPAGATION.read(value, scope, path))
 
 
-def _domains(value: Any, scope: Scope, path: KeyPath) -> dict[str, str] | None:
+def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | None:
     """Take the domains: A-labels → as written; None where one is a mistake."""
     if not isinstance(value, (list, tuple)) or not value:
-        raise Wrong("a list of domain names, at least one", found=seen(value) if value else "an empty list")
+        raise FieldError(
+            "a list of domain names, at least one", found=describe_found(value) if value else "an empty list"
+        )
     found: dict[str, str] = {}
     whole = True
     for index, item in enumerate(value):
         place = (*path, index)
         try:
             written, identifier = domain(item, scope, place)
-        except Wrong as wrong:
-            scope.mistake(place, seen(item), wrong.expected)
+        except FieldError as wrong:
+            scope.mistake(place, describe_found(item), wrong.expected)
             whole = False
             continue
         if identifier in found:
-            scope.mistake(place, seen(item), f"each domain once: it is {quoted(found[identifier])} again")
+            scope.mistake(place, describe_found(item), f"each domain once: it is {quoted(found[identifier])} again")
         found[identifier] = written
     return found if whole else None
 
@@ -90,37 +92,37 @@ _CERTIFICATE: Final = Table(
 )
 
 
-class Certificates:
+class CertificateTables:
     """All certificates, in the order of the files.
 
     :param default_ca: the name of the CA of those that name none.
     :param doh: whether there is a DNS-over-HTTPS server to ask.
     """
 
-    def __init__(self, default_ca: str, *, accounts: Accounts, authorities: Authorities, doh: bool) -> None:
+    def __init__(self, default_ca: str, *, accounts: DnsAccountTables, authorities: CaTables, doh: bool) -> None:
         self.specs: list[CertificateSpec] = []
         self.default_ca_used = False
         self._default_ca = default_ca
         self._accounts = accounts
         self._authorities = authorities
         self._doh = doh
-        self._names: dict[str, tuple[Scope, int]] = {}
+        self._names: dict[str, tuple[FieldScope, int]] = {}
         self._cas: set[str] = set()
 
-    def read(self, value: Any, scope: Scope, path: KeyPath) -> None:
+    def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
         """Take the tables ``[[certificate]]`` of one file."""
         if not isinstance(value, (list, tuple)):
-            raise Wrong("tables [[certificate]], with two brackets", found=kind(value))
+            raise FieldError("tables [[certificate]], with two brackets", found=kind(value))
         for index, table in enumerate(value):
             place = (*path, index)
             try:
                 values = _CERTIFICATE.read(table, scope, place)
-            except Wrong as wrong:
+            except FieldError as wrong:
                 scope.mistake(place, wrong.found or kind(table), wrong.expected)
                 continue
             self._one(values, table, scope, place)
 
-    def _one(self, values: dict[str, Any], table: Any, scope: Scope, path: KeyPath) -> None:
+    def _one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
         domains = values.pop("domains", None)
         name = values.pop("name", None)
         if name is None and "name" not in table and domains:
@@ -138,7 +140,7 @@ class Certificates:
             self._check_doh(values["propagation"], scope, path)
         if "routes" in values:
             values["routes"] = check_routes(
-                Wanted(values["routes"], tuple(domains or ()), ca or self._default_ca),
+                RouteNeeds(values["routes"], tuple(domains or ()), ca or self._default_ca),
                 scope,
                 path,
                 self._accounts,
@@ -159,24 +161,24 @@ class Certificates:
                 )
             )
 
-    def _check_name(self, name: str, scope: Scope, path: KeyPath) -> None:
+    def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
         first, index = self._names.setdefault(name, (scope, int(path[1])))
         if first is not scope or index != path[1]:
             where = f"number {index + 1}" + ("" if first is scope else f" in {first.file}")
             found = f"the name {quoted(name)} a second time"
             scope.mistake((*path, "name"), found, f"another name: certificate {where} has it already")
 
-    def _check_doh(self, propagation: Propagation, scope: Scope, path: KeyPath) -> None:
+    def _check_doh(self, propagation: Propagation, scope: FieldScope, path: KeyPath) -> None:
         if propagation.check == "doh" and not self._doh:
             expected = 'an address in resolver.doh to ask, or "authoritative"'
             scope.mistake((*path, "propagation", "check"), '"doh"', expected)
 
 
-def _default_name(identifier: str, scope: Scope, path: KeyPath) -> str | None:
+def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | None:
     name = identifier.replace("*", "_")
     try:
         return certificate_name(name, scope, path)
-    except Wrong:
+    except FieldError:
         scope.mistake(
             (*path, "name"), "missing", f'a line such as name = "home": {quoted(name)} cannot be a folder everywhere'
         )

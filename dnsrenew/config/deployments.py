@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.config.secret_values import secret
-from dnsrenew.config.shape import Key, Scope, Table, as_table
-from dnsrenew.config.values import (
-    choice,
-    file_mode,
-    file_path,
-    flag,
-    list_of,
-    seconds,
-    target_address,
-    text,
-    web_url,
-)
-from dnsrenew.mistakes import KeyPath, Wrong, nearest, one_of, seen
+from dnsrenew.config.fields import choice, file_mode, file_path, flag, list_of, seconds, target_address, text, web_url
+from dnsrenew.config.schema import FieldScope, Key, Table, as_table
+from dnsrenew.config.secret_fields import secret
+from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
 
 _FILES: Final = Table(
     "deploy.files",
@@ -58,16 +48,16 @@ _TO: Final = {"files": _FILES, "pkcs12": _PKCS12, "hfs": _HFS}
 _EITHER: Final = f"{{ to = {one_of(tuple(_TO))}, … }} or {{ run = […] }}"
 
 
-def deployment(value: Any, scope: Scope, path: KeyPath) -> Mapping[str, Any]:
+def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Mapping[str, Any]:
     """Take one entry of ``deploy``."""
     table = as_table(value)
     if table is None or ("to" not in table and "run" not in table):
-        raise Wrong(_EITHER)
+        raise FieldError(_EITHER)
     if "to" not in table:
         return _RUN.read(table, scope, path)
     target = table["to"]
     if not isinstance(target, str) or target not in _TO:
-        scope.mistake((*path, "to"), seen(target), one_of(tuple(_TO)), nearest(target, _TO))
+        scope.mistake((*path, "to"), describe_found(target), one_of(tuple(_TO)), nearest(target, _TO))
         return {}
     values = _TO[target].read(table, scope, path)
     if target == "files" and not any(key in table for key in _WRITTEN):

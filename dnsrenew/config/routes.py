@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.config.accounts import Accounts
-from dnsrenew.config.authorities import Authorities
-from dnsrenew.config.shape import Key, Scope, Table
-from dnsrenew.config.values import choice, file_path, flag, listen_address, plain_name, zone
-from dnsrenew.mistakes import KeyPath, Wrong, kind, nearest, one_of, quoted
+from dnsrenew.base.names import base_domain, is_at_or_below, is_wildcard
+from dnsrenew.config.cas import CaTables
+from dnsrenew.config.dns_accounts import DnsAccountTables
+from dnsrenew.config.fields import choice, file_path, flag, listen_address, plain_name, zone
+from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import Route
-from dnsrenew.names import base_domain, is_at_or_below, is_wildcard
+from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
 
 _LISTEN: Final = ":80"  # where http-01 listens when nothing is said
 _RESERVED: Final = ("tls-alpn-01", "dns-persist-01", "dns-account-01")
 
 
-def _accounts(value: Any, scope: Scope, path: KeyPath) -> tuple[str, ...]:
+def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     """Take one name or a list of names."""
     if isinstance(value, str):
         return (plain_name(value, scope, path),)
     if not isinstance(value, (list, tuple)) or not value:
-        raise Wrong("the name of an account, or a list of names", found=kind(value) if value else "an empty list")
+        raise FieldError("the name of an account, or a list of names", found=kind(value) if value else "an empty list")
     names = tuple(plain_name(name, scope, (*path, index)) for index, name in enumerate(value))
     if len(set(names)) < len(names):
-        raise Wrong("each account once", found="a list with a name twice")
+        raise FieldError("each account once", found="a list with a name twice")
     return names
 
 
@@ -43,7 +43,7 @@ _ROUTE: Final = Table(
 _ONLY: Final = {"dns": "dns-01", "alias": "dns-01", "follow_cname": "dns-01", "listen": "http-01", "webroot": "http-01"}
 
 
-def route(value: Any, scope: Scope, path: KeyPath) -> Route | None:
+def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
     """Take one route; None where its challenge is a mistake."""
     values = _ROUTE.read(value, scope, path)
     challenge = values.get("challenge")
@@ -59,7 +59,7 @@ def route(value: Any, scope: Scope, path: KeyPath) -> Route | None:
     return Route(**values)
 
 
-class Wanted(NamedTuple):
+class RouteNeeds(NamedTuple):
     """What routes are checked for: a certificate's routes as read, its domains and its CA."""
 
     routes: tuple[Route | None, ...]
@@ -68,7 +68,7 @@ class Wanted(NamedTuple):
 
 
 def check_routes(
-    wanted: Wanted, scope: Scope, path: KeyPath, accounts: Accounts, authorities: Authorities
+    wanted: RouteNeeds, scope: FieldScope, path: KeyPath, accounts: DnsAccountTables, authorities: CaTables
 ) -> tuple[Route, ...]:
     """Check a certificate's routes against its domains, the accounts and the CAs; return those that were understood.
 
@@ -110,14 +110,16 @@ def _way(route: Route, ca: str) -> tuple[Any, ...]:
     )
 
 
-def check_accounts_exist(accounts: Accounts, scope: Scope, path: KeyPath) -> None:
+def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:
     """Note a mistake where dns-01 has nobody to write for it."""
     if not accounts.names and not accounts.lack_told:
         accounts.lack_told = True  # once: all certificates lack the same
         scope.mistake(path, "a certificate, and no DNS account", "a [dns.NAME] that writes the TXT values for it")
 
 
-def _check_accounts(one: Route, wanted: Wanted, accounts: Accounts, scope: Scope, place: KeyPath) -> None:
+def _check_accounts(
+    one: Route, wanted: RouteNeeds, accounts: DnsAccountTables, scope: FieldScope, place: KeyPath
+) -> None:
     """Check that the accounts are there, and may write.
 
     Where a CNAME may lead into another zone only DNS knows what is written, so that is looked at when it is followed.
@@ -139,7 +141,7 @@ def _check_accounts(one: Route, wanted: Wanted, accounts: Accounts, scope: Scope
             scope.mistake((*place, key), found, f"a name in {one_of(sorted(zones))}")
 
 
-def _check_left(routes: list[Route], identifiers: tuple[str, ...], scope: Scope, path: KeyPath) -> None:
+def _check_left(routes: list[Route], identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
     """Note each domain that is ruled out of all routes from the start."""
     if any(one.challenge == "dns-01" for one in routes):
         return

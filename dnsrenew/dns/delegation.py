@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 
 import dns.rdatatype
 
-from dnsrenew import names
-from dnsrenew.context import Context
+from dnsrenew.base import names
 from dnsrenew.dns import wire
-from dnsrenew.dns.lookup import Found
+from dnsrenew.dns.lookup import FoundAnswer
 from dnsrenew.dns.wire import Name
-from dnsrenew.dns.zones import Place, Zones, no_zone, not_registered
+from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
 from dnsrenew.errors import DnsError
+from dnsrenew.runtime.context import Context
 
 _MAX_HOPS: Final = 16
 _CNAME = dns.rdatatype.CNAME
@@ -77,7 +77,7 @@ class Delegation:
                     ends[start] = Target(wire.to_text(name), hops, wire.to_text(places[name].zone))
         return ends
 
-    def _onward(self, places: Mapping[Name, Place]) -> dict[Name, Name]:
+    def _onward(self, places: Mapping[Name, ZoneOf]) -> dict[Name, Name]:
         """Return where each name's CNAME leads, for the names that have one of their own."""
         onward = {
             name: target
@@ -92,11 +92,11 @@ class Delegation:
         )
         for sibling, name in siblings.items():
             result = answers[sibling]
-            if isinstance(result, Found) and wire.cname_target(result.answer, sibling) == onward[name]:
+            if isinstance(result, FoundAnswer) and wire.cname_target(result.answer, sibling) == onward[name]:
                 del onward[name]
         return onward
 
-    def _check_place(self, chain: Sequence[Name], place: Place) -> None:
+    def _check_place(self, chain: Sequence[Name], place: ZoneOf) -> None:
         name = wire.to_text(chain[-1])
         if place.zone == wire.ROOT:
             raise _dangling(chain) if len(chain) > 1 else no_zone(name)
@@ -163,7 +163,7 @@ def _dangling(chain: Sequence[Name]) -> DnsError:
     )
 
 
-def _unreachable(place: Place, name: str) -> DnsError:
+def _unreachable(place: ZoneOf, name: str) -> DnsError:
     zone = wire.shown(place.zone)
     servers = [{"address": address, "reason": reason} for (address, _), reason in place.reasons.items()]
     said = "; ".join(f"{server['address']} {server['reason']}" for server in servers)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.context import Context
 from dnsrenew.dns import wire
-from dnsrenew.dns.lookup import Found, Missing, Result
-from dnsrenew.dns.wire import Message, Question
+from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer
+from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
     from dnsrenew.http import HttpClient
@@ -35,14 +35,14 @@ class Doh:
         """Tell whether there is anyone to ask."""
         return bool(self.urls)
 
-    def ask(self, url: str, question: Question) -> Message:
+    def ask(self, url: str, question: DnsQuestion) -> Message:
         """Return the server's answer (blocking, 10 s at most: call it through ``Context.call``).
 
         :raises NoDohAnswer: when there is none.
         """
         from dnsrenew.http import HttpFailure  # brings requests: only for those who use DoH
 
-        query = Question(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
+        query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
             response = self._http().request("POST", url, data=query, headers=headers, timeout=_TIMEOUT)
@@ -55,13 +55,13 @@ class Doh:
             raise NoDohAnswer("sent something that is not a DNS answer to the question")
         return answer
 
-    def find(self, context: Context, questions: Iterable[Question]) -> dict[Question, Result]:
+    def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
         """Return a result for each question, each from the first server that has one."""
         wanted = list(questions)
         tasks = context.call_all([partial(self._first, question) for question in wanted], _AT_ONCE)
         return {question: task.result() for question, task in zip(wanted, tasks, strict=True)}
 
-    def _first(self, question: Question) -> Result:
+    def _first(self, question: DnsQuestion) -> LookupResult:
         reasons: dict[tuple[str, int], str] = {}
         heard = False
         for url in self.urls:
@@ -72,9 +72,9 @@ class Doh:
                 continue
             heard = True
             if wire.is_positive(answer):
-                return Found(answer, (url, 443))
+                return FoundAnswer(answer, (url, 443))
             reasons[url, 443] = f"answers {wire.rcode_text(answer)}"
-        return Missing(reasons, heard)
+        return MissingAnswer(reasons, heard)
 
     def _http(self) -> HttpClient:
         if self._client is None:

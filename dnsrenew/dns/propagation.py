@@ -12,16 +12,16 @@ from typing import Final
 
 import dns.rdatatype
 
-from dnsrenew import names
-from dnsrenew.context import Context
-from dnsrenew.dns import report, wire
+from dnsrenew.base import names
+from dnsrenew.dns import propagation_report, wire
 from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.dohwait import wait_at_doh
-from dnsrenew.dns.exchange import Exchange
-from dnsrenew.dns.watch import TRIES, Look, Watch
-from dnsrenew.dns.wire import Name, Question
+from dnsrenew.dns.doh_propagation import wait_at_doh
+from dnsrenew.dns.query_engine import QueryEngine
+from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
+from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones
-from dnsrenew.model import Check, TxtRecord
+from dnsrenew.model import PropagationCheck, TxtRecord
+from dnsrenew.runtime.context import Context
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA
@@ -31,11 +31,11 @@ _TCP: Final = 0.8
 _PATIENCE: Final = 6.0  # seconds for the silent ones, after all others agree
 _TELL: Final = 1.0  # seconds between two events when nothing changes
 
-Expected = Mapping[Question, frozenset[str]]
+Expected = Mapping[DnsQuestion, frozenset[str]]
 """The question for each name, and the values to be seen."""
 
 
-class Wait:
+class PropagationWait:
     """One wait for one set of records.
 
     :param timeout: seconds until a value that is missing somewhere is an error.
@@ -50,7 +50,7 @@ class Wait:
         self._settle = settle
         self._start = context.clock.monotonic()
 
-    def until_visible(self, records: Sequence[TxtRecord], check: Check) -> None:
+    def until_visible(self, records: Sequence[TxtRecord], check: PropagationCheck) -> None:
         """Wait.
 
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
@@ -69,26 +69,26 @@ class Wait:
     def _at_name_servers(self, expected: Expected) -> Expected:
         """Wait for the zones' own servers; return what only DNS over HTTPS can show, none being reachable."""
         watches = watches_for(self._context, self._zones, expected)
-        with Exchange(self._context) as exchange:
-            rounds = Rounds(self._context, exchange, watches, self._zones.port, timeout=self._timeout)
+        with QueryEngine(self._context) as exchange:
+            rounds = PollingRounds(self._context, exchange, watches, self._zones.port, timeout=self._timeout)
             if not rounds.run():
                 rounds.look_closer()
-                raise report.timed_out(watches, self._context.clock.monotonic() - self._start)
+                raise propagation_report.timed_out(watches, self._context.clock.monotonic() - self._start)
         seen = {watch.zone for watch in watches if watch.state == "agrees"}
         unseen = [watch for watch in watches if watch.zone not in seen]
         if unseen and not self._doh:
-            raise report.unreachable(unseen)
+            raise propagation_report.unreachable(unseen)
         for watch in watches:
             if watch.state == "unreachable" and watch.zone in seen:
-                self._context.warn("dns-unreachable", *report.silent_server(watch))
+                self._context.warn("dns-unreachable", *propagation_report.silent_server(watch))
         return {question: values for watch in unseen for question, values in watch.expected.items()}
 
 
-class Rounds:
+class PollingRounds:
     """Asks all addresses, each at its own pace, until every one is settled or the time is over."""
 
     def __init__(
-        self, context: Context, exchange: Exchange, watches: Sequence[Watch], port: int, *, timeout: float
+        self, context: Context, exchange: QueryEngine, watches: Sequence[ServerPoll], port: int, *, timeout: float
     ) -> None:
         self._context = context
         self._exchange = exchange
@@ -127,7 +127,7 @@ class Rounds:
         for watch in self._watches:
             if watch.state not in {"waiting", "agrees"}:
                 continue
-            wanted = [*watch.missing, Question(watch.zone, _SOA)]
+            wanted = [*watch.missing, DnsQuestion(watch.zone, _SOA)]
             for question in wanted:
                 self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=0)
             asked += len(wanted)
@@ -140,7 +140,7 @@ class Rounds:
                     serials[reply.address[0], reply.question.name] = serial
                 elif reply.answer is not None:
                     watch = self._by_question[reply.address, reply.question]
-                    watch.looks[reply.question] = Look.at(reply, watch.zone)
+                    watch.looks[reply.question] = AddressAnswer.at(reply, watch.zone)
         for watch in self._watches:
             watch.serial = serials.get((watch.server.address, watch.zone))
 
@@ -176,8 +176,8 @@ class Rounds:
         """Ask those that hardly can be reached, in zones where nobody else is left."""
         enough = {watch.zone for watch in self._watches if watch.state in {"waiting", "agrees"}}
         for watch in self._watches:
-            if watch.spare and watch.zone not in enough:
-                watch.call_up()
+            if watch.last_resort and watch.zone not in enough:
+                watch.activate()
 
     def _give_up_the_silent(self) -> bool:
         """When the time is over: True if nobody is late, and the rest only silent."""
@@ -188,8 +188,8 @@ class Rounds:
             watch.state = "unreachable"
         return True
 
-    def _waiting_by_zone(self) -> dict[Name, list[Watch]]:
-        zones: dict[Name, list[Watch]] = {}
+    def _waiting_by_zone(self) -> dict[Name, list[ServerPoll]]:
+        zones: dict[Name, list[ServerPoll]] = {}
         for watch in self._watches:
             if watch.state == "waiting":
                 zones.setdefault(watch.zone, []).append(watch)
@@ -212,45 +212,47 @@ class Rounds:
         return self._now() - self._start
 
 
-def watches_for(context: Context, zones: Zones, expected: Expected) -> list[Watch]:
+def watches_for(context: Context, zones: Zones, expected: Expected) -> list[ServerPoll]:
     """Return a watch for every address of every name server of every zone that holds one of the names.
 
     :raises PropagationError: ``dns-unreachable``, when a zone has no name server at all.
     """
     zone_of = zones.zone_of(context, [question.name for question in expected])
     servers = zones.servers(context, zone_of.values())
-    watches: list[Watch] = []
+    watches: list[ServerPoll] = []
     for zone in dict.fromkeys(zone_of.values()):
         mine = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
-            raise report.no_servers(zone, mine)
-        watches += [Watch(zone, server, mine) for server in servers[zone]]
+            raise propagation_report.no_servers(zone, mine)
+        watches += [ServerPoll(zone, server, mine) for server in servers[zone]]
     return watches
 
 
 def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
     """Return the TXT values at a name, of all addresses of its name servers together, and their longest TTL."""
-    question = Question(name, _TXT)
+    question = DnsQuestion(name, _TXT)
     watches = watches_for(context, zones, {question: frozenset()})
     values: set[str] = set()
     ttl = 0
-    with Exchange(context) as exchange:
-        asked = [watch for watch in watches if watch.state == "waiting"] or [watch for watch in watches if watch.spare]
+    with QueryEngine(context) as exchange:
+        asked = [watch for watch in watches if watch.state == "waiting"] or [
+            watch for watch in watches if watch.last_resort
+        ]
         for watch in asked:
             exchange.ask((watch.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
         left = len(asked)
         while left:
             for reply in exchange.receive(2 * (_UDP + _TCP)):
                 left -= 1
-                values |= Look.at(reply, watches[0].zone).values
+                values |= AddressAnswer.at(reply, watches[0].zone).values
                 if reply.answer is not None:
                     ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
     return values, ttl
 
 
-def _by_name(records: Sequence[TxtRecord]) -> dict[Question, frozenset[str]]:
-    expected: dict[Question, frozenset[str]] = {}
+def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:
+    expected: dict[DnsQuestion, frozenset[str]] = {}
     for record in records:
-        question = Question(wire.from_text(names.absolute(record.name)), _TXT)
+        question = DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT)
         expected[question] = expected.get(question, frozenset()) | {record.value}
     return expected

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dnsrenew import names
-from dnsrenew.context import Context
+from dnsrenew.base import names
 from dnsrenew.dns import delegation, propagation, wire
-from dnsrenew.dns.caa import CaaAnswer, CaaLookup
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup
-from dnsrenew.dns.recursion import Recursion
-from dnsrenew.dns.shadow import shadowed
+from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.wildcard_shadow import shadowed
 from dnsrenew.dns.zones import Zones
-from dnsrenew.model import Check, Resolver, TxtRecord
+from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
+from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
     from dnsrenew.http import HttpClient
@@ -43,7 +43,7 @@ class DnsView:
         *,
         follow_cname: bool = True,
         alias: str | None = None,
-        check: Check = "authoritative",
+        check: PropagationCheck = "authoritative",
     ) -> dict[str, Target]:
         """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), all looked up together.
 
@@ -96,7 +96,7 @@ class DnsView:
         return answers | dict.fromkeys(closed, silent)
 
     def wait_visible(
-        self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: Check
+        self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: PropagationCheck
     ) -> None:
         """Wait until every address of every name server shows every value, and ``settle`` seconds more.
 
@@ -105,7 +105,7 @@ class DnsView:
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
         :raises Cancelled: when called away, within a second.
         """
-        wait = propagation.Wait(context, self._zones, self._doh, timeout=timeout, settle=settle)
+        wait = propagation.PropagationWait(context, self._zones, self._doh, timeout=timeout, settle=settle)
         wait.until_visible(records, check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:

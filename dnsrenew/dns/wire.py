@@ -23,7 +23,7 @@ import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-from dnsrenew import names
+from dnsrenew.base import names
 
 Name = dns.name.Name
 Type = dns.rdatatype.RdataType
@@ -41,7 +41,7 @@ _ANSWERS: Final = slice(6, 8)
 _MAX_HOPS: Final = 16
 
 
-class Question:
+class DnsQuestion:
     """What is asked; made to be a key (the hash of a dnspython name is slow).
 
     :ivar recurse: whether the server is to find the answer itself (RD).
@@ -57,7 +57,7 @@ class Question:
         self._key = self._section.lower() + (b"r" if recurse else b"")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Question) and self._key == other._key
+        return isinstance(other, DnsQuestion) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -144,7 +144,7 @@ def is_nxdomain(answer: Message) -> bool:
     return answer.rcode() == dns.rcode.NXDOMAIN
 
 
-def strays(answer: Message, name: Name) -> bool:
+def wrong_owner(answer: Message, name: Name) -> bool:
     """Tell whether the answer holds records, and none of the name that was asked for: it is not to be believed."""
     return bool(answer.answer) and all(rrset.name != name for rrset in answer.answer)
 

@@ -13,14 +13,14 @@ from typing import Final, NamedTuple
 import dns.name
 import dns.rdatatype
 
-from dnsrenew.context import Context
+from dnsrenew.base.names import absolute, relative
 from dnsrenew.dns import wire
-from dnsrenew.dns.exchange import Address
-from dnsrenew.dns.lookup import Found, Lookup, Missing, Result, questions
-from dnsrenew.dns.recursion import Recursion
-from dnsrenew.dns.wire import Message, Name, Question
+from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, questions
+from dnsrenew.dns.query_engine import Address
+from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
-from dnsrenew.names import absolute, relative
+from dnsrenew.runtime.context import Context
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
@@ -30,14 +30,14 @@ _A = dns.rdatatype.A
 _AAAA = dns.rdatatype.AAAA
 
 
-class Server(NamedTuple):
+class NameServer(NamedTuple):
     """One address of one name server; a name server without any has the address ``""``."""
 
     name: str
     address: str
 
 
-class Place(NamedTuple):
+class ZoneOf(NamedTuple):
     """Where a name is.
 
     :ivar zone: the zone by SOA; the root when there is none.
@@ -61,21 +61,21 @@ class Zones:
         self._recursion = recursion
         self._lookup = lookup
         self._enclosing: dict[Name, Name] = {}
-        self._servers: dict[Name, tuple[Server, ...]] = {}
+        self._servers: dict[Name, tuple[NameServer, ...]] = {}
         self._addresses: dict[Name, tuple[str, ...]] = {}
         self._places: dict[Name, Name] = {}
         self._absent: set[Name] = set()
 
     # ── for the others ──────────────────────────────────────────────────────────────────
 
-    def locate(self, context: Context, names: Iterable[Name]) -> dict[Name, Place]:
+    def locate(self, context: Context, names: Iterable[Name]) -> dict[Name, ZoneOf]:
         """Return the place of each name, asked anew at the zones' own servers.
 
         :raises DnsError: ``dns-unreachable``, when no recursive server answers.
         """
         wanted = list(dict.fromkeys(names))
         enclosing = self.enclosing(context, [_parent(name) for name in wanted])
-        places = {name: Place(wire.ROOT, None, {}) for name in wanted}
+        places = {name: ZoneOf(wire.ROOT, None, {}) for name in wanted}
         zones = {name: zone for name in wanted if (zone := enclosing[_parent(name)]) != wire.ROOT}
         while zones:
             zones = self._descend(context, zones, places)
@@ -94,31 +94,31 @@ class Zones:
                 raise no_zone(wire.to_text(name))
         return {name: self._places[name] for name in wanted}
 
-    def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[Server, ...]]:
+    def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[NameServer, ...]]:
         """Return every address of every name server of each zone; those without an address come with ``""``."""
         wanted = list(dict.fromkeys(zones))
         missing = [zone for zone in wanted if zone not in self._servers]
         results = self._recursion.find(context, questions(missing, _NS, recurse=True))
         server_names = {
-            question.name: wire.ns_names(result.answer.answer, question.name) if isinstance(result, Found) else ()
+            question.name: wire.ns_names(result.answer.answer, question.name) if isinstance(result, FoundAnswer) else ()
             for question, result in results.items()
         }
         self._learn_servers(context, server_names)
         return {zone: self._servers.get(zone, ()) for zone in wanted}
 
-    def ask(self, context: Context, names: Mapping[Name, Name], kind: wire.Type) -> dict[Name, Result]:
+    def ask(self, context: Context, names: Mapping[Name, Name], kind: wire.Type) -> dict[Name, LookupResult]:
         """Ask the servers of its zone about each name (name → zone); an answer is one with authority, or a referral."""
         servers = self.servers(context, names.values())
         wanted = {
-            Question(name, kind): _rotated(self._reachable(servers[zone]), number)
+            DnsQuestion(name, kind): _rotated(self._reachable(servers[zone]), number)
             for number, (name, zone) in enumerate(names.items())
         }
 
-        def judge(question: Question, answer: Message) -> str:
+        def judge(question: DnsQuestion, answer: Message) -> str:
             zone = names[question.name]
             if not wire.is_positive(answer):
                 return f"answers {wire.rcode_text(answer)}"
-            if wire.strays(answer, question.name):
+            if wire.wrong_owner(answer, question.name):
                 return "answers for another name"
             if wire.is_authoritative(answer) or wire.referral(answer, zone, question.name):
                 return ""
@@ -134,9 +134,9 @@ class Zones:
         """
         if len(zone.labels) != _TOP_LEVEL or _parent(name) not in self._absent:
             return None
-        question = Question(zone, dns.rdatatype.DS, recurse=True)
+        question = DnsQuestion(zone, dns.rdatatype.DS, recurse=True)
         result = self._recursion.find(context, [question])[question]
-        if not isinstance(result, Found) or not any(wire.records(result.answer.answer, dns.rdatatype.DS)):
+        if not isinstance(result, FoundAnswer) or not any(wire.records(result.answer.answer, dns.rdatatype.DS)):
             return None
         domain: Name = name.split(_TOP_LEVEL + 1)[1]
         return domain
@@ -155,11 +155,11 @@ class Zones:
             results = self._recursion.find(context, questions(climbing.values(), _SOA, recurse=True))
             higher: dict[Name, Name] = {}
             for name, at in climbing.items():
-                result = results[Question(at, _SOA, recurse=True)]
-                if at == name and isinstance(result, Found) and wire.is_nxdomain(result.answer):
+                result = results[DnsQuestion(at, _SOA, recurse=True)]
+                if at == name and isinstance(result, FoundAnswer) and wire.is_nxdomain(result.answer):
                     self._absent.add(name)
-                zone = wire.soa_owner(result.answer, at) if isinstance(result, Found) else None
-                if zone is None and at == wire.ROOT and isinstance(result, Missing):
+                zone = wire.soa_owner(result.answer, at) if isinstance(result, FoundAnswer) else None
+                if zone is None and at == wire.ROOT and isinstance(result, MissingAnswer):
                     raise self._recursion.unreachable(results)  # a server that is cut off itself fails for every name
                 if zone is None and at != wire.ROOT:
                     higher[name] = _parent(at)
@@ -174,8 +174,8 @@ class Zones:
         results = self._recursion.find(context, questions(by_name, _A, _AAAA, recurse=True))
         addresses: dict[str, tuple[str, ...]] = {}
         for name, host in by_name.items():
-            found = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
-            answers = [result.answer for result in found if isinstance(result, Found)]
+            found = [results[DnsQuestion(name, kind, recurse=True)] for kind in (_A, _AAAA)]
+            answers = [result.answer for result in found if isinstance(result, FoundAnswer)]
             if len(answers) == len(found):
                 addresses[host] = tuple(address for answer in answers for address in wire.addresses(answer, name))
         return addresses
@@ -184,52 +184,52 @@ class Zones:
         unknown = {name for names in server_names.values() for name in names if name not in self._addresses}
         results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
         for name in unknown:
-            answers = [results[Question(name, kind, recurse=True)] for kind in (_A, _AAAA)]
-            found = [wire.addresses(result.answer, name) for result in answers if isinstance(result, Found)]
+            answers = [results[DnsQuestion(name, kind, recurse=True)] for kind in (_A, _AAAA)]
+            found = [wire.addresses(result.answer, name) for result in answers if isinstance(result, FoundAnswer)]
             if found:
                 self._addresses[name] = tuple(dict.fromkeys(address for group in found for address in group))
         for zone, names in server_names.items():
-            by_address: dict[str, Server] = {}
+            by_address: dict[str, NameServer] = {}
             for name in names:
                 for address in self._addresses.get(name) or ("",):
                     key = address or wire.to_text(name)
-                    by_address.setdefault(key, Server(wire.to_text(name).removesuffix("."), address))
+                    by_address.setdefault(key, NameServer(wire.to_text(name).removesuffix("."), address))
             if by_address:
                 self._servers[zone] = tuple(by_address.values())
 
     # ── down: the authoritative side ────────────────────────────────────────────────────
 
-    def _descend(self, context: Context, zones: Mapping[Name, Name], places: dict[Name, Place]) -> dict[Name, Name]:
+    def _descend(self, context: Context, zones: Mapping[Name, Name], places: dict[Name, ZoneOf]) -> dict[Name, Name]:
         """Ask once at each name's zone; fill in the places that are settled, return the zones further down."""
         deeper: dict[Name, Name] = {}
         for name, result in self.ask(context, zones, _CNAME).items():
             zone = zones[name]
-            if isinstance(result, Missing):
-                places[name] = Place(zone, None, result.reasons)
+            if isinstance(result, MissingAnswer):
+                places[name] = ZoneOf(zone, None, result.reasons)
             elif cut := wire.referral(result.answer, zone, name):
                 if cut not in self._servers:
                     self._learn_servers(context, {cut: wire.ns_names(result.answer.authority, cut)})
                 deeper[name] = cut
             else:
-                places[name] = Place(self._cut(context, result, zone, name), result.answer, {})
+                places[name] = ZoneOf(self._cut(context, result, zone, name), result.answer, {})
         return deeper
 
-    def _cut(self, context: Context, found: Found, zone: Name, name: Name) -> Name:
+    def _cut(self, context: Context, found: FoundAnswer, zone: Name, name: Name) -> Name:
         """Return the zone that the answer names: deeper than ``zone`` where one server holds both."""
         owner = wire.soa_owner(found.answer, name)
         if owner is None or owner == zone or not owner.is_subdomain(zone):
             return zone
         if owner not in self._servers:
-            question = Question(owner, _NS)
+            question = DnsQuestion(owner, _NS)
             result = self._lookup.ask(context, {question: [found.address]}, lambda *_: "")[question]
-            names = wire.ns_names(result.answer.answer, owner) if isinstance(result, Found) else ()
+            names = wire.ns_names(result.answer.answer, owner) if isinstance(result, FoundAnswer) else ()
             if names:
                 self._learn_servers(context, {owner: names})
             else:
                 self._servers[owner] = self._servers.get(zone, ())
         return owner
 
-    def _reachable(self, servers: Sequence[Server]) -> list[Address]:
+    def _reachable(self, servers: Sequence[NameServer]) -> list[Address]:
         return [(server.address, self.port) for server in servers if server.address]
 
 

@@ -5,21 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dnsrenew.drivers.catalogue import (
-        Provider,
-        check_options,
-        find_provider,
-        parse_provider,
-        provider_names,
-        zone_for,
-    )
+    from dnsrenew.drivers.catalogue import check_options, find_provider, parse_provider, provider_names, zone_for
     from dnsrenew.drivers.loading import make_driver
     from dnsrenew.drivers.protocol import Driver, DriverContext
+    from dnsrenew.drivers.provider import Provider
 
 _HOMES = {
     "Driver": "protocol",
     "DriverContext": "protocol",
-    "Provider": "catalogue",
+    "Provider": "provider",
     "check_options": "catalogue",
     "find_provider": "catalogue",
     "make_driver": "loading",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from dnsrenew import names
+from dnsrenew.base import names
 from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpClient
 from dnsrenew.secrets import Secret

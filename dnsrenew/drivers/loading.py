@@ -5,25 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from dnsrenew.drivers.catalogue import OWN_OBJECT
-from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, Driver, DriverContext
+from dnsrenew.drivers.protocol import BUILT_IN, COMING, ENTRY_POINT_GROUP, Driver, DriverContext
+from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.errors import ConfigError
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     import threading
 
-    from dnsrenew.drivers.catalogue import Provider
+    from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount
-
-BUILT_IN: Final = {
-    "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
-    "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
-    "duckdns": ("dnsrenew.drivers.duckdns", "DuckDnsDriver"),
-}
-COMING: Final = frozenset({"acme-dns", "hook", "manual"})
 
 
 def make_driver(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ProviderError
-from dnsrenew.frozen import Frozen
 
 if TYPE_CHECKING:
     import logging
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group in which a distribution registers its driver classes."""
+
+BUILT_IN: Final = {
+    "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
+    "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
+    "duckdns": ("dnsrenew.drivers.duckdns", "DuckDnsDriver"),
+}
+COMING: Final = frozenset({"acme-dns", "hook", "manual"})
 
 
 class DriverContext(Frozen):

@@ -7,9 +7,18 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew import names
-from dnsrenew.drivers.catalogue import NAME, RESERVED, Behaviour, OptionSpec, Provider
-from dnsrenew.mistakes import KeyPath, Mistake, config_error, kind, nearest, one_of, seen, shown_key
+from dnsrenew.base import names
+from dnsrenew.drivers.provider import NAME, RESERVED, Behaviour, OptionSpec, Provider
+from dnsrenew.validation.mistakes import (
+    KeyPath,
+    Mistake,
+    config_error,
+    describe_found,
+    kind,
+    nearest,
+    one_of,
+    shown_key,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +111,7 @@ def parse(text: str, name: str, file: str) -> Provider:
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.toml_lines import syntax_mistake  # wanted only after a mistake
+        from dnsrenew.validation.toml_positions import syntax_mistake  # wanted only after a mistake
 
         raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
     reading = _Reading()
@@ -160,7 +169,7 @@ class _Reading:
             if key not in known:
                 self.mistake((*path, key), "an unknown key", one_of(sorted(known)), nearest(key, known))
             elif not known[key][0](value):
-                self.mistake((*path, key), seen(value), known[key][1])
+                self.mistake((*path, key), describe_found(value), known[key][1])
 
     def option(self, key: str, table: object) -> None:
         path = ("options", key)
@@ -177,7 +186,7 @@ class _Reading:
         self.mistakes.append((path, found, expected, near))
 
     def error(self, text: str, file: str) -> ConfigError:
-        from dnsrenew.toml_lines import key_lines, line_of  # wanted only after a mistake
+        from dnsrenew.validation.toml_positions import key_lines, line_of  # wanted only after a mistake
 
         lines = key_lines(text)
         mistakes = [

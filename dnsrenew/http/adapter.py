@@ -13,7 +13,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
 
-from dnsrenew.clock import SystemClock
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _system_trust() -> ssl.SSLContext:
     return context
 
 
-class _Deadline(io.RawIOBase):
+class _AnswerDeadline(io.RawIOBase):
     """Reads from a socket until a moment; a time-out of the socket's own begins anew with every byte."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
@@ -82,12 +82,12 @@ class _Deadline(io.RawIOBase):
         super().close()
 
 
-class _Answer(http.client.HTTPResponse):
+class _BoundedAnswer(http.client.HTTPResponse):
     """An answer whose status line, headers and body all come before one deadline."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Deadline(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_AnswerDeadline(self.fp.detach(), sock))
 
 
 class _Connecting:
@@ -136,11 +136,11 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class _Http(_Connecting, connection.HTTPConnection):
-    response_class = _Answer
+    response_class = _BoundedAnswer
 
 
 class _Https(_Connecting, connection.HTTPSConnection):
-    response_class = _Answer
+    response_class = _BoundedAnswer
 
 
 class _HttpPool(connectionpool.HTTPConnectionPool):

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-Kind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
+FailureKind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
 
 
 _TUNNEL: Final = "Tunnel connection failed: "
@@ -24,7 +24,7 @@ class HttpFailure(Exception):
     :ivar untrusted: of kind ``tls``: the other side's certificate is not to be trusted.
     """
 
-    def __init__(self, kind: Kind, detail: str, *, untrusted: bool = False) -> None:
+    def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False) -> None:
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dnsrenew.model.configured import (
-    CA,
-    CertificateSpec,
-    Check,
-    DnsAccount,
-    Eab,
-    KeyKind,
-    Profile,
-    Propagation,
-    RenewBefore,
-    Resolver,
-    Route,
-    mac_key_fault,
-)
-from dnsrenew.model.produced import (
+from dnsrenew.model.result import (
     Attempt,
     Certificate,
     Notice,
     Outcome,
     Reason,
+    RenewalFailed,
     RouteTaken,
     Status,
     TxtRecord,
     rfc3339,
+)
+from dnsrenew.model.spec import (
+    CA,
+    CertificateSpec,
+    DnsAccount,
+    Eab,
+    KeyKind,
+    Profile,
+    Propagation,
+    PropagationCheck,
+    RenewBefore,
+    Resolver,
+    Route,
+    mac_key_fault,
 )
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "Attempt",
     "Certificate",
     "CertificateSpec",
-    "Check",
     "DnsAccount",
     "Eab",
     "KeyKind",
@@ -41,8 +41,10 @@ __all__ = [
     "Outcome",
     "Profile",
     "Propagation",
+    "PropagationCheck",
     "Reason",
     "RenewBefore",
+    "RenewalFailed",
     "Resolver",
     "Route",
     "RouteTaken",

@@ -7,23 +7,23 @@ stands, writes and removes), ``pause`` (how long ``dnsrenew run`` sleeps). Nothi
 
 from __future__ import annotations
 
+from dnsrenew.schedule.daemon import NextRun, next_run
 from dnsrenew.schedule.host import default_kind, kinds, like, make_plan, no_kind, this_host, this_job
-from dnsrenew.schedule.pause import Look, next_look
-from dnsrenew.schedule.plan import KINDS, Command, Host, Job, Kind, Plan
+from dnsrenew.schedule.plan import KINDS, Host, PlannedCommand, ScheduledJob, ScheduleKind, SchedulePlan
 
 __all__ = [
     "KINDS",
-    "Command",
     "Host",
-    "Job",
-    "Kind",
-    "Look",
-    "Plan",
+    "NextRun",
+    "PlannedCommand",
+    "ScheduleKind",
+    "SchedulePlan",
+    "ScheduledJob",
     "default_kind",
     "kinds",
     "like",
     "make_plan",
-    "next_look",
+    "next_run",
     "no_kind",
     "this_host",
     "this_job",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from dnsrenew.schedule.plan import MARK, File, Host, Job, Plan
+from dnsrenew.schedule.plan import MARK, Host, PlannedFile, ScheduledJob, SchedulePlan
 
 _FILE: Final = "/etc/cron.d/dnsrenew"
 BEGIN: Final = "# BEGIN dnsrenew"
@@ -15,18 +15,18 @@ _NOTE: Final = (
 )
 
 
-def plan(job: Job, host: Host) -> Plan:
+def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the file or the block."""
     trace = _word(job.config)
     if host.admin and host.cron_folder:
-        file = File(_FILE, f"# {MARK}\n{_line(job, 'root ')}\n", trace)
-        return Plan(kind="cron", title="a line of the system's cron", files=(file,), note=_NOTE)
+        file = PlannedFile(_FILE, f"# {MARK}\n{_line(job, 'root ')}\n", trace)
+        return SchedulePlan(kind="cron", title="a line of the system's cron", files=(file,), note=_NOTE)
     block = f"{BEGIN}\n# {MARK}\n{_line(job)}\n{END}\n"
     title = f"a line in the crontab of {host.user}"
-    return Plan(kind="cron", title=title, block=block, trace=trace, note=_NOTE, watch=("crontab -l",))
+    return SchedulePlan(kind="cron", title=title, block=block, trace=trace, note=_NOTE, watch=("crontab -l",))
 
 
-def _line(job: Job, user: str = "") -> str:
+def _line(job: ScheduledJob, user: str = "") -> str:
     hours = ",".join(map(str, job.hours))
     return f"{job.past} {hours} * * * {user}{' '.join(map(_word, job.words(jitter=True)))}"
 

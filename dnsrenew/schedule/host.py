@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.frozen import replace
 from dnsrenew.schedule import cron, launchd, systemd, windows
-from dnsrenew.schedule.plan import Host, Job, Kind, Plan, minute_of
+from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind, SchedulePlan, minute_of
 
 _PLANS: Final = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
 
@@ -58,11 +58,11 @@ def _elevated() -> bool:
     return bool(shell and shell.shell32.IsUserAnAdmin())
 
 
-def kinds(host: Host) -> list[Kind]:
+def kinds(host: Host) -> list[ScheduleKind]:
     """Return the kinds that work on this machine, the best first."""
     if host.platform == "win32":
         return ["windows"]
-    found: list[Kind] = []
+    found: list[ScheduleKind] = []
     if host.platform == "darwin":
         found.append("launchd")
     if host.systemd:
@@ -72,7 +72,7 @@ def kinds(host: Host) -> list[Kind]:
     return found
 
 
-def default_kind(host: Host) -> Kind:
+def default_kind(host: Host) -> ScheduleKind:
     """Return the kind that suits this machine.
 
     :raises ConfigError: ``schedule-none``.
@@ -92,7 +92,7 @@ def no_kind(host: Host) -> ConfigError:
     )
 
 
-def like(kind: Kind, host: Host) -> Host:
+def like(kind: ScheduleKind, host: Host) -> Host:
     """Return this machine as one that has a kind: to see what would be written on another one."""
     if kind in kinds(host):
         return host
@@ -103,12 +103,12 @@ def like(kind: Kind, host: Host) -> Host:
     return host
 
 
-def this_job(host: Host, config: str) -> Job:
+def this_job(host: Host, config: str) -> ScheduledJob:
     """Return the job for a configuration.
 
     :raises ConfigError: ``schedule-path``: a path that such files cannot hold.
     """
-    job = Job(program=_program(host.platform), config=config, minute=minute_of(host.name, config))
+    job = ScheduledJob(program=_program(host.platform), config=config, minute=minute_of(host.name, config))
     for word in job.words(jitter=False):
         if any(ord(character) < 32 or ord(character) == 127 for character in word):
             raise ConfigError(
@@ -135,6 +135,6 @@ def _program(platform: str) -> tuple[str, ...]:
     return (os.path.abspath(sys.executable), "-P", "-m", "dnsrenew")
 
 
-def make_plan(kind: Kind, job: Job, host: Host) -> Plan:
+def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan of a kind."""
     return _PLANS[kind](job, host)

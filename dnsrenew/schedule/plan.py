@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 from typing import Final, Literal, get_args
 
-from dnsrenew.frozen import Frozen
+from dnsrenew.base.values import Frozen
 
-Kind = Literal["systemd", "cron", "launchd", "windows"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
+KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
 
 MARK: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
 """Stands in all that is installed: what does not have it belongs to somebody else and is left alone."""
@@ -46,7 +46,7 @@ class Host(Frozen, kw_only=True):
     crontab: bool = False
 
 
-class Job(Frozen, kw_only=True):
+class ScheduledJob(Frozen, kw_only=True):
     """What is to be run: ``program renew -q --config config``, four times a day.
 
     :ivar program: absolute path of the program, and the arguments that belong to it.
@@ -81,7 +81,7 @@ def minute_of(host_name: str, config: str) -> int:
     return zlib.crc32(f"{host_name}\0{config}".encode()) % _APART
 
 
-class File(Frozen):
+class PlannedFile(Frozen):
     """A file that is ours as a whole.
 
     :ivar trace: how its text names the configuration.
@@ -93,7 +93,7 @@ class File(Frozen):
     encoding: str = "utf-8"
 
 
-class Command(Frozen):
+class PlannedCommand(Frozen):
     """A program to be run.
 
     :ivar must: whether it has to succeed.
@@ -105,7 +105,7 @@ class Command(Frozen):
     fix: str = ""
 
 
-class Plan(Frozen, kw_only=True):
+class SchedulePlan(Frozen, kw_only=True):
     """How a job comes onto a host, and how it goes again.
 
     :ivar title: what it is, for people: ``a systemd timer of the system``.
@@ -118,14 +118,14 @@ class Plan(Frozen, kw_only=True):
     :ivar watch: what shows when it runs next, and what the last runs said.
     """
 
-    kind: Kind
+    kind: ScheduleKind
     title: str
-    files: tuple[File, ...] = ()
+    files: tuple[PlannedFile, ...] = ()
     block: str = ""
     trace: str = ""
-    enable: tuple[Command, ...] = ()
+    enable: tuple[PlannedCommand, ...] = ()
     asks: tuple[tuple[str, ...], ...] = ()
-    disable: tuple[Command, ...] = ()
-    forget: tuple[Command, ...] = ()
+    disable: tuple[PlannedCommand, ...] = ()
+    forget: tuple[PlannedCommand, ...] = ()
     note: str = ""
     watch: tuple[str, ...] = ()

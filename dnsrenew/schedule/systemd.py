@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.schedule.plan import MARK, SPREAD, Command, File, Host, Job, Plan
+from dnsrenew.schedule.plan import MARK, SPREAD, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _SYSTEM: Final = "/etc/systemd/system"
 _NAME: Final = "dnsrenew"
@@ -12,37 +12,37 @@ _NOT_IN_A_PROGRAM: Final = frozenset("$\"'\\")
 """What systemd takes in an argument, but not in the path of the program itself."""
 
 
-def plan(job: Job, host: Host) -> Plan:
+def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the two units and what starts them."""
     folder = _SYSTEM if host.admin else f"{host.config_home}/systemd/user"
     control = ("systemctl",) if host.admin else ("systemctl", "--user")
     log = "journalctl" if host.admin else "journalctl --user"
     trace = quoted(job.config)
-    linger = Command(
+    linger = PlannedCommand(
         ("loginctl", "enable-linger", host.user),
         must=False,
         fix=f"Until an administrator runs loginctl enable-linger {host.user}, it runs only while you are logged in.",
     )
-    return Plan(
+    return SchedulePlan(
         kind="systemd",
         title=f"a systemd timer of {'the system' if host.admin else f'the user {host.user}'}",
         files=(
-            File(f"{folder}/{_NAME}.service", _service(job, host), trace),
-            File(f"{folder}/{_NAME}.timer", _timer(job), ""),
+            PlannedFile(f"{folder}/{_NAME}.service", _service(job, host), trace),
+            PlannedFile(f"{folder}/{_NAME}.timer", _timer(job), ""),
         ),
         enable=(
             *(() if host.admin else (linger,)),
-            Command((*control, "daemon-reload")),
-            Command((*control, "enable", "--now", f"{_NAME}.timer")),
+            PlannedCommand((*control, "daemon-reload")),
+            PlannedCommand((*control, "enable", "--now", f"{_NAME}.timer")),
         ),
         asks=((*control, "is-enabled", f"{_NAME}.timer"), (*control, "is-active", f"{_NAME}.timer")),
-        disable=(Command((*control, "disable", "--now", f"{_NAME}.timer"), must=False),),
-        forget=(Command((*control, "daemon-reload"), must=False),),
+        disable=(PlannedCommand((*control, "disable", "--now", f"{_NAME}.timer"), must=False),),
+        forget=(PlannedCommand((*control, "daemon-reload"), must=False),),
         watch=(f"{' '.join(control)} list-timers {_NAME}.timer", f"{log} -u {_NAME}.service"),
     )
 
 
-def _service(job: Job, host: Host) -> str:
+def _service(job: ScheduledJob, host: Host) -> str:
     wait = "Wants=network-online.target\nAfter=network-online.target\n" if host.admin else ""  # users have no such unit
     words = job.words(jitter=False)
     if set(words[0]) & _NOT_IN_A_PROGRAM:
@@ -60,7 +60,7 @@ TimeoutStartSec=6h
 """
 
 
-def _timer(job: Job) -> str:
+def _timer(job: ScheduledJob) -> str:
     hours = ",".join(f"{hour:02d}" for hour in job.hours)
     return f"""\
 # {MARK}

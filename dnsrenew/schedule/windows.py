@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.schedule.plan import MARK, SPREAD, Command, File, Host, Job, Plan
+from dnsrenew.schedule.plan import MARK, SPREAD, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _TASK: Final = "dnsrenew"
 _LATER: Final = "To let it run while nobody is logged in, install it from a terminal that was opened as administrator."
 
 
-def plan(job: Job, host: Host) -> Plan:
+def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the task's XML and what registers it."""
     path = f"{host.config_home}\\dnsrenew\\schedule.xml"
-    return Plan(
+    return SchedulePlan(
         kind="windows",
         title=f"a task of the Task Scheduler, run as {host.user}",
-        files=(File(path, _task(job, host), escape(quoted(job.config)), "utf-16"),),
-        enable=(Command(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
+        files=(PlannedFile(path, _task(job, host), escape(quoted(job.config)), "utf-16"),),
+        enable=(PlannedCommand(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
         asks=(("schtasks", "/Query", "/TN", _TASK),),
-        disable=(Command(("schtasks", "/Delete", "/TN", _TASK, "/F"), must=False),),
+        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", _TASK, "/F"), must=False),),
         note="" if host.admin else f"It runs only while you are logged in. {_LATER}",
         watch=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),
     )
 
 
-def _task(job: Job, host: Host) -> str:
+def _task(job: ScheduledJob, host: Host) -> str:
     # S4U: logged in or not, and no password is kept. Only an administrator may register such a task.
     logon = "S4U" if host.admin else "InteractiveToken"
     program, *words = job.words(jitter=False)

@@ -1,8 +1,8 @@
 """Disk: certificates with their versions and states, accounts, locks."""
 
-from dnsrenew.store.accounts import AccountFolder
-from dnsrenew.store.disk import Disk
+from dnsrenew.store.account_files import AccountFiles
+from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.store import Store
 
-__all__ = ["AccountFolder", "Disk", "Meta", "State", "Store"]
+__all__ = ["AccountFiles", "AtomicFiles", "Meta", "State", "Store"]

@@ -20,16 +20,26 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import Notice, rfc3339
-from dnsrenew.store import jsonform, locks, notices
-from dnsrenew.store.disk import PRIVATE, Disk
-from dnsrenew.store.folders import Folders
-from dnsrenew.store.journal_entry import ENTRY, LOCK, SCHEMA, Entry, Page, Written, let_go, lock_of, mark_of
-from dnsrenew.store.jsonform import Damaged, Newer
-from dnsrenew.store.layout import Layout, check_name
-from dnsrenew.store.trouble import ASIDE
+from dnsrenew.store import damage, file_locks, json_files
+from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.directories import Directories
+from dnsrenew.store.journal_entry import (
+    ENTRY,
+    LOCK,
+    SCHEMA,
+    JournalEntry,
+    JournalPage,
+    WrittenValue,
+    let_go,
+    lock_of,
+    mark_of,
+)
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.os_errors import ASIDE
+from dnsrenew.store.paths import Paths, check_name
 
 if TYPE_CHECKING:
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
 
 LATEST: Final = timedelta(minutes=10)
 """No host that was asked to write something does so later."""
@@ -46,17 +56,17 @@ class Journal:
     :param layout: where things are.
     """
 
-    def __init__(self, disk: Disk, layout: Layout) -> None:
+    def __init__(self, disk: AtomicFiles, layout: Paths) -> None:
         self._disk = disk
         self._layout = layout
-        self._folders = Folders(disk, layout)
+        self._folders = Directories(disk, layout)
         self._folder = layout.journal
 
     # ── a run that lives ────────────────────────────────────────────────────────────────
 
     def enter(
-        self, context: Context, certificate: str, values: Sequence[Written], hosts: Mapping[str, int] | None = None
-    ) -> Entry:
+        self, context: Context, certificate: str, values: Sequence[WrittenValue], hosts: Mapping[str, int] | None = None
+    ) -> JournalEntry:
         """Write down what is about to be written to DNS; it is durable when this returns. 2 fsyncs.
 
         The caller ends the entry with :meth:`Entry.remove`, or :meth:`Entry.keep`.
@@ -69,7 +79,7 @@ class Journal:
         """
         check_name(certificate)
         self._folders.make_base()
-        page = Page(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
+        page = JournalPage(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
         path, held = self._take(context, certificate)
         try:
             self._disk.write(path, page.to_json(), PRIVATE)
@@ -79,7 +89,7 @@ class Journal:
             self._disk.discard(path)
             let_go(self._disk, path, held)
             raise
-        return Entry(self._disk, path, page, held)
+        return JournalEntry(self._disk, path, page, held)
 
     def _take(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
         """Return the path of an entry that is not there, and its lock, held."""
@@ -95,7 +105,7 @@ class Journal:
                 held.close()
         raise AssertionError  # the numbers do not end
 
-    def _let_sweep_end(self, context: Context, path: str, page: Page) -> None:
+    def _let_sweep_end(self, context: Context, path: str, page: JournalPage) -> None:
         """Wait for who may just be removing what we are about to write: a CA may ask for the same value again.
 
         Who sweeps after that knows of our entry.
@@ -103,17 +113,17 @@ class Journal:
         names = (name for name in self._disk.names(self._folder) if name.endswith(ENTRY))
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
         if not self._named(paths).isdisjoint(page.values):
-            with locks.hold(self._disk, self._layout.lock("journal"), _REMOVAL, wait=_SWEEP, context=context):
+            with file_locks.hold(self._disk, self._layout.lock("journal"), _REMOVAL, wait=_SWEEP, context=context):
                 pass
 
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
         name = os.path.basename(path)
-        return locks.hold(self._disk, lock_of(path), f"journal entry {name}", wait=0, context=context)
+        return file_locks.hold(self._disk, lock_of(path), f"journal entry {name}", wait=0, context=context)
 
     # ── what dead runs left ─────────────────────────────────────────────────────────────
 
     @contextlib.contextmanager
-    def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[Entry]]:
+    def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
         """Give the entries of dead runs to sweep, and keep other sweepers away meanwhile.
 
         Costs one system call where there is none. What the caller has not removed stays for the next time.
@@ -130,7 +140,7 @@ class Journal:
         self._folders.make_base()
         self._disk.folder(self._folder)
         lock = self._layout.lock("journal")
-        with locks.hold(self._disk, lock, _REMOVAL, wait=wait, context=context):
+        with file_locks.hold(self._disk, lock, _REMOVAL, wait=wait, context=context):
             now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # the holder's card was just written
             self._folders.sweep_shared(self._folder, now)
             entries = self._dead(context)
@@ -140,11 +150,11 @@ class Journal:
                 for entry in entries:
                     entry.keep()
 
-    def _may_be_asked(self, context: Context, path: str, page: Page) -> bool:
+    def _may_be_asked(self, context: Context, path: str, page: JournalPage) -> bool:
         """Tell whether a host may still be about to write what a run that was killed has asked it to."""
         if not os.path.lexists(mark_of(path)):
             return False
-        since = jsonform.time(page.since)
+        since = json_files.time(page.since)
         return since is not None and timedelta(0) <= context.clock.now() - since < LATEST
 
     def unreadable(self) -> list[str]:
@@ -160,14 +170,14 @@ class Journal:
         if not name.endswith(ENTRY):
             return False
         try:
-            Page.from_json(jsonform.read(self._disk, os.path.join(self._folder, name)) or b"")
-        except Newer:
+            JournalPage.from_json(json_files.read(self._disk, os.path.join(self._folder, name)) or b"")
+        except NewerSchema:
             return True
-        except (Damaged, StoreError):
+        except (DamagedFile, StoreError):
             pass
         return False
 
-    def _dead(self, context: Context) -> list[Entry]:
+    def _dead(self, context: Context) -> list[JournalEntry]:
         """Return the entries of dead runs that there is something to be done about."""
         names = self._disk.names(self._folder)
         # The lock alone is what a run leaves that died before it wrote anything.
@@ -179,7 +189,7 @@ class Journal:
             entry.leave(alive)
         return [entry for entry in dead if entry.values]
 
-    def _dead_entry(self, context: Context, path: str) -> Entry | None:
+    def _dead_entry(self, context: Context, path: str) -> JournalEntry | None:
         """Return an entry whose lock nobody holds; None: there is none, or it cannot be read, which is said."""
         held = contextlib.ExitStack()
         try:
@@ -194,29 +204,29 @@ class Journal:
         finally:
             let_go(self._disk, path, held)
 
-    def _named(self, paths: Iterable[str]) -> set[Written]:
+    def _named(self, paths: Iterable[str]) -> set[WrittenValue]:
         """Return the values that entries name, as far as they can be read."""
-        found: set[Written] = set()
+        found: set[WrittenValue] = set()
         for path in paths:
-            with contextlib.suppress(Damaged, Newer, StoreError):
-                data = jsonform.read(self._disk, path)
-                found.update(() if data is None else Page.from_json(data).values)
+            with contextlib.suppress(DamagedFile, NewerSchema, StoreError):
+                data = json_files.read(self._disk, path)
+                found.update(() if data is None else JournalPage.from_json(data).values)
         return found
 
-    def _entry(self, context: Context, path: str) -> Entry | None:
+    def _entry(self, context: Context, path: str) -> JournalEntry | None:
         """Return an entry of a dead run; None: it cannot be read, which is said, or is not there."""
         try:
-            data = jsonform.read(self._disk, path)
+            data = json_files.read(self._disk, path)
             if data is None:
                 return None
-            page = Page.from_json(data)
-            return Entry(self._disk, path, page, asked=self._may_be_asked(context, path, page))
-        except Damaged as damage:
-            notice = notices.set_aside(
-                self._disk, path, str(damage), "TXT values that a run wrote, and could not remove, may stand in DNS."
+            page = JournalPage.from_json(data)
+            return JournalEntry(self._disk, path, page, asked=self._may_be_asked(context, path, page))
+        except DamagedFile as fault:
+            notice = damage.set_aside(
+                self._disk, path, str(fault), "TXT values that a run wrote, and could not remove, may stand in DNS."
             )
-        except Newer as newer:  # which stays where it is, for that one
-            error = notices.newer_schema(path, newer.schema, SCHEMA)
+        except NewerSchema as newer:  # which stays where it is, for that one
+            error = damage.newer_schema(path, newer.schema, SCHEMA)
             notice = Notice(error.code, error.message, "Update dnsrenew, and run: dnsrenew cleanup")
         except StoreError as error:
             notice = Notice(error.code, error.message, error.fix)

@@ -8,15 +8,15 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.errors import StoreError
-from dnsrenew.frozen import Frozen, field, replace
 from dnsrenew.model import TxtRecord
-from dnsrenew.store import jsonform
-from dnsrenew.store.disk import PRIVATE, Disk
-from dnsrenew.store.jsonform import Damaged
+from dnsrenew.store import json_files
+from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.json_files import DamagedFile
 
 SCHEMA: Final = 1
-Written = tuple[TxtRecord, str]
+WrittenValue = tuple[TxtRecord, str]
 """A value, and the name of the account that writes it."""
 
 ENTRY: Final = ".json"
@@ -24,7 +24,7 @@ LOCK: Final = ".lock"
 MARK: Final = ".asked"
 
 
-class Page(Frozen):
+class JournalPage(Frozen):
     """What the file of an entry holds.
 
     :ivar certificate: whose values they are, and since when they may stand (RFC 3339): for people.
@@ -33,7 +33,7 @@ class Page(Frozen):
 
     certificate: str
     since: str
-    values: tuple[Written, ...]
+    values: tuple[WrittenValue, ...]
     hosts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -43,47 +43,47 @@ class Page(Frozen):
             for record, account in self.values
         ]
         about = {"schema": SCHEMA, "certificate": self.certificate, "since": self.since}
-        return jsonform.dump({**about, "values": values, "hosts": dict(self.hosts)})
+        return json_files.dump({**about, "values": values, "hosts": dict(self.hosts)})
 
     @classmethod
-    def from_json(cls, data: bytes) -> Page:
+    def from_json(cls, data: bytes) -> JournalPage:
         """Return what the file says.
 
         :raises Damaged: it is not what we write; a part of it is never taken for the whole.
         :raises Newer: it is of a later dnsrenew.
         """
-        form = jsonform.load(data, SCHEMA)
+        form = json_files.load(data, SCHEMA)
         listed = form.get("values")
         if type(listed) is not list or not listed:
-            raise Damaged("it names no values")
+            raise DamagedFile("it names no values")
         values, hosts = tuple(_written(item) for item in listed), form.get("hosts", {})
         if type(hosts) is not dict or not all(type(mark) is int for mark in hosts.values()):
-            raise Damaged("its hosts are none")
-        return cls(jsonform.text(form.get("certificate")), jsonform.text(form.get("since")), values, hosts)
+            raise DamagedFile("its hosts are none")
+        return cls(json_files.text(form.get("certificate")), json_files.text(form.get("since")), values, hosts)
 
 
-def _written(item: object) -> Written:
+def _written(item: object) -> WrittenValue:
     if type(item) is not dict:
-        raise Damaged("a value is not one")
+        raise DamagedFile("a value is not one")
     zone, name, value = (_filled(item.get(key)) for key in ("zone", "name", "value"))
-    ttl = jsonform.whole(item.get("ttl"))
+    ttl = json_files.whole(item.get("ttl"))
     if ttl is None:
-        raise Damaged("a value has no TTL")
+        raise DamagedFile("a value has no TTL")
     # An account that a Python program gave may have an empty name.
     account = item.get("dns")
     if type(account) is not str:
-        raise Damaged("a value has no account")
+        raise DamagedFile("a value has no account")
     return TxtRecord(zone, name, value, ttl), account
 
 
 def _filled(value: object) -> str:
-    text = jsonform.text(value)
+    text = json_files.text(value)
     if not text:
-        raise Damaged("a part of a value is empty")
+        raise DamagedFile("a part of a value is empty")
     return text
 
 
-class Entry:
+class JournalEntry:
     """The values of one order that stand, or may stand, in DNS. Thread-safe, but for what only who sweeps uses.
 
     While a host is asked to write some, and has not answered, a mark lies beside the entry: what is not answered may be
@@ -94,23 +94,29 @@ class Entry:
     """
 
     def __init__(
-        self, disk: Disk, path: str, page: Page, held: contextlib.ExitStack | None = None, *, asked: bool = False
+        self,
+        disk: AtomicFiles,
+        path: str,
+        page: JournalPage,
+        held: contextlib.ExitStack | None = None,
+        *,
+        asked: bool = False,
     ) -> None:
         self._disk = disk
         self._page = page
         self._left = dict.fromkeys(page.values)
-        self._asked = set(page.values) if asked else set[Written]()
-        self._others: frozenset[Written] = frozenset()
+        self._asked = set(page.values) if asked else set[WrittenValue]()
+        self._others: frozenset[WrittenValue] = frozenset()
         self._held = held
         self._guard = threading.Lock()
         self.path = path
 
     @property
-    def values(self) -> tuple[Written, ...]:
+    def values(self) -> tuple[WrittenValue, ...]:
         """Those that are not known to be gone, and nobody else's, each once."""
         return tuple(value for value in self._left if value not in self._others)
 
-    def leave(self, values: Iterable[Written]) -> None:
+    def leave(self, values: Iterable[WrittenValue]) -> None:
         """Take out of :attr:`values`, this time, what a run that lives has too: it is its own."""
         self._others = frozenset(values)
 
@@ -118,7 +124,7 @@ class Entry:
         """Tell whether an account wrote to the host with this mark, as far as that is known."""
         return self._page.hosts.get(account, mark) == mark
 
-    def ask(self, values: Iterable[Written]) -> None:
+    def ask(self, values: Iterable[WrittenValue]) -> None:
         """Note that a host is about to be asked to write values. No fsync: a power cut takes longer than an answer.
 
         :raises StoreError: it cannot be noted; then nothing may be written to DNS.
@@ -128,14 +134,14 @@ class Entry:
                 self._disk.write(mark_of(self.path), b"", PRIVATE, sync=False)  # or there may be one of an older entry
             self._asked.update(values)
 
-    def answered(self, values: Iterable[Written]) -> None:
+    def answered(self, values: Iterable[WrittenValue]) -> None:
         """Note that the host has answered, whatever it was, each time that it was asked."""
         with self._guard:
             self._asked.difference_update(values)
             if not self._asked:
                 self._disk.discard(mark_of(self.path))
 
-    def remove(self, values: Iterable[Written]) -> None:
+    def remove(self, values: Iterable[WrittenValue]) -> None:
         """Strike out values that are gone from DNS; with the last one the entry ends, and leaves nothing behind.
 
         Those that a host may write later stay. No fsync, and no error: what stays on the disk is removed from DNS once
@@ -179,7 +185,7 @@ def lock_of(path: str) -> str:
     return path.removesuffix(ENTRY) + LOCK
 
 
-def let_go(disk: Disk, path: str, held: contextlib.ExitStack) -> None:
+def let_go(disk: AtomicFiles, path: str, held: contextlib.ExitStack) -> None:
     """Release the lock of an entry, and remove its file.
 
     While it is held, because afterwards it could be somebody else's; but Windows removes no file that is open, and

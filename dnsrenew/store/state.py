@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict
 
-from dnsrenew.frozen import Frozen, field, replace
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.model import Notice, rfc3339
-from dnsrenew.store import jsonform
-from dnsrenew.store.jsonform import Damaged
+from dnsrenew.store import json_files
+from dnsrenew.store.json_files import DamagedFile
 
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Raised only when an older dnsrenew would misread a file."""
@@ -62,7 +62,7 @@ class Meta(Frozen, kw_only=True):
 
     def to_json(self) -> bytes:
         """Return the octets of ``meta.json``."""
-        return jsonform.dump({"schema": SCHEMA, **_plain(self)})
+        return json_files.dump({"schema": SCHEMA, **_plain(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> Meta:
@@ -71,10 +71,10 @@ class Meta(Frozen, kw_only=True):
         :raises Damaged: when it is not one.
         :raises Newer: when it is of a later schema.
         """
-        form = jsonform.load(data, SCHEMA)
+        form = json_files.load(data, SCHEMA)
         values: dict[str, Any] = {name: _READERS[name](form.get(name)) for name in _FACTS}
         if not values["not_before"] or not values["not_after"]:
-            raise Damaged("it has no dates")
+            raise DamagedFile("it has no dates")
         return cls(**values)
 
 
@@ -90,7 +90,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
     :ivar tried_with: the edition of the configuration that failed: after a change of it nothing is put off.
         None: it is not known.
-    :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.memory.route_key`).
+    :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.fallback.history.route_key`).
     :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
     :ivar ari: when the CA wants it renewed; None: it was not asked yet.
     :ivar revoked: it is revoked or will be, and has to be replaced.
@@ -152,7 +152,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     def to_json(self) -> bytes:
         """Return the octets of ``state.json``."""
-        return jsonform.dump({**self.extra, "schema": SCHEMA, **_plain(self)})
+        return json_files.dump({**self.extra, "schema": SCHEMA, **_plain(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> State:
@@ -163,27 +163,27 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         """
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        for name, value in jsonform.load(data, SCHEMA).items():
+        for name, value in json_files.load(data, SCHEMA).items():
             if name in _READERS:
                 values[name] = _READERS[name](value)
             else:
                 extra[name] = value
         if values.get("version") is not None and not (values.get("not_before") and values.get("not_after")):
-            raise Damaged("it names a version without dates")
+            raise DamagedFile("it names a version without dates")
         return cls(**values, extra=extra)
 
 
 def _failure(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
-    if type(value) is not dict or not jsonform.time(value.get("time")):
-        raise Damaged("the last failure is not one")
+    if type(value) is not dict or not json_files.time(value.get("time")):
+        raise DamagedFile("the last failure is not one")
     attempts = value.get("attempts")
     if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
-        raise Damaged("the attempts of the last failure are none")
+        raise DamagedFile("the attempts of the last failure are none")
     for told in (value, *(attempts or ())):
         for name in ("code", "message", "fix", "url"):
-            jsonform.text(told.get(name))
+            json_files.text(told.get(name))
         _check_way(told.get("route"))
     return value
 
@@ -194,36 +194,36 @@ def _check_way(route: object) -> None:
         return
     names = route.get("names") if type(route) is dict else ()
     if type(route) is not dict or type(names) not in {dict, type(None)}:
-        raise Damaged("a route is not one")
+        raise DamagedFile("a route is not one")
     for way in (route, *(names or {}).values()):
-        if type(way) is not dict or not jsonform.text(way.get("challenge")):
-            raise Damaged("a route is not one")
-        jsonform.text(way.get("ca"))
-        jsonform.texts(way.get("dns"))
+        if type(way) is not dict or not json_files.text(way.get("challenge")):
+            raise DamagedFile("a route is not one")
+        json_files.text(way.get("ca"))
+        json_files.texts(way.get("dns"))
 
 
 def _routes(value: object) -> dict[str, RouteFailure]:
     if value is None:
         return {}
     if type(value) is not dict:
-        raise Damaged("the routes are none")
+        raise DamagedFile("the routes are none")
     found: dict[str, RouteFailure] = {}
     for key, entry in value.items():
-        failed = jsonform.time(entry.get("failed")) if type(entry) is dict else None
+        failed = json_files.time(entry.get("failed")) if type(entry) is dict else None
         if failed is None:
-            raise Damaged("a route's failure is not one")
-        found[key] = {"failed": failed, "code": jsonform.text(entry.get("code"))}
+            raise DamagedFile("a route's failure is not one")
+        found[key] = {"failed": failed, "code": json_files.text(entry.get("code"))}
     return found
 
 
 def _ari(value: object) -> Ari | None:
     """Read what the CA suggested; it can be asked again, so what is not right is worth no damaged file."""
     try:
-        if type(value) is not dict or (next_poll := jsonform.time(value.get("next_poll"))) is None:
+        if type(value) is not dict or (next_poll := json_files.time(value.get("next_poll"))) is None:
             return None
-        start, end, chosen = (jsonform.time(value.get(name)) for name in ("start", "end", "chosen"))
-        explanation = jsonform.text(value.get("explanation")) or None
-    except Damaged:
+        start, end, chosen = (json_files.time(value.get(name)) for name in ("start", "end", "chosen"))
+        explanation = json_files.text(value.get("explanation")) or None
+    except DamagedFile:
         return None
     if start is None or end is None or chosen is None or not start <= chosen <= end:
         start = end = chosen = None
@@ -232,28 +232,28 @@ def _ari(value: object) -> Ari | None:
 
 _FACTS: Final = tuple(Meta.fields())
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
-    "version": jsonform.whole,
-    "issuer": jsonform.text,
-    "serial": jsonform.text,
-    "not_before": jsonform.time,
-    "not_after": jsonform.time,
-    "domains": jsonform.texts,
-    "identifiers": jsonform.texts,
-    "ca": jsonform.text,
-    "key": jsonform.text,
-    "profile": jsonform.text,
-    "sizes": jsonform.counts,
-    "without_profile": jsonform.flag,
-    "failures": jsonform.count,
+    "version": json_files.whole,
+    "issuer": json_files.text,
+    "serial": json_files.text,
+    "not_before": json_files.time,
+    "not_after": json_files.time,
+    "domains": json_files.texts,
+    "identifiers": json_files.texts,
+    "ca": json_files.text,
+    "key": json_files.text,
+    "profile": json_files.text,
+    "sizes": json_files.counts,
+    "without_profile": json_files.flag,
+    "failures": json_files.count,
     "last_failure": _failure,
-    "next_attempt": jsonform.time,
-    "tried_with": jsonform.whole,
-    "attempt_set_at": jsonform.time,
+    "next_attempt": json_files.time,
+    "tried_with": json_files.whole,
+    "attempt_set_at": json_files.time,
     "routes": _routes,
-    "worked": jsonform.texts,
+    "worked": json_files.texts,
     "ari": _ari,
-    "revoked": jsonform.flag,
-    "switching": jsonform.whole,
+    "revoked": json_files.flag,
+    "switching": json_files.whole,
 }
 _RARE: Final = frozenset(
     ("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked")

@@ -13,7 +13,7 @@ a version                                    6  4 files, their folder, its numbe
 ==========================================  ==  =================================================
 
 ``current`` and ``state.json`` share an fsync: whatever a power cut keeps of the two renames, each
-names a version that is whole, and :meth:`Store.mend` brings them together.
+names a version that is whole, and :meth:`Store.repair` brings them together.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.frozen import replace
-from dnsrenew.store import locks, notices
-from dnsrenew.store.accounts import AccountFolder
-from dnsrenew.store.disk import Disk
-from dnsrenew.store.folders import Folders
-from dnsrenew.store.force import Force
-from dnsrenew.store.layout import Layout, check_name
+from dnsrenew.store import damage, file_locks
+from dnsrenew.store.account_files import AccountFiles
+from dnsrenew.store.activation import Activation
+from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.directories import Directories
+from dnsrenew.store.paths import Paths, check_name
 from dnsrenew.store.state import Meta, State
-from dnsrenew.store.states import States
+from dnsrenew.store.state_files import StateFiles
 from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dnsrenew import x509
-    from dnsrenew.context import Context
     from dnsrenew.model import Certificate, CertificateSpec
+    from dnsrenew.runtime.context import Context
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.orders import Orders
+    from dnsrenew.store.pending_orders import PendingOrders
 
 Change = Callable[[State], State]
 """From what is known of a certificate to what will be."""
@@ -62,15 +62,15 @@ class Store:
     :param windows: whether ``current`` is a folder with copies instead of a symbolic link.
     """
 
-    def __init__(self, path: Path | str, *, disk: Disk | None = None, windows: bool = os.name == "nt") -> None:
-        self._layout = Layout(os.fspath(path))
+    def __init__(self, path: Path | str, *, disk: AtomicFiles | None = None, windows: bool = os.name == "nt") -> None:
+        self._layout = Paths(os.fspath(path))
         self._certificates = Path(self._layout.certificates)
-        self._disk = disk or Disk()
+        self._disk = disk or AtomicFiles()
         self._disk.root = self._layout.root
-        self._folders = Folders(self._disk, self._layout)
+        self._folders = Directories(self._disk, self._layout)
         self._windows = windows
-        self._states = States(self._disk, self._layout, self._folders, self._versions)
-        self._force = Force(self._disk, self._layout, self._states, self._versions, windows=windows)
+        self._states = StateFiles(self._disk, self._layout, self._folders, self._versions)
+        self._force = Activation(self._disk, self._layout, self._states, self._versions, windows=windows)
 
     @property
     def path(self) -> Path:
@@ -135,16 +135,16 @@ class Store:
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()
-        return locks.hold(self._disk, self._layout.lock(name), what, wait=wait, context=context)
+        return file_locks.hold(self._disk, self._layout.lock(name), what, wait=wait, context=context)
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
-    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFolder:
+    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFiles:
         """Return the store of the account at a CA directory.
 
         :param context: heeded while waiting for the account's lock, and told of a damaged file.
         """
-        return AccountFolder(self._disk, self._layout, ca_name, directory_url, context=context)
+        return AccountFiles(self._disk, self._layout, ca_name, directory_url, context=context)
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
         """Return the ledger of the account at a CA directory: what can be known to refuse an order."""
@@ -160,11 +160,11 @@ class Store:
         return Journal(self._disk, self._layout)
 
     @property
-    def orders(self) -> Orders:
+    def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
-        from dnsrenew.store.orders import Orders  # what is not due orders nothing
+        from dnsrenew.store.pending_orders import PendingOrders  # what is not due orders nothing
 
-        return Orders(self._disk, self._layout)
+        return PendingOrders(self._disk, self._layout)
 
     @property
     def has_journal(self) -> bool:
@@ -205,7 +205,7 @@ class Store:
             return False
         return is_as_written(self._disk, f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
 
-    def say_damaged(self, name: str, state: State, context: Context) -> None:
+    def report_damage(self, name: str, state: State, context: Context) -> None:
         """Say what is damaged, or gone, of the version in force: a new certificate is about to take its place.
 
         :raises StoreError: it may not be looked at.
@@ -213,7 +213,7 @@ class Store:
         if state.version is None:
             return
         for path, why in self._versions(name).damaged(state.version, state.sizes):
-            notice = notices.damaged(path, why, "The certificate is renewed.")
+            notice = damage.damaged(path, why, "The certificate is renewed.")
             context.warn(notice.code, notice.message, notice.fix)
 
     def set_damaged_aside(self, name: str, state: State) -> None:
@@ -310,7 +310,7 @@ class Store:
         self._versions(name).prune(number)
         return state
 
-    def mend(self, name: str, state: State, context: Context) -> bool:
+    def repair(self, name: str, state: State, context: Context) -> bool:
         """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
 
         And the parts of the chain, where they are not what the whole is. Costs three system calls where all is well.
@@ -320,10 +320,10 @@ class Store:
         :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
         """
         try:
-            if self._force.amiss(name, state) is None:
+            if self._force.find_inconsistency(name, state) is None:
                 return False
             with self.lock(name, context=context):
-                self._force.mend(name)
+                self._force.repair(name)
         except (LockedError, StoreError, Cancelled):
             return False
         return True

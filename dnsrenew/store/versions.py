@@ -13,10 +13,10 @@ from typing import Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Certificate, Notice
-from dnsrenew.store import notices, trouble
-from dnsrenew.store.disk import PRIVATE, PUBLIC, Disk
-from dnsrenew.store.jsonform import Damaged, Newer
-from dnsrenew.store.layout import FILES, META
+from dnsrenew.store import damage, os_errors
+from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.paths import FILES, META
 from dnsrenew.store.state import Meta, State
 
 KEEP: Final = 3
@@ -41,7 +41,7 @@ class Versions:
     :param windows: ``current`` is a folder with copies, because a symbolic link needs rights that few have there.
     """
 
-    def __init__(self, disk: Disk, folder: str, *, windows: bool) -> None:
+    def __init__(self, disk: AtomicFiles, folder: str, *, windows: bool) -> None:
         self._disk = disk
         self._folder = folder
         self._windows = windows
@@ -93,7 +93,7 @@ class Versions:
         except OSError:
             return False
 
-    def mend_parts(self, number: int) -> list[Notice]:
+    def repair_parts(self, number: int) -> list[Notice]:
         """Make the parts of the chain anew from the whole, where they are not what it has; return what is to be said.
 
         :raises StoreError: they cannot be written.
@@ -111,7 +111,7 @@ class Versions:
             if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             why = "it is not what belongs to the certificate" if os.path.lexists(path) else "it is gone"
-            said.append(notices.set_aside(self._disk, path, why, "It is made anew from fullchain.pem."))
+            said.append(damage.set_aside(self._disk, path, why, "It is made anew from fullchain.pem."))
             self._disk.write(path, pem.encode("ascii"), PUBLIC)
         return said
 
@@ -154,7 +154,7 @@ class Versions:
         data = self._disk.read(os.path.join(self.path(number), META))
         try:
             return Meta.from_json(data or b"")
-        except (Damaged, Newer):
+        except (DamagedFile, NewerSchema):
             return self._meta_from_pem(number)
 
     def certificate(self, name: str, state: State) -> Certificate | None:
@@ -233,7 +233,7 @@ class Versions:
         except OSError:
             return False
 
-    def point_current(self, number: int) -> str | None:
+    def switch_current(self, number: int) -> str | None:
         """Let ``current`` be a version; not yet durable. Return where a foreign thing in its place was put."""
         is_link = os.path.islink(self._current)
         aside = None
@@ -252,12 +252,12 @@ class Versions:
             source = os.path.join(self.path(number), name)
             data = self._disk.read(source)
             if data is None and name != META:
-                raise trouble.raised(trouble.vanished(source), path=source, errno="ENOENT")
+                raise os_errors.raised(os_errors.vanished(source), path=source, errno="ENOENT")
             self._disk.write(os.path.join(self._current, name), data or b"", mode)
         self._disk.sync_folder(self._current)
 
 
-def is_as_written(disk: Disk, folder: str, sizes: Mapping[str, int]) -> bool:
+def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether the files of a version that others read have the sizes they were written with; two system calls.
 
     :raises StoreError: one may not be looked at.

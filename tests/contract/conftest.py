@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import Driver, find_provider
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.model import DnsAccount
+from dnsrenew.runtime.context import Context
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
 

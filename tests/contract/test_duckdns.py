@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import Provider, find_provider
-from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.contract.conftest import CANARY, Kept
 from tests.contract.duckdns_standin import DuckDns

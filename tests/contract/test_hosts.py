@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
-from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.lexicon import loading
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.contract.apis import Api
 from tests.contract.conftest import maker

@@ -17,14 +17,14 @@ import pytest
 import requests
 from lexicon._private import providers
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import Provider, find_provider, parse_provider
-from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.lexicon import loading, shims
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
-from dnsrenew.http import foreign
+from dnsrenew.http import third_party
 from dnsrenew.http.client import MAX_BYTES
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.contract.apis import Answer, Api, Asked
@@ -208,7 +208,7 @@ def test_the_page_of_limits_says_how_much_is_read() -> None:
     """As the code has it."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text("utf-8")
     assert f"| that of a CA, of DuckDNS | {MAX_BYTES >> 20} MiB |" in page
-    assert f"by dns-lexicon | {foreign.MOST >> 20} MiB, because" in page
+    assert f"by dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
 
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider, provider_names
-from dnsrenew.drivers.calling import call_add, call_remove
-from dnsrenew.drivers.loading import BUILT_IN
-from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP
+from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.contract.conftest import maker

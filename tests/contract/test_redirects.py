@@ -15,15 +15,15 @@ import pytest
 import requests
 from lexicon._private import providers
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider, provider_names
-from dnsrenew.drivers.calling import call_add
+from dnsrenew.drivers.error_mapping import classify
+from dnsrenew.drivers.invoke import call_add
 from dnsrenew.drivers.lexicon import loading
-from dnsrenew.drivers.translation import classify
 from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpFailure
-from dnsrenew.http.foreign import redirected
+from dnsrenew.http.third_party import redirected
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.contract.apis import Answer, Api, Asked
 from tests.contract.conftest import CANARY, Kept, maker

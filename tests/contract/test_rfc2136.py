@@ -13,12 +13,12 @@ import dns.query
 import dns.rcode
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
-from dnsrenew.drivers.calling import call_add, call_remove
+from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import ConfigError, ProviderError
 from dnsrenew.model import DnsAccount, Resolver, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.contract.conftest import Kept, maker, rfc2136_account

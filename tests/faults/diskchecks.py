@@ -7,9 +7,9 @@ import json
 import os
 from typing import Any
 
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Store, jsonform
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import Store, json_files
 from dnsrenew.store.journal import LATEST
 from dnsrenew.store.state import SCHEMA
 from tests.faults.diskworld import CODES, SEASON, Ran, Tree, World
@@ -39,7 +39,7 @@ def check_files(before: Tree, after: Tree) -> None:
         if os.path.basename(path) in {"state.json", "account.json", "ledger.json", "key.pem"} and "order" not in path:
             now, content = after[path]
             assert now == mode
-            assert content == data or jsonform.load(content, SCHEMA), path
+            assert content == data or json_files.load(content, SCHEMA), path
 
 
 def check_error(error: Any, world: World, number: int) -> None:

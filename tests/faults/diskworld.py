@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from unittest import mock
 
-from dnsrenew import wishes, workers, x509
+from dnsrenew import x509
+from dnsrenew.base import threads
+from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.config import Config
-from dnsrenew.context import Context
-from dnsrenew.drivers.catalogue import OWN_OBJECT, find_provider
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.events import Event
 from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
+from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer
-from dnsrenew.store import Disk, Store
-from dnsrenew.sweep import Swept
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store
 from dnsrenew.testing import InMemoryDriver
 from tests.faults.memoryca import DIRECTORY, MemoryCA, MemoryDns
 from tests.unit.clocks import FakeClock
@@ -188,14 +191,14 @@ class World:
             (outcome,) = renewer.renew()
         return Ran(outcome, fault.seen, self.ca.counts["newOrder"] - before, events)
 
-    def cleanup(self, fault: Fault) -> Swept:
+    def cleanup(self, fault: Fault) -> CleanupResult:
         """What a person starts."""
         with self._in_place():
             return self._renewer(fault, []).cleanup()
 
     def _renewer(self, fault: Fault, events: list[Event]) -> Renewer:
         renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
-        renewer._store = Store(self.path, disk=Disk(fault))
+        renewer._store = Store(self.path, disk=AtomicFiles(fault))
         return renewer
 
     def _changed(self, path: str) -> None:
@@ -205,17 +208,17 @@ class World:
 
     @contextlib.contextmanager
     def _in_place(self) -> Iterator[None]:
-        def at_once(function: Callable[[], T]) -> workers.Task[T]:
-            task = workers.Task(function)
+        def at_once(function: Callable[[], T]) -> threads.Task[T]:
+            task = threads.Task(function)
             task.run()
-            if getattr(function, "func", None) is wishes._about:
+            if getattr(function, "func", None) is renewal_info._about:
                 task.done = self._stored
             return task
 
         with (
             mock.patch("dnsrenew.http.HttpClient", return_value=self.ca),
             mock.patch("dnsrenew.dns.DnsView", return_value=MemoryDns(self.driver)),
-            mock.patch("dnsrenew.workers.start", at_once),
+            mock.patch("dnsrenew.base.threads.start", at_once),
         ):
             yield
 

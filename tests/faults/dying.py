@@ -23,17 +23,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import dnsrenew.ca.client
+import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.http.client
-import dnsrenew.services
-import dnsrenew.sweep
+import dnsrenew.renewal.services
 import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
 from dnsrenew.cli import main
-from dnsrenew.cli.interrupt import Interrupt
+from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver
 from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
-from dnsrenew.store.disk import Disk
+from dnsrenew.store.atomic_io import AtomicFiles
 
 _CHANGES: Final = {"mkdir", "create", "write", "rename", "symlink", "unlink", "rmdir"}
 """Operations that leave another disk behind, to the eyes of the next process; an fsync does not."""
@@ -70,28 +70,28 @@ class Death:
 
     def watch(self) -> None:
         """Let everything pass by here."""
-        emit, do = Emitter.emit, Disk.do
+        emit, do = Emitter.emit, AtomicFiles.do
 
         def emits(emitter: Emitter, kind: str, *rest: Any) -> None:
             self.pass_by(f"event {kind}")
             emit(emitter, kind, *rest)
 
-        def does(disk: Disk, operation: str, path: str, function: Callable[[], Any]) -> Any:
+        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any]) -> Any:
             if operation in _CHANGES:
                 self.pass_by(f"disk: {operation} {_plain(path)}")
             return do(disk, operation, path, function)
 
-        handle = Interrupt._handle  # the only place that knows when a signal has come
+        handle = SignalHandler._handle  # the only place that knows when a signal has come
 
-        def handles(interrupt: Interrupt, number: int, frame: Any) -> None:
+        def handles(interrupt: SignalHandler, number: int, frame: Any) -> None:
             os.close(os.open(self._heard_file, os.O_WRONLY | os.O_CREAT, 0o600))
             try:
                 handle(interrupt, number, frame)
             finally:
                 self._heard.set()
 
-        put: list[tuple[type, str, Any]] = [(Emitter, "emit", emits), (Disk, "do", does)]
-        put += [(Interrupt, "_handle", handles)]
+        put: list[tuple[type, str, Any]] = [(Emitter, "emit", emits), (AtomicFiles, "do", does)]
+        put += [(SignalHandler, "_handle", handles)]
         put += [(Rfc2136Driver, name, self._watched(name, getattr(Rfc2136Driver, name))) for name in ("add", "remove")]
         for owner, name, function in put:
             setattr(owner, name, function)

@@ -10,8 +10,8 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from dnsrenew.base.names import base_domain
 from dnsrenew.model import CertificateSpec, KeyKind, Route
-from dnsrenew.names import base_domain
 from tests.faults.machine_ca import FATES as CA_FATES
 from tests.faults.machine_gate import Trouble
 from tests.faults.machine_model import Model
@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         self.world.pass_time(seconds)
 
     @rule()
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Everything, so that runs come to their end often enough."""
         self.world.trouble = None
         for host in self.world.hosts.values():
@@ -156,7 +156,7 @@ class Machine(RuleBasedStateMachine):
                 self._end()
 
     def _end(self) -> None:
-        self.mend()
+        self.repair()
         for spec in self.model.specs:
             self.model.edit(wanted(spec.name, spec.domains, spec.key, ROUTES[1]))
         self.world.pass_time(PATIENCE)

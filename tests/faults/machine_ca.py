@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 
-from dnsrenew.ca.messages import Authorization, Challenge, Order
-from dnsrenew.clock import Clock
-from dnsrenew.context import Context
+from dnsrenew.base.clock import Clock
+from dnsrenew.ca.resources import Authorization, Challenge, Order
 from dnsrenew.errors import CAError
+from dnsrenew.runtime.context import Context
 from tests.unit.year_ca import DAY, HOUR, Bucket, Look, YearCA, suggest
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from errno import ENOSPC
 from typing import Any, Final, TypeVar
 from unittest import mock
 
-from dnsrenew import workers
-from dnsrenew.store import locks
+from dnsrenew.base import threads
+from dnsrenew.store import file_locks
 
 T = TypeVar("T")
 CHANGES: Final = frozenset({"mkdir", "create", "write", "fsync", "rename", "symlink", "unlink", "rmdir", "chmod"})
@@ -97,13 +97,13 @@ class Gate:
 def locks_of_a_process() -> Iterator[None]:
     """Release all that was locked within the block and is not released yet."""
     handles: list[int] = []
-    acquire = locks._acquire
+    acquire = file_locks._acquire
 
     def acquired(*arguments: Any) -> int:
         handles.append(acquire(*arguments))
         return handles[-1]
 
-    with mock.patch.object(locks, "_acquire", acquired):
+    with mock.patch.object(file_locks, "_acquire", acquired):
         yield
     for handle in handles:
         with contextlib.suppress(OSError):  # closed long since
@@ -113,18 +113,18 @@ def locks_of_a_process() -> Iterator[None]:
 # ── threads ─────────────────────────────────────────────────────────────────────────────
 
 
-def _at_once(function: Callable[[], T]) -> workers.Task[T]:
-    task = workers.Task(function)
+def _at_once(function: Callable[[], T]) -> threads.Task[T]:
+    task = threads.Task(function)
     task.run()
     return task
 
 
-def _all_at_once(_pool: workers.Pool, functions: Sequence[Callable[[], T]]) -> list[workers.Task[T]]:
+def _all_at_once(_pool: threads.ThreadPool, functions: Sequence[Callable[[], T]]) -> list[threads.Task[T]]:
     return [_at_once(function) for function in functions]
 
 
 @contextlib.contextmanager
 def threads_at_once() -> Iterator[None]:
     """Let what is to run in a thread run where it is started."""
-    with mock.patch.object(workers, "start", _at_once), mock.patch.object(workers.Pool, "start", _all_at_once):
+    with mock.patch.object(threads, "start", _at_once), mock.patch.object(threads.ThreadPool, "start", _all_at_once):
         yield

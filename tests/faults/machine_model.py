@@ -172,7 +172,7 @@ class Model:
 
     def holds(self) -> None:
         """See that all is as it must be."""
-        written = set(self.written_down())
+        written = set(self.journaled())
         left = {value for value in self.ours() if value not in written}
         assert left == set(), f"in DNS and not in the journal: {left}"
         many = self.world.hosts["many"]
@@ -191,7 +191,7 @@ class Model:
             for name, values in host.values.items():
                 yield from ((name, value) for value in values if value != FOREIGN)
 
-    def written_down(self) -> Iterator[tuple[str, str]]:
+    def journaled(self) -> Iterator[tuple[str, str]]:
         """The values in the journal."""
         for path in (self.world.path / "journal").glob("*.json"):
             yield from ((value["name"], value["value"]) for value in json.loads(path.read_bytes())["values"])
@@ -214,7 +214,7 @@ class Model:
         assert {outcome.status for outcome in outcomes} <= {"renewed", "not-due"}, outcomes
         assert list(self.ours()) == [], "left behind"
         # A run that died before it wrote anything leaves an empty lock, which the next entry takes.
-        assert list(self.written_down()) == []
+        assert list(self.journaled()) == []
         for known in self.known.values():
             current = self.world.path / "certificates" / known.spec.name / "current"
             leaf = whole(current)

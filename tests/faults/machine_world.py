@@ -20,20 +20,20 @@ from unittest import mock
 from dnsrenew import renewer as module
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.dns01 import Dns01
+from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.challenges.http01 import Http01
-from dnsrenew.challenges.mix import Challenges
+from dnsrenew.challenges.solver import Solver
 from dnsrenew.config import Config
-from dnsrenew.context import Context
 from dnsrenew.dns import DnsView
-from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
+from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import PropagationError, ProviderError
-from dnsrenew.job import Services
 from dnsrenew.model import CertificateSpec, DnsAccount, Outcome, Resolver, TxtRecord
+from dnsrenew.renewal.job import Services
 from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from dnsrenew.store.disk import Disk
-from dnsrenew.store.zonelocks import ZoneLocks
-from dnsrenew.sweep import Swept
+from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.faults.machine_ca import FaultyCA
 from tests.faults.machine_gate import Gate, Killed, Trouble, locks_of_a_process, threads_at_once
@@ -172,9 +172,9 @@ class World:
             self.runs, started, force, renewed if lived else None, lived and not self.gate.refused, self.gate.acts
         )
 
-    def clean_up(self, specs: Sequence[CertificateSpec], *, dies_at: int | None = None) -> Swept | None:
+    def clean_up(self, specs: Sequence[CertificateSpec], *, dies_at: int | None = None) -> CleanupResult | None:
         """Run ``dnsrenew cleanup``; None: it was killed."""
-        swept: list[Swept] = []
+        swept: list[CleanupResult] = []
         self._run(specs, dies_at, lambda renewer: swept.append(renewer.cleanup()))
         return swept[0] if swept else None
 
@@ -226,7 +226,7 @@ class World:
         )
 
     def _services(
-        self, config: Config, store: Store, run: Context, *, rehearse: bool = False, wait: float = 0
+        self, config: Config, store: Store, run: Context, *, dry_run: bool = False, wait: float = 0
     ) -> Services:
         """Stand in for ``make_services``."""
         dns = cast("DnsView", self._dns)
@@ -240,7 +240,7 @@ class World:
         return Services(
             store,
             dns,
-            Challenges(dns01, Http01()),
+            Solver(dns01, Http01()),
             lambda name: cast("CAClient", self.cas[name]),
             lambda name: store.ledger(CAS[name].directory, name, run),
             {name: name for name in CAS},
@@ -253,7 +253,7 @@ class _Renewer(Renewer):
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__(config, clock=world.clock)
-        self._store = Store(config.store, disk=Disk(world.gate.disk))
+        self._store = Store(config.store, disk=AtomicFiles(world.gate.disk))
         self._chance = world.chance
 
     def _context(self, cancel: threading.Event | None) -> Context:

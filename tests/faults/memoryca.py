@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 
 from cryptography import x509 as crypto
 
-from dnsrenew.ca.messages import base64url
-from dnsrenew.clock import Clock
-from dnsrenew.context import Context
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.names import base_domain
+from dnsrenew.ca.resources import base64url
 from dnsrenew.dns import Target
-from dnsrenew.dns.caa import CaaAnswer
+from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.http import Response
 from dnsrenew.model import TxtRecord, rfc3339
-from dnsrenew.names import base_domain
+from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.run_ca import sign
 

@@ -20,8 +20,9 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from dnsrenew import Config, Event, Outcome, Renewer, workers
-from dnsrenew.clock import SystemClock
+from dnsrenew import Config, Event, Outcome, Renewer
+from dnsrenew.base import threads
+from dnsrenew.base.clock import SystemClock
 from tests.integration.broken import Kept, check_error
 from tests.lab import PRIMARY, Lab, Pebble
 from tests.lab.workspace import Workspace
@@ -41,7 +42,7 @@ _ZONE: Final = "faults.test"
 
 SHORT: Final = {
     "dnsrenew.http.client.TIMEOUT": (_PATIENCE, _PATIENCE),
-    "dnsrenew.http.foreign.MOST": 1 << 20,
+    "dnsrenew.http.third_party.MOST": 1 << 20,
     "dnsrenew.drivers.rfc2136.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.rfc2136.REQUEST_SECONDS": _PATIENCE,
     "dnsrenew.drivers.duckdns.CONNECT_SECONDS": _PATIENCE,
@@ -225,7 +226,7 @@ class Matrix:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             for name, value in SHORT.items():
                 patch.setattr(name, value)
-            tasks = workers.start_all([partial(self._one, cell, next(self.number)) for cell in cells], _AT_ONCE)
+            tasks = threads.start_all([partial(self._one, cell, next(self.number)) for cell in cells], _AT_ONCE)
             for cell, task in zip(cells, tasks, strict=True):
                 assert task.done.wait(_REAL_SECONDS), f"did not end: {cell}"
         return {

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import dnsrenew.ca.client
+import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.http.client
-import dnsrenew.services
-import dnsrenew.sweep
+import dnsrenew.renewal.services
 import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.events import Emitter

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from dnsrenew.store.disk import Disk
+from dnsrenew.store.atomic_io import AtomicFiles
 from tests.faults.dying import Death, serve
 
 _NEED_SPACE: Final = frozenset({"mkdir", "create", "write", "fsync", "symlink"})
@@ -45,13 +45,13 @@ class Trouble(Death):
         super().watch()
         if not self._error:
             return
-        do = Disk.do
+        do = AtomicFiles.do
 
-        def does(disk: Disk, operation: str, path: str, function: Callable[[], Any]) -> Any:
+        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any]) -> Any:
             fails = self._steps >= self._at and operation in (_NEED_SPACE if self._error == errno.ENOSPC else _CHANGES)
             return do(disk, operation, path, self._fail if fails else function)
 
-        Disk.do = does  # type: ignore[assignment,method-assign]  # the seam, in a process of its own
+        AtomicFiles.do = does  # type: ignore[assignment,method-assign]  # the seam, in a process of its own
 
     def _fail(self) -> None:
         raise OSError(self._error, os.strerror(self._error))

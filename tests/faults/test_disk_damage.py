@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import pytest
 
-from dnsrenew.frozen import replace
+from dnsrenew.base.values import replace
 from tests.faults.disk import quick_folder
 from tests.faults.diskworld import LEFT, Fault, Operation, Ran, World, refuse
 

@@ -67,8 +67,10 @@ def run_both(workspace: Workspace, disks: SmallFs, taken: Counter[str], wish: Wi
         assert ".tmp-" not in error["message"]
         kept.assert_whole()
         # The proof takes as much room as the run will, but fewer inodes than one that makes an account too.
-        proved = wish.at in {"start", "certificate-started"} and not (wish.fate == "no inodes" and wish.leave >= PROVED)
-        assert orders == (not proved)
+        validated = wish.at in {"start", "certificate-started"} and not (
+            wish.fate == "no inodes" and wish.leave >= PROVED
+        )
+        assert orders == (not validated)
     workspace.lab.flush()
     status, document, said = disks.run(workspace, Wish(), "renew")
     (outcome,) = document["outcomes"]

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from dnsrenew import renewal, resuming, sweep
-from dnsrenew.store.disk import Disk
+from dnsrenew.challenges.dns01 import leftovers
+from dnsrenew.renewal import renew, resume
+from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
-from dnsrenew.store.journal_entry import Entry
+from dnsrenew.store.journal_entry import JournalEntry
 from dnsrenew.store.ledger import Ledger
 from tests.faults.machine import FIRST, MOST_ACTS, Machine
 
@@ -41,10 +42,10 @@ def test_whatever_goes_wrong_nothing_is_lost() -> None:
 
 def forgetful(journal: Journal, *_: Any) -> Any:
     """Write nothing down."""
-    return mock.Mock(spec=Entry)
+    return mock.Mock(spec=JournalEntry)
 
 
-def in_two_steps(disk: Disk, aside: str, path: str) -> None:
+def in_two_steps(disk: AtomicFiles, aside: str, path: str) -> None:
     """Take the old one away first."""
     disk.remove(path)
     disk.rename(aside, path)
@@ -85,7 +86,7 @@ def not_heard_of(machine: Machine) -> None:
     """The CA issues, and its answer is lost."""
     machine.break_the_ca(FIRST, "lost")
     machine.renew(force=False, times=1)
-    machine.mend()
+    machine.repair()
     machine.clock_on(900.0)
     machine.renew(force=False, times=1)
 
@@ -94,11 +95,11 @@ Broken = tuple[Callable[[Machine], None], object, str, Callable[..., Any], str]
 """Some steps, what is replaced there, by what, and what is then found."""
 BROKEN: Final[list[Broken]] = [
     (values_stay, Journal, "enter", forgetful, "in DNS and not in the journal"),
-    (values_stay, sweep, "sweep_first", nothing, "left behind"),
-    (killed_anywhere, Disk, "put", in_two_steps, "was in force and is gone"),
-    (seen_nowhere_yet, renewal, "deferred", nothing, "rests until"),
+    (values_stay, leftovers, "sweep_first", nothing, "left behind"),
+    (killed_anywhere, AtomicFiles, "put", in_two_steps, "was in force and is gone"),
+    (seen_nowhere_yet, renew, "deferred", nothing, "rests until"),
     (seen_nowhere, Ledger, "may_order", nothing, "beyond what letsencrypt allows"),
-    (not_heard_of, resuming, "left_behind", nothing, "a second certificate"),
+    (not_heard_of, resume, "left_behind", nothing, "a second certificate"),
 ]
 
 

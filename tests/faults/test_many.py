@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Event, Outcome, context
+from dnsrenew import Event, Outcome
+from dnsrenew.runtime import context
 from tests.integration.renew_stage import Stage, certificates
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
@@ -99,18 +100,18 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest
     lab, wanted = stage.lab, 36
     lab.add_zone("nobodys.test", refuse=True)
     silent_ca, gone = lab.reserve(), lab.reserve()
-    deaf = [f"deaf-host{number:02}" for number in range(WORKERS + 2)]
+    unresponsive = [f"deaf-host{number:02}" for number in range(WORKERS + 2)]
     trouble = [
         {"name": "deaf-ca", "domains": ["deaf-ca.example.test"], "ca": "deaf"},
         {"name": "no-ca", "domains": ["no-ca.example.test"], "ca": "gone"},
-        *({"name": name, "domains": [f"{name}.example.test"], **by("deaf")} for name in deaf),
+        *({"name": name, "domains": [f"{name}.example.test"], **by("deaf")} for name in unresponsive),
         {"name": "refused", "domains": ["nobodys.test"], **by("refused")},
     ]
     account = lab.config(stage.base)["dns"]["home"]
     listed = [*trouble, *good(wanted)]
     with lab.silent("127.0.0.5") as host, lab.silent("127.0.0.1", silent_ca):
         ca = {"trust": str(lab.ca.trust_pem)}
-        until = Until(stage, len(listed) - len(deaf) - 1)
+        until = Until(stage, len(listed) - len(unresponsive) - 1)
         outcomes = stage.run(
             {
                 "certificate": listed,
@@ -124,11 +125,11 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest
         )
     assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
     assert by_status(outcomes) == {
-        "interrupted": ["deaf-ca", *deaf],
+        "interrupted": ["deaf-ca", *unresponsive],
         "failed": ["no-ca", "refused"],
         "renewed": [certificate["name"] for certificate in good(wanted)],
     }
-    assert set(until.finished[-1 - len(deaf) :]) == {"deaf-ca", *deaf}
+    assert set(until.finished[-1 - len(unresponsive) :]) == {"deaf-ca", *unresponsive}
 
 
 def test_many_are_stopped_at_once(stage: Stage) -> None:

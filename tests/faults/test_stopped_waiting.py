@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import dnsrenew
-from dnsrenew import workers
+from dnsrenew.base import threads
 from tests.faults.gate import Gate
 from tests.faults.stage import NAME, NEVER, Run, Zygote, settle, wait_until
 from tests.integration.broken import PATIENCE, Kept
@@ -267,7 +267,7 @@ def test_cancel_while_the_ca_is_silent(workspace: Workspace, kind: str) -> None:
         settings = workspace.config({"ca.lab.directory": gate.directory_url})
         settings["dns"]["home"]["tsig_secret"] = workspace.lab.key.secret
         renewer = dnsrenew.Renewer(dnsrenew.Config.from_dict(settings, base=workspace.path))
-        task = workers.start(partial(renewer.renew, cancel=cancel))
+        task = threads.start(partial(renewer.renew, cancel=cancel))
         gate.wait()
         cancel.set()
         assert task.done.wait(5)
@@ -287,7 +287,7 @@ def test_cancel_while_another_run_is_waited_for(workspace: Workspace, zygote: Zy
         settings["dns"]["home"]["tsig_secret"] = workspace.lab.key.secret
         config = dnsrenew.Config.from_dict(settings, base=workspace.path)
         renewer = dnsrenew.Renewer(config, on_event=lambda event: events.append(event.kind))
-        task = workers.start(partial(renewer.renew, cancel=cancel, wait=60))
+        task = threads.start(partial(renewer.renew, cancel=cancel, wait=60))
         wait_until(lambda: "lock-waiting" in events)
         cancel.set()
         assert task.done.wait(5)

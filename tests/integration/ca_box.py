@@ -12,10 +12,10 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.ca import CAClient, Order
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Eab
+from dnsrenew.runtime.context import Context
 from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions
 from tests.unit.still_clock import StillClock as UnitClock
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.events import Emitter, Event
-from dnsrenew.model import Check, Resolver, TxtRecord
+from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
+from dnsrenew.runtime.context import Context
 from tests.lab import Lab, Query
 
 
@@ -31,7 +31,7 @@ class Looking:
         return self.view.challenge_targets(self.context, [identifier], **how)[identifier]
 
     def wait(
-        self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: Check = "authoritative"
+        self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: PropagationCheck = "authoritative"
     ) -> float:
         """Wait until the records are visible; return the seconds that were told."""
         self.view.wait_visible(self.context, records, timeout=timeout, settle=settle, check=check)

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography import x509
 
 from dnsrenew import Config, DnsRenewError, Event, Outcome, Renewer
-from dnsrenew.clock import SystemClock
+from dnsrenew.base.clock import SystemClock
 from tests.lab import SECONDARY, AcmeProxy, Lab
 from tests.lab.workspace import Workspace
 

@@ -14,7 +14,7 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
-from dnsrenew.wishes import PATIENCE
+from dnsrenew.renewal.renewal_info import PATIENCE
 from tests.integration.fallback_stage import codes, problem, second_ca
 from tests.integration.renew_stage import Stage, certificates
 from tests.lab import AcmeProxy

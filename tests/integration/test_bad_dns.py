@@ -177,7 +177,7 @@ def test_it_is_told(workspace: Workspace, case: Case) -> None:
 # The real program; only the driver's patience with a server that does not answer is shorter than half a minute.
 _IMPATIENT = """
 import sys
-from dnsrenew import retry
+from dnsrenew.runtime import retry
 from dnsrenew.drivers import rfc2136
 rfc2136.REQUEST_SECONDS = 0.3
 from dnsrenew.cli import main

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
+from dnsrenew.base.values import replace
 from dnsrenew.ca import CAClient
-from dnsrenew.context import Context
-from dnsrenew.frozen import replace
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Eab
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from tests.integration.ca_box import Box, prove, refused

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.ca import CAClient
 from dnsrenew.ca.ari import NoWindow, Window, cert_id
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
+from dnsrenew.runtime.context import Context
 from tests.integration.ca_box import Box, MemoryStore, StillClock, prove
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve

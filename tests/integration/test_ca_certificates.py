@@ -10,8 +10,8 @@ from cryptography.x509 import NameOID
 
 from dnsrenew import x509
 from dnsrenew.ca import CAClient
-from dnsrenew.context import Context
 from dnsrenew.model import KeyKind
+from dnsrenew.runtime.context import Context
 from tests.integration.ca_box import Box, MemoryStore, prove, refused
 from tests.lab import DROP, Request, Response
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.ca import CAClient, Order
-from dnsrenew.ca.once import KEPT
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.single_flight import KEPT
 from tests.integration.ca_box import Box, MemoryStore, StillClock, prove, refused
 from tests.lab import DROP, AcmeProxy, LabCA, Pebble, Request, Response
 from tests.lab.ports import reserve

@@ -9,8 +9,8 @@ import pytest
 
 from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
-from dnsrenew.context import Context
 from dnsrenew.model import Profile
+from dnsrenew.runtime.context import Context
 from tests.integration.ca_box import Box, prove, refused
 from tests.lab import DROP, Request, Response
 

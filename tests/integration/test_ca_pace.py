@@ -6,25 +6,25 @@ import threading
 from functools import partial
 from typing import Any
 
-from dnsrenew import workers
+from dnsrenew.base import threads
 from dnsrenew.ca import CAClient
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
-from dnsrenew.pace import CA_NONCES, Bucket, Buckets, Rate
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.rate_limit import CA_NONCES, Rate, TokenBucket, TokenBuckets
 from tests.integration.ca_box import Box, refused
 from tests.lab.acmemessages import Request
 
 THREADS = 24
 
 
-class NoMore(Buckets):
+class NoMore(TokenBuckets):
     """As if no time passed: what may be had at once, and nothing after it."""
 
-    nonces = Bucket(Rate(CA_NONCES.at_once, 0.0))
+    nonces = TokenBucket(Rate(CA_NONCES.at_once, 0.0))
 
-    def of_nonces(self, host: str) -> Bucket:
+    def of_nonces(self, host: str) -> TokenBucket:
         """Return the one bucket."""
         del host
         return self.nonces
@@ -92,7 +92,7 @@ def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:
         client.new_order(context, [name])
 
     box.proxy.on_request = hold
-    for task in [workers.start(partial(order, f"n{number}.test")) for number in range(THREADS)]:
+    for task in [threads.start(partial(order, f"n{number}.test")) for number in range(THREADS)]:
         assert task.done.wait(30)
         task.result()
     assert box.proxy.counts["newNonce"] == CA_NONCES.at_once

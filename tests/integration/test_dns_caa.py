@@ -13,7 +13,7 @@ import dns.rrset
 import pytest
 
 from dnsrenew.checks import Verdict, caa
-from dnsrenew.dns.caa import CaaAnswer, CaaRecord
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
 from dnsrenew.model import Route
 from tests.integration.dns_stage import Looking, asked

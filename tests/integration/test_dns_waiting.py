@@ -15,9 +15,9 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsrenew.dns import exchange as exchange_module
 from dnsrenew.dns import lookup as lookup_module
-from dnsrenew.dns import watch as watch_module
+from dnsrenew.dns import query_engine as exchange_module
+from dnsrenew.dns import server_poll as watch_module
 from dnsrenew.errors import Cancelled, PropagationError
 from tests.integration.dns_stage import Looking, asked, record, until_both_serve
 from tests.lab import Lab, Query, dnsforwarder
@@ -245,7 +245,9 @@ def test_forged_answers_are_not_believed(lab: Lab) -> None:
 def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without IPv6: noted, no warning, no time."""
     name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
-    monkeypatch.setattr(exchange_module.Exchange.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6})
+    monkeypatch.setattr(
+        exchange_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
+    )
     monkeypatch.setattr(watch_module, "only_local", lambda address: False)
     looking = Looking(lab)
     assert looking.wait(record(name)) < 2

@@ -78,12 +78,16 @@ def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -
 @pytest.mark.parametrize("kind", ["another-ca", "critical", "another-account"])
 def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
     """CAA leaves this CA at once, with all its routes; the second, which is not restricted, issues."""
-    spare = {**stage.lab.account(stage.lab.key, "caa-fallback.test"), "tsig_secret": stage.lab.key.secret}
+    last_resort = {**stage.lab.account(stage.lab.key, "caa-fallback.test"), "tsig_secret": stage.lab.key.secret}
     routes = [by_dns("home"), by_dns("spare"), by_dns("home", ca="other")]
     with second_ca(stage):
         outcome, proxy = asked(
             stage,
-            {**zone(stage, f"two-{kind}", FORBIDDEN[kind][0]), "dns.spare": spare, "certificate.0.routes": routes},
+            {
+                **zone(stage, f"two-{kind}", FORBIDDEN[kind][0]),
+                "dns.spare": last_resort,
+                "certificate.0.routes": routes,
+            },
         )
     assert outcome.status == "renewed"
     assert tried(outcome) == [

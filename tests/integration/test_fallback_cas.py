@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import course
+from dnsrenew.fallback import planner
 from tests.integration.fallback_stage import (
     DNS,
     Tried,
@@ -104,10 +104,10 @@ REFUSED_WITH = {
 def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None:
     """Whatever it has against it, another may well accept; its other routes are not tried, and that is told."""
     kind, response = REFUSALS[name]
-    spare = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
+    last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     routes = [dns("home"), dns("spare"), dns("home", ca="other")]
     with stage.lab.acme_proxy(refusing(kind, response)) as proxy:
-        outcome = stage.renewed({**through(proxy), "dns.spare": spare, "certificate.0.routes": routes})
+        outcome = stage.renewed({**through(proxy), "dns.spare": last_resort, "certificate.0.routes": routes})
     orders = 1 if kind == "finalize" else 0
     code = REFUSED_WITH[name]
     assert tried(outcome) == [
@@ -220,7 +220,7 @@ def processing_for_ever(request: Request, response: Response) -> Response:
 
 def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the challenge says counts, after the CA's `timeout`; twice on the same route, then the second CA."""
-    monkeypatch.setattr(course, "SETTLE_AGAIN", 0.1)
+    monkeypatch.setattr(planner, "SETTLE_AGAIN", 0.1)
     with stage.lab.acme_proxy(None, pending_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     first = ("lab", "dns-01", ("home",), 1, "ca-dns")

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew import course
+from dnsrenew.fallback import planner
 from tests.integration.fallback_stage import DNS, codes, http, site, tried
 from tests.integration.fallback_stage import dns as by_dns
 from tests.integration.renew_stage import Stage
@@ -27,7 +27,7 @@ AGAIN = 0.5
 @pytest.fixture
 def stage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The wait before the second try is short."""
-    monkeypatch.setattr(course, "SETTLE_AGAIN", AGAIN)
+    monkeypatch.setattr(planner, "SETTLE_AGAIN", AGAIN)
     return Stage(workspace)
 
 
@@ -121,9 +121,9 @@ def test_once_more_and_not_for_ever(stage: Stage) -> None:
 
 def test_each_account_has_its_second_try(stage: Stage) -> None:
     """Two accounts: at most one order for each route, and one more for each that is worth it; then it has failed."""
-    spare = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
+    last_resort = {**stage.lab.account(stage.lab.key, "example.test"), "tsig_secret": stage.lab.key.secret}
     changes = {
-        "dns.spare": spare,
+        "dns.spare": last_resort,
         "certificate.0.domains": ["unseen.example.test"],
         "certificate.0.routes": [by_dns("home"), by_dns("spare")],
     }

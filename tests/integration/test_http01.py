@@ -21,11 +21,11 @@ import pytest
 from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.http01 import Http01, HttpValue
-from dnsrenew.challenges.listener import Listeners
-from dnsrenew.context import Context
+from dnsrenew.challenges.http01.listener import Listeners
 from dnsrenew.errors import CAError, ChallengeError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Route
+from dnsrenew.runtime.context import Context
 from tests.lab import Lab
 from tests.lab.ports import has_ipv6
 from tests.lab.process import ServerProcess
@@ -160,7 +160,7 @@ def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
     """Two runs at once: the second is told who the first is, before anything is ordered."""
     code = (
         "import sys\n"
-        "from dnsrenew.challenges.listener import Listeners\n"
+        "from dnsrenew.challenges.http01.listener import Listeners\n"
         "listeners = Listeners()\n"
         f"listeners.add(':{stage.port}', 'token', b'x')\n"
         "print('open', flush=True)\n"
@@ -195,7 +195,7 @@ def test_port_80_without_the_right_to_it() -> None:
     """A real system says no, and it is said what would help."""
     code = (
         "from dnsrenew.challenges.http01 import Http01\n"
-        "from dnsrenew.context import Context\n"
+        "from dnsrenew.runtime.context import Context\n"
         "from dnsrenew.errors import ChallengeError\n"
         "from dnsrenew.model import Route\n"
         "try:\n"

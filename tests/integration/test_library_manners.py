@@ -106,7 +106,9 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
     out, err = capfd.readouterr()
     # logging's last resort shows warnings of a program that has set nothing up: that is Python's, not ours.
     assert (out, err) == ("", "")
-    assert all(not logging.getLogger(name).handlers for name in ("dnsrenew", "dnsrenew.renewal", "dnsrenew.events"))
+    assert all(
+        not logging.getLogger(name).handlers for name in ("dnsrenew", "dnsrenew.renewal.renew", "dnsrenew.events")
+    )
 
 
 def test_nothing_secret_is_logged_at_debug(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,15 +13,15 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.ca import CAClient
-from dnsrenew.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.wire import Question
-from dnsrenew.drivers.calling import call_add
+from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import AttemptError, CAError, ProviderError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.integration.ca_box import MemoryStore
 from tests.lab import LabCA
@@ -141,7 +141,7 @@ def ask_doh(url: str, _lab_ca: LabCA) -> str:
     """A resolver."""
     client = Doh([f"{url}/dns-query"], None)
     with pytest.raises(NoDohAnswer) as caught:
-        client.ask(client.urls[0], Question(wire.from_text("a.test"), dns.rdatatype.TXT))
+        client.ask(client.urls[0], DnsQuestion(wire.from_text("a.test"), dns.rdatatype.TXT))
     return str(caught.value)
 
 

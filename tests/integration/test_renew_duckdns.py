@@ -15,7 +15,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.context import Context
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from tests.contract.duckdns_standin import DuckDns
 from tests.integration.renew_stage import Stage, names_in

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
-from dnsrenew.context import Context
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from tests.integration.renew_stage import Stage, certificates, through
 from tests.lab.acmemessages import DROP, Request, Response

@@ -18,7 +18,7 @@ from typing import Final
 import dns.exception
 
 from dnsrenew.cli import text
-from dnsrenew.cli.screen import Screen, bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
 
 from .lab import Lab
 from .process import ServerFailedError, find_program
@@ -72,7 +72,7 @@ class Page:
     """What is printed. It fits the window, and counts the checks."""
 
     def __init__(self) -> None:
-        self._out = Screen().out
+        self._out = Terminal().out
         self.columns = self._out.size()[0]
         self.held = self.failed = 0
 

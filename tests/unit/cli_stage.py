@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dnsrenew.accounts import AccountStatus
-from dnsrenew.clock import SystemClock
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, Notice, Outcome, RouteTaken, rfc3339
-from dnsrenew.revocation import Revocation
+from dnsrenew.operations.accounts import AccountStatus
+from dnsrenew.operations.revoke import Revocation
 
 ROUTE = RouteTaken(ca="lab", challenge="dns-01", dns=("home",))
 DOMAINS = ("example.test", "*.example.test")
@@ -268,8 +268,8 @@ def install(
 
     :param put: a monkeypatch's ``setattr``, except in a process of its own.
     """
-    from dnsrenew.cli import settings
-    from dnsrenew.cli.screen import dim, yellow
+    from dnsrenew.cli import invocation
+    from dnsrenew.cli.terminal import dim, yellow
 
     config = config or FakeConfig()
 
@@ -284,8 +284,8 @@ def install(
         renewer.on_event = on_event
         return renewer
 
-    put(settings.Session, "config", fake_config)
-    put(settings.Session, "renewer", fake_renewer)
+    put(invocation.Invocation, "config", fake_config)
+    put(invocation.Invocation, "renewer", fake_renewer)
 
 
 if __name__ == "__main__":  # to look at it: python -m tests.unit.cli_stage happy 0.4 [arguments of dnsrenew]

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from dnsrenew import x509
-from dnsrenew.ca.messages import Authorization, Challenge, Order
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.names import base_domain, is_wildcard
 from dnsrenew.ca.problems import Problems
-from dnsrenew.clock import Clock
-from dnsrenew.context import Context
+from dnsrenew.ca.resources import Authorization, Challenge, Order
 from dnsrenew.errors import CAError
-from dnsrenew.names import base_domain, is_wildcard
+from dnsrenew.runtime.context import Context
 from tests.unit.clocks import START
 from tests.unit.year_ca import standing
 

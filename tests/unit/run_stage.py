@@ -10,25 +10,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
+from dnsrenew.base.names import base_domain, relative
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.http01 import Http01
-from dnsrenew.challenges.listener import Listeners
-from dnsrenew.challenges.mix import Challenges
-from dnsrenew.context import Context
+from dnsrenew.challenges.http01.listener import Listeners
+from dnsrenew.challenges.solver import Solver
 from dnsrenew.dns import DnsView, Target
-from dnsrenew.dns.caa import CaaAnswer, CaaRecord
-from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
+from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.job import Services, Wishes
 from dnsrenew.model import CertificateSpec, DnsAccount, Outcome, TxtRecord
-from dnsrenew.names import base_domain, relative
-from dnsrenew.renewal import renew_certificate
+from dnsrenew.renewal.job import RunOptions, Services
+from dnsrenew.renewal.renew import renew_certificate
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.ledger import Ledger
-from dnsrenew.store.zonelocks import ZoneLocks
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import START, FakeClock
 from tests.unit.run_ca import Authority, StageCA, issue
@@ -216,7 +216,7 @@ class Stage:
     def run(self, spec: CertificateSpec, **wishes: Any) -> Outcome:
         """Renew, with everything real but the world."""
         return renew_certificate(spec, functools.partial(self._services, wishes), self.store, self.context,
-                                 Wishes(**wishes))  # fmt: skip
+                                 RunOptions(**wishes))  # fmt: skip
 
     def keep(self, spec: CertificateSpec) -> None:
         """Have a certificate in force that is due in a day or two."""
@@ -260,8 +260,8 @@ class Stage:
             for name, account in accounts.items()
         }
         dns01 = Dns01(cast("DnsView", self.dns), accounts, providers, ZoneLocks(self.store), self.store.journal)
-        challenges = Challenges(dns01, Http01(cast("Listeners", self.ports)))
-        authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("rehearse") else {n: n for n in DIRECTORIES}
+        challenges = Solver(dns01, Http01(cast("Listeners", self.ports)))
+        authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("dry_run") else {n: n for n in DIRECTORIES}
         return Services(
             self.store, cast("DnsView", self.dns), challenges, self._ca, self._ledger, authority, lambda: None
         )

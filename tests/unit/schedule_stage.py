@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dnsrenew.schedule import Host, Job
-from dnsrenew.schedule.carry_out import Ran
+from dnsrenew.schedule import Host, ScheduledJob
+from dnsrenew.schedule.installer import Ran
 
 DEBIAN_ROOT = Host(
     platform="linux", admin=True, user="root", uid=0, home="/root", config_home="/root/.config", name="web",
@@ -21,9 +21,9 @@ WINDOWS_ADMIN = Host(
 WINDOWS_USER = replace(WINDOWS_ADMIN, admin=False)
 CONTAINER = replace(DEBIAN_ROOT, systemd=False, cron_folder=False, crontab=False)
 
-JOB = Job(program=("/usr/local/bin/dnsrenew",), config="/etc/dnsrenew/dnsrenew.toml", minute=197)
-JOB_OF_JOE = Job(program=("/home/joe/my tools/dnsrenew",), config="/home/joe/100% mine/$HOME.toml", minute=197)
-JOB_ON_WINDOWS = Job(
+JOB = ScheduledJob(program=("/usr/local/bin/dnsrenew",), config="/etc/dnsrenew/dnsrenew.toml", minute=197)
+JOB_OF_JOE = ScheduledJob(program=("/home/joe/my tools/dnsrenew",), config="/home/joe/100% mine/$HOME.toml", minute=197)
+JOB_ON_WINDOWS = ScheduledJob(
     program=("C:\\Program Files\\Python\\pythonw.exe", "-P", "-m", "dnsrenew"),
     config="C:\\Users\\joe\\AppData\\Roaming\\dnsrenew & more\\dnsrenew.toml",
     minute=197,

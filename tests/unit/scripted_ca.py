@@ -11,10 +11,10 @@ from requests.structures import CaseInsensitiveDict
 
 from dnsrenew import x509
 from dnsrenew.ca import CAClient
-from dnsrenew.context import Context
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.http import HttpClient, HttpFailure, Response
 from dnsrenew.model import CA, Profile
+from dnsrenew.runtime.context import Context
 from tests.integration.ca_box import MemoryStore
 from tests.unit.still_clock import StillClock
 from tests.unit.store_kit import issue

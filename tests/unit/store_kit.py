@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
-from dnsrenew.context import Context
 from dnsrenew.model import CertificateSpec
-from dnsrenew.store import Disk, State, Store
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, State, Store
 
 DIRECTORY = "https://ca.test/dir"
 START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -106,7 +106,7 @@ class Failing(Counting):
 def operations(work: Callable[[Store], object], root: Path, *, windows: bool) -> list[tuple[str, str]]:
     """The disk operations that some work takes."""
     counting = Counting()
-    work(Store(root, disk=Disk(counting), windows=windows))
+    work(Store(root, disk=AtomicFiles(counting), windows=windows))
     return counting.seen
 
 

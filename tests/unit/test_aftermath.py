@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dnsrenew.model import CertificateSpec, Route
-from dnsrenew.status import status_of
+from dnsrenew.operations.status import status_of
 from tests.unit.run_stage import Stage, World
 
 SPEC = CertificateSpec(

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
-from dnsrenew.ca.account import Accounts
+from dnsrenew.ca.account import AccountSession
 from dnsrenew.ca.directory import Directory
 from dnsrenew.ca.transport import Transport
-from dnsrenew.context import Context
 from dnsrenew.errors import LockedError
-from dnsrenew.store import AccountFolder, Store
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AccountFiles, Store
 
 URL = "https://ca.test/acct/1"
 CONTACT = ("mailto:new@example.test",)
@@ -34,14 +34,16 @@ class Answering:
         self.meanwhile()
 
 
-def folder(root: Path) -> AccountFolder:
+def folder(root: Path) -> AccountFiles:
     """The store of one account."""
     return Store(root).accounts("https://ca.test/dir", "lab")
 
 
-def find(store: AccountFolder, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
+def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
     """Open the account with a changed contact; return what is kept then."""
-    accounts = Accounts(cast("Transport", Answering(meanwhile)), store, contact=["new@example.test"], agree_terms=True)
+    accounts = AccountSession(
+        cast("Transport", Answering(meanwhile)), store, contact=["new@example.test"], agree_terms=True
+    )
     accounts.find(Context(), Directory("https://ca.test/dir", {}))
     return store.load()
 
@@ -76,5 +78,5 @@ def test_a_changed_contact_waits_for_nobody_in_vain(tmp_path: Path, monkeypatch:
         raise LockedError("locked", "Another run is at it.", fix="Wait.")
 
     folder(tmp_path).save(OLD)
-    monkeypatch.setattr(AccountFolder, "lock", held)
+    monkeypatch.setattr(AccountFiles, "lock", held)
     assert find(folder(tmp_path)) == OLD

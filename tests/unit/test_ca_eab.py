@@ -9,9 +9,9 @@ import pytest
 from dnsrenew.ca import eab
 from dnsrenew.ca.eab import binding
 from dnsrenew.ca.problems import Problems
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.model import Eab, mac_key_fault
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.unit.scripted_ca import KEY
 

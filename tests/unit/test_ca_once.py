@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.ca.once import Once
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.single_flight import SingleFlight
 
 
 def test_what_each_is_told_is_its_own() -> None:
@@ -15,7 +15,7 @@ def test_what_each_is_told_is_its_own() -> None:
     def make(_context: Context) -> str:
         raise CAError("ca-unreachable", "Nobody is there.", fix="Look.", evidence={"ca": "lab"})
 
-    once, context = Once(make), Context()
+    once, context = SingleFlight(make), Context()
     for name in ("one", "two", "three"):
         with pytest.raises(CAError, match="Nobody is there") as caught:
             once.get(context)
@@ -30,5 +30,5 @@ def test_a_mistake_of_our_own_keeps_its_place() -> None:
         raise KeyError("lost")
 
     with pytest.raises(KeyError) as caught:
-        Once(make).get(Context())
+        SingleFlight(make).get(Context())
     assert "make" in [entry.name for entry in caught.traceback]

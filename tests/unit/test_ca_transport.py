@@ -8,14 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew import workers, x509
-from dnsrenew.accountdata import AccountData
-from dnsrenew.ca.stored import signer_of
+from dnsrenew import x509
+from dnsrenew.base import threads
+from dnsrenew.ca.account_store import signer_of
 from dnsrenew.ca.transport import WIDTH, Transport
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import HttpClient, HttpFailure, Response
-from dnsrenew.http.failures import Kind
+from dnsrenew.http.failures import FailureKind
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
 from tests.unit.still_clock import StillClock
 
 
@@ -58,10 +59,10 @@ def test_who_waits_for_its_turn_sends_nothing_after_a_cancel() -> None:
     transport = Transport("lab", cast("HttpClient", http))
     transport._under_way = door = Doorman(transport._under_way)  # type: ignore[assignment]
     others = [
-        workers.start(partial(transport.get, context, f"https://x/{number}", "directory")) for number in range(WIDTH)
+        threads.start(partial(transport.get, context, f"https://x/{number}", "directory")) for number in range(WIDTH)
     ]
     assert http.full.wait(30)
-    late = workers.start(partial(transport.get, context, "https://x/late", "order"))
+    late = threads.start(partial(transport.get, context, "https://x/late", "order"))
     assert door.waited_for.wait(30)
     context.cancel.set()
     http.go.set()
@@ -75,7 +76,7 @@ def test_who_waits_for_its_turn_sends_nothing_after_a_cancel() -> None:
 class BrokenHttp:
     """Has no answer but to the first request, which is for a nonce."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: FailureKind) -> None:
         self.kind = kind
         self.sent = 0
 
@@ -88,7 +89,7 @@ class BrokenHttp:
 
 
 @pytest.mark.parametrize(("kind", "sent"), [("connect", 3), ("dns", 3), ("reset", 2), ("timeout", 2), ("proxy", 2)])
-def test_only_what_may_have_come_there_is_sent_less_often(kind: Kind, sent: int) -> None:
+def test_only_what_may_have_come_there_is_sent_less_often(kind: FailureKind, sent: int) -> None:
     """An order is not made twice by a connection that was refused."""
     http = BrokenHttp(kind)
     transport = Transport("lab", cast("HttpClient", http))

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.challenges import reach
 from dnsrenew.challenges.dns01 import Dns01
+from dnsrenew.challenges.http01 import diagnosis
 from dnsrenew.checks.addresses import judge
-from dnsrenew.context import Context
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
 from dnsrenew.model import Route
+from dnsrenew.runtime.context import Context
 
 NAME, WILD = "x.test", "*.x.test"
 PUBLIC, PRIVATE, ROUTER = "8.8.4.4", "192.168.1.7", "8.8.8.8"
@@ -81,7 +81,7 @@ def failed(*about: str, code: str = "ca-connection") -> CAError:
 def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = None) -> FakeDns:
     """Look into an error of a mix."""
     dns = FakeDns(known)
-    reach.explain(Context(), cast("Dns01", dns), {NAME: HTTP, WILD: DNS}, error)
+    diagnosis.explain(Context(), cast("Dns01", dns), {NAME: HTTP, WILD: DNS}, error)
     return dns
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.checks import caa
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
-from dnsrenew.decisions import Step, decide
+from dnsrenew.fallback.policy import NextAction, next_action
 from dnsrenew.model import Route
 
 CA = ("letsencrypt.org", "le.test")
@@ -300,5 +300,5 @@ def test_denials_are_for_those_who_are_denied() -> None:
     assert list(errors) == ["a.test"]
     error = pickle.loads(pickle.dumps(errors["a.test"]))
     assert error.code == "caa"
-    assert decide(error) is Step.LEAVE_CA
+    assert next_action(error) is NextAction.LEAVE_CA
     assert error.evidence["records"] == ['example.com. CAA 0 issue ";"']

@@ -6,7 +6,7 @@ import pytest
 
 from dnsrenew.cli import main
 from dnsrenew.cli.arguments import WAIT_LONG, Request, parse
-from dnsrenew.cli.overview import MEANWHILE, TODAY
+from dnsrenew.cli.help import MEANWHILE, TODAY
 from dnsrenew.errors import ConfigError
 
 
@@ -120,7 +120,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_help_is_ascii() -> None:
     """The fast path of --help asks nobody what the terminal can show."""
-    from dnsrenew.cli.overview import top_help
+    from dnsrenew.cli.help import top_help
 
     assert top_help().isascii()
     assert max(map(len, top_help().splitlines())) < 100

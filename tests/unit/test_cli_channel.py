@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.cli import channel
-from dnsrenew.cli.channel import Channel
+from dnsrenew.cli import output_thread
+from dnsrenew.cli.output_thread import WriterThread
 
 
 class Reader:
@@ -20,7 +20,7 @@ class Reader:
         self.read: list[int] = []
         self.reads = threading.Event()
         self.left: float | None = None
-        self.channel = Channel(lambda: self.left)
+        self.channel = WriterThread(lambda: self.left)
 
     def say(self, number: int) -> None:
         """Put one text."""
@@ -88,7 +88,7 @@ def test_a_wait_may_have_an_end(reader: Reader) -> None:
 
 def test_who_is_far_ahead_waits(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that memory does not fill up; but not when told to stop."""
-    monkeypatch.setattr(channel, "_MOST", 2)
+    monkeypatch.setattr(output_thread, "_MOST", 2)
     said = threading.Event()
 
     def talk() -> None:

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.cli import main
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.screen import Screen
-from dnsrenew.clock import SystemClock
+from dnsrenew.cli.terminal import Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
-from dnsrenew.store.journal_entry import Written
-from dnsrenew.sweep import Swept
+from dnsrenew.store.journal_entry import WrittenValue
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
 
 GONE = ConfigError("account-gone", "The DNS account old is not there any more.", fix="Put it back.")
 DOWN = ProviderError("provider-unreachable", "The server is down.", fix="See whether it is up.", evidence={"try": 1})
 
 
-def txt(value: str, account: str = "home", zone: str = "example.test.") -> Written:
+def txt(value: str, account: str = "home", zone: str = "example.test.") -> WrittenValue:
     """A value."""
     return TxtRecord(zone, f"_acme-challenge.{zone}", value, 60), account
 
@@ -31,9 +31,9 @@ def txt(value: str, account: str = "home", zone: str = "example.test.") -> Writt
 class Cleaner(FakeRenewer):
     """Finds what it is told."""
 
-    found: Swept | DnsRenewError = Swept()
+    found: CleanupResult | DnsRenewError = CleanupResult()
 
-    def cleanup(self, *, wait: float, cancel: threading.Event) -> Swept:
+    def cleanup(self, *, wait: float, cancel: threading.Event) -> CleanupResult:
         """Find it."""
         self.calls.append((None, {"wait": wait}))
         if isinstance(self.found, DnsRenewError):
@@ -59,7 +59,7 @@ def test_nothing_left(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """By the name where it stood and the account that wrote it; an object of a Python program has no name."""
-    renewer.found = Swept((txt("a"), txt("b"), txt("c", "", "other.test.")))
+    renewer.found = CleanupResult((txt("a"), txt("b"), txt("c", "", "other.test.")))
     assert main(["cleanup", "--wait", "3"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "✓ _acme-challenge.example.test (account home): 2 TXT values removed",
@@ -71,7 +71,7 @@ def test_each_value_that_is_gone_is_named(renewer: Cleaner, capsys: pytest.Captu
     assert renewer.calls == [(None, {"wait": 3.0})]
 
 
-KEPT = Swept(
+KEPT = CleanupResult(
     (txt("a"),),
     ((txt("b", "old"), GONE), (txt("c", "old"), GONE), (txt("d", "old", "other.test."), GONE), (txt("e"), DOWN)),
 )
@@ -108,7 +108,7 @@ def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.
     assert out == ""
     assert "removed" not in err
     assert "→ Put it back." in err
-    for found in (Swept(), Swept((txt("a"),))):
+    for found in (CleanupResult(), CleanupResult((txt("a"),))):
         renewer.found = found
         assert main(["cleanup", "-q"]) == 0
         assert capsys.readouterr() == ("", "")
@@ -116,7 +116,7 @@ def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.
 
 def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """Every time, until somebody has looked: nobody else knows of those values."""
-    renewer.found = Swept(unreadable=("/store/journal/away-1.json.damaged", "/store/journal/home-1.json"))
+    renewer.found = CleanupResult(unreadable=("/store/journal/away-1.json.damaged", "/store/journal/home-1.json"))
     assert main(["cleanup"]) == 1
     out, _ = capsys.readouterr()
     assert "nothing to remove" not in out
@@ -133,7 +133,7 @@ def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest
 
 def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """The document of the contract, also when there is nothing."""
-    renewer.found = Swept((txt("a"),), ((txt("b", "old"), GONE),))
+    renewer.found = CleanupResult((txt("a"),), ((txt("b", "old"), GONE),))
     assert main(["cleanup", "--json"]) == 1
     out, err = capsys.readouterr()
     place = {"zone": "example.test.", "name": "_acme-challenge.example.test."}
@@ -145,7 +145,7 @@ def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
         "unreadable": [],
     }
     assert "→ Put it back." in err
-    renewer.found = Swept()
+    renewer.found = CleanupResult()
     assert main(["cleanup", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"version": 1, "removed": [], "kept": [], "unreadable": []}
 
@@ -179,6 +179,6 @@ def test_a_renewal_says_what_it_has_swept(quiet: bool, capsys: pytest.CaptureFix
     records = [
         {"zone": "example.test.", "name": "_acme-challenge.example.test.", "value": v, "dns": "home"} for v in "ab"
     ]
-    Emitter(SystemClock(), PlainProgress(Screen(quiet=quiet))).emit("swept", None, {"records": records})
+    Emitter(SystemClock(), PlainProgress(Terminal(quiet=quiet))).emit("swept", None, {"records": records})
     said = "" if quiet else "Removed 2 TXT values that an earlier run left in example.test.\n"
     assert capsys.readouterr() == ("", said)

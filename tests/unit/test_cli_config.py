@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.cli import main, screen
+from dnsrenew.cli import main, terminal
 
 RIGHT = """\
 contact = ["me@example.com"]
@@ -57,7 +57,7 @@ def test_a_window_gets_the_short_path(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a terminal the file is named from the current folder; elsewhere in full, and cut at its beginning."""
-    monkeypatch.setattr(screen.Output, "size", lambda _self: (40, 24))
+    monkeypatch.setattr(terminal.Output, "size", lambda _self: (40, 24))
     assert main(["check"]) == 0
     assert capsys.readouterr().err == "Using dnsrenew.toml\n"
     (folder / "elsewhere").mkdir()

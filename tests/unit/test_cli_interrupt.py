@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew import programs
-from dnsrenew.cli.interrupt import Interrupt
+from dnsrenew.base import subprocesses
+from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.errors import Cancelled
 
 BREAK = signal.SIGUSR1
@@ -30,7 +30,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("windows")
 def test_the_first_signal_asks_to_stop(number: signal.Signals, status: int) -> None:
     """Ctrl-C and Ctrl-Break are the same; what is under way is told, and nothing is raised in its midst."""
-    with Interrupt() as interrupt:
+    with SignalHandler() as interrupt:
         signal.raise_signal(number)
         assert (interrupt.status, interrupt.cancel.is_set()) == (status, True)
         with pytest.raises(Cancelled):
@@ -43,8 +43,8 @@ def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch, sec
     """Whichever it is: after the last words, with the status that the first one asked for."""
     ended: list[object] = []
     monkeypatch.setattr(os, "_exit", ended.append)
-    monkeypatch.setattr("dnsrenew.cli.interrupt.RUNNING", programs._Running())
-    with Interrupt() as interrupt:
+    monkeypatch.setattr("dnsrenew.cli.signals.RUNNING", subprocesses._Running())
+    with SignalHandler() as interrupt:
         interrupt.last_words = lambda: ended.append("last words")
         signal.raise_signal(BREAK)
         assert ended == []
@@ -62,7 +62,7 @@ def test_a_call_is_left_behind() -> None:
         signal.raise_signal(BREAK)
         over.wait()
 
-    with Interrupt() as interrupt, pytest.raises(Cancelled):
+    with SignalHandler() as interrupt, pytest.raises(Cancelled):
         interrupt.run(hang)
     assert reached.is_set()
     over.set()
@@ -74,7 +74,7 @@ def test_in_another_thread_no_signal_is_touched() -> None:
     seen: list[object] = []
 
     def enter() -> None:
-        with Interrupt():
+        with SignalHandler():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=enter)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import live, screen
-from dnsrenew.cli.live import LiveProgress
+from dnsrenew.cli import live_progress, terminal
+from dnsrenew.cli.event_text import EventText
+from dnsrenew.cli.live_progress import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.story import Story
 from dnsrenew.events import KINDS, Emitter
 from tests.unit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
 
@@ -48,8 +48,8 @@ class Terminal(io.StringIO):
         elif part == "\x1b[J":
             del self.lines[self.at + 1 :]
             self.lines[self.at] = ""
-        elif part in (screen.SHOW_CURSOR, "\x1b[?25l"):
-            self.cursor = part == screen.SHOW_CURSOR
+        elif part in (terminal.SHOW_CURSOR, "\x1b[?25l"):
+            self.cursor = part == terminal.SHOW_CURSOR
         elif part[0] not in "\x1b\r":
             self.lines[self.at] += part
             self.most = max(self.most, len(self.lines[self.at]))
@@ -88,10 +88,10 @@ class Stage:
         self.terminal = Terminal(columns, rows)
         monkeypatch.setattr("sys.stderr", self.terminal)
         monkeypatch.setattr("sys.stdout", self.terminal)
-        monkeypatch.setattr(screen.Output, "size", lambda _self: (self.terminal.columns, self.terminal.rows))
+        monkeypatch.setattr(terminal.Output, "size", lambda _self: (self.terminal.columns, self.terminal.rows))
         self.clock = Clock()
-        self.screen = screen.Screen(colour=False)
-        self.progress = live.make_progress(self.screen, self.clock)
+        self.screen = terminal.Terminal(colour=False)
+        self.progress = live_progress.make_progress(self.screen, self.clock)
         self.emitter = Emitter(self.clock, self.progress)
         self.script = Script(self.emitter, threading.Event())
 
@@ -207,7 +207,7 @@ def test_after_a_pause_the_block_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) 
     stage.run_started("home")
     stage.script.begin()
     stage.waiting("waiting")
-    stage.terminal.write(screen.SHOW_CURSOR + "[1]+  Stopped\n")
+    stage.terminal.write(terminal.SHOW_CURSOR + "[1]+  Stopped\n")
     assert isinstance(stage.progress, LiveProgress)
     stage.progress.resume()
     stage.progress.tick()
@@ -328,15 +328,15 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
     """Without cursor movement, or with -q, there is no live display."""
     monkeypatch.setattr("sys.stderr", Terminal())
     monkeypatch.setenv("TERM", "dumb")
-    assert type(live.make_progress(screen.Screen(), Clock())) is PlainProgress
+    assert type(live_progress.make_progress(terminal.Terminal(), Clock())) is PlainProgress
     monkeypatch.setenv("TERM", "xterm")
-    assert type(live.make_progress(screen.Screen(quiet=True), Clock())) is PlainProgress
-    assert type(live.make_progress(screen.Screen(), Clock())) is LiveProgress
+    assert type(live_progress.make_progress(terminal.Terminal(quiet=True), Clock())) is PlainProgress
+    assert type(live_progress.make_progress(terminal.Terminal(), Clock())) is LiveProgress
 
 
 def test_only_events_that_exist_are_told() -> None:
     """A misspelt kind would never be told."""
-    assert set(Story._TELLERS) <= set(KINDS)
+    assert set(EventText._TELLERS) <= set(KINDS)
 
 
 def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main, screen
+from dnsrenew.cli import main, terminal
 from dnsrenew.cli.renew import exit_status
-from dnsrenew.context import Context
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, Notice, Outcome
+from dnsrenew.runtime.context import Context
 from tests.unit.cli_stage import (
     ROUTE,
     FakeConfig,
@@ -397,7 +397,7 @@ def test_a_traceback_shows_no_secret(
             loose.join()
             raise RuntimeError(f"token {secret}")
 
-    monkeypatch.setattr("dnsrenew.renewer.Run", Stumbling)
+    monkeypatch.setattr("dnsrenew.renewer.Batch", Stumbling)
     assert main(["renew", "-vv", "--config", str(tmp_path / "dnsrenew.toml")]) == 1
     err = capsys.readouterr().err
     assert "RuntimeError: token •••" in err
@@ -458,7 +458,7 @@ def window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], P
     """Makes both streams look like a window of so many columns, in an empty current folder."""
 
     def open_window(columns: int) -> Path:
-        monkeypatch.setattr(screen.Output, "size", lambda _self: (columns, 24))
+        monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
         monkeypatch.chdir(tmp_path)
         return tmp_path
 

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from dnsrenew.accounts import AccountStatus
 from dnsrenew.cli import main
 from dnsrenew.errors import CAError, LockedError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
-from dnsrenew.revocation import REASONS
+from dnsrenew.operations.accounts import AccountStatus
+from dnsrenew.operations.revoke import REASONS
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
 
 DOWN = CAError("ca-unreachable", "The CA lab cannot be reached.", fix="See whether it is up.")

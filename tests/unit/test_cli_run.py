@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main, settings
-from dnsrenew.cli.settings import Session
+from dnsrenew.cli import invocation, main
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
@@ -73,11 +73,11 @@ class Service:
 
         install(FakeRenewer(play), None, self._monkeypatch.setattr)
 
-        def session(options: Any, screen: Any, interrupt: Any) -> Session:
+        def session(options: Any, screen: Any, interrupt: Any) -> Invocation:
             self._interrupt = interrupt
-            return Session(options, screen, interrupt, self.clock)
+            return Invocation(options, screen, interrupt, self.clock)
 
-        self._monkeypatch.setattr(settings, "make_session", session)
+        self._monkeypatch.setattr(invocation, "make_invocation", session)
         return main(["run", *flags.split()])
 
     def stop(self) -> None:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from dnsrenew import schedule
-from dnsrenew.cli import main, settings
+from dnsrenew.cli import invocation, main
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, carry_out
+from dnsrenew.schedule import Host, installer
 from dnsrenew.secrets import Secret
 from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
 from tests.unit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
@@ -25,9 +25,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     def put(host: Host = DEBIAN_USER, config: FakeConfig | None = None, **programs: object) -> Programs:
         run = Programs(**programs)  # type: ignore[arg-type]
         install(FakeRenewer(), config, monkeypatch.setattr)
-        monkeypatch.setattr(settings.Session, "config_path", lambda _self: Path("/etc/dnsrenew/dnsrenew.toml"))
+        monkeypatch.setattr(invocation.Invocation, "config_path", lambda _self: Path("/etc/dnsrenew/dnsrenew.toml"))
         monkeypatch.setattr(schedule, "this_host", lambda: in_folder(host, tmp_path))
-        monkeypatch.setattr(carry_out, "run_program", run)
+        monkeypatch.setattr(installer, "run_program", run)
         return run
 
     return put
@@ -148,7 +148,7 @@ def test_without_a_configuration_an_example_is_shown(
         raise ConfigError("config-missing", "There is none.", fix="Write one.")
 
     machine()
-    monkeypatch.setattr(settings.Session, "config_path", none)
+    monkeypatch.setattr(invocation.Invocation, "config_path", none)
     assert main(["schedule", "show"]) == 0
     assert "No configuration was found; /etc/dnsrenew/dnsrenew.toml stands for yours." in said(capsys)
 

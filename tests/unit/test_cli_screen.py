@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli.screen import Output, Screen, green
+from dnsrenew.cli.terminal import Output, Terminal, green
 from dnsrenew.errors import ConfigError, stopped
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
@@ -39,16 +39,16 @@ def written(text: str, stream: io.StringIO, **how: Any) -> str:
 
 def test_control_characters_never_arrive() -> None:
     """What a CA or a name server says cannot move the cursor, set a title or turn the writing round."""
-    arrived = written("a\x1b[2Jb\x9b1mc\u202ed\x07\re", Terminal())
+    arrived = written("a\x1b[2Jb\x9b1mc\u202ed\x07\re", FakeTerminal())
     assert arrived == "a?[2Jb?1mc?d??e\n"
 
 
 def test_colours_only_on_a_terminal() -> None:
     """Colours arrive on a terminal, and not in files, on dumb terminals or where nobody wants them."""
-    assert written(green("ok"), Terminal()) == "\x1b[32mok\x1b[0m\n"
+    assert written(green("ok"), FakeTerminal()) == "\x1b[32mok\x1b[0m\n"
     assert written(green("ok"), io.StringIO()) == "ok\n"
-    assert written(green("ok"), Terminal(), dumb=True) == "ok\n"
-    assert written(green("ok"), Terminal(), colour=False) == "ok\n"
+    assert written(green("ok"), FakeTerminal(), dumb=True) == "ok\n"
+    assert written(green("ok"), FakeTerminal(), colour=False) == "ok\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
@@ -85,7 +85,7 @@ def test_a_missing_stream_is_nothing() -> None:
 
 def test_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     """With --json results for people are silent, and a second document is dropped."""
-    screen = Screen(json=True)
+    screen = Terminal(json=True)
     screen.result("for people")
     screen.document({"ok": True})
     screen.error(ConfigError("x", "y", fix="z"))
@@ -107,7 +107,7 @@ def test_the_last_words_are_the_document(capsys: pytest.CaptureFixture[str]) -> 
             screen.error(stopped())
             raise Ended
 
-    screen = Screen(json=True)
+    screen = Terminal(json=True)
     screen.err.channel = Stuck()  # type: ignore[assignment]
     with pytest.raises(Ended):
         screen.document({"ok": True})
@@ -119,7 +119,7 @@ def test_the_environment_turns_colours_off(monkeypatch: pytest.MonkeyPatch, name
     """NO_COLOR and TERM=dumb are heard."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("sys.stdout", Terminal())
-    assert Screen().out.colour
+    monkeypatch.setattr("sys.stdout", FakeTerminal())
+    assert Terminal().out.colour
     monkeypatch.setenv(name, value)
-    assert not Screen().out.colour
+    assert not Terminal().out.colour

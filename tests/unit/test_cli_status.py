@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main, screen
+from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status import needs_a_person
 from tests.unit.cli_stage import FakeRenewer, FakeStatus, install, now, valid
 
@@ -29,7 +29,7 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def run(*certificates: FakeStatus, columns: int | None = None, line: str = "status", status: int = 0) -> list[str]:
         install(FakeRenewer(statuses=certificates), None, monkeypatch.setattr)
-        monkeypatch.setattr(screen.Output, "size", lambda _self: (columns, 24))
+        monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
         assert main(line.split()) == status
         return capsys.readouterr().out.splitlines()
 

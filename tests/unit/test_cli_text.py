@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.cli import text
-from dnsrenew.cli.screen import green
+from dnsrenew.cli.terminal import green
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.clock import doubted
+from dnsrenew.base.clock import doubted
 from tests.unit.clocks import START
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.config.later import LATER
+from dnsrenew.config.unsupported import LATER
 from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.config import Config, authorities, find_config, locate
+from dnsrenew.config import Config, cas, find_config, locate
 from dnsrenew.errors import ConfigError
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
@@ -236,7 +236,7 @@ def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest
             raise PermissionError(errno.EACCES, "Permission denied")
         return open(file, *arguments, **more)
 
-    monkeypatch.setattr(authorities, "open", refusing, raising=False)
+    monkeypatch.setattr(cas, "open", refusing, raising=False)
     (said,) = mistakes(tmp_path, LAB)
     assert (said["line"], said["found"]) == (8, '"roots.pem", which cannot be read (permission denied)')
 

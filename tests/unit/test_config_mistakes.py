@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.mistakes import Mistake, nearest, one_of, quoted, seen, shown_key
+from dnsrenew.validation.mistakes import Mistake, describe_found, nearest, one_of, quoted, shown_key
 from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, load, mistake, mistakes
 
 ROUTES = HOME + '[[certificate]]\ndomains = ["example.test"]\nroutes = [\n  '
@@ -207,8 +207,8 @@ def test_what_is_shown_cannot_move_the_cursor() -> None:
     """A text is shown in quotes, cut, and without control characters; a huge number is not spelt out."""
     assert quoted("\x1b[2J") == '"\\x1b[2J"'
     assert len(quoted("x" * 1000)) < 100
-    assert seen(10**5000) == "a very large number"
-    assert list(map(seen, (None, [], {}, 1.5, True))) == ["nothing", "a list", "a table", "1.5", "true"]
+    assert describe_found(10**5000) == "a very large number"
+    assert list(map(describe_found, (None, [], {}, 1.5, True))) == ["nothing", "a list", "a table", "1.5", "true"]
     assert shown_key(("dns", "a b", 0, "c")) == 'dns."a b"[0].c'
 
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter, Event
+from dnsrenew.runtime.context import Context
 from tests.unit.clocks import FakeClock
 
 
@@ -87,7 +87,7 @@ def test_putting_back_goes_on_for_its_grace_after_a_cancel() -> None:
     clock = FakeClock()
     context = Context(clock=clock)
     context.cancel.set()
-    ending = context.ending(60, 4)
+    ending = context.for_cleanup(60, 4)
     ending.wait(3)
     with pytest.raises(Cancelled):
         ending.wait(3)
@@ -98,7 +98,7 @@ def test_putting_back_ends_at_its_deadline_without_a_cancel() -> None:
     """A host that hangs does not keep it for ever."""
     clock = FakeClock()
     with pytest.raises(Cancelled):
-        Context(clock=clock).ending(60, 4).wait(1000)
+        Context(clock=clock).for_cleanup(60, 4).wait(1000)
     assert clock.elapsed == pytest.approx(60, abs=1)
 
 

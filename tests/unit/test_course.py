@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.challenges.mix import Obstacle, Places
-from dnsrenew.context import Context
-from dnsrenew.course import SETTLE_AGAIN, Course
+from dnsrenew.challenges.solver import Blocker, Placements
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.memory import route_key
+from dnsrenew.fallback.attempt import ActiveAttempt
+from dnsrenew.fallback.history import route_key
+from dnsrenew.fallback.planner import SETTLE_AGAIN, FallbackPlanner
 from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import State
-from dnsrenew.way import Way
 from tests.unit.clocks import START, FakeClock
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
@@ -44,22 +44,22 @@ class Stage:
         context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
         self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
                                     routes=routes)  # fmt: skip
-        self.course = Course(self.spec, state or State(), context, authority)
+        self.course = FallbackPlanner(self.spec, state or State(), context, authority)
 
-    def next(self) -> Way:
+    def next(self) -> ActiveAttempt:
         """The way to go, which there is."""
         way = self.course.next()
         assert way is not None
         return way
 
-    def look(self, *obstacles: Obstacle, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
+    def look(self, *blockers: Blocker, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
         """Look at the next way; tell whether another is to be gone."""
         self.way = self.next()
-        places = Places(dict(self.way.choice.routes), obstacles=list(obstacles), opened=dict(opened or {}))
+        places = Placements(dict(self.way.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
         places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
-        return self.course.learn(self.way, places)
+        return self.course.apply_preflight(self.way, places)
 
-    def order(self, *pending: str) -> Way:
+    def order(self, *pending: str) -> ActiveAttempt:
         """Order by the next way; these are to be proved."""
         assert not self.look()
         self.way.orders += 1
@@ -74,7 +74,7 @@ class Stage:
     def routes(self) -> dict[str, Route]:
         """What is tried next, by name; empty when there is nothing."""
         way = self.course.next()
-        return {} if way is None else dict(way.choice.routes)
+        return {} if way is None else dict(way.selection.routes)
 
     def told(self) -> list[tuple[str, tuple[str, ...], int, str | None]]:
         """The attempts."""
@@ -116,7 +116,7 @@ def test_a_mix_is_told_with_its_names() -> None:
 def test_a_mix_of_accounts_is_told_with_its_names() -> None:
     """Otherwise it would read like one zone that lives at both hosts."""
     stage = Stage(A, B, names=[APEX, OTHER])
-    stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.next().taken().to_dict() == {
         "ca": "one",
         "challenge": "dns-01",
@@ -195,7 +195,7 @@ def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptErr
 def test_who_wrote_what_is_seen_keeps_the_route() -> None:
     """Of two accounts one has not got through: the name that the other one wrote stays with it."""
     stage = Stage(A, B, TWO, names=[APEX, OTHER])
-    stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
     assert stage.order(APEX, OTHER).culprits(late) == [B]
     stage.course.failed(stage.way, late)
@@ -224,7 +224,7 @@ def test_a_proved_name_keeps_its_route() -> None:
     stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
     assert stage.routes() == {APEX: A, OTHER: HTTP, WILD: A}
-    assert stage.next().proved == {OTHER, WILD}
+    assert stage.next().validated == {OTHER, WILD}
     stage.fail(ca_error("ca-connection", APEX), APEX)
     assert stage.routes() == {}
 
@@ -359,7 +359,7 @@ def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
     """Though several names are denied, by several routes."""
     stage = Stage(HTTP, A, B, TWO)
     denials = [
-        Obstacle(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
+        Blocker(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
         for name, route in ((APEX, HTTP), (WILD, A))
     ]
     assert stage.look(*denials)
@@ -374,7 +374,7 @@ def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
 def test_a_skip_is_for_the_names_it_is_about() -> None:
     """Others may go there: an account that has not this zone may have that one."""
     stage = Stage(A, B, names=[APEX, OTHER])
-    assert stage.look(Obstacle(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.routes() == {APEX: A, OTHER: B}
     assert stage.told() == [("dns-01", ("a",), 0, "dns-no-account")]
 
@@ -386,7 +386,7 @@ def test_a_route_without_accounts_becomes_one_for_each() -> None:
     """The first is gone at once, without looking twice; the next when it fails."""
     stage = Stage(ANY, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
-    assert stage.way.choice.routes == {APEX: A}
+    assert stage.way.selection.routes == {APEX: A}
     stage.way.pending = [APEX]
     stage.course.failed(stage.way, refused("a"))
     assert stage.routes() == {APEX: B}
@@ -445,7 +445,7 @@ def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
     assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
 
     skipped = Stage(A, names=[APEX])
-    skipped.look(Obstacle(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
+    skipped.look(Blocker(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
     assert skipped.course.remembered(State(), START).routes == {}
 
 
@@ -479,9 +479,9 @@ def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
     """The port was taken, and the CA has asked to wait: until then, whatever the other CA's routes lack."""
     taken = ChallengeError("http-port-taken", "No.", fix="Free it.")
     stage = Stage(HTTP, A, TWO, names=[APEX])
-    assert stage.look(Obstacle(HTTP, (APEX,), taken))
+    assert stage.look(Blocker(HTTP, (APEX,), taken))
     stage.fail(ca_error("ca-ledger", retry_after=60.0))
-    assert stage.look(Obstacle(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.look(Blocker(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.routes() == {}
     assert stage.course.only_held()
     assert stage.course.asked_to_wait() == 60.0
@@ -491,7 +491,7 @@ def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
 def test_only_skips_are_no_deferral() -> None:
     """Nobody has said when it would be otherwise."""
     stage = Stage(HTTP, names=[APEX])
-    stage.look(Obstacle(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
+    stage.look(Blocker(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
     assert not stage.course.only_held()
     assert stage.course.error.code == "http-port-taken"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import dnsrenew
-from dnsrenew.decisions import TABLE, Step, decide
 from dnsrenew.errors import AttemptError, DnsError
+from dnsrenew.fallback.policy import TABLE, NextAction, next_action
 
 
 def error(code: str) -> AttemptError:
@@ -21,45 +21,45 @@ def error(code: str) -> AttemptError:
 @pytest.mark.parametrize(
     ("code", "step"),
     [
-        ("ca-malformed-name", Step.STOP),
-        ("ca-rejected-identifier", Step.LEAVE_CA),
-        ("ca-terms", Step.LEAVE_CA),
-        ("ca-user-action-required", Step.LEAVE_CA),
-        ("ca-caa", Step.LEAVE_CA),
-        ("ca-rate-limited", Step.LEAVE_CA),
-        ("ca-unreachable", Step.LEAVE_CA),
-        ("ca-ledger", Step.LEAVE_CA),
-        ("trust-unreadable", Step.LEAVE_CA),
-        ("ca-unauthorized", Step.AGAIN),
-        ("ca-incorrect-response", Step.AGAIN),
-        ("ca-dns", Step.AGAIN),
-        ("ca-connection", Step.NEXT_ROUTE),
-        ("ca-order-invalid", Step.NEXT_ROUTE),
-        ("ca-no-challenge", Step.NEXT_ROUTE),
-        ("provider-unauthorized", Step.NEXT_ROUTE),
-        ("propagation-timeout", Step.NEXT_ROUTE),
-        ("http-port-taken", Step.NEXT_ROUTE),
-        ("http-unreachable", Step.NEXT_ROUTE),
-        ("never-heard-of", Step.NEXT_ROUTE),
+        ("ca-malformed-name", NextAction.STOP),
+        ("ca-rejected-identifier", NextAction.LEAVE_CA),
+        ("ca-terms", NextAction.LEAVE_CA),
+        ("ca-user-action-required", NextAction.LEAVE_CA),
+        ("ca-caa", NextAction.LEAVE_CA),
+        ("ca-rate-limited", NextAction.LEAVE_CA),
+        ("ca-unreachable", NextAction.LEAVE_CA),
+        ("ca-ledger", NextAction.LEAVE_CA),
+        ("trust-unreadable", NextAction.LEAVE_CA),
+        ("ca-unauthorized", NextAction.AGAIN),
+        ("ca-incorrect-response", NextAction.AGAIN),
+        ("ca-dns", NextAction.AGAIN),
+        ("ca-connection", NextAction.NEXT_ROUTE),
+        ("ca-order-invalid", NextAction.NEXT_ROUTE),
+        ("ca-no-challenge", NextAction.NEXT_ROUTE),
+        ("provider-unauthorized", NextAction.NEXT_ROUTE),
+        ("propagation-timeout", NextAction.NEXT_ROUTE),
+        ("http-port-taken", NextAction.NEXT_ROUTE),
+        ("http-unreachable", NextAction.NEXT_ROUTE),
+        ("never-heard-of", NextAction.NEXT_ROUTE),
     ],
 )
-def test_what_happens_after(code: str, step: Step) -> None:
+def test_what_happens_after(code: str, step: NextAction) -> None:
     """Only what no CA can help stops; what another CA may well accept leaves this one."""
-    assert decide(error(code)) is step
+    assert next_action(error(code)) is step
 
 
 @pytest.mark.parametrize(
     ("scope", "step"),
     [
-        ("ca", Step.LEAVE_CA),
-        ("account", Step.LEAVE_CA),
-        ("method", Step.NEXT_ROUTE),
-        (None, Step.NEXT_ROUTE),
+        ("ca", NextAction.LEAVE_CA),
+        ("account", NextAction.LEAVE_CA),
+        ("method", NextAction.NEXT_ROUTE),
+        (None, NextAction.NEXT_ROUTE),
     ],
 )
-def test_caa_is_decided_by_what_it_forbids(scope: str | None, step: Step) -> None:
+def test_caa_is_decided_by_what_it_forbids(scope: str | None, step: NextAction) -> None:
     """The CA, our account there, or only this method."""
-    assert decide(DnsError("caa", "No.", fix="Add it.", evidence={"scope": scope})) is step
+    assert next_action(DnsError("caa", "No.", fix="Add it.", evidence={"scope": scope})) is step
 
 
 def test_every_line_is_reached() -> None:
@@ -74,7 +74,7 @@ def test_every_line_is_reached() -> None:
 def test_every_code_in_the_table_is_one_that_is_raised() -> None:
     """A line for a code that no longer exists would be a lie in the docs."""
     root = Path(dnsrenew.__file__).parent
-    sources = [path.read_text("utf-8") for path in root.rglob("*.py") if path.name != "decisions.py"]
+    sources = [path.read_text("utf-8") for path in root.rglob("*.py") if path.name != "fallback/policy.py"]
     codes = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', "\n".join(sources))) | {"caa"}
     for row in TABLE:
         assert any(fnmatchcase(code, row.code) for code in codes), row

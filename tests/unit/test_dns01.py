@@ -13,25 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import workers
+from dnsrenew.base import threads
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.names import base_domain
+from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import Dns01
-from dnsrenew.challenges.placing import Placement, Value
-from dnsrenew.challenges.placing import rounds as rounds_of
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
+from dnsrenew.challenges.dns01.records import Placement, TxtValue
+from dnsrenew.challenges.dns01.records import batches as rounds_of
 from dnsrenew.dns import DnsView, Target
-from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, Provider
+from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError, StoreError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.frozen import replace
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
-from dnsrenew.names import base_domain
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
-from dnsrenew.store.disk import Disk
+from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
-from dnsrenew.store.layout import Layout
-from dnsrenew.store.zonelocks import ZoneLocks
+from dnsrenew.store.paths import Paths
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 
@@ -147,7 +147,7 @@ class Stage:
         targets, _ = self.dns01.targets(self.context, [identifier], route, "authoritative")
         return [one.dns for one in self.dns01.routes(targets[identifier].name, route)]
 
-    def values(self, *identifiers: str, route: Route = ROUTE) -> list[Value]:
+    def values(self, *identifiers: str, route: Route = ROUTE) -> list[TxtValue]:
         """A value for each, called v1, v2 and so on, once for each account that writes it."""
         placed = self.place(*identifiers, route=route).values()
         return [value for number, place in enumerate(placed, 1) for value in self.dns01.values(place, f"v{number}")]
@@ -162,7 +162,7 @@ def spots(placement: Placement) -> list[tuple[str, str]]:
     return [(writer.account.name, zone) for writer, zone in placement.writers]
 
 
-def texts(rounds: list[list[Value]]) -> list[list[str]]:
+def texts(rounds: list[list[TxtValue]]) -> list[list[str]]:
     """The values of each round."""
     return [[value.record.value for value in values] for values in rounds]
 
@@ -320,12 +320,12 @@ def test_only_the_secrets_of_those_who_write_are_read() -> None:
         stage.account(name, zone)
         stage.accounts[name].options["token"] = secret(name)
     dns01 = stage.dns01
-    dns01.unlock(stage.context, stage.place("example.test", "www.example.test").values())
+    dns01.prepare_drivers(stage.context, stage.place("example.test", "www.example.test").values())
     assert asked == ["home"]
     stage.accounts["other"].options["token"] = Secret.env("DNSRENEW_TEST_NOT_THERE")
-    dns01.unlock(stage.context, stage.place("example.test").values())
+    dns01.prepare_drivers(stage.context, stage.place("example.test").values())
     with pytest.raises(SecretError):
-        dns01.unlock(stage.context, stage.place("other.test").values())
+        dns01.prepare_drivers(stage.context, stage.place("other.test").values())
 
 
 # ── what, and in which turn ─────────────────────────────────────────────────────────────
@@ -424,11 +424,13 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
     assert sorted(map(id, values)) == sorted(id(value) for some in rounds for value in some)
     before: set[tuple[str, str]] = set()
     for number, some in enumerate(rounds):
-        taken = [(value.writer.account.name, value.alone_in) for value in some if value.alone_in is not None]
+        taken = [
+            (value.writer.account.name, value.single_value_key) for value in some if value.single_value_key is not None
+        ]
         assert len(taken) == len(set(taken))
         assert all(len([value for value in some if value.identifier == name]) in {0, len(hosts)} for name in names)
         for name in {value.identifier for value in some} if number else ():
-            his = {place for value in some if value.identifier == name and (place := value.alone_in)}
+            his = {place for value in some if value.identifier == name and (place := value.single_value_key)}
             assert not his.isdisjoint(place for _, place in before)
         before = set(taken)
 
@@ -536,24 +538,24 @@ class Silent(InMemoryDriver):
 def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
     """Before anything is ordered, and after; one certificate finds out whether it is well again."""
     stage = Stage()
-    driver, spare = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
+    driver, last_resort = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
     dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
     placements = stage.place("example.test", route=Route("dns-01", dns=("home",))).values()
     first, probe, other = (stage.context.for_certificate(name) for name in ("first", "probe", "other"))
-    dns01.unlock(first, placements)
+    dns01.prepare_drivers(first, placements)
     with pytest.raises(ProviderError):
         dns01.publish(first, values)
     driver.silent = False
-    dns01.unlock(probe, placements)
+    dns01.prepare_drivers(probe, placements)
     with pytest.raises(ProviderError, match="does not answer"):
-        dns01.unlock(other, placements)
+        dns01.prepare_drivers(other, placements)
     with pytest.raises(ProviderError, match="does not answer"):
         dns01.publish(other, values)
     assert driver.values == {}
     dns01.publish(other, stage.values("other.test", route=Route("dns-01", dns=("spare",))))
-    assert spare.values
+    assert last_resort.values
     dns01.publish(probe, values)
-    dns01.unlock(other, placements)
+    dns01.prepare_drivers(other, placements)
     dns01.publish(other, values)
 
 
@@ -661,7 +663,7 @@ def test_what_is_not_seen_may_stand_all_the_same(
     stage.journal = journal
     dns01, values = stage.dns01, stage.values(*identifiers)
     context = replace(stage.context, certificate="home")
-    with dns01.written_down(context, values):
+    with dns01.journaled(context, values):
         with pytest.raises(ProviderError):
             dns01.publish(context, values)
         dns01.withdraw(context, values)
@@ -690,7 +692,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
     home = stage.account("home", driver=Late())
     dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
     context = replace(stage.context, certificate="home", clock=clock)
-    with dns01.written_down(context, values):
+    with dns01.journaled(context, values):
         dns01.publish(context, values)
         assert dns01._standing.fate(context, values[0]) == ("asked" if stays else "written")
         dns01.withdraw(context, values)
@@ -752,7 +754,7 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
     stage.journal = store.journal
     dns01 = stage.dns01
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
-    with dns01.written_down(one, values), dns01.written_down(other, values):
+    with dns01.journaled(one, values), dns01.journaled(other, values):
         dns01.publish(one, values)
         dns01.publish(other, values)
         dns01.withdraw(one, values)
@@ -769,7 +771,7 @@ def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path
     home = stage.account("home")
     dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
-    with dns01.written_down(one, values[:1]), dns01.written_down(other, values):
+    with dns01.journaled(one, values[:1]), dns01.journaled(other, values):
         dns01.publish(one, values[:1])
         dns01.publish(other, values)
         dns01.withdraw(one, values[:1])
@@ -787,11 +789,11 @@ def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Pa
     home = cast("Refusing", stage.account("home", driver=Refusing("remove")))
     dns01, values = stage.dns01, stage.values("example.test")
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
-    with dns01.written_down(one, values):
+    with dns01.journaled(one, values):
         dns01.publish(one, values)
         dns01.withdraw(one, values)
     home.what = ()
-    with dns01.written_down(other, values):
+    with dns01.journaled(other, values):
         dns01.publish(other, values)
         dns01.withdraw(other, values)
     assert not any(home.values.values())
@@ -800,17 +802,17 @@ def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Pa
 def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
     """The disk is full: the host has not been asked, and is asked to remove nothing."""
 
-    class Full(Disk):
+    class Full(AtomicFiles):
         def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
             if path.endswith(".asked"):
                 raise StoreError("store-full", "The disk is full.", fix="Make room.")
             super().write(path, data, mode, sync=sync)
 
     stage = Stage()
-    stage.journal = Journal(Full(), Layout(str(tmp_path)))
+    stage.journal = Journal(Full(), Paths(str(tmp_path)))
     home = cast("Refusing", stage.account("home", driver=Refusing()))
     dns01, values, context = stage.dns01, stage.values("example.test"), replace(stage.context, certificate="home")
-    with dns01.written_down(context, values):
+    with dns01.journaled(context, values):
         with pytest.raises(StoreError):
             dns01.publish(context, values)
         dns01.withdraw(context, values)
@@ -838,9 +840,9 @@ def test_a_value_is_not_written_while_it_is_taken_away() -> None:
     one = replace(stage.context, certificate="one", clock=SystemClock())
     other = Waiting(clock=SystemClock(), certificate="other")
     dns01.publish(one, values)
-    tasks = [workers.start(partial(dns01.withdraw, one, values))]
+    tasks = [threads.start(partial(dns01.withdraw, one, values))]
     assert removing.wait(5)
-    tasks.append(workers.start(partial(dns01.publish, other, values)))
+    tasks.append(threads.start(partial(dns01.publish, other, values)))
     assert came.wait(5)
     go_on.set()
     assert all(task.done.wait(5) for task in tasks)

@@ -12,23 +12,23 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
-from dnsrenew.dns import noanswer, report, wire
-from dnsrenew.dns import watch as watch_module
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.dns import propagation_report, query_errors, wire
+from dnsrenew.dns import server_poll as watch_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.dohwait import wait_at_doh
-from dnsrenew.dns.exchange import PER_ADDRESS, Address, Exchange, Reply
-from dnsrenew.dns.propagation import Rounds
-from dnsrenew.dns.sources import only_local
-from dnsrenew.dns.watch import Look, Watch, gap
-from dnsrenew.dns.wire import Message, Question
-from dnsrenew.dns.zones import Server
+from dnsrenew.dns.doh_propagation import wait_at_doh
+from dnsrenew.dns.ipv6_source import only_local
+from dnsrenew.dns.propagation import PollingRounds
+from dnsrenew.dns.query_engine import PER_ADDRESS, Address, QueryEngine, Reply
+from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
+from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import PropagationError
+from dnsrenew.runtime.context import Context
 
 ZONE = wire.from_text("example.test")
 TXT = dns.rdatatype.TXT
-QUESTION = Question(wire.from_text("a.example.test"), TXT)
+QUESTION = DnsQuestion(wire.from_text("a.example.test"), TXT)
 
 
 class Time(SystemClock):
@@ -44,7 +44,7 @@ class Time(SystemClock):
         return event.is_set()
 
 
-def answer(question: Question, *values: str, zone_serial: int = 7) -> Message:
+def answer(question: DnsQuestion, *values: str, zone_serial: int = 7) -> Message:
     """An answer with authority and these values."""
     records = "".join(f'{question.name} 60 IN TXT "{value}"\n' for value in values)
     soa = "" if values else f";AUTHORITY\n{ZONE} 60 IN SOA ns. me. {zone_serial} 2 3 4 5\n"
@@ -56,7 +56,7 @@ UNASKED = -1.0
 """There is no socket to ask it with."""
 
 
-class Scripted(Exchange):
+class Scripted(QueryEngine):
     """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
 
     def __init__(self, context: Context, time: Time, shows: dict[str, float | None]) -> None:
@@ -66,14 +66,14 @@ class Scripted(Exchange):
         self.asked: list[tuple[float, str, str]] = []
         self.pending: list[Reply] = []
 
-    def ask(self, address: Address, question: Question, *, udp: float, tcp: float) -> None:
+    def ask(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
         """Note it, and have the reply ready."""
         self.asked.append((self.time.seconds, address[0], str(question.name)))
         begin = self.shows[address[0]]
         if begin is None:
             self.pending.append(Reply(address, question, None, "did not answer"))
         elif begin == UNASKED:
-            why = noanswer.reason(OSError(errno.EMFILE, "Too many open files"))
+            why = query_errors.reason(OSError(errno.EMFILE, "Too many open files"))
             self.pending.append(Reply(address, question, None, why, unasked=True))
         else:
             values = ("new",) if self.time.seconds >= begin else ()
@@ -89,14 +89,14 @@ class Scripted(Exchange):
 
 def rounds(
     shows: dict[str, float | None], *, names: Iterable[str] = ("a",), timeout: float = 600
-) -> tuple[Rounds, Scripted, list[Watch]]:
+) -> tuple[PollingRounds, Scripted, list[ServerPoll]]:
     """The wait for "new" at each name, at servers that show it at these seconds."""
     time = Time()
     context = Context(clock=time)
-    expected = {Question(wire.from_text(f"{name}.example.test"), TXT): frozenset({"new"}) for name in names}
-    watches = [Watch(ZONE, Server(f"ns-{address}", address), expected) for address in shows]
+    expected = {DnsQuestion(wire.from_text(f"{name}.example.test"), TXT): frozenset({"new"}) for name in names}
+    watches = [ServerPoll(ZONE, NameServer(f"ns-{address}", address), expected) for address in shows]
     exchange = Scripted(context, time, shows)
-    return Rounds(context, exchange, watches, 53, timeout=timeout), exchange, watches
+    return PollingRounds(context, exchange, watches, 53, timeout=timeout), exchange, watches
 
 
 def test_the_gap_is_a_fiftieth_of_the_time_waited() -> None:
@@ -147,7 +147,7 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
     assert watches[1].state == "unreachable"
     wait, _, watches = rounds({"1": 0, "2": 1000}, timeout=5)
     assert not wait.run()
-    error = report.timed_out(watches, 5)
+    error = propagation_report.timed_out(watches, 5)
     assert error.message == "After 5 s ns-2 (2) still answers without the new value; the others have it."
     asked = {"zone": "example.test", "name": "a.example.test", "expected": ["new"]}
     assert error.evidence["servers"] == [
@@ -166,10 +166,14 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
 
 def test_what_is_reported_always_has_the_same_keys() -> None:
     """For addresses that answer, fail, keep silent, or were never asked."""
-    watch = Watch(ZONE, Server("ns", ""), {QUESTION: frozenset({"new"})})
+    watch = ServerPoll(ZONE, NameServer("ns", ""), {QUESTION: frozenset({"new"})})
     never = watch.evidence(QUESTION)
     assert (never["values"], never["rcode"], never["serial"], never["reason"]) == ([], None, None, "it has no address")
-    looks = [Look(frozenset({"old"}), "NOERROR", "", 7), Look(rcode="SERVFAIL"), Look(reason="did not answer")]
+    looks = [
+        AddressAnswer(frozenset({"old"}), "NOERROR", "", 7),
+        AddressAnswer(rcode="SERVFAIL"),
+        AddressAnswer(reason="did not answer"),
+    ]
     for look in looks:
         watch.looks[QUESTION] = look
         assert watch.evidence(QUESTION).keys() == never.keys()
@@ -191,7 +195,9 @@ def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(mo
     assert {address for _, address, _ in exchange.asked} == {"1"}
     wait, _, watches = rounds({"1": 1000, "2": None}, timeout=5)
     assert not wait.run()
-    assert report.timed_out(watches, 5).message.startswith("After 5 s ns-1 (1) still answers without the new value; no")
+    assert propagation_report.timed_out(watches, 5).message.startswith(
+        "After 5 s ns-1 (1) still answers without the new value; no"
+    )
 
 
 @pytest.mark.parametrize("shows", [{"2": 0.0}, {"1": None, "2": 0.0}], ids=["alone", "the other is silent"])
@@ -245,7 +251,7 @@ def test_a_global_address_is_not_answered_at_a_local_one(
 @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
 def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
     """A router says so a moment later; it may be one host that is down."""
-    assert noanswer.reason(OSError(code, "x")) == "cannot be reached: the network says that no way leads to it"
+    assert query_errors.reason(OSError(code, "x")) == "cannot be reached: the network says that no way leads to it"
 
 
 class Scarce:
@@ -271,15 +277,15 @@ def silent() -> Iterator[Address]:
         yield server.getsockname()
 
 
-def numbered(count: int) -> list[Question]:
+def numbered(count: int) -> list[DnsQuestion]:
     """So many questions."""
-    return [Question(wire.from_text(f"n{number}.example.test"), TXT) for number in range(count)]
+    return [DnsQuestion(wire.from_text(f"n{number}.example.test"), TXT) for number in range(count)]
 
 
 def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> None:
     """Some after the others; a server that was not asked yet is not taken for one that is out of reach."""
     sockets = Scarce(3)
-    with Exchange(Context(), make_socket=sockets) as exchange:
+    with QueryEngine(Context(), make_socket=sockets) as exchange:
         for question in numbered(12):
             exchange.ask(silent, question, udp=0.03, tcp=0)
         replies: list[Reply] = []
@@ -292,7 +298,7 @@ def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> No
 def test_without_any_socket_it_is_said_after_a_while() -> None:
     """All at once then, and as what it is."""
     time = Time()
-    with Exchange(Context(clock=time), make_socket=Scarce(0)) as exchange:
+    with QueryEngine(Context(clock=time), make_socket=Scarce(0)) as exchange:
         for question in numbered(3):
             exchange.ask(("127.0.0.1", 9), question, udp=0.6, tcp=0.6)
         assert exchange.receive(4) == []
@@ -313,7 +319,7 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
             made.append(self)
             raise OSError(errno.EAFNOSUPPORT, "no such family")
 
-    with Exchange(Context(), make_socket=Unusable) as exchange:
+    with QueryEngine(Context(), make_socket=Unusable) as exchange:
         exchange.ask(("127.0.0.1", 9), QUESTION, udp=1, tcp=1)
         (reply,) = exchange.receive(1)
     assert reply.no_route
@@ -323,13 +329,13 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
 def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> None:
     """A process has so many; but nobody waits until others have done."""
     with contextlib.ExitStack() as held:
-        exchanges = [held.enter_context(Exchange(Context(), per_address=100)) for _ in range(3)]
+        exchanges = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(3)]
         for exchange in exchanges:
             for question in numbered(100):
                 exchange.ask(silent, question, udp=60, tcp=0)
             exchange.receive(0)
         assert [len(exchange._jobs) for exchange in exchanges] == [100, 28, 8]
-    with Exchange(Context(), per_address=200) as exchange:  # they have given back what they had
+    with QueryEngine(Context(), per_address=200) as exchange:  # they have given back what they had
         for question in numbered(200):
             exchange.ask(silent, question, udp=60, tcp=0)
         exchange.receive(0)
@@ -341,7 +347,7 @@ def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
     wait, _, watches = rounds({"1": 0, "2": UNASKED}, timeout=30)
     assert not wait.run()
     assert [watch.state for watch in watches] == ["agrees", "waiting"]
-    error = report.timed_out(watches, 30)
+    error = propagation_report.timed_out(watches, 30)
     assert error.message == (
         "After 30 s ns-2 (2) could not be asked: this process has too many files open; the others have it."
     )
@@ -355,7 +361,7 @@ class ScriptedDoh(Doh):
         super().__init__(["https://doh.test/dns-query"], None)
         self.script = list(script)
 
-    def ask(self, url: str, question: Question) -> Message:
+    def ask(self, url: str, question: DnsQuestion) -> Message:
         """Return or raise the next thing; the last one for ever."""
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(said, NoDohAnswer):
@@ -365,7 +371,7 @@ class ScriptedDoh(Doh):
 
 def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
     """A failure or two in between does not matter."""
-    question = Question(wire.from_text("a.example.test"), TXT)
+    question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     time = Time()
     doh = ScriptedDoh(answer(question), NoDohAnswer("x"), NoDohAnswer("x"), answer(question, "new"))
     wait_at_doh(Context(clock=time), doh, {question: frozenset({"new"})}, timeout=60)
@@ -374,7 +380,7 @@ def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
 
 def test_doh_gives_up_at_the_time_out() -> None:
     """And shows what is missing."""
-    question = Question(wire.from_text("a.example.test"), TXT)
+    question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     doh = ScriptedDoh(answer(question))
     with pytest.raises(PropagationError, match="still answers without the new value") as caught:
         wait_at_doh(Context(clock=Time()), doh, {question: frozenset({"new"})}, timeout=60)

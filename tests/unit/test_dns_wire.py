@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.context import Context
-from dnsrenew.dns import places, wire
-from dnsrenew.dns.wire import Question
+from dnsrenew.dns import resolvers, wire
+from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.runtime.context import Context
 
 NAME = wire.from_text("_acme-challenge.Example.test")
 TXT = dns.rdatatype.TXT
@@ -32,26 +32,26 @@ def test_a_question_is_what_dnspython_would_send(*, edns: bool, recurse: bool) -
     """Byte for byte."""
     flags = dns.flags.RD if recurse else 0
     same = dns.message.make_query(NAME, TXT, flags=flags, id=4711, use_edns=0 if edns else -1, payload=1232)
-    assert Question(NAME, TXT, recurse=recurse).to_wire(4711, edns=edns) == same.to_wire()
+    assert DnsQuestion(NAME, TXT, recurse=recurse).to_wire(4711, edns=edns) == same.to_wire()
 
 
 def test_questions_are_equal_whatever_their_case() -> None:
     """As DNS names are."""
-    assert Question(NAME, TXT) == Question(wire.from_text("_ACME-challenge.example.TEST."), TXT)
-    assert Question(NAME, TXT) != Question(NAME, TXT, recurse=True)
-    assert Question(NAME, TXT) != Question(NAME, dns.rdatatype.SOA)
+    assert DnsQuestion(NAME, TXT) == DnsQuestion(wire.from_text("_ACME-challenge.example.TEST."), TXT)
+    assert DnsQuestion(NAME, TXT) != DnsQuestion(NAME, TXT, recurse=True)
+    assert DnsQuestion(NAME, TXT) != DnsQuestion(NAME, dns.rdatatype.SOA)
 
 
 def test_an_answer_belongs_to_its_question_only() -> None:
     """Same id, same name, same type, and an answer at all."""
-    query = Question(NAME, TXT).to_wire(7)
+    query = DnsQuestion(NAME, TXT).to_wire(7)
     good = answered(query).to_wire()
     assert wire.belongs(good, query)
     assert not wire.belongs(query, query)
     assert not wire.belongs(b"", query)
-    assert not wire.belongs(good, Question(NAME, TXT).to_wire(8))
-    assert not wire.belongs(good, Question(NAME, dns.rdatatype.SOA).to_wire(7))
-    assert not wire.belongs(good, Question(NAME.parent(), TXT).to_wire(7))
+    assert not wire.belongs(good, DnsQuestion(NAME, TXT).to_wire(8))
+    assert not wire.belongs(good, DnsQuestion(NAME, dns.rdatatype.SOA).to_wire(7))
+    assert not wire.belongs(good, DnsQuestion(NAME.parent(), TXT).to_wire(7))
 
 
 AUTHORITY = {"NS": "ns.test.", "SOA": "ns.test. root.test. 1 1 1 1 1"}
@@ -59,7 +59,7 @@ AUTHORITY = {"NS": "ns.test.", "SOA": "ns.test. root.test. 1 1 1 1 1"}
 
 def of_records(*records: tuple[str, str, str], authority: str = "") -> dns.message.Message:
     """An answer with these records: (name, type, value); `authority` is a type."""
-    answer = answered(Question(NAME, TXT).to_wire(7))
+    answer = answered(DnsQuestion(NAME, TXT).to_wire(7))
     answer.answer = [dns.rrset.from_text(name, 60, "IN", kind, value) for name, kind, value in records]
     if authority:
         answer.authority = [dns.rrset.from_text("test.", 60, "IN", authority, AUTHORITY[authority])]
@@ -69,9 +69,9 @@ def of_records(*records: tuple[str, str, str], authority: str = "") -> dns.messa
 def test_records_of_another_name_are_no_answer() -> None:
     """What begins somewhere else than at the name asked for is not believed; an empty answer is one."""
     host = wire.from_text("NS.example.test")
-    assert wire.strays(of_records(("other.test.", "A", "192.0.2.1")), host)
-    assert not wire.strays(of_records(("ns.EXAMPLE.test.", "A", "192.0.2.1")), host)
-    assert not wire.strays(of_records(), host)
+    assert wire.wrong_owner(of_records(("other.test.", "A", "192.0.2.1")), host)
+    assert not wire.wrong_owner(of_records(("ns.EXAMPLE.test.", "A", "192.0.2.1")), host)
+    assert not wire.wrong_owner(of_records(), host)
 
 
 def test_addresses_are_those_of_the_name_and_of_where_it_leads() -> None:
@@ -98,7 +98,7 @@ def test_a_referral_is_told_from_nothing_there() -> None:
 
 def test_an_error_may_come_without_the_question() -> None:
     """From a server that could not read it; a value may not."""
-    query = Question(NAME, TXT).to_wire(7)
+    query = DnsQuestion(NAME, TXT).to_wire(7)
     bare = dns.message.Message(id=7)
     bare.flags = dns.flags.QR
     bare.set_rcode(dns.rcode.FORMERR)
@@ -110,7 +110,7 @@ def test_an_error_may_come_without_the_question() -> None:
 @given(st.binary(max_size=80))
 def test_any_bytes_are_survived(data: bytes) -> None:
     """Whatever a stranger sends is an answer or nothing."""
-    query = Question(NAME, TXT).to_wire(7)
+    query = DnsQuestion(NAME, TXT).to_wire(7)
     wire.belongs(data, query)
     wire.parse(query[:2] + b"\x84\x00" + query[4:] + data)
     if len(data) >= 12:
@@ -146,11 +146,11 @@ def test_the_system_s_servers_are_read_from_resolv_conf(tmp_path: Path) -> None:
     """In order; without the file the machine itself is asked, as resolv.conf(5) says."""
     file = tmp_path / "resolv.conf"
     file.write_text("# comment\nsearch example.test\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nnameserver\n")
-    assert places.system_servers(file) == ["192.0.2.1", "2001:db8::1"]
-    assert places.system_servers(tmp_path / "none") == ["127.0.0.1"]
+    assert resolvers.system_servers(file) == ["192.0.2.1", "2001:db8::1"]
+    assert resolvers.system_servers(tmp_path / "none") == ["127.0.0.1"]
 
 
 def test_a_server_given_by_name_is_looked_up() -> None:
     """By the system; one that has no address is left out."""
-    assert ("127.0.0.1", 5300) in places.recursive_servers(Context(), ["localhost:5300"])
-    assert places.recursive_servers(Context(), ["nobody.invalid"]) == []
+    assert ("127.0.0.1", 5300) in resolvers.recursive_servers(Context(), ["localhost:5300"])
+    assert resolvers.recursive_servers(Context(), ["nobody.invalid"]) == []

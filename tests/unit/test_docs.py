@@ -8,15 +8,19 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew import course, decisions, due, events, memory, model, silence, wishes
-from dnsrenew.ca import ari, once, polling, transport
-from dnsrenew.cli.overview import TODAY
+from dnsrenew import events, model
+from dnsrenew.ca import ari, poll_schedule, transport
+from dnsrenew.cli.help import TODAY
 from dnsrenew.config import Config
-from dnsrenew.drivers.catalogue import Behaviour, find_provider, parse_provider
-from dnsrenew.retry import RESEND
-from dnsrenew.schedule import pause, plan
-from dnsrenew.store import waits
-from dnsrenew.store.limits import LIMITS
+from dnsrenew.drivers.catalogue import find_provider, parse_provider
+from dnsrenew.drivers.provider import Behaviour
+from dnsrenew.fallback import history, planner, policy
+from dnsrenew.renewal import due, renewal_info
+from dnsrenew.runtime import circuit_breaker, single_flight
+from dnsrenew.runtime.retry import RESEND
+from dnsrenew.schedule import daemon, plan
+from dnsrenew.store.ledger import waits
+from dnsrenew.store.ledger.ca_limits import LIMITS
 from docs import codes, generate, reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,7 +148,7 @@ def test_what_is_hidden_would_be_there(code: str) -> None:
 
 def test_every_code_of_the_table_of_decisions_is_one() -> None:
     """A line of the table for an error that nobody makes would never be reached."""
-    exact = {row.code for row in decisions.TABLE if "*" not in row.code}
+    exact = {row.code for row in policy.TABLE if "*" not in row.code}
     assert exact - codes.errors().keys() == set()
 
 
@@ -167,29 +171,29 @@ def after(seconds: float) -> str:
 
 
 SENTENCES = [
-    ("fallback.md", f"The second time we wait {after(course.SETTLE_AGAIN)} longer"),
-    ("fallback.md", "routes that failed within a day" if timedelta(days=1) == memory.DAY else ""),
+    ("fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
+    ("fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
     ("when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
-    ("when-renewed.md", f"if it cannot say then, {words(wishes.SOON)} later"),
-    ("when-renewed.md", f"for {after(wishes.PATIENCE)} at most"),
+    ("when-renewed.md", f"if it cannot say then, {words(renewal_info.SOON)} later"),
+    ("when-renewed.md", f"for {after(renewal_info.PATIENCE)} at most"),
     ("when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
     ("when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
-    ("when-renewed.md", f"up to {memory.SPREAD:.0%} longer or shorter".replace("%", " %")),
+    ("when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
     ("when-renewed.md", f"that holds, up to {words(waits.LONGEST)}"),
-    ("when-renewed.md", f"the pause is {words(memory.DAY)}, and the error has the address"),
+    ("when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
     ("when-renewed.md", "four times a day, up to an hour later" if plan.SPREAD == 3600 else ""),
-    ("when-renewed.md", "looks at least twice a day, and earlier" if pause.INTERVAL == 43_200 else ""),
+    ("when-renewed.md", "looks at least twice a day, and earlier" if daemon.INTERVAL == 43_200 else ""),
     ("limits.md", f"A wait of more than {words(waits.LONGEST)} is asked about again after {words(waits.LONGEST)}"),
-    ("limits.md", f"at least 1 second; more than {after(polling.MOST_ASKED)} ends the attempt"),
+    ("limits.md", f"at least 1 second; more than {after(poll_schedule.MOST_ASKED)} ends the attempt"),
     ("limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
     ("limits.md", f"and within {after(ari.LONGEST)}"),
     ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
-    ("limits.md", f"not asked again for {after(once.KEPT)}"),
-    ("limits.md", f"for {after(silence.KEPT)} nothing is ordered for the others"),
+    ("limits.md", f"not asked again for {after(single_flight.KEPT)}"),
+    ("limits.md", f"for {after(circuit_breaker.KEPT)} nothing is ordered for the others"),
     ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
-        ("when-renewed.md", f"| {number}{' and more' if number == len(memory.PAUSES) else ''} | {words(length)} |")
-        for number, length in enumerate(memory.PAUSES, 1)
+        ("when-renewed.md", f"| {number}{' and more' if number == len(history.PAUSES) else ''} | {words(length)} |")
+        for number, length in enumerate(history.PAUSES, 1)
     ),
 ]
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import requests
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
-from dnsrenew.drivers.calling import Deadline, call_add, call_remove
-from dnsrenew.drivers.catalogue import OptionSpec, Provider
+from dnsrenew.drivers.error_mapping import classify
+from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.drivers.translation import classify
+from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError
 from dnsrenew.http import HttpFailure
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import InMemoryDriver
 from tests.lab import badports
@@ -454,7 +454,7 @@ def test_an_object_that_is_no_driver_is_said() -> None:
 def test_a_deadline_does_not_go_below_zero() -> None:
     """Seconds left: down to 0.0."""
     clock = Clock()
-    deadline = Deadline(clock, 2)
+    deadline = CallDeadline(clock, 2)
     clock.seconds = 1.5
     assert deadline.left() == 0.5
     clock.seconds = 9

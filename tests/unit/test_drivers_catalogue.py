@@ -10,9 +10,10 @@ import pytest
 
 from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.catalogue import check_options, find_provider, parse_provider
+from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.mistakes import Mistake
 from dnsrenew.secrets import Secret
+from dnsrenew.validation.mistakes import Mistake
 
 FILE = """
 title   = "Mine"
@@ -61,11 +62,9 @@ def test_every_key_is_read() -> None:
     assert provider.title == "Mine"
     assert provider.zone_suffixes == ("dyn.mine.test",)
     assert provider.driver_options == {"provider": "porkbun"}
-    assert provider.options["auth_key"] == catalogue.OptionSpec(
-        required=True, secret=True, env="MINE_KEY", help="the key"
-    )
-    assert provider.options["region"] == catalogue.OptionSpec()
-    assert provider.behaviour == catalogue.Behaviour(
+    assert provider.options["auth_key"] == OptionSpec(required=True, secret=True, env="MINE_KEY", help="the key")
+    assert provider.options["region"] == OptionSpec()
+    assert provider.behaviour == Behaviour(
         ttl=600,
         propagation_timeout=300.5,
         settle=2,
@@ -100,7 +99,7 @@ def test_every_key_is_read() -> None:
 def test_defaults() -> None:
     """Title and driver are enough."""
     provider = parse_provider('title = "M"\ndriver = "hook"\n', "m")
-    assert provider.behaviour == catalogue.Behaviour()
+    assert provider.behaviour == Behaviour()
     assert (provider.behaviour.values, provider.behaviour.scope, provider.behaviour.removes) == ("many", "name", True)
 
 
@@ -248,7 +247,7 @@ def test_who_is_a_secret() -> None:
     assert provider.is_secret("auth_key")
     assert not provider.is_secret("region")
     assert not provider.is_secret("unknown")
-    assert catalogue.Provider(name="x", title="x", driver="x", any_options=True).is_secret("anything")
+    assert Provider(name="x", title="x", driver="x", any_options=True).is_secret("anything")
 
 
 def test_looking_up_a_provider_imports_nothing_heavy() -> None:

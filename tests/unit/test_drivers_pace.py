@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.drivers import find_provider
-from dnsrenew.drivers.calling import REQUESTS_A_RECORD, call_add, call_remove, prepare
-from dnsrenew.drivers.catalogue import Provider
+from dnsrenew.drivers.invoke import REQUESTS_A_RECORD, call_add, call_remove, prepare
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Cancelled
 from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.pace import HOST_REQUESTS
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.rate_limit import HOST_REQUESTS
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 
@@ -66,7 +66,7 @@ def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:
     with pytest.raises(Cancelled):
         call_add(context, provider, account, [other], asking=lambda: asked.append("asked"))
     assert (driver.look(other.name), asked) == (set(), [])
-    call_remove(context.ending(60, 3), provider, account, MANY)
+    call_remove(context.for_cleanup(60, 3), provider, account, MANY)
     assert driver.look(MANY[0].name) == set()
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.due import renewal_time
 from dnsrenew.model import RenewBefore
+from dnsrenew.renewal.due import renewal_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import Certificate, Outcome, TxtRecord
-from dnsrenew.frozen import Frozen, field, replace
+from dnsrenew.base.values import Frozen, field, replace
 
 
 class Plain(Frozen):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.accountdata import AccountData
 from dnsrenew.http import retry_after
+from dnsrenew.model.account import AccountData
 from tests.unit.foreign import DEEP, bounded, each_change, edited, json_bytes
 from tests.unit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit
 from tests.unit.store_kit import START, issue

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 
 from dnsrenew.checks.caa import judge
 from dnsrenew.checks.caa_value import parse_issuer, parse_methods
-from dnsrenew.context import Context
-from dnsrenew.dns import caa, wire
+from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.places import recursive_servers, system_servers
-from dnsrenew.dns.wire import Question
+from dnsrenew.dns.resolvers import recursive_servers, system_servers
+from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.runtime.context import Context
 from tests.unit.foreign import bounded, edited
 
 OWNER = "_acme-challenge.a.test."
@@ -38,14 +38,14 @@ ANY_CLASS = (0, 1, 3, 4, 254, 255, 256)
 class Asked(NamedTuple):
     """A question and a true answer to it."""
 
-    question: Question
+    question: DnsQuestion
     query: bytes
     answer: bytes
 
 
 def asked(kind: str, *records: tuple[str, str, str], authority: tuple[str, str, str] | None = None) -> Asked:
     """Ask for a type, and be answered with these records: name, type, data."""
-    question = Question(NAME, dns.rdatatype.from_text(kind))
+    question = DnsQuestion(NAME, dns.rdatatype.from_text(kind))
     query = question.to_wire(7)
     answer = dns.message.make_response(dns.message.from_wire(query))
     answer.flags |= dns.flags.AA
@@ -85,8 +85,8 @@ def read(case: Asked, data: bytes) -> bool:
             assert all(ipaddress.ip_address(address) for address in wire.addresses(answer, NAME))
             for name in names_in(answer):
                 assert wire.from_text(wire.to_text(name)) == name
-                Question(name, case.question.type).to_wire(1)
-            caa._read(answer, NAME)
+                DnsQuestion(name, case.question.type).to_wire(1)
+            caa_lookup._read(answer, NAME)
     return answers[0] is not None
 
 
@@ -175,14 +175,14 @@ def test_any_resolv_conf(tmp_path: Path, data: bytes) -> None:
 LATIN = st.characters(min_codepoint=0, max_codepoint=255)
 VALUES = st.text(LATIN, max_size=30) | edited(ISSUE.encode()).map(lambda data: data.decode("latin-1"))
 TAGS = st.sampled_from(["issue", "ISSUEWILD", "iodef", "issuemail", "unknown"]) | st.text(LATIN, max_size=4)
-RECORDS = st.lists(st.builds(caa.CaaRecord, st.integers(0, 255), TAGS, VALUES), min_size=1, max_size=3)
+RECORDS = st.lists(st.builds(caa_lookup.CaaRecord, st.integers(0, 255), TAGS, VALUES), min_size=1, max_size=3)
 
 
 @bounded(150)
 @given(records=RECORDS, name=st.sampled_from(["a.test", "*.a.test"]))
-def test_any_caa_record(records: list[caa.CaaRecord], name: str) -> None:
+def test_any_caa_record(records: list[caa_lookup.CaaRecord], name: str) -> None:
     """A verdict whose words can be shown, and whose evidence is JSON."""
-    answer = caa.CaaAnswer(tuple(records), "a.test", "a.test")
+    answer = caa_lookup.CaaAnswer(tuple(records), "a.test", "a.test")
     verdict = judge(answer, name, "dns-01", ca_identities=["ca.test"], account_url="https://ca.test/acct/1")
     assert verdict.result in {"ok", "bad", "unknown"}
     shown = verdict.summary + verdict.fix + json.dumps(verdict.evidence, ensure_ascii=False)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.drivers.catalogue import SHIPPED, Provider, check_options, find_provider, parse_provider, zone_for
+from dnsrenew.drivers.catalogue import SHIPPED, check_options, find_provider, parse_provider, zone_for
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError
 from tests.unit.config_tools import GOOD, write
 

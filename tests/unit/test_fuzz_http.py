@@ -13,22 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.challenges.answering import AnsweringServer
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
-from dnsrenew.drivers.calling import call_add
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.challenges.http01.server import AnsweringServer
 from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpClient, HttpFailure
-from dnsrenew.http.failures import Kind
+from dnsrenew.http.failures import FailureKind
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.unit.foreign import bounded, edited
 from tests.unit.still_clock import StillClock
 
 CANARY = "canary-duck-9d41c0aa"
 
-KINDS: tuple[Kind, ...] = ("dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy")
+KINDS: tuple[FailureKind, ...] = ("dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy")
 ANSWERS = (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\nLink: <x>;rel="up"\r\n\r\n{"a": 1}',
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",

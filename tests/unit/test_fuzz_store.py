@@ -16,23 +16,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import due, memory
-from dnsrenew.accountdata import AccountData
+from dnsrenew.challenges.dns01.leftovers import cleanup
 from dnsrenew.cli import main
-from dnsrenew.context import Context
-from dnsrenew.drivers.catalogue import OWN_OBJECT, Provider
+from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.fallback import history
 from dnsrenew.model import DnsAccount, Notice
-from dnsrenew.store import Disk, Meta, State, Store
-from dnsrenew.store.book import Book
+from dnsrenew.model.account import AccountData
+from dnsrenew.renewal import due
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Meta, State, Store
 from dnsrenew.store.journal import Journal
-from dnsrenew.store.journal_entry import Page
-from dnsrenew.store.jsonform import Damaged, Newer
-from dnsrenew.store.layout import Layout
-from dnsrenew.store.limits import Limit, Limits
-from dnsrenew.store.orders import Orders
-from dnsrenew.store.zonelocks import ZoneLocks
-from dnsrenew.sweep import sweep
+from dnsrenew.store.journal_entry import JournalPage
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.ledger.ca_limits import Limit, Limits
+from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.paths import Paths
+from dnsrenew.store.pending_orders import PendingOrders
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 from tests.unit.foreign import FEW, bounded, each_change, edited, json_bytes
@@ -112,16 +113,16 @@ class Form(Protocol):
 def use_state(state: State) -> Iterator[State]:
     """All that is concluded from a state; give those that are written next."""
     now = START + timedelta(hours=2)
-    memory.deferred_until(state, now)
-    memory.was_asked_to_wait(state)
+    history.deferred_until(state, now)
+    history.was_asked_to_wait(state)
     due.next_renewal(SPEC, state)
     due.why_due(SPEC, state, now, whole=True)
     due.explanation(state)
-    yield memory.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
-    yield memory.remember_failures(state, {"lab/dns-01": "x"}, now)
+    yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
+    yield history.remember_failures(state, {"lab/dns-01": "x"}, now)
 
 
-def use_book(book: Book) -> Iterator[Book]:
+def use_book(book: LedgerState) -> Iterator[LedgerState]:
     """All that is concluded from a ledger; give those that are written next."""
     now = START + timedelta(hours=2)
     book.held(["a.test"], LIMITS, now)
@@ -138,8 +139,8 @@ def use_nothing(_form: object) -> Iterator[Form]:
 FORMS: dict[str, tuple[type[Form], dict[str, Any], Callable[[Any], Iterator[Form]]]] = {
     "state": (State, STATE, use_state),
     "meta": (Meta, FACTS, use_nothing),
-    "ledger": (Book, LEDGER, use_book),
-    "journal": (Page, JOURNAL, use_nothing),
+    "ledger": (LedgerState, LEDGER, use_book),
+    "journal": (JournalPage, JOURNAL, use_nothing),
 }
 
 
@@ -148,7 +149,7 @@ def check(name: str, data: bytes) -> bool:
     kind, _, use = FORMS[name]
     try:
         form = kind.from_json(data)
-    except (Damaged, Newer):
+    except (DamagedFile, NewerSchema):
         return False
     assert type(form) is kind
     for each in (form, *use(form)):
@@ -272,7 +273,7 @@ def test_any_account_key(quick: Path, key: bytes) -> None:
 
 def test_any_saved_order(quick: Path) -> None:
     """An order that was left behind is what was written, or it is set aside, and said."""
-    context, orders = Context(), Orders(Disk(), Layout(str(quick)))
+    context, orders = Context(), PendingOrders(AtomicFiles(), Paths(str(quick)))
     orders.save("home", ORDER)
     folder = quick / "certificates/home/order"
     example = json.loads((folder / "order.json").read_bytes())
@@ -288,7 +289,7 @@ def test_any_saved_order(quick: Path) -> None:
             orders.save("home", order)
             assert orders.load(context, "home", version=order.version) == order
         for aside in folder.parent.glob("order.damaged*"):
-            Disk().remove(str(aside))
+            AtomicFiles().remove(str(aside))
         said(context)
 
 
@@ -296,14 +297,14 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
     """Every file of the journal is worked off, kept with the reason, or named as unreadable; none is a crash."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
     providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}
-    journal, context = Journal(Disk(), Layout(str(quick))), Context()
+    journal, context = Journal(AtomicFiles(), Paths(str(quick))), Context()
     folder = quick / "journal"
     folder.mkdir()
     came: set[str] = set()
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = sweep(context, journal, {"home": account}, providers, ZoneLocks(Store(quick)))
+        swept = cleanup(context, journal, {"home": account}, providers, ZoneLocks(Store(quick)))
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(swept.unreadable) == len(said(context))

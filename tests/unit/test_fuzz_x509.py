@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dnsrenew import x509
-from dnsrenew.ca import chains
+from dnsrenew.ca import alternate_chains
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.errors import CAError
 from tests.unit.store_kit import START, issue
@@ -89,7 +89,7 @@ def read(text: str) -> bool:
             repr(reader(text)).encode()
         except ValueError as error:
             str(error).encode()
-    chains.leads_to(text, "Lab CA 1")
+    alternate_chains.leads_to(text, "Lab CA 1")
     try:
         facts = x509.check_chain(text, KEY, ["a.test"], NOW)
     except CAError as error:
@@ -120,7 +120,7 @@ def test_what_a_certificate_says_can_be_shown() -> None:
     text = pem(made.add_extension(names, critical=False).sign(ISSUER, hashes.SHA256()).public_bytes(RAW))
     facts = x509.read_certificate(text)
     assert (facts.issuer, facts.names) == ("Lab [31m CA", ("a.test",))
-    assert chains.leads_to(text, "Lab [31m CA")
+    assert alternate_chains.leads_to(text, "Lab [31m CA")
     with pytest.raises(CAError) as caught:
         x509.check_chain(text, KEY, ["b.test"], NOW)
     assert str(caught.value).isprintable()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dnsrenew import hostport
-from dnsrenew.dns import places
+from dnsrenew.base import host_port
+from dnsrenew.dns import resolvers
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,9 @@ from dnsrenew.dns import places
 )
 def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[str, int]) -> None:
     """IPv6 in brackets when a port follows; what is put together again is the same."""
-    assert hostport.split(text, 53) == expected
-    assert hostport.split(hostport.join(*expected)) == expected
-    assert hostport.split(places.host_and_port(*expected), 53) == expected
+    assert host_port.split(text, 53) == expected
+    assert host_port.split(host_port.join(*expected)) == expected
+    assert host_port.split(resolvers.host_and_port(*expected), 53) == expected
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[
 def test_what_is_neither_is_refused(text: str) -> None:
     """And not guessed at."""
     with pytest.raises(ValueError, match=r"^"):
-        hostport.split(text)
+        host_port.split(text)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "123456", "9" * 5000])
 def test_a_port_that_there_is_not(port: str) -> None:
     """Told apart from what is no number."""
-    with pytest.raises(hostport.PortError):
-        hostport.split(f"h:{port}")
+    with pytest.raises(host_port.PortError):
+        host_port.split(f"h:{port}")

@@ -14,16 +14,15 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.challenges import answering, listener
-from dnsrenew.challenges.folder import HANDLES, Folder
-from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue
-from dnsrenew.challenges.listener import Listeners, Port
-from dnsrenew.challenges.portowner import Owner, owner_of
-from dnsrenew.challenges.webroot import Webroot
-from dnsrenew.context import Context
+from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue, listener, server
+from dnsrenew.challenges.http01.listener import Listeners, Port
+from dnsrenew.challenges.http01.port_owner import Owner, owner_of
+from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
+from dnsrenew.challenges.http01.webroot import Webroot
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Route
+from dnsrenew.runtime.context import Context
 from tests.lab.ports import has_ipv6, reserve
 from tests.unit.still_clock import StillClock
 
@@ -206,7 +205,7 @@ def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
 
 def test_when_too_many_come_the_oldest_goes(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd that says nothing does not keep the CA out."""
-    monkeypatch.setattr(answering, "_MOST_CLIENTS", 3)
+    monkeypatch.setattr(server, "_MOST_CLIENTS", 3)
     with answered(listeners, f"127.0.0.1:{port}"):
         crowd = [connect(port) for _ in range(3)]
         assert get(port).endswith(ANSWER)
@@ -424,11 +423,11 @@ def test_a_server_that_cannot_start_leaves_nothing_open(
     """With no handle left for the second family, the first is closed again."""
     started: list[socket.socket] = []
 
-    def start(listening: socket.socket, monotonic: Any) -> answering.AnsweringServer:
+    def start(listening: socket.socket, monotonic: Any) -> server.AnsweringServer:
         if started:
             raise OSError(errno.EMFILE, "Too many open files")
         started.append(listening)
-        return answering.AnsweringServer(listening, monotonic)
+        return server.AnsweringServer(listening, monotonic)
 
     monkeypatch.setattr(listener, "AnsweringServer", start)
     with pytest.raises(ChallengeError) as caught:

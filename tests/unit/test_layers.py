@@ -1,89 +1,56 @@
-"""Imports inside the package point down only, and every third-party library has one owner (the design's picture)."""
+"""The floors of the house: a folder imports only what stands below it, no files import each other in a circle."""
+
+from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import dnsrenew
+from docs import floors
 
 PACKAGE = Path(dnsrenew.__file__).parent
-
-# Top to bottom. A line may import from the lines below it; its members do not know each other.
-LEVELS = (
-    {"__main__"},
-    {"cli", "serve", "testing"},
-    {"doctor"},
-    {"schedule"},
-    {"obtaining"},
-    {"renewer"},
-    {"revocation", "accounts", "runs"},
-    {"services", "status"},
-    {"renewal", "sweep"},
-    {"aftermath", "predecessor", "resuming"},
-    {"job"},
-    {"course", "outcomes", "wishes"},
-    {"way"},
-    {"due", "routes", "decisions", "memory"},
-    {"config", "challenges", "deploy"},
-    {"checks", "ca", "dns", "drivers", "store"},
-    {"http", "x509"},
-    {"model", "accountdata", "events", "errors", "secrets", "retry", "context", "pace", "silence", "programs", "turns"}
-    | {"workers", "clock", "files", "hostport", "names", "words", "frozen", "mistakes", "toml_lines", "spellings"},
-)
-RANKS = {unit: rank for rank, units in enumerate(reversed(LEVELS)) for unit in units}
-GROUND = 0  # the small words everybody speaks: single files, and they may use each other
+MOST_AT_THE_ROOT = 10
 
 OWNERS = {
     "acme": {"ca"},
     "cryptography": {"x509"},
     "dns": {"dns", "drivers/rfc2136"},  # dnspython
-    "idna": {"names"},
+    "idna": {"base/names"},
     "josepy": {"ca"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"secrets"},
     "lexicon": {"drivers/lexicon"},
     "requests": {"http"},
-    "tenacity": {"retry"},
+    "tenacity": {"runtime/retry"},
     "tldextract": {"drivers/lexicon"},  # lexicon wants one that stays offline
     "urllib3": {"http"},  # underneath requests
 }
 
 
-def imported(source: str, path: str) -> Iterator[str]:
-    """Every module that a file names in an import, late ones and those for typing too, absolute: `dnsrenew.errors`."""
-    here = ("dnsrenew", *Path(path).parts[:-1])
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else ()
-            module = ".".join((*base, node.module) if node.module else base)
-            yield from [f"dnsrenew.{alias.name}" for alias in node.names] if module == "dnsrenew" else [module]
-
-
 def violations(source: str, path: str) -> list[str]:
     """What a file of the package (`ca/session.py`) imports and should not."""
-    unit = Path(path).parts[0].removesuffix(".py")
-    if unit not in RANKS:
-        return [f"{path}: has no level yet: give it one in LEVELS"]
+    unit = floors.unit_of(path)
+    if unit not in floors.RANKS:
+        return [f"{path}: its folder has no floor yet: give it one in docs/floors.py"]
     found = []
-    for module in imported(source, path):
+    for module in floors.imported(source, path):
         top, _, rest = module.partition(".")
         target = rest.partition(".")[0]
         if top == "dnsrenew":
-            down = target in RANKS and (RANKS[target] < RANKS[unit] or RANKS[target] == RANKS[unit] == GROUND)
+            down = target in floors.RANKS and floors.RANKS[target] < floors.RANKS[unit]
             if not (target in {unit, "__version__"} or down):
                 found.append(f"{path}: {module} is not below it")
         elif top not in sys.stdlib_module_names:
-            place = path.removesuffix(".py")
+            place = path.removesuffix(".py").removesuffix("/__init__")
             if not any(place == owner or place.startswith(f"{owner}/") for owner in OWNERS.get(top, ())):
                 found.append(f"{path}: {top} is not its library")
     return found
 
 
-# __init__ is the list of public names, from every level; another test holds it.
+# __init__ is the list of public names, from every floor; another test holds it.
 FILES = sorted(
     file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py"
 )
@@ -91,8 +58,35 @@ FILES = sorted(
 
 @pytest.mark.parametrize("path", FILES)
 def test_imports_point_down(path: str) -> None:
-    """A file imports only what lies below it, and only the libraries it owns."""
+    """A file imports only what lies below its folder, and only the libraries it owns."""
     assert violations((PACKAGE / path).read_text(encoding="utf-8"), path) == []
+
+
+def test_the_root_has_few_files() -> None:
+    """Everything but the entry points and what every folder needs stands in a folder."""
+    assert len([file for file in PACKAGE.iterdir() if file.is_file()]) <= MOST_AT_THE_ROOT
+
+
+def circles(sources: Mapping[str, str]) -> list[str]:
+    """Files that reach themselves by their imports; late imports and those for typing count too."""
+    edges = floors.edges(sources)
+    return [start for start in sorted(edges) if start in floors.reached(edges, start)]
+
+
+def test_no_file_is_in_an_import_circle() -> None:
+    """No file imports itself, not even by way of others, late or for typing."""
+    assert circles({path: (PACKAGE / path).read_text(encoding="utf-8") for path in FILES}) == []
+
+
+def test_a_planted_circle_is_found() -> None:
+    """Two files that import each other, one of them late, are both named."""
+    planted = {
+        "ca/a.py": "from dnsrenew.ca.b import x",
+        "ca/b.py": "def late():\n    from dnsrenew.ca import a",
+        "ca/c.py": "from dnsrenew.ca import a",
+        "ca/__init__.py": "",
+    }
+    assert circles(planted) == ["ca/a.py", "ca/b.py"]
 
 
 @pytest.mark.parametrize(
@@ -108,8 +102,10 @@ def test_imports_point_down(path: str) -> None:
         ("ca/order.py", "if TYPE_CHECKING:\n    from dnsrenew.config import Config"),
         ("ca/order.py", "import requests.adapters"),
         ("drivers/duckdns.py", "import dns.query"),
-        ("retry.py", "from .http import get"),
-        ("model.py", "import numpy"),
+        ("runtime/retry.py", "from ..http import get"),
+        ("base/clock.py", "from dnsrenew.runtime import context"),
+        ("model/spec.py", "import numpy"),
+        ("errors.py", "from dnsrenew.model import Attempt"),
         ("novelty.py", ""),
     ],
 )
@@ -128,10 +124,26 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
         ("ca/order.py", "from dnsrenew import __version__, x509\nfrom dnsrenew.ca.session import Nonces"),
         ("dns/zones.py", "from . import wire\nfrom .. import errors\nimport dns.query"),
         ("drivers/rfc2136/options.py", "import dns.tsig"),
-        ("model.py", "from .errors import DnsRenewError"),
+        ("model/spec.py", "from ..errors import DnsRenewError"),
         ("testing.py", "from dnsrenew.drivers import Driver\nfrom dnsrenew.dns import look"),
     ],
 )
 def test_what_is_allowed_is_quiet(path: str, source: str) -> None:
-    """Down, within one's own folder, among the ground floor, one's own library."""
+    """Down, within one's own folder, one's own library."""
     assert violations(source, path) == []
+
+
+def class_names(sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every class with its file; a leading underscore is no difference to a reader."""
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                yield node.name.lstrip("_"), path
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two classes of the package have the same name."""
+    seen: dict[str, list[str]] = {}
+    for name, path in class_names({path: (PACKAGE / path).read_text(encoding="utf-8") for path in FILES}):
+        seen.setdefault(name, []).append(path)
+    assert {name: paths for name, paths in seen.items() if len(paths) > 1} == {}

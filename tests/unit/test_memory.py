@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dnsrenew import memory
 from dnsrenew.errors import CAError, DnsError, DnsRenewError
-from dnsrenew.memory import DAY, PAUSES
+from dnsrenew.fallback import history
+from dnsrenew.fallback.history import DAY, PAUSES
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.store import State
 from dnsrenew.store.state import RouteFailure
@@ -35,7 +35,7 @@ def read(state: State) -> State:
 @given(chance=seeds, failures=st.integers(0, 50))
 def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
     """1, 10, 100 minutes, then a day, each up to a fifth longer or shorter."""
-    state = memory.after_failure(State(failures=failures), FAULT, NOW, chance)
+    state = history.after_failure(State(failures=failures), FAULT, NOW, chance)
     pause = PAUSES[min(failures, 3)]
     assert state.next_attempt is not None
     assert 0.8 * pause <= state.next_attempt - NOW <= 1.2 * pause + SECOND
@@ -60,7 +60,7 @@ def test_what_was_tried_is_kept_in_short() -> None:
     """The route that was tried last, and the code of each attempt; JSON that the next run reads."""
     refused = CAError("ca-caa", "No.", fix="Change it.")
     tried = [attempt("http-01", refused), attempt("mixed", FAULT, 2)]
-    state = memory.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
+    state = history.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
     failure = read(state).last_failure
     assert failure is not None
     assert failure == state.last_failure
@@ -74,10 +74,10 @@ def test_what_was_tried_is_kept_in_short() -> None:
 def test_what_is_kept_of_many_attempts_is_small() -> None:
     """A hundred names, thirty attempts: the state is read at every run."""
     tried = [attempt("mixed", FAULT, 100)] * 30
-    state = memory.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
+    state = history.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
     assert state.last_failure is not None
     assert "names" not in state.last_failure["route"]
-    assert len(state.last_failure["attempts"]) == memory.MOST_ATTEMPTS
+    assert len(state.last_failure["attempts"]) == history.MOST_ATTEMPTS
     assert len(state.to_json()) < 2_500
 
 
@@ -91,33 +91,33 @@ def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: 
     """The longer of both holds, but for no more than a week; and it is known whose wish it was."""
     before = State(failures=failures)
     seed = chance.getstate()
-    plain = memory.after_failure(before, FAULT, NOW, chance)
+    plain = history.after_failure(before, FAULT, NOW, chance)
     chance.setstate(seed)
-    state = memory.after_failure(before, FAULT, NOW, chance, retry_after=asked)
+    state = history.after_failure(before, FAULT, NOW, chance, retry_after=asked)
     wish = NOW + timedelta(seconds=min(max(asked or 0, 0), WEEK.total_seconds()))
     assert state.next_attempt is not None
     assert plain.next_attempt is not None
     assert max(plain.next_attempt, wish) <= state.next_attempt <= max(plain.next_attempt, wish + SECOND)
-    assert memory.was_asked_to_wait(state) or wish < plain.next_attempt
-    assert not memory.was_asked_to_wait(state) or wish >= plain.next_attempt - SECOND
-    assert not memory.was_asked_to_wait(plain)
+    assert history.was_asked_to_wait(state) or wish < plain.next_attempt
+    assert not history.was_asked_to_wait(state) or wish >= plain.next_attempt - SECOND
+    assert not history.was_asked_to_wait(plain)
 
 
 def test_a_paused_name_waits_for_a_person() -> None:
     """A day at once, and the address where it is put right is kept."""
     url = "https://ca.test/unpause?jwt=x"
     error = CAError("ca-rate-limited", "Paused.", fix=f"Visit {url}.", evidence={"url": url})
-    state = memory.after_failure(State(), error, NOW, random.Random(1))
+    state = history.after_failure(State(), error, NOW, random.Random(1))
     assert state.next_attempt is not None
     assert state.next_attempt - NOW >= 0.8 * DAY
     assert state.last_failure is not None
     assert state.last_failure["url"] == url
-    assert memory.deferred_until(read(state), NOW) is not None
+    assert history.deferred_until(read(state), NOW) is not None
 
 
 def test_a_new_certificate_is_not_deferred() -> None:
     """Nothing failed, nothing waits."""
-    assert memory.deferred_until(State(), NOW) is None
+    assert history.deferred_until(State(), NOW) is None
 
 
 @example(chance=random.Random(1), failures=0, asked=float("inf"), passed=timedelta(0))
@@ -126,10 +126,10 @@ def test_a_steady_clock_is_believed(
     chance: random.Random, failures: int, asked: float | None, passed: timedelta
 ) -> None:
     """Nothing is tried before the time, and at the time it is; through the file too."""
-    state = read(memory.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
+    state = read(history.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
     assert state.next_attempt is not None
     early = NOW + passed < state.next_attempt
-    assert memory.deferred_until(state, NOW + passed) == (state.next_attempt if early else None)
+    assert history.deferred_until(state, NOW + passed) == (state.next_attempt if early else None)
 
 
 @given(chance=seeds, failures=st.integers(0, 9), asked=waits, jump=jumps)
@@ -137,8 +137,8 @@ def test_a_clock_that_jumped_never_stops_it(
     chance: random.Random, failures: int, asked: float | None, jump: timedelta
 ) -> None:
     """Wherever the clock is put: nobody waits longer than twice the pause, or a day more than it."""
-    state = read(memory.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
-    until = memory.deferred_until(state, NOW + jump)
+    state = read(history.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
+    until = history.deferred_until(state, NOW + jump)
     if until is not None:
         assert state.next_attempt is not None
         pause = state.next_attempt - NOW
@@ -149,14 +149,14 @@ def test_a_clock_that_jumped_never_stops_it(
 def test_any_two_times_in_the_file(until: timedelta, since: timedelta | None, jump: timedelta) -> None:
     """Whatever somebody wrote there, nobody waits longer than a week and a day."""
     state = State(next_attempt=NOW + until, attempt_set_at=None if since is None else NOW + since)
-    held = memory.deferred_until(state, NOW + jump)
+    held = history.deferred_until(state, NOW + jump)
     assert held is None or timedelta(0) < held - (NOW + jump) <= WEEK + DAY + SECOND
 
 
 def test_without_the_time_of_writing_two_days_are_believed() -> None:
     """A state that does not tell since when: a daily pause is one, a month is none."""
-    assert memory.deferred_until(State(next_attempt=NOW + DAY), NOW) == NOW + DAY
-    assert memory.deferred_until(State(next_attempt=NOW + 30 * DAY), NOW) is None
+    assert history.deferred_until(State(next_attempt=NOW + DAY), NOW) == NOW + DAY
+    assert history.deferred_until(State(next_attempt=NOW + 30 * DAY), NOW) is None
 
 
 # ── which route first ───────────────────────────────────────────────────────────────────
@@ -164,7 +164,7 @@ def test_without_the_time_of_writing_two_days_are_believed() -> None:
 HTTP = Route("http-01", listen=":80")
 DNS = Route("dns-01", dns=("cloudflare",))
 BACKUP = Route("dns-01", dns=("ovh",), ca="zerossl")
-KEYS = {route: memory.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
+KEYS = {route: history.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ KEYS = {route: memory.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
 )
 def test_the_key_can_be_read(route: Route, key: str) -> None:
     """It says the CA, the challenge and what the route sets, and stays the same between releases."""
-    assert memory.route_key(route, "lab") == key
+    assert history.route_key(route, "lab") == key
 
 
 words = st.text(st.sampled_from("ab/=+%:. \udcff"), min_size=1, max_size=3)
@@ -201,63 +201,63 @@ any_route = st.builds(
 @given(any_route, any_route)
 def test_two_routes_never_share_a_key(one: Route, other: Route) -> None:
     """Whatever names and paths hold; and any key can be written to the file."""
-    assert (memory.route_key(one, "lab") == memory.route_key(other, "lab")) == (one == other)
-    assert memory.route_key(one, "lab").isascii()
+    assert (history.route_key(one, "lab") == history.route_key(other, "lab")) == (one == other)
+    assert history.route_key(one, "lab").isascii()
 
 
 @given(any_route)
 def test_a_key_is_read_back(route: Route) -> None:
     """What it tells of the way is what was written into it."""
-    key = memory.route_key(route, "lab")
+    key = history.route_key(route, "lab")
     assume("%ED" not in key)  # half a character, which no configuration file can hold
-    way = memory.way_of([key])
+    way = history.route_from_keys([key])
     assert way is not None
     assert (way.ca, way.challenge, way.dns) == (route.ca, route.challenge, tuple(dict.fromkeys(route.dns)))
-    assert memory.way_of([f"{key}/%ff", "%ff/%ff/dns=%ff"]) is not None
+    assert history.route_from_keys([f"{key}/%ff", "%ff/%ff/dns=%ff"]) is not None
 
 
 def test_after_a_failure_the_one_that_worked_comes_first() -> None:
     """For a day; then the user's order holds again."""
-    state = memory.remember_success(State(), [KEYS[DNS]], NOW)
-    state = read(memory.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
+    state = history.remember_success(State(), [KEYS[DNS]], NOW)
+    state = read(history.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
     listed = [HTTP, DNS, BACKUP]
-    assert memory.order_routes(listed, "lab", state, NOW + timedelta(hours=23)) == [DNS, BACKUP, HTTP]
-    assert memory.order_routes(listed, "lab", state, NOW + DAY) == listed
-    assert memory.order_routes(listed, "lab", state, NOW - 2 * DAY) == listed
+    assert history.order_routes(listed, "lab", state, NOW + timedelta(hours=23)) == [DNS, BACKUP, HTTP]
+    assert history.order_routes(listed, "lab", state, NOW + DAY) == listed
+    assert history.order_routes(listed, "lab", state, NOW - 2 * DAY) == listed
 
 
 def test_where_nothing_worked_the_users_order_holds() -> None:
     """Or where what worked is not listed any more, or has failed since."""
     failed = {KEYS[HTTP]: "http-port-taken"}
     listed = [HTTP, DNS]
-    new = memory.remember_failures(State(), failed, NOW)
-    gone = memory.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
-    since = memory.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
+    new = history.remember_failures(State(), failed, NOW)
+    gone = history.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
+    since = history.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
     for state in (State(), new, gone, since):
-        assert memory.order_routes(listed, "lab", state, NOW) == listed
+        assert history.order_routes(listed, "lab", state, NOW) == listed
 
 
 def test_a_mix_remembers_all_its_routes() -> None:
     """The apex by http-01 and the wildcard by dns-01: each name finds its own again."""
-    state = memory.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
-    state = memory.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
+    state = history.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
+    state = history.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
     assert state.worked == (KEYS[HTTP], KEYS[DNS])
-    assert memory.order_routes([BACKUP, HTTP], "lab", state, NOW) == [HTTP, BACKUP]
-    assert memory.order_routes([BACKUP, DNS], "lab", state, NOW) == [DNS, BACKUP]
+    assert history.order_routes([BACKUP, HTTP], "lab", state, NOW) == [HTTP, BACKUP]
+    assert history.order_routes([BACKUP, DNS], "lab", state, NOW) == [DNS, BACKUP]
 
 
 def test_success_forgets_the_failure_of_a_route() -> None:
     """A route that works now has not failed."""
-    state = memory.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
-    assert set(memory.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
+    state = history.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
+    assert set(history.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
 
 
 def test_old_failures_are_forgotten() -> None:
     """The file does not grow with every route that ever was."""
-    state = memory.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
+    state = history.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
     for later in (DAY, -DAY):
-        assert set(memory.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
-        assert memory.remember_success(state, [KEYS[DNS]], NOW + later).routes == {}
+        assert set(history.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
+        assert history.remember_success(state, [KEYS[DNS]], NOW + later).routes == {}
 
 
 routes = st.permutations([HTTP, DNS, BACKUP]).flatmap(lambda listed: st.integers(0, 3).map(lambda n: listed[:n]))
@@ -274,7 +274,7 @@ def test_any_memory_orders_any_routes(listed: list[Route], worked: tuple[str, ..
         key: {"failed": NOW - timedelta(hours=hours), "code": "x"} for key, hours in failed.items()
     }
     state = State(worked=worked, routes=routes)
-    found = memory.order_routes(listed, "lab", state, NOW)
+    found = history.order_routes(listed, "lab", state, NOW)
     lately = {route for route in listed if abs(failed.get(KEYS[route], 99)) < 24}
     good = [route for route in listed if KEYS[route] in worked and route not in lately]
     assert sorted(map(str, found)) == sorted(map(str, listed))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.challenges.mix import LONGEST_CACHING, Challenges, Places
-from dnsrenew.context import Context
-from dnsrenew.dns.caa import CaaAnswer, CaaRecord
+from dnsrenew.challenges.solver import LONGEST_CACHING, Placements, Solver
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError
 from dnsrenew.model import Propagation, Route
+from dnsrenew.runtime.context import Context
 from tests.unit.run_stage import Stage, World
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
@@ -30,15 +30,15 @@ class Box:
         self.stage = stage
         self.context = stage.context
         services = stage._services({})
-        self.challenges: Challenges = services.challenges
+        self.challenges: Solver = services.challenges
         self.ca = services.ca("one")
 
-    def places(self, **routes: Route) -> Places:
+    def places(self, **routes: Route) -> Placements:
         """Where the proofs go."""
         names = {"apex": APEX, "wild": WILD, "other": OTHER}
         return self.challenges.place(self.context, {names[name]: route for name, route in routes.items()}, "none")
 
-    def values(self, places: Places) -> list[Any]:
+    def values(self, places: Placements) -> list[Any]:
         """What answers an order of these."""
         order = self.ca.new_order(self.context, list(places.routes))
         wanted = {one.identifier: one for one in self.ca.authorizations(self.context, order)}
@@ -62,7 +62,7 @@ def box(tmp_path: Path) -> Callable[..., Box]:
 def test_each_name_is_placed_by_its_own_kind(box: Callable[..., Box]) -> None:
     """One mix, two kinds; what stands for one account is that account's route from then on."""
     places = box(hosts={"a": "ok"}).places(apex=HTTP, wild=ANY)
-    assert places.obstacles == []
+    assert places.blockers == []
     assert places.routes == {APEX: HTTP, WILD: A}
     assert places.opened == {WILD: (ANY, [A])}
     assert set(places.placements) == {APEX, WILD}
@@ -73,30 +73,30 @@ def test_an_obstacle_is_of_its_names_only(box: Callable[..., Box]) -> None:
     stage = box(hosts={"a": "ok", "b": "ok"}, zones={"b": ("y.test",)}, ports={":80": "taken"}, lost=("y.test",))
     b = Route("dns-01", dns="b", ca="one")
     found = stage.places(apex=HTTP, wild=A, other=A)
-    assert [(each.route, each.identifiers, each.error.code) for each in found.obstacles] == [
+    assert [(each.route, each.identifiers, each.error.code) for each in found.blockers] == [
         (HTTP, (APEX,), "http-port-taken"),
         (A, (OTHER,), "dns-no-zone"),
     ]
     assert set(found.placements) == {WILD}
-    (only,) = stage.places(wild=b).obstacles
+    (only,) = stage.places(wild=b).blockers
     assert (only.route, only.error.code) == (b, "dns-no-account")
 
 
 def test_a_route_for_which_no_account_fits_is_an_obstacle_itself(box: Callable[..., Box]) -> None:
     """It stands for nothing, so it is the one that is left."""
     places = box(hosts={"a": "ok"}, zones={"a": ("y.test",)}).places(wild=ANY)
-    (only,) = places.obstacles
+    (only,) = places.blockers
     assert (only.route, only.identifiers, only.error.code) == (ANY, (WILD,), "dns-no-account")
     assert places.opened == {}
 
 
 def test_caa_is_an_obstacle_for_the_route_that_would_be_taken() -> None:
     """Only where it denies for certain; the method counts."""
-    places = Places({APEX: HTTP, WILD: A, OTHER: A})
+    places = Placements({APEX: HTTP, WILD: A, OTHER: A})
     only_dns = CaaAnswer((CaaRecord(0, "issue", "one.test; validationmethods=dns-01"),), APEX, APEX)
     answers = {APEX: only_dns, WILD: only_dns, OTHER: CaaAnswer(trouble="nobody answers")}
     places.forbid(answers, ["one.test"], "https://one.test/account/1")
-    (only,) = places.obstacles
+    (only,) = places.blockers
     assert (only.route, only.identifiers, only.error.code) == (HTTP, (APEX,), "caa")
     assert only.error.evidence["scope"] == "method"
 
@@ -104,9 +104,9 @@ def test_caa_is_an_obstacle_for_the_route_that_would_be_taken() -> None:
 def test_an_account_that_cannot_be_used_is_an_obstacle_for_all_its_routes() -> None:
     """Also where it is one of two that write; the others are none of its business."""
     both = Route("dns-01", dns=("b", "a"), ca="one")
-    places = Places({APEX: A, WILD: both, OTHER: HTTP})
+    places = Placements({APEX: A, WILD: both, OTHER: HTTP})
     places.refuse(ProviderError("provider-refused", "No.", fix="Look.", evidence={"account": "a"}))
-    assert [(each.route, each.identifiers) for each in places.obstacles] == [(A, (APEX,)), (both, (WILD,))]
+    assert [(each.route, each.identifiers) for each in places.blockers] == [(A, (APEX,)), (both, (WILD,))]
 
 
 # ── when ────────────────────────────────────────────────────────────────────────────────
@@ -128,7 +128,7 @@ def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) ->
     stage = box(hosts={"a": "ok"})
     places = stage.places(apex=HTTP, wild=A)
     values = stage.values(places)
-    with stage.challenges.alone(stage.context, places), stage.challenges.written_down(stage.context, values):
+    with stage.challenges.alone(stage.context, places), stage.challenges.journaled(stage.context, values):
         stage.challenges.publish(stage.context, values)
         assert len(stage.stage.ports.contents) == 1
         assert len(stage.stage.hosts["a"].values) == 1
@@ -175,11 +175,11 @@ def test_nothing_stands_in_the_way_of_what_is_proved(box: Callable[..., Box]) ->
     stage = box(hosts={"a": "ok", "b": "secretless"}, ports={":80": "taken"}, zones={"a": ("x.test",)})
     routes = {APEX: HTTP, WILD: A, OTHER: A, "www.x.test": B}
     places = stage.challenges.place(stage.context, routes, "none", {APEX, OTHER, "www.x.test"})
-    assert places.obstacles == []
-    stage.challenges.unlock(stage.context, places.needed())
+    assert places.blockers == []
+    stage.challenges.prepare_drivers(stage.context, places.needed())
     records = (CaaRecord(0, "issue", ";"),)
     places.forbid({APEX: CaaAnswer(records, APEX, APEX)}, ["one.test"], "https://one.test/account/1")
-    assert places.obstacles == []
+    assert places.blockers == []
     assert places.placement(WILD).identifier == WILD
     for name, code in ((APEX, "caa"), (OTHER, "dns-no-account")):
         with pytest.raises(AttemptError) as caught:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import names
+from dnsrenew.base import names
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import dnsrenew
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
 from dnsrenew.drivers.protocol import OneAtATime
-from dnsrenew.errors import Cancelled, ConfigError, RenewalFailed
-from dnsrenew.model import TxtRecord
+from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.model import RenewalFailed, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
@@ -86,9 +86,9 @@ def test_a_driver_has_one_call_at_a_time() -> None:
 
     slow, records = Slow(), [TxtRecord("x.test.", "y.x.test.", "v", 60)]
     driver = OneAtATime(slow)
-    tasks = [workers.start(lambda: driver.add(records))]
+    tasks = [threads.start(lambda: driver.add(records))]
     assert adding.wait(5)
-    tasks.append(workers.start(lambda: driver.remove(records)))
+    tasks.append(threads.start(lambda: driver.remove(records)))
     assert not tasks[1].done.wait(0.05)
     go_on.set()
     assert all(task.done.wait(5) for task in tasks)

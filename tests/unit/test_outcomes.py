@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import memory
-from dnsrenew.context import Context
 from dnsrenew.errors import CAError, DnsError
+from dnsrenew.fallback import history
 from dnsrenew.model import Notice
-from dnsrenew.outcomes import deferred, outcome, unexpected
+from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
 from tests.unit.clocks import START, FakeClock
 from tests.unit.store_kit import SPEC, keep
@@ -73,13 +73,13 @@ def test_warnings_of_the_run_and_of_the_certificate_come_together(store: Store) 
 def test_nothing_holds_back_what_never_failed(store: Store) -> None:
     """Nor what failed long ago."""
     assert deferred(SPEC, store, State(), "missing", context_at()) is None
-    failed = memory.after_failure(State(), FAULT, START, random.Random(1))
+    failed = history.after_failure(State(), FAULT, START, random.Random(1))
     assert deferred(SPEC, store, failed, "missing", context_at(1)) is None
 
 
 def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
     """The error is that of the last attempt, with its fix; no CA asked for it."""
-    failed = memory.after_failure(State(), FAULT, START, random.Random(1))
+    failed = history.after_failure(State(), FAULT, START, random.Random(1))
     told = deferred(SPEC, store, State.from_json(failed.to_json()), "missing", context_at())
     assert told is not None
     assert told.error is not None
@@ -91,7 +91,7 @@ def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
 
 def test_a_ca_that_asked_to_wait_is_told_apart(store: Store) -> None:
     """With the seconds that are left: by these the exit status is decided."""
-    failed = memory.after_failure(State(), LIMIT, START, random.Random(1), retry_after=LIMIT.retry_after)
+    failed = history.after_failure(State(), LIMIT, START, random.Random(1), retry_after=LIMIT.retry_after)
     told = deferred(SPEC, store, failed, "missing", context_at(1 / 24))
     assert told is not None
     assert isinstance(told.error, CAError)
@@ -116,7 +116,7 @@ def test_a_mistake_of_ours_is_an_error_without_secrets(caplog: pytest.LogCapture
     """In the message, the evidence and the debug log, where the traceback goes."""
     context = context_at()
     context.redactor.add("hunter2-is-secret")
-    with caplog.at_level(logging.DEBUG, logger="dnsrenew.renewal"):
+    with caplog.at_level(logging.DEBUG, logger="dnsrenew.renewal.renew"):
         try:
             raise ValueError("hunter2-is-secret is no number")
         except ValueError as error:

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
 from dnsrenew.errors import Cancelled
-from dnsrenew.pace import CA_REQUESTS, Bucket, Buckets, Rate
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.rate_limit import CA_REQUESTS, Rate, TokenBucket, TokenBuckets
 from tests.unit.clocks import FakeClock
 
 SLOW = Rate(at_once=3, a_second=2.0)
@@ -21,7 +21,7 @@ def context() -> Context:
     return Context(clock=FakeClock())
 
 
-def moments(context: Context, bucket: Bucket, counts: list[float]) -> list[float]:
+def moments(context: Context, bucket: TokenBucket, counts: list[float]) -> list[float]:
     """Take so many tokens each time; the seconds at which each went on."""
     found = []
     for count in counts:
@@ -32,12 +32,12 @@ def moments(context: Context, bucket: Bucket, counts: list[float]) -> list[float
 
 def test_so_many_at_once_and_then_so_many_a_second(context: Context) -> None:
     """The first ones do not wait; the others come at the rate."""
-    assert moments(context, Bucket(SLOW), [1] * 6) == [0, 0, 0, 0.5, 1.0, 1.5]
+    assert moments(context, TokenBucket(SLOW), [1] * 6) == [0, 0, 0, 0.5, 1.0, 1.5]
 
 
 def test_it_fills_up_again_and_not_beyond(context: Context) -> None:
     """After a long pause there are as many tokens as in the beginning, and no more."""
-    bucket = Bucket(SLOW)
+    bucket = TokenBucket(SLOW)
     moments(context, bucket, [1] * 3)
     context.wait(1000)
     assert moments(context, bucket, [1] * 4) == [1000, 1000, 1000, 1000.5]
@@ -45,12 +45,12 @@ def test_it_fills_up_again_and_not_beyond(context: Context) -> None:
 
 def test_one_token_is_enough_to_begin_and_the_rest_is_owed(context: Context) -> None:
     """Something large is not held up by its size; who comes after it waits until the debt is paid."""
-    assert moments(context, Bucket(SLOW), [10, 1]) == [0, 4.0]
+    assert moments(context, TokenBucket(SLOW), [10, 1]) == [0, 4.0]
 
 
 def test_what_cannot_wait_is_charged(context: Context) -> None:
     """It goes on at once even when nothing is left; the next one waits for it."""
-    bucket = Bucket(SLOW)
+    bucket = TokenBucket(SLOW)
     bucket.charge(context, 5)
     assert context.clock.monotonic() == 0
     assert moments(context, bucket, [1]) == [1.5]
@@ -58,7 +58,7 @@ def test_what_cannot_wait_is_charged(context: Context) -> None:
 
 def test_one_is_taken_only_if_it_is_there(context: Context) -> None:
     """Who may do something else instead does not wait."""
-    bucket = Bucket(SLOW)
+    bucket = TokenBucket(SLOW)
     assert [bucket.take_now(context) for _ in range(4)] == [True, True, True, False]
     context.wait(0.5)
     assert bucket.take_now(context)
@@ -66,7 +66,7 @@ def test_one_is_taken_only_if_it_is_there(context: Context) -> None:
 
 def test_who_is_called_away_gives_back(context: Context) -> None:
     """A cancelled wait costs those after it nothing."""
-    bucket = Bucket(SLOW)
+    bucket = TokenBucket(SLOW)
     bucket.take(context, 3)
     away = Context(clock=context.clock)
     away.cancel.set()
@@ -78,7 +78,7 @@ def test_who_is_called_away_gives_back(context: Context) -> None:
 def test_threads_get_no_more_than_there_is() -> None:
     """Twenty that come at once are booked one after the other: the last one for when there is a token for it."""
     clock = FakeClock()
-    bucket, begin = Bucket(SLOW), threading.Barrier(20)
+    bucket, begin = TokenBucket(SLOW), threading.Barrier(20)
     waits: list[float] = []
 
     class Booking(Context):
@@ -91,7 +91,7 @@ def test_threads_get_no_more_than_there_is() -> None:
         begin.wait(10)
         bucket.take(Booking(clock=clock))
 
-    for task in [workers.start(take) for _ in range(20)]:
+    for task in [threads.start(take) for _ in range(20)]:
         assert task.done.wait(10)
         task.result()
     assert sorted(waits) == [number / 2 for number in range(1, 18)]
@@ -103,8 +103,8 @@ def test_each_ca_and_each_host_has_its_own(context: Context) -> None:
     made = [buckets.of_ca("a"), buckets.of_ca("b"), buckets.of_nonces("a"), buckets.of_host("a")]
     assert len(set(map(id, made))) == len(made)
     assert context.for_certificate("home").buckets.of_ca("a") is made[0]
-    assert context.ending(1, 1).buckets.of_ca("a") is made[0]
-    assert Buckets().of_ca("a") is not made[0]
+    assert context.for_cleanup(1, 1).buckets.of_ca("a") is made[0]
+    assert TokenBuckets().of_ca("a") is not made[0]
 
 
 def test_a_certificate_with_a_hundred_names_never_waits_for_its_ca(context: Context) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.accountdata import AccountData
-from dnsrenew.context import Context
+from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.frozen import replace
 from dnsrenew.model import TxtRecord
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from tests.unit.store_kit import DIRECTORY, first_issuance, issue, keep
 from tests.unit.test_store_orders import ORDER
@@ -78,7 +78,7 @@ def doors(root: Path) -> Iterator[Callable[[], object]]:
             for entry in entries:
                 entry.remove(entry.values)
 
-    yield lambda: store.mend("home", store.read_state("home"), context)
+    yield lambda: store.repair("home", store.read_state("home"), context)
     yield accounts.load
     yield account_lock
     yield lambda: accounts.save(AccountData(key_pem=issue(97)[1], url="https://ca.test/acct/2"))

@@ -20,10 +20,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from dnsrenew import programs, workers
+from dnsrenew.base import subprocesses, threads
+from dnsrenew.base.subprocesses import environment, run
 from dnsrenew.errors import Cancelled, SecretError
-from dnsrenew.programs import environment, run
-from dnsrenew.schedule import carry_out, make_plan
+from dnsrenew.schedule import installer, make_plan
 from dnsrenew.secrets import Secret
 from tests.unit.config_tools import load, mistake
 from tests.unit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
@@ -87,7 +87,7 @@ def test_names_of_variables_that_are_none(tmp_path: Path, names: str) -> None:
 
 def test_programs_of_the_schedule_get_as_little() -> None:
     """They speak English, whatever the user speaks: we read what they say."""
-    ran = carry_out.run_program([sys.executable, "-c", TELLS_ALL])
+    ran = installer.run_program([sys.executable, "-c", TELLS_ALL])
     environ, _ = json.loads(ran.out)
     assert environ["LC_ALL"] == "C"
     assert environ.keys() - {"LC_CTYPE"} <= {*environment(), "LC_ALL"}
@@ -101,7 +101,7 @@ def test_what_a_failed_program_printed_is_nowhere() -> None:
     with pytest.raises(SecretError) as caught:
         prints.reveal()
     whole = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    frames = [line for line in whole.format() if "/dnsrenew/secrets.py" in line]
+    frames = [line for line in whole.format() if "/dnsrenew/secrets/__init__.py" in line]
     assert frames
     assert not any(CANARY in line for line in frames)
     assert caught.value.__cause__ is None
@@ -115,7 +115,7 @@ STARTS_ANOTHER = "import subprocess; subprocess.Popen([sys.executable, '-c', {an
 ASKS = """
 import sys, threading
 from dnsrenew.secrets import Secret
-from dnsrenew.cli.interrupt import Interrupt
+from dnsrenew.cli.signals import SignalHandler
 asked = Secret.command([sys.executable, "-c", sys.argv[1]])
 threading.Thread(target=asked.reveal, daemon=True).start()
 sys.stdin.read()
@@ -187,8 +187,8 @@ PAIR = 1 if sys.platform == "win32" else 2
 def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended with what it has started."""
     now = [0.0]
-    monkeypatch.setattr(programs, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    asked = workers.start(lambda: refused(Secret.command(witness.pair(STAYS))))
+    monkeypatch.setattr(subprocesses, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    asked = threads.start(lambda: refused(Secret.command(witness.pair(STAYS))))
     witness.see(PAIR)
     assert not asked.done.is_set()
     now[0] = 30.0
@@ -201,7 +201,7 @@ def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
     """A cancel ends it with what it has started, and nothing is begun after it."""
     cancel = threading.Event()
     secret = Secret.command(witness.pair(STAYS))
-    asked = workers.start(lambda: secret.reveal(cancel=cancel))
+    asked = threads.start(lambda: secret.reveal(cancel=cancel))
     witness.see(PAIR)
     cancel.set()
     witness.see_none_left()
@@ -233,14 +233,14 @@ def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe is handed on there only on purpose")
 def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on, as an agent that is wanted again; nobody waits for it although it holds the output open."""
-    monkeypatch.setattr(programs, "_LINGER", 0.2)
+    monkeypatch.setattr(subprocesses, "_LINGER", 0.2)
     leaves = witness.pair("s.close(); print('told', flush=True)")
     assert Secret.command(leaves).reveal() == "told"
     witness.see(2)
     assert witness.number_left() == 1
 
 
-@pytest.mark.parametrize("end", ["", "i = Interrupt(); i._asks = {2: 130}; i._handle(2, None); i._handle(2, None)"])
+@pytest.mark.parametrize("end", ["", "i = SignalHandler(); i._asks = {2: 130}; i._handle(2, None); i._handle(2, None)"])
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
     """Neither the usual end of our process nor the one at once leaves it, or what it has started, behind."""
     words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]
@@ -257,7 +257,7 @@ def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask:
     plan = make_plan("systemd", JOB_OF_JOE, in_folder(DEBIAN_USER, tmp_path))
     old = os.umask(mask)
     try:
-        carry_out.install(plan, Programs())
+        installer.install(plan, Programs())
     finally:
         os.umask(old)
     made = list((tmp_path / ".config").rglob("*"))
@@ -279,7 +279,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
 def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
     """There are two places where programs are run; neither has a shell, and nothing is run in another way."""
     found: dict[str, set[str | None]] = {}
-    ways = {"programs.py": "subprocess.Popen", "schedule/carry_out.py": "subprocess.run"}
+    ways = {"base/subprocesses.py": "subprocess.Popen", "schedule/installer.py": "subprocess.run"}
     for place, call in calls():
         name = ast.unparse(call.func)
         assert not name.startswith(("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "pty.")), place
@@ -291,7 +291,7 @@ def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
     for given in found.values():
         assert "env" in given
         assert "shell" not in given
-    assert "timeout" in found["schedule/carry_out.py"]
+    assert "timeout" in found["schedule/installer.py"]
     assert inspect.signature(run).parameters["seconds"].default is inspect.Parameter.empty
 
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.accountdata import AccountData
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
-from dnsrenew.context import Context
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.frozen import Frozen
-from dnsrenew.job import Issued
 from dnsrenew.model import CA, DnsAccount, Eab
+from dnsrenew.model.account import AccountData
+from dnsrenew.renewal.job import Issued
 from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor, Secret
-from dnsrenew.store.orders import SavedOrder
+from dnsrenew.store.pending_orders import PendingOrder
 
 CANARY = "canary-values-61fe20"
 
@@ -47,9 +47,9 @@ def config() -> Config:
     return Config.from_dict(mapping, base="/nowhere")
 
 
-def saved_order() -> SavedOrder:
+def saved_order() -> PendingOrder:
     """An order whose key is one."""
-    return SavedOrder(
+    return PendingOrder(
         url="https://ca.test/order/1",
         ca="lab",
         account_url=None,

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.drivers import catalogue, loading
+from dnsrenew.drivers import catalogue, loading, protocol
 from dnsrenew.drivers.lexicon import loading as lexicon_loading
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.model import DnsAccount
 
 FOLDER = Path(__file__).resolve().parents[2] / "providers"
@@ -20,7 +21,7 @@ NAMES = sorted(file.stem for file in FOLDER.glob("*.toml"))
 THROUGH_LEXICON = [name for name in NAMES if 'driver  = "lexicon"' in (FOLDER / f"{name}.toml").read_text("utf-8")]
 
 
-def shipped(name: str) -> catalogue.Provider:
+def shipped(name: str) -> Provider:
     """One of ours."""
     found = catalogue.find_provider(name)
     assert found is not None
@@ -51,7 +52,7 @@ def test_it_is_complete(name: str) -> None:
     provider = shipped(name)
     assert provider.website.startswith("https://")
     assert provider.docs.startswith("https://")
-    assert provider.driver in loading.BUILT_IN
+    assert provider.driver in protocol.BUILT_IN
     assert provider.behaviour.note.strip().endswith(".")
     assert any(spec.required for spec in provider.options.values())
     for spec in provider.options.values():

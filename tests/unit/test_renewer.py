@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import memory, runs
 from dnsrenew import renewer as module
 from dnsrenew.config import Config
-from dnsrenew.config.authorities import BUILT_IN
-from dnsrenew.context import Context
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Event
+from dnsrenew.fallback import history
 from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.operations.status import CertificateStatus
+from dnsrenew.renewal import batch
+from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer
-from dnsrenew.services import Twins
-from dnsrenew.status import CertificateStatus
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
 from tests.unit.clocks import START, FakeClock
 from tests.unit.config_tools import ROOTS
@@ -198,12 +199,12 @@ def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypat
             raise StoreError("store-io-error", "The disk is broken.", fix="Buy another one.")
         return read(store, name)
 
-    def mend(*_: Any) -> bool:
+    def repair(*_: Any) -> bool:
         mended.append("home")
         return True
 
     monkeypatch.setattr(Store, "read_state", broken)
-    monkeypatch.setattr(Store, "mend", lambda _self, name, *_: name == "home" and mend())
+    monkeypatch.setattr(Store, "repair", lambda _self, name, *_: name == "home" and repair())
     home, other = stage.renewer(SPEC, named("other")).renew()
     assert home.error is not None
     assert (home.status, home.error.code, other.status) == ("failed", "store-io-error", "not-due")
@@ -310,8 +311,8 @@ DNS = Route("dns-01", dns=("home", "b+c/d"), follow_cname=False)
 )  # fmt: skip
 def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], route: dict[str, Any] | None) -> None:
     """As outcomes have it; nothing where it is not known, or no certificate stands."""
-    keys = [memory.route_key(one, "lab") for one in worked]
-    stage.store.update("home", lambda state: memory.remember_success(state, keys, BEGIN))
+    keys = [history.route_key(one, "lab") for one in worked]
+    stage.store.update("home", lambda state: history.remember_success(state, keys, BEGIN))
     assert stage.status().to_dict()["route"] == route
     shutil.rmtree(stage.path / "certificates/home/versions")
     assert stage.status().route is None
@@ -373,7 +374,7 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
     """Give the renewal itself to a test."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
-        monkeypatch.setattr(runs, "renew_certificate", lambda spec, *_, **__: play(spec))
+        monkeypatch.setattr(batch, "renew_certificate", lambda spec, *_, **__: play(spec))
 
     return put
 
@@ -532,7 +533,7 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
 def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[str]) -> None:
     """Where it is another CA's, that is said once."""
     run = Context()
-    twins = Twins(BUILT_IN, run)
+    twins = StagingCAs(BUILT_IN, run)
     assert [twins[name], twins[name]] == [twin, twin]
     assert [notice.code for notice in run.notices] == codes
 
@@ -541,7 +542,7 @@ def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
     """Nothing is guessed: `no-staging`; and a twin that the user has chosen is not remarked upon."""
     run = Context()
     own = CA("https://ca.test/dir", name="own")
-    twins = Twins({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
+    twins = StagingCAs({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
     with pytest.raises(ConfigError) as caught:
         _ = twins["own"]
     assert caught.value.code == "no-staging"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled
-from dnsrenew.retry import Policy, Transient, resend
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.retry import Policy, Transient, resend
 
 from .still_clock import StillClock
 
@@ -114,5 +114,5 @@ def test_a_cancel_ends_the_waiting(context: Context) -> None:
 
 def test_tenacity_is_imported_by_the_first_failure() -> None:
     """Start-up does not pay for it."""
-    code = "import sys, dnsrenew.retry; sys.exit('tenacity' in sys.modules)"
+    code = "import sys, dnsrenew.runtime.retry; sys.exit('tenacity' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

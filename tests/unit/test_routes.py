@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.model import Route
-from dnsrenew.routes import Choice, Plan
 
 HTTP = Route("http-01", listen=":80", ca="one")
 DNS = Route("dns-01", dns=("a",), ca="one")
@@ -14,22 +14,22 @@ ROUTES = [HTTP, DNS, BACKUP, Route("dns-01", dns=("c",), ca="two"), Route("http-
 
 def test_each_name_takes_its_first_route_in_one_order() -> None:
     """The apex goes by http-01, the wildcard by dns-01, at one CA."""
-    plan = Plan({"x.test": [HTTP, DNS], "*.x.test": [DNS]}, ROUTES)
-    assert plan.choose() == Choice("one", {"x.test": HTTP, "*.x.test": DNS})
+    plan = Candidates({"x.test": [HTTP, DNS], "*.x.test": [DNS]}, ROUTES)
+    assert plan.choose() == Selection("one", {"x.test": HTTP, "*.x.test": DNS})
 
 
 def test_a_failed_route_is_left_by_all_who_used_it() -> None:
     """After http-01 failed for one name, no name tries it again."""
-    plan = Plan({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS]}, ROUTES)
     plan.failed(HTTP, keep=[])
-    assert plan.choose() == Choice("one", {"x.test": DNS, "y.test": DNS})
+    assert plan.choose() == Selection("one", {"x.test": DNS, "y.test": DNS})
 
 
 def test_a_proved_name_keeps_its_route() -> None:
     """It needs no new proof; who does not go by that route does not come to it any more."""
-    plan = Plan({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS], "z.test": [DNS, HTTP]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS], "z.test": [DNS, HTTP]}, ROUTES)
     assert plan.failed(HTTP, keep=["y.test"])
-    assert plan.choose() == Choice("one", {"x.test": DNS, "y.test": HTTP, "z.test": DNS})
+    assert plan.choose() == Selection("one", {"x.test": DNS, "y.test": HTTP, "z.test": DNS})
     plan.leave(DNS, ["z.test"])
     assert plan.choose() is None
 
@@ -38,17 +38,17 @@ def test_a_route_that_failed_does_not_come_with_one_that_stands_for_it() -> None
     """The wildcard has tried the account; the apex, which went by http-01 meanwhile, finds it among those that fit."""
     several = Route("dns-01", ca="one")
     other = Route("dns-01", dns=("c",), ca="one")
-    plan = Plan({"x.test": [HTTP, several], "*.x.test": [several]}, [HTTP, several])
+    plan = Candidates({"x.test": [HTTP, several], "*.x.test": [several]}, [HTTP, several])
     plan.expand("*.x.test", several, [DNS, other])
     plan.failed(DNS, keep=[])
     plan.failed(HTTP, keep=[])
     plan.expand("x.test", several, [DNS, other])
-    assert plan.choose() == Choice("one", {"x.test": other, "*.x.test": other})
+    assert plan.choose() == Selection("one", {"x.test": other, "*.x.test": other})
 
 
 def test_whether_anything_was_taken_is_told() -> None:
     """So that a way that led nowhere is not gone for ever."""
-    plan = Plan({"x.test": [HTTP, DNS]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP, DNS]}, ROUTES)
     assert not plan.failed(HTTP, keep=["x.test"])
     assert plan.failed(HTTP, keep=[])
     assert not plan.failed(HTTP, keep=[])
@@ -56,30 +56,30 @@ def test_whether_anything_was_taken_is_told() -> None:
 
 def test_the_list_is_followed_from_ca_to_ca_and_back() -> None:
     """The second of the list is tried second, though the first CA has another route."""
-    plan = Plan({"x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
-    assert plan.choose() == Choice("one", {"x.test": HTTP})
+    plan = Candidates({"x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
+    assert plan.choose() == Selection("one", {"x.test": HTTP})
     plan.failed(HTTP, keep=[])
-    assert plan.choose() == Choice("two", {"x.test": BACKUP})
+    assert plan.choose() == Selection("two", {"x.test": BACKUP})
     plan.failed(BACKUP, keep=[])
-    assert plan.choose() == Choice("one", {"x.test": DNS})
+    assert plan.choose() == Selection("one", {"x.test": DNS})
 
 
 def test_the_order_is_that_of_the_list_whatever_the_first_name_is() -> None:
     """A wildcard that stands first does not take the others past their http-01."""
-    plan = Plan({"*.x.test": [BACKUP, DNS], "x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
-    assert plan.choose() == Choice("one", {"*.x.test": DNS, "x.test": HTTP})
+    plan = Candidates({"*.x.test": [BACKUP, DNS], "x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
+    assert plan.choose() == Selection("one", {"*.x.test": DNS, "x.test": HTTP})
 
 
 def test_all_names_go_to_one_ca() -> None:
     """A name with nothing left at the first CA takes all to the second, if all can go there."""
-    plan = Plan({"x.test": [HTTP, BACKUP], "*.x.test": [DNS, BACKUP]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP, BACKUP], "*.x.test": [DNS, BACKUP]}, ROUTES)
     plan.leave(DNS, ["*.x.test"])
-    assert plan.choose() == Choice("two", {"x.test": BACKUP, "*.x.test": BACKUP})
+    assert plan.choose() == Selection("two", {"x.test": BACKUP, "*.x.test": BACKUP})
 
 
 def test_no_route_left_is_no_choice() -> None:
     """And the names that are stuck are named."""
-    plan = Plan({"x.test": [HTTP], "y.test": [DNS]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP], "y.test": [DNS]}, ROUTES)
     plan.leave(HTTP, ["x.test"])
     assert plan.choose() is None
     assert plan.stuck() == ["x.test"]
@@ -87,10 +87,10 @@ def test_no_route_left_is_no_choice() -> None:
 
 def test_leaving_a_ca_tells_what_was_left_there() -> None:
     """So that each skipped route can be said."""
-    plan = Plan({"x.test": [HTTP, DNS, BACKUP]}, ROUTES)
+    plan = Candidates({"x.test": [HTTP, DNS, BACKUP]}, ROUTES)
     plan.failed(HTTP, keep=[])
     assert plan.leave_ca("one") == [DNS]
-    assert plan.choose() == Choice("two", {"x.test": BACKUP})
+    assert plan.choose() == Selection("two", {"x.test": BACKUP})
 
 
 @given(
@@ -103,14 +103,14 @@ def test_a_run_ends_with_at_most_one_order_for_each_route(
 ) -> None:
     """Whatever fails, for whomever, where the CA keeps what is proved: orders never outnumber the routes."""
     wanted = {f"n{number}.test": sorted(routes, key=order.index) for number, routes in enumerate(options)}
-    plan = Plan(wanted, order)
+    plan = Candidates(wanted, order)
     orders = 0
-    proved: dict[str, set[str]] = {"one": set(), "two": set()}
+    validated: dict[str, set[str]] = {"one": set(), "two": set()}
     while (choice := plan.choose()) is not None:
         orders += 1
         assert all(choice.routes[name] in wanted[name] for name in wanted)
         assert {route.ca for route in choice.routes.values()} == {choice.ca}
-        keep = proved[choice.ca]
+        keep = validated[choice.ca]
         pending = [name for name in wanted if name not in keep]
         if not pending:
             for route in choice.distinct():

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnsrenew import x509
-from dnsrenew.decisions import Step, decide, step_after
+from dnsrenew.base.names import is_wildcard
 from dnsrenew.errors import AttemptError, CAError
-from dnsrenew.memory import route_key
+from dnsrenew.fallback.history import route_key
+from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
-from dnsrenew.names import is_wildcard
 from tests.unit.run_ca import KINDS, Authority
 from tests.unit.run_stage import Stage, World
 
@@ -100,7 +100,7 @@ CASES = st.builds(
     st.lists(st.sampled_from(DOMAINS), min_size=1, unique=True),
     st.lists(WORLDS, min_size=1, max_size=3),
     st.booleans(),
-    st.sampled_from([{}, {}, {"now": True}, {"rehearse": True}]),
+    st.sampled_from([{}, {}, {"now": True}, {"dry_run": True}]),
 )
 
 # ── what holds ──────────────────────────────────────────────────────────────────────────
@@ -132,7 +132,7 @@ def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> Non
     assert outcome.error is None or outcome.error.code != "internal-error", outcome.error.evidence
     outcome.to_dict()
     nothing_is_left(stage)
-    orders_are_few(stage, spec, outcome, twice="rehearse" in wishes)
+    orders_are_few(stage, spec, outcome, twice="dry_run" in wishes)
     attempts_are_told(stage, spec, outcome)
     stored = stage.store.read_state("home")
     if outcome.status == "renewed":
@@ -143,7 +143,7 @@ def one_run(stage: Stage, spec: CertificateSpec, wishes: dict[str, bool]) -> Non
         assert stored.version == before.version
         now = stage.store.certificate("home", stored)
         assert (None if now is None else now.fullchain_pem) == pem
-        assert wishes != {"rehearse": True} or stored == before
+        assert wishes != {"dry_run": True} or stored == before
         assert outcome.status != "failed" or outcome.error is not None
 
 
@@ -186,7 +186,7 @@ def is_worth_another(attempt: Attempt) -> bool:
     """Whether the CA missed what we saw."""
     error = attempt.error
     codes = [problem.get("code", "") for problem in error.subproblems] if isinstance(error, CAError) else []
-    return isinstance(error, AttemptError) and Step.AGAIN in {decide(error), *map(step_after, codes)}
+    return isinstance(error, AttemptError) and NextAction.AGAIN in {next_action(error), *map(action_for_code, codes)}
 
 
 def attempts_are_told(stage: Stage, spec: CertificateSpec, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.schedule import Host, Job, Plan, carry_out, make_plan
+from dnsrenew.schedule import Host, ScheduledJob, SchedulePlan, installer, make_plan
 from tests.unit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -23,50 +23,50 @@ OTHER_JOB = replace(JOB_OF_JOE, config="/home/joe/other.toml")
 FOREIGN = "MAILTO=joe\n5 4 * * * backup\n"
 
 
-def units(folder: Path, job: Job = JOB_OF_JOE, host: Host = DEBIAN_USER) -> Plan:
+def units(folder: Path, job: ScheduledJob = JOB_OF_JOE, host: Host = DEBIAN_USER) -> SchedulePlan:
     """A timer whose units are in the folder."""
     return make_plan("systemd", job, in_folder(host, folder))
 
 
-def stands(plan: Plan, run: Programs) -> str:
+def stands(plan: SchedulePlan, run: Programs) -> str:
     """What stands in the plan's place."""
-    return carry_out.state(plan, carry_out.read(plan, run))
+    return installer.state(plan, installer.read(plan, run))
 
 
 def test_units_are_installed_and_removed(tmp_path: Path) -> None:
     """The files come and are started; they are stopped and go; the second time changes nothing."""
     plan, run = units(tmp_path), Programs()
     assert stands(plan, run) == "none"
-    assert carry_out.install(plan, run) == []
+    assert installer.install(plan, run) == []
     assert stands(plan, run) == "same"
     assert run.ran[-1] == "systemctl --user enable --now dnsrenew.timer"
     before = [os.stat(file.path).st_mtime_ns for file in plan.files]
-    carry_out.install(plan, run)
+    installer.install(plan, run)
     assert [os.stat(file.path).st_mtime_ns for file in plan.files] == before
-    assert carry_out.remove(plan, run)
+    assert installer.remove(plan, run)
     assert run.ran[-2:] == ["systemctl --user disable --now dnsrenew.timer", "systemctl --user daemon-reload"]
-    assert not carry_out.remove(plan, run)
+    assert not installer.remove(plan, run)
     assert list((tmp_path / ".config/systemd/user").iterdir()) == []
 
 
 def test_an_older_form_is_replaced(tmp_path: Path) -> None:
     """After an update of the program the files are brought up to date."""
     run = Programs()
-    carry_out.install(units(tmp_path, replace(JOB_OF_JOE, program=("/old/dnsrenew",))), run)
+    installer.install(units(tmp_path, replace(JOB_OF_JOE, program=("/old/dnsrenew",))), run)
     assert stands(units(tmp_path), run) == "older"
-    carry_out.install(units(tmp_path), run)
+    installer.install(units(tmp_path), run)
     assert stands(units(tmp_path), run) == "same"
 
 
 def test_another_configuration_is_not_forgotten(tmp_path: Path) -> None:
     """Installing for a second configuration would end the renewals of the first: refused; remove takes either."""
     run = Programs()
-    carry_out.install(units(tmp_path, OTHER_JOB), run)
+    installer.install(units(tmp_path, OTHER_JOB), run)
     assert stands(units(tmp_path), run) == "other"
     with pytest.raises(ConfigError) as caught:
-        carry_out.install(units(tmp_path), run)
+        installer.install(units(tmp_path), run)
     assert caught.value.code == "schedule-other"
-    assert carry_out.remove(units(tmp_path), run)
+    assert installer.remove(units(tmp_path), run)
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\xff\xfe mine")
     with pytest.raises(ConfigError) as caught:
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert caught.value.code == "schedule-foreign"
     assert str(path) in caught.value.message
-    assert not carry_out.remove(plan, run)
+    assert not installer.remove(plan, run)
     assert path.read_bytes() == b"\xff\xfe mine"
     assert run.ran == []
 
@@ -88,17 +88,17 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
 def test_the_crontab_keeps_its_other_lines(before: str | None) -> None:
     """Our block comes once, at the end, and goes again."""
     plan, run = make_plan("cron", JOB_OF_JOE, DEBIAN_USER), Programs(crontab=before)
-    carry_out.install(plan, run)
-    carry_out.install(plan, run)
+    installer.install(plan, run)
+    installer.install(plan, run)
     assert run.crontab == (FOREIGN if before else "") + plan.block
     assert stands(plan, run) == "same"
     assert run.ran.count("crontab -") == 1
     assert stands(make_plan("cron", OTHER_JOB, DEBIAN_USER), run) == "other"
     run.crontab += "6 6 * * * more\n"
     newer = make_plan("cron", replace(JOB_OF_JOE, minute=1), DEBIAN_USER)
-    carry_out.install(newer, run)
+    installer.install(newer, run)
     assert run.crontab == (FOREIGN if before else "") + newer.block + "6 6 * * * more\n"
-    assert carry_out.remove(plan, run)
+    assert installer.remove(plan, run)
     assert run.crontab == (FOREIGN if before else "") + "6 6 * * * more\n"
 
 
@@ -106,18 +106,18 @@ def test_a_crontab_that_may_not_be_read_is_not_overwritten() -> None:
     """Only having none yet is no failure."""
     plan, run = make_plan("cron", JOB_OF_JOE, DEBIAN_USER), Programs(crontab=FOREIGN, refuse=["crontab -l"])
     with pytest.raises(DnsRenewError, match="Access denied") as caught:
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert caught.value.code == "schedule-failed"
     assert run.crontab == FOREIGN
 
 
 def test_what_may_fail_is_reported_and_what_must_not_stops(tmp_path: Path) -> None:
     """Without lingering the timer still works while the user is logged in; without systemctl nothing does."""
-    failed = carry_out.install(units(tmp_path), Programs(refuse=["loginctl"]))
+    failed = installer.install(units(tmp_path), Programs(refuse=["loginctl"]))
     assert [command.words[0] for command in failed] == ["loginctl"]
     assert "only while you are logged in" in failed[0].fix
     with pytest.raises(DnsRenewError) as caught:
-        carry_out.install(units(tmp_path), Programs(refuse=["systemctl"]))
+        installer.install(units(tmp_path), Programs(refuse=["systemctl"]))
     assert caught.value.code == "schedule-failed"
     assert "systemctl --user daemon-reload failed: Access denied." in caught.value.message
 
@@ -127,12 +127,12 @@ def test_what_cannot_be_started_is_not_left_behind(tmp_path: Path, refused: str)
     """Else it would look installed, and nothing would ever run; a form that stood before, and may run, stays."""
     plan, run = units(tmp_path), Programs(refuse=[refused])
     with pytest.raises(DnsRenewError, match="Access denied"):
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert stands(plan, run) == "none"
     assert run.ran[-2:] == ["systemctl --user disable --now dnsrenew.timer", "systemctl --user daemon-reload"]
-    carry_out.install(units(tmp_path, replace(JOB_OF_JOE, minute=1)), Programs())
+    installer.install(units(tmp_path, replace(JOB_OF_JOE, minute=1)), Programs())
     with pytest.raises(DnsRenewError):
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert stands(plan, run) == "same"
 
 
@@ -141,7 +141,7 @@ def test_half_of_it_is_not_left_behind(tmp_path: Path) -> None:
     plan, run = units(tmp_path), Programs()
     Path(f"{plan.files[1].path}.dnsrenew-new").mkdir(parents=True)
     with pytest.raises(DnsRenewError) as caught:
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert caught.value.code == "schedule-unwritable"
     assert stands(plan, run) == "none"
 
@@ -156,10 +156,10 @@ def test_half_of_it_is_not_left_behind(tmp_path: Path) -> None:
     ],
     ids=["is-enabled", "is-active", "launchd", "windows"],
 )
-def test_whether_it_is_on_is_asked(plan: Plan, asked: str) -> None:
+def test_whether_it_is_on_is_asked(plan: SchedulePlan, asked: str) -> None:
     """The system knows, not the files; what it says is handed on."""
-    assert carry_out.why_off(plan, Programs()) == ""
-    assert carry_out.why_off(plan, Programs(refuse=[asked])) == f"{asked}: Access denied"
+    assert installer.why_off(plan, Programs()) == ""
+    assert installer.why_off(plan, Programs(refuse=[asked])) == f"{asked}: Access denied"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -167,13 +167,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "Library").write_text("in the way")
     plan, run = make_plan("launchd", JOB_OF_JOE, in_folder(MAC_USER, tmp_path)), Programs()
     with pytest.raises(DnsRenewError) as caught:
-        carry_out.install(plan, run)
+        installer.install(plan, run)
     assert caught.value.code in ("schedule-unwritable", "schedule-unreadable")
     assert run.ran == []
 
 
 def test_real_programs() -> None:
     """Output and status come back; a program that is not there is a failure, not an exception."""
-    assert carry_out.run_program(["cat"], "text").out == "text"
-    assert carry_out.run_program(["false"]).status == 1
-    assert carry_out.run_program(["no-such-program-4711"]).status == 127
+    assert installer.run_program(["cat"], "text").out == "text"
+    assert installer.run_program(["false"]).status == 1
+    assert installer.run_program(["no-such-program-4711"]).status == 127

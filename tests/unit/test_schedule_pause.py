@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from dnsrenew.model import Outcome
-from dnsrenew.schedule import next_look
+from dnsrenew.schedule import next_run
 from tests.unit.cli_stage import failed, now, outcome
 
 NOW = now()
@@ -31,11 +31,11 @@ HALF_DAY = timedelta(hours=12)
 )
 def test_the_next_look(outcomes: list[Outcome] | None, after: timedelta, name: str | None) -> None:
     """When the first certificate is due or may be tried again; twice a day at least; never in a tight loop."""
-    look = next_look(outcomes, NOW)
+    look = next_run(outcomes, NOW)
     assert (look.time - NOW, look.name) == (after, name)
 
 
 def test_the_interval_can_be_shorter() -> None:
     """`--interval` is the longest sleep."""
-    assert next_look([outcome()], NOW, 600).time - NOW == timedelta(minutes=10)
-    assert next_look(None, NOW, 600).time - NOW == timedelta(minutes=10)
+    assert next_run([outcome()], NOW, 600).time - NOW == timedelta(minutes=10)
+    assert next_run(None, NOW, 600).time - NOW == timedelta(minutes=10)

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, Job, Kind, Plan, default_kind, kinds, make_plan, this_host, this_job
+from dnsrenew.schedule import (
+    Host,
+    ScheduledJob,
+    ScheduleKind,
+    SchedulePlan,
+    default_kind,
+    kinds,
+    make_plan,
+    this_host,
+    this_job,
+)
 from dnsrenew.schedule.plan import MARK, minute_of
 from dnsrenew.schedule.systemd import quoted
 from tests.unit.schedule_stage import (
@@ -27,7 +37,7 @@ from tests.unit.schedule_stage import (
 )
 
 GOLDEN = Path(__file__).parent / "golden"
-CASES: dict[str, tuple[Kind, Job, Host]] = {
+CASES: dict[str, tuple[ScheduleKind, ScheduledJob, Host]] = {
     "systemd-system": ("systemd", JOB, DEBIAN_ROOT),
     "systemd-user": ("systemd", JOB_OF_JOE, DEBIAN_USER),
     "cron-system": ("cron", JOB, DEBIAN_ROOT),
@@ -39,7 +49,7 @@ CASES: dict[str, tuple[Kind, Job, Host]] = {
 }
 
 
-def written(plan: Plan) -> str:
+def written(plan: SchedulePlan) -> str:
     """All of a plan as one text."""
     parts = [f"== {file.path}\n{file.text}" for file in plan.files] or [f"== crontab\n{plan.block}"]
     for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.forget))):
@@ -105,7 +115,7 @@ def test_systemd_accepts_the_units(word: str, tmp_path: Path) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    job = Job(program=(str(program),), config=f"/etc{word}.toml", minute=5)
+    job = ScheduledJob(program=(str(program),), config=f"/etc{word}.toml", minute=5)
     units = []
     for file in make_plan("systemd", job, DEBIAN_ROOT).files:
         units.append(tmp_path / Path(file.path).name)
@@ -137,7 +147,7 @@ def test_systemd_words() -> None:
         (CONTAINER, []),
     ],
 )
-def test_the_platform_decides(host: Host, found: list[Kind]) -> None:
+def test_the_platform_decides(host: Host, found: list[ScheduleKind]) -> None:
     """The best kind comes first; a container has none, and is told of `dnsrenew run`."""
     assert kinds(host) == found
     if found:

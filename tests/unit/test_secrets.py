@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import secrets, workers
+from dnsrenew import secrets
+from dnsrenew.base import threads
 from dnsrenew.errors import SecretError
 from dnsrenew.secrets import HIDDEN, Redactor, Secret
 
@@ -171,7 +172,7 @@ def test_who_waits_for_a_secret_fails_with_who_asks() -> None:
 
     secret, line = Secret._reference("command:x", read), Line()
     secret._lock = cast("threading.Lock", line)
-    tasks = [workers.start(secret.reveal) for _ in range(5)]
+    tasks = [threads.start(secret.reveal) for _ in range(5)]
     assert asked.wait(5)
     assert all(line.came.acquire(timeout=5) for _ in range(5))
     go_on.set()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import ProviderError
-from dnsrenew.silence import KEPT, Silence
+from dnsrenew.runtime.circuit_breaker import KEPT, CircuitBreaker
+from dnsrenew.runtime.context import Context
 from tests.unit.clocks import FakeClock
 
 
@@ -16,14 +16,14 @@ def run() -> Context:
     return Context(clock=FakeClock())
 
 
-def hang(silence: Silence, context: Context, seconds: float = 60) -> None:
+def hang(silence: CircuitBreaker, context: Context, seconds: float = 60) -> None:
     """Ask, and wait in vain."""
     started = context.clock.monotonic()
     context.wait(seconds)
     silence.unanswered(context, "host", ProviderError("provider-timeout", "Nothing came.", fix="Wait."), started)
 
 
-def goes_on(silence: Silence, run: Context, certificate: str) -> bool:
+def goes_on(silence: CircuitBreaker, run: Context, certificate: str) -> bool:
     """Whether a certificate may ask."""
     try:
         silence.check(run.for_certificate(certificate), "host")
@@ -34,19 +34,19 @@ def goes_on(silence: Silence, run: Context, certificate: str) -> bool:
 
 def test_who_has_not_been_asked_is_not_silent(run: Context) -> None:
     """Everybody goes on."""
-    assert goes_on(Silence(), run, "one")
+    assert goes_on(CircuitBreaker(), run, "one")
 
 
 def test_one_at_a_time_goes_on(run: Context) -> None:
     """As often as it asks; the others hear what came of it before."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     assert [goes_on(silence, run, name) for name in ("two", "three", "two", "one")] == [True, False, True, False]
 
 
 def test_another_one_goes_on_when_the_first_was_not_answered_either(run: Context) -> None:
     """And not before: those who came together with the very first one do not make room for it."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     assert goes_on(silence, run, "two")
     hang(silence, run.for_certificate("beside one"), 0)
@@ -57,7 +57,7 @@ def test_another_one_goes_on_when_the_first_was_not_answered_either(run: Context
 
 def test_everybody_goes_on_when_one_is_answered(run: Context) -> None:
     """Silence is over."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     assert goes_on(silence, run, "two")
     silence.answered(run, "host")
@@ -66,7 +66,7 @@ def test_everybody_goes_on_when_one_is_answered(run: Context) -> None:
 
 def test_who_answers_others_is_not_silent(run: Context) -> None:
     """One certificate that hangs, in a zone of its own trouble, costs no other its turn."""
-    silence, started = Silence(), run.clock.monotonic()
+    silence, started = CircuitBreaker(), run.clock.monotonic()
     run.wait(30)
     silence.answered(run, "host")
     run.wait(30)
@@ -76,7 +76,7 @@ def test_who_answers_others_is_not_silent(run: Context) -> None:
 
 def test_it_is_forgotten_after_a_while(run: Context) -> None:
     """Also when the one who went on never asked."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     assert goes_on(silence, run, "two")
     run.wait(KEPT - 1)
@@ -87,7 +87,7 @@ def test_it_is_forgotten_after_a_while(run: Context) -> None:
 
 def test_another_host_is_not_meant(run: Context) -> None:
     """Each has its own silence."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     for name in ("two", "three"):
         silence.check(run.for_certificate(name), "another")
@@ -95,7 +95,7 @@ def test_another_host_is_not_meant(run: Context) -> None:
 
 def test_what_each_is_told_is_its_own(run: Context) -> None:
     """What one adds to the error the others do not see."""
-    silence = Silence()
+    silence = CircuitBreaker()
     hang(silence, run.for_certificate("one"))
     assert goes_on(silence, run, "two")
     for _ in range(2):

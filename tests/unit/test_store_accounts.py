@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import x509
-from dnsrenew.accountdata import AccountData
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import AccountFolder, Disk, Store
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AccountFiles, AtomicFiles, Store
 from tests.unit.store_kit import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
 
 KEY = issue(98)[1]
@@ -18,9 +18,9 @@ URL = "https://ca.test/acct/1"
 FULL = AccountData(key_pem=KEY, url=URL, contact=("me@example.com",), data={"terms": "https://ca.test/terms"})
 
 
-def accounts(root: Path, hook: Counting | None = None, context: Context | None = None) -> AccountFolder:
+def accounts(root: Path, hook: Counting | None = None, context: Context | None = None) -> AccountFiles:
     """The store of the account at the lab's CA."""
-    return Store(root, disk=Disk(hook)).accounts(DIRECTORY, "lab", context)
+    return Store(root, disk=AtomicFiles(hook)).accounts(DIRECTORY, "lab", context)
 
 
 def file(root: Path, name: str) -> Path:
@@ -95,7 +95,7 @@ def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
 
 def test_fsyncs_of_an_account(tmp_path: Path) -> None:
     """3 before it is asked for, 1 when its URL is known, 1 for each change after that."""
-    disk = Disk()
+    disk = AtomicFiles()
     store = Store(tmp_path, disk=disk)
     store.prove_writable()
     account = store.accounts(DIRECTORY, "lab")
@@ -167,7 +167,7 @@ def test_a_save_takes_nothing_from_who_writes_beside_it(tmp_path: Path, write: s
     """What is written aside by one that lives, the ledger too, is no leftover."""
     accounts(tmp_path).save(FULL)
     meeting, context = Meeting(tmp_path, write), Context()
-    store = Store(tmp_path, disk=Disk(meeting))
+    store = Store(tmp_path, disk=AtomicFiles(meeting))
     store.accounts(DIRECTORY, "lab").save(FULL)
     store.ledger(DIRECTORY, "lab", context).note_retry_after(60)
     assert meeting.seen
@@ -222,7 +222,7 @@ def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountDa
 
 def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
     """It and its name in the folder: 2 fsyncs."""
-    disk = Disk()
+    disk = AtomicFiles()
     account = Store(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
     account.save(FULL)
     before = disk.fsyncs

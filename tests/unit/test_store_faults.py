@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.accountdata import AccountData
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Disk, Store
-from dnsrenew.store import disk as disk_module
-from dnsrenew.store.trouble import translate
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store import atomic_io as disk_module
+from dnsrenew.store.os_errors import translate
 from tests.unit.store_kit import (
     DIRECTORY,
     Counting,
@@ -53,7 +53,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def renewal(root: Path, disk: Disk, *, windows: bool) -> None:
+def renewal(root: Path, disk: AtomicFiles, *, windows: bool) -> None:
     """The second certificate is stored."""
     keep(Store(root, disk=disk, windows=windows), 2)
 
@@ -73,7 +73,7 @@ def assert_recovers(root: Path, serials: set[int], *, windows: bool) -> None:
     state = assert_whole(store, serials)
     if not windows:
         assert_current_whole(root, serials)
-    store.mend("home", state, Context())
+    store.repair("home", state, Context())
     stands = int(assert_whole(store, serials).serial, 16)
     assert assert_current_whole(root, serials) == stands
     keep(store, 3)
@@ -92,7 +92,7 @@ def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
         root = quick / str(at)
         keep(Store(root, windows=windows), 1)
         with pytest.raises(Killed):
-            renewal(root, Disk(Killing(at)), windows=windows)
+            renewal(root, AtomicFiles(Killing(at)), windows=windows)
         assert_recovers(root, {1, 2}, windows=windows)
 
 
@@ -103,12 +103,12 @@ def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> No
     for at in range(count):
         root = quick / str(at)
         with pytest.raises(Killed):
-            first_issuance(Store(root, disk=Disk(Killing(at)), windows=windows))
+            first_issuance(Store(root, disk=AtomicFiles(Killing(at)), windows=windows))
         store = Store(root, windows=windows)
         state = store.read_state("home")
         if state.version is not None:
             assert_whole(store, {1})
-        store.mend("home", state, Context())
+        store.repair("home", state, Context())
         first_issuance(store, 2)
         assert_whole(store, {2})
         assert assert_current_whole(root, {2}) == 2
@@ -129,7 +129,7 @@ def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool,
     for at in range(count):
         root = quick / str(at)
         keep(Store(root, windows=windows), 1)
-        error = refusal(partial(renewal, root, Disk(Failing(at, number, for_good=for_good)), windows=windows))
+        error = refusal(partial(renewal, root, AtomicFiles(Failing(at, number, for_good=for_good)), windows=windows))
         if error is not None:
             assert error.code in CODES[number]
             assert error.fix
@@ -153,7 +153,7 @@ def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool,
 )
 def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
     """Whatever the operating system says: code, message, fix, evidence with the cause, and no chained exception."""
-    disk = Disk(Failing(1, number))
+    disk = AtomicFiles(Failing(1, number))
     with pytest.raises(StoreError) as caught:
         disk.write(str(tmp_path / "file"), b"", 0o600)
     error = caught.value
@@ -197,11 +197,11 @@ def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
     """A status, a monitor or a virus scanner reads it just then; who keeps it open is an error after two seconds."""
     path = tmp_path / "state.json"
     windows = Windows(monkeypatch, 0.3)
-    Disk().write(str(path), b"new", 0o600)
+    AtomicFiles().write(str(path), b"new", 0o600)
     assert path.read_bytes() == b"new"
     assert windows.passed == pytest.approx(0.3)
     windows = Windows(monkeypatch, 1e9)
-    error = refusal(lambda: Disk().write(str(path), b"newer", 0o600))
+    error = refusal(lambda: AtomicFiles().write(str(path), b"newer", 0o600))
     assert error is not None
     assert error.code == "store-not-writable"
     assert windows.passed == pytest.approx(2.0, abs=0.1)
@@ -232,9 +232,9 @@ def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     path = tmp_path / "state.json"
     path.mkdir()
     windows = Windows(monkeypatch, 1e9)
-    errors = [refusal(lambda: Disk().write(str(path), b"", 0o600))]
+    errors = [refusal(lambda: AtomicFiles().write(str(path), b"", 0o600))]
     monkeypatch.setattr(os, "open", denied)
-    errors.append(refusal(lambda: Disk().read(str(path))))
+    errors.append(refusal(lambda: AtomicFiles().read(str(path))))
     assert [error and error.code for error in errors] == ["store-not-a-file"] * 2
     assert windows.passed == 0
 
@@ -256,7 +256,7 @@ def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", "full", raising=False)
     monkeypatch.setattr(fcntl, "fcntl", full)
     monkeypatch.setattr(os, "fsync", lambda _: calls.append("fsync"))
-    disk = Disk()
+    disk = AtomicFiles()
     disk.write(str(tmp_path / "file"), b"", 0o600)
     assert calls == (["full"] if has_it else ["full", "fsync"])
     assert disk.fsyncs == 1
@@ -276,7 +276,7 @@ def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> No
         root = quick / str(at)
         keep(Store(root), 1)
         failing = Failing(at, number)
-        error = refusal(partial(renewal, root, Disk(failing), windows=False))
+        error = refusal(partial(renewal, root, AtomicFiles(failing), windows=False))
         taking_away = failing.seen[at][0] in {"unlink", "rmdir", "stat", "list"}
         assert error is None or taking_away or leftovers(root) == [], failing.seen[at]
 
@@ -286,7 +286,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
     program = """if True:
         import os, signal, sys
         from pathlib import Path
-        from dnsrenew.store import Disk, Store
+        from dnsrenew.store import AtomicFiles, Store
         from tests.unit.store_kit import Killing, issue, keep, operations
         class Dying(Killing):
             def __call__(self, operation, path):
@@ -302,7 +302,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
             keep(Store(root / str(at)), 1)
             pid = os.fork()
             if not pid:
-                keep(Store(root / str(at), disk=Disk(Dying(at))), 2)
+                keep(Store(root / str(at), disk=AtomicFiles(Dying(at))), 2)
                 os._exit(0)
             killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
             from tests.unit.test_store_faults import assert_recovers
@@ -394,7 +394,7 @@ def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> No
 TRIES = """if True:
     import fcntl, hashlib, os, pwd, shlex, sys  # now: nobody may not be allowed to read the interpreter's folder
     from pathlib import Path
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
     from dnsrenew.errors import StoreError
     from dnsrenew.store import Store
     store = Store(sys.argv[1])
@@ -531,19 +531,19 @@ def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
             raise OSError(number, os.strerror(number))
 
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path, disk=Disk(refuse)).prove_writable("home")
+        Store(tmp_path, disk=AtomicFiles(refuse)).prove_writable("home")
     assert caught.value.code == "store-no-links"
     assert str(tmp_path) in caught.value.message
     assert "store" in caught.value.fix
-    Store(tmp_path, disk=Disk(refuse), windows=True).prove_writable("home")
-    Store(tmp_path, disk=Disk(refuse)).prove_writable()
+    Store(tmp_path, disk=AtomicFiles(refuse), windows=True).prove_writable("home")
+    Store(tmp_path, disk=AtomicFiles(refuse)).prove_writable()
 
 
 def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
     """Once a certificate is in force, no link is tried."""
     keep(Store(tmp_path), 1)
     counting = Counting()
-    Store(tmp_path, disk=Disk(counting)).prove_writable("home")
+    Store(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
     assert "symlink" not in [what for what, _ in counting.seen]
 
 
@@ -562,7 +562,7 @@ def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
     """Between two runs it may be removed: the next one starts anew, in the same process too."""
     store = Store(tmp_path / "state")
     keep(store, 1)
-    Disk().remove(str(tmp_path / "state"))
+    AtomicFiles().remove(str(tmp_path / "state"))
     assert store.read_state("home").version is None
     keep(store, 2)
     assert_whole(store, {2})
@@ -578,7 +578,7 @@ def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     old.touch()
     os.utime(old, (0, 0))
     counting = Counting()
-    Store(tmp_path, disk=Disk(counting)).prove_writable("home")
+    Store(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, young])
     created = [path for what, path in counting.seen if what == "create"]
     assert len(created) == len(set(created)) == 6
@@ -586,10 +586,12 @@ def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
 
 def test_a_temporary_name_that_is_taken_is_passed_over(tmp_path: Path) -> None:
     """A leftover of an earlier process of the same number does not stop a write."""
-    disk = Disk()
+    disk = AtomicFiles()
     disk.write(str(tmp_path / "a"), b"1", 0o600)
     probes: list[str] = []
-    Disk(lambda what, path: probes.append(path) if what == "create" else None).write(str(tmp_path / "a"), b"2", 0o600)
+    AtomicFiles(lambda what, path: probes.append(path) if what == "create" else None).write(
+        str(tmp_path / "a"), b"2", 0o600
+    )
     head, _, number = probes[0].rpartition("-")
     for ahead in range(1, 4):
         Path(f"{head}-{int(number) + ahead}").write_text("leftover")

@@ -20,33 +20,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
+from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.frozen import field
 from dnsrenew.model import TxtRecord
-from dnsrenew.store.disk import Disk
+from dnsrenew.runtime.context import Context
+from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
-from dnsrenew.store.journal_entry import Entry, Page, Written
-from dnsrenew.store.jsonform import Damaged, Newer
-from dnsrenew.store.layout import Layout
+from dnsrenew.store.journal_entry import JournalEntry, JournalPage, WrittenValue
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.paths import Paths
 from tests.unit.clocks import FakeClock
 from tests.unit.store_kit import Counting, Failing, Killed, Killing
 
 OWNER = "_acme-challenge.home.test."
-A: Written = (TxtRecord("home.test.", OWNER, "value-a", 60), "rfc")
-B: Written = (TxtRecord("home.test.", OWNER, "-value-b", 60), "rfc")
-C: Written = (TxtRecord("home.test.", OWNER, "value-c", 60), "rfc")
-ELSEWHERE: Written = (A[0], "second")
+A: WrittenValue = (TxtRecord("home.test.", OWNER, "value-a", 60), "rfc")
+B: WrittenValue = (TxtRecord("home.test.", OWNER, "-value-b", 60), "rfc")
+C: WrittenValue = (TxtRecord("home.test.", OWNER, "value-c", 60), "rfc")
+ELSEWHERE: WrittenValue = (A[0], "second")
 """The same record, written by another account."""
 
 
 def journal(root: Path, before: Counting | None = None) -> Journal:
     """The journal of the store there."""
-    return Journal(Disk(before), Layout(str(root)))
+    return Journal(AtomicFiles(before), Paths(str(root)))
 
 
-def left(root: Path, context: Context | None = None) -> list[set[Written]]:
+def left(root: Path, context: Context | None = None) -> list[set[WrittenValue]]:
     """The values of each entry that a dead run left; they stay."""
     with journal(root).left_over(context or Context()) as entries:
         return [set(entry.values) for entry in entries]
@@ -108,8 +108,8 @@ def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
 
 def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
     """Two to enter (three where the folder has to be made), none to end, one to keep a part."""
-    disk = Disk()
-    book = Journal(disk, Layout(str(tmp_path)))
+    disk = AtomicFiles()
+    book = Journal(disk, Paths(str(tmp_path)))
     book.enter(Context(), "home", [A]).remove([A])
     disk.fsyncs = 0
     entry = book.enter(Context(), "home", [A, B])
@@ -123,10 +123,10 @@ def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
     with book.left_over(Context()) as entries:
         entries[0].remove([A])
     assert disk.fsyncs == 5
-    fresh = Disk()
-    Journal(fresh, Layout(str(tmp_path))).enter(Context(), "home", [A])
+    fresh = AtomicFiles()
+    Journal(fresh, Paths(str(tmp_path))).enter(Context(), "home", [A])
     (tmp_path / "x").mkdir()
-    Journal(fresh, Layout(str(tmp_path / "x"))).enter(Context(), "home", [A])
+    Journal(fresh, Paths(str(tmp_path / "x"))).enter(Context(), "home", [A])
     assert fresh.fsyncs == 2 + 1 + 2  # the second store is new: the entries of its folders
 
 
@@ -143,7 +143,7 @@ def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path
 
 def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
     """Eight threads at once get eight entries, and every number is used again when it is free."""
-    barrier, entries = threading.Barrier(8), list[Entry]()
+    barrier, entries = threading.Barrier(8), list[JournalEntry]()
 
     def work() -> None:
         barrier.wait()
@@ -201,13 +201,13 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 HOLD = """if True:
     import sys
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
     from dnsrenew.model import TxtRecord
-    from dnsrenew.store.disk import Disk
+    from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import Journal
-    from dnsrenew.store.layout import Layout
+    from dnsrenew.store.paths import Paths
     values = [(TxtRecord("home.test.", sys.argv[2], "value-a", 60), "rfc")]
-    entry = Journal(Disk(), Layout(sys.argv[1])).enter(Context(), "home", values)
+    entry = Journal(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", values)
     print("entered", flush=True)
     sys.stdin.read()
 """
@@ -371,8 +371,8 @@ def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: boo
 def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows the lock's file goes after the lock is released: nothing is left there either."""
     root, unlinked = str(tmp_path), list[str]()
-    disk = Disk(lambda what, path: unlinked.append(path) if what == "unlink" else None)
-    book = Journal(disk, Layout(root))
+    disk = AtomicFiles(lambda what, path: unlinked.append(path) if what == "unlink" else None)
+    book = Journal(disk, Paths(root))
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
         entry = book.enter(Context(), "home", [A])
@@ -439,9 +439,9 @@ def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
 def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> None:
     """A CA asks for the same value again: it is not written while somebody may be about to remove it."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
-    context, entered = Noting(), list[Entry]()
+    context, entered = Noting(), list[JournalEntry]()
     with journal(tmp_path).left_over(Context()) as entries:
-        task = workers.start(lambda: entered.append(journal(tmp_path).enter(context, "home", [A])))
+        task = threads.start(lambda: entered.append(journal(tmp_path).enter(context, "home", [A])))
         assert context.came.wait(5)
         assert entered == []
         entries[0].remove([A])
@@ -464,14 +464,14 @@ class Noting(Context):
 def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
     """The sweep holds the lock of the dead entry for a moment, and does not know of ours: its value may be removed."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
-    context, entered, tasks = Noting(), list[Entry](), list[workers.Task[None]]()
+    context, entered, tasks = Noting(), list[JournalEntry](), list[threads.Task[None]]()
 
     def read(operation: str, path: str) -> None:
         if operation == "read" and path.endswith("home-1.json") and not tasks:
-            tasks.append(workers.start(lambda: entered.append(journal(tmp_path).enter(context, "away", [A]))))
+            tasks.append(threads.start(lambda: entered.append(journal(tmp_path).enter(context, "away", [A]))))
             assert context.came.wait(5)
 
-    with Journal(Disk(read), Layout(str(tmp_path))).left_over(Context()) as entries:
+    with Journal(AtomicFiles(read), Paths(str(tmp_path))).left_over(Context()) as entries:
         assert entered == []
         for entry in entries:
             entry.remove(entry.values)
@@ -508,13 +508,13 @@ def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
     """The lock alone was left; the run that would take its number gets another one, and is not taken for dead."""
     journal(tmp_path).enter(Context(), "other", [B]).keep()
     (tmp_path / "journal" / "home-1.lock").touch()
-    begun: list[Entry] = []
+    begun: list[JournalEntry] = []
 
     def begin(operation: str, path: str) -> None:
         if operation == "read" and path.endswith("home-1.json") and not begun:
             begun.append(journal(tmp_path).enter(Context(), "home", [A]))
 
-    with Journal(Disk(begin), Layout(str(tmp_path))).left_over(Context()) as entries:
+    with Journal(AtomicFiles(begin), Paths(str(tmp_path))).left_over(Context()) as entries:
         assert [set(entry.values) for entry in entries] == [{B}]
     assert Path(begun[0].path).exists()
 
@@ -563,7 +563,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
 # ── files that are not what we wrote ────────────────────────────────────────────────────
 
-GOOD = Page("home", "2026-11-25T10:00:00Z", (A, B)).to_json()
+GOOD = JournalPage("home", "2026-11-25T10:00:00Z", (A, B)).to_json()
 
 
 def form(**changes: Any) -> bytes:
@@ -690,11 +690,11 @@ def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "elsewhere") == ["home-1.json"]
 
 
-def known(content: bytes) -> set[Written] | None:
+def known(content: bytes) -> set[WrittenValue] | None:
     """What a file tells; None where it tells nothing."""
     try:
-        return set(Page.from_json(content).values)
-    except (Damaged, Newer):
+        return set(JournalPage.from_json(content).values)
+    except (DamagedFile, NewerSchema):
         return None
 
 
@@ -750,7 +750,7 @@ written = st.tuples(st.builds(TxtRecord, text, text, text, st.integers(1, 1 << 3
 
 
 @given(values=st.lists(written.filter(lambda pair: pair[1].isprintable()), min_size=1, max_size=5, unique=True))
-def test_what_is_written_is_read(values: list[Written]) -> None:
+def test_what_is_written_is_read(values: list[WrittenValue]) -> None:
     """Every value comes back as it was, in its order."""
-    page = Page("home", "2026-11-25T10:00:00Z", tuple(values))
-    assert Page.from_json(page.to_json()) == page
+    page = JournalPage("home", "2026-11-25T10:00:00Z", tuple(values))
+    assert JournalPage.from_json(page.to_json()) == page

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dnsrenew.accountdata import AccountData
-from dnsrenew.config.authorities import BUILT_IN
-from dnsrenew.context import Context
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
-from dnsrenew.store import Disk, Store
-from dnsrenew.store.book import ANY, MOST, Book, set_key
-from dnsrenew.store.jsonform import Damaged
-from dnsrenew.store.limits import LIMITS, NONE, Limit, Limits
+from dnsrenew.model.account import AccountData
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store.json_files import DamagedFile
+from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
+from dnsrenew.store.ledger.values import ANY, MOST, LedgerState, set_key
 from tests.unit.clocks import START, FakeClock
 from tests.unit.store_kit import Counting, Failing, Killed, Killing, issue, leftovers, operations
 
@@ -38,7 +38,7 @@ class Stage:
     def __init__(self, root: Path, directory: str = LE, hook: Counting | None = None) -> None:
         self.clock = FakeClock()
         self.context = Context(clock=self.clock)
-        self.store = Store(root, disk=Disk(hook))
+        self.store = Store(root, disk=AtomicFiles(hook))
         self.ledger = self.store.ledger(directory, "letsencrypt", self.context)
 
     @property
@@ -235,7 +235,7 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
     """No order goes out that the bucket refuses, and none is held that it would take, but for seconds of rounding."""
     limits = Limits(failed=limit, same_set=limit)
     tokens = {"f": Tokens(limit), "c": Tokens(limit)}
-    book, now = Book(), START
+    book, now = LedgerState(), START
     # Rounding up to a second at each step may add up to that much.
     slack = Fraction(1 + len(steps)) * _share(SECOND) / _share(limit.each)
     for time, what in steps:
@@ -248,7 +248,7 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
         assert held is None or least < 1 + slack
         assert held is None or timedelta(0) < held.until - now <= limit.window + SECOND
         note = book.with_failed if what == "f" else book.with_certificate
-        book = Book.from_json(note(["a.test"], limits, now).to_json())
+        book = LedgerState.from_json(note(["a.test"], limits, now).to_json())
         tokens[what].take()
 
 
@@ -256,7 +256,7 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
 def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
     """However the clock jumps, an order is held for the window at most, and for twice a Retry-After."""
     limits = Limits(failed=limit, same_set=limit)
-    book = Book()
+    book = LedgerState()
     for jump, what in steps:
         now = START + jump
         held = book.held(["a.test"], limits, now)
@@ -270,7 +270,7 @@ def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedel
                 book = book.with_certificate(["a.test"], limits, now)
             case "w":
                 book = book.with_wait(3600, None, now)
-        book = Book.from_json(book.to_json())
+        book = LedgerState.from_json(book.to_json())
 
 
 def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
@@ -304,10 +304,10 @@ def test_a_large_fleet_keeps_the_emptiest_buckets() -> None:
     """The file stays readable: with very many names those nearest to their limit are kept."""
     limits = LIMITS[LE]
     names = [f"host-{number}.{'x' * 60}.test" for number in range(MOST + 100)]
-    book = Book().with_failed(names[:1], limits, START).with_failed(names, limits, START)
+    book = LedgerState().with_failed(names[:1], limits, START).with_failed(names, limits, START)
     assert len(book.failed) == MOST
     assert names[0] in book.failed
-    assert len(Book.from_json(book.to_json()).failed) == MOST
+    assert len(LedgerState.from_json(book.to_json()).failed) == MOST
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────
@@ -425,7 +425,7 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         root = tmp_path / str(at)
         note(Store(root))
         with pytest.raises(Killed):
-            note(Store(root, disk=Disk(Killing(at))))
+            note(Store(root, disk=AtomicFiles(Killing(at))))
         assert stands(root) in {1, 2}
         assert Stage(root).warnings() == []
         note(Store(root))
@@ -495,13 +495,13 @@ def test_a_time_that_is_none_is_damage() -> None:
     """Times are whole seconds in UTC; anything else is damage, never guessed at."""
     wrong: tuple[object, ...] = ("2026-11-25T10:00:00", "2026-11-25T10:00:00.5Z", 5, None, [])
     for value in wrong:
-        with pytest.raises(Damaged, match=r"a time|table"):
-            Book.from_json(json.dumps({"schema": 1, "failed": {"home.test": value}}).encode())
+        with pytest.raises(DamagedFile, match=r"a time|table"):
+            LedgerState.from_json(json.dumps({"schema": 1, "failed": {"home.test": value}}).encode())
 
 
 def test_the_book_of_no_limits_is_itself() -> None:
     """Where nothing is limited, nothing is noted."""
-    book = Book()
+    book = LedgerState()
     assert book.with_failed(HOME, NONE, START) == book
     assert book.with_certificate(HOME, NONE, START) == book
 
@@ -518,6 +518,6 @@ def test_asking_costs_one_read(tmp_path: Path) -> None:
 def test_a_note_forces_nothing_to_the_disk(tmp_path: Path) -> None:
     """A renewal has its fsyncs counted: what a power cut takes here, the CA says again."""
     note(Store(tmp_path))
-    disk = Disk()
+    disk = AtomicFiles()
     note(Store(tmp_path, disk=disk))
     assert disk.fsyncs == 0

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.events import Emitter, Event
-from dnsrenew.store import Disk, Store, locks
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store, file_locks
 from tests.unit.store_kit import DIRECTORY, START
 
 
@@ -112,7 +112,7 @@ def test_many_threads_are_alone(tmp_path: Path) -> None:
 
 HOLD = """if True:
     import sys
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
     with Store(sys.argv[1]).lock("home", context=Context()):
         print("held", flush=True)
@@ -169,14 +169,14 @@ def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
 def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that forks while it renews: the lock goes with the one that took it."""
     copies: list[int] = []
-    opened = locks._open
+    opened = file_locks._open
 
     def forked(path: str) -> int:
         handle = opened(path)
         copies.append(os.dup(handle))
         return handle
 
-    monkeypatch.setattr(locks, "_open", forked)
+    monkeypatch.setattr(file_locks, "_open", forked)
     with Store(tmp_path).lock("home", context=Context()):
         pass
     with Store(tmp_path).lock("home", context=Context()):
@@ -245,7 +245,7 @@ def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
             if len(seen) == 2:  # opened, not locked yet
                 os.unlink(path)
 
-    with Store(tmp_path, disk=Disk(remove)).lock("home", context=Context()), pytest.raises(LockedError):
+    with Store(tmp_path, disk=AtomicFiles(remove)).lock("home", context=Context()), pytest.raises(LockedError):
         Store(tmp_path).lock("home", context=Context()).__enter__()
     assert len(seen) == 4
 
@@ -291,7 +291,7 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
             raise OSError(37, "No locks available")
 
     with pytest.raises(StoreError, match="No locks available"):
-        Store(tmp_path, disk=Disk(none)).lock("home", context=Context()).__enter__()
+        Store(tmp_path, disk=AtomicFiles(none)).lock("home", context=Context()).__enter__()
 
 
 def test_no_lock_stays_open(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Disk, Store
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store
 from tests.unit.store_kit import DIRECTORY, assert_whole, first_issuance, keep
 
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
@@ -95,7 +95,7 @@ def test_a_linked_file_is_replaced_not_written_through(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("foreign")
     (tmp_path / "file").symlink_to(target)
-    Disk().write(str(tmp_path / "file"), b"ours", 0o600)
+    AtomicFiles().write(str(tmp_path / "file"), b"ours", 0o600)
     assert target.read_text() == "foreign"
     assert (tmp_path / "file").read_bytes() == b"ours"
     assert not (tmp_path / "file").is_symlink()
@@ -109,7 +109,7 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     (inside / "link").symlink_to(outside)
-    Disk().remove(str(inside))
+    AtomicFiles().remove(str(inside))
     assert not inside.exists()
     assert (outside / "precious").exists()
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Route
-from dnsrenew.store.disk import Disk
-from dnsrenew.store.layout import Layout
-from dnsrenew.store.orders import Orders, SavedOrder
+from dnsrenew.runtime.context import Context
+from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.paths import Paths
+from dnsrenew.store.pending_orders import PendingOrder, PendingOrders
 from tests.unit.store_kit import Counting, Failing, Killed, Killing, leftovers
 
-ORDER = SavedOrder(
+ORDER = PendingOrder(
     url="https://ca.test/order/1",
     ca="lab",
     account_url="https://ca.test/acct/1",
@@ -42,12 +42,12 @@ OTHER = dataclasses.replace(
 )
 
 
-def orders(root: Path, before: Counting | None = None) -> Orders:
+def orders(root: Path, before: Counting | None = None) -> PendingOrders:
     """The orders of the store there."""
-    return Orders(Disk(before), Layout(str(root)))
+    return PendingOrders(AtomicFiles(before), Paths(str(root)))
 
 
-def load(root: Path, context: Context | None = None, version: int | None = 3) -> SavedOrder | None:
+def load(root: Path, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
     """The order of `home`."""
     return orders(root).load(context or Context(), "home", version=version)
 
@@ -106,8 +106,8 @@ def test_an_order_that_has_done_its_work(tmp_path: Path, version: int | None) ->
 
 def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
     """Three files, their folder, its name; none to load and to clear."""
-    disk = Disk()
-    saved = Orders(disk, Layout(str(tmp_path)))
+    disk = AtomicFiles()
+    saved = PendingOrders(disk, Paths(str(tmp_path)))
     saved.save("home", ORDER)
     disk.fsyncs = 0
     saved.save("home", ORDER)
@@ -164,7 +164,7 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("before", [None, OTHER])
-def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: SavedOrder | None) -> None:
+def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: PendingOrder | None) -> None:
     """Dead before any of them: the new order, the old one or none, whole; nothing is set aside; the next run works."""
 
     def prepare(root: Path) -> Path:

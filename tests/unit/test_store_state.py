@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Disk, Meta, State, Store
+from dnsrenew.store import AtomicFiles, Meta, State, Store
 from dnsrenew.store.state import Ari
 from tests.unit.store_kit import SPEC, assert_whole, issue, keep
 
@@ -335,7 +335,7 @@ def test_a_damaged_state_is_answered_for_a_reader(tmp_path: Path) -> None:
             raise OSError(30, "Read-only file system")
 
     put(tmp_path, b"{")
-    state = Store(tmp_path, disk=Disk(read_only)).read_state("home")
+    state = Store(tmp_path, disk=AtomicFiles(read_only)).read_state("home")
     assert state.version == 1
     assert [notice.code for notice in state.notices] == ["store-damaged"]
     assert state_file(tmp_path).exists()

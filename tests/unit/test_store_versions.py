@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import Disk, Meta, State, Store
-from dnsrenew.store.layout import FILES
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Meta, State, Store
+from dnsrenew.store.paths import FILES
 from tests.unit.store_kit import (
     SPEC,
     Counting,
@@ -82,7 +82,7 @@ def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
     keep(store, 1)
     keep(store, 2)
     for number in (1, 2):
-        Disk().remove(str(tmp_path / f"certificates/home/versions/{number}"))
+        AtomicFiles().remove(str(tmp_path / f"certificates/home/versions/{number}"))
     assert keep(store, 3).version == 3
 
 
@@ -163,7 +163,7 @@ def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
     current.unlink()
     if wrong is not None:
         current.symlink_to(wrong)
-    store.mend("home", state, Context())
+    store.repair("home", state, Context())
     assert os.readlink(current) == "versions/2"
 
 
@@ -172,7 +172,7 @@ def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
     """A folder where the link should be (a copied store), or the reverse, is kept aside, said and replaced."""
     keep(Store(tmp_path, windows=not windows), 1)
     store = Store(tmp_path, windows=windows)
-    store.mend("home", store.read_state("home"), Context())
+    store.repair("home", store.read_state("home"), Context())
     assert assert_current_whole(tmp_path, {1}) == 1
     assert (tmp_path / "certificates/home/current").is_symlink() is not windows
     assert os.path.lexists(tmp_path / "certificates/home/current.damaged")
@@ -185,11 +185,11 @@ def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) 
     """Nothing is written, no lock is taken."""
     keep(Store(tmp_path, windows=windows), 1)
     counting = Counting()
-    store = Store(tmp_path, disk=Disk(counting), windows=windows)
+    store = Store(tmp_path, disk=AtomicFiles(counting), windows=windows)
     state = store.read_state("home")
     counting.seen.clear()
-    store.mend("home", state, Context())
-    store.mend("other", State(), Context())
+    store.repair("home", state, Context())
+    store.repair("other", State(), Context())
     assert {what for what, _ in counting.seen} <= {"stat"}
 
 
@@ -200,9 +200,9 @@ def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
     keep(store, 1)
     state = replace(keep(store, 2), switching=2)
     current = tmp_path / "certificates/home/current"
-    Disk().remove(str(current))
+    AtomicFiles().remove(str(current))
     with store.lock("home", context=Context()):
-        store.mend("home", state, Context())
+        store.repair("home", state, Context())
     assert not os.path.lexists(current)
 
 
@@ -212,18 +212,18 @@ def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
     counting = Counting()
 
     def renew(hook: Counting) -> None:
-        keep(Store(tmp_path, disk=Disk(hook), windows=True), 2)
+        keep(Store(tmp_path, disk=AtomicFiles(hook), windows=True), 2)
 
     current = str(tmp_path / "certificates/home/current")
     renew(counting)
     renames = [n for n, (what, path) in enumerate(counting.seen) if what == "rename" and path.startswith(current)]
     assert len(renames) == 5
     with pytest.raises(Killed):
-        keep(Store(tmp_path, disk=Disk(Killing(renames[2])), windows=True), 3)
+        keep(Store(tmp_path, disk=AtomicFiles(Killing(renames[2])), windows=True), 3)
     store = Store(tmp_path, windows=True)
     state = assert_whole(store, {2})
     assert state.switching == 3
-    store.mend("home", state, Context())
+    store.repair("home", state, Context())
     assert assert_current_whole(tmp_path, {3}) == 3
     assert assert_whole(store, {3}).switching is None
     assert leftovers(tmp_path / "certificates") == []
@@ -234,7 +234,7 @@ def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
     store = Store(tmp_path, windows=True)
     store.write_state("home", replace(keep(store, 1), switching=7))
     (tmp_path / "certificates/home/current/privkey.pem").write_bytes(issue(2)[1])
-    store.mend("home", store.read_state("home"), Context())
+    store.repair("home", store.read_state("home"), Context())
     assert assert_current_whole(tmp_path, {1}) == 1
     assert store.read_state("home").switching is None
 
@@ -247,12 +247,12 @@ def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
         if operation == "rename" and path.endswith("current/privkey.pem"):
             raise PermissionError(13, "sharing violation")
 
-    state = keep(Store(tmp_path, disk=Disk(in_use), windows=True), 2)
+    state = keep(Store(tmp_path, disk=AtomicFiles(in_use), windows=True), 2)
     assert [notice.code for notice in state.notices] == ["current-behind"]
     store = Store(tmp_path, windows=True)
     assert_whole(store, {2})
     assert assert_current_whole(tmp_path, {1}) == 1
-    store.mend("home", store.read_state("home"), Context())
+    store.repair("home", store.read_state("home"), Context())
     assert assert_current_whole(tmp_path, {2}) == 2
 
 
@@ -265,8 +265,8 @@ def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
 
     keep(Store(tmp_path), 1)
     (tmp_path / "certificates/home/current").unlink()
-    store = Store(tmp_path, disk=Disk(read_only))
-    store.mend("home", store.read_state("home"), Context())
+    store = Store(tmp_path, disk=AtomicFiles(read_only))
+    store.repair("home", store.read_state("home"), Context())
     with pytest.raises(StoreError, match="read-only"):
         store.prove_writable()
 
@@ -276,7 +276,7 @@ def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
 
 def test_fsyncs_are_counted(tmp_path: Path) -> None:
     """A renewal forces 8 things to the disk; the first one, with a new store and a new account, 14; the journal 2."""
-    disk = Disk()
+    disk = AtomicFiles()
     store = Store(tmp_path / "state", disk=disk)
     first_issuance(store)
     assert disk.fsyncs == 14
@@ -288,7 +288,7 @@ def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
     """Every file, its folder and its number are on disk before the link; state.json moves last, and is made durable."""
     keep(Store(tmp_path), 1)
     counting = Counting()
-    keep(Store(tmp_path, disk=Disk(counting)), 2)
+    keep(Store(tmp_path, disk=AtomicFiles(counting)), 2)
     home = f"{tmp_path}/certificates/home"
     steps = [f"{what} {path.removeprefix(home)}" for what, path in counting.seen if what in {"fsync", "rename"}]
     steps = [step for step in steps if ".tmp-" not in step]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
+from dnsrenew.base.values import field
 from dnsrenew.errors import LockedError
-from dnsrenew.frozen import field
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from dnsrenew.store.zonelocks import ZoneLocks
+from dnsrenew.store.zone_locks import ZoneLocks
 from tests.unit.clocks import FakeClock
 
 ZONE = "home.duckdns.org."
@@ -50,7 +50,7 @@ def test_other_runs_are_kept_away_until_the_last_has_left(store: Store) -> None:
     """The next certificate of the run stands in line while the first one is at it: nobody comes in between."""
     locks, first, second, waiting = ZoneLocks(store), contextlib.ExitStack(), contextlib.ExitStack(), Waiting()
     first.enter_context(locks.value(Context(), ZONE))
-    task = workers.start(lambda: second.enter_context(locks.value(waiting, ZONE)))
+    task = threads.start(lambda: second.enter_context(locks.value(waiting, ZONE)))
     assert waiting.came.wait(5)
     assert not task.done.is_set()  # the host keeps one value
     first.close()
@@ -82,7 +82,7 @@ def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
             pass
         both.wait(5)
 
-    tasks = [workers.start(partial(go, context)) for context in (waiting, behind)]
+    tasks = [threads.start(partial(go, context)) for context in (waiting, behind)]
     assert waiting.came.wait(5)
     assert behind.came.wait(5)
     theirs.close()
@@ -101,7 +101,7 @@ def test_all_of_a_run_wait_together(store: Store) -> None:
 
     with ZoneLocks(store).value(Context(), ZONE):
         began = time.monotonic()
-        tasks = [workers.start(go) for _ in range(5)]
+        tasks = [threads.start(go) for _ in range(5)]
         assert all(task.done.wait(5) for task in tasks)
         took = time.monotonic() - began
     assert all(isinstance(task.error, LockedError) for task in tasks)
@@ -129,7 +129,7 @@ def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Sto
             order.append("other")
 
     with busy.writing(Context(), ZONE):
-        task = workers.start(write)
+        task = threads.start(write)
         assert waiting.kept_out.wait(5)
     for _ in range(3):
         with busy.writing(Context(), ZONE):
@@ -141,7 +141,7 @@ def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Sto
 
 def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """One's own writers take as long as they take; whom another run keeps away answers for those behind."""
-    monkeypatch.setattr("dnsrenew.store.zonelocks.WRITING", 0.2)
+    monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.2)
     clock, locks = FakeClock(), ZoneLocks(store)
     context, behind = Context(clock=clock), Waiting(clock=clock)
     errors: list[LockedError] = []
@@ -151,7 +151,7 @@ def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch:
             pass
 
     with locks.writing(context, ZONE):
-        task = workers.start(write)
+        task = threads.start(write)
         assert behind.came.wait(5)
         clock.elapsed += 100.0
     assert task.done.wait(5)
@@ -177,7 +177,7 @@ def test_writing_and_a_value_are_two_things(store: Store) -> None:
 
 def test_who_writes_too_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was stopped in the middle holds it up no longer than that."""
-    monkeypatch.setattr("dnsrenew.store.zonelocks.WRITING", 0.05)
+    monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.05)
     with (
         ZoneLocks(store).writing(Context(), ZONE),
         pytest.raises(LockedError, match="process"),

@@ -15,19 +15,19 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.clock import SystemClock
-from dnsrenew.context import Context
-from dnsrenew.drivers.catalogue import OWN_OBJECT, Behaviour, OptionSpec, Provider
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.challenges.dns01.leftovers import CleanupResult, cleanup, cleanup_before_run
+from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from dnsrenew.store.disk import Disk
+from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
-from dnsrenew.store.journal_entry import Written
-from dnsrenew.store.layout import Layout
-from dnsrenew.store.zonelocks import ZoneLocks
-from dnsrenew.sweep import Swept, sweep, sweep_first
+from dnsrenew.store.journal_entry import WrittenValue
+from dnsrenew.store.paths import Paths
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 
 CANARY = "c4nary/+secret"
@@ -69,7 +69,7 @@ class Stage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.journal = Journal(Disk(), Layout(str(root)))
+        self.journal = Journal(AtomicFiles(), Paths(str(root)))
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.locked: list[str] = []
@@ -91,10 +91,10 @@ class Stage:
         )
         return driver
 
-    def dies_with(self, *values: Written, certificate: str = "home") -> None:
+    def dies_with(self, *values: WrittenValue, certificate: str = "home") -> None:
         """A run writes values, where there is an account for them, and is no more."""
         writers = {name: self.accounts[name] for _record, name in values if name in self.accounts}
-        marks = {name: self.providers[each.provider].host_mark(each) for name, each in writers.items()}
+        marks = {name: self.providers[each.provider].host_fingerprint(each) for name, each in writers.items()}
         self.journal.enter(self.context, certificate, values, marks).keep()
         for record, account in values:
             if account in self.accounts:
@@ -114,13 +114,13 @@ class Stage:
         with self.value(context, f"writing {zone}"):
             yield
 
-    def sweep(self, **how: Any) -> Swept:
+    def sweep(self, **how: Any) -> CleanupResult:
         """Sweep as `cleanup` does."""
-        return sweep(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
+        return cleanup(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def sweep_first(self, **how: Any) -> None:
         """Sweep as `renew` does."""
-        sweep_first(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
+        cleanup_before_run(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         """The data of the events of one kind."""
@@ -130,7 +130,7 @@ class Stage:
         """What is in the journal."""
         return sorted(os.listdir(self.root / "journal"))
 
-    def left(self) -> set[Written]:
+    def left(self) -> set[WrittenValue]:
         """What the journal names."""
         with self.journal.left_over(self.context) as entries:
             return {value for entry in entries for value in entry.values}
@@ -142,7 +142,7 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-def txt(value: str, account: str = "one", zone: str = "home.test.", label: str = "_acme-challenge") -> Written:
+def txt(value: str, account: str = "one", zone: str = "home.test.", label: str = "_acme-challenge") -> WrittenValue:
     """A value."""
     return TxtRecord(zone, f"{label}.{zone}", value, 60), account
 
@@ -152,7 +152,7 @@ def refusal(code: str, message: str = "No.", **evidence: Any) -> ProviderError:
     return ProviderError(code, message, fix="Do something.", evidence=evidence)
 
 
-def texts(values: Sequence[Written]) -> list[str]:
+def texts(values: Sequence[WrittenValue]) -> list[str]:
     """The values themselves."""
     return [record.value for record, _account in values]
 
@@ -162,7 +162,7 @@ def texts(values: Sequence[Written]) -> list[str]:
 
 def test_nothing_left_is_nothing_done(stage: Stage) -> None:
     """An empty journal: nobody is asked, nothing is told, nothing is made."""
-    assert stage.sweep() == Swept()
+    assert stage.sweep() == CleanupResult()
     assert stage.events == []
     assert list(stage.root.iterdir()) == []
 
@@ -186,7 +186,7 @@ def test_what_was_left_is_removed_and_nothing_else(stage: Stage) -> None:
     assert len(told) == 4
     assert swept.to_dict()["removed"] == told
     assert swept.to_dict()["version"] == 1
-    assert stage.sweep() == Swept()
+    assert stage.sweep() == CleanupResult()
 
 
 def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
@@ -211,13 +211,13 @@ def test_what_lives_is_left_alone(stage: Stage) -> None:
 
 DIES = """if True:
     import os, signal, sys
-    from dnsrenew.context import Context
+    from dnsrenew.runtime.context import Context
     from dnsrenew.model import TxtRecord
-    from dnsrenew.store.disk import Disk
+    from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import Journal
-    from dnsrenew.store.layout import Layout
+    from dnsrenew.store.paths import Paths
     record = TxtRecord("home.test.", "_acme-challenge.home.test.", "a", 60)
-    entry = Journal(Disk(), Layout(sys.argv[1])).enter(Context(), "home", [(record, "one")])
+    entry = Journal(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", [(record, "one")])
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -293,7 +293,7 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: S
     stage.account("one", driver, server="192.0.2.1")
     swept = stage.sweep(look=lambda _, name: driver.look(name))
     assert (texts(swept.removed), driver.values) == (["a"], {})
-    mark = stage.providers["host-one"].host_mark
+    mark = stage.providers["host-one"].host_fingerprint
     assert mark(DnsAccount("host-one", token="x")) == mark(DnsAccount("host-one", token="y"))
     assert mark(DnsAccount("host-one", server="x")) != mark(DnsAccount("host-one", server="y"))
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.toml_lines import key_lines, line_of
+from dnsrenew.validation.toml_positions import key_lines, line_of
 
 TEXT = '''\
 # a comment with [brackets] = "x"

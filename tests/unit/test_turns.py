@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
+from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled
-from dnsrenew.frozen import field
-from dnsrenew.turns import Turns
+from dnsrenew.runtime.context import Context
+from dnsrenew.runtime.fair_lock import FairLock
 
 NAMES = ["home.test", "*.home.test"]
 
@@ -26,7 +26,7 @@ class Noting(Context):
         self.came.set()
 
 
-def goes(turns: Turns, ca: str, names: list[str]) -> threading.Event:
+def goes(turns: FairLock, ca: str, names: list[str]) -> threading.Event:
     """Start a thread that takes its turn; the event tells that it had it."""
     had = threading.Event()
 
@@ -34,13 +34,13 @@ def goes(turns: Turns, ca: str, names: list[str]) -> threading.Event:
         with turns.turn(Context(), ca, names):
             had.set()
 
-    workers.start(go)
+    threads.start(go)
     return had
 
 
 def test_the_same_names_at_the_same_ca_go_one_after_the_other() -> None:
     """In whatever order they are listed; another CA, or another set of names, waits for nobody."""
-    turns = Turns()
+    turns = FairLock()
     with turns.turn(Context(), "lab", NAMES):
         assert goes(turns, "other", NAMES).wait(5)
         assert goes(turns, "lab", NAMES[:1]).wait(5)
@@ -51,7 +51,7 @@ def test_the_same_names_at_the_same_ca_go_one_after_the_other() -> None:
 
 def test_a_failure_ends_the_turn() -> None:
     """The next one is let in."""
-    turns = Turns()
+    turns = FairLock()
     with pytest.raises(ZeroDivisionError), turns.turn(Context(), "lab", NAMES):
         raise ZeroDivisionError
     assert goes(turns, "lab", NAMES).wait(5)
@@ -59,7 +59,7 @@ def test_a_failure_ends_the_turn() -> None:
 
 def test_who_waits_can_be_called_away() -> None:
     """Ctrl-C ends the waiting too."""
-    turns, context = Turns(), Context()
+    turns, context = FairLock(), Context()
     context.cancel.set()
     with (
         turns.turn(Context(), "lab", NAMES),
@@ -71,8 +71,8 @@ def test_who_waits_can_be_called_away() -> None:
 
 def test_who_came_first_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many wait, and although those who come last ask most eagerly."""
-    monkeypatch.setattr(workers, "SLICE", 0.001)
-    turns, order = Turns(), list[int]()
+    monkeypatch.setattr(threads, "SLICE", 0.001)
+    turns, order = FairLock(), list[int]()
 
     def go(number: int, context: Context) -> None:
         with turns.alone(context, "zone"):
@@ -82,7 +82,7 @@ def test_who_came_first_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     with turns.alone(Context(), "zone"):
         for number in range(10):
             context = Noting()
-            tasks.append(workers.start(partial(go, number, context)))
+            tasks.append(threads.start(partial(go, number, context)))
             assert context.came.wait(5)
     assert all(task.done.wait(5) for task in tasks)
     assert order == list(range(10))
@@ -90,7 +90,7 @@ def test_who_came_first_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_is_called_away_leaves_the_line() -> None:
     """Those behind it do not wait for it."""
-    turns, context = Turns(), Context()
+    turns, context = FairLock(), Context()
     context.cancel.set()
     with turns.alone(Context(), "zone"), pytest.raises(Cancelled), turns.alone(context, "zone"):
         pass

@@ -12,13 +12,13 @@ from typing import cast
 
 import pytest
 
-from dnsrenew import due
 from dnsrenew.ca import CAClient
 from dnsrenew.ca.ari import NoWindow, Window, cert_id
-from dnsrenew.context import Context
+from dnsrenew.renewal import due
+from dnsrenew.renewal.renewal_info import is_poll_due, poll
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
 from dnsrenew.store.state import Ari
-from dnsrenew.wishes import ask, is_to_be_asked
 from tests.unit.clocks import START, FakeClock
 from tests.unit.run_ca import issue
 from tests.unit.store_kit import SPEC
@@ -55,7 +55,7 @@ class Stage:
         """Ask about these, and get these answers."""
         self.answers = list(answers)
         states = {name: self.store.read_state(name) for name in names}
-        ask(states, self.store, self.ca, self.context)
+        poll(states, self.store, self.ca, self.context)
 
     def wish(self, name: str = "home") -> Ari:
         """What is kept."""
@@ -86,7 +86,7 @@ def asked_at(next_poll: datetime | None) -> bool:
     """Whether a certificate of 90 days, that is to be asked about then, is asked about now."""
     wish: Ari = {"start": None, "end": None, "chosen": None, "next_poll": next_poll or START, "explanation": None}
     state = State(ca="one", not_before=START, not_after=START + 90 * DAY, ari=wish if next_poll else None)
-    return is_to_be_asked(state, START + DAY)
+    return is_poll_due(state, START + DAY)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_it_is_asked_when_its_time_has_come(hours: float | None, asked: bool) ->
 def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
     """After its end, without a certificate, or without a known CA."""
     over = State(ca="one", not_before=START - 90 * DAY, not_after=START)
-    assert not is_to_be_asked(over, START)
-    assert is_to_be_asked(over, START - HOUR)
-    assert not is_to_be_asked(State(ca="one"), START)
-    assert not is_to_be_asked(replace(over, ca=""), START - HOUR)
+    assert not is_poll_due(over, START)
+    assert is_poll_due(over, START - HOUR)
+    assert not is_poll_due(State(ca="one"), START)
+    assert not is_poll_due(replace(over, ca=""), START - HOUR)
 
 
 # ── what ────────────────────────────────────────────────────────────────────────────────
@@ -180,5 +180,5 @@ def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: Stage
     before = {"home": stage.store.read_state("home")}
     stage.keep("home")
     stage.answers = [window(-2, -1)]
-    ask(before, stage.store, stage.ca, stage.context)
+    poll(before, stage.store, stage.ca, stage.context)
     assert stage.store.read_state("home").ari is None

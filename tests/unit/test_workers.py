@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from dnsrenew import context as module
-from dnsrenew import workers
-from dnsrenew.context import Context
+from dnsrenew.base import threads
+from dnsrenew.runtime import context as module
+from dnsrenew.runtime.context import Context
 
 LIMIT = 3
 
@@ -37,7 +37,7 @@ class Work:
 def test_so_many_at_once_begun_in_their_order() -> None:
     """The next one begins when one has ended."""
     work = Work()
-    tasks = workers.start_all([partial(work.wait, number) for number in range(10)], LIMIT)
+    tasks = threads.start_all([partial(work.wait, number) for number in range(10)], LIMIT)
     assert work.have_begun(LIMIT)
     work.go_on.set()
     assert all(task.done.wait(5) for task in tasks)
@@ -48,7 +48,7 @@ def test_so_many_at_once_begun_in_their_order() -> None:
 def test_who_is_stuck_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that does not answer holds up those that wait for it, and nobody else; who goes on is one too many."""
     monkeypatch.setattr(module, "LONG", 0.05)
-    pool, work, answer = workers.Pool(LIMIT), Work(), threading.Event()
+    pool, work, answer = threads.ThreadPool(LIMIT), Work(), threading.Event()
     context = Context(pool=pool)
 
     def stuck() -> int:
@@ -69,7 +69,7 @@ def test_who_is_stuck_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are stuck, there are only so many threads."""
     monkeypatch.setattr(module, "LONG", 0.05)
-    pool, work, answer = workers.Pool(LIMIT), Work(), threading.Event()
+    pool, work, answer = threads.ThreadPool(LIMIT), Work(), threading.Event()
     context = Context(pool=pool)
 
     def stuck(number: int) -> None:
@@ -77,8 +77,8 @@ def test_there_is_an_end_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
         work.begun.release()
         context.wait_for(answer)
 
-    tasks = pool.start([partial(stuck, number) for number in range(workers.MOST * LIMIT + 5)])
-    assert all(work.begun.acquire(timeout=5) for _ in range(workers.MOST * LIMIT))
+    tasks = pool.start([partial(stuck, number) for number in range(threads.MOST * LIMIT + 5)])
+    assert all(work.begun.acquire(timeout=5) for _ in range(threads.MOST * LIMIT))
     assert not work.begun.acquire(timeout=0.2)
     answer.set()
     assert all(task.done.wait(5) for task in tasks)
@@ -95,17 +95,17 @@ def test_where_no_thread_is_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", few)
-    tasks = workers.Pool(LIMIT).start([partial(int, number) for number in range(10)])
+    tasks = threads.ThreadPool(LIMIT).start([partial(int, number) for number in range(10)])
     assert all(task.done.wait(5) for task in tasks)
     assert [task.result() for task in tasks] == list(range(10))
     with pytest.raises(RuntimeError):
-        workers.Pool(LIMIT).start([list])
+        threads.ThreadPool(LIMIT).start([list])
 
 
 def test_another_thread_makes_no_room() -> None:
     """One certificate writes to two hosts in two threads of its own: it is one that waits all the same."""
-    pool, work = workers.Pool(1), Work()
+    pool, work = threads.ThreadPool(1), Work()
     pool.start([partial(work.wait, number) for number in range(2)])
-    with pool.makes_room():
+    with pool.release_slot():
         assert work.have_begun(1)
     work.go_on.set()

@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.names import base_domain, is_wildcard
 from dnsrenew.ca.ari import DEFAULT, LONGEST, NoWindow, Window, cert_id
-from dnsrenew.ca.messages import Authorization, Challenge, Order
-from dnsrenew.clock import Clock
-from dnsrenew.context import Context
+from dnsrenew.ca.resources import Authorization, Challenge, Order
 from dnsrenew.errors import CAError
-from dnsrenew.names import base_domain, is_wildcard
+from dnsrenew.runtime.context import Context
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)

@@ -15,21 +15,22 @@ from typing import Any, Final, cast
 from unittest import mock
 
 from dnsrenew import renewer as module
+from dnsrenew.base.names import base_domain
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.dns01 import Dns01
-from dnsrenew.challenges.http01 import Http01, Place
-from dnsrenew.challenges.mix import Challenges
+from dnsrenew.challenges.http01 import Http01, Responder
+from dnsrenew.challenges.solver import Solver
 from dnsrenew.config import Config
-from dnsrenew.context import Context
 from dnsrenew.dns import DnsView, Target
-from dnsrenew.dns.caa import CaaAnswer
-from dnsrenew.drivers.catalogue import OWN_OBJECT, find_provider
-from dnsrenew.job import Services
+from dnsrenew.dns.caa_lookup import CaaAnswer
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
-from dnsrenew.names import base_domain
+from dnsrenew.renewal.job import Services
 from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from dnsrenew.store.zonelocks import ZoneLocks
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.unit.clocks import FakeClock
 from tests.unit.year_ca import Suggest, YearCA
@@ -80,7 +81,7 @@ class MemoryHttp01(Http01):
         super().__init__()
         self._web = web
 
-    def _place(self, listen: str | None, webroot: str | None) -> Place:
+    def _place(self, listen: str | None, webroot: str | None) -> Responder:
         return self._web
 
 
@@ -154,7 +155,7 @@ class World:
         )
         return SeededRenewer(config, self)
 
-    def services(self, config: Config, store: Store, run: Context, *, rehearse: bool, wait: float) -> Services:
+    def services(self, config: Config, store: Store, run: Context, *, dry_run: bool, wait: float) -> Services:
         """Stand in for ``make_services``."""
         dns = cast("DnsView", MemoryDns())
         dns01 = Dns01(
@@ -167,7 +168,7 @@ class World:
         return Services(
             store,
             dns,
-            Challenges(dns01, MemoryHttp01(self.web)),
+            Solver(dns01, MemoryHttp01(self.web)),
             lambda name: cast("CAClient", self.cas[name]),
             lambda name: store.ledger(CAS[name].directory, name, run),
             {name: name for name in CAS},

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lexicon.config import ConfigResolver
 
-from dnsrenew import names
+from dnsrenew.base import names
+from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.lexicon import loading, shims
-from dnsrenew.drivers.translation import classify
 from dnsrenew.errors import ProviderError
 from dnsrenew.secrets import Secret
 

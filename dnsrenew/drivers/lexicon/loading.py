@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.catalogue import NAME
 from dnsrenew.drivers.lexicon import shims
+from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _load(name: str) -> ModuleType:
             # An import statement looks for __import__ among the builtins of its module.
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, "print": _logger.debug}
             spec.loader.exec_module(module)
-            shims.mend(name, module)
+            shims.patch(name, module)
             _modules[name] = module
         return _modules[name]
 

@@ -39,7 +39,7 @@ def stand_in(module: ModuleType) -> Any:
     return module if make is None else make(module)
 
 
-class _Face(ModuleType):
+class _ModuleProxy(ModuleType):
     """A module of which some names are ours and the rest are the real one's."""
 
     def __init__(self, real: ModuleType, **ours: Any) -> None:
@@ -55,9 +55,9 @@ class _Face(ModuleType):
 
 @cache
 def _requests(real: Any) -> ModuleType:
-    from dnsrenew.http import foreign  # brings requests, which is here by now
+    from dnsrenew.http import third_party  # brings requests, which is here by now
 
-    class Session(real.Session):  # type: ignore[misc]
+    class TimedSession(real.Session):  # type: ignore[misc]
         """Gives every request time-outs, every answer an end, lets none be unverified, and none be led elsewhere."""
 
         def send(self, request: Any, **arguments: Any) -> Any:
@@ -74,7 +74,7 @@ def _requests(real: Any) -> ModuleType:
             if retries is not None and retries.total:
                 kind: Any = type(retries)
                 retries.__class__ = _bounded(kind)
-            foreign.bound(adapter)
+            third_party.bound(adapter)
             super().mount(prefix, adapter)
 
         def get_redirect_target(self, resp: Any) -> str | None:
@@ -83,14 +83,14 @@ def _requests(real: Any) -> ModuleType:
                 return None
             # Without a place to go it is refused too: to lexicon it would be no failure.
             location = resp.headers.get("Location") if resp.is_redirect else None
-            return foreign.redirected(resp.request.method, resp.url, location)
+            return third_party.redirected(resp.request.method, resp.url, location)
 
         def resolve_redirects(self, *arguments: Any, yield_requests: bool = False, **more: Any) -> Any:
             """Follow redirects; what a provider asked not to have followed, it looks at itself."""
             return iter(()) if yield_requests else super().resolve_redirects(*arguments, **more)
 
     def request(method: str, url: str, **arguments: Any) -> Any:
-        with Session() as session:
+        with TimedSession() as session:
             return session.request(method=method, url=url, **arguments)
 
     def of(method: str) -> Callable[..., Any]:
@@ -98,7 +98,9 @@ def _requests(real: Any) -> ModuleType:
             method, url, **dict(zip(_POSITIONAL[method], data, strict=False)), **more
         )
 
-    return _Face(real, Session=Session, session=Session, request=request, **{name: of(name) for name in _POSITIONAL})
+    return _ModuleProxy(
+        real, Session=TimedSession, session=TimedSession, request=request, **{name: of(name) for name in _POSITIONAL}
+    )
 
 
 _POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
@@ -114,7 +116,7 @@ _POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
 
 @cache
 def _bounded(retry: Any) -> Any:
-    class Bounded(retry):  # type: ignore[misc]
+    class BoundedRetry(retry):  # type: ignore[misc]
         """Ends with the call, whatever Retry-After and back-off say."""
 
         def get_retry_after(self, response: Any) -> Any:
@@ -127,7 +129,7 @@ def _bounded(retry: Any) -> Any:
         def is_retry(self, *arguments: Any, **more: Any) -> bool:
             return left() > 0 and bool(super().is_retry(*arguments, **more))
 
-    return Bounded
+    return BoundedRetry
 
 
 # ── tldextract, requests_unixsocket, boto3 ──────────────────────────────────────────────
@@ -146,12 +148,12 @@ def _split(domain: str, *_: Any, **__: Any) -> _Parts:
 
 
 def _tldextract(real: ModuleType) -> ModuleType:
-    return _Face(real, extract=_split, TLDExtract=lambda *_, **__: _split)
+    return _ModuleProxy(real, extract=_split, TLDExtract=lambda *_, **__: _split)
 
 
 def _requests_unixsocket(real: ModuleType) -> ModuleType:
     # Its monkeypatch() changes requests for the whole process, and it is back too early when two threads do it.
-    return _Face(real, monkeypatch=contextlib.nullcontext)
+    return _ModuleProxy(real, monkeypatch=contextlib.nullcontext)
 
 
 def _boto3(real: Any) -> ModuleType:
@@ -165,7 +167,7 @@ def _boto3(real: Any) -> ModuleType:
         # A session of our own: the default one is shared by all threads, and by the host program.
         return real.session.Session().client(service, config=config, **arguments)
 
-    return _Face(real, client=client)
+    return _ModuleProxy(real, client=client)
 
 
 _STAND_INS: Final[dict[str, Callable[[Any], ModuleType]]] = {
@@ -179,15 +181,15 @@ _STAND_INS: Final[dict[str, Callable[[Any], ModuleType]]] = {
 # ── mended ──────────────────────────────────────────────────────────────────────────────
 
 
-def mend(name: str, module: Any) -> None:
+def patch(name: str, module: Any) -> None:
     """Correct what is wrong in our copy of one of lexicon's modules."""
     if name == "aliyun":
-        _mend_aliyun(module.Provider)
+        _patch_aliyun(module.Provider)
     if name == "valuedomain":
-        _mend_valuedomain(module)
+        _patch_valuedomain(module)
 
 
-def _mend_aliyun(provider: Any) -> None:
+def _patch_aliyun(provider: Any) -> None:
     """Write the time as Alibaba Cloud wants it: lexicon 3.25 appends "Z" to a time that ends with "+00:00"."""
     build = provider._build_signature_parameters  # noqa: SLF001  # our own copy of the class
 
@@ -199,16 +201,16 @@ def _mend_aliyun(provider: Any) -> None:
     provider._build_signature_parameters = mended  # noqa: SLF001  # our own copy of the class
 
 
-def _mend_valuedomain(module: Any) -> None:
+def _patch_valuedomain(module: Any) -> None:
     """Keep the token with the host: it is the one module that sends by urllib, which takes all along to any host."""
-    from dnsrenew.http import foreign
+    from dnsrenew.http import third_party
 
     request: Any = module.request
     kind: Any = request.HTTPRedirectHandler
 
     class Redirects(kind):  # type: ignore[misc]
         def redirect_request(self, req: Any, *answer: Any) -> Any:
-            foreign.redirected(req.get_method(), req.full_url, answer[-1])  # the last is where it leads
+            third_party.redirected(req.get_method(), req.full_url, answer[-1])  # the last is where it leads
             return super().redirect_request(req, *answer)
 
     module.restapi_build_opener = lambda: request.build_opener(Redirects(), request.HTTPCookieProcessor())

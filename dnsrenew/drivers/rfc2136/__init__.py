@@ -16,7 +16,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.update
 
-from dnsrenew import hostport, names
+from dnsrenew.base import host_port, names
 from dnsrenew.drivers.rfc2136 import options
 from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
@@ -35,7 +35,7 @@ class Rfc2136Driver:
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         self._host, self._port = options.address(context)
-        self._where = hostport.join(self._host, self._port)
+        self._where = host_port.join(self._host, self._port)
         self._key = options.tsig_key(context)
 
     def add(self, records: Sequence[TxtRecord]) -> None:

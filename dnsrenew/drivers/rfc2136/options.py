@@ -10,7 +10,7 @@ import dns.exception
 import dns.name
 import dns.tsig
 
-from dnsrenew import hostport
+from dnsrenew.base import host_port
 from dnsrenew.errors import ConfigError
 from dnsrenew.secrets import Secret
 
@@ -49,7 +49,7 @@ def address(context: DriverContext) -> tuple[str, int]:
     """
     account, text = context.account, _text(context, "server")
     try:
-        host, port = hostport.split(text, PORT)
+        host, port = host_port.split(text, PORT)
     except ValueError:
         host, port = "", PORT
     if not host:

@@ -1,0 +1,306 @@
+"""The dns-01 challenge (RFC 8555 section 8.4): where its TXT values go, who writes them, in which order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.base import names
+from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.records import Placement, RecordWriter, TxtValue, no_account
+from dnsrenew.drivers import invoke
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError, StoreError
+from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route, TxtRecord
+from dnsrenew.runtime.circuit_breaker import CircuitBreaker
+
+if TYPE_CHECKING:
+    from dnsrenew.dns import DnsView, Target
+    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.zone_locks import ZoneLocks
+
+_WRITERS = 8
+"""Accounts written to at once."""
+
+_WITHDRAW_SECONDS = 60.0
+_WITHDRAW_SILENT = 10.0
+"""From a host that has just let us wait in vain; the next run tries again."""
+_WITHDRAW_GRACE = 3.5
+"""Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
+_REFUSALS = frozenset({"provider-unauthorized", "provider-zone-unknown", "provider-untrusted"})
+"""What a host, or we, say before anything is written in a zone."""
+_HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
+"""What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
+
+
+class Dns01:
+    """Places, writes, waits for and withdraws the values of dns-01 challenges.
+
+    One serves all certificates of a run, and their threads.
+
+    :param locks: keep others away from where only one value or one writer is possible at a time.
+    :param journal: where values are written down before they are written to DNS.
+    """
+
+    def __init__(
+        self,
+        dns: DnsView,
+        accounts: Mapping[str, DnsAccount],
+        providers: Mapping[str, Provider],
+        locks: ZoneLocks,
+        journal: Journal,
+    ) -> None:
+        self._dns = dns
+        self._writers = {name: RecordWriter(account, providers[account.provider]) for name, account in accounts.items()}
+        self._locks = locks
+        self._standing = PublishedValues(journal)
+        self._silence = CircuitBreaker()
+
+    # ── where ───────────────────────────────────────────────────────────────────────────
+
+    def targets(
+        self, context: Context, identifiers: Collection[str], route: Route, check: PropagationCheck
+    ) -> tuple[dict[str, Target], dict[str, DnsError]]:
+        """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
+
+        :param check: who will be asked whether the values are visible; where it is not DNS itself, the lookups here
+            may do without it too.
+        """
+        look = partial(
+            self._dns.challenge_targets, context, follow_cname=route.follow_cname, alias=route.alias, check=check
+        )
+        found: dict[str, Target] = {}
+        refused: dict[str, DnsError] = {}
+        try:
+            found = look(list(identifiers))
+        except DnsError as error:
+            if error.code == "dns-unreachable":  # it would be no better for each, and take its time every time
+                return {}, dict.fromkeys(identifiers, error)
+            for identifier in identifiers:  # one of them is not well: are the others?
+                try:
+                    found |= look([identifier])
+                except DnsError as refusal:
+                    refused[identifier] = refusal
+        return found, refused
+
+    def routes(self, owner: str, route: Route) -> list[Route]:
+        """Return what a route without accounts stands for: a route for each that fits, the longest zone first."""
+        if route.dns:
+            return [route]
+        fitting = [writer for writer in self._writers.values() if writer.may_write(owner)]
+        fitting.sort(key=lambda writer: len(names.labels(writer.zone_of(owner) or "")), reverse=True)
+        return [replace(route, dns=(writer.account.name,)) for writer in fitting]
+
+    def place(self, identifier: str, target: Target, route: Route) -> Placement:
+        """Return where the value goes and who writes it; nothing is written yet.
+
+        :raises DnsError: ``dns-no-account``: an account may not write there.
+        """
+        writers = [self._writers[name] for name in route.dns]
+        for writer in writers:
+            if not writer.may_write(target.name):
+                raise no_account(identifier, target.name, [writer])
+        spots = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
+        return Placement(identifier, target.name, spots)
+
+    def no_account(self, identifier: str, owner: str) -> DnsError:
+        """Return the error for a name that no account may write."""
+        return no_account(identifier, owner, self._writers.values())
+
+    def prepare_drivers(self, context: Context, placements: Collection[Placement]) -> None:
+        """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
+
+        :raises SecretError: a reference leads to nothing.
+        :raises ConfigError: an option is wrong, or a driver is not installed.
+        :raises ProviderError: a host did not answer another certificate of this run.
+        """
+        writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
+        for writer in writers.values():
+            self._silence.check(context, writer.account.name)
+            invoke.prepare(context, writer.provider, writer.account)
+
+    def warn_shadows(self, context: Context, targets: Mapping[str, Target]) -> None:
+        """Warn of names that exist only through a wildcard, and would vanish while their TXT stands."""
+        self._dns.warn_wildcard_shadow(context, targets)
+
+    # ── what and when ───────────────────────────────────────────────────────────────────
+
+    def values(self, placement: Placement, text: str) -> list[TxtValue]:
+        """Return the finished TXT value for a placement, once for each account that writes it."""
+        return [
+            TxtValue(placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl))
+            for writer, zone in placement.writers
+        ]
+
+    @contextlib.contextmanager
+    def alone(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+        """Keep others away, as long as we need them, from the places that can hold only one value.
+
+        :raises LockedError: another run is there.
+        """
+        with contextlib.ExitStack() as held:
+            # In one order for everybody, so that two certificates never wait for each other.
+            for place in sorted(set().union(*(each.single_value_key for each in placements))):
+                held.enter_context(self._locks.value(context, place))
+            yield
+
+    def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
+        """Have the values in the journal meanwhile, and afterwards those that could not be removed.
+
+        :raises StoreError: it cannot be written; then nothing may be published.
+        """
+        return self._standing.journaled(context, [value for value in values if value.is_to_be_removed])
+
+    # ── publish, visible, withdraw ──────────────────────────────────────────────────────
+
+    def publish(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Write the values, every account at once.
+
+        :raises ProviderError: an account's host refused or did not answer; any part may have been written.
+        """
+        described = [value.described for value in values]
+        context.emit("txt-writing", records=described)
+        started = context.clock.monotonic()
+        with self._standing.alone(context, values):
+            self._each_account(context, values, invoke.call_add)
+        context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
+
+    def ttl(self, context: Context, name: str) -> int:
+        """Return how long (seconds) a resolver may keep what is served at a name now."""
+        return self._dns.ttl(context, name)
+
+    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out."""
+        return self._dns.addresses(context, hosts)
+
+    def wait_visible(
+        self, context: Context, values: Sequence[TxtValue], wanted: Propagation, more: float = 0.0
+    ) -> None:
+        """Wait until every name server of every zone shows the values.
+
+        :param more: seconds more to settle than is wanted.
+        :raises PropagationError: not in time, or no server can be reached.
+        """
+        behaviours = [value.writer.provider.behaviour for value in values]
+        timeout = wanted.timeout
+        if timeout is None:
+            timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
+        settle = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
+        records = list({(value.record.name, value.record.value): value.record for value in values}.values())
+        self._dns.wait_visible(context, records, timeout=timeout, settle=settle + more, check=wanted.check)
+
+    def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Remove the values; what cannot be removed is said in a warning and hides no other error."""
+        begun = [value for value in values if self._standing.fate(context, value) is not None]
+        removable = [value for value in begun if value.is_to_be_removed]
+        if not removable:
+            return
+        silent = any(self._silence.holds(value.writer.account.name) for value in removable)
+        ending = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        started = context.clock.monotonic()
+        try:
+            with self._standing.alone(ending, removable):
+                removable = self._standing.last(ending, removable)
+                self._each_account(ending, removable, invoke.call_remove)
+        except DnsRenewError as error:
+            self._leave(ending, removable, error)
+        else:
+            seconds = round(context.clock.monotonic() - started, 3)
+            if removable:
+                context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
+
+    def _leave(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
+        """Leave to a later run what could not be removed, but for what was never written."""
+        left = [value for value in values if self._standing.fate(context, value) is not None]  # not yet gone
+        refused = [value for value in left if self._was_refused(context, value)]
+        self._standing.gone(context, refused)
+        kept = [value for value in left if value not in refused]
+        if kept:
+            written = any(self._standing.fate(context, value) == "written" for value in kept)
+            self._standing.leave(context, kept)
+            context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
+            context.warn("txt-kept", *_kept(kept, error, written=written))
+
+    def _was_refused(self, context: Context, value: TxtValue) -> bool:
+        """Tell whether a value was certainly not written. Not to see it proves nothing: most hosts take a while."""
+        if self._standing.fate(context, value) != "refused":
+            return False
+        try:
+            return value.record.value not in self._dns.values(context, value.record.name)
+        except DnsRenewError:
+            return True
+
+    def _each_account(self, context: Context, values: Sequence[TxtValue], call: Callable[..., list[str]]) -> None:
+        """Hand each account its records, in parallel; raise the first error after all have ended."""
+        by_account: dict[str, list[TxtValue]] = {}
+        for value in values:
+            by_account.setdefault(value.writer.account.name, []).append(value)
+        calls = [partial(self._write, context, group, call) for group in by_account.values()]
+        if len(calls) == 1:
+            calls[0]()
+            return
+        for task in context.call_all(calls, _WRITERS):
+            task.result()
+
+    def _write(self, context: Context, values: Sequence[TxtValue], call: Callable[..., list[str]]) -> None:
+        """Have one account write its values; at a host that takes one writer at a time, while nobody else does."""
+        writer = values[0].writer
+        records = [value.record for value in values]
+        with contextlib.ExitStack() as alone:
+            if writer.provider.behaviour.exclusive:
+                for zone in sorted({record.zone for record in records}):
+                    alone.enter_context(self._locks.writing(context, zone))
+            if call is invoke.call_add:
+                self._add(context, values, records)
+            else:
+                self._call(context, writer, records, call)
+                self._standing.gone(context, values)
+
+    def _add(self, context: Context, values: Sequence[TxtValue], records: Sequence[TxtRecord]) -> None:
+        """Have one account add its values, and note what is known of them then."""
+        self._silence.check(context, values[0].writer.account.name)
+        asking = partial(self._standing.note, context, values, "asked")
+        try:
+            tries = self._call(context, values[0].writer, records, partial(invoke.call_add, asking=asking))
+        except StoreError:  # it was not asked
+            raise
+        except DnsRenewError as error:
+            tries = [*error.evidence.get("before", ()), error.code]
+            in_several = len({record.zone for record in records}) > 1  # one may have been written before the other
+            if invoke.UNANSWERED.isdisjoint(tries):
+                refused = not in_several and _REFUSALS.issuperset(tries)
+                self._standing.note(context, values, "refused" if refused else "unsure")
+            raise
+        if invoke.UNANSWERED.isdisjoint(tries):
+            self._standing.note(context, values, "written")
+
+    def _call(
+        self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
+    ) -> list[str]:
+        """Call the account's driver, and note whether its host answers; return the codes of tries that failed."""
+        account, started = writer.account.name, context.clock.monotonic()
+        try:
+            tries = call(context, writer.provider, writer.account, records)
+        except ProviderError as error:
+            if error.code == _HUNG:
+                self._silence.unanswered(context, account, error, started)
+            elif error.code != _UNREACHED:  # to refuse is to answer
+                self._silence.answered(context, account)
+            raise
+        self._silence.answered(context, account)
+        return tries
+
+
+def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str]:
+    owners = ", ".join(sorted({names.relative(value.record.name) for value in values}))
+    why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    what = "TXT values" if written else "TXT values that may have been written"
+    return (
+        f"{what} at {owners} could not be removed ({why}).",
+        "They do no harm; the next run tries again to remove them, and so does dnsrenew cleanup.",
+    )

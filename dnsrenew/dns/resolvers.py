@@ -1,0 +1,59 @@
+"""Where to ask: the recursive servers of the configuration or the system, and ``HOST[:PORT]``."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from dnsrenew.base import host_port
+from dnsrenew.dns.query_engine import Address
+from dnsrenew.runtime.context import Context
+
+_PORT: Final = 53
+_SYSTEM_FILE: Final = Path("/etc/resolv.conf")
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return ``HOST[:PORT]`` as the configuration has it; a URL stays as it is."""
+    if port == _PORT or "://" in host:
+        return host
+    return host_port.join(host, port)
+
+
+def recursive_servers(context: Context, configured: Sequence[str]) -> list[Address]:
+    """Return the addresses of the recursive servers, in order; the system's where none is configured.
+
+    A server that is given by name and has no address is left out.
+    """
+    servers: list[Address] = []
+    for text in configured or system_servers():
+        host, port = host_port.split(text, _PORT)
+        servers += [(address, port) for address in _addresses(context, host)]
+    return servers
+
+
+def system_servers(file: Path = _SYSTEM_FILE) -> list[str]:
+    """Return the system's recursive servers (resolv.conf(5); on Windows the registry has them)."""
+    if sys.platform == "win32":
+        import dns.resolver  # slow to import, and only here of use
+
+        return [str(server) for server in dns.resolver.get_default_resolver().nameservers]
+    try:
+        lines = [line.split() for line in file.read_text("utf-8", "replace").splitlines()]
+    except OSError:
+        lines = []
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return [server for server in named if host_port.is_ip(server)] or ["127.0.0.1"]
+
+
+def _addresses(context: Context, host: str) -> list[str]:
+    if host_port.is_ip(host):
+        return [host]
+    try:
+        found = context.call(lambda: socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,0 +1,107 @@
+"""One DNS host as its provider file describes it: how it behaves, and what an account there needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from dnsrenew.base.values import Frozen, field
+
+if TYPE_CHECKING:
+    from dnsrenew.model import DnsAccount
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
+RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
+"""Options of every account; a provider file cannot define them."""
+OWN_OBJECT: Final = ""
+"""The provider of an account whose option ``driver`` is an object of the caller's own."""
+
+
+class OptionSpec(Frozen, kw_only=True):
+    """One option of an account.
+
+    :ivar env: the environment variable that :meth:`Provider.block` proposes; nothing is read unasked.
+    """
+
+    required: bool = False
+    secret: bool = False
+    env: str | None = None
+    help: str = ""
+
+
+class Behaviour(Frozen, kw_only=True):
+    """How the host behaves.
+
+    :ivar ttl: seconds, for the TXT records.
+    :ivar propagation_timeout: seconds until its name servers must show a value.
+    :ivar settle: seconds to wait after they all do.
+    :ivar values: ``"one"``: a second value at a name replaces the first.
+    :ivar scope: ``"zone"``: that one value stands for the whole zone.
+    :ivar exclusive: whether only one writer may change a zone of the account at a time.
+    :ivar removes: whether there is anything to remove.
+    """
+
+    ttl: int = 60
+    propagation_timeout: float = 120
+    settle: float = 0
+    values: str = "many"
+    scope: str = "name"
+    exclusive: bool = False
+    removes: bool = True
+    note: str = ""
+
+
+class Provider(Frozen, kw_only=True):
+    """One DNS host.
+
+    :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
+    :ivar any_options: a driver without a provider file takes whatever options it is given.
+    """
+
+    name: str
+    title: str
+    driver: str
+    website: str = ""
+    docs: str = ""
+    zone_suffixes: tuple[str, ...] = ()
+    driver_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    behaviour: Behaviour = Behaviour()
+    any_options: bool = False
+
+    def is_secret(self, option: str) -> bool:
+        """Tell whether an option is a secret; of a driver without a provider file, any may be."""
+        spec = self.options.get(option)
+        return self.any_options if spec is None else spec.secret
+
+    def host_fingerprint(self, account: DnsAccount) -> int:
+        """Return a number that changes when an account has another host by now; what may be secret does not count."""
+        known = {key: value for key, value in account.options.items() if not self.is_secret(key)}
+        plain = {key: value for key, value in known.items() if isinstance(value, str | int | float)}
+        told = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
+        return crc32(told.encode())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew providers --json`` lists it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "website": self.website,
+            "driver": self.driver,
+            "options": {key: dict(vars(spec)) for key, spec in self.options.items()},
+            "behaviour": dict(vars(self.behaviour)),
+        }
+
+    def block(self) -> str:
+        """Return a ``[dns.…]`` block to be copied: what is required filled in, the rest in comments."""
+        lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
+        for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
+            comment = "" if spec.required else "# "
+            about = spec.help if spec.required else f"(optional) {spec.help}"
+            value = f"env:{spec.env or f'{self.name}_{key}'.upper()}" if spec.secret else f"<{key}>"
+            lines += [f"# {about}", f'{comment}{key} = "{value}"']
+        return "\n".join([*lines, ""])

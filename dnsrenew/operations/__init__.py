@@ -1,0 +1,1 @@
+"""What a Renewer offers besides renewing: status, revocation, accounts."""
