@@ -24,10 +24,35 @@ was seen and its ``fix`` is the one sentence that says what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class Text(NamedTuple):
+    """One message of a folder's catalogue (``texts.py``): the words of an error or a warning.
+
+    ``message`` and ``fix`` are templates. Their fields are filled from the evidence of the error (``{port}``,
+    ``{owner}``); lists are joined with commas. The words depend on nothing else, so that a translation needs only
+    another catalogue. Several texts may share a code: they are variants of one error.
+    """
+
+    code: str
+    message: str
+    fix: str
+
+    def fill(self, **values: Any) -> tuple[str, str, str]:  # JSON values
+        """Return code, message and fix with the fields filled.
+
+        :raises KeyError: a field has no value.
+        """
+        shown = {name: _shown(value) for name, value in values.items()}
+        return self.code, self.message.format_map(shown), self.fix.format_map(shown)
+
+
+def _shown(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 class DnsRenewError(Exception):
@@ -45,6 +70,12 @@ class DnsRenewError(Exception):
         self.message = message
         self.fix = fix
         self.evidence: dict[str, Any] = dict(evidence or {})
+
+    @classmethod
+    def of(cls, text: Text, /, **evidence: Any) -> Self:  # JSON values
+        """Return the error with this text; ``evidence`` fills the fields of the text and is kept."""
+        code, message, fix = text.fill(**evidence)
+        return cls(code, message, fix=fix, evidence=evidence)
 
     def __str__(self) -> str:
         separator = "\n" if "\n" in self.message else " "
