@@ -30,7 +30,7 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
 soak: $(SET_UP) ## 500 renewals at real servers while everything goes wrong at random; it prints its seed
-	@$(BIN)/python -m tests.faults.soak $(SOAK_ARGS)
+	@$(BIN)/python -m tests.kit.soak $(SOAK_ARGS)
 
 bench: $(SET_UP) ## the figures in docs/, measured on this machine
 	@$(BIN)/python -m bench

@@ -1,4 +1,4 @@
-"""What happened, as values: one stream that progress, logs and metrics listen to."""
+"""Events: one stream for progress, logs and metrics."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 KINDS: Final[dict[str, str]] = {
-    "run-started": "a run begins; data: certificates (names)",
-    "run-finished": "a run is over; data: statuses (a count for each)",
-    "lock-waiting": "another run has a lock and is waited for; data: what (is locked), pid, host, since",
-    "certificate-started": "a due certificate is worked on; data: reason, domains",
-    "certificate-finished": "its outcome stands; data: the outcome as in the JSON",
-    "route-started": "a route is tried; data: ca, challenge, dns (of a mix also names)",
-    "route-failed": "a route failed; data: ca, challenge, dns, error (of a mix also names)",
-    "order-created": "the CA has an order; data: url, domains, pending (domains to be validated)",
-    "order-resumed": "the order of a run that was killed is taken up; data: ca, url, domains, status (of the order)",
-    "txt-writing": "TXT values are about to be written; data: records (zone, name, value, dns)",
-    "txt-written": "they are written; data: records, seconds",
-    "dns-waiting": "name servers are asked; data: seconds, timeout, servers (server, address, state, detail)",
-    "dns-visible": "every name server agrees; data: seconds",
-    "caches-waiting": "a resolver of the CA may still hold the value before, at a host that keeps one; data: seconds",
-    "http-published": "answers to http-01 stand; data: answers (identifier, url, listen, webroot), seconds",
-    "http-visible": "our own side answers; data: answers",
-    "http-removed": "answers to http-01 are withdrawn; data: answers",
-    "http-kept": "they could not be withdrawn; data: answers, error",
-    "challenges-answered": "the CA was told to look; data: domains",
-    "authorizations-valid": "the CA saw the values; data: domains, seconds",
-    "order-finalized": "the CA has the CSR; data: url",
-    "txt-removed": "TXT values are withdrawn; data: records, seconds",
-    "txt-kept": "TXT values could not be withdrawn; data: records, error",
-    "swept": "TXT values that an earlier run left are removed; data: records (zone, name, value, dns)",
-    "sweep-kept": "they could not be removed and stay in the journal; data: records, error",
-    "certificate-stored": "the new version is in force; data: path, serial, not_after",
-    "kept": "a renewal failed while the stored certificate is valid; data: error, not_after",
-    "warning": "something a person should look at; data: code, message, fix",
+    "run-started": "a run started; data: certificates (names)",
+    "run-finished": "a run finished; data: statuses (the number of certificates with each)",
+    "lock-waiting": "the run waits for a lock of another run; data: what (is locked), pid, host, since",
+    "certificate-started": "the renewal of a due certificate started; data: reason, domains",
+    "certificate-finished": "the renewal of a certificate finished; data: the outcome as in the JSON",
+    "route-started": "a route is tried; data: ca, challenge, dns (for mixed also names)",
+    "route-failed": "a route failed; data: ca, challenge, dns, error (for mixed also names)",
+    "order-created": "the CA created an order; data: url, domains, pending (domains to validate)",
+    "order-resumed": "the order of an earlier run is resumed; data: ca, url, domains, status (of the order)",
+    "txt-writing": "the DNS host is about to write TXT values; data: records (zone, name, value, dns)",
+    "txt-written": "the DNS host wrote the TXT values; data: records, seconds",
+    "dns-waiting": "the name servers are polled; data: seconds, timeout, servers (server, address, state, detail)",
+    "dns-visible": "every name server shows the TXT values; data: seconds",
+    "caches-waiting": "the caches of the CA's resolvers may still hold an earlier TXT value; data: seconds",
+    "http-published": "the http-01 responses are published; data: answers (identifier, url, listen, webroot), seconds",
+    "http-visible": "this host serves the http-01 responses; data: answers",
+    "http-removed": "the http-01 responses are removed; data: answers",
+    "http-kept": "removing the http-01 responses failed; data: answers, error",
+    "challenges-answered": "the CA was asked to validate the challenges; data: domains",
+    "authorizations-valid": "the CA validated the domains; data: domains, seconds",
+    "order-finalized": "the CSR was sent to the CA; data: url",
+    "txt-removed": "the DNS host removed the TXT values; data: records, seconds",
+    "txt-kept": "removing the TXT values failed; data: records, error",
+    "swept": "TXT values of an earlier run were removed; data: records (zone, name, value, dns)",
+    "sweep-kept": "removing TXT values of an earlier run failed; they stay in the journal; data: records, error",
+    "certificate-stored": "the new certificate was stored and is current; data: path, serial, not_after",
+    "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after",
+    "warning": "a warning that does not stop the run; data: code, message, fix",
 }
-"""Every kind of event, with what its ``data`` holds."""
+"""Every kind of event, with the content of its ``data``."""
 
 _logger = logging.getLogger("dnsrenew.events")
 
 
 class Event(Frozen):
-    """One thing that happened.
+    """One event.
 
     :ivar kind: a key of :data:`KINDS`.
     :ivar time: when, in UTC.
-    :ivar certificate: the certificate's name, or None where it concerns the run.
+    :ivar certificate: the name of the certificate; None for an event of the run.
     :ivar data: JSON values; never a secret.
     """
 
@@ -73,9 +73,9 @@ class Event(Frozen):
 
 
 class Emitter:
-    """Hands events to one listener, one at a time, from any thread.
+    """Passes events to one listener, one at a time, from any thread.
 
-    An exception in the listener is logged and breaks nothing.
+    An exception of the listener is logged, and the run continues.
     """
 
     def __init__(self, clock: Clock, listener: Callable[[Event], object] | None = None) -> None:
@@ -84,7 +84,7 @@ class Emitter:
         self._lock = threading.RLock()
 
     def emit(self, kind: str, certificate: str | None, data: Mapping[str, Any]) -> None:
-        """Hand one event to the listener."""
+        """Pass one event to the listener."""
         if self._listener is None:
             return
         with self._lock:

@@ -14,7 +14,7 @@ from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations.status import CertificateStatus, status_of
 from dnsrenew.renewal.batch import DRIVEN, Batch
-from dnsrenew.renewal.job import RunOptions, Services
+from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
+    from dnsrenew.renewal.job import Services
 
 
 class Renewer:

@@ -1,4 +1,4 @@
-"""For the tests of those who write drivers, or programs that use dnsrenew."""
+"""Helpers for tests of drivers and of programs that use dnsrenew."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["InMemoryDriver", "check_driver"]
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 _ANYTHING: Final = (Exception, SystemExit)
-"""What a driver may raise; not what stops the test from outside."""
+"""What a driver may raise; KeyboardInterrupt still stops the test."""
 
 ServedValues = Callable[[str], set[str]]
 
@@ -28,7 +28,7 @@ ServedValues = Callable[[str], set[str]]
 class InMemoryDriver:
     """A driver that writes into a dictionary: for tests, and as an example.
 
-    :ivar values: the values at each absolute name, in the order in which they were written.
+    :ivar values: the values at each absolute name, in the order of writing.
     """
 
     def __init__(self, context: object = None) -> None:
@@ -40,12 +40,12 @@ class InMemoryDriver:
         """Write the values."""
         with self._lock:
             for record in records:
-                there = self.values.setdefault(record.name, [])
-                if record.value not in there:
-                    there.append(record.value)
+                values = self.values.setdefault(record.name, [])
+                if record.value not in values:
+                    values.append(record.value)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Take the values away."""
+        """Remove the values."""
         with self._lock:
             for record in records:
                 left = [value for value in self.values.pop(record.name, []) if value != record.value]
@@ -69,67 +69,67 @@ def check_driver(
 ) -> None:
     """Test a driver against the contract of :class:`~dnsrenew.drivers.Driver`, in a real zone.
 
-    It writes some ten TXT values at names of its own below the zone and removes them again. A host that keeps one
-    value only (``values = "one"``) cannot pass.
+    It writes about ten TXT values at unused names below the zone and removes them again. A host that allows only one
+    value at a name (``values = "one"``) cannot pass.
 
-    :param make: returns a new driver; called for each call, as dnsrenew does.
-    :param zone: a zone that the driver may write.
-    :param look: returns the TXT values that are served at an absolute name; default: the zone's own servers are asked.
-    :param ttl: seconds, for the records; some hosts want more than 60.
-    :param patience: seconds until a change must be visible to ``look``.
-    :param clock: for tests of this test.
-    :raises AssertionError: with a sentence that names the MUST that was not kept.
+    :param make: returns a new driver for each call, as dnsrenew does.
+    :param zone: a zone that the driver may edit.
+    :param look: returns the TXT values served at an absolute name; default: queries the name servers of the zone.
+    :param ttl: TTL of the records in seconds; some hosts require more than 60.
+    :param patience: seconds until ``look`` must show a change.
+    :param clock: for tests of this function.
+    :raises AssertionError: names the MUST that the driver violates.
     """
-    check = _ConformanceRun(make, names.absolute(zone), look or _ask_the_zone(), ttl, patience, clock or SystemClock())
+    check = _ConformanceRun(make, names.absolute(zone), look or _query_zone(), ttl, patience, clock or SystemClock())
     try:
         check.run()
-    except BaseException as verdict:
-        for sentence in check.clean_up():
-            verdict.add_note(sentence)
+    except BaseException as error:
+        for note in check.clean_up():
+            error.add_note(note)
         raise
 
 
 class _ConformanceRun:
     def __init__(self, make: Callable[[], Driver], zone: str, look: ServedValues, *settings: Any) -> None:
-        self._make, self._zone, self._look = make, zone, look
+        self._make, self._zone, self._served_values = make, zone, look
         self._ttl, self._patience, self._clock = settings
-        mark = secrets.token_hex(4)
-        self._top = f"_acme-challenge-{mark}.{zone}"
-        self._deep = f"_acme-challenge.{mark}.deep.{zone}"
+        label = secrets.token_hex(4)
+        self._top = f"_acme-challenge-{label}.{zone}"
+        self._deep = f"_acme-challenge.{label}.deep.{zone}"
         self._written: list[TxtRecord] = []
 
     def run(self) -> None:
-        """Go through the contract, MUST by MUST."""
+        """Test each MUST of the contract."""
         one, two, foreign = self._records(self._top, 3)
         deep_one, deep_two = self._records(self._deep, 2)
         never = self._record(self._deep)
 
         self._do("add", [one, two], "add MUST write all values of one call at one name, exactly as given")
         self._do("add", [foreign], "add MUST keep the other values at the name")
-        self._do("add", [one], "add MUST succeed for a value that stands already, and keep the others")
+        self._do("add", [one], "add MUST succeed for a value that already exists, and keep the others")
         self._do("add", [one, deep_one, deep_two], "add MUST write values at several names in one call")
         self._do("remove", [one], "remove MUST remove the value, and only it")
-        self._do("remove", [one], "remove MUST succeed for a value that is gone, and keep the others")
-        self._do("remove", [never], "remove MUST succeed for a value that never stood, and keep the others")
-        # As after an add that failed half-way: some of the values were written, some were not.
-        self._do("remove", [two, one, deep_one, never], "remove MUST remove those values of a call that stand")
+        self._do("remove", [one], "remove MUST succeed for a value that was removed already, and keep the others")
+        self._do("remove", [never], "remove MUST succeed for a value that never existed, and keep the others")
+        # As after an add that failed half-way: only some of the values exist.
+        self._do("remove", [two, one, deep_one, never], "remove MUST remove those values of a call that exist")
         self._do("remove", [deep_two], "remove MUST remove the last value of a name")
         self._do("remove", [self._record(f"_gone.{self._top}")], "remove MUST succeed at a name that does not exist")
         self._do("remove", [foreign], "remove MUST remove the last value of a name")
 
     def clean_up(self) -> list[str]:
-        """Remove all that was written, one by one; return in sentences what could not be."""
+        """Remove all values, one by one; return a sentence for each that may be left."""
         notes: list[str] = []
         for record in self._written:
             try:
-                if record.value in self._look(record.name):
+                if record.value in self._served_values(record.name):
                     self._make().remove([record])
             except _ANYTHING as error:
-                notes.append(f"{record.value} may be left at {record.name}: removing it raised {_named(error)}.")
+                notes.append(f"{record.value} may be left at {record.name}: removing it raised {_describe(error)}.")
         return notes
 
     def _record(self, name: str) -> TxtRecord:
-        # As a CA's: 43 characters of base64url. A hyphen in front has been taken for an option before now.
+        # Like a real value: 43 characters of base64url. Some tools take a leading hyphen for an option.
         return TxtRecord(self._zone, name, f"-_{secrets.token_urlsafe(32)}"[:43], self._ttl)
 
     def _records(self, name: str, count: int) -> list[TxtRecord]:
@@ -144,8 +144,8 @@ class _ConformanceRun:
         try:
             driver.add(records) if action == "add" else driver.remove(records)
         except _ANYTHING as error:
-            self._written += [record for record in records if record not in self._written]  # who knows: clean_up looks
-            raise AssertionError(f"{must}, but it raised {_named(error)}") from error
+            self._written += [record for record in records if record not in self._written]  # unknown: clean_up checks
+            raise AssertionError(f"{must}, but it raised {_describe(error)}") from error
         for name in (self._top, self._deep):
             self._await(name, {record.value for record in self._written if record.name == name}, must)
 
@@ -153,28 +153,29 @@ class _ConformanceRun:
         try:
             return self._make()
         except _ANYTHING as error:
-            raise AssertionError(f"A driver MUST be made without an error, but it raised {_named(error)}") from error
+            raise AssertionError(f"A driver MUST be created without error, but it raised {_describe(error)}") from error
 
     def _await(self, name: str, expected: set[str], must: str) -> None:
         end, pause = self._clock.monotonic() + self._patience, _FIRST_PAUSE
-        while (seen := self._look(name)) != expected:
+        while (found := self._served_values(name)) != expected:
             if self._clock.monotonic() >= end:
-                raise AssertionError(f"{must}, but at {name} {_difference(seen, expected)}.")
+                raise AssertionError(f"{must}, but at {name} {_difference(found, expected)}.")
             self._clock.wait(pause, threading.Event())
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _named(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _difference(seen: set[str], expected: set[str]) -> str:
-    missing, more = sorted(expected - seen), sorted(seen - expected)
-    said = [f"{', '.join(missing)} is missing"] if missing else []
-    return " and ".join([*said, *([f"{', '.join(more)} stands"] if more else [])])
+def _difference(found: set[str], expected: set[str]) -> str:
+    missing, unexpected = sorted(expected - found), sorted(found - expected)
+    parts = [f"{', '.join(missing)} is missing"] if missing else []
+    parts += [f"{', '.join(unexpected)} exists"] if unexpected else []
+    return " and ".join(parts)
 
 
-def _ask_the_zone() -> ServedValues:
+def _query_zone() -> ServedValues:
     from dnsrenew.dns import DnsView
     from dnsrenew.model import Resolver
     from dnsrenew.runtime.context import Context

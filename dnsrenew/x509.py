@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
@@ -95,6 +95,32 @@ def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
     names = x509.SubjectAlternativeName([x509.DNSName(name) for name in identifiers])
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def self_signed_pem(name: str, oid: str, extension: bytes) -> bytes:
+    """Return a new key and a certificate that it signs for itself, as one PEM text.
+
+    The certificate has one DNS name and one critical extension (RFC 8737 section 3). It is valid at any time: the
+    CA does not look at its dates, and the clock of this host may be wrong.
+
+    :param oid: of the extension, dotted.
+    :param extension: its value, as DER.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dnsrenew challenge")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(9999, 12, 31, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), extension), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return key_to_pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────

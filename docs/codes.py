@@ -1,59 +1,33 @@
-"""Reads every error and warning code out of the source, with what is said and what is to be done.
+"""Every error and warning code, with its texts and its classes, from the catalogues (``texts.py``) of the package.
 
-An error is found where it is made: a call of a class of the error tree, or of :class:`Notice`. Where a function
-makes it from its arguments, the callers are looked at; where the code comes from a table, the table is. What is
-only known at run time becomes ``…``.
+The texts are read by importing the catalogues. The class of a text is read out of the source: from the place where
+the text is used. A field of a template becomes ``…``.
 """
 
 from __future__ import annotations
 
 import ast
-import itertools
+import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from string import Formatter
+from typing import Any, Final
 
-from docs.syntax import (
-    PACKAGE,
-    UNKNOWN,
-    Function,
-    Module,
-    Scope,
-    assigned_to,
-    called_name,
-    defaults_of,
-    dotted_name,
-    fragment,
-    given_to,
-    is_sentence,
-    parameters_of,
-    read_module,
-    receiver_of,
-    set_in,
-    subclasses_of,
-    tidy,
-)
+from dnsrenew.errors import Text
+from docs import scan, uses
+from docs.syntax import UNKNOWN, source, tidy
 
-if TYPE_CHECKING:
-    from pathlib import Path
+NOTICE: Final = uses.NOTICE
+classes_of = uses.classes_of
 
-NOTICE: Final = "Notice"
-
-_CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 _DASHED: Final = re.compile(r"[a-z]+(-[a-z]+)+")
-_FIELD: Final = re.compile(r"\{[a-z_]+\}")
-_MOST: Final = 12
-_DEEPEST: Final = 3
-_FIELDS: Final = ("code", "message", "fix")
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Entry:
-    """What the source says of one code.
+    """One code.
 
     :ivar classes: of the errors that have it; :data:`NOTICE` for a warning.
     """
@@ -63,236 +37,76 @@ class Entry:
     messages: dict[str, None] = field(default_factory=dict)
     fixes: dict[str, None] = field(default_factory=dict)
 
-
-class Source:
-    """The whole package."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.by_name = {dotted_name(file): read_module(ast.parse(file.read_text("utf-8"))) for file in files}
-        self.modules = list(self.by_name.values())
-        self.errors = subclasses_of(self.modules, "DnsRenewError")
-        self.calls: dict[str, list[tuple[Module, ast.Call]]] = {}
-        self.functions: dict[str, list[tuple[Module, Function]]] = {}
-        for module in self.modules:
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Call):
-                    self.calls.setdefault(called_name(node), []).append((module, node))
-                elif isinstance(node, Function):
-                    self.functions.setdefault(node.name, []).append((module, node))
-        self.found: dict[tuple[str, str], Entry] = {}
-        for kind in sorted({*self.errors, NOTICE}):
-            for module, call in self.calls.get(kind, []):
-                self._made(kind, module, call)
-        for module in self.modules:
-            self._assigned(module)
-        self._verdicts()
-
-    # ── where errors are made ───────────────────────────────────────────────────────────
-
-    def _made(self, kind: str, module: Module, call: ast.Call) -> None:
-        """Take in one call of a class of errors."""
-        parts = dict(given_to(call, _FIELDS))
-        if "code" not in parts:
-            self._dicts(kind, module)
-            return
-        scope = Scope(module, module.inside.get(call))
-        for here in self._callers(scope, parts["code"]):
-            read = self.texts(parts["code"], here)
-            codes = [code for code in read if _CODE.fullmatch(code)]
-            said = {name: self.texts(parts[name], here) for name in _FIELDS[1:] if name in parts}
-            for code in codes:
-                self._add(kind, code, said.get("message", ()), said.get("fix", ()))
-            own = [] if here.function is None else parameters_of(here.function)
-            if UNKNOWN in read and isinstance(parts["code"], ast.Name) and parts["code"].id not in own:
-                self._tables(kind, module, said.get("message", ()))
-
-    def _callers(self, scope: Scope, code: ast.expr) -> Iterator[Scope]:
-        """Give the scope itself, or one for each caller of a function that makes errors from its arguments."""
-        function = scope.function
-        names = {node.id for node in ast.walk(code) if isinstance(node, ast.Name)}
-        own = parameters_of(function) if function is not None else []
-        used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} if function is not None else set()
-        if function is None or not (set(own) & (names or used)):
-            yield scope
-            return
-        calls = self._near(self.calls.get(function.name, []), function.name, scope.module)
-        bound = [self._bound(function, module, call) for module, call in calls]
-        found = [each for each in bound if each is not None]
-        if not found and not names & set(own):
-            yield scope
-        for each in found:
-            yield Scope(scope.module, function, each)
-
-    @staticmethod
-    def _near(found: Sequence[tuple[Module, T]], name: str, module: Module) -> list[tuple[Module, T]]:
-        """Leave out what only has the same name in another file: what begins with ``_`` is not used there."""
-        return [each for each in found if not name.startswith("_") or each[0] is module]
-
-    def _bound(self, function: Function, module: Module, call: ast.Call) -> dict[str, tuple[str, ...]] | None:
-        own = [name for name in parameters_of(function) if name not in {"self", "cls"}]
-        scope = Scope(module, module.inside.get(call))
-        bound = {name: self.texts(node, scope) for name, node in defaults_of(function)}
-        bound |= {name: self.texts(node, scope) for name, node in given_to(call, own)}
-        for place, argument in enumerate(call.args):
-            if isinstance(argument, ast.Starred):
-                bound |= dict(zip(own[place:], self._returned(argument.value, module), strict=False))
-        return bound if set(bound) & set(own) else None
-
-    def _returned(self, call: ast.expr, near: Module) -> list[tuple[str, ...]]:
-        """Return what a function returns as a tuple, part by part."""
-        name = called_name(call)
-        for module, function in self._near(self.functions.get(name, []), name, near):
-            for node in ast.walk(function):
-                if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-                    return [self.texts(each, Scope(module, function)) for each in node.value.elts]
-        return []
-
-    # ── where codes come from tables ────────────────────────────────────────────────────
-
-    def _tables(self, kind: str, module: Module, around: Sequence[str]) -> None:
-        """Take in all tuples that begin with a code, or stand in a table under one."""
-        for where, node in self._near_tables(module):
-            scope = Scope(where, where.inside.get(node))
-            if isinstance(node, ast.Tuple) and 2 <= len(node.elts) <= 3:
-                self._row(kind, scope, node.elts[0], node.elts[1:], around)
-            elif isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if key is not None and isinstance(value, ast.Tuple):
-                        self._row(kind, scope, key, value.elts, around)
-
-    def _near_tables(self, module: Module) -> Iterator[tuple[Module, ast.AST]]:
-        """Give what stands in a file, and in those from which it has a table."""
-        sources = [
-            self.by_name[file]
-            for name, file in module.imports.items()
-            if isinstance(self.by_name[file].top.get(name), ast.Dict)
-        ]
-        for each in (module, *sources):
-            yield from ((each, node) for node in ast.walk(each.tree))
-
-    def _row(self, kind: str, scope: Scope, code: ast.expr, rest: Sequence[ast.expr], around: Sequence[str]) -> None:
-        fixes = [text for text in self.texts(rest[-1], scope) if is_sentence(text)]
-        messages = self.texts(rest[0], scope) if len(rest) == 2 else around
-        for each in self.texts(code, scope):
-            if _DASHED.fullmatch(each) and fixes:
-                self._add(kind, each, [fragment(text) for text in messages], fixes)
-
-    def _dicts(self, kind: str, module: Module) -> None:
-        """Take in the fields of an error that stand in a dict."""
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Dict):
-                keys = {key.value: value for key, value in zip(node.keys, node.values, strict=True)
-                        if isinstance(key, ast.Constant)}  # fmt: skip
-                scope = Scope(module, module.inside.get(node))
-                codes = self.texts(keys["code"], scope) if "code" in keys and "message" in keys else ()
-                for code in codes:
-                    if _DASHED.fullmatch(code):
-                        self._add(kind, code, self.texts(keys["message"], scope), ())
-
-    def _assigned(self, module: Module) -> None:
-        """Take in what is said to be the code of an error that is there already."""
-        for node in ast.walk(module.tree):
-            body: list[ast.stmt] = found if isinstance(found := getattr(node, "body", None), list) else []
-            for statement in body:
-                if not isinstance(statement, ast.Assign):
-                    continue
-                given = dict(assigned_to(statement, body))
-                scope = Scope(module, module.inside.get(statement))
-                for code in self.texts(given["code"], scope) if "code" in given else ():
-                    if _DASHED.fullmatch(code):
-                        fixes = self.texts(given["fix"], scope) if "fix" in given else ()
-                        self._add("CAError", code, (), fixes)
-
-    def _verdicts(self) -> None:
-        """Take in what a check that became an error says where something is bad."""
-        for module, call in self.calls.get("Verdict", []):
-            parts = dict(given_to(call, ("code", "result", "summary", "evidence", "fix")))
-            scope = Scope(module, module.inside.get(call))
-            if self.texts(parts["result"], scope) == ("bad",):
-                summaries, fixes = self.texts(parts["summary"], scope), self.texts(parts["fix"], scope)
-                for code in self.texts(parts["code"], scope):
-                    if (code, "") in self.found:
-                        self._add("DnsError", code, summaries, fixes)
-
-    def _add(self, kind: str, code: str, messages: Sequence[str], fixes: Sequence[str]) -> None:
-        entry = self.found.setdefault((code, NOTICE if kind == NOTICE else ""), Entry(code))
-        entry.classes.add(kind)
-        entry.messages |= dict.fromkeys(text for text in messages if text.strip(" …."))
-        entry.fixes |= dict.fromkeys(text for text in fixes if text.strip(" …."))
-
-    # ── expressions ─────────────────────────────────────────────────────────────────────
-
-    def texts(self, node: ast.expr, scope: Scope, depth: int = 0) -> tuple[str, ...]:
-        """Return what an expression can be as a text; ``…`` for what only a run knows."""
-        found: Sequence[str] = (UNKNOWN,)
-        if depth > _DEEPEST:
-            return (UNKNOWN,)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found = (_FIELD.sub(UNKNOWN, node.value),)
-        elif isinstance(node, ast.JoinedStr):
-            found = self._joined(node.values, scope, depth)
-        elif isinstance(node, ast.FormattedValue):
-            found = self.texts(node.value, scope, depth + 1) if isinstance(node.value, ast.Name) else (UNKNOWN,)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            found = self._joined([node.left, node.right], scope, depth)
-        elif isinstance(node, ast.IfExp):
-            found = (*self.texts(node.body, scope, depth), *self.texts(node.orelse, scope, depth))
-        elif isinstance(node, ast.BoolOp):
-            found = [text for each in node.values for text in self.texts(each, scope, depth)]
-        elif isinstance(node, ast.Name):
-            found = self._name(node.id, scope, depth)
-        elif isinstance(node, ast.Call) and called_name(node) in {"format", "redact"} and receiver_of(node) is not None:
-            inner = node.args[0] if called_name(node) == "redact" else receiver_of(node)
-            found = self.texts(inner, scope, depth) if inner is not None else found
-        return tuple(dict.fromkeys(tidy(text) for text in found))[:_MOST] or (UNKNOWN,)
-
-    def _joined(self, parts: Sequence[ast.expr], scope: Scope, depth: int) -> list[str]:
-        options = [self.texts(part, scope, depth) for part in parts]
-        return ["".join(chosen) for chosen in itertools.islice(itertools.product(*options), _MOST)]
-
-    def _name(self, name: str, scope: Scope, depth: int) -> tuple[str, ...]:
-        if name in scope.bound:
-            return scope.bound[name]
-        if scope.function is not None:
-            if name in parameters_of(scope.function):
-                return (UNKNOWN,)
-            values = set_in(scope.function, scope.module, name)
-            if values:
-                return tuple(text for value in values for text in self.texts(value, scope, depth + 1))
-        imported = scope.module.imports.get(name)
-        if imported is not None and name in self.by_name[imported].top:
-            return self.texts(self.by_name[imported].top[name], Scope(self.by_name[imported], None), depth + 1)
-        if name in scope.module.top:
-            return self.texts(scope.module.top[name], Scope(scope.module, None), depth + 1)
-        return (UNKNOWN,)
-
-
-# ── what others ask ─────────────────────────────────────────────────────────────────────
+    def add(self, text: Text) -> None:
+        """Add the message and the fix of a text."""
+        self.messages |= dict.fromkeys(_shown(text.message))
+        self.fixes |= dict.fromkeys(_shown(text.fix))
 
 
 @cache
-def source() -> Source:
-    """Return the package as it stands."""
-    return Source(sorted(PACKAGE.rglob("*.py")))
+def catalogue() -> Mapping[tuple[str, str], tuple[Text, ...]]:
+    """Return the texts of every module constant that holds some, by the names of module and constant."""
+    found: dict[tuple[str, str], tuple[Text, ...]] = {}
+    for name, module in source().items():
+        if module.makes_texts:
+            values = vars(importlib.import_module(name))
+            constants = {constant: tuple(_texts_in(values[constant])) for constant in module.top if constant in values}
+            found |= {(name, constant): texts for constant, texts in constants.items() if texts}
+    return found
+
+
+def _texts_in(value: Any) -> Iterator[Text]:
+    """Give the texts in a constant, also those in a table or in a named tuple of texts."""
+    if isinstance(value, Text):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _texts_in(each))
+    elif isinstance(value, (tuple, list)):
+        yield from (text for each in value for text in _texts_in(each))
+
+
+@cache
+def _entries() -> Mapping[tuple[str, bool], Entry]:
+    """Return every entry, by its code and by whether it is that of a warning."""
+    found: dict[tuple[str, bool], Entry] = {}
+    for (module, name), texts in catalogue().items():
+        for kind in uses.classes_of(module, name):
+            for text in texts:
+                if text.code:
+                    entry = found.setdefault((text.code, kind == NOTICE), Entry(text.code))
+                    entry.classes.add(kind)
+                    entry.add(text)
+    for (code, kind), old in scan.source().found.items():
+        entry = found.setdefault((code, kind == NOTICE), Entry(code))
+        entry.classes |= old.classes
+        entry.messages |= old.messages
+        entry.fixes |= old.fixes
+    return dict(sorted(found.items()))
 
 
 def errors() -> dict[str, Entry]:
     """Return every error code, in alphabetical order."""
-    found = source().found
-    return {code: found[code, kind] for code, kind in sorted(found) if not kind}
+    return {code: entry for (code, is_warning), entry in _entries().items() if not is_warning}
 
 
 def warnings() -> dict[str, Entry]:
     """Return every code of a warning, in alphabetical order."""
-    found = source().found
-    return {code: found[code, kind] for code, kind in sorted(found) if kind}
+    return {code: entry for (code, is_warning), entry in _entries().items() if is_warning}
 
 
 def literals() -> set[str]:
     """Return every text in the package that is spelled like a code."""
     return {
         node.value
-        for module in source().modules
+        for module in source().values()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DASHED.fullmatch(node.value)
     }
+
+
+def _shown(template: str) -> Iterator[str]:
+    """Give a template with ``…`` for its fields, unless nothing else is in it."""
+    parts = ((text, UNKNOWN if name is not None else "") for text, name, *_ in Formatter().parse(template))
+    shown = tidy("".join(part for pair in parts for part in pair))
+    if shown.strip(" …."):
+        yield shown

@@ -103,7 +103,7 @@ def pages() -> dict[str, str]:
 
 def simulated() -> dict[str, str]:
     """Return the pages that take seconds to make, so that tests which only list the others need not wait."""
-    from tests.unit import year_page  # loads the CA, DNS and a whole year
+    from tests.kit import year_page  # loads the CA, DNS and a whole year
 
     return {"renewal-year.md": year_page.page()}
 

@@ -160,9 +160,9 @@ def pace_list() -> str:
         ("new nonces from a CA", CA_NONCES),
         ("requests to a DNS host", HOST_REQUESTS),
     )
-    rows = [(what, str(rate.at_once), f"{rate.a_second:g} a second") for what, rate in named]
+    rows = [(what, str(rate.burst), f"{rate.per_second:g} a second") for what, rate in named]
     one = 1 + REQUESTS_A_RECORD
-    minutes = (2 * one * _MANY - HOST_REQUESTS.at_once) / HOST_REQUESTS.a_second / 60
+    minutes = (2 * one * _MANY - HOST_REQUESTS.burst) / HOST_REQUESTS.per_second / 60
     said = (
         f"To write a TXT value counts as {one} requests to the DNS host, to remove it as {one} more. So {_MANY} "
         f"certificates of\none name at one host take {minutes:.0f} minutes, if all are due at once."

@@ -1,1 +1,1 @@
-"""The ground: clock, threads, files, subprocesses, names, values. Nothing here knows ACME or DNS."""
+"""The lowest floor: clock, threads, files, subprocesses, names, values. Nothing here knows ACME or DNS."""

@@ -1,4 +1,4 @@
-"""Time and chance, as values that are passed in (tests pass their own)."""
+"""The clock, passed in as a value (tests pass their own)."""
 
 from __future__ import annotations
 
@@ -10,38 +10,34 @@ if TYPE_CHECKING:
     import threading
 
 MAX_SLEEP = 60.0
-"""No single sleep is longer (seconds): a laptop sleeps too, and wakes late."""
+"""Seconds of the longest single sleep: a laptop that was suspended wakes late."""
 _DATES = ("is not yet valid", "has expired")
-"""How OpenSSL says that a certificate's dates do not fit the time here."""
+"""OpenSSL's reasons for a certificate whose dates do not fit the local time."""
 
 
-def doubted(fix: str, seen: str, now: datetime) -> str:
-    """Return what to do where a TLS certificate was refused: for its dates, it is mostly the clock that is wrong.
+def rejects_dates(text: str) -> bool:
+    """Tell whether OpenSSL rejected a certificate for its dates; then the local clock is usually wrong.
 
-    :param fix: the sentence where that is not so.
-    :param seen: what OpenSSL says of the certificate, with whatever stands around it.
+    :param text: an error message that contains OpenSSL's reason.
     """
-    if not any(words in seen for words in _DATES):
-        return fix
-    first = f"See first whether the clock of this machine is right (it says {now:%Y-%m-%d %H:%M} UTC)"
-    return f"{first}; if it is, {fix[:1].lower()}{fix[1:]}"
+    return any(reason in text for reason in _DATES)
 
 
 class Clock(Protocol):
-    """What the rest of dnsrenew knows of time."""
+    """The only source of time in dnsrenew."""
 
     def now(self) -> datetime:
-        """Return the wall-clock time, in UTC: for schedules and for files."""
+        """Return the wall-clock time in UTC, for schedules and files."""
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start: for deadlines."""
+        """Return seconds since an arbitrary start, for deadlines."""
 
     def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Wait until ``event`` is set or ``seconds`` have passed; tell whether it is set."""
+        """Wait until ``event`` is set or ``seconds`` have passed; return whether it is set."""
 
 
 class SystemClock:
-    """The real clock: the only place that reads it."""
+    """The clock of the operating system; nothing else reads it."""
 
     monotonic = staticmethod(time.monotonic)
 

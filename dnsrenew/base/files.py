@@ -1,4 +1,4 @@
-"""Reading what should be a file: a pipe or a device in its place hangs whoever opens it as one."""
+"""Open regular files only: opening a FIFO or a device by mistake would block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from typing import BinaryIO, Final
 
-_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # Windows has no such things in folders
+_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs or devices in folders
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _PIPE: Final = "a pipe"
 _KINDS: Final = (
@@ -20,39 +20,39 @@ _KINDS: Final = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-_MOST: Final = 1 << 20  # octets of a pipe
-_PAUSE: Final = 0.05
+_MAX_PIPE_BYTES: Final = 1 << 20
+_POLL_SECONDS: Final = 0.05
 
 
 class NotAFileError(OSError):
-    """Something else stands there.
+    """The path exists but is not a regular file.
 
-    :ivar what: it, such as ``a pipe``; ``strerror`` is ``it is a pipe``.
+    :ivar kind: what it is, such as ``a pipe``; ``strerror`` is then ``it is a pipe``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], what: str) -> None:
-        super().__init__(errno.EISDIR if what == "a folder" else errno.ENXIO, f"it is {what}", os.fspath(path))
-        self.what = what
+    def __init__(self, path: str | os.PathLike[str], kind: str) -> None:
+        super().__init__(errno.EISDIR if kind == "a folder" else errno.ENXIO, f"it is {kind}", os.fspath(path))
+        self.kind = kind
 
 
 def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
-    """Open a file, and return its handle.
+    """Open a regular file and return its descriptor.
 
-    :raises NotAFileError: something else stands there.
+    :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be opened.
     """
     handle = _open(path, flags, mode)
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode):
         os.close(handle)
-        raise NotAFileError(path, _what(info) or "something else")
+        raise NotAFileError(path, _kind(info) or "something else")
     return handle
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """Return what a file holds.
+    """Return the content of a regular file.
 
-    :raises NotAFileError: something else stands there.
+    :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be read.
     """
     with open_to_read(path) as file:
@@ -60,33 +60,33 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 
 def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file to be read.
+    """Open a regular file for reading.
 
-    :raises NotAFileError: something else stands there.
+    :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be opened.
     """
     return os.fdopen(open_file(path, _READ), "rb")
 
 
 def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
-    """Return what a file holds, or what a pipe brings until its end (``<(…)`` of a shell, or ``/dev/stdin``).
+    """Return the content of a regular file, or of a pipe up to its end (a shell's ``<(…)``, or ``/dev/stdin``).
 
-    :param seconds: until a pipe must have ended.
-    :raises NotAFileError: something else stands there.
-    :raises OSError: it cannot be read; ``TimeoutError``: the pipe did not end.
+    :param seconds: the time limit for a pipe.
+    :raises NotAFileError: the path is neither.
+    :raises OSError: it cannot be read; ``TimeoutError``: the pipe was still open after ``seconds``.
     """
     handle = _open(path, _READ)
     try:
-        what = _what(os.fstat(handle))
-        if what == _PIPE and sys.platform != "win32":
+        kind = _kind(os.fstat(handle))
+        if kind == _PIPE and sys.platform != "win32":
             before = os.get_blocking(handle)
-            os.set_blocking(handle, False)  # /dev/fd of macOS gives the very handle, whatever it is opened with
+            os.set_blocking(handle, False)  # macOS: opening /dev/fd/N duplicates the descriptor and ignores the flags
             try:
                 return _drain(handle, seconds)
             finally:
                 os.set_blocking(handle, before)
-        if what is not None:
-            raise NotAFileError(path, what)
+        if kind is not None:
+            raise NotAFileError(path, kind)
         with open(handle, "rb", closefd=False) as file:
             return file.read()
     finally:
@@ -98,22 +98,23 @@ def _open(path: str | os.PathLike[str], flags: int, mode: int = 0) -> int:
         return os.open(path, flags | _NONBLOCK, mode)
     except FileNotFoundError:
         raise
-    except OSError:  # Windows calls a folder forbidden; and a socket is nothing that can be opened
-        what = _what_at(path, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
-        if what is not None:
-            raise NotAFileError(path, what) from None
+    except OSError:  # Windows reports a folder as access denied; a socket cannot be opened at all
+        kind = _kind_at(path, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
+        if kind is not None:
+            raise NotAFileError(path, kind) from None
         raise
 
 
-def _what_at(path: str | os.PathLike[str], *, follow: bool) -> str | None:
+def _kind_at(path: str | os.PathLike[str], *, follow: bool) -> str | None:
     try:
-        return _what(os.stat(path, follow_symlinks=follow))
+        return _kind(os.stat(path, follow_symlinks=follow))
     except OSError:
         return None
 
 
-def _what(info: os.stat_result) -> str | None:
-    return next((what for is_one, what in _KINDS if is_one(info.st_mode)), None)
+def _kind(info: os.stat_result) -> str | None:
+    """Return what the path is; None for a regular file."""
+    return next((kind for matches, kind in _KINDS if matches(info.st_mode)), None)
 
 
 def _drain(handle: int, seconds: float) -> bytes:
@@ -121,22 +122,22 @@ def _drain(handle: int, seconds: float) -> bytes:
     data = b""
     while time.monotonic() < end:
         try:
-            more = os.read(handle, _MOST)
-        except BlockingIOError:  # who writes is not done
+            more = os.read(handle, _MAX_PIPE_BYTES)
+        except BlockingIOError:  # open for writing, but empty
             more = None
         if more == b"" and (data or _was_closed(handle)):
             return data
         if more:
             data += more
-        else:  # nothing yet
-            time.sleep(_PAUSE)
-        if len(data) > _MOST:
-            raise OSError(errno.EFBIG, f"it is a pipe that brings more than {_MOST} octets")
-    raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe that did not come to its end within {seconds:.0f} s")
+        else:
+            time.sleep(_POLL_SECONDS)
+        if len(data) > _MAX_PIPE_BYTES:
+            raise OSError(errno.EFBIG, f"it is a pipe with more than {_MAX_PIPE_BYTES >> 20} MiB of data")
+    raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe that was still open after {seconds:.0f} s")
 
 
 def _was_closed(handle: int) -> bool:
-    """Tell whether who had an empty pipe open for writing has closed it; not where nobody has opened it yet."""
+    """Tell whether an empty pipe was opened for writing and closed again; False while nothing has opened it."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()

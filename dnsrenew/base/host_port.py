@@ -1,4 +1,4 @@
-"""``HOST[:PORT]`` taken apart and put together; an IPv6 address stands in brackets."""
+"""Parse and format ``HOST[:PORT]``; an IPv6 address is in brackets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _PORTS: Final = range(1, 65536)
 
 
 class PortError(ValueError):
-    """A port that is a number, and none from 1 to 65535."""
+    """The port is a number outside 1 to 65535."""
 
 
 def split(text: str, default: int = 0) -> tuple[str, int]:
     """Return host and port; ``:80`` has an empty host.
 
-    A bare IPv6 address, as lists of name servers have it, is taken too: a port cannot follow it.
+    A bare IPv6 address without a port is accepted too, as in lists of name servers.
 
-    :param default: the port where none stands.
-    :raises ValueError: it is not of that form (:class:`PortError`: only its port is wrong).
+    :param default: the port if the text has none.
+    :raises ValueError: the text has another form (:class:`PortError`: only the port is wrong).
     """
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
@@ -47,8 +47,8 @@ def join(host: str, port: int) -> str:
 
 
 def is_ip(text: str) -> bool:
-    """Tell whether it is an IPv4 or IPv6 address."""
-    import ipaddress  # heavy, and wanted by few configurations
+    """Tell whether the text is an IPv4 or IPv6 address."""
+    import ipaddress  # slow to import, and few configurations need it
 
     try:
         ipaddress.ip_address(text)

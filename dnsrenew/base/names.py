@@ -8,17 +8,17 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 
 
-class InvalidName(ValueError):  # says what it is
-    """A domain name that cannot be one; ``str()`` says why."""
+class InvalidName(ValueError):
+    """The text is not a domain name; ``str()`` is the reason."""
 
 
 def labels(name: str) -> list[str]:
-    """Split a name into lower-case labels; a final dot does not count."""
+    """Split a name into lower-case labels; a final dot is ignored."""
     return name.removesuffix(".").lower().split(".")
 
 
 def is_at_or_below(name: str, ancestor: str) -> bool:
-    """Tell whether ``name`` is ``ancestor`` or below it, label by label."""
+    """Tell whether ``name`` is ``ancestor`` or a subdomain of it."""
     upper = labels(ancestor)
     return upper == [""] or labels(name)[-len(upper) :] == upper
 
@@ -29,7 +29,7 @@ def absolute(name: str) -> str:
 
 
 def relative(name: str) -> str:
-    """Return the form that people write, without the final dot."""
+    """Return the name without the final dot, for people."""
     return name.removesuffix(".")
 
 
@@ -39,14 +39,14 @@ def is_wildcard(domain: str) -> bool:
 
 
 def base_domain(domain: str) -> str:
-    """Return the domain that is validated: a wildcard's without its ``*.`` (RFC 8555 section 7.1.3)."""
+    """Return the domain that the CA validates: a wildcard without its ``*.`` (RFC 8555 section 7.1.3)."""
     return domain.removeprefix("*.")
 
 
 def to_a_labels(domain: str) -> str:
     """Return the A-label form (RFC 5890) of a domain or wildcard, in lower case, without a final dot.
 
-    :raises InvalidName: when it is not a domain name.
+    :raises InvalidName: the text is not a domain name.
     """
     text = domain.removesuffix(".").lower()
     prefix = "*." if text.startswith("*.") else ""
@@ -58,7 +58,7 @@ def to_a_labels(domain: str) -> str:
 
 
 def _encode(base: str) -> str:
-    import idna  # needed for names outside ASCII only
+    import idna  # slow to import, and only needed outside ASCII
 
     try:
         return idna.encode(base, uts46=True).decode("ascii")

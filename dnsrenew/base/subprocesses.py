@@ -1,7 +1,7 @@
-"""Programs that we run: what they are given of our environment, and that none takes more than its time or outlives us.
+"""Run subprocesses with a minimal environment and a time limit; none survives this process.
 
-The environment is where secrets often are (``env:NAME``): who fetches one of them has no business with the others.
-So a program gets the variables below and no other, unless the configuration names it.
+The environment often holds secrets (``env:NAME``), and a program that fetches one of them must not see the others.
+So a program gets the variables below, and others only if the configuration names them.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ if TYPE_CHECKING:
     import subprocess
 
 _SLICE: Final = 0.1
-"""Seconds after which it is noticed that a program is to be ended."""
+"""Seconds between two checks of the time limit and the cancel event."""
 _LINGER: Final = 2.0
-"""Seconds to read what a program has printed, after its end: what it has left running may hold its output open."""
+"""Seconds to read the rest of the output after the end: a child of the program may still hold the pipe open."""
 
 _NEEDED: Final = frozenset(
     (
-        # Who and where it is, and how it speaks.
+        # User, folders, language.
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
-        # How it reaches a session's keyring or agent, and where it keeps its own: addresses and folders.
+        # Addresses of keyrings and agents, and folders of password stores.
         *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"),
         *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-        # Whom it trusts.
+        # Trusted root certificates.
         *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-        # Without these, programs do not start on Windows.
+        # Programs do not start on Windows without these.
         *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERDOMAIN"),
         *("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES"),
     )
 )
-_NEEDED_THAT_BEGIN: Final = ("LC_", "XDG_")
+_NEEDED_PREFIXES: Final = ("LC_", "XDG_")
 
 
 def environment(names: Iterable[str] = (), environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment of a program.
+    """Return the environment for a program.
 
-    :param names: what it gets besides, where it is set.
+    :param names: additional variables, passed on if they are set.
     """
     wanted = _NEEDED | set(names)
-    return {name: value for name, value in environ.items() if name in wanted or name.startswith(_NEEDED_THAT_BEGIN)}
+    return {name: value for name, value in environ.items() if name in wanted or name.startswith(_NEEDED_PREFIXES)}
 
 
-class Ended(Frozen):
-    """What a program came to.
+class Completed(Frozen):
+    """The result of a program.
 
-    :ivar status: None if it was ended by us before it ended by itself.
-    :ivar out: what it printed; longer than the limit if it printed too much.
+    :ivar status: the exit status; None if the program was killed.
+    :ivar output: its standard output; longer than the limit if there was too much.
     """
 
     status: int | None
-    out: bytes
+    output: bytes
 
 
 def run(
@@ -73,39 +73,39 @@ def run(
     seconds: float,
     limit: int,
     cancel: threading.Event | None = None,
-) -> Ended:
-    """Run a program without a shell or a terminal, and return what it printed; what it says of errors is dropped.
+) -> Completed:
+    """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
-    What it has started ends with it when it is ended by us; but what has made itself independent of it (a daemon, in
-    a session of its own) goes on, and so does what it leaves running when it ends by itself.
+    Killing the program kills its process group. A child in a session of its own (a daemon) keeps running, and so does
+    every child if the program exits by itself.
 
-    :param seconds: it may take; then it is ended.
-    :param limit: of bytes that it may print; when it prints more, nobody reads on, and it is ended.
-    :param cancel: ends it when set.
-    :raises OSError: it cannot be run.
-    :raises Cancelled: when cancelled, or the process is about to end.
+    :param seconds: the time limit; then the program is killed.
+    :param limit: the maximum number of bytes of output; then the program is killed.
+    :param cancel: kills the program when set.
+    :raises OSError: the program cannot be run.
+    :raises Cancelled: the caller cancelled, or this process is exiting.
     """
     if not arguments or any("\0" in argument for argument in arguments):
         raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
     process = RUNNING.start(arguments, env)
-    del env  # what looks at the variables in a traceback must not see it
+    del env  # a tool that shows the variables of a traceback must not show it
     try:
         assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
-        printed = _Printed(process.stdout, limit)
-        status = _status(process, printed, time.monotonic() + seconds, cancel)
+        reader = _OutputReader(process.stdout, limit)
+        status = _wait(process, reader, time.monotonic() + seconds, cancel)
     finally:
         RUNNING.end(process)
     if status is not None:
-        printed.wait(_LINGER)
-    return Ended(status=status, out=printed.read())
+        reader.wait(_LINGER)
+    return Completed(status=status, output=reader.read())
 
 
-def _status(
-    process: subprocess.Popen[bytes], printed: _Printed, end: float, cancel: threading.Event | None
+def _wait(
+    process: subprocess.Popen[bytes], reader: _OutputReader, end: float, cancel: threading.Event | None
 ) -> int | None:
     import subprocess
 
-    while time.monotonic() < end and not printed.is_too_long():
+    while time.monotonic() < end and not reader.is_too_long():
         if cancel is not None and cancel.is_set():
             raise stopped()
         try:
@@ -115,8 +115,8 @@ def _status(
     return None
 
 
-class _Printed:
-    """What a program prints, read in a thread of its own: nobody waits for whoever holds the pipe open."""
+class _OutputReader:
+    """Reads the output of a program in its own thread, so that no caller waits for a pipe that stays open."""
 
     def __init__(self, pipe: IO[bytes], limit: int) -> None:
         self._limit = limit
@@ -139,23 +139,23 @@ class _Printed:
 
 
 class _Running:
-    """The programs that run."""
+    """The programs that are running."""
 
     def __init__(self) -> None:
         self._processes: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.RLock()  # which a signal handler may take although its own thread holds it
-        self._is_over = False
-        self._is_known = False  # to the interpreter's end
+        self._lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread that holds it
+        self._is_closed = False
+        self._is_registered = False  # with atexit
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start one, in a group of its own, so that it can be ended with all that it has started."""
+        """Start a program in its own process group, so that its children can be killed with it."""
         import subprocess
 
         with self._lock:
-            if self._is_over:
+            if self._is_closed:
                 raise stopped()
-            if not self._is_known:
-                self._is_known = True
+            if not self._is_registered:
+                self._is_registered = True
                 atexit.register(self.end_all)
             process = subprocess.Popen(
                 arguments,
@@ -164,13 +164,13 @@ class _Running:
                 stderr=subprocess.DEVNULL,
                 env=env,
                 start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same, of Windows
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             )
             self._processes.add(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
-        """End one, if it has not ended by itself."""
+        """Kill a program unless it has exited."""
         import subprocess
 
         _kill(process)
@@ -180,19 +180,19 @@ class _Running:
             self._processes.discard(process)
 
     def end_all(self) -> None:
-        """End all, and let none begin any more: our own process ends."""
+        """Kill all programs and refuse to start others: this process is exiting."""
         with self._lock:
-            self._is_over = True
+            self._is_closed = True
             for process in self._processes:
                 _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:  # its number may be another's by now
+    if process.poll() is not None:  # the system may have given its PID to another process
         return
-    with contextlib.suppress(OSError):  # it has just ended, or it runs as another user
+    with contextlib.suppress(OSError):  # it has just exited, or it runs as another user
         if sys.platform == "win32":
-            process.send_signal(signal.CTRL_BREAK_EVENT)  # reaches its children as far as they share our console
+            process.send_signal(signal.CTRL_BREAK_EVENT)  # reaches the children that share this console
         else:
             os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Blocking calls in daemon threads, so that the one who waits can always be called away.
+"""Run blocking calls in daemon threads, so that a caller can stop waiting at any time.
 
-A ``ThreadPoolExecutor`` holds up the end of the process until its last call returns; a call
-into a silent CA or a hanging provider would keep Ctrl-C waiting for half a minute.
+A ``ThreadPoolExecutor`` delays the exit of the process until its last call returns. A call to a CA or a DNS host that
+does not answer would delay Ctrl-C by half a minute.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 _NAME = "dnsrenew"
-MOST = 4
-"""How many times as many threads as are wanted there may be, while some of them are stuck."""
+MAX_THREADS_PER_SLOT = 4
+"""The maximum number of threads of a pool for each slot, while some calls have released theirs."""
 SLICE = 0.5
-"""The longest anyone waits without looking up (seconds): signals reach a sleeping main thread everywhere."""
+"""Seconds between two checks for a cancel: on some systems a signal does not wake a sleeping main thread."""
 
 
 class Task(Generic[T]):
-    """One call in a thread of its own."""
+    """One call in another thread."""
 
     __slots__ = ("_function", "_value", "done", "error")
 
@@ -32,10 +32,10 @@ class Task(Generic[T]):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Make the call and keep what came of it."""
+        """Make the call and keep its result or error."""
         try:
             self._value = self._function()
-        except BaseException as error:  # noqa: BLE001  # handed to the one who waits, in result()
+        except BaseException as error:  # noqa: BLE001  # result() raises it in the waiting thread
             self.error = error
         finally:
             self.done.set()
@@ -55,14 +55,14 @@ def start(function: Callable[[], T]) -> Task[T]:
 
 
 def start_all(functions: Sequence[Callable[[], T]], limit: int) -> list[Task[T]]:
-    """Start the calls, at most ``limit`` at once (one at the least), begun in their order."""
+    """Start the calls in order, at most ``limit`` at once (but at least one)."""
     return ThreadPool(limit).start(functions)
 
 
 class ThreadPool:
-    """Threads that make calls, begun in their order.
+    """Threads that make calls, started in order.
 
-    :param limit: how many at once, one at the least; those inside :meth:`release_slot` are not counted.
+    :param limit: slots for concurrent calls, at least one; a call inside :meth:`release_slot` takes none.
     """
 
     def __init__(self, limit: int) -> None:
@@ -70,7 +70,7 @@ class ThreadPool:
         self._guard = threading.Lock()
         self._tasks: deque[Task[Any]] = deque()
         self._threads: set[threading.Thread] = set()
-        self._stuck = 0
+        self._released = 0
 
     def start(self, functions: Sequence[Callable[[], T]]) -> list[Task[T]]:
         """Start the calls."""
@@ -82,34 +82,34 @@ class ThreadPool:
 
     @contextlib.contextmanager
     def release_slot(self) -> Iterator[None]:
-        """Let somebody else work meanwhile: one of our calls waits for an answer that may not come.
+        """Lend the slot of the current call to another call, while this one waits for an answer that may not come.
 
-        What goes on afterwards does so at once, so that for a while there may be more than ``limit``; and never are
-        there more than :data:`MOST` times as many threads. In another thread it does nothing.
+        The call continues at once afterwards, so more than ``limit`` calls may run for a while. There are never more
+        than :data:`MAX_THREADS_PER_SLOT` threads for each slot. Outside a thread of the pool it does nothing.
         """
         if threading.current_thread() not in self._threads:
             yield
             return
         with self._guard:
-            self._stuck += 1
+            self._released += 1
         try:
             with self._guard:
                 self._fill()
             yield
         finally:
             with self._guard:
-                self._stuck -= 1
+                self._released -= 1
 
     def _fill(self) -> None:
-        """Have as many threads as there should be."""
-        for _ in range(min(len(self._tasks), MOST * self._limit - len(self._threads))):
-            if len(self._threads) - self._stuck >= self._limit:
+        """Start threads for the free slots."""
+        for _ in range(min(len(self._tasks), MAX_THREADS_PER_SLOT * self._limit - len(self._threads))):
+            if len(self._threads) - self._released >= self._limit:
                 return
             thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
             self._threads.add(thread)
             try:
                 thread.start()
-            except RuntimeError:  # the system gives no more: those that there are do it all, later
+            except RuntimeError:  # no more threads from the system: the existing ones make all calls
                 self._threads.discard(thread)
                 if not self._threads:
                     raise
@@ -120,9 +120,9 @@ class ThreadPool:
             task.run()
 
     def _next(self) -> Task[Any] | None:
-        """Return the next call for this thread; None: it is not needed any more."""
+        """Return the next call for this thread; None if the thread is to end."""
         with self._guard:
-            if self._tasks and len(self._threads) - self._stuck <= self._limit:
+            if self._tasks and len(self._threads) - self._released <= self._limit:
                 return self._tasks.popleft()
             self._threads.discard(threading.current_thread())
             return None

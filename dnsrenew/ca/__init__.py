@@ -1,4 +1,4 @@
-"""The CA's side: the only folder that knows acme and josepy."""
+"""ACME (RFC 8555): the only folder that imports acme and josepy."""
 
 from dnsrenew.ca.account_store import AccountStore
 from dnsrenew.ca.client import CAClient

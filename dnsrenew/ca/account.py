@@ -1,4 +1,4 @@
-"""The account at a CA (RFC 8555 section 7.3): made once, found again, made anew with the same key if the CA lost it."""
+"""The account at a CA (RFC 8555 section 7.3): created once, and again with the same key if the CA lost it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew import x509
 from dnsrenew.base.values import replace
+from dnsrenew.ca import texts
 from dnsrenew.ca.account_store import AccountStore, signer_of
-from dnsrenew.ca.problems import is_refusal
+from dnsrenew.ca.problems import is_refusal, variant
 from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError, LockedError
 from dnsrenew.model.account import AccountData
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AccountSession:
-    """Gives the account of one CA."""
+    """Finds, creates and changes the account of one CA."""
 
     def __init__(
         self,
@@ -40,54 +41,54 @@ class AccountSession:
         self._eab = eab
 
     def find(self, context: Context, directory: Directory) -> Signer:
-        """Return the account: the stored one, else a new one. An account that is known costs no request.
+        """Return the signer of the stored account, or of a new one. A stored account needs no request.
 
-        :raises CAError: the CA has refused it.
-        :raises StoreError: the store cannot be used.
+        :raises CAError: the CA refused the account.
+        :raises StoreError: the store cannot be read or written.
         """
         stored = self._load()
         if not _is_ready(stored):
             with self._store.lock(context):
-                stored = self._settled(context, directory)  # another thread or process may have been faster
+                stored = self._load_resolved(context, directory)  # another thread or process may have created it
                 if stored is None or stored.url is None:
-                    stored = self._make(context, directory, stored)
-        assert stored is not None  # noqa: S101  # it was not ready otherwise
+                    stored = self._create(context, directory, stored)
+        assert stored is not None  # noqa: S101  # it is created if it is missing
         signer = signer_of(stored)
         if set(stored.contact) != set(self._contact):
-            self._tell_contact(context, signer, stored)
+            self._update_contact(context, signer, stored)
         return signer
 
-    def make_again(self, context: Context, directory: Directory, lost: Signer) -> Signer:
-        """Return the account after the CA said that it does not know it: made anew with the same key, once.
+    def recreate(self, context: Context, directory: Directory, lost: Signer) -> Signer:
+        """Create an account that the CA does not know again, with the same key and only once; return its signer.
 
-        :raises CAError: the CA has refused it.
+        :raises CAError: the CA refused the account.
         """
         with self._store.lock(context):
-            stored = self._settled(context, directory)
+            stored = self._load_resolved(context, directory)
             if stored is not None and stored.url is not None:
                 signer = signer_of(stored)
                 if signer.url != lost.url or signer.key != lost.key:
-                    return signer  # another thread or process has done it, or has changed the key
-            return signer_of(self._make(context, directory, stored))
+                    return signer  # another thread or process created it, or changed the key
+            return signer_of(self._create(context, directory, stored))
 
     def has_changed(self, signer: Signer) -> bool:
-        """Tell whether another run has changed the key of the account, or is at it; :meth:`find` gives the new one.
+        """Tell whether another run changed the key of the account or is changing it; :meth:`find` returns the new one.
 
-        :raises StoreError: what is kept cannot be read.
+        :raises StoreError: the stored account cannot be read.
         """
         stored = self._load()
         return stored is not None and (stored.next_key_pem is not None or signer_of(stored).key != signer.key)
 
-    def known(self, context: Context, directory: Directory) -> AccountData | None:
-        """Return the account that is kept, with its URL if the CA knows it; None is made.
+    def stored(self, context: Context, directory: Directory) -> AccountData | None:
+        """Return the stored account, with its URL if the CA knows it; do not create one.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the request to the CA failed.
         """
         stored = self._load()
         if stored is None or _is_ready(stored):
             return stored
         with self._store.lock(context):
-            stored = self._settled(context, directory)
+            stored = self._load_resolved(context, directory)
             if stored is None or stored.url is not None:
                 return stored
             found = self.look_up(context, directory, stored)
@@ -96,9 +97,9 @@ class AccountSession:
             return found or stored
 
     def look_up(self, context: Context, directory: Directory, account: AccountData) -> AccountData | None:
-        """Ask the CA for the account with this key (RFC 8555 section 7.3.1); None where it has none.
+        """Ask the CA for the account with this key (RFC 8555 section 7.3.1); return None if it has none.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the request to the CA failed.
         """
         try:
             url = self._new_account(context, directory, account, {"onlyReturnExisting": True})
@@ -109,9 +110,9 @@ class AccountSession:
         return AccountData(account.key_pem, url, account.contact, account.data)
 
     def holds(self, context: Context, account: AccountData) -> bool:
-        """Tell whether the CA takes this key for the account of this URL.
+        """Tell whether the CA accepts this key for the account with this URL.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the request to the CA failed.
         """
         if account.url is None:
             return False
@@ -125,126 +126,118 @@ class AccountSession:
 
     def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
         """See :meth:`CAClient.roll_key`."""
-        from dnsrenew.ca import key_rollover  # rarely wanted
+        from dnsrenew.ca import key_rollover  # rarely needed
 
         with self._store.lock(context):
-            stored = self._settled(context, directory)
+            stored = self._load_resolved(context, directory)
             if stored is None or stored.url is None:
-                stored = self._make(context, directory, stored)
+                stored = self._create(context, directory, stored)
             rolled = key_rollover.roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
 
-    def _settled(self, context: Context, directory: Directory) -> AccountData | None:
-        """Return what is kept, with one key: of a change that was broken off, the key that the CA has."""
+    def _load_resolved(self, context: Context, directory: Directory) -> AccountData | None:
+        """Return the stored account; resolve an interrupted key change to the key that the CA has."""
         stored = self._load()
         if stored is None or stored.next_key_pem is None:
             return stored
         from dnsrenew.ca import key_rollover  # rarely needed
 
-        settled = key_rollover.settle(context, self, directory, stored)
-        self._store.save(settled)
-        return settled
+        resolved = key_rollover.resolve(context, self, directory, stored)
+        self._store.save(resolved)
+        return resolved
 
     def _load(self) -> AccountData | None:
-        """Return what is kept; an address that is none is forgotten, because the CA finds the account by its key."""
+        """Return the stored account without an invalid URL, because the CA finds the account by its key."""
         stored = self._store.load()
         if stored is None or stored.url is None or address(stored.url, stored.url) is not None:
             return stored
         return AccountData(stored.key_pem, None, stored.contact, stored.data, stored.next_key_pem)
 
-    def _make(self, context: Context, directory: Directory, stored: AccountData | None) -> AccountData:
+    def _create(self, context: Context, directory: Directory, stored: AccountData | None) -> AccountData:
         if stored is not None and (directory.binding_required or self._eab is not None):
-            # Many bindings are good only once: the account may be there already.
+            # Many bindings are valid only once, and the account may exist already.
             found = self._look_up_unbound(context, directory, stored)
             if found is not None:
                 self._store.save(found)
                 return found
-        self._refuse_early(context, directory)
+        self._check_requirements(context, directory)
         payload: dict[str, Any] = {"contact": list(self._contact)} if self._contact else {}
         if self._agree_terms:
             payload["termsOfServiceAgreed"] = True
         if stored is None:
             stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
             if self._eab is not None:
-                self._bind(context, directory, stored)  # a mistake in it leaves no key behind
-            # The key is on disk before the CA knows it: after a kill the account is found again by it.
+                self._bind(context, directory, stored)  # an invalid binding leaves no key in the store
+            # The key is on disk before the CA gets it, so that a killed run does not lose the account.
             self._store.save(stored)
         if self._eab is not None:
             payload["externalAccountBinding"] = self._bind(context, directory, stored)
         url = self._new_account(context, directory, stored, payload)
         data = {**stored.data, **({"terms": directory.terms_of_service} if directory.terms_of_service else {})}
-        made = AccountData(stored.key_pem, url, self._contact, data)
-        self._store.save(made)
-        return made
+        created = AccountData(stored.key_pem, url, self._contact, data)
+        self._store.save(created)
+        return created
 
     def _look_up_unbound(self, context: Context, directory: Directory, stored: AccountData) -> AccountData | None:
         try:
             return self.look_up(context, directory, stored)
         except CAError as error:
             if error.type == "externalAccountRequired":
-                return None  # a CA that asks for a binding before it looks
+                return None  # this CA requires a binding even for a lookup
             raise
 
     def _new_account(
         self, context: Context, directory: Directory, account: AccountData, payload: dict[str, Any]
     ) -> str:
-        """Post to newAccount, and return the account's URL."""
+        """Post to newAccount and return the URL of the account."""
         signer = replace(signer_of(account), url=None)
         try:
             response = self._transport.post(
-                context, signer, directory.needed("newAccount"), payload, "newAccount", tries=2
+                context, signer, directory.required("newAccount"), payload, "newAccount", tries=2
             )
         except CAError as error:
             if "externalAccountBinding" in payload:
-                from dnsrenew.ca.eab import explain
+                from dnsrenew.ca import eab
 
-                explain(error)
+                if error.type in eab.REFUSED:
+                    raise variant(error, texts.EAB_REFUSED) from None
             raise
         url = address(response.url, response.headers.get("Location"))
         if url is None:
-            raise self._transport.problems(context).malformed("the new account has no URL (Location)", response)
+            raise self._transport.problems(context).malformed(texts.NO_URL, response, resource="account")
         return url
 
     def _bind(self, context: Context, directory: Directory, account: AccountData) -> dict[str, Any]:
-        from dnsrenew.ca.eab import binding  # few CAs want one, and only once
+        from dnsrenew.ca.eab import binding  # few CAs require a binding, and only once
 
-        assert self._eab is not None  # noqa: S101  # by the callers
-        url = directory.needed("newAccount")
+        assert self._eab is not None  # noqa: S101  # the callers check it
+        url = directory.required("newAccount")
         return binding(context, self._transport.problems(context), self._eab, signer_of(account).key, url)
 
-    def _refuse_early(self, context: Context, directory: Directory) -> None:
+    def _check_requirements(self, context: Context, directory: Directory) -> None:
         problems = self._transport.problems(context)
         if directory.terms_of_service and not self._agree_terms:
-            raise problems.error(
-                "ca-terms",
-                f"asks you to agree to its terms of service: {directory.terms_of_service}",
-                "Read them, and set agree_terms = true.",
-                terms=directory.terms_of_service,
-            )
+            raise problems.error(texts.TERMS, terms=directory.terms_of_service)
         if directory.binding_required and self._eab is None:
-            raise problems.error(
-                "ca-eab-required",
-                "makes accounts only with an external account binding.",
-                "Get a key for it from the CA and set it as `eab` of this CA.",
-            )
+            raise problems.error(texts.EAB_REQUIRED)
 
-    def _tell_contact(self, context: Context, signer: Signer, stored: AccountData) -> None:
-        """Tell the CA a changed contact (RFC 8555 section 7.3.2); a certificate does not fail for it.
+    def _update_contact(self, context: Context, signer: Signer, stored: AccountData) -> None:
+        """Update the contact at the CA (RFC 8555 section 7.3.2); a failure is only a warning.
 
-        What was told and could not be kept is told again by the next run.
+        If the new contact cannot be stored, the next run updates it again.
         """
         try:
             self._transport.post(context, signer, signer.url or "", {"contact": list(self._contact)}, "account")
         except CAError as error:
             if error.type == "accountDoesNotExist":
-                return  # the first order finds out, and makes it anew with this contact
-            context.warn("contact-refused", error.message, "Set `contact` to a mail address that the CA accepts.")
+                return  # the first order creates the account again, with this contact
+            context.warn(*texts.CONTACT_REFUSED.fill(ca=self._transport.name, error=error.message))
             return
         with contextlib.suppress(LockedError), self._store.lock(context):
-            if self._load() == stored:  # else another run has changed it meanwhile, perhaps its key
+            if self._load() == stored:  # otherwise another run changed the account meanwhile, perhaps its key
                 self._store.save(replace(stored, contact=self._contact))
 
 
 def _is_ready(stored: AccountData | None) -> bool:
-    """Tell whether it can be used as it is."""
+    """Tell whether the account can be used without a request."""
     return stored is not None and stored.url is not None and stored.next_key_pem is None

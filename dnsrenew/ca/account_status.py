@@ -1,4 +1,4 @@
-"""What the CA says of our account (RFC 8555 section 7.1.2)."""
+"""The account as the CA describes it (RFC 8555 section 7.1.2)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class AccountInfo(Frozen):
-    """An account, as the CA sees it.
+    """An account as the CA describes it.
 
-    :ivar url: what ``accounturi`` in CAA records means (RFC 8657); None where the CA does not know the key.
-    :ivar contact: as the CA says; what it was told where it says nothing.
-    :ivar status: ``valid``, ``deactivated``, ``revoked``, another word of the CA's; ``unknown``: it has no such account
-        (any more), and the next order makes it again with the same key.
+    :ivar url: the value of ``accounturi`` in CAA records (RFC 8657); None if the CA does not know the key.
+    :ivar contact: from the CA; the stored contact if the CA sends none.
+    :ivar status: ``valid``, ``deactivated``, ``revoked`` or another status of the CA; ``unknown``: the CA has no such
+        account, and the next order creates it again with the same key.
     """
 
     url: str | None
@@ -32,10 +32,10 @@ class AccountInfo(Frozen):
 
 
 def read(
-    context: Context, accounts: AccountSession, session: Session, *, transport: Transport, look: Fetcher
+    context: Context, accounts: AccountSession, session: Session, *, transport: Transport, fetcher: Fetcher
 ) -> AccountInfo | None:
     """See :meth:`CAClient.account_info`."""
-    stored = accounts.known(context, session.directory(context))
+    stored = accounts.stored(context, session.directory(context))
     if stored is None:
         return None
     info = AccountInfo(stored.url, stored.contact, "unknown")
@@ -45,19 +45,19 @@ def read(
         response = transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
     except CAError as error:
         return _refused(error, info)
-    return look.parse(context, response, "the account", lambda body: _info(stored, body))
+    return fetcher.parse(context, response, "account", lambda body: _info(stored, body))
 
 
 def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
     if error.type == "accountDoesNotExist":
         return info
-    if error.type == "unauthorized":  # how a CA says that it was closed (RFC 8555 section 7.3.6)
+    if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
         return replace(info, status="deactivated")
     raise error
 
 
 def _info(stored: AccountData, body: object) -> AccountInfo:
     fields = body if isinstance(body, dict) else {}
-    said, status = fields.get("contact"), fields.get("status")
-    contact = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else stored.contact
+    found, status = fields.get("contact"), fields.get("status")
+    contact = tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else stored.contact
     return AccountInfo(stored.url, contact, status if isinstance(status, str) else "valid")

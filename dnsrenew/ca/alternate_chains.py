@@ -1,33 +1,32 @@
-"""Choosing among the chains that a CA has for one certificate (RFC 8555 section 7.4.2)."""
+"""Selection of a chain: a CA may offer several for one certificate (RFC 8555 section 7.4.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dnsrenew.ca import texts
+
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 
 def leads_to(chain: str, root: str) -> bool:
-    """Tell whether a chain leads to the root of this common name."""
+    """Tell whether a chain leads to the root with this common name."""
     return (_root(chain) or "").casefold() == root.strip().casefold()
 
 
 def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> str:
-    """Return the first chain that leads to the wanted root; where there is none, the first of all, with a warning.
+    """Return the first chain that leads to the root; if there is none, warn and return the default chain.
 
-    :param ca: the CA's name.
+    :param ca: the name of the CA.
+    :param found: PEM chains, the default chain first.
     """
-    wanted = next((chain for chain in found if leads_to(chain, root)), None)
-    if wanted is not None:
-        return wanted
+    preferred = next((chain for chain in found if leads_to(chain, root)), None)
+    if preferred is not None:
+        return preferred
     offered = list(dict.fromkeys(name for name in map(_root, found) if name))
-    context.warn(
-        "chain-unknown",
-        f'The CA {ca} has no chain to "{root}", so its default one is used. It has: {", ".join(offered)}.',
-        "Set `preferred_chain` to one of these, or leave it out.",
-    )
+    context.warn(*texts.CHAIN_UNKNOWN.fill(ca=ca, root=root, offered=offered))
     return found[0]
 
 

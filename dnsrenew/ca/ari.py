@@ -1,7 +1,6 @@
-"""When the CA would like a certificate to be renewed: ACME Renewal Information (RFC 9773).
+"""ACME Renewal Information (RFC 9773): when the CA suggests to renew a certificate.
 
-A hint, never a hindrance: whatever goes wrong here is a value, :class:`NoWindow`, and the time of the renewal is then
-what it would be without ARI.
+It is only a hint: a failure is a value, :class:`NoWindow`, and the certificate is then renewed as without ARI.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.ca import texts
 from dnsrenew.ca.resources import base64url
 from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import retry_after
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
     from dnsrenew.ca.fetch import Fetcher
     from dnsrenew.ca.session import Session
     from dnsrenew.ca.transport import Transport
+    from dnsrenew.errors import Text
     from dnsrenew.runtime.context import Context
 
 SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0
 DEFAULT: Final = 21_600.0
-"""Seconds until the next question: at least, at most, and where the CA says nothing (RFC 9773 section 4.3)."""
+"""Seconds until the next poll: minimum, maximum, and default without ``Retry-After`` (RFC 9773 section 4.3)."""
 _POLICY: Final = Policy(tries=2, within=10.0)
 _MAX_URL: Final = 1000
 
 
 class Window(Frozen):
-    """The time in which the CA would like the renewal (RFC 9773 section 4.2).
+    """The suggested window of a renewal (RFC 9773 section 4.2).
 
-    :ivar start: UTC; ``end`` is later. Both may be past.
-    :ivar explanation_url: a page that says why, or None.
-    :ivar retry_after: seconds until the next question; 60 to 86400.
+    :ivar start: UTC; ``end`` is later. Both may be in the past.
+    :ivar explanation_url: the URL of a page that explains the window, or None.
+    :ivar retry_after: seconds until the next poll; 60 to 86400.
     """
 
     start: datetime
@@ -50,17 +51,17 @@ class Window(Frozen):
     is_late: ClassVar[bool] = False
 
     def pick(self, chance: random.Random) -> datetime:
-        """Return a time in the window, all equally likely: to be kept until the window changes."""
+        """Return a uniformly random time in the window; keep it until the window changes."""
         return self.start + (self.end - self.start) * chance.random()
 
 
 class NoWindow(Frozen):
-    """The CA said nothing that can be used.
+    """The CA sent no usable window.
 
-    :ivar reason: a whole sentence.
-    :ivar retry_after: seconds until the next question, 60 to 86400; None: nothing was said of that.
-    :ivar code: of the error that it came from; ``ari-not-offered``, ``ari-malformed``, ``ari-late``.
-    :ivar status: of the answer, if there was one.
+    :ivar reason: one sentence.
+    :ivar retry_after: seconds until the next poll, 60 to 86400; None: the CA did not say.
+    :ivar code: the code of the error, or ``ari-not-offered``, ``ari-malformed``, ``ari-late``.
+    :ivar status: the HTTP status, or None without an answer.
     """
 
     reason: str
@@ -70,12 +71,12 @@ class NoWindow(Frozen):
 
     @property
     def is_late(self) -> bool:
-        """Whether there was no answer before the context's deadline."""
+        """Whether the deadline of the context passed before the answer."""
         return self.code == "ari-late"
 
     @property
     def is_for_all(self) -> bool:
-        """Whether other certificates of the same CA would be told the same now."""
+        """Whether the same failure is certain for other certificates of this CA."""
         busy = self.status in {429, 503}
         return busy or self.code in {"ca-unreachable", "ca-untrusted", "ca-not-acme", "ari-not-offered"}
 
@@ -83,7 +84,7 @@ class NoWindow(Frozen):
 def cert_id(pem: str | bytes) -> str:
     """Return the ARI identifier of the first certificate in a PEM text (RFC 9773 section 4.1).
 
-    :raises ValueError: it cannot be read, or has no authority key identifier.
+    :raises ValueError: the certificate cannot be parsed, or has no authority key identifier.
     """
     from dnsrenew import x509
 
@@ -92,49 +93,48 @@ def cert_id(pem: str | bytes) -> str:
 
 
 def cert_id_of(path: Path) -> str | None:
-    """Return the ARI identifier of the certificate in a file; None where it cannot be had: ARI is a hint only."""
+    """Return the ARI identifier of the certificate in a file, or None if there is none: ARI is only a hint."""
     try:
         return cert_id(path.read_text("ascii"))
     except (OSError, ValueError):
         return None
 
 
-def ask(
-    context: Context, transport: Transport, session: Session, look: Fetcher, cert_ids: Sequence[str]
+def fetch_windows(
+    context: Context, transport: Transport, session: Session, fetcher: Fetcher, cert_ids: Sequence[str]
 ) -> list[Window | NoWindow]:
     """See :meth:`CAClient.renewal_windows`."""
     if not cert_ids:
         return []
-    late = NoWindow(f"The CA {transport.name} did not answer in time.", None, "ari-late")
+    late = _no_window(texts.ARI_LATE, None, ca=transport.name)
     try:
         base = session.directory(context).resource("renewalInfo")
     except CAError as error:
         return [_failed(error)] * len(cert_ids)
     except Cancelled:
-        _unless_called_away(context)
+        _check_cancelled(context)
         return [late] * len(cert_ids)
     if base is None:
-        none = NoWindow(f"The CA {transport.name} does not offer renewal information.", LONGEST, "ari-not-offered")
-        return [none] * len(cert_ids)
+        return [_no_window(texts.ARI_NOT_OFFERED, LONGEST, ca=transport.name)] * len(cert_ids)
 
-    over: list[NoWindow] = []
+    failed: list[NoWindow] = []
     answers: dict[str, Window | NoWindow] = {}
 
-    def one(wanted: str) -> None:
-        answer = over[0] if over else _fetch(context, transport, f"{base.rstrip('/')}/{wanted}")
+    def fetch_one(cert_id: str) -> None:
+        answer = failed[0] if failed else _fetch(context, transport, f"{base.rstrip('/')}/{cert_id}")
         if isinstance(answer, NoWindow) and answer.is_for_all:
-            over.append(answer)
-        answers[wanted] = answer
+            failed.append(answer)
+        answers[cert_id] = answer
 
     try:
-        look.each(context, [partial(one, wanted) for wanted in cert_ids])
+        fetcher.each(context, [partial(fetch_one, each) for each in cert_ids])
     except Cancelled:
-        _unless_called_away(context)
-    return [answers.get(wanted, late) for wanted in cert_ids]
+        _check_cancelled(context)
+    return [answers.get(each, late) for each in cert_ids]
 
 
-def _unless_called_away(context: Context) -> None:
-    """Go on where only the time is up: what was answered until then counts."""
+def _check_cancelled(context: Context) -> None:
+    """Raise if the caller cancelled; after a deadline, the answers so far are returned."""
     if context.cancel.is_set():
         context.check()
 
@@ -148,8 +148,12 @@ def _fetch(context: Context, transport: Transport, url: str) -> Window | NoWindo
     try:
         return parse_window(response.json(), DEFAULT if after is None else after)
     except ValueError as error:
-        what = f"The renewal information of the CA {transport.name} cannot be used: {error}."
-        return NoWindow(what, after, "ari-malformed", response.status)
+        return _no_window(texts.ARI_MALFORMED, after, response.status, ca=transport.name, cause=str(error))
+
+
+def _no_window(text: Text, retry_after: float | None, status: int | None = None, **evidence: str) -> NoWindow:
+    code, reason, _ = text.fill(**evidence)
+    return NoWindow(reason, retry_after, code, status)
 
 
 def _failed(error: CAError) -> NoWindow:
@@ -157,21 +161,21 @@ def _failed(error: CAError) -> NoWindow:
 
 
 def clamp(seconds: float | None) -> float | None:
-    """Return the seconds until the next question, from what the CA asks for, if it does."""
+    """Return a ``Retry-After`` limited to 60 to 86400 seconds, or None."""
     return None if seconds is None else min(max(seconds, SHORTEST), LONGEST)
 
 
 def parse_window(body: Any, after: float) -> Window:  # JSON
-    """Read an answer.
+    """Parse an answer.
 
-    :raises ValueError: it cannot be used; its text is the end of a sentence.
+    :raises ValueError: it is invalid; the text is the end of a sentence.
     """
     window = body.get("suggestedWindow") if isinstance(body, Mapping) else None
     if not isinstance(window, Mapping):
-        raise ValueError("there is no `suggestedWindow` in it")
+        raise ValueError("it has no `suggestedWindow`")
     start, end = _time(window, "start"), _time(window, "end")
     if end <= start:
-        raise ValueError("its window ends before it begins")
+        raise ValueError("its window ends before it starts")
     return Window(start, end, _explanation(body.get("explanationURL")), after)
 
 
@@ -183,7 +187,7 @@ def _time(window: Mapping[str, Any], key: str) -> datetime:
             return time.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"its `{key}` is not a time of RFC 3339")
+    raise ValueError(f"its `{key}` is not an RFC 3339 time")
 
 
 def _explanation(url: Any) -> str | None:  # JSON

@@ -1,7 +1,7 @@
-"""The order loop (RFC 8555 section 7.1): order, authorizations, answers, finalize, certificate.
+"""The ACME client (RFC 8555 section 7.1): order, authorizations, challenge responses, finalize, certificate.
 
-For N names it takes 4 + 2N requests beyond directory, nonce and account: newOrder, N authorizations,
-N answers, finalize, one look at the order, the certificate. What takes longer is watched.
+For N identifiers it needs 4 + 2N requests beyond directory, nonce and account: newOrder, N authorizations,
+N challenge responses, finalize, one poll of the order, the certificate. A slow CA is polled more often.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class CAClient:
-    """One CA for one run, shared by all threads; each call takes the context of its certificate.
+    """A client of one CA for one run, shared by all threads; each call takes the context of its certificate.
 
-    :param accounts: where the account of this CA is kept.
-    :param contact: mail addresses (or URLs) for a new account.
-    :param agree_terms: whether the user agrees to the CA's terms of service.
+    :param accounts: the store of the account.
+    :param contact: email addresses (or URLs) for the account.
+    :param agree_terms: whether the user agrees to the terms of service of the CA.
     """
 
     def __init__(
@@ -46,71 +46,74 @@ class CAClient:
         self._accounts = AccountSession(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
         self._session = Session(ca.directory, self._transport, self._accounts)
         self._post = self._session.post
-        self._look = Fetcher(self._transport, self._session)
-        self._ordering = NewOrders(self._transport, self._session, self._look)
-        self._watch = OrderPoll(self._transport, self._look, ca.timeout)
-        self._issuing = Finalizer(self._transport, self._session, self._look, self._watch)
+        self._fetcher = Fetcher(self._transport, self._session)
+        self._orders = NewOrders(self._transport, self._session, self._fetcher)
+        self._poll = OrderPoll(self._transport, self._fetcher, ca.timeout)
+        self._finalizer = Finalizer(self._transport, self._session, self._fetcher, self._poll)
 
-    # ── what it says of itself ──────────────────────────────────────────────────────────
+    # ── metadata ────────────────────────────────────────────────────────────────────────
 
     def caa_identities(self, context: Context) -> tuple[str, ...]:
-        """Return the names by which CAA records mean this CA, in lower case; empty where it says none.
+        """Return the issuer domain names of the CA in CAA records, in lower case; empty if it publishes none.
 
-        :raises CAError: the CA cannot be reached, or it is none.
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
         return self._session.directory(context).caa_identities
 
     def offers_renewal_info(self, context: Context) -> bool:
-        """Tell whether the CA offers renewal information (RFC 9773), and so lets an order name what it replaces.
+        """Tell whether the CA offers renewal information (RFC 9773), so that an order may name its predecessor.
 
-        :raises CAError: the CA cannot be reached, or it is none.
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
         return self._session.directory(context).resource("renewalInfo") is not None
 
     def renewal_windows(self, context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
-        """Return when the CA would like certificates to be renewed (RFC 9773), in order; no account is needed.
+        """Return the suggested windows of certificates (RFC 9773), in order; no account is needed.
 
-        Asked in parallel. What fails is a value, what fails for all is asked once, and what is not answered before the
-        context's deadline is late.
+        The requests are concurrent. A failure is a value, and a failure of the whole CA is requested only once. An
+        answer after the deadline of the context counts as late.
 
         :param cert_ids: from :func:`dnsrenew.ca.ari.cert_id`.
-        :raises Cancelled: when called away; nothing else.
+        :raises Cancelled: the context was cancelled. Nothing else is raised.
         """
-        from dnsrenew.ca import ari  # only when its time has come
+        from dnsrenew.ca import ari  # needed only when a poll is due
 
-        return ari.ask(context, self._transport, self._session, self._look, cert_ids)
+        return ari.fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
 
     # ── the account ─────────────────────────────────────────────────────────────────────
 
     def open(self, context: Context) -> str:
-        """Read the directory and find or make the account; return the account's URL. Done once, for all threads.
+        """Find or create the account, once for all threads, and return its URL.
 
-        :raises CAError: the CA cannot be reached, is none, or refuses the account.
-        :raises StoreError: the account cannot be kept.
+        :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
+        :raises StoreError: the account cannot be stored.
         """
         return self._session.open(context).signer.url or ""
 
     def account_info(self, context: Context) -> AccountInfo | None:
-        """Return what the CA says of the account; None where none is kept, and none is made.
+        """Return the account as the CA describes it; None if no account is stored. None is created.
 
-        :raises CAError: the CA cannot be asked.
+        :raises CAError: the request to the CA failed.
         :raises StoreError: the account cannot be read.
         """
         from dnsrenew.ca import account_status  # for `dnsrenew account show`
 
-        return account_status.read(context, self._accounts, self._session, transport=self._transport, look=self._look)
+        return account_status.read(
+            context, self._accounts, self._session, transport=self._transport, fetcher=self._fetcher
+        )
 
     def roll_key(self, context: Context) -> str:
-        """Give the account a new key (RFC 8555 section 7.3.5); return its URL, which stays.
+        """Change the account key (RFC 8555 section 7.3.5) and return the account URL, which stays the same.
 
-        Safe at any crash: the new key is kept before the CA is told, and both are tried after.
+        A crash is safe at any time: the new key is stored before the CA gets it, and both keys are tried later.
 
-        :raises CAError: the CA did not take it, and the old key holds; with ``evidence["pending"]`` that could not be
-            found out, and the next use of the account does. ``ca-not-offered``: it does not change keys.
-        :raises StoreError: the keys cannot be kept.
+        :raises CAError: the CA refused the new key, and the old one is still valid; with ``evidence["pending"]`` the
+            result is unknown, and the next use of the account resolves it. ``ca-not-offered``: the CA does not offer
+            key changes.
+        :raises StoreError: the keys cannot be stored.
         """
         opened = self._session.open(context)
-        return self._session.sign_anew(context, opened, self._accounts.roll).signer.url or ""
+        return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
 
     # ── the order ───────────────────────────────────────────────────────────────────────
 
@@ -122,39 +125,39 @@ class CAClient:
         replaces: str | None = None,
         profile: Profile | str | None = None,
     ) -> Order:
-        """Order a certificate for A-label names. The order may be an old one, and ready at once.
+        """Order a certificate for A-label names. The CA may return an existing order that is ready.
 
-        :param replaces: the ARI identifier of the certificate to be replaced (:func:`dnsrenew.ca.ari.cert_id`), if this
-            account has it from this CA. Where the CA refuses the order with it, or does not answer, it is ordered once
-            more without; the order's ``replaces`` tells whether it stood.
-        :param profile: as configured: one that is only preferred and not to be had is a warning; a ``str``: as it is.
-        :raises CAError: the CA refused it; ``clock-wrong``: the certificate would be of no use by our clock, and is not
-            ordered; ``ca-malformed-name``: for a name that no CA can certify; it does not answer
-            other certificates of this run, and is asked nothing.
+        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.ca.ari.cert_id`), if this
+            account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
+            without; the ``replaces`` of the order tells which one succeeded.
+        :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
+        :raises CAError: the CA refused the order. ``clock-wrong``: the certificate would not be valid by the local
+            clock, and is not ordered. ``ca-malformed-name``: no CA can issue for a name. Nothing is sent if the CA
+            did not answer other certificates of this run.
         """
         self._session.check_answers(context)
-        return self._ordering.new_order(context, identifiers, replaces, profile)
+        return self._orders.new_order(context, identifiers, replaces, profile)
 
     def find_order(self, context: Context, url: str) -> Order | None:
-        """Return an order of an earlier run as it is now; None where the CA says that it has none for this account.
+        """Return an order of an earlier run; None if the CA has no such order for this account.
 
-        :raises CAError: the CA cannot be asked, or what was answered says nothing of the order.
+        :raises CAError: the request to the CA failed, or its answer leaves open whether the order exists.
         """
-        return self._ordering.find(context, url)
+        return self._orders.find(context, url)
 
     def deactivate_authorizations(self, context: Context, order: Order) -> int:
-        """End the authorizations of an order, valid ones too (RFC 8555 section 7.5.2); return how many were ended.
+        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
 
-        Later orders then need fresh proofs. What the CA does not end stays; that is no error.
+        Later orders then need new validations. An authorization that the CA does not deactivate is no error.
         """
-        return self._ordering.deactivate(context, order)
+        return self._orders.deactivate(context, order)
 
     def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
         """Return all authorizations of an order, pending or not.
 
-        :raises CAError: one could not be had.
+        :raises CAError: one cannot be fetched.
         """
-        found = self._look.authorizations(context, order.authorizations)
+        found = self._fetcher.authorizations(context, order.authorizations)
         return tuple(authorization for authorization, _ in found)
 
     def dns01_value(self, challenge: Challenge) -> str:
@@ -176,31 +179,31 @@ class CAClient:
         return f"{challenge.token}.{session.thumbprint}"
 
     def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
-        """Tell the CA that it may look (RFC 8555 section 7.5.1).
+        """Respond to challenges (RFC 8555 section 7.5.1): the CA then validates.
 
-        :raises CAError: the CA does not take an answer.
+        :raises CAError: the CA refused a response.
         """
-        self._watch.note_answered(challenges)
-        self._look.each(context, [partial(self._answer, context, challenge) for challenge in challenges])
+        self._poll.note_responses(challenges)
+        self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
 
-    def _answer(self, context: Context, challenge: Challenge) -> None:
+    def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             self._post(context, challenge.url, {}, "challenge")
         except CAError as error:
             if not 400 <= error.evidence.get("status", 0) < 429:
                 raise
-            # After a lost answer the CA has it already, and refuses to have it again.
-            authorization, _ = self._look.authorization(context, challenge.authorization_url)
-            now = authorization.challenge(challenge.type)
-            if authorization.status == "pending" and (now is None or now.status == "pending"):
+            # If only the answer was lost, the CA has the response and refuses the second one.
+            authorization, _ = self._fetcher.authorization(context, challenge.authorization_url)
+            current = authorization.challenge(challenge.type)
+            if authorization.status == "pending" and (current is None or current.status == "pending"):
                 raise
 
     def await_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
-        """Wait until some authorizations of an order are valid: for names that are done one after the other.
+        """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
 
-        :raises CAError: one failed (every name that did is named), or the CA took longer than its ``timeout``.
+        :raises CAError: one failed (the error names all failed ones), or the CA took longer than its ``timeout``.
         """
-        self._watch.until_valid(context, order, authorizations)
+        self._poll.until_valid(context, order, authorizations)
 
     def issue(
         self,
@@ -210,32 +213,32 @@ class CAClient:
         *,
         preferred_chain: str | None = None,
     ) -> str:
-        """Have the certificate issued once the CA has seen all proofs; return it with its chain, leaf first, as PEM.
+        """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
 
-        :param csr: the signing request, DER.
-        :param preferred_chain: common name of the root that the chain shall lead to: who issued its topmost
-            certificate (RFC 8555 section 7.4.2). Where none does, it is the default one, with the warning
+        :param csr: the certificate signing request, DER.
+        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
+            (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
             ``chain-unknown``.
-        :raises CAError: a name was not proved (every such name is named), the CA refused to issue, or took
-            longer than its ``timeout`` for one or the other; ``clock-wrong``: it has issued, and only our clock is in
-            the way: the same order gives the certificate once that is right.
+        :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
+            step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
+            local clock; the same order returns it after the clock is corrected.
         """
-        return self._issuing.issue(context, order, csr, preferred=preferred_chain)
+        return self._finalizer.issue(context, order, csr, preferred=preferred_chain)
 
-    # ── the end of a certificate ────────────────────────────────────────────────────────
+    # ── revocation ──────────────────────────────────────────────────────────────────────
 
     def revoke(
         self, context: Context, certificate_pem: str | bytes, reason: int = 0, *, key: PrivateKey | None = None
     ) -> None:
         """Revoke a certificate (RFC 8555 section 7.6).
 
-        :param certificate_pem: the certificate; what follows it is not looked at.
-        :param reason: a number of RFC 5280 section 5.3.1: 0 unspecified, 1 keyCompromise, 3 affiliationChanged,
+        :param certificate_pem: the certificate; the rest of the chain is ignored.
+        :param reason: the reason code (RFC 5280 section 5.3.1): 0 unspecified, 1 keyCompromise, 3 affiliationChanged,
             4 superseded, 5 cessationOfOperation.
-        :param key: the certificate's own key, which needs no account; None: the account's.
-        :raises CAError: ``ca-already-revoked``: it was revoked before; ``ca-bad-reason``, ``ca-account-refused`` …
-        :raises ValueError: it is no certificate.
+        :param key: the certificate's own key, which needs no account; None: the account key.
+        :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
+        :raises ValueError: it is not a certificate.
         """
-        from dnsrenew.ca import revocation  # rarely wanted
+        from dnsrenew.ca import revocation  # rarely needed
 
         revocation.revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)

@@ -1,4 +1,4 @@
-"""Looking at orders and authorizations, one or many at once (POST-as-GET, RFC 8555 section 6.3)."""
+"""Fetches orders and authorizations, several concurrently (POST-as-GET, RFC 8555 section 6.3)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from dnsrenew.ca import texts
 from dnsrenew.ca.problems import content_type
 from dnsrenew.ca.resources import Authorization, MalformedResource, Order, parse_authorization, parse_order
 
@@ -19,54 +20,54 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FEW: Final = 4
-"""From so many requests on they are made at once: below, threads cost more than they bring."""
+_MIN_CONCURRENT: Final = 4
+"""The number of requests from which threads are worth their cost."""
 
 
 class Fetcher:
-    """Reads from one CA; shared by all threads."""
+    """Fetches resources from one CA; shared by all threads."""
 
     def __init__(self, transport: Transport, session: Session) -> None:
         self._transport = transport
         self._session = session
 
     def order(self, context: Context, url: str) -> tuple[Order, Mapping[str, str]]:
-        """Return an order as it is now, and the headers that came with it."""
+        """Return an order and the headers of the answer."""
         response = context.call(partial(self._session.post, context, url, None, "order"))
-        return self.parse(context, response, "the order", partial(parse_order, url)), response.headers
+        return self.parse(context, response, "order", partial(parse_order, url)), response.headers
 
     def authorizations(self, context: Context, urls: Iterable[str]) -> list[tuple[Authorization, Response]]:
-        """Return authorizations as they are now, each with its answer."""
+        """Return authorizations, each with its answer."""
         return self.each(context, [partial(self.authorization, context, url) for url in urls])
 
     def authorization(self, context: Context, url: str) -> tuple[Authorization, Response]:
-        """Return one authorization; this blocks."""
+        """Return one authorization; blocks and cannot be cancelled."""
         response = self._session.post(context, url, None, "authorization")
-        return self.parse(context, response, "an authorization", partial(parse_authorization, url)), response
+        return self.parse(context, response, "authorization", partial(parse_authorization, url)), response
 
-    def parse(self, context: Context, response: Response, what: str, parse: Callable[[Any], T]) -> T:
-        """Read an answer's JSON.
+    def parse(self, context: Context, response: Response, resource: str, parse: Callable[[Any], T]) -> T:
+        """Parse the JSON of an answer.
 
-        :param what: it should be, such as "the order".
-        :raises CAError: ``ca-malformed-answer``, when it is none, or lacks something.
+        :param resource: the expected resource, such as "order".
+        :raises CAError: ``ca-malformed-answer``: the answer is not JSON, or lacks a required field.
         """
         problems = self._transport.problems(context)
         try:
             body = response.json()
         except ValueError:
-            kind = content_type(response) or "without a type"
-            raise problems.malformed(f"it should be {what} as JSON, and is {kind}", response) from None
+            text = texts.NOT_JSON if content_type(response) else texts.NOT_JSON_NO_TYPE
+            raise problems.malformed(text, response, resource=resource) from None
         try:
             return parse(body)
         except MalformedResource as error:
-            raise problems.malformed(str(error), response) from None
+            raise problems.malformed(error.text, response, **error.fields) from None
 
     def each(self, context: Context, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Make the calls, at once where it pays, and return what they return.
+        """Make the calls, concurrently if there are several, and return their results.
 
-        :raises CAError: the first that one of them raised.
-        :raises Cancelled: when called away.
+        :raises CAError: the first error of a call.
+        :raises Cancelled: the context was cancelled.
         """
-        if len(calls) < _FEW:
+        if len(calls) < _MIN_CONCURRENT:
             return context.call(lambda: [call() for call in calls])
         return [task.result() for task in context.call_all(calls, self._transport.width)]

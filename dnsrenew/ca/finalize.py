@@ -1,4 +1,4 @@
-"""Having a certificate issued for an order whose names are proved: finalize, watch, download."""
+"""Issuance for a validated order (RFC 8555 section 7.4): finalize, poll, download the chain."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.ca import texts
 from dnsrenew.ca.clock_skew import check_issued
 from dnsrenew.ca.poll_schedule import PollSchedule, PollTimeout
 from dnsrenew.ca.problems import content_type
@@ -21,29 +22,29 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 _FINALIZE_TRIES: Final = 3
-_MOST_CHAINS: Final = 16
-"""Alternate chains that are fetched: an answer could list thousands."""
-_UNHEARD: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
-"""Failures after which it is not known whether the CA has the CSR."""
+_MAX_CHAINS: Final = 16
+"""Alternate chains that are downloaded: an answer could list thousands."""
+_UNCERTAIN: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
+"""Errors after which the CA may or may not have the CSR."""
 _PEM: Final = "application/pem-certificate-chain"
 _ALTERNATE: Final = r"(?i)<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?"
 
 
 class Finalizer:
-    """Gets certificates from one CA; shared by all threads."""
+    """Finalizes orders at one CA; shared by all threads."""
 
-    def __init__(self, transport: Transport, session: Session, look: Fetcher, watch: OrderPoll) -> None:
+    def __init__(self, transport: Transport, session: Session, fetcher: Fetcher, poll: OrderPoll) -> None:
         self._transport = transport
         self._post = session.post
         self._directory = session.directory
-        self._look = look
-        self._watch = watch
+        self._fetcher = fetcher
+        self._poll = poll
 
     def issue(self, context: Context, order: Order, csr: bytes, *, preferred: str | None) -> str:
         """See :meth:`CAClient.issue`."""
         order = self._finalize(context, order, csr)
         context.emit("order-finalized", url=order.url)
-        order = self._watch.until_issued(context, order)
+        order = self._poll.until_issued(context, order)
         chain = self._choose_chain(context, self._first_chain(context, order), preferred)
         check_issued(context, self._transport.problems(context), self._directory(context), chain)
         return chain
@@ -51,7 +52,7 @@ class Finalizer:
     def _choose_chain(self, context: Context, first: Response, preferred: str | None) -> str:
         if preferred is None:
             return _text(first)
-        from dnsrenew.ca import alternate_chains  # few have a wish
+        from dnsrenew.ca import alternate_chains  # few users prefer a chain
 
         if alternate_chains.leads_to(_text(first), preferred):
             return _text(first)
@@ -61,48 +62,50 @@ class Finalizer:
     def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
         started = context.clock.monotonic()
         validated = order.status == "pending"
-        pace = self._watch.pace(context)
+        schedule = self._poll.schedule(context)
         if validated:
-            # Looking first whether it is ready costs a request more than asking at once, a moment later.
-            self._watch.wait_for_looks(context, order)
+            # Polling for `ready` first would cost one more request than finalizing after a short wait.
+            self._poll.wait_for_validation(context, order)
         tries = 0
         try:
             while order.status in {"pending", "ready"}:
                 tries += 1
-                order = self._try_finalize(context, order, csr, pace, tries)
-        except PollTimeout as late:
-            raise self._watch.late(context, order, late.after) from None
+                order = self._try_finalize(context, order, csr, schedule, tries)
+        except PollTimeout as timeout:
+            raise self._poll.timed_out(context, order, timeout.retry_after) from None
         if order.status == "invalid":
-            raise self._watch.failure(context, order)
+            raise self._poll.failure(context, order)
         if validated:
-            self._watch.tell_valid(context, order.identifiers, started)
+            self._poll.emit_valid(context, order.identifiers, started)
         return order
 
-    def _try_finalize(self, context: Context, order: Order, csr: bytes, pace: PollSchedule, tries: int) -> Order:
-        """Post the CSR; return the order as it is then. It may still be ``ready``, to try again."""
+    def _try_finalize(self, context: Context, order: Order, csr: bytes, schedule: PollSchedule, tries: int) -> Order:
+        """Post the CSR and return the order; if it is still ``ready``, try again."""
         if tries > 2:
-            pace.wait()
+            schedule.wait()
         post = partial(self._post, context, order.finalize, {"csr": base64url(csr)}, "finalize", tries=1)
         try:
-            return self._look.parse(context, context.call(post), "the order", partial(parse_order, order.url))
+            return self._fetcher.parse(context, context.call(post), "order", partial(parse_order, order.url))
         except CAError as error:
             if error.type == "orderNotReady":
-                return self._watch.until_ready(context, order, pace)
-            if error.code not in _UNHEARD or tries >= _FINALIZE_TRIES:
+                return self._poll.until_ready(context, order, schedule)
+            if error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
                 raise
-            # The CA may have it, and a second CSR could be refused; or it may not be ready for one yet.
-            return self._watch.until_ready(context, order, pace)
+            # If the CA has the CSR, it may refuse a second one; if it has not, the order may not be ready yet.
+            return self._poll.until_ready(context, order, schedule)
 
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
-            raise self._transport.problems(context).malformed("the valid order has no `certificate`")
-        return context.call(partial(self._chain, context, order.certificate))  # a silent CA can be left
+            raise self._transport.problems(context).error(texts.NO_CERTIFICATE_URL)
+        return context.call(
+            partial(self._chain, context, order.certificate)
+        )  # so that a cancel ends the wait for the CA
 
     def _others(self, context: Context, first: Response) -> list[str]:
-        """Return the alternate chains that can be had: for one that cannot, the certificate is not thrown away."""
+        """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""
         urls = [address(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
-        wanted = list(dict.fromkeys(url for url in urls if url is not None))[:_MOST_CHAINS]
-        found = self._look.each(context, [partial(self._other, context, url) for url in wanted])
+        unique = list(dict.fromkeys(url for url in urls if url is not None))[:_MAX_CHAINS]
+        found = self._fetcher.each(context, [partial(self._other, context, url) for url in unique])
         return [_text(each) for each in found if each is not None]
 
     def _other(self, context: Context, url: str) -> Response | None:
@@ -114,8 +117,8 @@ class Finalizer:
     def _chain(self, context: Context, url: str) -> Response:
         response = self._post(context, url, None, "certificate", accept=_PEM)
         if b"-----BEGIN CERTIFICATE-----" not in response.body:
-            what = content_type(response) or "without a type"
-            raise self._transport.problems(context).malformed(f"it should be the certificate, and is {what}", response)
+            text = texts.NOT_A_CHAIN if content_type(response) else texts.NOT_A_CHAIN_NO_TYPE
+            raise self._transport.problems(context).malformed(text, response)
         return response
 
 

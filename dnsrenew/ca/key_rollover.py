@@ -1,7 +1,7 @@
-"""Changing the account's key (RFC 8555 section 7.3.5), so that no crash loses the account.
+"""Account key rollover (RFC 8555 section 7.3.5) that loses the account at no crash.
 
-The new key is kept beside the old one, durably, before the CA is told. From then on, until one of the two is known
-to be the account's, both are kept; the CA says which it is when it is asked for the account of the new key.
+The new key is on disk beside the old one before the CA gets it. Both are kept until the CA confirms which of them is
+the account's, by a lookup of the account with the new key.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from josepy.jwa import ES256
 
 from dnsrenew import x509
 from dnsrenew.base.values import replace
+from dnsrenew.ca import texts
 from dnsrenew.ca.account_store import AccountStore, signer_of
-from dnsrenew.ca.problems import is_refusal
+from dnsrenew.ca.problems import is_refusal, variant
 from dnsrenew.errors import CAError
 from dnsrenew.model.account import AccountData
 
@@ -29,7 +30,7 @@ class AccountKeys(Protocol):
     """Asks the CA about one key of an account."""
 
     def look_up(self, context: Context, directory: Directory, account: AccountData) -> AccountData | None:
-        """Return the account that has this key, or None."""
+        """Return the account with this key, or None."""
 
     def holds(self, context: Context, account: AccountData) -> bool:
         """Tell whether the key signs for the account."""
@@ -46,58 +47,52 @@ def roll(
 ) -> AccountData:
     """Change the key of an account; the caller holds its lock.
 
-    :raises CAError: the CA did not change it, and the old key holds; or that cannot be known yet
-        (``evidence["pending"]``), and both keys are kept and tried.
+    :raises CAError: the CA did not change the key, and the old one is still valid; with ``evidence["pending"]`` the
+        result is unknown, and both keys are kept and tried.
     """
     url = directory.resource("keyChange")
     if url is None:
-        raise transport.problems(context).error(
-            "ca-not-offered",
-            "does not offer to change the key of an account.",
-            "Keep the key, or remove this CA's folder under accounts/ in the store: a new account is then made.",
-            resource="keyChange",
-        )
+        raise transport.problems(context).error(texts.KEY_CHANGE_NOT_OFFERED, resource="keyChange")
     new = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")), stored.url, stored.contact, stored.data)
     both = AccountData(stored.key_pem, stored.url, stored.contact, stored.data, new.key_pem)
     store.save(both)
     old = signer_of(stored)
     try:
         transport.post(context, old, url, _inner(old, signer_of(new), url), "keyChange", tries=1)
-        settled: AccountData = new
+        current: AccountData = new
     except CAError as error:
-        settled = _after(error, context, accounts, directory, both)
-        if settled.key_pem != new.key_pem:
-            store.save(settled)
+        current = _resolve_after(error, context, accounts, directory, both)
+        if current.key_pem != new.key_pem:
+            store.save(current)
             raise
-    store.save(settled)
-    return settled
+    store.save(current)
+    return current
 
 
 def _inner(old: Signer, new: Signer, url: str) -> dict[str, Any]:
-    """Return the inner JWS: the new key takes the account, and names the old one."""
+    """Return the inner JWS: signed with the new key, it names the account and the old key."""
     payload = {"account": old.url, "oldKey": old.key.public_key().to_partial_json()}
     signed = JWS.sign(json.dumps(payload).encode(), key=new.key, alg=ES256, nonce=None, url=url)
     inner: dict[str, Any] = json.loads(signed.json_dumps())
     return inner
 
 
-def _after(
+def _resolve_after(
     error: CAError, context: Context, accounts: AccountKeys, directory: Directory, both: AccountData
 ) -> AccountData:
-    """Find out what a change came to that did not end well: its answer may only have been lost."""
+    """Return the account after a failed change; the CA may have changed the key and only its answer was lost."""
     try:
-        return settle(context, accounts, directory, both)
+        return resolve(context, accounts, directory, both)
     except CAError:
-        error.fix = "Run dnsrenew again: the new key is kept beside the old one, and both are tried."
-        raise error.with_evidence(pending=True) from None
+        raise variant(error, texts.KEY_CHANGE_PENDING, pending=True) from None
 
 
-def settle(context: Context, accounts: AccountKeys, directory: Directory, both: AccountData) -> AccountData:
+def resolve(context: Context, accounts: AccountKeys, directory: Directory, both: AccountData) -> AccountData:
     """Return the account with the one of its two keys that the CA has.
 
-    :raises CAError: that cannot be known now; both must be kept.
+    :raises CAError: the CA does not tell now; both keys must be kept.
     """
-    assert both.next_key_pem is not None  # noqa: S101  # else there is nothing to settle
+    assert both.next_key_pem is not None  # noqa: S101  # otherwise no change is pending
     old = AccountData(both.key_pem, both.url, both.contact, both.data)
     new = replace(old, key_pem=both.next_key_pem)
     try:
@@ -105,7 +100,7 @@ def settle(context: Context, accounts: AccountKeys, directory: Directory, both: 
     except CAError as error:
         if not is_refusal(error):
             raise
-        # It did not say that there is no such account. What each key can do is the last word.
+        # The lookup was refused for another reason. Try which key the account accepts.
         for account in (new, old):
             if accounts.holds(context, account):
                 return account

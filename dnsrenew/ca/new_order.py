@@ -1,4 +1,4 @@
-"""Ordering (RFC 8555 section 7.4), with what may go with it: a profile, and the certificate that is replaced."""
+"""New orders (RFC 8555 section 7.4), with an optional profile and the certificate that is replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
+from dnsrenew.ca import texts
 from dnsrenew.ca.clock_skew import check_before_order
+from dnsrenew.ca.problems import check_names, variant
 from dnsrenew.ca.resources import Order, address, parse_order
 from dnsrenew.errors import CAError
 from dnsrenew.model import Profile
@@ -20,16 +22,16 @@ if TYPE_CHECKING:
 
 _DEACTIVATED: Final = {"status": "deactivated"}
 _UNKNOWN: Final = frozenset({"malformed", "unauthorized"})
-"""What CAs say when they are asked for an order that they do not keep any more, or that is not ours."""
+"""Problem types for an order that the CA has deleted, or that belongs to another account."""
 
 
 class NewOrders:
-    """Orders certificates at one CA; shared by all threads."""
+    """Creates and finds orders at one CA; shared by all threads."""
 
-    def __init__(self, transport: Transport, session: Session, look: Fetcher) -> None:
+    def __init__(self, transport: Transport, session: Session, fetcher: Fetcher) -> None:
         self._transport = transport
         self._session = session
-        self._look = look
+        self._fetcher = fetcher
 
     def new_order(
         self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: Profile | str | None
@@ -40,21 +42,21 @@ class NewOrders:
         if directory.resource("renewalInfo") is None:
             replaces = None
         name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
-        lost = False
+        is_lost = False
         while True:
-            # After a lost answer one more, in all; without `replaces`, which may be what the CA broke down over.
-            tries = 1 if lost or replaces is not None else 2
+            # After a lost answer, retry once in all, and without `replaces`, which may have caused the failure.
+            tries = 1 if is_lost or replaces is not None else 2
             try:
                 return self._order(context, identifiers, replaces, name, tries)
             except CAError as error:
                 if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
-                    self._without_profile(context, profile.name, error.message)
+                    self._warn_refused_profile(context, profile.name, error)
                     profile = name = None
-                elif replaces is not None and not _refused_anyway(error):
-                    lost = lost or error.code == "ca-unreachable"
-                    replaces = None  # ARI never blocks a renewal, whatever this CA has against it
+                elif replaces is not None and not _is_independent_of_replaces(error):
+                    is_lost = is_lost or error.code == "ca-unreachable"
+                    replaces = None  # ARI never blocks a renewal
                 else:
-                    raise self._transport.problems(context).about_names(error, identifiers) from None
+                    raise check_names(error, identifiers) from None
 
     def _order(
         self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None, tries: int
@@ -62,71 +64,69 @@ class NewOrders:
         payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
         payload |= {"replaces": replaces} if replaces is not None else {}
         payload |= {"profile": profile} if profile is not None else {}
-        url = self._session.open(context).directory.needed("newOrder")
+        url = self._session.open(context).directory.required("newOrder")
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
-        return replace(self._look.parse(context, response, "the order", parse), replaces=replaces, profile=profile)
+        return replace(self._fetcher.parse(context, response, "order", parse), replaces=replaces, profile=profile)
 
     def find(self, context: Context, url: str) -> Order | None:
         """See :meth:`CAClient.find_order`."""
-        if address(url, url) is None:  # a file of ours was damaged
+        if address(url, url) is None:  # the stored URL is damaged
             return None
         try:
-            return self._look.order(context, url)[0]
+            return self._fetcher.order(context, url)[0]
         except CAError as error:
             if _is_gone(error):
                 return None
-            if error.code == "ca-error":  # the order may live: no other is made here by another route
-                error.code = "ca-malformed-answer"
+            if error.code == "ca-error":  # the order may exist, so no other route may order here
+                raise variant(error, texts.PENDING_ORDER_UNKNOWN) from None
             raise
 
     def _choose_profile(self, context: Context, profile: Profile) -> str | None:
-        """Return the name of the profile to order; None, with a warning, for one that is only preferred and not there.
+        """Return the name of the profile; None, with a warning, if it is preferred and the CA does not offer it.
 
-        :raises CAError: ``ca-profile-unknown``: it is required, and not there; or the directory cannot be had.
+        :raises CAError: ``ca-profile-unknown``: the profile is required and not offered; or the directory cannot be
+            downloaded.
         """
         offered = self._session.directory(context).profiles
         if profile.name in offered:
             return profile.name
-        what = f"offers {', '.join(offered)}" if offered else "offers no profiles"
+        evidence = {"profile": profile.name, "offered": list(offered)}
         if not profile.required:
-            self._without_profile(context, profile.name, f"It {what}.")
+            text = texts.PROFILE_IGNORED if offered else texts.PROFILE_IGNORED_NONE
+            context.warn(*text.fill(ca=self._transport.name, **evidence))
             return None
-        raise self._transport.problems(context).error(
-            "ca-profile-unknown",
-            f'does not know the profile "{profile.name}": it {what}.',
-            "Set `profile` to one that the CA offers, or leave it out.",
-            profile=profile.name,
-            offered=list(offered),
-        )
+        text = texts.PROFILE_UNKNOWN if offered else texts.PROFILE_UNKNOWN_NONE
+        raise self._transport.problems(context).error(text, **evidence)
 
-    def _without_profile(self, context: Context, name: str, why: str) -> None:
-        context.warn(
-            "profile-unknown",
-            f'The CA {self._transport.name} does not give the profile "{name}", so its default one is used. {why}',
-            "Set `profile` to one that the CA offers, or leave it out.",
-        )
+    def _warn_refused_profile(self, context: Context, name: str, error: CAError) -> None:
+        text = texts.PROFILE_IGNORED_REFUSED
+        context.warn(*text.fill(ca=self._transport.name, profile=name, error=error.message))
 
     def deactivate(self, context: Context, order: Order) -> int:
         """See :meth:`CAClient.deactivate_authorizations`."""
-        return sum(self._look.each(context, [partial(self._end, context, url) for url in order.authorizations]))
+        return sum(
+            self._fetcher.each(context, [partial(self._deactivate, context, url) for url in order.authorizations])
+        )
 
-    def _end(self, context: Context, url: str) -> bool:
+    def _deactivate(self, context: Context, url: str) -> bool:
         try:
             self._session.post(context, url, dict(_DEACTIVATED), "authorization")
         except CAError:
-            return False  # it has come to another end already, or the CA does not do that: nothing depends on it
+            return False  # it is final already, or the CA does not support it; nothing depends on it
         return True
 
 
 def _is_gone(error: CAError) -> bool:
-    """Tell whether the CA itself says that it has no such order for us: pages of who stands in between say nothing."""
+    """Tell whether the CA itself has no such order for this account; the error page of a proxy does not count."""
     status = error.evidence.get("status", 0)
-    bare = status in {404, 410} and error.evidence.get("content_type") == ""  # as Pebble says it; a page has a type
+    bare = (
+        status in {404, 410} and error.evidence.get("content_type") == ""
+    )  # Pebble sends no body; an error page has a type
     return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
-def _refused_anyway(error: CAError) -> bool:
-    """Tell whether an order would come to the same without ``replaces`` (RFC 9773 section 5)."""
-    unheard = error.code == "ca-unreachable" and error.evidence.get("stage") not in {"reset", "timeout"}
-    return unheard or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"
+def _is_independent_of_replaces(error: CAError) -> bool:
+    """Tell whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
+    unsent = error.code == "ca-unreachable" and error.evidence.get("stage") not in {"reset", "timeout"}
+    return unsent or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"

@@ -1,4 +1,4 @@
-"""How long to wait between two looks at something that the CA is working on."""
+"""Poll intervals for a resource that the CA is processing."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ if TYPE_CHECKING:
 
 _FIRST: Final = 0.05
 _GROWTH: Final = 1.5
-_LONGEST: Final = 2.0
-_LEAST_ASKED: Final = 1.0
+_MAX_GAP: Final = 2.0
+_MIN_RETRY_AFTER: Final = 1.0
 MOST_ASKED: Final = 300.0
-"""Seconds: a longer Retry-After ends the attempt."""
+"""Seconds: a longer ``Retry-After`` ends the attempt."""
 
 
 class PollTimeout(Exception):
-    """The CA has had its time.
+    """The CA took longer than its time limit.
 
-    :ivar after: the seconds it asked to wait beyond that, or None.
+    :ivar retry_after: seconds that the CA asks to wait, or None.
     """
 
-    def __init__(self, after: float | None = None) -> None:
+    def __init__(self, retry_after: float | None = None) -> None:
         super().__init__()
-        self.after = after
+        self.retry_after = retry_after
 
 
 class PollSchedule:
-    """Waits between looks: growing gaps, or what the CA asks for, until the time is up.
+    """Waits between polls: for growing intervals, or for the ``Retry-After``, until the time limit.
 
-    :param early: seconds of the first wait, for something that usually takes no longer, whatever the CA asks for.
+    :param seconds: the time limit.
+    :param early: seconds of the first wait, whatever the CA asks for: the processing usually takes no longer.
     """
 
     def __init__(self, context: Context, seconds: float, *, early: float | None = None) -> None:
@@ -43,15 +44,16 @@ class PollSchedule:
 
     @property
     def left(self) -> float:
-        """Seconds until the time is up."""
+        """Seconds until the time limit."""
         return self._end - self._context.clock.monotonic()
 
     def wait(self, headers: Mapping[str, str] | None = None) -> None:
-        """Wait before the next look.
+        """Wait before the next poll.
 
-        :param headers: of the last look; a ``Retry-After`` in them is kept between 1 s and 5 min.
-        :raises OutOfTime: the time is up, after a last look at its very end; or the CA asks for too long a wait.
-        :raises Cancelled: when called away.
+        :param headers: of the last answer; a ``Retry-After`` of less than 1 s counts as 1 s.
+        :raises PollTimeout: the time limit has passed, after a last poll at its end; or the ``Retry-After`` is longer
+            than :data:`MOST_ASKED`.
+        :raises Cancelled: the context was cancelled.
         """
         left = self.left
         if left <= 0:
@@ -66,6 +68,6 @@ class PollSchedule:
         if asked is not None and asked > MOST_ASKED:
             raise PollTimeout(asked)
         if asked is not None:
-            return max(asked, _LEAST_ASKED)
-        gap, self._gap = self._gap, min(self._gap * _GROWTH, _LONGEST)
+            return max(asked, _MIN_RETRY_AFTER)
+        gap, self._gap = self._gap, min(self._gap * _GROWTH, _MAX_GAP)
         return gap

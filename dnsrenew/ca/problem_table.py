@@ -1,84 +1,78 @@
-"""What a refusal of a CA is called here, and what a person does about it (RFC 8555 section 6.7)."""
+"""Which text an error has, by the type of the problem document (RFC 8555 section 6.7) or by the HTTP status."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-LATER: Final = "Try again later; if it stays so, ask the CA."
-LOOK_AT_DNS: Final = "Look at the DNS of the names, DNSSEC included, from outside your network, and run dnsrenew again."
-ACCOUNT: Final = "Look at `contact` and `agree_terms`, and whether the CA has closed the account."
-LIMIT: Final = "Wait as long as the CA asks, and do not try more often."
-MALFORMED_NAME: Final = "Correct the name in `domains`, or take it out: no CA can issue for it."
-_NAMES: Final = "Ask for other names, or use another CA for these."
-REACH: Final = "Look whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall."
-_YEAR: Final = 365 * 86400.0
+from dnsrenew.ca import texts
 
-KINDS: Final[dict[str, tuple[str, str]]] = {
-    "accountDoesNotExist": ("ca-account-refused", ACCOUNT),
-    "alreadyRevoked": ("ca-already-revoked", "Nothing is left to do: renew it to replace it."),
-    "badCSR": ("ca-bad-csr", "Choose another `key`, or ask the CA which kinds of key and which names it takes."),
-    "badPublicKey": ("ca-bad-csr", "Choose another `key`."),
-    "badRevocationReason": ("ca-bad-reason", "Give another `--reason`, or none."),
-    "caa": ("ca-caa", "Add this CA to the CAA records of the names, or take those records away."),
-    "connection": ("ca-connection", "Look whether the CA can reach the name servers of the names from outside."),
-    "dns": ("ca-dns", LOOK_AT_DNS),
-    "externalAccountRequired": (
-        "ca-eab-required",
-        "Get a key for external account binding from the CA and set it as `eab` of this CA.",
-    ),
-    "incorrectResponse": ("ca-incorrect-response", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
-    "invalidProfile": ("ca-profile-unknown", "Set `profile` to one that the CA offers, or leave it out."),
-    "invalidContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
-    "rateLimited": ("ca-rate-limited", LIMIT),
-    "rejectedIdentifier": ("ca-rejected-identifier", _NAMES),
-    "serverInternal": ("ca-server-error", LATER),
-    "tls": ("ca-connection", "Look whether the CA can reach this host from outside."),
-    "unauthorized": ("ca-unauthorized", "Run dnsrenew again; if it stays so, raise `propagation.settle`."),
-    "unsupportedContact": ("ca-account-refused", "Set `contact` to a mail address that the CA accepts."),
-    "unsupportedIdentifier": ("ca-rejected-identifier", _NAMES),
-    "userActionRequired": ("ca-user-action-required", "Open the address in the message and do what the CA asks."),
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
+
+REFUSALS: Final = {
+    "accountDoesNotExist": texts.ACCOUNT_REFUSED,
+    "alreadyRevoked": texts.ALREADY_REVOKED,
+    "badCSR": texts.CSR_REFUSED,
+    "badPublicKey": texts.PUBLIC_KEY_REFUSED,
+    "badRevocationReason": texts.BAD_REASON,
+    "caa": texts.CAA_FORBIDS,
+    "connection": texts.CONNECTION_FAILED,
+    "dns": texts.DNS_FAILED,
+    "externalAccountRequired": texts.EAB_MISSING,
+    "incorrectResponse": texts.INCORRECT_RESPONSE,
+    "invalidContact": texts.CONTACT_INVALID,
+    "invalidProfile": texts.PROFILE_REFUSED,
+    "rateLimited": texts.RATE_LIMITED,
+    "rejectedIdentifier": texts.IDENTIFIER_REJECTED,
+    "serverInternal": texts.SERVER_ERROR,
+    "tls": texts.TLS_FAILED,
+    "unauthorized": texts.UNAUTHORIZED,
+    "unsupportedContact": texts.CONTACT_INVALID,
+    "unsupportedIdentifier": texts.IDENTIFIER_REJECTED,
+    "userActionRequired": texts.ACTION_REQUIRED,
 }
-OTHER: Final = ("ca-error", "Read the CA's words above, and ask the CA if they do not help.")
-
-STAGES: Final = {
-    "directory": "the request for its directory",
-    "newNonce": "the request for a nonce",
-    "renewalInfo": "the request for renewal information",
-    "newAccount": "to make an account",
-    "account": "to change the account",
-    "accountInfo": "to show the account",
-    "keyChange": "to change the key of the account",
-    "revokeCert": "to revoke the certificate",
-    "newOrder": "the order",
-    "order": "the order",
-    "authorization": "to show an authorization",
-    "challenge": "the answer to a challenge",
-    "finalize": "to issue the certificate",
-    "certificate": "to send the certificate",
-}
+_VALIDATIONS: Final = {kind: text._replace(message=texts.VALIDATION_FAILED) for kind, text in REFUSALS.items()}
+_ACCOUNT_STAGES: Final = frozenset({"newAccount", "account", "newOrder"})
+"""Requests in which ``unauthorized`` is about the account, and not about a validation."""
 
 
-def by_status(status: int) -> tuple[str, str]:
-    """Return code and fix of a refusal that says not why."""
+def code_of(kind: str | None) -> str:
+    """Return the error code of a problem type; ``ca-error`` for an unknown one."""
+    return REFUSALS.get(kind or "", texts.OTHER).code
+
+
+def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: str, status: int = 0) -> Text:
+    """Return the text of a refusal that has a problem document.
+
+    :param kind: the problem type.
+    :param status: the HTTP status, which decides on an unknown type; 0: there is none.
+    """
+    if kind == "compound":
+        return _common(subproblems, REFUSALS) or texts.SEVERAL_PROBLEMS
+    if kind == "unauthorized" and stage in _ACCOUNT_STAGES:
+        return texts.ACCOUNT_REFUSED
+    text = REFUSALS.get(kind or "")
+    if text is not None:
+        return text
     if status == 429:
-        return "ca-rate-limited", LIMIT
-    return ("ca-server-error" if status >= 500 else "ca-malformed-answer"), LATER
+        return texts.RATE_LIMITED
+    return texts.SERVER_ERROR if status >= 500 else texts.OTHER
 
 
-def until(seconds: float, now: datetime) -> str:
-    """Return how long and until when: "2 hours, until 2026-11-25 14:00 UTC"."""
-    if seconds > _YEAR:  # a date may be so far away that there is no calendar for it
-        return "more than a year"
-    end = (now + timedelta(seconds=seconds)).astimezone(UTC)
-    return f"{duration(seconds)}, until {end:%Y-%m-%d %H:%M} UTC"
+def failed_validation(subproblems: Sequence[Mapping[str, Any]]) -> Text:
+    """Return the text of failed validations, one subproblem each."""
+    return _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
 
 
-def duration(seconds: float) -> str:
-    """Return how long: "2 hours"."""
-    count, unit = next(
-        (round(seconds / size), unit)
-        for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-        if seconds >= 2 * size or size == 1
-    )
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+def unexplained(status: int, retry_after: float | None) -> Text:
+    """Return the text of a refusal without a problem document."""
+    if status == 429:
+        return texts.RATE_LIMITED_UNEXPLAINED if retry_after is None else texts.RATE_LIMITED_UNEXPLAINED_UNTIL
+    return texts.SERVER_ERROR_UNEXPLAINED if status >= 500 else texts.UNEXPLAINED
+
+
+def _common(subproblems: Sequence[Mapping[str, Any]], table: Mapping[str, Text]) -> Text | None:
+    """Return the text that all subproblems share, or None."""
+    found = {table.get(each["type"] or "") for each in subproblems}
+    return found.pop() if len(found) == 1 else None

@@ -1,37 +1,29 @@
-"""The one place where what a CA says, or fails to say, becomes a :class:`CAError`."""
+"""Builds every :class:`CAError`: from problem documents (RFC 8555 section 6.7), other answers, and missing ones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from dnsrenew.base.clock import doubted
-from dnsrenew.ca.problem_table import (
-    ACCOUNT,
-    KINDS,
-    LATER,
-    LIMIT,
-    LOOK_AT_DNS,
-    MALFORMED_NAME,
-    OTHER,
-    REACH,
-    STAGES,
-    by_status,
-    until,
-)
+from dnsrenew.base.clock import rejects_dates
+from dnsrenew.ca import problem_table, texts
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
 from dnsrenew.errors import CAError
+from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.errors import Text
     from dnsrenew.http import HttpFailure, Response
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
-_LONGEST: Final = 1000
-"""Characters of the CA's own words that are kept."""
+_MAX_TEXT: Final = 1000
+"""Characters of a text from the CA that are kept."""
+_YEAR: Final = 365 * 86400.0
 
 # Not compiled: only errors need them.
 _DNS_IDENTIFIER: Final = r"(?i)\bDNS\b.*\bidentifier"
@@ -40,232 +32,287 @@ _HELP: Final = r"(?i)<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?"
 
 
 class Problems(NamedTuple):
-    """Makes the errors of one CA.
+    """Builds the errors of one CA.
 
-    :ivar name: what the CA is called.
-    :ivar redact: takes secrets out of a text.
+    :ivar name: the name of the CA.
+    :ivar redact: removes secrets from a text.
     """
 
     name: str
     redact: Callable[[str], str] = str
 
-    def error(self, code: str, message: str, fix: str, **evidence: object) -> CAError:
-        """Return an error of our own making; the message begins after "The CA NAME"."""
-        return CAError(code, f"The CA {self.name} {message}", fix=fix, evidence={"ca": self.name, **evidence})
+    def error(self, text: Text, /, **evidence: Any) -> CAError:  # JSON values
+        """Return an error with a text of :mod:`dnsrenew.ca.texts`."""
+        return CAError.of(text, ca=self.name, **evidence)
 
     def unreachable(self, failure: HttpFailure, url: str, now: datetime) -> CAError:
         """Return the error for a request without an answer.
 
-        :param now: the time by the clock of this machine, which may be the culprit.
+        :param now: the time by the clock of this host, which may be the cause.
         """
-        detail, place = self._clean(failure.detail), self._clean(_place(url))
+        reason, address = self._clean(failure.detail), self._clean(_host_and_port(url))
         if failure.untrusted:
-            fix = "Set `trust` of this CA to a file with its roots, if it is your own; else look who stands in between."
-            error = self.error("ca-untrusted", f"cannot be trusted: {detail}.", fix, cause=failure.kind, address=place)
-            error.fix = doubted(fix, detail, now)
-            return error
+            evidence = {"cause": failure.kind, "address": address, "reason": reason}
+            if rejects_dates(reason):
+                return self.error(texts.UNTRUSTED_DATES, **evidence, now=rfc3339(now))
+            return self.error(texts.UNTRUSTED, **evidence)
         if failure.kind == "too-large":
-            return self.malformed(detail)
+            return self.error(texts.ANSWER_TOO_LARGE, reason=reason)
         if failure.kind == "redirect":
-            return self.error("ca-not-acme", f"sends us elsewhere: {detail}.", "Set `directory` to the address itself.")
-        message = f"cannot be reached at {place}: {detail}."
-        return self.error("ca-unreachable", message, REACH, stage=failure.kind, address=place)
+            return self.error(texts.NOT_ACME_REDIRECT, address=address, reason=reason)
+        return self.error(texts.UNREACHABLE, stage=failure.kind, address=address, reason=reason)
 
-    def malformed(self, what: str, response: Response | None = None) -> CAError:
-        """Return the error for an answer that cannot be used."""
-        evidence = {} if response is None else {"status": response.status, "content_type": content_type(response)}
-        return self.error(
-            "ca-malformed-answer", f"sent an answer that cannot be used: {self._clean(what)}.", LATER, **evidence
-        )
+    def malformed(self, text: Text, response: Response, **evidence: Any) -> CAError:  # JSON values
+        """Return the error for an invalid answer."""
+        return self.error(text, status=response.status, content_type=content_type(response), **evidence)
 
-    def slow(self, what: str, timeout: float) -> CAError:
-        """Return the error for a CA that took too long."""
-        fix = "Run dnsrenew again later, or raise `timeout` of this CA."
-        return self.error("ca-timeout", f"did not {what} within {timeout:g} s.", fix, timeout=timeout)
+    def timeout(self, text: Text, retry_after: float | None, **evidence: Any) -> CAError:  # JSON values
+        """Return the error for a CA that took too long.
+
+        :param retry_after: seconds that the CA asks to wait, or None.
+        """
+        evidence = {"ca": self.name, **evidence}
+        code, message, fix = text.fill(**evidence)
+        return CAError(code, message, fix=fix, evidence=evidence, retry_after=retry_after)
 
     def refused(self, response: Response, stage: str, after: float | None, now: datetime) -> CAError:
         """Return the error for an answer of status 400 or more.
 
-        :param stage: what was asked for, such as ``newOrder``.
+        :param stage: the request, such as ``newOrder``.
         :param after: the ``Retry-After`` of the answer, in seconds.
         """
-        error = self._refused(response, stage)
-        error.retry_after = after
+        evidence: dict[str, Any] = {"ca": self.name}
+        problem = _problem_of(response)
+        if problem is None:
+            text = problem_table.unexplained(response.status, after)
+            evidence["content_type"] = content_type(response)
+        else:
+            evidence |= self._read(problem)
+            text = problem_table.refusal(evidence["type"], evidence["subproblems"], stage, response.status)
+            if text.code == "ca-rate-limited":
+                evidence |= self._addresses(problem, response.headers.get("Link", ""))
+                text = _rate_limit(evidence, after)
+            elif "instance" in evidence:
+                text = texts.ACTION_REQUIRED_AT
+        evidence |= {"status": response.status, "stage": stage}
         if after is not None:
-            error.evidence["retry_after"] = after
-            if error.fix == LIMIT:
-                error.fix = f"Wait {until(after, now)}, as the CA asks, and do not try more often."
-        return error.with_evidence(status=response.status, stage=stage)
+            evidence["retry_after"] = after
+        return _build(text, evidence, stage, _wait(after, now))
 
-    def _refused(self, response: Response, stage: str) -> CAError:
-        try:
-            problem = parse_problem(response.json())
-        except ValueError:
-            problem = None
-        if problem is None or not isinstance(problem.get("type", ""), str):
-            return self._unexplained(response, stage)
-        error = self.from_problem(problem, stage)
-        if error.code == "ca-error" and (response.status == 429 or response.status >= 500):
-            error.code, error.fix = by_status(response.status)
-        if error.code == "ca-rate-limited":
-            self._add_addresses(error, problem, response.headers.get("Link", ""))
-        return error
+    def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
+        """Return the error for failed authorizations; it names each identifier with its problem.
 
-    def _add_addresses(self, error: CAError, problem: Problem, links: str) -> None:
-        """Add to a rate limit the address where a person ends a pause, and the one that explains it."""
+        :param authorizations: those that failed; if there are none, the error is about the order.
+        :param problem: the problem document of the order.
+        """
+        if not authorizations:
+            return self._invalid_order(problem)
+        subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
+        kinds = {each["type"] for each in subproblems}
+        detail = _join(subproblems)
+        evidence = {
+            "ca": self.name,
+            "identifiers": [each.identifier for each in authorizations],
+            "subproblems": subproblems,
+        }
+        code, message, fix = problem_table.failed_validation(subproblems).fill(**evidence, problems=_sentence(detail))
+        return CAError(
+            code,
+            message,
+            fix=fix,
+            evidence=evidence,
+            type=kinds.pop() if len(kinds) == 1 else "compound",
+            detail=detail,
+            subproblems=subproblems,
+        )
+
+    def _invalid_order(self, problem: Problem | None) -> CAError:
+        if problem is None:
+            return self.error(texts.ORDER_INVALID_NO_REASON)
+        evidence = {"ca": self.name, **self._read(problem)}
+        text = problem_table.refusal(evidence["type"], evidence["subproblems"], "order")
+        if text.code == "ca-error":
+            text = texts.ORDER_INVALID
+        elif "instance" in evidence:
+            text = texts.ACTION_REQUIRED_AT
+        return _build(text, evidence, "order")
+
+    def _read(self, problem: Problem) -> dict[str, Any]:
+        """Return the evidence in a problem document."""
+        kind, found = _type_of(problem), problem.get("subproblems")
+        subproblems = [
+            self._subproblem(each, identifier_of(each))
+            for each in (found if isinstance(found, list) else [])
+            if isinstance(each, dict)
+        ]
+        evidence = {"type": kind, "detail": self._detail(problem), "subproblems": subproblems}
+        # The URL of new terms is in `instance` (RFC 8555 section 7.3.3).
+        instance = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
+        return evidence | ({"instance": instance} if instance else {})
+
+    def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
+        name = None if identifier is None else self._clean(identifier)
+        kind = _type_of(problem)
+        code = problem_table.code_of(kind)
+        return {"type": kind, "code": code, "detail": self._detail(problem), "identifier": name}
+
+    def _detail(self, problem: Problem) -> str:
+        detail = problem.get("detail") or problem.get("title")
+        return self._clean(detail) if isinstance(detail, str) and detail else texts.NO_REASON
+
+    def _addresses(self, problem: Problem, links: str) -> dict[str, str]:
+        """Return the URLs of a rate limit: ``url``, where the user ends a pause, and ``help``, which explains it."""
         detail = problem.get("detail")
         found = [
             each.rstrip(".,;:!?)]}>'\"")
             for each in re.findall(_URL, self.redact(detail if isinstance(detail, str) else ""))
         ]
         unpause = next((each for each in found if "unpause" in each.lower()), None)
-        help_page = next((each for each in [*found, *re.findall(_HELP, links)] if each != unpause), None)
-        if unpause is not None:
-            error.fix = "Open the address in the message: until you let the CA go on there, it refuses these names."
-            error.evidence["url"] = unpause
-            if unpause not in error.message:  # such an address holds a long token, and the CA's words were cut
-                error.message = f"{error.message} See {unpause}"
-        if help_page is not None:
-            error.evidence["help"] = help_page
-
-    def from_problem(self, problem: Problem, stage: str) -> CAError:
-        """Return the error for a problem document (RFC 8555 section 6.7)."""
-        kind = _kind(problem)
-        subproblems = self._subproblems(problem)
-        code, fix = KINDS.get(kind or "", OTHER)
-        if kind == "compound":
-            code, fix = _common(subproblems)
-        if kind == "unauthorized" and stage in {"newAccount", "account", "newOrder"}:
-            code, fix = "ca-account-refused", ACCOUNT
-        words = self._words(problem)
-        named = "; ".join(_line(each) for each in subproblems)
-        # The address of new terms is in `instance` (RFC 8555 section 7.3.3).
-        where = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
-        text = " ".join(part for part in (words, named, where) if part)
-        message = f"The CA {self.name} refused {STAGES.get(stage, 'the request')}: {_sentence(text)}"
-        return CAError(
-            code,
-            message,
-            fix=fix,
-            evidence={"ca": self.name, "type": kind, "detail": words, "subproblems": subproblems},
-            type=kind,
-            detail=words,
-            subproblems=subproblems,
-        )
-
-    def about_names(self, error: CAError, identifiers: Sequence[str]) -> CAError:
-        """Return the error of a newOrder; where the CA finds a name itself malformed, it is ``ca-malformed-name``."""
-        named = [each["identifier"] for each in error.subproblems if each["type"] == "malformed" and each["identifier"]]
-        if not named and error.type == "malformed":
-            words = error.detail or ""
-            named = [each for each in identifiers if _mentions(words, each)]
-            if not named and re.search(_DNS_IDENTIFIER, words):  # one of them, and it does not say which
-                named = list(identifiers)
-        if named:
-            error.code, error.fix = "ca-malformed-name", MALFORMED_NAME
-            for each in error.subproblems:
-                if each["type"] == "malformed":
-                    each["code"] = error.code
-            error.evidence["identifiers"] = named
-        return error
-
-    def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
-        """Return the error for names that the CA did not find proved, each with the CA's words.
-
-        :param authorizations: those that failed; if none, ``problem`` is what the order says.
-        """
-        if not authorizations:
-            if problem is None:
-                return self.error("ca-order-invalid", "gave up the order and says not why.", LATER)
-            error = self.from_problem(problem, "order")
-            error.code = "ca-order-invalid" if error.code == "ca-error" else error.code
-            return error
-        subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
-        code, fix = _common(subproblems)
-        names = [each.identifier for each in authorizations]
-        kinds = {each["type"] for each in subproblems}
-        named = "; ".join(_line(each) for each in subproblems)
-        what = named if len(names) == 1 else f"{len(names)} names: {named}"
-        return CAError(
-            code,
-            f"The CA {self.name} did not accept the proof for {_sentence(what)}",
-            fix=fix,
-            evidence={"ca": self.name, "identifiers": names, "subproblems": subproblems},
-            type=kinds.pop() if len(kinds) == 1 else "compound",
-            detail=named,
-            subproblems=subproblems,
-        )
-
-    def _unexplained(self, response: Response, stage: str) -> CAError:
-        what = f"refused {STAGES.get(stage, 'the request')} with status {response.status}"
-        code, fix = by_status(response.status)
-        kind = content_type(response)
-        return self.error(code, f"{what} and without an explanation ({kind or 'no content'}).", fix, content_type=kind)
-
-    def _subproblems(self, problem: Problem) -> list[dict[str, Any]]:
-        found = problem.get("subproblems")
-        return [
-            self._subproblem(each, identifier_of(each))
-            for each in (found if isinstance(found, list) else [])
-            if isinstance(each, dict)
-        ]
-
-    def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
-        name = None if identifier is None else self._clean(identifier)
-        kind = _kind(problem)
-        code, _ = KINDS.get(kind or "", OTHER)
-        return {"type": kind, "code": code, "detail": self._words(problem), "identifier": name}
-
-    def _words(self, problem: Problem) -> str:
-        words = problem.get("detail") or problem.get("title")
-        return self._clean(words) if isinstance(words, str) and words else "it says not why"
+        explanation = next((each for each in [*found, *re.findall(_HELP, links)] if each != unpause), None)
+        addresses = {"url": unpause, "help": explanation}
+        return {key: each for key, each in addresses.items() if each is not None}
 
     def _clean(self, text: str) -> str:
-        """Return a foreign text as one line that is safe on a terminal."""
+        """Return a text from outside as one line that is safe on a terminal."""
         line = "".join(letter if letter.isprintable() else " " for letter in text)
-        return self.redact(" ".join(line.split()))[:_LONGEST]
+        return self.redact(" ".join(line.split()))[:_MAX_TEXT]
 
 
-def _place(url: str) -> str:
-    """Return host and port of a URL: the rest of it may be nobody's business."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or "no address"
+def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
+    """Return the same failure as another error.
+
+    :param text: a text without a code keeps the code of the error.
+    :param more: added to the evidence.
+    """
+    evidence = {**error.evidence, **more}
+    code, message, fix = text.fill(**_fields(evidence, evidence.get("stage", "")), error=error.message)
+    return CAError(
+        code or error.code,
+        message,
+        fix=fix,
+        evidence=evidence,
+        type=error.type,
+        detail=error.detail,
+        subproblems=more.get("subproblems", error.subproblems),
+        retry_after=error.retry_after,
+    )
 
 
-def _mentions(text: str, name: str) -> bool:
-    """Tell whether a text is about a name, and not only about a longer one or a URL with it."""
-    return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
+def check_names(error: CAError, identifiers: Sequence[str]) -> CAError:
+    """Return the error of a newOrder request; ``ca-malformed-name`` if the CA calls an identifier malformed."""
+    named = [each["identifier"] for each in error.subproblems if each["type"] == "malformed" and each["identifier"]]
+    if not named and error.type == "malformed":
+        detail = error.detail or ""
+        named = [each for each in identifiers if _mentions(detail, each)]
+        if not named and re.search(_DNS_IDENTIFIER, detail):  # it is one of them; the CA does not say which
+            named = list(identifiers)
+    if not named:
+        return error
+    code = texts.NAME_MALFORMED.code
+    subproblems = [{**each, "code": code} if each["type"] == "malformed" else each for each in error.subproblems]
+    return variant(error, texts.NAME_MALFORMED, subproblems=subproblems, identifiers=named)
 
 
-def _kind(problem: Problem) -> str | None:
+def _build(text: Text, evidence: Mapping[str, Any], stage: str, wait: str = "") -> CAError:
+    code, message, fix = text.fill(**_fields(evidence, stage), wait=wait)
+    return CAError(
+        code,
+        message,
+        fix=fix,
+        evidence=evidence,
+        type=evidence.get("type"),
+        detail=evidence.get("detail"),
+        subproblems=evidence.get("subproblems", ()),
+        retry_after=evidence.get("retry_after"),
+    )
+
+
+def _fields(evidence: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Return the evidence with the fields that are made from it; see :mod:`dnsrenew.ca.texts`."""
+    fields = {
+        "request": texts.REQUESTS.get(stage, texts.REQUEST),
+        "content": evidence.get("content_type") or texts.NO_CONTENT,
+    }
+    if "detail" in evidence:
+        parts = (evidence["detail"], _join(evidence["subproblems"]))
+        fields["reason"] = " ".join(_sentence(part) for part in parts if part)
+    return {**evidence, **fields}
+
+
+def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
+    if "url" not in evidence:
+        return texts.RATE_LIMITED if after is None else texts.RATE_LIMITED_UNTIL
+    # The URL contains a long token, and the detail may have been cut.
+    is_shown = evidence["url"] in _fields(evidence, "")["reason"]
+    return texts.PAUSED if is_shown else texts.PAUSED_AT
+
+
+def _problem_of(response: Response) -> Problem | None:
+    """Return the problem document of an answer, if it has a valid one."""
+    try:
+        problem = parse_problem(response.json())
+    except ValueError:
+        return None
+    return problem if problem is not None and isinstance(problem.get("type", ""), str) else None
+
+
+def _type_of(problem: Problem) -> str | None:
     kind = problem.get("type")
     if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
-        return None  # it stands in messages
+        return None  # it is shown in messages
     return kind.removeprefix(_PREFIX)[:100] or None
 
 
-def _common(subproblems: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Return code and fix of problems that are all of one kind; otherwise those of any failed order."""
-    kinds = {KINDS.get(each["type"] or "", None) for each in subproblems}
-    only = kinds.pop() if len(kinds) == 1 else None
-    return only or ("ca-order-invalid", LOOK_AT_DNS)
+def _host_and_port(url: str) -> str:
+    """Return host and port of a URL: user, path and query may contain secrets."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or texts.NO_ADDRESS
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Tell whether a text contains a name, and not only a longer name or a URL with it."""
+    return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
+
+
+def _join(subproblems: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(map(_line, subproblems))
 
 
 def _line(problem: Mapping[str, Any]) -> str:
     kind = f" ({problem['type']})" if problem["type"] else ""
-    return f"{problem['identifier'] or 'the order'}{kind}: {problem['detail']}"
+    return f"{problem['identifier'] or texts.NO_IDENTIFIER}{kind}: {problem['detail']}"
 
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def _wait(seconds: float | None, now: datetime) -> str:
+    """Return a wait and its end: "2 hours, until 2026-11-25 14:00 UTC"."""
+    if seconds is None:
+        return ""
+    if seconds > _YEAR:  # the date may be beyond the calendar of datetime
+        return "more than a year"
+    end = (now + timedelta(seconds=seconds)).astimezone(UTC)
+    return f"{_duration(seconds)}, until {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(seconds: float) -> str:
+    """Return a rounded duration: "2 hours"."""
+    count, unit = next(
+        (round(seconds / size), unit)
+        for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+        if seconds >= 2 * size or size == 1
+    )
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def content_type(response: Response) -> str:
-    """Return what an answer says it is, such as ``text/html``, safe on a terminal; empty when it does not say."""
-    said = response.headers.get("Content-Type", "").partition(";")[0]
-    return "".join(letter for letter in said if letter.isprintable()).strip()[:100]
+    """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has none."""
+    value = response.headers.get("Content-Type", "").partition(";")[0]
+    return "".join(letter for letter in value if letter.isprintable()).strip()[:100]
 
 
 def is_refusal(error: CAError) -> bool:
-    """Tell whether the CA has understood and said no: that it is out of order or busy is none."""
+    """Tell whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
     return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"

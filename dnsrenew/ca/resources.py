@@ -1,39 +1,52 @@
-"""What a CA says of orders, authorizations and challenges (RFC 8555 section 7.1), as values.
+"""Orders, authorizations and challenges (RFC 8555 section 7.1) as values.
 
-Read with tolerance: an unknown status, challenge or field is kept or passed over and never a failure.
-What the order loop cannot do without is demanded, and its absence is a :class:`MalformedResource`.
+Parsing is tolerant: an unknown status, challenge type or field is kept or ignored. Only a field that the order loop
+needs is required; without it, parsing raises :class:`MalformedResource`.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.ca import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
 
 Problem = Mapping[str, Any]
 
-_MOST = 1000
-"""Authorizations of an order: each is a request, and no CA takes so many names."""
+_MAX_AUTHORIZATIONS = 1000
+"""Authorizations of an order: each is one request, and no CA accepts so many identifiers."""
 
 
 class MalformedResource(ValueError):
-    """An answer lacks what it must have; ``str()`` says what, as the end of a sentence."""
+    """An answer lacks a required field.
+
+    :ivar text: the text of the error.
+    :ivar fields: its evidence.
+    """
+
+    def __init__(self, text: Text, **fields: Any) -> None:
+        super().__init__(text.code, fields)
+        self.text = text
+        self.fields = fields
 
 
 class Order(Frozen):
     """An order (RFC 8555 section 7.1.3).
 
     :ivar status: ``pending``, ``ready``, ``processing``, ``valid``, ``invalid``.
-    :ivar identifiers: its names, as the CA lists them.
-    :ivar authorizations: their URLs, in no order that means anything.
-    :ivar finalize: the URL that takes the CSR.
-    :ivar certificate: the URL of the certificate, once it is issued.
+    :ivar identifiers: its identifiers, in the order of the CA.
+    :ivar authorizations: their URLs, in no particular order.
+    :ivar finalize: the URL for the CSR.
+    :ivar certificate: the URL of the certificate after issuance, or None.
     :ivar error: the problem document of an invalid order.
-    :ivar replaces: the ARI identifier of the certificate that it replaces (RFC 9773 section 5), where the CA took it.
-    :ivar profile: the profile that it was ordered with, where the CA took it.
+    :ivar replaces: the ARI identifier of the previous certificate (RFC 9773 section 5), if the CA accepted it.
+    :ivar profile: the profile of the order, if the CA accepted it.
     """
 
     url: str
@@ -48,10 +61,10 @@ class Order(Frozen):
 
 
 class Challenge(Frozen):
-    """One way to prove control (RFC 8555 section 7.1.5, section 8).
+    """A challenge (RFC 8555 section 7.1.5 and section 8).
 
-    :ivar token: absent in some types of challenge.
-    :ivar error: why the last try failed; it may stand while the CA still tries.
+    :ivar token: None for challenge types that have none.
+    :ivar error: the problem of the last validation; the CA may still retry.
     """
 
     type: str
@@ -63,11 +76,11 @@ class Challenge(Frozen):
 
 
 class Authorization(Frozen):
-    """The CA's view of one name (RFC 8555 section 7.1.4).
+    """An authorization for one identifier (RFC 8555 section 7.1.4).
 
     :ivar domain: A-labels, without ``*.``.
     :ivar wildcard: whether it is for ``*.domain``.
-    :ivar status: ``pending``, ``valid``, or one that is the end.
+    :ivar status: ``pending``, ``valid``, or a final status that means failure.
     """
 
     url: str
@@ -78,71 +91,71 @@ class Authorization(Frozen):
 
     @property
     def identifier(self) -> str:
-        """The name as it was ordered, with ``*.`` for a wildcard."""
+        """The ordered identifier, with ``*.`` for a wildcard."""
         return f"*.{self.domain}" if self.wildcard else self.domain
 
     def challenge(self, kind: str) -> Challenge | None:
-        """Return the challenge of a type, if it is offered."""
+        """Return the challenge of a type, or None if the CA does not offer it."""
         return next((challenge for challenge in self.challenges if challenge.type == kind), None)
 
     @property
     def problem(self) -> Problem | None:
-        """Why a challenge failed, or what went wrong so far."""
+        """The problem of the first challenge that has one; the authorization may still be pending."""
         return next((challenge.error for challenge in self.challenges if challenge.error is not None), None)
 
 
 def parse_order(url: str | None, body: Any) -> Order:  # JSON
-    """Read an order; its URL comes from the ``Location`` of newOrder.
+    """Parse an order; its URL is the ``Location`` of newOrder.
 
-    :raises Malformed: then.
+    :raises MalformedResource: a required field is missing.
     """
-    fields = _object(body, "the order")
+    fields = _object(body, "order")
     if not url:
-        raise MalformedResource("the order has no URL (Location)")
+        raise MalformedResource(texts.NO_URL, resource="order")
     return Order(
         url=url,
-        status=_text(fields, "status", "the order"),
+        status=_text(fields, "status", "order"),
         identifiers=tuple(_identifiers(fields.get("identifiers"))),
-        authorizations=_addresses(url, fields, "authorizations", "the order"),
-        finalize=_address(url, fields, "finalize", "the order"),
+        authorizations=_addresses(url, fields, "authorizations", "order"),
+        finalize=_address(url, fields, "finalize", "order"),
         certificate=address(url, fields.get("certificate")),
         error=parse_problem(fields.get("error")),
     )
 
 
 def parse_authorization(url: str, body: Any) -> Authorization:  # JSON
-    """Read an authorization.
+    """Parse an authorization.
 
-    :raises Malformed: then.
+    :raises MalformedResource: a required field is missing.
     """
-    fields = _object(body, "the authorization")
-    identifier = _object(fields.get("identifier"), "the identifier of an authorization")
-    name = _text(identifier, "value", "the identifier of an authorization").lower()
+    fields = _object(body, "authorization")
+    identifier = _object(fields.get("identifier"), "identifier of the authorization")
+    name = _text(identifier, "value", "identifier of the authorization").lower()
     challenges = fields.get("challenges")
     parsed = (_challenge(url, each) for each in (challenges if isinstance(challenges, list) else []))
     return Authorization(
         url=url,
         domain=name.removeprefix("*."),
         wildcard=fields.get("wildcard") is True or name.startswith("*."),
-        status=_text(fields, "status", "the authorization"),
+        status=_text(fields, "status", "authorization"),
         challenges=tuple(challenge for challenge in parsed if challenge is not None),
     )
 
 
 def parse_problem(body: Any) -> Problem | None:  # JSON
-    """Read a problem document (RFC 7807); an empty one says nothing."""
+    """Return a problem document (RFC 7807), or None if it is empty or not an object."""
     return body if isinstance(body, dict) and body else None
 
 
 def identifier_of(problem: Problem) -> str | None:
-    """Return the name that a subproblem is about (RFC 8555 section 6.7.1)."""
+    """Return the identifier of a subproblem (RFC 8555 section 6.7.1)."""
     return next(_identifiers([problem.get("identifier")]), None)
 
 
 def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     url = address(authorization_url, body.get("url")) if isinstance(body, dict) else None
     if url is None or not isinstance(body.get("type"), str):
-        return None  # of a type that is not ours to know
+        return None  # of an unknown form: not a failure
     return Challenge(
         type=body["type"],
         url=url,
@@ -159,47 +172,49 @@ def _identifiers(body: Any) -> Any:  # yields str
             yield each["value"].lower()
 
 
-def _object(body: Any, what: str) -> dict[str, Any]:
+def _object(body: Any, resource: str) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise MalformedResource(f"{what} is not a JSON object")
+        raise MalformedResource(texts.NOT_AN_OBJECT, resource=resource)
     return body
 
 
-def _text(fields: dict[str, Any], key: str, what: str) -> str:
+def _text(fields: dict[str, Any], key: str, resource: str) -> str:
     value = fields.get(key)
     if not isinstance(value, str) or not value:
-        raise MalformedResource(f"{what} has no `{key}`")
+        raise MalformedResource(texts.FIELD_MISSING, resource=resource, field=key)
     return value
 
 
-def _address(base: str, fields: dict[str, Any], key: str, what: str) -> str:
+def _address(base: str, fields: dict[str, Any], key: str, resource: str) -> str:
     found = address(base, fields.get(key))
     if found is None:
-        raise MalformedResource(f"{what} has no `{key}` that is an address")
+        raise MalformedResource(texts.FIELD_MISSING, resource=resource, field=key)
     return found
 
 
-def _addresses(base: str, fields: dict[str, Any], key: str, what: str) -> tuple[str, ...]:
+def _addresses(base: str, fields: dict[str, Any], key: str, resource: str) -> tuple[str, ...]:
     value = fields.get(key)
     found = [address(base, each) for each in value] if isinstance(value, list) else [None]
-    if len(found) > _MOST:
-        raise MalformedResource(f"the `{key}` of {what} are {len(found)}")
+    if len(found) > _MAX_AUTHORIZATIONS:
+        raise MalformedResource(
+            texts.FIELD_TOO_LONG, resource=resource, field=key, count=len(found), limit=_MAX_AUTHORIZATIONS
+        )
     if None in found:
-        raise MalformedResource(f"{what} has no `{key}` that are addresses")
+        raise MalformedResource(texts.FIELD_MISSING, resource=resource, field=key)
     return tuple(each for each in found if each is not None)
 
 
 def address(base: str, found: Any) -> str | None:  # JSON
-    """Return the URL that a CA gives, made absolute; None where it is none, or leads away from TLS.
+    """Return a URL from the CA, made absolute; None if it is invalid or leads from HTTPS to HTTP.
 
-    :param base: the URL that it was given at.
+    :param base: the URL of the answer that contains it.
     """
     if not isinstance(found, str) or not found or not found.isprintable() or " " in found:
         return None
     try:
         url = urljoin(base, found)
         parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0  # a port that is none is a ValueError
+        whole = bool(parts.hostname) and parts.port != 0  # an invalid port raises ValueError
     except ValueError:
         return None
     safe = parts.scheme == "https" or (parts.scheme == "http" and base.startswith("http:"))
@@ -211,5 +226,5 @@ def _optional(value: Any) -> str | None:
 
 
 def base64url(data: bytes) -> str:
-    """Return the text form that ACME has for octets (RFC 7515 section 2): no padding."""
+    """Return bytes as base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

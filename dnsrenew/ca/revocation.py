@@ -1,4 +1,4 @@
-"""Revoking a certificate (RFC 8555 section 7.6), with the account's key or the certificate's own."""
+"""Revocation of a certificate (RFC 8555 section 7.6), signed with the account key or the certificate's own key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from josepy.jwa import ES256, ES384, RS256
 from josepy.jwk import JWKEC, JWKRSA
 
 from dnsrenew import x509
+from dnsrenew.ca import texts
+from dnsrenew.ca.problems import variant
 from dnsrenew.ca.resources import base64url
 from dnsrenew.ca.transport import Signer
 from dnsrenew.errors import CAError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 
-def revoke(  # all that one request is made of
+def revoke(
     context: Context,
     session: Session,
     certificate_pem: str | bytes,
@@ -30,12 +32,7 @@ def revoke(  # all that one request is made of
     """See :meth:`CAClient.revoke`."""
     url = session.directory(context).resource("revokeCert")
     if url is None:
-        raise transport.problems(context).error(
-            "ca-not-offered",
-            "does not offer to revoke a certificate.",
-            "Ask the CA to revoke it.",
-            resource="revokeCert",
-        )
+        raise transport.problems(context).error(texts.REVOCATION_NOT_OFFERED, resource="revokeCert")
     payload = {"certificate": base64url(x509.to_der(certificate_pem)), "reason": reason}
     try:
         if key is None:
@@ -44,13 +41,12 @@ def revoke(  # all that one request is made of
             transport.post(context, signer(key), url, payload, "revokeCert")
     except CAError as error:
         if error.type == "unauthorized":
-            error.code = "ca-account-refused"
-            error.fix = "Revoke it with the certificate's own key, or from the machine whose account it was issued to."
+            raise variant(error, texts.REVOCATION_REFUSED) from None
         raise
 
 
 def signer(key: x509.PrivateKey) -> Signer:
-    """Return what signs with a certificate's own key; it stands in the request, whole."""
+    """Return a signer with a certificate's own key; the request contains the public key."""
     kind = x509.key_kind(key)
     if kind in {"ecdsa-p256", "ecdsa-p384"}:
         return Signer(JWKEC(key=key), None, ES256 if kind == "ecdsa-p256" else ES384)

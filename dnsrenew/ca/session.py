@@ -1,4 +1,4 @@
-"""A CA that is open to us: its directory and our account, had once, and signed requests with them."""
+"""A session with one CA: its directory and account, loaded once, and signed requests with them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     _MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
-"""What CAs call a signature with another key than the account's, among other things."""
+"""Problem types of a signature with a key that is not the account's, among other causes."""
 
 
 class Opened(NamedTuple):
-    """What is known once the CA is open to us.
+    """The directory and the account of an opened session.
 
-    :ivar thumbprint: of the account key (RFC 7638): every proof has it, and it costs as much as a signature.
+    :ivar thumbprint: of the account key (RFC 7638). It is computed once, because it costs as much as a signature and
+        every key authorization contains it.
     """
 
     directory: Directory
@@ -37,7 +38,7 @@ class Opened(NamedTuple):
 
 
 class Session:
-    """One CA for one run; shared by all threads.
+    """A session with one CA for one run; shared by all threads.
 
     :param url: the URL of the directory (RFC 8555 section 7.1.1).
     """
@@ -48,31 +49,31 @@ class Session:
         self._accounts = accounts
         self._directory = SingleFlight(self._read)
         self._opened = SingleFlight(self._open)
-        self._silence = CircuitBreaker()
+        self._breaker = CircuitBreaker()
 
     @property
     def opened(self) -> Opened | None:
-        """What is known, if the CA was opened."""
-        return self._opened.made
+        """The directory and the account, or None before the session is opened."""
+        return self._opened.value
 
     def directory(self, context: Context) -> Directory:
-        """Read the directory, once for all threads; no account is needed.
+        """Download the directory, once for all threads; no account is needed.
 
-        :raises CAError: the CA cannot be reached, or it is none.
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
         return self._directory.get(context)
 
     def open(self, context: Context) -> Opened:
-        """Read the directory and find or make the account, once for all threads.
+        """Download the directory and find or create the account, once for all threads.
 
-        :raises CAError: the CA cannot be reached, is none, or refuses the account.
-        :raises StoreError: the account cannot be kept.
+        :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
+        :raises StoreError: the account cannot be stored.
         """
         return self._opened.get(context)
 
     def _read(self, context: Context) -> Directory:
         directory = read_directory(context, self._transport, self._url)
-        self._transport.new_nonce_url = directory.needed("newNonce")
+        self._transport.new_nonce_url = directory.required("newNonce")
         return directory
 
     def _open(self, context: Context) -> Opened:
@@ -80,21 +81,21 @@ class Session:
         return _opened(directory, self._accounts.find(context, directory))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
-        """Send a signed request; once more where the account was made again, or has another key by now."""
+        """Send a signed request; send it again if the account was created again or its key was changed."""
         session = self._opened.get(context)
         try:
             return self._send(context, session, url, payload, stage, **more)
         except CAError as error:
-            make = self._another_signer(session.signer, error)
-            if make is None:
+            make_signer = self._signer_after(session.signer, error)
+            if make_signer is None:
                 raise
-        session = self.sign_anew(context, session, make)
+        session = self.replace_signer(context, session, make_signer)
         return self._send(context, session, url, payload, stage, **more)
 
-    def _another_signer(self, signer: Signer, error: CAError) -> _MakeSigner | None:
-        """Return what gives another signer, where the CA refused this one; None: it refused something else."""
+    def _signer_after(self, signer: Signer, error: CAError) -> _MakeSigner | None:
+        """Return a function that makes a new signer if the CA refused this one; None if the error has another cause."""
         if error.type == "accountDoesNotExist":
-            return self._accounts.make_again
+            return self._accounts.recreate
         if error.type in _BAD_SIGNATURE and self._accounts.has_changed(signer):
             return lambda context, directory, _old: self._accounts.find(context, directory)
         return None
@@ -102,36 +103,36 @@ class Session:
     def _send(
         self, context: Context, session: Opened, url: str, payload: dict[str, Any] | None, stage: str, **more: Any
     ) -> Response:
-        """Send a signed request, and note whether the CA answers."""
+        """Send a signed request, and record in the circuit breaker whether the CA answered."""
         started = context.clock.monotonic()
         try:
             response = self._transport.post(context, session.signer, url, payload, stage, **more)
         except CAError as error:
-            if error.code != "ca-unreachable":  # to refuse is to answer
-                self._silence.answered(context, self._url)
+            if error.code != "ca-unreachable":  # a refusal is an answer
+                self._breaker.record_success(context, self._url)
             elif error.evidence["stage"] == "timeout":
-                self._silence.unanswered(context, self._url, error, started)
+                self._breaker.record_timeout(context, self._url, error, started)
             raise
-        self._silence.answered(context, self._url)
+        self._breaker.record_success(context, self._url)
         return response
 
     def check_answers(self, context: Context) -> None:
-        """Go on if there is hope that the CA answers; to be asked before something is begun.
+        """Return unless the circuit breaker is open; call it before starting an order.
 
-        :raises CAError: others were not answered, and one of them finds out whether it is well again.
+        :raises CAError: the CA did not answer other certificates, and one of them is the probe.
         """
-        self._silence.check(context, self._url)
+        self._breaker.check(context, self._url)
 
-    def sign_anew(self, context: Context, old: Opened, make: _MakeSigner) -> Opened:
-        """Go on with another key or account URL, in all threads; the first to say so has it made.
+    def replace_signer(self, context: Context, old: Opened, make_signer: _MakeSigner) -> Opened:
+        """Replace the signer for all threads; only the first caller's ``make_signer`` is called.
 
-        :raises CAError: what ``make`` raised; the next request opens the account anew.
+        :raises CAError: from ``make_signer``; the next request opens the session again.
         """
-        return self._opened.replace(context, old, partial(_renewed, old, make))
+        return self._opened.replace(context, old, partial(_with_new_signer, old, make_signer))
 
 
-def _renewed(old: Opened, make: _MakeSigner, context: Context) -> Opened:
-    return _opened(old.directory, make(context, old.directory, old.signer))
+def _with_new_signer(old: Opened, make_signer: _MakeSigner, context: Context) -> Opened:
+    return _opened(old.directory, make_signer(context, old.directory, old.signer))
 
 
 def _opened(directory: Directory, signer: Signer) -> Opened:

@@ -1,4 +1,4 @@
-"""Requests to a CA: signed, with a fresh nonce, sent again where that is right (RFC 8555 section 6)."""
+"""Requests to a CA (RFC 8555 section 6): signed, with a fresh nonce, and retried when that is safe."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.ca import texts
 from dnsrenew.ca.problems import Problems
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.runtime.retry import RESEND, Policy, Transient, resend
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 WIDTH: Final = 24
-"""Requests under way to one CA at once, at the most."""
+"""Maximum number of concurrent requests to one CA."""
 _NEAR: Final = 0.01
+"""Seconds of a round trip to a CA on the local network."""
 _NEAR_WIDTH: Final = 4
 NONCE_TRIES: Final = 25
 _MAX_NONCES: Final = 32
@@ -39,16 +41,16 @@ _NONCE_PAUSE: Final = 0.01
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
-"""Failures before anything was sent: such a request may always be sent again."""
+"""Failures before anything was sent: such a request may always be retried."""
 
 _logger = logging.getLogger("dnsrenew.ca")
 
 
 class Signer(Frozen, hidden=("key",)):
-    """The account key, which is never shown, and the account's URL once there is one.
+    """The account key, which is never shown, and the account URL.
 
-    :ivar url: None signs with the whole public key, as newAccount wants it.
-    :ivar algorithm: what the key signs with; account keys are all for ES256.
+    :ivar url: None: the JWS contains the public key instead, as newAccount requires.
+    :ivar algorithm: the signature algorithm; account keys use ES256.
     """
 
     key: JWKEC | JWKRSA
@@ -56,7 +58,7 @@ class Signer(Frozen, hidden=("key",)):
     algorithm: JWASignature = ES256
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
-        """Return the request's body: a JWS (RFC 8555 section 6.2)."""
+        """Return the body of a request: a JWS (RFC 8555 section 6.2)."""
         signed = JWS.sign(payload, key=self.key, alg=self.algorithm, nonce=decode_b64jose(nonce), url=url, kid=self.url)
         return str(signed.json_dumps()).encode()
 
@@ -74,27 +76,27 @@ class Transport:
 
     @property
     def name(self) -> str:
-        """What the CA is called."""
+        """The name of the CA."""
         return self._name
 
     @property
     def distance(self) -> float:
-        """Seconds of the quickest answer so far: about the round trip to the CA."""
+        """Seconds of the fastest answer so far: about the round trip to the CA."""
         return self._distance or 0.0
 
     @property
     def width(self) -> int:
-        """How many requests at once pay: next door, more than a few cost more in TLS handshakes than they bring."""
+        """The useful number of concurrent requests: to a near CA, more than a few cost more in TLS handshakes."""
         return _NEAR_WIDTH if self.distance < _NEAR else WIDTH
 
     def problems(self, context: Context) -> Problems:
-        """Return what makes this CA's errors."""
+        """Return the builder of this CA's errors."""
         return Problems(self._name, context.redactor.redact)
 
     def get(self, context: Context, url: str, stage: str, *, policy: Policy = RESEND) -> Response:
-        """Read a public resource; redirects are followed.
+        """Get a public resource; redirects are followed.
 
-        :raises CAError: it cannot be had.
+        :raises CAError: the CA refused, or did not answer.
         """
         return resend(context, partial(self._plain, context, "GET", url, stage), policy)
 
@@ -111,9 +113,9 @@ class Transport:
     ) -> Response:
         """Send a signed request.
 
-        :param payload: None reads (POST-as-GET).
-        :param tries: how often it may be sent, in all, after a lost answer; such a request is not sent again
-            after a 5xx other than 503. None: it may be sent again, as often as any.
+        :param payload: None: POST-as-GET.
+        :param tries: the total number of times it may be sent if answers are lost; such a request is not retried
+            after a 5xx status other than 503. None: it is retried like a GET.
         :raises CAError: the CA refused, or did not answer.
         """
         body = b"" if payload is None else json.dumps(payload).encode()
@@ -141,13 +143,7 @@ class Transport:
                     self._nonces.append(fresh)
                 return self._accepted(context, response, stage, tries, sent=(nonce, body))
             nonce = fresh or self._new_nonce(context)
-        raise self.problems(context).error(
-            "ca-error",
-            f"refused {NONCE_TRIES + 1} nonces of its own, one after the other.",
-            "Try again later; if it stays so, ask the CA.",
-            type="badNonce",
-            stage=stage,
-        )
+        raise self.problems(context).error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
 
     def _accepted(
         self,
@@ -163,8 +159,8 @@ class Transport:
         now = context.clock.now()
         after = retry_after(response.headers, now)
         problems = self.problems(context)
-        if sent is not None:  # what we signed is nobody's business, though the CA may quote it
-            problems = Problems(self._name, partial(_without, context.redactor.redact, sent))
+        if sent is not None:  # the CA may quote the signed request
+            problems = Problems(self._name, partial(_redact_request, context.redactor.redact, sent))
         error = problems.refused(response, stage, after, now)
         if response.status == 503 or (response.status >= 500 and tries is None):
             raise Transient(error, after=after)
@@ -176,7 +172,7 @@ class Transport:
     def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
         context.buckets.of_ca(urlsplit(url).netloc).take(context)
         with self._under_way:
-            context.check()  # many may have been before us
+            context.check()  # the wait for the semaphore may have been long
             started = context.clock.monotonic()
             try:
                 response = self._http.request(method, url, **more)
@@ -196,22 +192,24 @@ class Transport:
         bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
         while True:
             try:
-                return self._nonces.pop()  # the newest: an old one may have gone stale during a wait for DNS
+                return self._nonces.pop()  # the newest: an old nonce may have expired during a wait for DNS
             except IndexError:
-                if bucket.take_now(context):
+                if bucket.try_take(context):
                     return self._new_nonce(context)
-            context.wait(_NONCE_PAUSE)  # mostly one comes back with somebody's answer before there may be a new one
+            context.wait(
+                _NONCE_PAUSE
+            )  # usually another thread's answer brings one before the rate limit allows a request
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))
         nonce = _nonce(response)
         if nonce is None:
-            raise self.problems(context).malformed("there is no nonce in it", response)
+            raise self.problems(context).malformed(texts.NO_NONCE, response)
         return nonce
 
 
-def _without(redact: Callable[[str], str], sent: tuple[str, bytes], text: str) -> str:
-    """Return a text of the CA's without secrets, and without the nonce and the parts of the JWS that we sent."""
+def _redact_request(redact: Callable[[str], str], sent: tuple[str, bytes], text: str) -> str:
+    """Remove secrets, the nonce and the parts of the sent JWS from a text of the CA."""
     nonce, body = sent
     for part in (nonce, *json.loads(body).values()):
         text = text.replace(part, HIDDEN) if part else text
@@ -219,7 +217,7 @@ def _without(redact: Callable[[str], str], sent: tuple[str, bytes], text: str) -
 
 
 def _nonce(response: Response) -> str | None:
-    """Return the nonce of an answer; one that is not base64url is to be ignored (RFC 8555 section 6.5.1)."""
+    """Return the nonce of an answer; one that is not base64url is ignored (RFC 8555 section 6.5.1)."""
     nonce = response.headers.get("Replay-Nonce")
     try:
         return nonce if nonce and decode_b64jose(nonce) else None

@@ -1,152 +1,50 @@
-"""The challenges of one order, whatever their kinds: one shape for all (RFC 8555 section 8)."""
+"""The solver of one challenge type (RFC 8555 section 8), and the solvers of all types that one order needs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dnsrenew.base.names import relative
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01 import records
-from dnsrenew.checks.caa import denials
-from dnsrenew.errors import AttemptError, PropagationError, ProviderError
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.challenges.placements import Placement, Placements, Value
+from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dnsrenew.ca import CAClient, Challenge
-    from dnsrenew.challenges import dns01, http01
-    from dnsrenew.checks.caa import CaaFacts
-    from dnsrenew.dns import Target
-    from dnsrenew.model import Propagation, PropagationCheck, Route
+    from dnsrenew.dns import DnsView
+    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route
     from dnsrenew.runtime.context import Context
-
-    Placement = records.Placement | http01.HttpPlacement
-    Value = records.TxtValue | http01.HttpValue
-
-LONGEST_CACHING: Final = 60
-"""Seconds that the resolvers of a CA keep an answer at most, whatever its TTL."""
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.zone_locks import ZoneLocks
 
 
-class Blocker(Frozen):
-    """Why a route cannot work for some names; certain, and known before anything is ordered."""
+class SolverResources(Frozen):
+    """What a solver may need; shared by all certificates of a run.
 
-    route: Route
-    identifiers: tuple[str, ...]
-    error: AttemptError
-
-
-@dataclass(slots=True)
-class Placements:
-    """What came of looking where the proofs of a mix go.
-
-    :ivar routes: for each identifier the route it takes: of one that stands for several accounts, the first.
-    :ivar opened: identifiers whose route stands for several, one for each account that fits: that route, and those.
-    :ivar validated: identifiers that the CA will hardly want proved: nothing stands in their way, unless it does.
+    :ivar locks: locks of zones that hold one value, or take one writer, at a time.
+    :ivar journal: where TXT values are written down before they are written to DNS.
     """
 
-    routes: dict[str, Route]
-    validated: Collection[str] = ()
-    placements: dict[str, Placement] = field(default_factory=dict)
-    blockers: list[Blocker] = field(default_factory=list)
-    opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
-
-    _in_the_way: dict[str, AttemptError] = field(default_factory=dict)
-
-    def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
-        """Take in that a route cannot work for some names; for those that are proved it need not."""
-        self._in_the_way.update(dict.fromkeys(identifiers, error))
-        concerned = tuple(identifier for identifier in identifiers if identifier not in self.validated)
-        if concerned:
-            self.blockers.append(Blocker(route, concerned, error))
-
-    def placement(self, identifier: str) -> Placement:
-        """Return where a proof goes that is wanted.
-
-        :raises AttemptError: there is no place: the CA asks again for what was proved.
-        """
-        if identifier not in self.placements:
-            raise self._in_the_way[identifier]
-        return self.placements[identifier]
-
-    def needed(self) -> list[Placement]:
-        """Return where the proofs go that will be wanted."""
-        return [place for identifier, place in self.placements.items() if identifier not in self.validated]
-
-    def refuse(self, error: ProviderError) -> None:
-        """Take in that an account cannot be used as it is configured: the routes by which it writes cannot be gone."""
-        for route in dict.fromkeys(self.routes.values()):
-            if error.evidence.get("account") in route.dns:
-                users = [identifier for identifier, its in self.routes.items() if its == route]
-                self.block(route, users, error)
-
-    def forbid(self, answers: Mapping[str, CaaFacts], ca_identities: Sequence[str], account_url: str) -> None:
-        """Take in what CAA records say of the routes (RFC 8659, RFC 8657)."""
-        for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
-            self.block(self.routes[identifier], [identifier], error)
-
-
-class ResolverCacheWindow:
-    """How long the resolvers of a CA may hold what they saw before at a name, for this or another certificate."""
-
-    def __init__(self, dns: dns01.Dns01) -> None:
-        self._dns = dns
-        self._until: dict[tuple[str, str], float] = {}
-
-    def wait(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Wait until no resolver of the CA can hold an older answer any more."""
-        owners = {value.record.name for value in _split(values)[0]}
-        until = max((self._until.get((ca, owner), 0.0) for owner in owners), default=0.0)
-        seconds = until - context.clock.monotonic()
-        if seconds > 0:
-            context.emit("caches-waiting", seconds=round(seconds, 1))
-            context.wait(seconds)
-
-    def note(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Note that the CA looks at the values now."""
-        for value in _split(values)[0]:
-            # A host that keeps one value decides on its TTL too: what it really is, only its servers know.
-            alone = value.single_value_key is not None
-            ttl = self._ttl(context, value.record.name) if alone else value.record.ttl
-            until = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
-            self._until[ca, value.record.name] = until
-
-    def _ttl(self, context: Context, name: str) -> int:
-        try:
-            return self._dns.ttl(context, name)
-        except AttemptError:  # the CA is at it already: not to know is no reason to give up
-            return LONGEST_CACHING
+    dns: DnsView
+    accounts: Mapping[str, DnsAccount]
+    providers: Mapping[str, Provider]
+    locks: ZoneLocks
+    journal: Journal
 
 
 class Solver:
-    """Places, publishes, waits for and withdraws the proofs of an order; one for a run, thread-safe.
+    """One challenge type. Thread-safe; one serves all certificates of a run.
 
-    :ivar caches: what the resolvers of the CAs may remember.
+    A type overrides the five methods that raise NotImplementedError. The others do nothing by default.
     """
 
-    def __init__(self, dns: dns01.Dns01, http: http01.Http01) -> None:
-        self._dns = dns
-        self._http = http
-        self.caches = ResolverCacheWindow(dns)
-
-    def place(
-        self, context: Context, routes: Mapping[str, Route], check: PropagationCheck, validated: Collection[str] = ()
-    ) -> Placements:
-        """Find out where the proof of each identifier goes; nothing is written yet.
-
-        :param validated: identifiers that the CA will hardly want proved.
-        """
-        placements = Placements(dict(routes), validated)
-        for route in dict.fromkeys(routes.values()):
-            identifiers = [identifier for identifier, its in routes.items() if its == route]
-            if route.challenge == "dns-01":
-                self._place_dns(context, identifiers, route, check, placements)
-            else:
-                self._place_http(context, identifiers, route, placements)
-        return placements
-
-    def _place_dns(
+    def preflight(
         self,
         context: Context,
         identifiers: Sequence[str],
@@ -154,133 +52,209 @@ class Solver:
         check: PropagationCheck,
         placements: Placements,
     ) -> None:
-        targets, refused = self._dns.targets(context, identifiers, route, check)
-        for identifier, error in refused.items():
-            placements.block(route, [identifier], error)
-        for identifier, target in targets.items():
-            self._place_at(identifier, target, route, placements)
-        self._dns.warn_shadows(context, targets)
+        """Find out where the responses for some identifiers go, and what rules the route out. Publish nothing.
 
-    def _place_at(self, identifier: str, target: Target, route: Route, placements: Placements) -> None:
-        several = self._dns.routes(target.name, route)
-        if not several:
-            error = self._dns.no_account(identifier, target.name)
-            placements.block(route, [identifier], error)
-            return
-        if several != [route]:
-            placements.opened[identifier] = (route, several)
-        placements.routes[identifier] = several[0]
-        try:
-            placements.placements[identifier] = self._dns.place(identifier, target, several[0])
-        except AttemptError as error:
-            placements.block(several[0], [identifier], error)
+        :param placements: takes the result.
+        """
+        raise NotImplementedError
 
-    def _place_http(self, context: Context, identifiers: Sequence[str], route: Route, placements: Placements) -> None:
-        try:
-            placements.placements.update(self._http.place(context, dict.fromkeys(identifiers, route)))
-        except AttemptError as error:
-            placements.block(route, identifiers, error)
+    def make_values(self, ca: CAClient, placement: Any, challenge: Challenge) -> list[Any]:
+        """Return the values that answer a challenge.
 
-    def prepare_drivers(self, context: Context, placements: Collection[Placement]) -> None:
-        """Read the secrets that will be needed, before anything is ordered.
+        :raises CAError: the challenge is malformed.
+        """
+        raise NotImplementedError
 
-        :raises SecretError: a reference leads to nothing.
+    def publish(self, context: Context, values: Sequence[Any]) -> None:
+        """Publish the values.
+
+        :raises AttemptError: any part may have been published.
+        """
+        raise NotImplementedError
+
+    def wait_visible(self, context: Context, values: Sequence[Any], wanted: Propagation, settle: float) -> None:
+        """Wait until the values can be seen.
+
+        :param settle: seconds to wait afterwards, on top of what is configured.
+        :raises AttemptError: they were not seen in time.
+        """
+        raise NotImplementedError
+
+    def withdraw(self, context: Context, values: Sequence[Any]) -> None:
+        """Remove the values. Raise nothing: warn of those that stay."""
+        raise NotImplementedError
+
+    def prepare(self, context: Context, placements: Collection[Any]) -> None:
+        """Read secrets and make drivers before anything is ordered.
+
+        :raises SecretError: a reference cannot be resolved.
         :raises ConfigError: an option is wrong, or a driver is not installed.
         :raises ProviderError: a driver refuses its options.
         """
-        self._dns.prepare_drivers(context, _of_dns(placements))
 
-    def values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
-        """Return what has to be published to answer a challenge."""
-        if isinstance(placement, records.Placement):
-            return list(self._dns.values(placement, ca.dns01_value(challenge)))
-        return [self._http.value(placement, challenge.token or "", ca.key_authorization(challenge))]
+    def batches(self, values: Sequence[Any]) -> list[list[Any]]:
+        """Split the values into batches that can be published at the same time."""
+        return [list(values)]
 
-    def rounds(self, values: Sequence[Value]) -> list[list[Value]]:
-        """Split the values into rounds that can stand at the same time; one, but for hosts that keep one value."""
-        dns, http = _split(values)
-        rounds: list[list[Value]] = [list(some) for some in records.batches(dns)]
-        if http:
-            rounds[:1] = [[*http, *(rounds[0] if rounds else [])]]
-        return rounds
-
-    def alone(self, context: Context, placements: Placements) -> AbstractContextManager[None]:
-        """Keep others away, as long as we need them, from the places that can hold only one value.
+    def exclusive(self, context: Context, placements: Collection[Any]) -> AbstractContextManager[None]:
+        """Keep other runs away from places that hold one value at a time.
 
         :raises LockedError: another run is there.
         """
-        return self._dns.alone(context, _of_dns(placements.placements.values()))
+        del context, placements
+        return contextlib.nullcontext()
 
-    def journaled(self, context: Context, values: Sequence[Value]) -> AbstractContextManager[None]:
-        """Have the values that go to DNS in the journal meanwhile, and afterwards those that could not be removed.
+    def journaled(self, context: Context, values: Sequence[Any]) -> AbstractContextManager[None]:
+        """Keep the values in the journal while they are published.
 
-        :raises StoreError: it cannot be written; then nothing may be published.
+        :raises StoreError: the journal cannot be written. Publish nothing then.
         """
-        return self._dns.journaled(context, _split(values)[0])
+        del context, values
+        return contextlib.nullcontext()
+
+    def wait_caches(self, context: Context, ca: str, values: Sequence[Any]) -> None:
+        """Wait until no resolver of the CA caches an older value."""
+
+    def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:
+        """Note that the CA looks at the values from now on."""
+
+    def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
+        """Return the error with what can be found out about it; the same error if that is nothing."""
+        del context, identifiers
+        return error
+
+
+class Solvers:
+    """The solvers of a run: hands placements and values of an order to the solver of their type."""
+
+    def __init__(self, solvers: Mapping[str, Solver]) -> None:
+        self._solvers = solvers
+
+    def preflight(
+        self,
+        context: Context,
+        routes: Mapping[str, Route],
+        check: PropagationCheck,
+        validated: Collection[str] = (),
+    ) -> Placements:
+        """Find out where the response for each identifier goes. Publish nothing.
+
+        :param validated: identifiers with a validation that the CA probably still accepts.
+        """
+        placements = Placements(dict(routes), validated)
+        for route in dict.fromkeys(routes.values()):
+            identifiers = [identifier for identifier, its in routes.items() if its == route]
+            self._solvers[route.challenge].preflight(context, identifiers, route, check, placements)
+        return placements
+
+    def prepare(self, context: Context, placements: Collection[Placement]) -> None:
+        """Read secrets and make drivers before anything is ordered; errors as :meth:`Solver.prepare`."""
+        for solver, some in self._each(placements):
+            solver.prepare(context, some)
+
+    def make_values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
+        """Return the values that answer a challenge."""
+        return list(self._solvers[placement.challenge].make_values(ca, placement, challenge))
+
+    def batches(self, values: Sequence[Value]) -> list[list[Value]]:
+        """Split the values into batches that can be published at the same time."""
+        by_type = [solver.batches(some) for solver, some in self._each(values)]
+        return [[value for batch in batches for value in batch] for batches in zip_longest(*by_type, fillvalue=[])]
+
+    @contextlib.contextmanager
+    def exclusive(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+        """Keep other runs away from places that hold one value at a time.
+
+        :raises LockedError: another run is there.
+        """
+        with contextlib.ExitStack() as held:
+            for solver, some in self._each(placements):
+                held.enter_context(solver.exclusive(context, some))
+            yield
+
+    @contextlib.contextmanager
+    def journaled(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
+        """Keep the values in the journal while they are published.
+
+        :raises StoreError: the journal cannot be written. Publish nothing then.
+        """
+        with contextlib.ExitStack() as entered:
+            for solver, some in self._each(values):
+                entered.enter_context(solver.journaled(context, some))
+            yield
 
     def publish(self, context: Context, values: Sequence[Value]) -> None:
         """Publish the values.
 
-        :raises ProviderError: a DNS host refused or did not answer; any part may have been written.
-        :raises ChallengeError: this host cannot answer by HTTP.
+        :raises AttemptError: any part may have been published.
         """
-        dns, http = _split(values)
-        if http:
-            self._http.publish(context, http)
-        if dns:
-            self._dns.publish(context, dns)
+        for solver, some in self._each(values):
+            with _about(some):
+                solver.publish(context, some)
 
     def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, settle: float) -> None:
         """Wait until the values can be seen.
 
-        :param settle: seconds more than is wanted, for a route that the CA saw nothing of.
-        :raises PropagationError: not in time.
-        :raises ChallengeError: not even from here.
+        :param settle: seconds to wait afterwards, on top of what is configured.
+        :raises AttemptError: they were not seen in time.
         """
-        dns, http = _split(values)
-        if http:
-            self._http.wait_visible(context, http)
-        if dns:
-            try:
-                self._dns.wait_visible(context, dns, wanted, settle)
-            except PropagationError as error:
-                raise _about(error, dns) from None
+        for solver, some in self._each(values):
+            with _about(some):
+                solver.wait_visible(context, some, wanted, settle)
 
-    def explain(self, context: Context, routes: Mapping[str, Route], error: AttemptError) -> None:
-        """Add to an error what can be found out about it; it raises nothing."""
-        if any(route.challenge == "http-01" for route in routes.values()):
-            from dnsrenew.challenges.http01 import diagnosis  # rarely needed
+    def wait_caches(self, context: Context, ca: str, values: Sequence[Value]) -> None:
+        """Wait until no resolver of the CA caches an older value."""
+        for solver, some in self._each(values):
+            solver.wait_caches(context, ca, some)
 
-            diagnosis.explain(context, self._dns, routes, error)
+    def note_answered(self, context: Context, ca: str, values: Sequence[Value]) -> None:
+        """Note that the CA looks at the values from now on."""
+        for solver, some in self._each(values):
+            solver.note_answered(context, ca, some)
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
-        """Take the values back; it raises nothing: what is left is said in a warning."""
-        dns, http = _split(values)
-        if http:
-            self._http.withdraw(context, http)
-        if dns:
-            self._dns.withdraw(context, dns)
+        """Remove the values. Raise nothing: warn of those that stay."""
+        for solver, some in self._each(values):
+            solver.withdraw(context, some)
+
+    def explain(self, context: Context, routes: Mapping[str, Route], error: AttemptError) -> AttemptError:
+        """Return the error with what can be found out about it."""
+        for challenge in dict.fromkeys(route.challenge for route in routes.values()):
+            identifiers = [identifier for identifier, route in routes.items() if route.challenge == challenge]
+            error = self._solvers[challenge].explain(context, identifiers, error)
+        return error
+
+    def _each(self, items: Collection[_T]) -> Iterator[tuple[Solver, list[_T]]]:
+        """Give each solver with its items, in the order of the table of challenges."""
+        for challenge in CHALLENGES:
+            some = [item for item in items if item.challenge == challenge]
+            if some:
+                yield self._solvers[challenge], some
 
 
-def _about(error: PropagationError, values: Sequence[records.TxtValue]) -> PropagationError:
-    """Say of the names that are missing in DNS whose proofs they are, and who has written them."""
-    missing = error.evidence.get("names", ())
-    late = [value for value in values if relative(value.record.name) in missing] or values
-    identifiers = list(dict.fromkeys(value.identifier for value in late))
-    accounts = list(dict.fromkeys(value.writer.account.name for value in late))
-    return error.with_evidence(identifiers=identifiers, accounts=accounts)
+_T = TypeVar("_T", Placement, Value)
 
 
-def _of_dns(placements: Iterable[Placement]) -> list[records.Placement]:
-    return [placement for placement in placements if isinstance(placement, records.Placement)]
+def make_solvers(resources: SolverResources) -> Solvers:
+    """Return the solvers of all challenge types, each made when it is first used."""
+    return Solvers(_LazySolvers(resources))
 
 
-def _split(values: Sequence[Value]) -> tuple[list[records.TxtValue], list[http01.HttpValue]]:
-    dns: list[records.TxtValue] = []
-    http: list[http01.HttpValue] = []
-    for value in values:
-        if isinstance(value, records.TxtValue):
-            dns.append(value)
-        else:
-            http.append(value)
-    return dns, http
+class _LazySolvers(dict[str, Solver]):
+    def __init__(self, resources: SolverResources) -> None:
+        super().__init__()
+        self._resources = resources
+
+    def __missing__(self, challenge: str) -> Solver:
+        make: Callable[[SolverResources], Solver] = import_module(CHALLENGES[challenge].module).make_solver
+        # Two threads may both make one: the first that is stored serves everybody.
+        return self.setdefault(challenge, make(self._resources))
+
+
+@contextlib.contextmanager
+def _about(values: Sequence[Value]) -> Iterator[None]:
+    """Note in an error of a solver which challenge type it is about."""
+    try:
+        yield
+    except AttemptError as error:
+        raise error.with_evidence(challenge=values[0].challenge) from None

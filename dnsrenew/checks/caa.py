@@ -61,7 +61,7 @@ class CaaFacts(Protocol):
         """The name that holds them: another one when ``found_at`` has a CNAME record."""
 
     @property
-    def trouble(self) -> str:
+    def unknown_reason(self) -> str:
         """Why nothing can be said about them; a clause without a full stop. Empty when something can."""
 
 
@@ -118,8 +118,8 @@ def judge(
     """
     identities = tuple(identity.lower() for identity in ca_identities)
     case = _Case(identifier, answer, identities, account_url, challenge)
-    if answer.trouble:
-        return _unknown(case, f"It could not be found out whether CAA records restrict {identifier}: {answer.trouble}.")
+    if answer.unknown_reason:
+        return _unknown(case, f"It could not be found out whether CAA records restrict {identifier}: {answer.unknown_reason}.")
     if not answer.records:
         return Verdict(CODE, "ok", f"No CAA record restricts who may issue for {identifier}.", case.evidence())
     if not identities:

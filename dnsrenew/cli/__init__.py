@@ -1,11 +1,12 @@
-"""The ``dnsrenew`` command: the only place that prints or exits.
+"""The ``dnsrenew`` command: the only package that prints or exits.
 
-This module imports nothing, so that ``dnsrenew --version`` is there at once.
+This module imports nothing, so that ``dnsrenew --version`` starts fast.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,23 +16,23 @@ from dnsrenew import __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
-    :param argv: the arguments without the program's name; default: the process's own.
-    :return: 0 all well, 1 something failed, 2 wrong usage or configuration, 3 locked, 130 or 143 interrupted.
+    :param argv: the arguments without the program's name; default: those of the process.
+    :return: 0 success, 1 something failed, 2 wrong usage or configuration, 3 locked, 130 or 143 interrupted.
     """
-    if argv is None:  # the process is ours: what it holds lives to its end, and is no garbage
-        gc.disable()  # looking for some is a tenth of a run with nothing to do; what works for longer does so again
+    if argv is None:  # the whole process is this command
+        gc.disable()  # a tenth of the time of a run with nothing due; longer work enables it again
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments == ["--version"]:
         return _write(f"dnsrenew {__version__}\n")
     if arguments in (["--help"], ["-h"], ["help"]):
         from dnsrenew.cli.help import top_help
 
-        return _write(top_help())
+        return _write(top_help(_columns()))
     try:
         from dnsrenew.cli.program import run
 
         status = run(arguments)
-    except KeyboardInterrupt:  # while the program itself was being loaded
+    except KeyboardInterrupt:  # during the import of the program
         if "--json" in arguments:
             import json
 
@@ -40,8 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write(json.dumps({"version": 1, "error": stopped().to_dict()}) + "\n")
         return 130
     if argv is None:
-        gc.freeze()  # nor is it at the end, where it would be looked for in all that there is
+        gc.freeze()  # the interpreter's exit would collect everything
     return status
+
+
+def _columns() -> int:
+    """Return the width of the terminal; 80 without one."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (AttributeError, OSError, ValueError):  # closed, or no terminal
+        return 80
 
 
 def _write(text: str) -> int:
@@ -55,5 +64,5 @@ def _write(text: str) -> int:
         from dnsrenew.cli.terminal import abandon
 
         abandon(sys.stdout)
-        return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is content
+        return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is no failure
     return 0

@@ -1,4 +1,4 @@
-"""``dnsrenew account``: our accounts at the CAs, and new keys for them."""
+"""``dnsrenew account``: shows the accounts at the CAs, or replaces their keys."""
 
 from __future__ import annotations
 
@@ -6,50 +6,54 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import error_text, text
+from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.cli.texts import LABELS
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.operations.accounts import AccountStatus
 
 
-def account(session: Invocation) -> int:
-    """Show the accounts, or give them new keys; return the exit status: 1 if one could not be asked, or has no new key.
+def account(invocation: Invocation) -> int:
+    """Show the accounts or replace their keys; return the exit status: 1 if that failed for one.
 
-    :raises ConfigError: the named CA is not there.
+    :raises ConfigError: there is no such CA.
     """
-    screen, options = session.screen, session.options
-    renewer = session.renewer(session.config(), PlainProgress(screen))
+    terminal, options = invocation.terminal, invocation.options
+    renewer = invocation.renewer(invocation.config(), PlainProgress(terminal))
     names = None if options.ca is None else [options.ca]
     rolled = options.action == "roll"
     call = renewer.roll_accounts if rolled else renewer.accounts
-    found = session.interrupt.run(partial(call, names, cancel=session.interrupt.cancel), cleans_up=True)
-    failed = [one for one in found if one.error is not None]
-    screen.document({"accounts": [one.to_dict() for one in found]})
-    aside = screen.json or screen.quiet  # then only errors are told, on standard error
-    lines = _lines(failed if aside else found, (screen.err if aside else screen.out).size()[0], rolled=rolled)
-    if not found and not aside:
-        lines = [dim("There is no account yet: the first certificate from a CA makes one.")]
+    work = partial(call, names, cancel=invocation.signals.cancel)
+    found = invocation.signals.run(work, cleans_up=True)
+    failed = [status for status in found if status.error is not None]
+    terminal.write_document({"accounts": [status.to_dict() for status in found]})
+    only_problems = terminal.json or terminal.quiet  # to standard error
+    columns, _ = (terminal.err if only_problems else terminal.out).size()
+    lines = _lines(failed if only_problems else found, columns, rolled=rolled)
+    if not found and not only_problems:
+        lines = [dim(texts.NO_ACCOUNTS)]
     if lines:
-        (screen.say if aside else screen.result)("\n".join(lines))
+        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
     return int(bool(failed))
 
 
 def _lines(found: Sequence[AccountStatus], columns: int | None, *, rolled: bool) -> list[str]:
     lines: list[str] = []
-    for one in found:
-        if one.error is not None:
-            lines += error_text.lines(one.error, columns, f"{red('✗')} {one.ca}: ")
+    for status in found:
+        if status.error is not None:
+            lines += error_text.lines(status.error, columns, f"{red('✗')} {status.ca}: ")
         else:
-            mark = green("✓") if one.status == "valid" else yellow("!")
-            word = "a new key" if rolled and one.status == "valid" else _WORDS.get(one.status, one.status)
-            lines += text.wrap(word, columns, f"{mark} {one.ca}: ", "  ")
-        rows = [("account", one.url)] if one.url else []
-        contact = [each.removeprefix("mailto:") for each in one.contact]
-        lines += text.fields([*rows, *([("contact", text.listed(contact))] if contact else [])], None)
+            valid = status.status == "valid"
+            mark = green("✓") if valid else yellow("!")
+            word = texts.ACCOUNT_STATUSES.get(status.status, status.status)
+            word = texts.KEY_REPLACED if rolled and valid else word
+            lines += formatting.wrap(word, columns, f"{mark} {status.ca}: ", "  ")
+        rows = [(LABELS["account"], status.url)] if status.url else []
+        if status.contact:
+            addresses = (contact.removeprefix("mailto:") for contact in status.contact)
+            rows.append((LABELS["contact"], formatting.listed(addresses)))
+        lines += formatting.fields(rows, None)
     return lines
-
-
-_WORDS = {"unknown": "the CA knows no such account (any more); the next order makes it again, with the same key"}

@@ -1,126 +1,134 @@
-"""The command line: its commands, their flags, and what is wrong with one."""
+"""The command line: its commands, their options, and the errors in one."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Never
+from typing import Any, Final, NamedTuple, Never
 
-from dnsrenew.cli.help import MEANWHILE, TODAY
-from dnsrenew.errors import ConfigError
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import help as help_texts
+from dnsrenew.errors import ConfigError, Text
 from dnsrenew.validation.mistakes import nearest
 
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a number means (seconds)."""
 
 _VALUED: Final = ("--config",)
+_PROGRAM: Final = "dnsrenew"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would print and exit."""
+    """Raises an error where argparse would print and exit."""
 
     def error(self, message: str) -> Never:
+        raise usage(texts.WRONG_ARGUMENT, self.prog, problem=message)
+
+    def unexpected(self, argument: str) -> ConfigError:
+        """Return the error for an argument that the command does not have."""
+        if ".toml" in argument and not argument.startswith("-"):
+            return usage(texts.UNEXPECTED_FILE, self.prog, argument=argument)
         flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-        raise usage(_in_words(message, flags), self.prog)
+        similar = _similar_flag(argument, flags)
+        if similar is None:
+            return usage(texts.UNEXPECTED_ARGUMENT, self.prog, argument=argument)
+        return usage(texts.MISSPELT_ARGUMENT, self.prog, argument=argument, nearest=similar)
 
 
-def usage(message: str, prog: str = "dnsrenew") -> ConfigError:
-    """Return the error for a wrong use of the command line."""
-    return ConfigError("usage", message, fix=f"Run: {prog} --help", evidence={"command": prog})
+def usage(text: Text, command: str = _PROGRAM, **evidence: str | int) -> ConfigError:
+    """Return the error for a wrong command line."""
+    return ConfigError.of(text, command=command, **evidence)
 
 
-def _renew(parser: argparse.ArgumentParser) -> None:
-    which, how = _groups(parser)
-    which.add_argument("names", nargs="*", metavar="NAME", help="certificates to look at; all, if none is named")
-    force = "renew although not due, or failed before (several certificates: name some, or --all)"
-    how.add_argument("--force", action="store_true", help=force)
-    how.add_argument("--all", action="store_true", help="with --force: really all of them")
-    now = "do not wait, though an earlier failure says later, or a known limit of the CA"
-    how.add_argument("--now", action="store_true", help=now)
-    dry_run = "rehearse at the CA's staging server: nothing is kept, no failure counts"
-    how.add_argument("--dry-run", action="store_true", help=dry_run)
-    _at_once(how)
-    _wait(how, "that holds a lock")
-    _jitter(how, "start after a random time up to S seconds")
+class _Options:
+    """Adds arguments and options to a command, with their texts from :mod:`dnsrenew.cli.help`."""
+
+    def __init__(self, parser: argparse.ArgumentParser, command: str | None) -> None:
+        self._texts = help_texts.GLOBAL | help_texts.ARGUMENTS.get(command or "", {})
+        self._arguments = parser.add_argument_group("Arguments")
+        self._options = parser.add_argument_group("Options")
+        self._global = parser.add_argument_group("Global options")
+
+    def argument(self, name: str, **settings: Any) -> None:  # settings: as for argparse
+        self._arguments.add_argument(name, help=self._texts[name], **settings)
+
+    def flag(self, name: str) -> None:
+        self._options.add_argument(name, action="store_true", help=self._texts[name])
+
+    def option(self, name: str, **settings: Any) -> None:  # settings: as for argparse
+        self._options.add_argument(name, help=self._texts[name], **settings)
+
+    def wait(self) -> None:
+        self.option("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S")
+
+    def jitter(self) -> None:
+        self.option("--jitter", type=_seconds, default=0.0, metavar="S")
+
+    def workers(self) -> None:
+        self.option("--workers", type=_workers, default=8, metavar="N")
+
+    def everywhere(self, *, version: bool) -> None:
+        """Add the options that every command has."""
+        self._global.add_argument("--config", metavar="FILE", help=self._texts["--config"])
+        self._global.add_argument("--json", action="store_true", help=self._texts["--json"])
+        volume = self._global.add_mutually_exclusive_group()
+        volume.add_argument("-v", "--verbose", action="count", default=0, help=self._texts["--verbose"])
+        volume.add_argument("-q", "--quiet", action="store_true", help=self._texts["--quiet"])
+        self._global.add_argument("--no-color", action="store_true", help=self._texts["--no-color"])
+        self._global.add_argument("-h", "--help", action="store_true", help=self._texts["--help"])
+        if version:
+            self._global.add_argument("--version", action="store_true", help=self._texts["--version"])
 
 
-def _status(parser: argparse.ArgumentParser) -> None:
-    which, how = _groups(parser)
-    which.add_argument("names", nargs="*", metavar="NAME", help="certificates to show; all, if none is named")
-    check = "exit status 1 if one is missing, expired, overdue, revoked or failing"
-    how.add_argument("--check", action="store_true", help=check)
+def _renew(options: _Options) -> None:
+    options.argument("names", nargs="*", metavar="NAME")
+    for name in ("--force", "--all", "--now", "--dry-run"):
+        options.flag(name)
+    options.workers()
+    options.wait()
+    options.jitter()
 
 
-def _providers(parser: argparse.ArgumentParser) -> None:
-    which, _ = _groups(parser)
-    one = "one DNS host: what it needs, a block to copy, its limits (-q: only the block)"
-    which.add_argument("names", nargs="?", metavar="NAME", help=one)
+def _status(options: _Options) -> None:
+    options.argument("names", nargs="*", metavar="NAME")
+    options.flag("--check")
 
 
-def _revoke(parser: argparse.ArgumentParser) -> None:
+def _providers(options: _Options) -> None:
+    options.argument("names", nargs="?", metavar="NAME")
+
+
+def _revoke(options: _Options) -> None:
     from dnsrenew.operations.revoke import REASONS
 
-    which, how = _groups(parser)
-    which.add_argument("name", nargs="?", metavar="NAME", help="the certificate to revoke")
-    reason = "why: a word of the list below (unspecified)"
-    how.add_argument("--reason", choices=tuple(REASONS), default="unspecified", metavar="R", help=reason)
-    _wait(how, "that holds a lock")
+    options.argument("name", nargs="?", metavar="NAME")
+    options.option("--reason", choices=tuple(REASONS), default="unspecified", metavar="R")
+    options.wait()
 
 
-def _cleanup(parser: argparse.ArgumentParser) -> None:
-    how = parser.add_argument_group("how")
-    _wait(how, "that is at it")
+def _account(options: _Options) -> None:
+    options.argument("action", nargs="?", choices=("show", "roll"), default="show", metavar="ACTION")
+    options.argument("ca", nargs="?", metavar="CA")
 
 
-def _account(parser: argparse.ArgumentParser) -> None:
-    which, _ = _groups(parser)
-    actions = "show: what the CAs say of the accounts (default); roll: a new key for each, its URL stays"
-    which.add_argument("action", nargs="?", choices=("show", "roll"), default="show", help=actions)
-    which.add_argument("ca", nargs="?", metavar="CA", help="the account at this CA; all, if none is named")
+def _schedule(options: _Options) -> None:
+    actions = ("install", "show", "remove")
+    options.argument("action", nargs="?", choices=actions, default="show", metavar="ACTION")
+    options.option("--kind", choices=("systemd", "cron", "launchd", "windows"), metavar="KIND")
 
 
-def _schedule(parser: argparse.ArgumentParser) -> None:
-    which, how = _groups(parser)
-    actions = "install: let it run by itself; show: what is installed, or would be (default); remove: no more"
-    which.add_argument("action", nargs="?", choices=("install", "show", "remove"), default="show", help=actions)
-    kind = "systemd, cron, launchd or windows; by default what suits this machine"
-    how.add_argument("--kind", choices=("systemd", "cron", "launchd", "windows"), metavar="KIND", help=kind)
+def _run(options: _Options) -> None:
+    options.option("--interval", type=_interval, default=43_200.0, metavar="S")
+    options.jitter()
+    options.workers()
 
 
-def _run(parser: argparse.ArgumentParser) -> None:
-    how = parser.add_argument_group("how")
-    interval = "look at least every S seconds (43200: twice a day)"
-    how.add_argument("--interval", type=_interval, default=43_200.0, metavar="S", help=interval)
-    _jitter(how, "look up to S seconds later, by chance")
-    _at_once(how)
-
-
-_Group = argparse._ArgumentGroup  # noqa: SLF001  # argparse has no public name for what add_argument_group returns
-
-
-def _groups(parser: argparse.ArgumentParser) -> tuple[_Group, _Group]:
-    return parser.add_argument_group("which"), parser.add_argument_group("how")
-
-
-def _wait(how: _Group, who: str) -> None:
-    words = f"wait for another run {who}: S seconds, without S up to a day"
-    how.add_argument("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S", help=words)
-
-
-def _jitter(how: _Group, words: str) -> None:
-    how.add_argument("--jitter", type=_seconds, default=0.0, metavar="S", help=words)
-
-
-def _at_once(how: _Group) -> None:
-    how.add_argument("--workers", type=_workers, default=8, metavar="N", help="certificates worked on at once (8)")
-
-
-_FLAGS: Final = {
+_OPTIONS: Final = {
     "renew": _renew,
     "status": _status,
     "providers": _providers,
     "revoke": _revoke,
-    "cleanup": _cleanup,
+    "cleanup": _Options.wait,
     "account": _account,
     "schedule": _schedule,
     "run": _run,
@@ -128,10 +136,10 @@ _FLAGS: Final = {
 
 
 class Request(NamedTuple):
-    """What was asked for.
+    """A command line that was understood.
 
     :ivar command: the command, or None.
-    :ivar options: its flags; those of every command are always there.
+    :ivar options: its options; those of every command are always there.
     :ivar parser: knows the help of the command.
     """
 
@@ -141,112 +149,101 @@ class Request(NamedTuple):
 
 
 def parse(argv: Sequence[str], columns: int) -> Request:
-    """Read the command line; flags of every command may stand before the command.
+    """Read the command line. Global options may stand before the command.
 
     :raises ConfigError: ``usage``.
     """
     before, command, after = _split(argv)
-    if command is not None and command not in TODAY and command not in MEANWHILE:
-        meant = nearest(command, [*TODAY, *MEANWHILE])
-        raise usage(f"There is no command {command!r}.{f' Did you mean {meant}?' if meant else ''}")
+    if command is not None and command not in help_texts.COMMANDS and command not in texts.NOT_YET:
+        similar = nearest(command, [*help_texts.COMMANDS, *texts.NOT_YET])
+        if similar is None:
+            raise usage(texts.UNKNOWN_COMMAND, argument=command)
+        raise usage(texts.MISSPELT_COMMAND, argument=command, nearest=similar)
     parser = _parser(command, columns)
-    if command in MEANWHILE:  # its flags come later too
+    if command in texts.NOT_YET:  # their options are not there yet either
         options, _ = parser.parse_known_args([*before, *after])
-    else:
-        options = parser.parse_intermixed_args([*before, *_with_wait(after)])
+        return Request(command, options, parser)
+    options, unexpected = parser.parse_known_intermixed_args([*before, *_with_wait(after)])
+    if unexpected:
+        raise parser.unexpected(unexpected[0])
     return Request(command, options, parser)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Return what stands before the command, the command, and what follows."""
+    """Return the options before the command, the command, and the arguments after it."""
     skip = False
-    for place, word in enumerate(argv):
-        if not skip and not word.startswith("-"):
-            return list(argv[:place]), word, list(argv[place + 1 :])
-        skip = word in _VALUED and not skip
+    for index, argument in enumerate(argv):
+        if not skip and not argument.startswith("-"):
+            return list(argv[:index]), argument, list(argv[index + 1 :])
+        skip = argument in _VALUED and not skip
     return list(argv), None, []
 
 
-def _with_wait(words: list[str]) -> list[str]:
-    """Let ``--wait NAME`` mean what it looks like: the flag, and then a certificate."""
-    done = []
-    for place, word in enumerate(words):
-        following = words[place + 1] if place + 1 < len(words) else ""
-        alone = word == "--wait" and following and not following.startswith("-") and not _is_number(following)
-        done.append(f"--wait={WAIT_LONG:.0f}" if alone else word)
-    return done
+def _with_wait(arguments: list[str]) -> list[str]:
+    """Read ``--wait NAME`` as the flag without a number, followed by a certificate."""
+    result = []
+    for index, argument in enumerate(arguments):
+        following = arguments[index + 1] if index + 1 < len(arguments) else ""
+        alone = argument == "--wait" and following and not following.startswith("-") and not _is_number(following)
+        result.append(f"--wait={WAIT_LONG:.0f}" if alone else argument)
+    return result
 
 
-def _parser(command: str | None, columns: int) -> argparse.ArgumentParser:
-    summary, names, example = TODAY.get(command or "", ("", "", ""))
-    if command in MEANWHILE:
-        summary = f"{MEANWHILE[command][0]}: comes in a later version.\n{MEANWHILE[command][1]}"
+def _parser(command: str | None, columns: int) -> _Parser:
+    summary, arguments, examples, notes = help_texts.COMMANDS.get(command or "", ("", "", (), ""))
+    if command in texts.NOT_YET:
+        _, message, fix = texts.NOT_YET[command]
+        summary = f"{message}\n{fix}"
+    columns = min(columns, 100) - 2
+    epilog = ["Examples:", *(f"  {example}" for example in examples)] if examples else []
+    if notes:
+        epilog += ["", *formatting.wrap(notes, columns)]
     parser = _Parser(
-        prog=f"dnsrenew {command}" if command else "dnsrenew",
-        usage=" ".join(filter(None, ("dnsrenew", command, names, "[options]"))),
-        description=f"{summary[:1].upper()}{summary[1:]}".removesuffix(".") + ".",
-        epilog=f"Example:\n  {example}" if example else None,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 24, min(columns, 100) - 2),
+        prog=f"{_PROGRAM} {command}" if command else _PROGRAM,
+        usage=" ".join(filter(None, (_PROGRAM, command, arguments, "[options]"))),
+        description="\n".join(formatting.wrap(f"{summary[:1].upper()}{summary[1:]}".removesuffix(".") + ".", columns)),
+        epilog="\n".join(epilog),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 24, columns),
         allow_abbrev=False,
         add_help=False,
     )
-    add_flags = _FLAGS.get(command or "")
-    if add_flags is not None:
-        add_flags(parser)
-    common = parser.add_argument_group("for every command")
-    common.add_argument("--config", metavar="FILE", help="the configuration, instead of looking for one")
-    common.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    loud = common.add_mutually_exclusive_group()
-    loud.add_argument("-v", "--verbose", action="count", default=0, help="tell more (-vv: for a report of a bug)")
-    loud.add_argument("-q", "--quiet", action="store_true", help="tell only errors and warnings")
-    common.add_argument("--no-color", action="store_true", help="no colours (also: NO_COLOR=1)")
-    common.add_argument("-h", "--help", action="store_true", help="show this")
-    if command is None:
-        common.add_argument("--version", action="store_true", help="show the version")
+    options = _Options(parser, command)
+    add_options = _OPTIONS.get(command or "")
+    if add_options is not None:
+        add_options(options)
+    options.everywhere(version=command is None)
     return parser
 
 
-def _in_words(message: str, flags: Sequence[str]) -> str:
-    """Return what argparse found, as a sentence.
-
-    :param flags: those that the command has.
-    """
-    if message.startswith("unrecognized arguments: "):
-        words = message.partition(": ")[2]
-        return f"Unknown here: {words}.{_meant_flag(words.split(' ')[0], flags)}"
-    return f"{message[0].upper()}{message[1:]}."
+def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
+    """Return the flag that was probably meant, without its dashes: all flags have those, so they are not compared."""
+    if not argument.startswith("-"):
+        return None
+    return nearest(argument.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])
 
 
-def _meant_flag(word: str, flags: Sequence[str]) -> str:
-    if not word.startswith("-"):
-        return ""
-    # Without the dashes: all have them, and would be alike.
-    meant = nearest(word.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])
-    return f" Did you mean --{meant}?" if meant else ""
-
-
-def _is_number(word: str) -> bool:
+def _is_number(argument: str) -> bool:
     try:
-        float(word)
+        float(argument)
     except ValueError:
         return False
     return True
 
 
-def _seconds(word: str) -> float:
-    if not _is_number(word) or not 0 <= float(word) < 1e9:  # also sorts out nan and inf
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds")
-    return float(word)
+def _seconds(argument: str) -> float:
+    if not _is_number(argument) or not 0 <= float(argument) < 1e9:  # excludes nan and inf too
+        raise argparse.ArgumentTypeError(f"'{argument}' is not a number of seconds")
+    return float(argument)
 
 
-def _interval(word: str) -> float:
-    seconds = _seconds(word)
-    if not 60 <= seconds <= 86_400:  # the contract of the name: at least daily, whatever a certificate says
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 60 to 86400")
+def _interval(argument: str) -> float:
+    seconds = _seconds(argument)
+    if not 60 <= seconds <= 86_400:  # at least daily: the contract promises it
+        raise argparse.ArgumentTypeError(f"'{argument}' is not a number from 60 to 86400")
     return seconds
 
 
-def _workers(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= 1000:  # threads, after all
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number from 1 to 1000")
-    return int(word)
+def _workers(argument: str) -> int:
+    if not argument.isdecimal() or not 1 <= int(argument) <= 1000:  # each is a thread
+        raise argparse.ArgumentTypeError(f"'{argument}' is not a number from 1 to 1000")
+    return int(argument)

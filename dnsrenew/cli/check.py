@@ -1,18 +1,18 @@
-"""``dnsrenew check``: the configuration, its secrets and its drivers; nothing is sent anywhere."""
+"""``dnsrenew check``: validates the configuration, its secrets and its drivers, offline."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.terminal import green
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
 
 
-def check(session: Invocation) -> int:
+def check(invocation: Invocation) -> int:
     """Check the configuration; return the exit status.
 
     :raises ConfigError: with all mistakes.
@@ -21,14 +21,17 @@ def check(session: Invocation) -> int:
     from dnsrenew.config.account_check import unusable_accounts
     from dnsrenew.validation.mistakes import config_error
 
-    config = session.config()
-    mistakes = session.interrupt.run(partial(resolve_all_secrets, config))
-    mistakes += session.interrupt.run(partial(unusable_accounts, config, session.clock))
+    config = invocation.config()
+    mistakes = invocation.signals.run(partial(resolve_all_secrets, config))
+    mistakes += invocation.signals.run(partial(unusable_accounts, config, invocation.clock))
     if mistakes:
         raise config_error(mistakes)
-    session.screen.document({"ok": True})
-    if not session.screen.quiet:
-        certificates = text.count(len(config.certificates), "certificate")
-        accounts = text.count(len(config.accounts), "DNS account")
-        session.screen.result(f"{green('✓')} {config.path} is right: {certificates}, {accounts}, all secrets readable")
+    invocation.terminal.write_document({"ok": True})
+    if not invocation.terminal.quiet:
+        fields = {
+            "path": config.path,
+            "certificates": formatting.count(len(config.certificates), texts.CERTIFICATE),
+            "accounts": formatting.count(len(config.accounts), texts.DNS_ACCOUNT),
+        }
+        invocation.terminal.write_result(f"{green('✓')} {texts.CONFIG_VALID.format_map(fields)}")
     return 0

@@ -1,4 +1,4 @@
-"""``dnsrenew cleanup``: which values of killed runs are gone from DNS now, and which stay."""
+"""``dnsrenew cleanup``: removes the TXT values of killed runs from DNS, and shows which ones remain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.names import relative
-from dnsrenew.cli import error_text, text
+from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 
@@ -19,78 +19,79 @@ if TYPE_CHECKING:
     from dnsrenew.store.journal_entry import WrittenValue
 
 
-def cleanup(session: Invocation) -> int:
-    """Remove what killed runs have left in DNS; return the exit status: 1 if a value stays, or may.
+def cleanup(invocation: Invocation) -> int:
+    """Remove the values of killed runs; return the exit status: 1 if a value remains, or may remain.
 
-    :raises LockedError: another run is at it.
+    :raises LockedError: another run is cleaning up.
     :raises StoreError: the journal cannot be read.
     """
-    screen = session.screen
-    progress = PlainProgress(screen)
+    terminal = invocation.terminal
+    progress = PlainProgress(terminal)
 
     def warn(event: Event) -> None:
-        if event.kind == "warning":  # what is removed is the result
-            progress.warn(event)
+        if event.kind == "warning":  # the result shows the removed values
+            progress.write_warning(event)
 
-    renewer = session.renewer(session.config(), warn)
-    work = partial(renewer.cleanup, wait=session.options.wait, cancel=session.interrupt.cancel)
-    done = session.interrupt.run(work, cleans_up=True)
-    screen.document(done.to_dict())
-    aside = screen.json or screen.quiet  # then only what stays is told, on standard error
-    columns, _ = (screen.err if aside else screen.out).size()
-    lines = [] if aside else _removed(done, columns)
-    lines += _kept(done, columns, verbose=bool(screen.verbose))
-    lines += _unreadable(done, columns)
-    if not lines and not aside:
-        lines = [dim("There is nothing to remove: the journal names no value of a run that was killed.")]
+    renewer = invocation.renewer(invocation.config(), warn)
+    work = partial(renewer.cleanup, wait=invocation.options.wait, cancel=invocation.signals.cancel)
+    result = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document(result.to_dict())
+    only_problems = terminal.json or terminal.quiet  # to standard error
+    columns, _ = (terminal.err if only_problems else terminal.out).size()
+    lines = [] if only_problems else _removed(result, columns)
+    lines += _kept(result, columns, verbose=bool(terminal.verbose))
+    lines += _unreadable(result, columns)
+    if not lines and not only_problems:
+        lines = [dim(texts.NOTHING_TO_CLEAN_UP)]
     if lines:
-        (screen.say if aside else screen.result)("\n".join(lines))
-    return int(bool(done.kept or done.unreadable))
+        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
+    return int(bool(result.kept or result.unreadable))
 
 
-def _removed(done: CleanupResult, columns: int | None) -> list[str]:
-    lines: list[str] = []
-    for place, values in _by_place(done.removed).items():
-        lines += text.wrap(f"{place}: {text.count(len(values), 'TXT value')} removed", columns, f"{green('✓')} ", "  ")
-        lines += [f"    {value}" for value in values]
-    return lines
+def _removed(result: CleanupResult, columns: int | None) -> list[str]:
+    return _values(result.removed, texts.VALUES_REMOVED, green("✓"), columns)
 
 
-def _kept(done: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:
-    """Return what stays, and below all that one error keeps, that error and what to do."""
+def _kept(result: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:
+    """Return the remaining values, grouped by error, with the error and its fix."""
     by_error: dict[str, tuple[DnsRenewError, list[WrittenValue]]] = {}
-    for value, error in done.kept:
+    for value, error in result.kept:
         by_error.setdefault(error.message, (error, []))[1].append(value)
     lines: list[str] = []
     for error, kept in by_error.values():
-        for place, values in _by_place(kept).items():
-            stay = "stays" if len(values) == 1 else "stay"
-            head = f"{place}: {text.count(len(values), 'TXT value')} {stay}"
-            lines += text.wrap(head, columns, f"{red('✗')} ", "  ")
-            lines += [f"    {value}" for value in values]
+        lines += _values(kept, texts.VALUES_KEPT, red("✗"), columns)
         lines += error_text.lines(error, columns, "  ")
         lines += [dim(error_text.details(error))] if verbose else []
     return lines
 
 
-def _unreadable(done: CleanupResult, columns: int | None) -> list[str]:
-    """Return what is to be done about files that do not tell which values they name."""
+def _values(values: Iterable[WrittenValue], template: str, mark: str, columns: int | None) -> list[str]:
     lines: list[str] = []
-    for path in done.unreadable:
-        later = path.endswith(".json")
-        why = "was written by a later dnsrenew" if later else "is damaged"
-        what = f"{path} {why}: TXT values that a run wrote, and that only it names, may stand in DNS."
-        look = "Look for values at the _acme-challenge names of your domains at your DNS host, and remove the file."
-        fix = "Update dnsrenew, and run: dnsrenew cleanup" if later else look
-        lines += text.wrap(what, columns, f"{red('✗')} ", "  ")
-        lines += text.wrap(fix, columns, f"  {yellow('→')} ", "    ")
+    for name, found in _by_name(values).items():
+        head = template.format(name=name, values=formatting.count(len(found), texts.TXT_VALUE))
+        lines += formatting.wrap(head, columns, f"{mark} ", "  ")
+        lines += [f"    {value}" for value in found]
     return lines
 
 
-def _by_place(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
-    """Return the values by the name at which they stood, and the account that wrote them."""
-    places: dict[str, list[str]] = {}
+def _unreadable(result: CleanupResult, columns: int | None) -> list[str]:
+    """Return the journal files that cannot be read, and the fix."""
+    lines: list[str] = []
+    for path in result.unreadable:
+        newer = path.endswith(".json")
+        problem = (texts.JOURNAL_NEWER if newer else texts.JOURNAL_DAMAGED).format(path=path)
+        fix = texts.JOURNAL_NEWER_FIX if newer else texts.JOURNAL_DAMAGED_FIX
+        lines += formatting.wrap(problem, columns, f"{red('✗')} ", "  ")
+        lines += formatting.wrap(fix, columns, f"  {yellow('→')} ", "    ")
+    return lines
+
+
+def _by_name(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
+    """Return the values by record name and account."""
+    by_name: dict[str, list[str]] = {}
     for record, account in values:
-        place = relative(record.name) + (f" (account {account})" if account else "")
-        places.setdefault(place, []).append(record.value)
-    return places
+        name = relative(record.name)
+        if account:
+            name = texts.RECORD_NAME.format(name=name, account=account)
+        by_name.setdefault(name, []).append(record.value)
+    return by_name

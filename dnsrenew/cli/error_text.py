@@ -1,4 +1,4 @@
-"""Errors as people read them."""
+"""Errors and log records as text."""
 
 from __future__ import annotations
 
@@ -6,74 +6,74 @@ import json
 import logging
 import traceback
 
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
 
-def tell(screen: Terminal, error: DnsRenewError) -> None:
-    """Say an error that came before any certificate: on standard error, and as the JSON document."""
-    columns, _ = screen.err.size()
+def write_error(terminal: Terminal, error: DnsRenewError) -> None:
+    """Write an error outside any certificate: to standard error, and as the JSON document."""
+    columns, _ = terminal.err.size()
     mistakes = error.evidence.get("mistakes")
     if isinstance(mistakes, list) and mistakes:
-        for line in error.message.splitlines():  # one a mistake: FILE:LINE: key: …; never broken, for editors and grep
-            screen.say(line)
-        screen.say(f"{yellow('→')} {error.fix.strip()}")
+        for line in error.message.splitlines():  # FILE:LINE: key: …; never wrapped, for editors and grep
+            terminal.write_message(line)
+        terminal.write_message(f"{yellow('→')} {error.fix.strip()}")
     elif isinstance(error, Cancelled):
-        screen.say(f"{yellow('!')} {error.message} {error.fix}")
+        terminal.write_message(f"{yellow('!')} {error.message} {error.fix}")
     else:
-        screen.say("\n".join(lines(error, columns, f"{red('✗')} ", indent="")))
-    if screen.verbose:
-        screen.say(dim(details(error)))
+        head = red("error:") if error.code == "usage" else red("✗")
+        terminal.write_message("\n".join(lines(error, columns, f"{head} ", indent="")))
+    if terminal.verbose:
+        terminal.write_message(dim(details(error)))
     if isinstance(error, ConfigError):
-        error.evidence.setdefault("mistakes", [])  # a program may look for them in every answer of status 2
-    screen.error(error)
+        error.evidence.setdefault("mistakes", [])  # every document with exit status 2 has the list
+    terminal.write_error_document(error)
 
 
 def lines(error: DnsRenewError, columns: int | None, head: str, *, indent: str = "  ") -> list[str]:
-    """Return what was seen, after a headline, and below it the one thing to do."""
-    seen = text.wrap(error.message.strip(), columns, head, "  ")
-    return [*seen, *text.wrap(error.fix.strip(), columns, f"{indent}{yellow('→')} ", f"{indent}  ")]
+    """Return the message after a head, and the fix below it."""
+    message = formatting.wrap(error.message.strip(), columns, head, "  ")
+    return [*message, *formatting.wrap(error.fix.strip(), columns, f"{indent}{yellow('→')} ", f"{indent}  ")]
 
 
 def details(error: DnsRenewError) -> str:
-    """Return what ``-v`` adds: the code, and what the error was concluded from."""
+    """Return code and evidence, which ``-v`` adds."""
     evidence = {key: value for key, value in error.evidence.items() if key != "mistakes"}
     return f"  {error.code} {json.dumps(evidence, ensure_ascii=False, default=str) if evidence else ''}".rstrip()
 
 
-def block(
-    head: str, rows: list[tuple[str, str]], error: DnsRenewError, columns: int | None, *, verbose: bool
-) -> list[str]:
-    """Return a headline, then what was tried, what stopped it and the one thing to do."""
-    rows = [*rows, ("stopped by", error.message.strip()), (bold("what to do"), bold(error.fix.strip()))]
-    told = [head, *text.fields(rows, columns)]
-    return [*told, dim(details(error))] if verbose else told
+def rows(error: DnsRenewError) -> list[tuple[str, str]]:
+    """Return a row for the message and one for the fix."""
+    return [
+        (texts.LABELS["error"], error.message.strip()),
+        (bold(texts.LABELS["fix"]), bold(error.fix.strip())),
+    ]
 
 
-def unexpected(error: BaseException, screen: Terminal) -> DnsRenewError:
-    """Translate what should not have happened; its text may hold anything: it is shown with ``-vv`` only, redacted."""
-    trace(error, screen)
+def unexpected(error: BaseException, terminal: Terminal) -> DnsRenewError:
+    """Return the error for an unexpected exception. Its text may hold a secret: only ``-vv`` shows it, redacted."""
+    write_traceback(error, terminal)
     return internal(error, type(error).__name__)
 
 
-def trace(error: BaseException | None, screen: Terminal) -> None:
-    """Show the traceback with ``-vv``, without the secrets of the run."""
-    if error is not None and screen.verbose > 1:
-        screen.say(screen.redact("".join(traceback.format_exception(error)).rstrip()))
+def write_traceback(error: BaseException | None, terminal: Terminal) -> None:
+    """Write the traceback with ``-vv``, without the secrets of the run."""
+    if error is not None and terminal.verbose > 1:
+        terminal.write_message(terminal.redact("".join(traceback.format_exception(error)).rstrip()))
 
 
 class LogLines(logging.Handler):
-    """Our log on standard error: warnings always, more with ``-v``, all and tracebacks with ``-vv``."""
+    """Writes dnsrenew's log to standard error: warnings, with ``-v`` info, with ``-vv`` debug and tracebacks."""
 
-    def __init__(self, screen: Terminal) -> None:
-        super().__init__([logging.WARNING, logging.INFO, logging.DEBUG][min(screen.verbose, 2)])
-        self._screen = screen
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__([logging.WARNING, logging.INFO, logging.DEBUG][min(terminal.verbose, 2)])
+        self._terminal = terminal
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
-        words = f"{record.name}: {record.getMessage()}"
-        if record.exc_info and self._screen.verbose > 1:
-            words += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        words = self._screen.redact(words)
-        self._screen.say(dim(words) if record.levelno < logging.WARNING else f"{yellow('!')} {words}")
+        line = f"{record.name}: {record.getMessage()}"
+        if record.exc_info and self._terminal.verbose > 1:
+            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        line = self._terminal.redact(line)
+        self._terminal.write_message(dim(line) if record.levelno < logging.WARNING else f"{yellow('!')} {line}")

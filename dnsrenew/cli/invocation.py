@@ -1,4 +1,4 @@
-"""The configuration and the renewer, as the commands get them: imported late, for speed."""
+"""One call of the program: options, terminal, signals, and late-imported configuration and renewer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 
 if TYPE_CHECKING:
     import argparse
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 class Invocation(Frozen):
     """One call of the program.
 
-    :ivar options: the flags.
+    :ivar options: the options of the command line.
     """
 
     options: argparse.Namespace
-    screen: Terminal
-    interrupt: SignalHandler
+    terminal: Terminal
+    signals: SignalHandler
     clock: Clock
 
     def context(self) -> Context:
-        """Return time, chance and the wish to stop, for what the program itself does."""
+        """Return the clock, randomness and cancellation for the program's own waits."""
         from dnsrenew.runtime.context import Context
 
-        return Context(clock=self.clock, cancel=self.interrupt.cancel)
+        return Context(clock=self.clock, cancel=self.signals.cancel)
 
     def config_path(self) -> Path:
-        """Return the configuration's file, and say which it is.
+        """Return the configuration file.
 
         :raises ConfigError: ``config-missing``.
         """
@@ -48,34 +48,36 @@ class Invocation(Frozen):
         return find_config(self.options.config)
 
     def config(self) -> Config:
-        """Read the configuration; what it warns of is said.
+        """Read the configuration, and show its path and its warnings.
 
-        :raises ConfigError: for every mistake in it.
+        :raises ConfigError: with all mistakes.
         """
         from dnsrenew.cli.terminal import dim, yellow
         from dnsrenew.config import Config
         from dnsrenew.config.locate import here
 
         path = str(self.config_path())
-        columns, _ = self.screen.err.size()
-        if columns is not None:  # a log, read elsewhere and later, gets it whole
-            path = text.fit_path(text.near(path, here()), columns - len("Using "), self.screen.err.shown("…"))
-        self.screen.note(dim(f"Using {path}"))
-        config = Config.find(self.options.config)  # like load, but it distrusts what it came upon
+        columns, _ = self.terminal.err.size()
+        if columns is not None:  # a log gets the whole path
+            width = columns - len(texts.USING.format(path=""))
+            ellipsis = self.terminal.err.encodable("…")
+            path = formatting.fit_path(formatting.relative_path(path, here()), width, ellipsis)
+        self.terminal.write_info(dim(texts.USING.format(path=path)))
+        config = Config.find(self.options.config)  # unlike load, it checks who can change the file
         for notice in config.warnings:
-            self.screen.say(f"{yellow('!')} {notice.message} {notice.fix}")
-        self.interrupt.check()
+            self.terminal.write_message(f"{yellow('!')} {notice.message} {notice.fix}")
+        self.signals.check()
         return config
 
     def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
-        """Return what does the work."""
+        """Return a renewer for the configuration."""
         from dnsrenew.renewer import Renewer
 
         renewer = Renewer(config, on_event=on_event)
-        self.screen.redact = renewer.redact
+        self.terminal.redact = renewer.redact
         return renewer
 
 
-def make_invocation(options: argparse.Namespace, screen: Terminal, interrupt: SignalHandler) -> Invocation:
-    """Return a session in real time."""
-    return Invocation(options, screen, interrupt, SystemClock())
+def make_invocation(options: argparse.Namespace, terminal: Terminal, signals: SignalHandler) -> Invocation:
+    """Return an invocation in real time."""
+    return Invocation(options, terminal, signals, SystemClock())

@@ -1,4 +1,4 @@
-"""Outcomes as people read them: what is there now, what was tried, what stopped it, the one thing to do."""
+"""Outcomes as text: the certificate in use, the routes tried, the error, and its fix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.cli import error_text, text
+from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.texts import LABELS
 from dnsrenew.model.wording import describe_route, first_sentence, is_skip
 
 if TYPE_CHECKING:
@@ -17,197 +18,232 @@ if TYPE_CHECKING:
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.model import Outcome
 
-WORDS: Final = {"not-due": "not due", "locked": "locked by another run", "deferred": "put off"}
-"""Statuses that are told in other words."""
-
 _FILES: Final = ("fullchain.pem", "privkey.pem")
-_LABELS: Final = len("  certificate  ")
+_MOST_DOMAINS: Final = 6
+_MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
 class OutcomeText:
-    """Writes outcomes for people.
+    """Formats outcomes.
 
-    :param columns: how wide a line may be; None: as one likes.
-    :param verbose: tell messages whole, codes and evidence.
-    :param rehearsing: with ``--dry-run``.
+    :param columns: the width of the terminal, or None for lines of any width.
+    :param verbose: show whole messages, codes and evidence.
+    :param dry_run: with ``--dry-run``.
     """
 
-    def __init__(self, now: datetime, columns: int | None, *, verbose: bool, rehearsing: bool = False) -> None:
+    def __init__(self, now: datetime, columns: int | None, *, verbose: bool, dry_run: bool = False) -> None:
         self._now = now
         self._columns = columns
         self._verbose = verbose
-        self._rehearsing = rehearsing
+        self._dry_run = dry_run
 
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
-        names = text.listed(outcome.domains, 6)
-        if outcome.status == "renewed":
-            lines = self._renewed(outcome, names)
-        elif outcome.status == "rehearsed":
-            lines = self._rehearsed(outcome, names)
-        elif outcome.status == "not-due":
-            words = f"{outcome.name} not due: valid until {self._validity(outcome)}"
-            lines = text.wrap(words, self._columns, f"{dim('·')} ", "  ")
-        elif outcome.error is None:
-            lines = [f"{yellow('!')} {outcome.name} {outcome.status}: {names}"]
-        elif outcome.status == "deferred":
-            lines = self._deferred(outcome, outcome.error, names)
-        elif outcome.status == "failed":
-            lines = self._failed(outcome, outcome.error, names)
+        if outcome.status == "not-due":
+            lines = self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}")
+        elif outcome.status in ("locked", "interrupted") and outcome.error is not None:
+            lines = self._wrap(f"{self.head(outcome)}: {outcome.error.message.strip()} {outcome.error.fix.strip()}")
         else:
-            head = f"{yellow('!')} {outcome.name} {WORDS.get(outcome.status, outcome.status)}: "
-            lines = text.wrap(f"{outcome.error.message.strip()} {outcome.error.fix.strip()}", self._columns, head, "  ")
+            lines = [*self._title(outcome), *self._body(outcome)]
         return lines + [line for target in outcome.deployed for line in self._deployed(target)]
 
-    def again(self, outcome: Outcome) -> str:
-        """Return the sentence that says when the next attempt is made; empty where that is not known."""
+    def head(self, outcome: Outcome) -> str:
+        """Return the headline: a mark, the name and the status."""
+        status: str = outcome.status
+        time = ""
+        if status == "renewed" and outcome.reason == "missing":
+            status = "obtained"
+        elif status == "rehearsed" and outcome.route is not None:
+            status = "rehearsed-at"
+        elif status == "failed" and self._dry_run:
+            status = "dry-run-failed"
+        elif status == "deferred" and outcome.next_attempt is not None:
+            status, time = "deferred-until", self._when(outcome.next_attempt)
+        ca = outcome.route.ca if outcome.route is not None else ""
+        words = texts.HEADS[status].format(name=outcome.name, ca=ca, time=time)
+        return f"{_MARKS.get(outcome.status, yellow('!'))} {words}"
+
+    def next_attempt(self, outcome: Outcome) -> str:
+        """Return when the next attempt is made, or ""."""
         if outcome.next_attempt is None:
             return ""
-        return f" Next attempt: {self._when(outcome.next_attempt)}."
+        return texts.NEXT_ATTEMPT.format(time=self._when(outcome.next_attempt))
 
-    def broken(self, outcome: Outcome) -> list[str]:
-        """Return one line for a certificate that another way than the first led to: those before it want mending.
+    def lost_routes(self, outcome: Outcome) -> list[str]:
+        """Return one line if another route than the first worked: the routes before it need a fix.
 
-        A way that worked at its second try is none of them.
+        A route that worked at its second try needs none.
         """
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
-        lost = [
+        failures = [
             f"{describe_route(attempt.route.to_dict())}: {self._reason(attempt.error)} {attempt.error.fix.strip()}"
             for attempt in outcome.attempts
             if attempt.error is not None and attempt.route.to_dict() != outcome.route.to_dict()
         ]
-        if not lost:
+        if not failures:
             return []
-        way = describe_route(outcome.route.to_dict())
-        broken = "another way is" if len(lost) == 1 else f"{len(lost)} other ways are"
-        return [f"{yellow('!')} {outcome.name} {outcome.status} by {way}, but {broken} broken: {'; '.join(lost)}"]
+        fields = {
+            "name": outcome.name,
+            "status": outcome.status,
+            "route": describe_route(outcome.route.to_dict()),
+            "count": formatting.count(len(failures), texts.OTHER_ROUTE),
+            "failures": "; ".join(failures),
+        }
+        return [f"{yellow('!')} {texts.LOST_ROUTES.format_map(fields)}"]
 
-    # ── what went well ──────────────────────────────────────────────────────────────────
+    # ── parts of an outcome ─────────────────────────────────────────────────────────────
 
-    def _renewed(self, outcome: Outcome, names: str) -> list[str]:
-        word = "obtained" if outcome.reason == "missing" else "renewed"
-        lines = text.wrap(f"{green('✓')} {outcome.name} {word}: {names}", self._columns, "", "  ")
-        label = "valid until"
-        lines += text.fields([(label, self._validity(outcome))], self._columns)
+    def _title(self, outcome: Outcome) -> list[str]:
+        """Return the headline with the domains, unless these are just the name."""
+        domains = formatting.listed(outcome.domains, _MOST_DOMAINS)
+        return self._wrap(self.head(outcome) if domains == outcome.name else f"{self.head(outcome)}: {domains}")
+
+    def _body(self, outcome: Outcome) -> list[str]:
+        if outcome.status == "renewed":
+            return self._renewed(outcome)
+        if outcome.status == "rehearsed":
+            saved = texts.NOTHING_SAVED.format(current=self._current(outcome))
+            return [*formatting.fields(self._routes(outcome), self._columns), *self._indented(saved)]
+        if outcome.error is None:
+            return []
+        rows = self._failed(outcome, outcome.error) if outcome.status == "failed" else self._deferred(outcome)
+        details = [dim(error_text.details(outcome.error))] if self._verbose else []
+        return [*formatting.fields(rows, self._columns), *details, *self._indented(self._current(outcome))]
+
+    def _renewed(self, outcome: Outcome) -> list[str]:
+        label = LABELS["valid-until"]
+        template = texts.EXPIRY if outcome.next_renewal is None else texts.EXPIRY_NEXT
+        lines = formatting.fields([(label, template.format_map(self._validity(outcome)))], self._columns)
         if outcome.path is not None:
             lines += self._files(str(outcome.path))
         if len(outcome.attempts) > 1:
-            rows = [(f"{word:{len(label)}}", way) for word, way in self._tried(outcome)]
-            lines += text.fields(rows, self._columns)
+            rows = [(each.ljust(len(label)), route) for each, route in self._routes(outcome)]
+            lines += formatting.fields(rows, self._columns)
         return lines
 
-    def _rehearsed(self, outcome: Outcome, names: str) -> list[str]:
-        ca = f" at {outcome.route.ca}" if outcome.route else ""
-        lines = text.wrap(f"{green('✓')} {outcome.name} rehearsed{ca}: {names}", self._columns, "", "  ")
-        lines += text.fields(self._tried(outcome), self._columns)
-        return [*lines, *text.wrap(f"Nothing was kept. {self._left(outcome)}", self._columns, "  ", "  ")]
+    def _failed(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
+        rows = [*self._routes(outcome), *error_text.rows(error)]
+        if outcome.next_attempt is not None:
+            fields = {"time": self._when(outcome.next_attempt), "command": _retry_command(outcome)}
+            rows.append((LABELS["next"], texts.RETRY_OR_WAIT.format_map(fields)))
+        return rows
+
+    def _deferred(self, outcome: Outcome) -> list[tuple[str, str]]:
+        error = outcome.error
+        if error is None:
+            return []
+        time = formatting.as_time(error.evidence.get("time"))
+        if time is None:
+            rows = [(LABELS["reason"], error.message.strip())]
+        else:
+            fields = {"ago": formatting.distance(time, self._now), "message": error.message.strip()}
+            rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
+        if "--now" not in error.fix:
+            rows.append((bold(LABELS["fix"]), bold(error.fix.strip())))
+        if url := error.evidence.get("url"):
+            rows.append((LABELS["see"], str(url)))
+        command = _retry_command(outcome, deferred=True)
+        if getattr(error, "retry_after", None) is not None:
+            command = texts.CA_ASKED_TO_WAIT.format(command=command)
+        return [*rows, (LABELS["retry"], command)]
 
     def _files(self, folder: str) -> list[str]:
-        """Return where the files are. A path stays whole, to be copied, and takes one line if it can."""
+        """Return the files. A path is never broken, so that it can be copied, and gets one line if it fits."""
         from dnsrenew.config.locate import here
 
         if self._columns is None:
-            where, columns = folder, sys.maxsize
+            shown, columns = folder, sys.maxsize
         else:
-            where, columns = text.near(folder, here()), self._columns
-        pairs = [("certificate", os.path.join(where, _FILES[0])), ("key", os.path.join(where, _FILES[1]))]
-        lines = text.fields(pairs, None)
-        if max(map(text.width, lines)) <= columns:
+            shown, columns = formatting.relative_path(folder, here()), self._columns
+        labels = (LABELS["certificate"], LABELS["key"])
+        lines = formatting.fields(
+            [(label, os.path.join(shown, file)) for label, file in zip(labels, _FILES, strict=True)], None
+        )
+        if max(map(formatting.width, lines)) <= columns:
             return lines
         names = ", ".join(_FILES)
-        if text.width(where) + _LABELS <= columns:
-            return text.fields([(f"{'files':{_LABELS - 4}}", f"{where}: {names}")], columns)
-        return [f"  files: {names} in", " " * min(max(columns - text.width(where), 0), 2) + where]
+        width = max(map(len, labels))
+        if formatting.width(shown) + width + 4 <= columns:
+            row = (LABELS["files"].ljust(width), texts.FILES.format(folder=shown, names=names))
+            return formatting.fields([row], columns)
+        indent = " " * min(max(columns - formatting.width(shown), 0), 2)
+        return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]
 
-    # ── what did not ────────────────────────────────────────────────────────────────────
-
-    def _failed(self, outcome: Outcome, error: DnsRenewError, names: str) -> list[str]:
-        word = "failed the rehearsal" if self._rehearsing else "failed"
-        head = f"{red('✗')} {outcome.name} {word}: {names}"
-        lines = error_text.block(head, self._tried(outcome), error, self._columns, verbose=self._verbose)
-        if outcome.next_attempt is not None:
-            again = f"{self._when(outcome.next_attempt)}, or at once: {_at_once(outcome)}"
-            lines += text.fields([(f"{'next try':{len('stopped by')}}", again)], self._columns)
-        return [*lines, *text.wrap(self._left(outcome), self._columns, "  ", "  ")]
-
-    def _deferred(self, outcome: Outcome, error: DnsRenewError, names: str) -> list[str]:
-        until = f" until {self._when(outcome.next_attempt)}" if outcome.next_attempt else ""
-        lines = text.wrap(f"{yellow('!')} {outcome.name} put off{until}: {names}", self._columns, "", "  ")
-        time = text.as_time(error.evidence.get("time"))
-        failed = f"{text.distance(time, self._now)}: " if time else ""
-        rows = [("failed before" if time else "held back", f"{failed}{error.message.strip()}")]
-        now = _at_once(outcome, held=True)
-        if getattr(error, "retry_after", None) is not None:
-            now += " (but it is the CA that wants you to wait)"
-        if "--now" not in error.fix:
-            rows.append((bold("what to do"), bold(error.fix.strip())))
-        if url := error.evidence.get("url"):
-            rows.append(("see", str(url)))
-        lines += text.fields([*rows, ("try at once", now)], self._columns)
-        lines += [dim(error_text.details(error))] if self._verbose else []
-        return [*lines, *text.wrap(self._left(outcome), self._columns, "  ", "  ")]
-
-    def _tried(self, outcome: Outcome) -> list[tuple[str, str]]:
-        """Return a row for each way, in order, with what stopped it; of the last one the headline's reason is told."""
+    def _routes(self, outcome: Outcome) -> list[tuple[str, str]]:
+        """Return a row for each route in order, with its error unless that is the error of the outcome."""
         rows = []
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
             label = "skipped" if is_skip(attempt) else "by" if attempt.error is None else "tried"
-            way = describe_route(attempt.route.to_dict())
+            route = describe_route(attempt.route.to_dict())
             if not is_skip(attempt):
-                way += f" ({text.count(attempt.orders, 'order')}, {text.seconds(attempt.seconds)})"
+                orders = formatting.count(attempt.orders, texts.ORDER)
+                fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
+                route = texts.TRIED.format_map(fields)
             if attempt.error is not None and not (last and attempt.error is outcome.error):
-                way += f": {self._reason(attempt.error)}"
-                if outcome.error is None:  # another way led there: this is what is left to mend
-                    way += f" {attempt.error.fix.strip()}"
-            rows.append((label, way))
+                route += f": {self._reason(attempt.error)}"
+                if outcome.error is None:  # another route worked, so this is all that needs a fix
+                    route += f" {attempt.error.fix.strip()}"
+            rows.append((LABELS[label], route))
         return rows
 
     def _reason(self, error: DnsRenewError) -> str:
         message = error.message.strip()
         return message if self._verbose else first_sentence(message)
 
-    def _left(self, outcome: Outcome) -> str:
-        """Say what the sites are served with meanwhile."""
+    def _current(self, outcome: Outcome) -> str:
+        """Return the state of the stored certificate."""
         if outcome.not_after is None:
-            unread = outcome.reason is None
-            return "It is not known which certificate stands." if unread else "There is no certificate yet."
+            return texts.UNREADABLE if outcome.reason is None else texts.NO_CERTIFICATE
         if outcome.reason == "revoked":
-            return "The stored certificate is revoked: who looks that up refuses it."
+            return texts.REVOKED
         if outcome.not_after <= self._now:
-            return f"The stored certificate expired {text.distance(outcome.not_after, self._now)}."
-        stays = f"The stored certificate stays in use: valid until {self._when(outcome.not_after)}."
+            return texts.EXPIRED.format(distance=formatting.distance(outcome.not_after, self._now))
+        expiry = self._when(outcome.not_after)
         if outcome.reason == "forced" and outcome.next_renewal is not None:
-            return f"{stays} It is not due before {text.date(outcome.next_renewal, self._now)}."
-        return stays
+            renewal = formatting.date(outcome.next_renewal, self._now)
+            return texts.STAYS_NOT_DUE.format(expiry=expiry, renewal=renewal)
+        return texts.STAYS.format(expiry=expiry)
 
-    # ── pieces ──────────────────────────────────────────────────────────────────────────
+    def _valid(self, outcome: Outcome) -> str:
+        template = texts.VALID if outcome.next_renewal is None else texts.VALID_NEXT
+        return template.format_map(self._validity(outcome))
+
+    def _validity(self, outcome: Outcome) -> dict[str, str]:
+        """Return the fields ``expiry`` and ``renewal``."""
+        if outcome.not_after is None:
+            return {"expiry": texts.UNKNOWN, "renewal": texts.UNKNOWN}
+        life = outcome.not_after - outcome.not_before if outcome.not_before else None
+        renewal = outcome.next_renewal
+        return {
+            "expiry": formatting.when(outcome.not_after, self._now, life),
+            "renewal": "" if renewal is None else formatting.date(renewal, self._now, life),
+        }
 
     def _when(self, time: datetime) -> str:
-        return f"{text.date(time, self._now)} ({text.distance(time, self._now)})"
+        return formatting.when(time, self._now)
 
-    def _validity(self, outcome: Outcome) -> str:
-        if outcome.not_after is None:
-            return "unknown"
-        life = outcome.not_after - outcome.not_before if outcome.not_before else None
-        end = text.date(outcome.not_after, self._now, life)
-        again = f", next renewal {text.date(outcome.next_renewal, self._now, life)}" if outcome.next_renewal else ""
-        return f"{end} ({text.distance(outcome.not_after, self._now)}){again}"
+    def _wrap(self, text: str) -> list[str]:
+        return formatting.wrap(text, self._columns, "", "  ")
+
+    def _indented(self, text: str) -> list[str]:
+        return formatting.wrap(text, self._columns, "  ", "  ")
 
     def _deployed(self, target: Mapping[str, Any]) -> Sequence[str]:
-        where = f"{target.get('to')} {target.get('target') or ''}".strip()
+        name = f"{target.get('to')} {target.get('target') or ''}".strip()
         if target.get("ok"):
-            return [f"  deployed: {where}"]
+            return [f"  {texts.DEPLOYED.format(target=name)}"]
         error = target.get("error")
-        why = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
-        return text.wrap(f"not deployed: {where}: {why.strip()}", self._columns, f"  {red('✗')} ", "    ")
+        cause = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
+        line = texts.NOT_DEPLOYED.format(target=name, error=cause.strip())
+        return formatting.wrap(line, self._columns, f"  {red('✗')} ", "    ")
 
 
-def _at_once(outcome: Outcome, *, held: bool = False) -> str:
-    """Return the command that does not wait; what was only forced is not due, and has to be forced again.
+def _retry_command(outcome: Outcome, *, deferred: bool = False) -> str:
+    """Return the command that does not wait. A forced renewal is not due, so it must be forced again.
 
-    :param held: it is held back, which ``--force`` alone does not get over.
+    :param deferred: nothing was tried, which ``--force`` alone does not override.
     """
-    flags = "--now" if outcome.reason != "forced" else "--force --now" if held else "--force"
+    flags = "--now" if outcome.reason != "forced" else "--force --now" if deferred else "--force"
     return f"dnsrenew renew {outcome.name} {flags}"

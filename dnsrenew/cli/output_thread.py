@@ -1,6 +1,6 @@
-"""Writing in a thread of its own: a reader that does not read (Ctrl-S, a stuck pipe) keeps no run from ending.
+"""A writer thread, so that a blocked reader (Ctrl-S, a full pipe) cannot keep a run from stopping.
 
-Real time, whatever the clock: it is a real reader that is waited for.
+It uses real time and not the clock of the run, because the reader is real.
 """
 
 from __future__ import annotations
@@ -13,59 +13,59 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
-_MOST: Final = 10_000
-"""So many texts may wait for the reader; who has more to say then waits too."""
-_LAST: Final = 1.0
-"""Seconds that what is left gets to be written after a signal."""
+_CAPACITY: Final = 10_000
+"""The number of queued texts at which ``put`` blocks."""
+_FINAL: Final = 1.0
+"""Seconds for writing the queue after a signal."""
 _SLICE: Final = 0.05
 
 
 class WriterThread:
-    """What is put into it is written one after the other.
+    """Runs queued writes in order.
 
-    A signal handler may use it as well: nothing in it locks what the handler could have interrupted.
+    A signal handler may use it: it takes no lock that the interrupted code could hold.
 
-    :param left: returns the seconds until the process has to have ended; None: it has all the time.
+    :param seconds_left: returns the seconds until the process must have ended, or None before a signal.
     """
 
-    def __init__(self, left: Callable[[], float | None]) -> None:
-        self._left = left
-        self._end = math.inf  # from the first wait after a signal on
+    def __init__(self, seconds_left: Callable[[], float | None]) -> None:
+        self._seconds_left = seconds_left
+        self._deadline = math.inf  # set by the first drain after a signal
         self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         threading.Thread(target=self._work, name="dnsrenew-output", daemon=True).start()
 
     @property
     def is_behind(self) -> bool:
-        """Whether something waits to be written."""
+        """Whether the queue holds a write."""
         return not self._queue.empty()
 
     def put(self, write: Callable[[], object]) -> None:
-        """Write in turn. It holds up only who is far ahead of the reader, and nobody after a signal."""
-        while self._queue.qsize() >= _MOST and self._left() is None:
+        """Queue a write. Block only while the queue is full and no signal has arrived."""
+        while self._queue.qsize() >= _CAPACITY and self._seconds_left() is None:
             time.sleep(_SLICE)
         self._queue.put(write)
 
-    def drain(self, most: float = math.inf) -> bool:
-        """Wait until all is written, and return whether it is; after a signal not for long.
+    def drain(self, timeout: float = math.inf) -> bool:
+        """Wait until the queue is written and return whether it is. After a signal the wait is short.
 
-        :param most: seconds to wait at most.
+        :param timeout: seconds to wait at most.
         """
         written = threading.Event()
         self._queue.put(written.set)
-        end = time.monotonic() + most
+        end = time.monotonic() + timeout
         while not written.wait(_SLICE):
-            now, left = time.monotonic(), self._left()
+            now, left = time.monotonic(), self._seconds_left()
             if left is not None:
-                self._end = min(self._end, now + min(_LAST, left / 2))  # the other half is for the other stream
-            if now >= min(end, self._end):
+                self._deadline = min(self._deadline, now + min(_FINAL, left / 2))  # the rest is for the other stream
+            if now >= min(end, self._deadline):
                 return False
         return True
 
     def close(self) -> None:
-        """Let the thread end after all that was put before; what comes later is not written."""
+        """End the thread after the queued writes. Later writes are dropped."""
         self._queue.put(None)
 
     def _work(self) -> None:
         while (write := self._queue.get()) is not None:
-            with contextlib.suppress(Exception):  # what one text does to a stream must not stop those behind it
+            with contextlib.suppress(Exception):  # a failed write must not stop the next ones
                 write()

@@ -1,4 +1,4 @@
-"""The program: reads the command line, runs the command, and turns whatever happens into an exit status."""
+"""The program: reads the command line, runs the command, and returns the exit status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
 from dnsrenew.base.subprocesses import RUNNING
-from dnsrenew.cli.help import MEANWHILE
+from dnsrenew.cli import texts
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
@@ -23,156 +23,140 @@ if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
     from dnsrenew.cli.invocation import Invocation
 
-_PAUSE: Final = 0.5
-"""Seconds that Ctrl-Z waits for the terminal to take the cursor back."""
+_SUSPEND_TIMEOUT: Final = 0.5
+"""Seconds that Ctrl-Z waits for the terminal to show the cursor again."""
 
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit status."""
-    screen = Terminal(json="--json" in argv)  # until the command line is understood
-    with SignalHandler() as interrupt, screen.unblocked(interrupt.left):
+    terminal = Terminal(json="--json" in argv)  # until the command line is parsed
+    with SignalHandler() as signals, terminal.writer_threads(signals.seconds_left):
         try:
-            request = _parsed(argv, screen)
-            screen.apply_options(request.options)
-            with _tidy(screen, interrupt):
-                status = _answer(request, screen, interrupt)
+            request = _parse(argv, terminal)
+            terminal.apply_options(request.options)
+            with _clean_output(terminal, signals):
+                status = _run_command(request, terminal, signals)
         except DnsRenewError as error:
-            status = _failed(error, screen, interrupt)
-        except BaseException as error:  # noqa: BLE001  # the border: no traceback reaches a user
-            status = _unexpected(error, screen, interrupt)
-        return _delivered(status, screen, interrupt)
+            status = _failed(error, terminal, signals)
+        except BaseException as error:  # noqa: BLE001  # users must not see a traceback
+            status = _unexpected(error, terminal, signals)
+        return _finish(status, terminal, signals)
 
 
-def _parsed(argv: Sequence[str], screen: Terminal) -> Request:
+def _parse(argv: Sequence[str], terminal: Terminal) -> Request:
     from dnsrenew.cli.arguments import parse
 
-    return parse(argv, screen.out.size()[0] or 100)
+    return parse(argv, terminal.out.size()[0] or 100)
 
 
-def _answer(request: Request, screen: Terminal, interrupt: SignalHandler) -> int:
+def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -> int:
     options = request.options
     if request.command is None:
-        return _without_command(request, screen)
+        return _without_command(request, terminal)
     if options.help:
-        return _show(screen, request.parser.format_help())
-    if request.command in MEANWHILE:
-        from dnsrenew.cli.unsupported import comes_later
-
-        raise comes_later(request.command)
+        return _show(terminal, request.parser.format_help())
+    if request.command in texts.NOT_YET:
+        raise ConfigError.of(texts.NOT_YET[request.command], command=request.command)
     from dnsrenew.cli.invocation import make_invocation
 
-    return _command(request.command)(make_invocation(options, screen, interrupt))
+    return _command(request.command)(make_invocation(options, terminal, signals))
 
 
-def _without_command(request: Request, screen: Terminal) -> int:
+def _without_command(request: Request, terminal: Terminal) -> int:
     from dnsrenew.cli.arguments import usage
     from dnsrenew.cli.help import top_help
 
     if request.options.version:
-        screen.document({"dnsrenew": __version__})
-        screen.result(f"dnsrenew {__version__}")
+        terminal.write_document({"dnsrenew": __version__})
+        terminal.write_result(f"dnsrenew {__version__}")
         return 0
     if request.options.help:
-        return _show(screen, top_help())
-    if not screen.json:
-        screen.say(top_help().rstrip())
+        return _show(terminal, top_help(terminal.out.size()[0] or 80))
+    if not terminal.json:
+        terminal.write_message(top_help(terminal.err.size()[0] or 80).rstrip())
         return 2
-    raise usage("No command was given.")
+    raise usage(texts.NO_COMMAND)
 
 
-def _show(screen: Terminal, help_text: str) -> int:
-    screen.document({"help": help_text})
-    screen.result(help_text.rstrip())
+def _show(terminal: Terminal, help_text: str) -> int:
+    terminal.write_document({"help": help_text})
+    terminal.write_result(help_text.rstrip())
     return 0
 
 
-_COMMANDS: Final = {
-    "renew": "renew",
-    "status": "status",
-    "check": "check",
-    "revoke": "revoke",
-    "cleanup": "cleanup",
-    "account": "account",
-    "schedule": "schedule",
-    "run": "run_on",
-    "providers": "providers",
-}
-"""The function of each, in the module of the command's name."""
-
-
 def _command(name: str) -> Callable[[Invocation], int]:
-    """Load one command: the others would only take time."""
-    command: Callable[[Invocation], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), _COMMANDS[name])
+    """Load one command: the function has the name of its module. Loading the others would take time."""
+    command: Callable[[Invocation], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), name)
     return command
 
 
-def _failed(error: DnsRenewError, screen: Terminal, interrupt: SignalHandler) -> int:
-    from dnsrenew.cli.error_text import tell
+def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:
+    from dnsrenew.cli.error_text import write_error
 
-    tell(screen, error)
+    write_error(terminal, error)
     if isinstance(error, Cancelled):
-        return interrupt.status or 130
+        return signals.status or 130
     if isinstance(error, LockedError):
         return 3
     return 2 if isinstance(error, ConfigError) else 1
 
 
-def _unexpected(error: BaseException, screen: Terminal, interrupt: SignalHandler) -> int:
+def _unexpected(error: BaseException, terminal: Terminal, signals: SignalHandler) -> int:
     from dnsrenew.cli import error_text
 
     if isinstance(error, KeyboardInterrupt):
-        return _failed(stopped(), screen, interrupt)
-    return _failed(error_text.unexpected(error, screen), screen, interrupt)
+        return _failed(stopped(), terminal, signals)
+    return _failed(error_text.unexpected(error, terminal), terminal, signals)
 
 
-def _delivered(status: int, screen: Terminal, interrupt: SignalHandler) -> int:
-    """Return the status; a result that could not be written is a failure, a reader that left early is none."""
-    if screen.out.failed:
+def _finish(status: int, terminal: Terminal, signals: SignalHandler) -> int:
+    """Return the exit status. It is a failure if the result could not be written, but not after a broken pipe."""
+    if terminal.out.failure:
         from dnsrenew.cli.terminal import red
 
-        screen.say(f"{red('✗')} The result could not be written to standard output: {screen.out.failed}.")
+        terminal.write_message(f"{red('✗')} {texts.OUTPUT_FAILED.format(reason=terminal.out.failure)}")
         status = status or 1
-    if not screen.drain():  # told to stop, and nobody reads: the interpreter's own end would wait for that
+    if not terminal.drain():  # a signal arrived and the reader is blocked: the interpreter's exit would wait for it
         RUNNING.end_all()
-        os._exit(interrupt.status or 130)
+        os._exit(signals.status or 130)
     return status
 
 
 @contextlib.contextmanager
-def _tidy(screen: Terminal, interrupt: SignalHandler) -> Iterator[None]:
-    """Keep raw texts of the interpreter and of libraries off the screen, and say last words at a second signal."""
-    from dnsrenew.cli.error_text import LogLines, trace
+def _clean_output(terminal: Terminal, signals: SignalHandler) -> Iterator[None]:
+    """Keep output of the interpreter and of libraries off the terminal, and write a message at a second signal."""
+    from dnsrenew.cli.error_text import LogLines, write_traceback
 
-    def last_words() -> None:
-        if screen.display is not None:
-            screen.err.raw(f"{SHOW_CURSOR}\r\n")
-        screen.error(Cancelled("cancelled", "The run was stopped at once.", fix="Run it again."))
-        screen.drain()
+    def on_exit() -> None:
+        if terminal.display is not None:
+            terminal.err.write(f"{SHOW_CURSOR}\r\n")
+        terminal.write_error_document(Cancelled.of(texts.STOPPED_AT_ONCE))
+        terminal.drain()
 
-    def pausing() -> Callable[[], None]:
-        display = screen.display
+    def on_suspend() -> Callable[[], None]:
+        display = terminal.display
         if display is None:
             return lambda: None
-        screen.err.raw(f"{SHOW_CURSOR}\r\n")
-        screen.err.drain(_PAUSE)
+        terminal.err.write(f"{SHOW_CURSOR}\r\n")
+        terminal.err.drain(_SUSPEND_TIMEOUT)
         return display.resume
 
-    interrupt.last_words = last_words
-    interrupt.pausing = pausing
-    ours, everybody, log, silence = logging.getLogger("dnsrenew"), logging.root, LogLines(screen), logging.NullHandler()
-    hooks, level = (threading.excepthook, sys.unraisablehook), ours.level
-    ours.addHandler(log)
-    everybody.addHandler(silence)  # else warnings of foreign libraries go to standard error as they are
-    ours.setLevel(log.level)
+    signals.on_exit = on_exit
+    signals.on_suspend = on_suspend
+    logger, handler, null_handler = logging.getLogger("dnsrenew"), LogLines(terminal), logging.NullHandler()
+    hooks, level = (threading.excepthook, sys.unraisablehook), logger.level
+    logger.addHandler(handler)
+    logging.root.addHandler(null_handler)  # without a handler, warnings of libraries would go to standard error
+    logger.setLevel(handler.level)
     try:
         with warnings.catch_warnings():
-            threading.excepthook = lambda loose: trace(loose.exc_value, screen)
-            sys.unraisablehook = lambda loose: trace(loose.exc_value, screen)
-            if screen.verbose <= 1 and not sys.warnoptions:
+            threading.excepthook = lambda unhandled: write_traceback(unhandled.exc_value, terminal)
+            sys.unraisablehook = lambda unhandled: write_traceback(unhandled.exc_value, terminal)
+            if terminal.verbose <= 1 and not sys.warnoptions:
                 warnings.simplefilter("ignore")
             yield
     finally:
         threading.excepthook, sys.unraisablehook = hooks
-        ours.removeHandler(log)
-        ours.setLevel(level)
-        everybody.removeHandler(silence)
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logging.root.removeHandler(null_handler)

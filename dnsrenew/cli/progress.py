@@ -5,125 +5,133 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dnsrenew.cli import text
-from dnsrenew.cli.event_text import BAD, LOOK, EventLine, EventText
-from dnsrenew.cli.event_words import server_words, values_of, warning_words, zones_of
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.event_fields import count_values, describe_server, list_zones, warning_text
+from dnsrenew.cli.event_text import EventLine, EventText
 from dnsrenew.cli.terminal import Terminal, yellow
 from dnsrenew.events import Event
 
-_QUIET_START: Final = 1.0
-"""Seconds of waiting for DNS before anything is said of it: mostly it is over by then."""
+_FIRST_AFTER: Final = 1.0
+"""Seconds of waiting for DNS before the first line about it; most waits are shorter."""
 
-_REPEAT: Final = 10.0
-"""Seconds after which a wait is mentioned again although nothing changed."""
+_REPEAT_AFTER: Final = 10.0
+"""Seconds after which an unchanged wait is shown again."""
+
+_MARKS: Final = {texts.FAILED: "✗ ", texts.WARNING: "! "}
 
 
 class Progress:
-    """Takes events and says them; the base of both kinds.
+    """Shows events; the base of both displays.
 
-    :param errors: whether a failure's message is said here (else the result has it, on the same screen).
-    :param rehearsing: with ``--dry-run``.
+    :param show_errors: show the messages of errors here; otherwise the result shows them on the same terminal.
+    :param dry_run: with ``--dry-run``.
+    :ivar certificates: the certificates in progress.
+    :ivar several: whether the run has several certificates.
     """
 
-    def __init__(self, screen: Terminal, *, errors: bool = True, rehearsing: bool = False) -> None:
-        self.screen = screen
-        self.errors = errors
-        self.rehearsing = rehearsing
-        self.stories: dict[str, EventText] = {}
-        self.many = False
+    def __init__(self, terminal: Terminal, *, show_errors: bool = True, dry_run: bool = False) -> None:
+        self.terminal = terminal
+        self.show_errors = show_errors
+        self.dry_run = dry_run
+        self.certificates: dict[str, EventText] = {}
+        self.several = False
         self.closed = False
 
     def __call__(self, event: Event) -> None:
-        """Take the next event."""
+        """Show the next event."""
         if self.closed:
-            return  # a thread that was left behind
+            return  # a thread that did not end in time
         if event.kind == "run-started":
-            self.many = len(event.data.get("certificates", ())) != 1
+            self.several = len(event.data.get("certificates", ())) != 1
         elif event.kind == "warning":
-            self.warn(event)
+            self.write_warning(event)
         elif event.kind == "swept":
             records = event.data.get("records", ())
-            self.screen.note(f"Removed {values_of(records)} that an earlier run left in {zones_of(records)}.")
-        elif event.certificate is not None and not self.screen.quiet:
-            self._take(event, event.certificate)
+            fields = {"values": count_values(records), "zones": list_zones(records)}
+            self.terminal.write_info(texts.LEFTOVERS_REMOVED.format_map(fields))
+        elif event.certificate is not None and not self.terminal.quiet:
+            self._handle(event, event.certificate)
 
-    def warn(self, event: Event) -> None:
-        """Say a warning: with ``-q`` too."""
-        where = f"{event.certificate}: " if event.certificate else ""
-        columns, _ = self.screen.err.size()
-        self.screen.say("\n".join(text.wrap(warning_words(event.data), columns, f"{yellow('!')} {where}", "  ")))
+    def write_warning(self, event: Event) -> None:
+        """Write a warning, with ``-q`` too."""
+        prefix = f"{yellow('!')} {event.certificate}: " if event.certificate else f"{yellow('!')} "
+        columns, _ = self.terminal.err.size()
+        self.terminal.write_message("\n".join(formatting.wrap(warning_text(event.data), columns, prefix, "  ")))
 
     def tick(self) -> None:
-        """Called every tenth of a second or so."""
+        """Called about every 0.1 s."""
 
     def close(self) -> None:
-        """The run is over: nothing more is said."""
+        """End the display: later events are ignored."""
         self.closed = True
 
-    def _take(self, event: Event, name: str) -> None:
-        story = self.stories.get(name)
-        if story is None:
-            story = self.stories[name] = EventText(name, self.screen.verbose, rehearsing=self.rehearsing)
-        lines = story.take(event)
+    def _handle(self, event: Event, name: str) -> None:
+        certificate = self.certificates.get(name)
+        if certificate is None:
+            certificate = EventText(name, self.terminal.verbose, dry_run=self.dry_run)
+            self.certificates[name] = certificate
+        lines = certificate.lines(event)
         if event.kind == "certificate-finished":
-            del self.stories[name]
+            del self.certificates[name]
         for line in lines:
-            self.tell(story, event, line)
+            self.show(certificate, event, line)
         if event.kind == "dns-waiting":
-            self.waiting(story, float(event.data.get("seconds") or 0))
+            self.show_waiting(certificate, float(event.data.get("seconds") or 0))
 
-    def tell(self, story: EventText, event: Event, line: EventLine) -> None:
-        """Say a sentence that stays."""
+    def show(self, certificate: EventText, event: Event, line: EventLine) -> None:
+        """Write a line that stays."""
         raise NotImplementedError
 
-    def waiting(self, story: EventText, seconds: float) -> None:
-        """The name servers have been asked for so long."""
+    def show_waiting(self, certificate: EventText, seconds: float) -> None:
+        """Show the name servers, which have been polled for so many seconds."""
         raise NotImplementedError
 
 
 class PlainProgress(Progress):
-    """One line for each event worth telling, with the certificate's name before it."""
+    """One line per step, with the name of the certificate before it."""
 
-    def __init__(self, screen: Terminal, *, errors: bool = True, rehearsing: bool = False) -> None:
-        super().__init__(screen, errors=errors, rehearsing=rehearsing)
-        self._seen: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
+    def __init__(self, terminal: Terminal, *, show_errors: bool = True, dry_run: bool = False) -> None:
+        super().__init__(terminal, show_errors=show_errors, dry_run=dry_run)
+        self._last_shown: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
 
-    def tell(self, story: EventText, event: Event, line: EventLine) -> None:
+    def show(self, certificate: EventText, event: Event, line: EventLine) -> None:
         """Write the line."""
         if event.kind == "dns-visible":
-            self._seen.pop(story.name, None)
-        mark = {BAD: "✗ ", LOOK: "! "}.get(line.mark, "")
-        took = f" ({text.seconds(line.seconds)})" if line.seconds is not None else ""
-        why = f": {line.error}" if line.error and (self.errors or line.always) else ""
-        self.screen.say(f"{story.name}: {mark}{line.text}{took}{why}")
+            self._last_shown.pop(certificate.name, None)
+        duration = f" ({formatting.seconds(line.seconds)})" if line.seconds is not None else ""
+        error = f": {line.error}" if line.error and (self.show_errors or line.show_error) else ""
+        mark = _MARKS.get(line.mark, "")
+        self.terminal.write_message(f"{certificate.name}: {mark}{line.text}{duration}{error}")
 
-    def waiting(self, story: EventText, seconds: float) -> None:
-        """Write who is waited for: when that changed, or again after a while."""
-        state = states(story.servers)
-        before, said = self._seen.get(story.name, ((), 0.0))
-        if seconds < _QUIET_START or (state == before and seconds - said < _REPEAT):
+    def show_waiting(self, certificate: EventText, seconds: float) -> None:
+        """Write the states of the name servers if they changed, or if they were not shown for a while."""
+        states = _states(certificate.servers)
+        before, shown_at = self._last_shown.get(certificate.name, ((), 0.0))
+        if seconds < _FIRST_AFTER or (states == before and seconds - shown_at < _REPEAT_AFTER):
             return
-        self._seen[story.name] = (state, seconds)
-        if state != before and all(server.get("state") == "agrees" for server in story.servers):
+        self._last_shown[certificate.name] = (states, seconds)
+        if states != before and all(server.get("state") == "agrees" for server in certificate.servers):
             return  # the next event says so
-        self.screen.say(f"{story.name}: {story.doing}, {text.seconds(seconds)} so far: {summary(story.servers)}")
+        line = texts.DNS_PROGRESS.format(
+            activity=certificate.activity, elapsed=formatting.seconds(seconds), servers=summary(certificate.servers)
+        )
+        self.terminal.write_message(f"{certificate.name}: {line}")
 
 
-def states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
-    """Return what may change of the servers, to be compared."""
+def _states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
     return tuple((str(s.get("server")), str(s.get("address")), str(s.get("state"))) for s in servers)
 
 
 def summary(servers: Sequence[Mapping[str, Any]]) -> str:
-    """Return in words who agrees and who is waited for."""
+    """Return which name servers are updated and which are not."""
     by_state: dict[str, list[str]] = {}
     for server in servers:
-        by_state.setdefault(str(server.get("state")), []).append(server_words(server))
+        by_state.setdefault(str(server.get("state")), []).append(describe_server(server))
     parts = []
     if waiting := by_state.get("waiting"):
-        parts.append(f"not yet {text.listed(waiting)}")
+        parts.append(texts.SERVERS_NOT_UPDATED.format(servers=formatting.listed(waiting)))
     if silent := by_state.get("unreachable"):
-        parts.append(f"no answer from {text.listed(silent)}")
-    agree = len(by_state.get("agrees", ()))
-    parts.append(f"{agree} of {text.count(len(servers), 'name server')} {'agrees' if agree == 1 else 'agree'}")
+        parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(silent)))
+    template = texts.ONE_SERVER_UPDATED if len(servers) == 1 else texts.SERVERS_UPDATED
+    parts.append(template.format(count=len(by_state.get("agrees", ())), total=len(servers)))
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""``dnsrenew providers``: the DNS hosts, and what each needs."""
+"""``dnsrenew providers``: the supported DNS hosts, and the options of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.terminal import bold, dim
+from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,53 +17,54 @@ if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.drivers.provider import Behaviour, Provider
 
-_READABLE: Final = 100
+_WIDEST: Final = 100
 
 
-def providers(session: Invocation) -> int:
-    """Show all DNS hosts, or the named one; return the exit status.
+def providers(invocation: Invocation) -> int:
+    """Show all DNS hosts, or one; return the exit status.
 
-    :raises ConfigError: ``provider-unknown``, or a mistake in a provider's file.
+    :raises ConfigError: ``provider-unknown``, or a mistake in a provider file.
     """
     from dnsrenew.drivers.catalogue import find_provider, provider_names
-    from dnsrenew.validation.mistakes import nearest
 
-    folders = _folders(session)
-    name = session.options.names
+    folders = _folders(invocation)
+    name = invocation.options.names
     known = provider_names(folders)
-    wanted = known if name is None else [name]
-    found = [provider for word in wanted if (provider := find_provider(word, folders)) is not None]
+    selected = known if name is None else [name]
+    found = [provider for each in selected if (provider := find_provider(each, folders)) is not None]
     if name is not None and not found:
-        close = nearest(name, known)
-        raise ConfigError(
-            "provider-unknown",
-            f"There is no DNS host named {name!r}.",
-            fix=f"Did you mean {close}? Run: dnsrenew providers {close}" if close else "Run: dnsrenew providers",
-            evidence={"name": name, "nearest": close},
-        )
-    screen = session.screen
-    if screen.json:
-        screen.document({"providers": [provider.to_dict() for provider in found]})
+        raise _unknown(name, known)
+    terminal = invocation.terminal
+    if terminal.json:
+        terminal.write_document({"providers": [provider.to_dict() for provider in found]})
         return 0
-    columns = screen.out.size()[0]
-    if name is not None and screen.quiet:
-        screen.result(found[0].block().rstrip())  # ready for >> dnsrenew.toml
+    columns = terminal.out.size()[0]
+    if name is not None and terminal.quiet:
+        terminal.write_result(found[0].block().rstrip())  # for >> dnsrenew.toml
         return 0
-    lines = _list(found, columns) if name is None else _one(found[0], min(columns or _READABLE, _READABLE))
-    screen.result("\n".join(lines))
+    lines = _list(found, columns) if name is None else _one(found[0], min(columns or _WIDEST, _WIDEST))
+    terminal.write_result("\n".join(lines))
     return 0
 
 
-def _folders(session: Invocation) -> list[Path]:
-    """Return the user's own folders; a configuration is not needed for this."""
+def _unknown(name: str, known: Sequence[str]) -> ConfigError:
+    from dnsrenew.validation.mistakes import nearest
+
+    similar = nearest(name, known)
+    text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER
+    return ConfigError.of(text, name=name, nearest=similar)
+
+
+def _folders(invocation: Invocation) -> list[Path]:
+    """Return the user's own provider folders. No configuration is needed."""
     from dnsrenew.config.dns_accounts import provider_folders
     from dnsrenew.config.locate import user_folder
 
     user = user_folder(os.environ)
     try:
-        beside: str | None = str(session.config_path().parent)
+        beside: str | None = str(invocation.config_path().parent)
     except ConfigError:
-        if session.options.config:
+        if invocation.options.config:
             raise
         beside = None
     if beside is None:
@@ -71,46 +73,45 @@ def _folders(session: Invocation) -> list[Path]:
 
 
 def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
-    rows = [("NAME", "DNS HOST", "NEEDS")]
-    for provider in found:
-        needs = ", ".join(key for key, spec in provider.options.items() if spec.required)
-        rows.append(
-            (provider.name, provider.title, needs or ("see its documentation" if provider.any_options else "-"))
-        )
-    names, titles = (max(text.width(row[place]) for row in rows) for place in (0, 1))
+    rows = [texts.PROVIDER_COLUMNS, *((provider.name, provider.title, _needs(provider)) for provider in found)]
+    names, titles = (max(formatting.width(row[column]) for row in rows) for column in (0, 1))
     lines = []
     for number, (name, title, needs) in enumerate(rows):
-        head = f"{name:{names}}  {title}{' ' * (titles - text.width(title))}  "
-        lines.append(text.fit(bold(head + needs) if number == 0 else head + dim(needs), columns))
-    return [*lines, "", dim("What one needs, where to get it, a block to copy: dnsrenew providers NAME")]
+        head = f"{name:{names}}  {title}{' ' * (titles - formatting.width(title))}  "
+        lines.append(formatting.fit(bold(head + needs) if number == 0 else head + dim(needs), columns))
+    return [*lines, "", *(dim(line) for line in formatting.wrap(texts.PROVIDERS_HINT, columns))]
+
+
+def _needs(provider: Provider) -> str:
+    if provider.any_options:
+        return texts.SEE_DOCUMENTATION
+    return ", ".join(option for option, spec in provider.options.items() if spec.required) or "-"
 
 
 def _one(provider: Provider, columns: int) -> list[str]:
-    lines = [bold(provider.title)]
-    pages = [("website", provider.website), ("documentation", provider.docs)]
-    lines += text.fields([(label, address) for label, address in pages if address], None)
-    lines += ["", bold("What it needs")]
-    rows = [(key if spec.required else f"{key} (optional)", spec.help) for key, spec in provider.options.items()]
+    pages = [(LABELS["website"], provider.website), (LABELS["documentation"], provider.docs)]
+    lines = [bold(provider.title), *formatting.fields([(label, page) for label, page in pages if page], None)]
+    rows = [
+        (option if spec.required else texts.OPTIONAL.format(option=option), spec.help)
+        for option, spec in provider.options.items()
+    ]
     if provider.any_options:
-        rows = [("options", "a plug-in: see its own documentation")]
-    lines += text.fields(rows or [("nothing", "")], columns)
-    lines += ["", bold("For dnsrenew.toml") + dim("  (the word after the dot is yours)")]
-    lines += ["", *provider.block().rstrip().splitlines()]  # not indented: to be copied
-    lines += ["", bold("How it behaves"), *_behaviour(provider.behaviour, columns)]
-    return lines
+        rows = [(LABELS["options"], texts.PLUGIN_OPTIONS)]
+    lines += ["", bold(texts.PROVIDER_NEEDS), *formatting.fields(rows or [texts.NO_OPTIONS], columns)]
+    lines += ["", bold(texts.PROVIDER_BLOCK) + dim(texts.PROVIDER_BLOCK_NOTE)]
+    lines += ["", *provider.block().rstrip().splitlines()]  # not indented, to be copied
+    return [*lines, "", bold(texts.PROVIDER_LIMITS), *_behaviour(provider.behaviour, columns)]
 
 
 def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
-    rows = [
-        f"A new value is waited for up to {text.seconds(behaviour.propagation_timeout)}"
-        + (f", then {text.seconds(behaviour.settle)} more." if behaviour.settle else "."),
-    ]
+    waits = texts.WAITS_LONGER if behaviour.settle else texts.WAITS
+    timeout, settle = formatting.seconds(behaviour.propagation_timeout), formatting.seconds(behaviour.settle)
+    rows = [waits.format(timeout=timeout, settle=settle)]
     if behaviour.values == "one":
-        place = "the whole zone" if behaviour.scope == "zone" else "a name"
-        rows.append(f"It keeps one TXT value for {place}: names are done one after the other.")
+        rows.append(texts.ONE_VALUE_A_ZONE if behaviour.scope == "zone" else texts.ONE_VALUE_A_NAME)
     if behaviour.exclusive:
-        rows.append("It is written to by one run at a time.")
+        rows.append(texts.EXCLUSIVE)
     if not behaviour.removes:
-        rows.append("There is nothing to remove afterwards.")
-    note = " ".join(behaviour.note.split())
-    return [line for row in [*rows, note] if row for line in text.wrap(row, columns, "  ", "  ")]
+        rows.append(texts.REMOVES_NOTHING)
+    rows.append(" ".join(behaviour.note.split()))
+    return [line for row in rows if row for line in formatting.wrap(row, columns, "  ", "  ")]

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.live_progress import make_progress
-from dnsrenew.cli.outcome_text import WORDS, OutcomeText
+from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
 
@@ -25,69 +25,64 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome
 
 _MOST_LINES: Final = 10
-"""More certificates than this that are not due are told in one line, without ``-v``."""
+"""With more certificates that are not due than this, only their number is shown, except with ``-v``."""
 
 _ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
-def renew(session: Invocation) -> int:
-    """Obtain and renew; return the exit status."""
-    config = session.config()
-    _certain(session, config)
-    seconds = jitter(session)
+def renew(invocation: Invocation) -> int:
+    """Obtain and renew certificates; return the exit status."""
+    config = invocation.config()
+    _check_options(invocation, config)
+    seconds = jitter(invocation)
     if seconds:
-        session.interrupt.run(partial(session.context().wait, seconds))
-    progress = make_progress(session.screen, session.clock, rehearsing=session.options.dry_run)
+        invocation.signals.run(partial(invocation.context().wait, seconds))
+    progress = make_progress(invocation.terminal, invocation.clock, dry_run=invocation.options.dry_run)
     try:
-        outcomes = _run(session, config, progress)
+        outcomes = _run(invocation, config, progress)
     finally:
         progress.close()
-    _show(session, outcomes)
-    return exit_status(outcomes, session.clock.now(), session.interrupt.status)
+    _show(invocation, outcomes)
+    return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
-def _certain(session: Invocation, config: Config) -> None:
-    options = session.options
+def _check_options(invocation: Invocation, config: Config) -> None:
+    options = invocation.options
     if options.all and options.names:
-        raise usage("Give names, or --all, not both.", "dnsrenew renew")
+        raise usage(texts.NAMES_AND_ALL, "dnsrenew renew")
     if options.force and not options.dry_run and not options.names and not options.all and len(config.certificates) > 1:
-        count = len(config.certificates)
-        raise usage(
-            f"--force would renew all {count} certificates although they are not due, and CAs limit how often: "
-            "name some, or add --all.",
-            "dnsrenew renew",
-        )
+        raise usage(texts.FORCE_WITHOUT_NAMES, "dnsrenew renew", count=len(config.certificates))
 
 
-def jitter(session: Invocation) -> float:
-    """Return the seconds that ``--jitter`` makes of this start, and say them."""
-    longest: float = session.options.jitter
+def jitter(invocation: Invocation) -> float:
+    """Return the random delay in seconds that ``--jitter`` asks for, and show it."""
+    longest: float = invocation.options.jitter
     if longest <= 0:
         return 0.0
-    seconds = session.context().random.uniform(0, longest)
-    session.screen.note(dim(f"Starting {text.seconds(seconds)} later (--jitter)"))
+    seconds = invocation.context().random.uniform(0, longest)
+    invocation.terminal.write_info(dim(texts.DELAYED.format(delay=formatting.seconds(seconds))))
     return seconds
 
 
-def _run(session: Invocation, config: Config, progress: Progress) -> list[Outcome]:
-    options, interrupt, screen = session.options, session.interrupt, session.screen
+def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Outcome]:
+    options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     finished: dict[str | None, Mapping[str, Any]] = {}
 
     def listen(event: Event) -> None:
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-        elif event.kind == "run-started":  # what follows takes long, and may leave garbage behind
+        elif event.kind == "run-started":  # there is work to do, which makes garbage
             gc.enable()
         progress(event)
 
-    renewer = session.renewer(config, listen)
-    told = False
+    renewer = invocation.renewer(config, listen)
+    stopping = False
 
     def tick() -> None:
-        nonlocal told
-        if interrupt.status is not None and not told:
-            told = True
-            screen.say(f"{yellow('!')} Stopping: taking back what was written to DNS. (Once more: stop at once.)")
+        nonlocal stopping
+        if signals.status is not None and not stopping:
+            stopping = True
+            terminal.write_message(f"{yellow('!')} {texts.STOPPING}")
         progress.tick()
 
     work = partial(
@@ -98,39 +93,39 @@ def _run(session: Invocation, config: Config, progress: Progress) -> list[Outcom
         dry_run=options.dry_run,
         workers=options.workers,
         wait=options.wait,
-        cancel=interrupt.cancel,
+        cancel=signals.cancel,
     )
     try:
-        return interrupt.run(work, cleans_up=True, tick=tick)
-    except Cancelled as error:  # left behind: what it has told until now is all that is known
-        told_of = [finished.get(spec.name) or _unfinished(spec, error) for spec in _wanted(session, config)]
-        screen.document({"outcomes": told_of, "error": error.to_dict()})
+        return signals.run(work, cleans_up=True, tick=tick)
+    except Cancelled as error:  # the run did not end in time: its events are all that is known
+        outcomes = [finished.get(spec.name) or _unfinished(spec, error) for spec in _selected(invocation, config)]
+        terminal.write_document({"outcomes": outcomes, "error": error.to_dict()})
         raise
 
 
-def _wanted(session: Invocation, config: Config) -> list[CertificateSpec]:
-    names = session.options.names
+def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
+    names = invocation.options.names
     return [spec for spec in config.certificates if not names or spec.name in names]
 
 
 def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
-    """Return the outcome of a certificate of which none was told; the store is not asked, it may be what hangs."""
+    """Return the outcome of a certificate without one. The store is not read, because it may be what hangs."""
     from dnsrenew.model import Outcome
 
     return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
 
 
 def exit_status(outcomes: Sequence[Outcome], now: datetime, interrupted: int | None) -> int:
-    """Return the exit status that the contract gives to the outcomes."""
+    """Return the exit status for the outcomes."""
     statuses = {outcome.status for outcome in outcomes}
     if "interrupted" in statuses:
         return interrupted or 130
-    if any(_needs_a_person(outcome, now) for outcome in outcomes):
+    if any(_needs_attention(outcome, now) for outcome in outcomes):
         return 1
     return 3 if "locked" in statuses else 0
 
 
-def _needs_a_person(outcome: Outcome, now: datetime) -> bool:
+def _needs_attention(outcome: Outcome, now: datetime) -> bool:
     if outcome.status == "failed" or any(not target.get("ok", True) for target in outcome.deployed):
         return True
     if outcome.status != "deferred":
@@ -139,48 +134,51 @@ def _needs_a_person(outcome: Outcome, now: datetime) -> bool:
 
 
 def _asked_by_ca(outcome: Outcome) -> bool:
-    """Tell whether the CA itself asked to wait: the ledger also holds back what we know that it would refuse."""
-    held = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
-    ours = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in held)
-    return not ours and getattr(outcome.error, "retry_after", None) is not None
+    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
+    errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
+    by_ledger = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in errors)
+    return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
 
 
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(session: Invocation, outcomes: Sequence[Outcome]) -> None:
-    screen = session.screen
-    if screen.json:
-        screen.document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
-    # Errors reach standard error where the result does not tell them.
-    aside = screen.json or screen.quiet
-    columns = (screen.err if aside else screen.out).size()[0]
-    writer = OutcomeText(session.clock.now(), columns, verbose=screen.verbose > 0, rehearsing=session.options.dry_run)
+def _show(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
+    terminal, now = invocation.terminal, invocation.clock.now()
+    if terminal.json:
+        terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
+    only_problems = terminal.json or terminal.quiet  # to standard error
+    columns = (terminal.err if only_problems else terminal.out).size()[0]
+    outcome_text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=invocation.options.dry_run)
     not_due = sum(outcome.status == "not-due" and not outcome.deployed for outcome in outcomes)
-    short = not_due > _MOST_LINES and not screen.verbose
+    short = not_due > _MOST_LINES and not terminal.verbose
     lines: list[str] = []
     for outcome in outcomes:
         fine = outcome.status in ("renewed", "not-due", "rehearsed") and all(t.get("ok") for t in outcome.deployed)
-        if aside and fine:
-            lines += writer.broken(outcome) if screen.quiet else []
+        if only_problems and fine:
+            lines += outcome_text.lost_routes(outcome) if terminal.quiet else []
             continue
         if short and outcome.status == "not-due" and fine:
             continue
-        lines += writer.lines(outcome)
-    if not aside:
-        lines += _ending(outcomes, session.clock.now(), one=not short)
+        lines += outcome_text.lines(outcome)
+    if not only_problems:
+        lines += _summary(outcomes, now, one=not short)
     if lines:
-        (screen.say if aside else screen.result)("\n".join(lines))
+        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
 
 
-def _ending(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[str]:
-    """Return the line that sums up; for one certificate there is nothing to sum up."""
+def _summary(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[str]:
+    """Return the summary line; none for a single certificate."""
     if not outcomes:
-        return [dim("No certificates are configured.")]
+        return [dim(texts.NO_CERTIFICATES)]
     if one and len(outcomes) == 1:
         return []
     counts = Counter(outcome.status for outcome in outcomes)
-    parts = [f"{counts[status]:,} {WORDS.get(status, status)}" for status in _ORDER if counts[status]]
+    parts = [f"{counts[status]:,} {texts.STATUSES.get(status, status)}" for status in _ORDER if counts[status]]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
-    upcoming = f"; next renewal {text.date(min(times), now)}" if times else ""
-    return [dim(f"{text.count(len(outcomes), 'certificate')}: {', '.join(parts)}{upcoming}")]
+    fields = {
+        "certificates": formatting.count(len(outcomes), texts.CERTIFICATE),
+        "counts": ", ".join(parts),
+        "renewal": formatting.date(min(times), now) if times else "",
+    }
+    return [dim((texts.SUMMARY_NEXT if times else texts.SUMMARY).format_map(fields))]

@@ -1,4 +1,4 @@
-"""``dnsrenew run``: renews what is due, sleeps until the next thing is, and so on until it is told to stop."""
+"""``dnsrenew run``: renews what is due, sleeps until the next certificate is due, and repeats."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.cli import error_text, text
-from dnsrenew.cli.outcome_text import WORDS, OutcomeText
+from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
 from dnsrenew.cli.renew import jitter
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
@@ -24,110 +24,117 @@ if TYPE_CHECKING:
     from dnsrenew.model import Outcome
 
 _SLICE: Final = 60.0
-"""The longest single sleep (seconds): a machine that was asleep itself is late by no more."""
+"""The longest single sleep (seconds): after a suspend the process is late by at most this."""
 
 
-def run_on(session: Invocation) -> int:
-    """Renew until told to stop; return the exit status that the signal asks for.
+def run(invocation: Invocation) -> int:
+    """Renew until a signal arrives; return the exit status for the signal.
 
-    :raises ConfigError: for the mistakes of the configuration.
-    :raises Cancelled: told to stop, and a renewal did not end in time.
+    :raises ConfigError: the configuration has mistakes.
+    :raises Cancelled: a signal arrived, and a renewal did not end in time.
     """
-    gc.enable()  # it goes on for months
-    screen, interrupt = session.screen, session.interrupt
-    screen.err.colour = False
-    screen.log_line = partial(_line, session)
-    config = session.config()
+    gc.enable()  # the process lives for months
+    terminal, signals = invocation.terminal, invocation.signals
+    terminal.err.colour = False
+    terminal.log_line = partial(_log_line, invocation)
+    config = invocation.config()
     outcomes: Sequence[Outcome] = ()
-    going = _sleep(session, jitter(session))
-    while going:
-        done = _round(session, config)
-        outcomes = done or ()
-        if interrupt.status is not None:
+    slept = _sleep(invocation, jitter(invocation))
+    while slept:
+        result = _round(invocation, config)
+        outcomes = result or ()
+        if signals.status is not None:
             break
-        look = next_run(done, session.clock.now(), session.options.interval)
-        _say_when(session, look)
-        going = _sleep(session, (look.time - session.clock.now()).total_seconds() + jitter(session))
-    cut_short = any(outcome.status == "interrupted" for outcome in outcomes)
-    screen.note("Stopped as asked; a renewal was cut short." if cut_short else "Stopped as asked.")
-    screen.document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
-    return interrupt.status or 130
+        following = next_run(result, invocation.clock.now(), invocation.options.interval)
+        _write_next_check(invocation, following)
+        slept = _sleep(invocation, (following.time - invocation.clock.now()).total_seconds() + jitter(invocation))
+    interrupted = any(outcome.status == "interrupted" for outcome in outcomes)
+    terminal.write_info(texts.STOPPED_RENEWING if interrupted else texts.STOPPED)
+    terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
+    return signals.status or 130
 
 
-def _round(session: Invocation, config: Config) -> list[Outcome] | None:
-    """Renew what is due; None if that could not even be tried: it is told, and tried again later.
+def _round(invocation: Invocation, config: Config) -> list[Outcome] | None:
+    """Renew what is due. Return None after an error outside any certificate: a later round tries again.
 
-    :raises Cancelled: told to stop, and it did not end in time.
+    :raises Cancelled: a signal arrived, and the round did not end in time.
     """
-    screen, interrupt = session.screen, session.interrupt
-    progress = _EventLines(session) if screen.json else PlainProgress(screen, errors=False)
+    terminal, signals = invocation.terminal, invocation.signals
+    progress = _EventLines(invocation) if terminal.json else PlainProgress(terminal, show_errors=False)
     try:
-        work = partial(
-            session.renewer(config, progress).renew, workers=session.options.workers, cancel=interrupt.cancel
-        )
-        outcomes = interrupt.run(work, cleans_up=True)
+        renewer = invocation.renewer(config, progress)
+        work = partial(renewer.renew, workers=invocation.options.workers, cancel=signals.cancel)
+        outcomes = signals.run(work, cleans_up=True)
     except (Cancelled, ConfigError):
         raise
     except DnsRenewError as error:
-        _say_error(screen, error)
+        _write_error(terminal, error)
         return None
-    except Exception as error:  # noqa: BLE001  # the border: a bug in one round must not end all renewals
-        _say_error(screen, error_text.unexpected(error, screen))
+    except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals
+        _write_error(terminal, error_text.unexpected(error, terminal))
         return None
     finally:
         progress.close()
-    _say_outcomes(session, outcomes)
+    _write_outcomes(invocation, outcomes)
     return outcomes
 
 
-def _say_error(screen: Terminal, error: DnsRenewError) -> None:
-    screen.say(f"✗ {error.message.strip()} {error.fix.strip()}")
+def _write_error(terminal: Terminal, error: DnsRenewError) -> None:
+    terminal.write_message(f"✗ {error.message.strip()} {error.fix.strip()}")
 
 
-def _say_outcomes(session: Invocation, outcomes: Sequence[Outcome]) -> None:
-    """Say what came of it, one line for each certificate; what is not due only with ``-v``."""
-    screen = session.screen
-    writer = OutcomeText(session.clock.now(), None, verbose=False)
+def _write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
+    """Write one line for each certificate; for those that are not due only with ``-v``."""
+    terminal = invocation.terminal
+    outcome_text = OutcomeText(invocation.clock.now(), None, verbose=False)
     for outcome in outcomes:
         deployed = all(target.get("ok", True) for target in outcome.deployed)
-        if outcome.status == "not-due" and deployed and not screen.verbose:
+        if outcome.status == "not-due" and deployed and not terminal.verbose:
             continue
-        error = outcome.error
-        if error is None:
-            line = "; ".join(" ".join(line.split()) for line in writer.lines(outcome))
-        else:
-            mark = "✗" if outcome.status == "failed" else "!"
-            word = WORDS.get(outcome.status, outcome.status)
-            line = f"{mark} {outcome.name} {word}: {error.message.strip()} {error.fix.strip()}{writer.again(outcome)}"
+        line = _outcome_line(outcome_text, outcome)
         if outcome.error is not None or not deployed:
-            screen.say(line)
-        elif screen.quiet:
-            for warning in writer.broken(outcome):
-                screen.say(warning)
+            terminal.write_message(line)
+        elif terminal.quiet:
+            for warning in outcome_text.lost_routes(outcome):
+                terminal.write_message(warning)
         else:
-            screen.note(line)
+            terminal.write_info(line)
 
 
-def _say_when(session: Invocation, look: NextRun) -> None:
-    why = f"for {look.name}" if look.name else "nothing is due before that"
-    at = look.time.strftime("%Y-%m-%d %H:%M UTC")
-    session.screen.note(f"Looking again at {at} (in {text.distance(look.time, session.clock.now())}): {why}.")
+def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
+    error = outcome.error
+    if error is None:
+        return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))
+    next_attempt = outcome_text.next_attempt(outcome)
+    template = texts.LOG_LINE_NEXT if next_attempt else texts.LOG_LINE
+    fields = {"outcome": outcome_text.head(outcome), "message": error.message.strip(), "fix": error.fix.strip()}
+    return template.format_map({**fields, "next_attempt": next_attempt})
 
 
-def _sleep(session: Invocation, seconds: float) -> bool:
-    """Sleep by both clocks, whichever is first: only one goes on while a machine is suspended.
+def _write_next_check(invocation: Invocation, following: NextRun) -> None:
+    fields = {
+        "time": following.time.strftime("%Y-%m-%d %H:%M UTC"),
+        "distance": formatting.distance(following.time, invocation.clock.now()),
+        "name": following.name,
+    }
+    template = texts.NEXT_CHECK_FOR if following.name else texts.NEXT_CHECK
+    invocation.terminal.write_info(template.format_map(fields))
 
-    :returns: False when told to stop.
+
+def _sleep(invocation: Invocation, seconds: float) -> bool:
+    """Sleep until the first of both clocks is there: the monotonic one can stop while the machine is suspended.
+
+    :returns: False after a signal.
     """
-    clock, context = session.clock, session.context()
-    began, end = clock.now(), clock.monotonic() + seconds
+    clock, context = invocation.clock, invocation.context()
+    started, end = clock.now(), clock.monotonic() + seconds
 
     def sleep() -> None:
-        while (left := min(end - clock.monotonic(), seconds - (clock.now() - began).total_seconds())) > 0:
+        while (left := min(end - clock.monotonic(), seconds - (clock.now() - started).total_seconds())) > 0:
             context.wait(min(left, _SLICE))
 
     try:
-        session.interrupt.run(sleep)
+        invocation.signals.run(sleep)
     except Cancelled:
         return False
     return True
@@ -136,30 +143,30 @@ def _sleep(session: Invocation, seconds: float) -> bool:
 # ── the log ─────────────────────────────────────────────────────────────────────────────
 
 
-def _line(session: Invocation, words: str) -> str:
-    """Return what is said as lines of the log, each with its time."""
-    time = rfc3339(session.clock.now())
-    words = session.screen.err.dressed(words)
-    if session.screen.json:
-        return json.dumps({"time": time, "message": words})
-    return "\n".join(f"{time} {line}" for line in words.splitlines())
+def _log_line(invocation: Invocation, text: str) -> str:
+    """Return a text as log lines, each with the time."""
+    time = rfc3339(invocation.clock.now())
+    text = invocation.terminal.err.render(text)
+    if invocation.terminal.json:
+        return json.dumps({"time": time, "message": text})
+    return "\n".join(f"{time} {line}" for line in text.splitlines())
 
 
 class _EventLines(Progress):
-    """Every event as a JSON object in a line of its own; the waiting for DNS with ``-v`` only."""
+    """Writes each event as one line of JSON; ``dns-waiting`` only with ``-v``."""
 
-    def __init__(self, session: Invocation) -> None:
-        super().__init__(session.screen)
-        self._quiet = session.screen.quiet
-        self._kinds: set[str] = set() if session.screen.verbose else {"dns-waiting"}
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__(invocation.terminal)
+        self._quiet = invocation.terminal.quiet
+        self._hidden: set[str] = set() if invocation.terminal.verbose else {"dns-waiting"}
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
-        if self.closed or event.kind in self._kinds or (self._quiet and not _matters(event.data, event.kind)):
+        if self.closed or event.kind in self._hidden or (self._quiet and not _is_problem(event.data, event.kind)):
             return
-        self.screen.err.line(json.dumps(event.to_dict(), default=str))
+        self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
 
 
-def _matters(data: Any, kind: str) -> bool:  # JSON values
-    """Tell whether ``-q`` shows it: warnings, and certificates that something stopped."""
+def _is_problem(data: Any, kind: str) -> bool:  # JSON values
+    """Return whether ``-q`` shows the event: a warning, or a certificate that ended with an error."""
     return kind == "warning" or (kind == "certificate-finished" and data.get("error") is not None)

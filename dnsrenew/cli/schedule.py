@@ -1,15 +1,16 @@
-"""``dnsrenew schedule``: lets ``dnsrenew renew`` run by itself; shows what does, and takes it away again."""
+"""``dnsrenew schedule``: installs, shows and removes the schedule that runs ``dnsrenew renew``."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew import schedule as planning
+from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, SchedulePlan, installer
 
@@ -19,88 +20,80 @@ if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
 
-_STATES = {
-    "none": "not installed",
-    "same": "installed",
-    "older": "installed in another form (after an update, or changed by hand)",
-    "other": "installed for another configuration",
-    "foreign": "taken by somebody else",
-}
-_OFF: Final = ", but it does not seem to be switched on: then nothing renews by itself"
-
 _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
-"""Stands for the configuration in what would be written, where there is none."""
+"""The configuration in a preview, if there is none."""
 
 
-class _Found(Frozen):
-    """A plan, and what stands in its place."""
+class _InstalledPlan(Frozen):
+    """A plan, and the files that are installed for it."""
 
     plan: SchedulePlan
-    texts: Sequence[str | None]
+    contents: Sequence[str | None]
     state: installer.InstalledState
 
 
-def schedule(session: Invocation) -> int:
-    """Install, show or remove; return the exit status.
+def schedule(invocation: Invocation) -> int:
+    """Install, show or remove the schedule; return the exit status.
 
-    :raises ConfigError: no kind works here, or what is there must not be replaced.
+    :raises ConfigError: no kind is available, or an installed file must not be replaced.
     :raises DnsRenewError: a file could not be written, or a program failed.
     """
-    host = planning.this_host()
-    kind: ScheduleKind | None = session.options.kind
-    if kind is not None and kind not in planning.kinds(host) and session.options.action != "show":
-        raise _not_here(kind, host)
-    action = {"install": _install, "show": _show, "remove": _remove}[session.options.action]
-    return action(session, host, kind)
+    host = scheduling.this_host()
+    kind: ScheduleKind | None = invocation.options.kind
+    if kind is not None and kind not in scheduling.kinds(host) and invocation.options.action != "show":
+        raise _unavailable(kind, host)
+    action = {"install": _install, "show": _show, "remove": _remove}[invocation.options.action]
+    return action(invocation, host, kind)
 
 
-def _install(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
-    config = session.config()
-    job = planning.this_job(host, str(session.config_path()))
-    plan = planning.make_plan(kind or planning.default_kind(host), job, host)
-    for other in _standing(host, job, None):
+def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
+    config, terminal = invocation.config(), invocation.terminal
+    job = scheduling.this_job(host, str(invocation.config_path()))
+    plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
+    for other in _installed_plans(host, job, None):
         if other.plan.kind != plan.kind:
-            raise ConfigError(
-                "schedule-twice",
-                f"It is installed already, as {other.plan.title}.",
-                fix="Run dnsrenew schedule remove first, to change the kind.",
-                evidence={"kind": other.plan.kind},
-            )
-    _warn_of_environment(session, config)
-    stood = installer.state(plan, installer.read(plan, installer.run_program)) == "same"
-    ran = stood and not installer.why_off(plan, installer.run_program)
+            raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
+    _warn_of_environment(invocation, config)
+    before = installer.installed_state(plan, installer.read_installed(plan, installer.run_program))
+    ran = before == "same" and not installer.why_inactive(plan, installer.run_program)
     failed = installer.install(plan, installer.run_program)
-    _document(session, _Found(plan, installer.read(plan, installer.run_program), "same"), off=False)
-    if not session.screen.quiet:
-        word = "already runs" if ran else "now runs"
-        session.screen.result("\n".join(_installed(session, plan, job, f"dnsrenew renew {word} by itself")))
+    contents = installer.read_installed(plan, installer.run_program)
+    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=True)
+    if not terminal.quiet:
+        head = (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=plan.title)
+        terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
     for command in failed:
         if command.fix:
-            session.screen.say(f"{yellow('!')} {' '.join(command.words)} failed. {command.fix}")
+            line = texts.COMMAND_FAILED.format(command=" ".join(command.arguments), fix=command.fix)
+            terminal.write_message(f"{yellow('!')} {line}")
     return 0
 
 
-def _installed(session: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
-    columns, _ = session.screen.out.size()
-    rows = [("when", _when(job)), *_facts(plan), ("undo", "dnsrenew schedule remove")]
-    lines = [*text.wrap(f"{head}: {plan.title}", columns, f"{green('✓')} ", "  "), *text.fields(rows, columns)]
-    return [*lines, "", *_contents(plan, [file.text for file in plan.files] or [plan.block])]
+def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
+    columns, _ = invocation.terminal.out.size()
+    rows = [(LABELS["when"], _times(job)), *_facts(plan), (LABELS["undo"], texts.SCHEDULE_REMOVE)]
+    lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
+    return [*lines, "", *_files(plan, _planned_contents(plan))]
 
 
-def _when(job: ScheduledJob) -> str:
-    *times, last = [f"{hour:02d}:{job.past:02d}" for hour in job.hours]
-    return f"at {', '.join(times)} and {last}, up to an hour later"
+def _times(job: ScheduledJob) -> str:
+    *times, last = [f"{hour:02d}:{job.minute_past_hour:02d}" for hour in job.hours]
+    return texts.SCHEDULE_TIMES.format(times=", ".join(times), last=last)
 
 
 def _facts(plan: SchedulePlan) -> list[tuple[str, str]]:
-    facts = [("look", command) for command in plan.watch]
-    return [*facts, ("note", plan.note)] if plan.note else facts
+    facts = [(LABELS["inspect"], command) for command in plan.inspect]
+    return [*facts, (LABELS["note"], plan.note)] if plan.note else facts
 
 
-def _contents(plan: SchedulePlan, texts: Sequence[str | None]) -> list[str]:
-    """Return each file with its text: lines as they are, to be compared and copied."""
+def _planned_contents(plan: SchedulePlan) -> list[str]:
+    return [file.text for file in plan.files] or [plan.block]
+
+
+def _files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
+    """Return each file with its lines. These are not wrapped, to be compared and copied."""
     lines: list[str] = []
-    for path, content in zip(_paths(plan), texts, strict=True):
+    for path, content in zip(_paths(plan), contents, strict=True):
         if content is not None:
             lines += [f"{path}:", *(dim(f"  {line}".rstrip()) for line in content.splitlines()), ""]
     return lines[:-1]
@@ -110,114 +103,118 @@ def _paths(plan: SchedulePlan) -> list[str]:
     return [file.path for file in plan.files] or ["crontab"]
 
 
-def _show(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
+def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     config = ""
-    with contextlib.suppress(ConfigError):  # without one, it is still told what is installed
-        config = str(session.config_path())
-    job = planning.this_job(host, config)
-    standing = _standing(host, job, kind)
-    columns, _ = session.screen.out.size()
-    if not standing:
-        _show_nothing(session, host, kind, config)
-    for found in standing:
-        off = installer.why_off(found.plan, installer.run_program)
-        _document(session, found, off=bool(off))
-        good = found.state == "same" and not off
-        head = f"{found.plan.title}: {_STATES[found.state]}{_OFF if off else ''}"
-        lines = text.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
-        lines += text.wrap("Run: dnsrenew schedule install", columns, f"{yellow('→')} ", "  ") if off else []
-        rows = [("asked", off)] if off else [("when", _when(job))] if good else []
-        lines += text.fields([*rows, *_facts(found.plan)], columns)
-        session.screen.result("\n".join([*lines, "", *_contents(found.plan, found.texts)]))
+    with contextlib.suppress(ConfigError):  # what is installed is shown without a configuration too
+        config = str(invocation.config_path())
+    job = scheduling.this_job(host, config)
+    found = _installed_plans(host, job, kind)
+    columns, _ = invocation.terminal.out.size()
+    if not found:
+        _show_preview(invocation, host, kind, config)
+    for each in found:
+        inactive = installer.why_inactive(each.plan, installer.run_program)
+        _write_document(invocation, each, active=not inactive)
+        good = each.state == "same" and not inactive
+        head = (texts.SCHEDULE_INACTIVE if inactive else texts.SCHEDULE_STATES[each.state]).format(
+            title=each.plan.title
+        )
+        lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
+        if inactive:
+            lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
+        rows = [(LABELS["off"], inactive)] if inactive else [(LABELS["when"], _times(job))] if good else []
+        lines += formatting.fields([*rows, *_facts(each.plan)], columns)
+        invocation.terminal.write_result("\n".join([*lines, "", *_files(each.plan, each.contents)]))
     return 0
 
 
-def _show_nothing(session: Invocation, host: Host, kind: ScheduleKind | None, config: str) -> None:
-    """Say that nothing is installed, and show what would be written: of the kind that was named, wherever we are."""
-    columns, _ = session.screen.out.size()
-    lines = text.wrap("Nothing is installed: nothing renews by itself here.", columns, f"{yellow('!')} ", "  ")
-    here = planning.kinds(host)
-    wanted = kind or next(iter(here), None)
-    advice = "Run: dnsrenew schedule install"
-    if wanted is None:
-        none = planning.no_kind(host)
-        advice = f"{none.message} {none.fix}"
-    elif wanted not in here:
-        advice = f"{_not_here(wanted, host).message} What follows is for another machine: look at the paths in it."
-    elif kind:
-        advice += f" --kind {kind}"
-    lines += text.wrap(advice, columns, f"{yellow('→')} ", "  ")
+def _show_preview(invocation: Invocation, host: Host, kind: ScheduleKind | None, config: str) -> None:
+    """Show what would be installed; with ``--kind`` also what another machine would get."""
+    columns, _ = invocation.terminal.out.size()
+    available = scheduling.kinds(host)
+    selected = kind or next(iter(available), None)
+    if selected is None:
+        error = scheduling.no_kind(host)
+        advice = f"{error.message} {error.fix}"
+    elif selected not in available:
+        advice = texts.SCHEDULE_OTHER_MACHINE.format(kind=selected)
+    else:
+        advice = texts.SCHEDULE_INSTALL_KIND.format(kind=kind) if kind else texts.SCHEDULE_INSTALL
+    lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
+    lines += formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")
     planned: list[dict[str, str]] = []
-    if wanted is not None:
-        job = planning.this_job(host, config or _EXAMPLE)
-        plan = planning.make_plan(wanted, job, planning.like(wanted, host))
-        contents = [file.text for file in plan.files] or [plan.block]
-        planned = [{"path": path, "text": each} for path, each in zip(_paths(plan), contents, strict=True)]
-        where = "" if config else f" No configuration was found; {_EXAMPLE} stands for yours."
-        lines += ["", *text.wrap(f"It would write {plan.title}, {_when(job)}.{where}", columns), ""]
-        lines += _contents(plan, contents)
+    if selected is not None:
+        job = scheduling.this_job(host, config or _EXAMPLE)
+        plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
+        contents = _planned_contents(plan)
+        planned = [{"path": path, "text": content} for path, content in zip(_paths(plan), contents, strict=True)]
+        template = texts.SCHEDULE_PREVIEW if config else texts.SCHEDULE_PREVIEW_EXAMPLE
+        preview = template.format(title=plan.title, times=_times(job), example=_EXAMPLE)
+        lines += ["", *formatting.wrap(preview, columns), "", *_files(plan, contents)]
     files = [{"path": file["path"], "text": None} for file in planned]
-    session.screen.document(
-        {"kind": wanted, "installed": False, "state": "none", "files": files, "would_write": planned}
+    invocation.terminal.write_document(
+        {"kind": selected, "installed": False, "state": "none", "files": files, "would_write": planned}
     )
-    session.screen.result("\n".join(lines))
+    invocation.terminal.write_result("\n".join(lines))
 
 
-def _not_here(kind: ScheduleKind, host: Host) -> ConfigError:
-    here = text.listed(planning.kinds(host)) or "none"
-    return usage(f"This machine has no {kind}; possible here: {here}.", "dnsrenew schedule")
+def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
+    available = formatting.listed(scheduling.kinds(host))
+    if not available:
+        return usage(texts.NO_SCHEDULE_KIND, "dnsrenew schedule", kind=kind)
+    return usage(texts.SCHEDULE_KIND, "dnsrenew schedule", kind=kind, available=available)
 
 
-def _remove(session: Invocation, host: Host, kind: ScheduleKind | None) -> int:
-    job = planning.this_job(host, "")  # whichever configuration it is for
-    standing = _standing(host, job, kind)
-    removed = [found.plan for found in standing if installer.remove(found.plan, installer.run_program)]
-    session.screen.document({"removed": [plan.kind for plan in removed]})
-    if not session.screen.quiet:
+def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
+    terminal = invocation.terminal
+    job = scheduling.this_job(host, "")  # a schedule for any configuration
+    found = _installed_plans(host, job, kind)
+    removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
+    terminal.write_document({"removed": [plan.kind for plan in removed]})
+    if not terminal.quiet:
         for plan in removed:
-            session.screen.result(f"{green('✓')} removed: {plan.title} ({', '.join(_paths(plan))})")
+            line = texts.SCHEDULE_REMOVED.format(title=plan.title, paths=", ".join(_paths(plan)))
+            terminal.write_result(f"{green('✓')} {line}")
         if not removed:
-            session.screen.result(f"{dim('·')} Nothing of dnsrenew's is installed here; nothing was removed.")
+            terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
     return 0
 
 
-def _standing(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[_Found]:
-    """Return what of ours is installed, in any kind that this machine has, or in the one that was named.
+def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[_InstalledPlan]:
+    """Return dnsrenew's installed schedules, of all kinds that this machine has or of one.
 
-    :raises DnsRenewError: the named one cannot be looked at.
+    :raises DnsRenewError: the schedule of that one kind cannot be read.
     """
-    standing = []
-    for each in planning.kinds(host):
+    found = []
+    for each in scheduling.kinds(host):
         if kind not in (None, each):
             continue
-        plan = planning.make_plan(each, job, host)
+        plan = scheduling.make_plan(each, job, host)
         try:
-            texts = installer.read(plan, installer.run_program)
+            contents = installer.read_installed(plan, installer.run_program)
         except DnsRenewError:
             if kind:
                 raise
-            continue  # somebody who may not use cron has nothing there
-        state = installer.state(plan, texts)
+            continue  # a user who may not use cron has no schedule there
+        state = installer.installed_state(plan, contents)
         if state not in ("none", "foreign"):
-            standing.append(_Found(plan, texts, state))
-    return standing
+            found.append(_InstalledPlan(plan, contents, state))
+    return found
 
 
-def _document(session: Invocation, found: _Found, *, off: bool) -> None:
-    files = [{"path": path, "text": content} for path, content in zip(_paths(found.plan), found.texts, strict=True)]
-    session.screen.document({"kind": found.plan.kind, "installed": not off, "state": found.state, "files": files})
+def _write_document(invocation: Invocation, found: _InstalledPlan, *, active: bool) -> None:
+    files = [{"path": path, "text": content} for path, content in zip(_paths(found.plan), found.contents, strict=True)]
+    invocation.terminal.write_document(
+        {"kind": found.plan.kind, "installed": active, "state": found.state, "files": files}
+    )
 
 
-def _warn_of_environment(session: Invocation, config: Config) -> None:
-    """Say which secrets a run by itself will not find: it does not have this terminal's environment."""
+def _warn_of_environment(invocation: Invocation, config: Config) -> None:
+    """Warn of secrets in the environment: a scheduled run does not have the environment of this terminal."""
     references = [use.secret.reference for use in config.secrets]
     names = dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:"))
     if names:
-        one = len(names) == 1
-        words = (
-            f"{text.listed(names)} {'is' if one else 'are'} read from the environment, and a run by itself does not "
-            f"have this terminal's. Put {'it' if one else 'each'} into a file that only you can read, and write "
-            f"file:PATH instead of env:{next(iter(names))} in {config.path}."
-        )
-        columns, _ = session.screen.err.size()
-        session.screen.say("\n".join(text.wrap(words, columns, f"{yellow('!')} ", "  ")))
+        template = texts.FROM_ENVIRONMENT if len(names) == 1 else texts.FROM_ENVIRONMENT_ALL
+        line = template.format(names=formatting.listed(names), first=next(iter(names)), path=config.path)
+        columns, _ = invocation.terminal.err.size()
+        invocation.terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks to stop and clean up, the second ends the process at once. Ctrl-Z pauses."""
+"""Signals: the first Ctrl-C or SIGTERM stops and cleans up, a second one exits at once. Ctrl-Z suspends."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from dnsrenew.base import threads
 from dnsrenew.base.subprocesses import RUNNING
-from dnsrenew.errors import stopped
+from dnsrenew.cli import texts
+from dnsrenew.errors import Cancelled, stopped
 
 if TYPE_CHECKING:
     from types import FrameType
 
 T = TypeVar("T")
 
-_TIME: Final = 4.9
-"""Seconds after the first signal in which everything ends: it is to be five at most."""
+_TIMEOUT: Final = 4.9
+"""Seconds from the first signal to the exit; the promise is five."""
 
-_WORDS: Final = 0.3
-"""Seconds of these for saying what was left behind."""
+_MESSAGE_TIME: Final = 0.3
+"""Seconds of these that are reserved for the final message."""
 
-_AT_ONCE: Final = 0.5
-"""Seconds after the second signal for the last words."""
+_SECOND_TIMEOUT: Final = 0.5
+"""Seconds from the second signal to the exit."""
 
 _STATUS: Final = {"SIGINT": 130, "SIGBREAK": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 class SignalHandler:
-    """Handles the signals while it is entered.
+    """Handles signals while it is entered.
 
-    :ivar cancel: set by the first signal; the main thread must not wait for it (the handler would need its lock).
-    :ivar status: the exit status that the first signal asks for, or None.
-    :ivar last_words: called before the second signal ends the process; must lock nothing that this thread may hold.
-    :ivar pausing: called before Ctrl-Z stops the process, and the function it returns when the process goes on;
-        must not lock such things either.
+    :ivar cancel: set by the first signal. The main thread must not wait for it: the handler would need its lock.
+    :ivar status: the exit status for the first signal, or None.
+    :ivar on_exit: called before the second signal ends the process. It must not take a lock of the main thread.
+    :ivar on_suspend: called before Ctrl-Z suspends the process; the function it returns is called on resumption.
+        Neither may take a lock of the main thread.
     """
 
     def __init__(self) -> None:
         self.cancel = threading.Event()
         self.status: int | None = None
-        self.last_words: Callable[[], None] | None = None
-        self.pausing: Callable[[], Callable[[], None]] | None = None
-        self._end: float | None = None
+        self.on_exit: Callable[[], None] | None = None
+        self.on_suspend: Callable[[], Callable[[], None]] | None = None
+        self._deadline: float | None = None
         self._before: dict[int, Any] = {}
-        self._asks: dict[int, int] = {}
+        self._statuses: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for name, status in _STATUS.items():
-                number = getattr(signal, name, None)  # SIGBREAK, which is Ctrl-Break, is Windows' own
+                number = getattr(signal, name, None)  # SIGBREAK (Ctrl-Break) exists on Windows only
                 if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):  # nohup
                     continue
-                self._asks[number] = status
+                self._statuses[number] = status
                 self._before[number] = signal.signal(number, self._handle)
-            pause = getattr(signal, "SIGTSTP", None)
-            if pause is not None and signal.getsignal(pause) is signal.SIG_DFL:
-                self._before[pause] = signal.signal(pause, self._pause)
+            suspend = getattr(signal, "SIGTSTP", None)
+            if suspend is not None and signal.getsignal(suspend) is signal.SIG_DFL:
+                self._before[suspend] = signal.signal(suspend, self._suspend)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,54 +69,54 @@ class SignalHandler:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._end is None:
-            self._end, self.status = now + _TIME, self._asks[number]
+        if self._deadline is None:
+            self._deadline, self.status = now + _TIMEOUT, self._statuses[number]
             self.cancel.set()
             return
-        self._end = min(self._end, now + _AT_ONCE)
-        if self.last_words is not None:
-            self.last_words()
-        RUNNING.end_all()  # nothing that is registered for the end is done now
+        self._deadline = min(self._deadline, now + _SECOND_TIMEOUT)
+        if self.on_exit is not None:
+            self.on_exit()
+        RUNNING.end_all()  # os._exit runs no exit handlers
         os._exit(self.status or 130)
 
-    def _pause(self, number: int, _frame: FrameType | None) -> None:
-        go_on = self.pausing() if self.pausing is not None else None
+    def _suspend(self, number: int, _frame: FrameType | None) -> None:
+        resume = self.on_suspend() if self.on_suspend is not None else None
         signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)  # the process stops here, and goes on here
-        signal.signal(number, self._pause)
-        if go_on is not None:
-            go_on()
+        signal.raise_signal(number)  # the process stops and resumes here
+        signal.signal(number, self._suspend)
+        if resume is not None:
+            resume()
 
-    def left(self) -> float | None:
-        """Return the seconds until everything has to have ended; None: no signal has come."""
-        return None if self._end is None else max(self._end - time.monotonic(), 0.0)
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the process must have ended, or None before a signal."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
 
     def check(self) -> None:
-        """Raise when a signal has come.
+        """Raise if a signal has arrived.
 
-        :raises Cancelled: then.
+        :raises Cancelled: a signal has arrived.
         """
         if self.cancel.is_set():
             raise stopped()
 
     def run(self, function: Callable[[], T], *, cleans_up: bool = False, tick: Callable[[], None] | None = None) -> T:
-        """Make a call in a thread of its own, so that this one stays able to handle signals.
+        """Call a function in another thread, so that this one can handle signals.
 
-        :param cleans_up: whether the call watches ``cancel`` itself, and is waited for after a signal.
-        :param tick: called every tenth of a second meanwhile, and once when a signal came.
-        :raises Cancelled: when a signal came and the call was left behind.
+        :param cleans_up: the function watches ``cancel`` itself: wait for it after a signal.
+        :param tick: called every 0.1 s, and once after a signal.
+        :raises Cancelled: a signal arrived and the function did not end in time.
         """
         self.check()
         task = threads.start(function)
-        pause = threads.SLICE if tick is None else 0.1
-        while not task.done.wait(pause if self.status is None else 0.1):
+        interval = threads.SLICE if tick is None else 0.1
+        while not task.done.wait(interval if self.status is None else 0.1):
             if tick is not None:
                 tick()
-            left = self.left()
+            left = self.seconds_left()
             if left is None:
                 continue
             if not cleans_up:
                 raise stopped()
-            if left <= _WORDS:
-                raise stopped("Run it again: what may be left of this run in DNS is removed first.")
+            if left <= _MESSAGE_TIME:
+                raise Cancelled.of(texts.STOPPED_UNFINISHED)
         return task.result()

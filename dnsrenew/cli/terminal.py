@@ -1,8 +1,8 @@
-"""Where text leaves the program: two streams, their colours, their characters, their width.
+"""The two output streams: colours, encoding, width.
 
-Colours travel as characters of the private use area; the stream turns them into escape
-sequences or drops them. So everything else may pass through one table that takes control
-characters out: what a CA or a name server says must not steer the terminal.
+Colours are marked by characters of the private use area. The stream turns the marks into
+escape sequences or drops them, and replaces every other control character, because a text
+from a CA or a name server must not control the terminal.
 """
 
 from __future__ import annotations
@@ -42,36 +42,36 @@ _NEEDED: Final = "✓✗·…—→•“”’×"
 
 
 def green(text: str) -> str:
-    """Mark as good."""
+    """Colour a text that reports success."""
     return f"{GREEN}{text}{END}"
 
 
 def red(text: str) -> str:
-    """Mark as failed."""
+    """Colour a text that reports a failure."""
     return f"{RED}{text}{END}"
 
 
 def yellow(text: str) -> str:
-    """Mark as something to look at."""
+    """Colour a text that needs attention."""
     return f"{YELLOW}{text}{END}"
 
 
 def dim(text: str) -> str:
-    """Mark as less important."""
+    """Dim a text that is less important."""
     return f"{DIM}{text}{END}"
 
 
 def bold(text: str) -> str:
-    """Mark as a heading."""
+    """Make a heading bold."""
     return f"{BOLD}{text}{END}"
 
 
 def abandon(stream: TextIO) -> None:
-    """Let nothing more be written to a stream whose reader went away (nor at the interpreter's end)."""
+    """Redirect a stream without a reader to the null device, so that the interpreter's final flush cannot fail."""
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
     except (OSError, ValueError):
         pass
 
@@ -79,25 +79,26 @@ def abandon(stream: TextIO) -> None:
 class Output:
     """One of the two streams. Writing to it never raises.
 
-    :ivar terminal: whether a person sits in front of it.
-    :ivar failed: why nothing can be written to it any more; None while all is well, "" when its reader left.
-    :ivar channel: what writes, or None: whoever calls.
+    :ivar is_terminal: whether the stream is a terminal.
+    :ivar can_move_cursor: whether the terminal takes escape sequences that move the cursor.
+    :ivar failure: why writing failed; "" after a broken pipe, None if it did not fail.
+    :ivar writer: the thread that writes; None writes in the caller's thread.
     """
 
     def __init__(self, stream: TextIO | None, *, colour: bool, dumb: bool) -> None:
         self.stream = stream
-        self.failed: str | None = None
-        self.channel: WriterThread | None = None
-        self.terminal = stream is not None and _is_terminal(stream)
-        self.colour = colour and self.terminal and not dumb and _takes_escapes(stream)
-        self.moves = self.terminal and not dumb and _takes_escapes(stream)
+        self.failure: str | None = None
+        self.writer: WriterThread | None = None
+        self.is_terminal = stream is not None and _is_terminal(stream)
+        self.colour = colour and self.is_terminal and not dumb and _takes_escapes(stream)
+        self.can_move_cursor = self.is_terminal and not dumb and _takes_escapes(stream)
         self._ascii = not _encodes(stream)
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
     def size(self) -> tuple[int | None, int]:
-        """Return columns (None: as many as one likes) and rows."""
-        if not self.terminal or self.stream is None:
+        """Return columns and rows. Columns are None if the stream is no terminal: lines may have any width."""
+        if not self.is_terminal or self.stream is None:
             return None, 24
         try:
             size = os.get_terminal_size(self.stream.fileno())
@@ -105,70 +106,70 @@ class Output:
             return 80, 24
         return max(size.columns, 20) if size.columns else 80, size.lines or 24
 
-    def shown(self, text: str) -> str:
-        """Return the text in characters that the stream has; the colour marks stay."""
+    def encodable(self, text: str) -> str:
+        """Return the text in characters that the stream can encode. The colour marks stay."""
         return text.translate(_ASCII) if self._ascii else text
 
-    def dressed(self, text: str) -> str:
-        """Return the text with colour marks turned into what the stream understands."""
+    def render(self, text: str) -> str:
+        """Return the text with its colour marks replaced by escape sequences, or removed."""
         return text.translate(_WITH_COLOUR if self.colour else _WITHOUT_COLOUR)
 
-    def line(self, text: str) -> None:
+    def write_line(self, text: str) -> None:
         """Write one or more lines."""
-        self.raw(self.dressed(self.shown(text)) + "\n")
+        self.write(self.render(self.encodable(text)) + "\n")
 
-    def raw(self, text: str) -> None:
-        """Write as it is, at once or as soon as the reader has read what came before."""
-        if self.channel is None:
+    def write(self, text: str) -> None:
+        """Write the text unchanged, or queue it for the writer thread."""
+        if self.writer is None:
             self._write(text)
         else:
-            self.channel.put(partial(self._write, text))
+            self.writer.put(partial(self._write, text))
 
     @property
     def is_behind(self) -> bool:
-        """Whether its reader has not read all yet."""
-        return self.channel is not None and self.channel.is_behind
+        """Whether queued text has not been written yet."""
+        return self.writer is not None and self.writer.is_behind
 
-    def drain(self, most: float = math.inf) -> bool:
-        """Wait until all is written, and return whether it is: see :meth:`Channel.drain`."""
-        return self.channel is None or self.channel.drain(most)
+    def drain(self, timeout: float = math.inf) -> bool:
+        """Wait until everything is written and return whether it is: see :meth:`WriterThread.drain`."""
+        return self.writer is None or self.writer.drain(timeout)
 
     def _write(self, text: str) -> None:
-        if self.stream is None or self.failed is not None:
+        if self.stream is None or self.failure is not None:
             return
         try:
             self.stream.write(text)
             self.stream.flush()
         except BrokenPipeError:
-            self._give_up("")
+            self._fail("")
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
-            self._give_up(getattr(error, "strerror", None) or "it is closed")
+            self._fail(getattr(error, "strerror", None) or "it is closed")
 
-    def _give_up(self, why: str) -> None:
-        self.failed = why
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
         if self.stream is not None:
             abandon(self.stream)
 
 
 class Display(Protocol):
-    """A live display that other lines must not run into."""
+    """A live display. Other lines must be written through it."""
 
-    def line(self, text: str) -> None:
-        """Write a line that stays, above what moves."""
+    def write_line(self, text: str) -> None:
+        """Write a line that stays, above the live display."""
 
     def resume(self) -> None:
-        """Others have written to the terminal while the process was stopped."""
+        """Redraw after Ctrl-Z and ``fg``: the shell has written to the terminal."""
 
 
 class Terminal:
-    """Both streams, and who may write what to them.
+    """Both output streams.
 
-    :ivar quiet: only errors and warnings on standard error.
-    :ivar json: standard output holds one JSON document.
+    :ivar quiet: write only errors and warnings to standard error.
+    :ivar json: write one JSON document to standard output.
     :ivar verbose: how often ``-v`` was given.
-    :ivar log_line: makes a line of a log of what goes to standard error; None: it is said as it is.
-    :ivar answered: whether a result has been written: with ``json`` the only one.
-    :ivar redact: takes the secrets of the run out of a traceback, and out of a line of the log.
+    :ivar log_line: formats texts on standard error as log lines; None writes them unchanged.
+    :ivar result_written: whether a result has been written; with ``json`` there is only one.
+    :ivar redact: removes the secrets of the run from tracebacks and log lines.
     """
 
     def __init__(self, *, json: bool = False, quiet: bool = False, verbose: int = 0, colour: bool = True) -> None:
@@ -177,75 +178,75 @@ class Terminal:
         self.json = json
         self.quiet = quiet
         self.verbose = verbose
-        self.answered = False
-        self.redact: Callable[[str], str] = str  # until there is a run that knows of any
+        self.result_written = False
+        self.redact: Callable[[str], str] = str  # replaced when a run has secrets
         self.display: Display | None = None
         self.log_line: Callable[[str], str] | None = None
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)
         self.err = Output(sys.stderr, colour=colour, dumb=dumb)
 
     def apply_options(self, options: argparse.Namespace) -> None:
-        """Take what the command line says of it."""
+        """Apply the options of the command line."""
         self.json, self.quiet, self.verbose = options.json, options.quiet, options.verbose
         if options.no_color:
             self.out.colour = self.err.colour = False
 
     @contextlib.contextmanager
-    def unblocked(self, left: Callable[[], float | None]) -> Iterator[None]:
-        """Write in threads meanwhile: one for each stream, so that one that is stuck does not hold up the other.
+    def writer_threads(self, seconds_left: Callable[[], float | None]) -> Iterator[None]:
+        """Write in one thread per stream, so that a blocked stream does not block the other.
 
-        :param left: as for :class:`Channel`.
+        :param seconds_left: as for :class:`WriterThread`.
         """
-        self.out.channel, self.err.channel = channels = WriterThread(left), WriterThread(left)
+        self.out.writer, self.err.writer = writers = WriterThread(seconds_left), WriterThread(seconds_left)
         try:
             yield
         finally:
-            for channel in channels:
-                channel.close()
+            for writer in writers:
+                writer.close()
 
     def drain(self) -> bool:
-        """Wait until all is written, and return whether it is; after a signal not for long."""
+        """Wait until everything is written and return whether it is. After a signal the wait is short."""
         return all([self.err.drain(), self.out.drain()])
 
-    def result(self, text: str) -> None:
-        """Write a line of the result that people read."""
+    def write_result(self, text: str) -> None:
+        """Write a result for people to standard output; nothing with ``json``."""
         if not self.json:
-            self._deliver(self.out.dressed(self.out.shown(text)))
+            self._write_output(self.out.render(self.out.encodable(text)))
 
-    def document(self, value: Mapping[str, Any]) -> None:
-        """Write the one JSON document; a second one is dropped."""
-        if self.json and not self.answered:
-            self._deliver(json.dumps({"version": 1, **value}, default=str))
+    def write_document(self, value: Mapping[str, Any]) -> None:
+        """Write the JSON document. A second one is dropped."""
+        if self.json and not self.result_written:
+            self._write_output(json.dumps({"version": 1, **value}, default=str))
 
-    def _deliver(self, text: str) -> None:
-        """Write to standard output, after all that was said on standard error, and before what is said from now on."""
+    def _write_output(self, text: str) -> None:
+        """Write to standard output, in order with what goes to standard error."""
         self.err.drain()
-        self.answered = True  # not before: a second signal meanwhile has its own last words
-        self.out.raw(text + "\n")
+        self.result_written = True  # after the drain: a second signal during it writes its own document
+        self.out.write(text + "\n")
         self.out.drain()
 
-    def error(self, error: DnsRenewError) -> None:
-        """Write the JSON document of an error that came before any certificate."""
-        self.document({"error": error.to_dict()})
+    def write_error_document(self, error: DnsRenewError) -> None:
+        """Write the JSON document for an error outside any certificate."""
+        self.write_document({"error": error.to_dict()})
 
-    def say(self, text: str) -> None:
+    def write_message(self, text: str) -> None:
         """Write an error or a warning to standard error."""
         if self.log_line is not None:
-            self.err.line(self.log_line(text))
+            self.err.write_line(self.log_line(text))
         elif self.display is None:
-            self.err.line(text)
+            self.err.write_line(text)
         else:
-            self.display.line(text)
+            self.display.write_line(text)
 
-    def note(self, text: str) -> None:
-        """Write to standard error what is not needed with ``-q``."""
+    def write_info(self, text: str) -> None:
+        """Write to standard error, but not with ``-q``."""
         if not self.quiet:
-            self.say(text)
+            self.write_message(text)
 
     @property
     def same_terminal(self) -> bool:
-        """Whether progress and result meet the same eyes."""
-        return self.out.terminal and self.err.terminal and not self.json
+        """Whether progress and result appear on the same terminal."""
+        return self.out.is_terminal and self.err.is_terminal and not self.json
 
 
 def _is_terminal(stream: TextIO) -> bool:
@@ -257,14 +258,14 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _encodes(stream: TextIO | None) -> bool:
     try:
-        _NEEDED.encode(getattr(stream, "encoding", None) or "utf-8")  # a StringIO has none, and takes all
+        _NEEDED.encode(getattr(stream, "encoding", None) or "utf-8")  # a StringIO has no encoding and takes everything
     except (UnicodeEncodeError, LookupError):
         return False
     return True
 
 
 def _takes_escapes(stream: TextIO | None) -> bool:
-    """Tell whether escape sequences work; a Windows console must be asked to."""
+    """Return whether escape sequences work. A Windows console must enable them."""
     if sys.platform != "win32":
         return True
     try:

@@ -1,7 +1,7 @@
-"""``dnsrenew.toml`` → values; every mistake named at once. Nothing is sent, and no secret is resolved.
+"""``dnsrenew.toml`` → values, with all mistakes reported together. Nothing is sent, and no secret is resolved.
 
-Start in ``loader``, which reads the tables in order. ``locate`` finds the file, ``sources`` reads it with what it
-includes, ``schema`` and ``fields`` check tables and single values, and each kind of table has its own file.
+Start in ``loader``, which reads the tables in order. ``locate`` finds the file, ``sources`` reads it and the files it
+includes, ``schema`` and ``fields`` check tables and single values, and each kind of table has its own module.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["Config", "Mistake", "find_config", "resolve_all_secrets", "single_ce
 
 
 class Config(Frozen, kw_only=True):
-    """What is wanted, checked. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`.
+    """A checked configuration. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`.
 
     :ivar path: the file it came from; None when a Python program made it.
     :ivar store: the folder for certificates and accounts, absolute.
     :ivar contact: mail addresses for the CA.
-    :ivar default_ca: the name of the CA of a certificate that names none.
-    :ivar cas: every CA by name, the built-in ones too.
+    :ivar default_ca: the CA of a certificate that names none.
+    :ivar cas: every CA by name, including the built-in ones.
     :ivar accounts: every DNS account by name, in the order of the files.
-    :ivar providers: what is known of the DNS hosts of these accounts, by their name.
+    :ivar providers: the DNS hosts of these accounts, by name.
     :ivar certificates: in the order of the files.
-    :ivar warnings: what a person should look at.
-    :ivar secrets: where each secret stands.
-    :ivar places: the file in which each account stands, by its name.
+    :ivar warnings: settings to look at that are not mistakes.
+    :ivar secrets: each secret with its key.
+    :ivar account_files: the configuration file of each account, by name.
     """
 
     path: Path | None
@@ -51,13 +51,13 @@ class Config(Frozen, kw_only=True):
     certificates: tuple[CertificateSpec, ...]
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[SecretUse, ...] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
+    account_files: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint_of(self, spec: CertificateSpec) -> int | None:
-        """Return a number that changes when what a certificate depends on does; None when a Python program made it."""
+        """Return a number that changes with the settings a certificate depends on; None for one made in Python."""
         if self.path is None:
             return None
-        from dnsrenew.config.fingerprint import fingerprint  # only where something has failed
+        from dnsrenew.config.fingerprint import fingerprint  # needed only after a failure
 
         shared = (self.contact, self.agree_terms, self.resolver)
         return fingerprint(spec, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared)
@@ -66,9 +66,9 @@ class Config(Frozen, kw_only=True):
     def load(cls, path: str | os.PathLike[str], *, distrust: bool = False) -> Self:
         """Read a configuration file and what it includes.
 
-        :param distrust: refuse files that others could have written; for one that was come upon and not named.
+        :param distrust: refuse files that other users can write; for a file that was found, not named.
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
-            ``config-invalid``, which names all mistakes at once.
+            ``config-invalid``, which lists all mistakes.
         """
         from dnsrenew.config.loader import from_file
 
@@ -76,11 +76,11 @@ class Config(Frozen, kw_only=True):
 
     @classmethod
     def find(cls, explicit: str | os.PathLike[str] | None = None) -> Self:
-        """Look for the configuration as the command does, and read it.
+        """Find the configuration as the command does, and read it.
 
-        One found in the current folder is refused if others could have written it, or what it includes.
+        A file found in the current folder is refused if other users can write it or a file it includes.
 
-        :param explicit: what ``--config`` names.
+        :param explicit: the file to read instead, as with ``--config``.
         :raises ConfigError: as :meth:`load`.
         """
         path, in_current_folder = _search(explicit)
@@ -90,12 +90,12 @@ class Config(Frozen, kw_only=True):
     def from_dict(cls, mapping: Mapping[str, Any], base: str | os.PathLike[str] | None = None) -> Self:
         """Make a configuration from the tables that a file would hold.
 
-        Every ``str`` is the value itself: references to secrets are ``Secret.env("NAME")`` and so on. Our own values
-        (``Route``, ``CA``, ``DnsAccount`` …) may stand for the tables that they are.
+        Every ``str`` is the value itself; a reference to a secret is ``Secret.env("NAME")`` and so on. ``Route``,
+        ``CA``, ``DnsAccount`` … can take the place of their tables.
 
-        :param base: the folder that relative paths are relative to, and where the store is, in ``state``, if the
-            mapping names none. Without it paths are relative to the current folder and the store is the user's.
-        :raises ConfigError: ``config-invalid``, which names all mistakes at once.
+        :param base: the base of relative paths; its ``state`` is the default store. Default: the current folder,
+            and the user's store.
+        :raises ConfigError: ``config-invalid``, which lists all mistakes.
         """
         from dnsrenew.config.loader import from_mapping
 
@@ -103,9 +103,9 @@ class Config(Frozen, kw_only=True):
 
 
 def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
-    """Return the path of the configuration that the command would use; it is not read.
+    """Return the path of the configuration that the command would use, without reading it.
 
-    Looked for in: ``explicit``, ``$DNSRENEW_CONFIG``, the current folder, the user's config folder, ``/etc/dnsrenew``.
+    Searched: ``explicit``, ``$DNSRENEW_CONFIG``, the current folder, the user's config folder, ``/etc/dnsrenew``.
 
     :raises ConfigError: ``config-missing``.
     """
@@ -117,9 +117,9 @@ def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
 
 
 def resolve_all_secrets(config: Config) -> list[Mistake]:
-    """Follow every reference to a secret, for ``dnsrenew check``; return a mistake for each that leads to nothing.
+    """Resolve every secret, for ``dnsrenew check``; return a mistake for each that cannot be read.
 
-    This may run the user's commands and open his keyring.
+    This can run the user's commands and open the keyring.
     """
     from dnsrenew.config.secret_fields import unresolved
 
@@ -129,7 +129,7 @@ def resolve_all_secrets(config: Config) -> list[Mistake]:
 def single_certificate(domains: list[str], **arguments: Any) -> Config:
     """Make the configuration of one certificate from the arguments of :func:`dnsrenew.obtain`.
 
-    :raises ConfigError: ``config-invalid``, its keys as the arguments are called.
+    :raises ConfigError: ``config-invalid``; the keys are the names of the arguments.
     """
     from dnsrenew.config.from_arguments import from_arguments
 

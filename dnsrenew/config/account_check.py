@@ -1,9 +1,10 @@
-"""Can each account work? Its driver is made, with its options, as a renewal would; nothing is sent."""
+"""Whether each account works: its driver is made with its options, as in a renewal. Nothing is sent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnsrenew.config import texts
 from dnsrenew.errors import Cancelled, DnsRenewError, SecretError
 from dnsrenew.runtime.context import Context
 from dnsrenew.validation.mistakes import Mistake, shown_key
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def unusable_accounts(config: Config, clock: Clock) -> list[Mistake]:
-    """Make every account's driver, for ``dnsrenew check``; return a mistake for each that cannot be made.
+    """Make the driver of every account, for ``dnsrenew check``; return a mistake for each that fails.
 
-    A secret that leads to nothing is none of them: :func:`dnsrenew.config.resolve_all_secrets` names it.
+    A missing secret is not reported here, but by :func:`dnsrenew.config.resolve_all_secrets`.
     """
     if not config.accounts:
         return []
@@ -32,13 +33,13 @@ def unusable_accounts(config: Config, clock: Clock) -> list[Mistake]:
         except SecretError:
             continue
         except DnsRenewError as error:
-            mistakes.append(_mistake(account.name, error, config.places.get(account.name, "")))
+            mistakes.append(_mistake(account.name, error, config.account_files.get(account.name, "")))
     return mistakes
 
 
 def _mistake(account: str, error: DnsRenewError, file: str) -> Mistake:
-    from dnsrenew.validation.toml_positions import line_in  # wanted only after a mistake
+    from dnsrenew.validation.toml_positions import line_in  # needed only after a mistake
 
     path = ("dns", account, str(error.evidence.get("key", "provider")))
-    expected = f"an account that can work: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
-    return Mistake(file, line_in(file, path), shown_key(path), error.message.removesuffix("."), expected)
+    found = error.message.removesuffix(".")
+    return Mistake(file, line_in(file, path), shown_key(path), found, texts.WORKING_ACCOUNT, fix=error.fix)

@@ -1,4 +1,4 @@
-"""The CAs: those built in, and ``[ca.*]``."""
+"""The CAs: the built-in ones, and the tables ``[ca.*]``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dnsrenew.base.values import replace
+from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
 from dnsrenew.model import CA, Eab
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
+from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
-_LE_STAGING: Final = "letsencrypt-staging"  # rehearses for the CAs without a twin too
+_LE_STAGING: Final = "letsencrypt-staging"  # also used by --dry-run for CAs without a staging CA
 
 BUILT_IN: Final = {
     ca.name: ca
@@ -22,24 +24,14 @@ BUILT_IN: Final = {
         CA("https://dv.acme-v02.api.pki.goog/directory", name="google", staging="google-staging"),
         CA("https://dv.acme-v02.test-api.pki.goog/directory", name="google-staging", staging="google-staging"),
         CA("https://acme.zerossl.com/v2/DV90", name="zerossl", staging=_LE_STAGING),
-        # Its twin for RSA keys ends in sslcom-dv-rsa.
+        # The directory for RSA keys ends in sslcom-dv-rsa.
         CA("https://acme.ssl.com/sslcom-dv-ecc", name="sslcom", staging=_LE_STAGING),
         CA("https://acme-api.actalis.com/acme/directory", name="actalis", staging=_LE_STAGING),
     )
 }
 
-_WITHOUT_TWIN: Final = frozenset({"zerossl", "sslcom", "actalis"})
+_WITHOUT_STAGING: Final = frozenset({"zerossl", "sslcom", "actalis"})
 
-# Where a person gets the external account binding that these CAs insist on.
-_EAB_FROM: Final = {
-    "google": "from `gcloud publicca external-account-keys create`",
-    "google-staging": "from `gcloud publicca external-account-keys create`, with the test API chosen in gcloud",
-    "zerossl": "from https://app.zerossl.com/developer",
-    "sslcom": "from the API credentials of your account at https://secure.ssl.com",
-    "actalis": "from the ACME page of your account at https://www.actalis.com",
-}
-
-_ROOTS: Final = "a file with the root certificates of the CA, each from -----BEGIN CERTIFICATE----- to its END"
 _CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+^-----END "  # RFC 7468
 
 _EAB: Final = Table("eab", {"kid": Key(text, required=True), "hmac": Key(secret, required=True, secret=True)})
@@ -51,21 +43,22 @@ def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | None:
 
 
 def _trust(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take the path of a file with certificates in PEM form; whether they are any good TLS sees."""
-    import os  # the built-in CAs need none of this
+    """Read the path of a file with certificates in PEM form; only TLS checks the certificates themselves."""
+    import os  # not needed for the built-in CAs
     import re
 
     file = file_path(value, scope, path)
     if not os.path.isfile(file):
-        raise FieldError("the path of a file that exists")
-    found = quoted(os.fspath(value))
+        raise FieldError(texts.FILE_EXISTS)
+    shown = quoted(os.fspath(value))
     try:
         with open(file, "rb") as opened:
             if re.search(_CERTIFICATE, opened.read()):
                 return file
     except OSError as error:
-        raise FieldError(_ROOTS, found=f"{found}, which cannot be read ({str(error.strerror).lower()})") from None
-    raise FieldError(_ROOTS, found=f"{found}, which has no certificate in PEM form in it")
+        found = texts.UNREADABLE_ROOTS.format(file=shown, cause=str(error.strerror).lower())
+        raise FieldError(texts.ROOTS, found=found) from None
+    raise FieldError(texts.ROOTS, found=texts.NO_ROOTS.format(file=shown))
 
 
 _CA: Final = Table(
@@ -76,83 +69,75 @@ _CA: Final = Table(
         "timeout": Key(seconds(1)),
         "staging": Key(plain_name),
         "eab": Key(_eab, secret=True),
-        "name": Key(plain_name),  # of a CA made in Python; in TOML it stands after the dot
+        "name": Key(plain_name),  # of a CA made in Python; in TOML it follows the dot in [ca.NAME]
     },
 )
 _TOML_KEYS: Final = tuple(key for key in _CA.keys if key != "name")
 
 
 class CaTables:
-    """All CAs by name: those built in, and those of the user."""
+    """All CAs by name: the built-in ones and the user's."""
 
     def __init__(self) -> None:
         self.cas = dict(BUILT_IN)
-        self._places: dict[str, tuple[FieldScope, KeyPath]] = {}
+        self._origins: dict[str, tuple[FieldScope, KeyPath]] = {}
 
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
-        """Take the tables under ``[ca]``."""
+        """Read the tables under ``[ca]``."""
         if not isinstance(value, Mapping):
-            raise FieldError("tables [ca.NAME]", found=kind(value))
-        each_key(value, scope, path, lambda name, table: self._one(name, table, scope, (*path, name)))
+            raise FieldError(texts.CA_TABLES, found=kind(value))
+        each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
 
-    def _one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
-        if name in self._places:
-            scope.mistake(
-                path, "a second CA of this name", f"another name: {_where(self._places[name])} has it already"
-            )
+    def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
+        if name in self._origins:
+            where = self._origins[name][0].file or texts.FIRST
+            scope.mistake(path, texts.SECOND_CA, texts.ANOTHER_NAME.format(where=where))
             return
-        self._places[name] = scope, path
+        self._origins[name] = scope, path
         table = as_table(value)
         if table is None:
-            raise FieldError("a table [ca.NAME]", found=kind(value))
+            raise FieldError(texts.CA_TABLE, found=kind(value))
         if "name" in table and not scope.python:
-            scope.mistake((*path, "name"), "an unknown key", one_of(_TOML_KEYS))
+            scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(_TOML_KEYS))
         values = _CA.read(table, scope, path)
         values["name"] = name
         if name in BUILT_IN:
             self.cas[name] = replace(BUILT_IN[name], **values)
             return
         if "directory" not in table:
-            scope.mistake((*path, "directory"), "missing", "the https address of the CA's directory")
-        # Without a directory it is kept all the same: those who use it have no second mistake.
+            scope.mistake((*path, "directory"), MISSING, texts.CA_DIRECTORY)
+        # Kept without a directory too, so that its use is not a second mistake.
         self.cas[name] = CA(values.pop("directory", ""), **values)
 
     def check_staging(self) -> None:
-        """Find each CA's twin; after all files are read, for it may stand in another."""
-        for name, (scope, path) in self._places.items():
-            twin = self.cas[name].staging if name in self.cas else None
-            if twin is not None and twin not in self.cas:
-                self.unknown(twin, scope, (*path, "staging"))
+        """Check that each CA's staging CA exists; call it after all files are read, because another can define it."""
+        for name, (scope, path) in self._origins.items():
+            staging = self.cas[name].staging if name in self.cas else None
+            if staging is not None and staging not in self.cas:
+                self._unknown(staging, scope, (*path, "staging"))
 
-    def unknown(self, name: str, scope: FieldScope, path: KeyPath) -> None:
-        """Note the mistake of a CA that is not there."""
-        scope.mistake(path, f"the unknown CA {quoted(name)}", one_of(tuple(self.cas)), nearest(name, self.cas))
+    def _unknown(self, name: str, scope: FieldScope, path: KeyPath) -> None:
+        found = texts.UNKNOWN_CA.format(ca=quoted(name))
+        scope.mistake(path, found, one_of(tuple(self.cas)), nearest(name, self.cas))
 
     def check_used(self, name: str, scope: FieldScope, path: KeyPath) -> None:
-        """Note a mistake where a CA is used that is not there, or lacks what it insists on."""
+        """Add a mistake if a CA that is used does not exist, or lacks the account binding it requires."""
         ca = self.cas.get(name)
         if ca is None:
-            self.unknown(name, scope, path)
-        elif name in _EAB_FROM and ca.eab is None and ca.directory == BUILT_IN[name].directory:
-            scope.mistake(
-                path,
-                f'the CA "{name}" without its external account binding',
-                f"[ca.{name}] with eab = {{ kid = …, hmac = … }} {_EAB_FROM[name]}",
-            )
+            self._unknown(name, scope, path)
+        elif name in texts.EAB_SOURCES and ca.eab is None and ca.directory == BUILT_IN[name].directory:
+            expected = texts.EAB.format(ca=name, source=texts.EAB_SOURCES[name])
+            scope.mistake(path, texts.NO_EAB.format(ca=quoted(name)), expected)
 
 
-def stands_in(ca: CA) -> bool:
-    """Tell whether the CA that it rehearses with is not its own twin, and nobody has chosen it."""
-    return ca.name in _WITHOUT_TWIN and ca.staging == _LE_STAGING
-
-
-def _where(place: tuple[FieldScope, KeyPath]) -> str:
-    return place[0].file or "the first"
+def uses_stand_in(ca: CA) -> bool:
+    """Tell whether a dry run uses Let's Encrypt's staging CA because this CA has none and the user chose none."""
+    return ca.name in _WITHOUT_STAGING and ca.staging == _LE_STAGING
 
 
 def host_name(directory: str) -> str:
-    """Return what a CA without a name is called: its directory's host."""
-    from urllib.parse import urlsplit  # only for a CA made in Python
+    """Return the name of a CA that was given none: the host of its directory."""
+    from urllib.parse import urlsplit  # needed only for a CA made in Python
 
     try:
         host = urlsplit(directory).hostname

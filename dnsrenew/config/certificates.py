@@ -1,10 +1,11 @@
-"""What is wanted: ``[[certificate]]``."""
+"""The certificates: ``[[certificate]]``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.deployments import deployment
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -23,6 +24,7 @@ from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_route
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.validation.texts import EMPTY_LIST, MISSING
 
 _DEFAULT_ROUTES: Final = (Route("dns-01"),)
 
@@ -30,7 +32,7 @@ _PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
 
 
 def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
-    """Take a profile that must be, as a text, or one that is wished for, as ``{ prefer = "…" }``."""
+    """Read a required profile, as a text, or a preferred one, as ``{ prefer = "…" }``."""
     if isinstance(value, Profile):
         value = value.name if value.required else {"prefer": value.name}
     if isinstance(value, Mapping):
@@ -39,7 +41,7 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
     try:
         return Profile(text(value, scope, path))
     except FieldError:
-        raise FieldError('the name of a profile, or { prefer = "…" }') from None
+        raise FieldError(texts.PROFILE) from None
 
 
 _PROPAGATION: Final = Table(
@@ -53,25 +55,24 @@ def _propagation(value: Any, scope: FieldScope, path: KeyPath) -> Propagation:
 
 
 def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | None:
-    """Take the domains: A-labels → as written; None where one is a mistake."""
+    """Read the domains, A-labels → as written; return None if one is invalid."""
     if not isinstance(value, (list, tuple)) or not value:
-        raise FieldError(
-            "a list of domain names, at least one", found=describe_found(value) if value else "an empty list"
-        )
-    found: dict[str, str] = {}
-    whole = True
+        raise FieldError(texts.DOMAINS, found=describe_found(value) if value else EMPTY_LIST)
+    domains: dict[str, str] = {}
+    is_valid = True
     for index, item in enumerate(value):
-        place = (*path, index)
+        item_path = (*path, index)
         try:
-            written, identifier = domain(item, scope, place)
-        except FieldError as wrong:
-            scope.mistake(place, describe_found(item), wrong.expected)
-            whole = False
+            written, identifier = domain(item, scope, item_path)
+        except FieldError as error:
+            scope.mistake(item_path, describe_found(item), error.expected)
+            is_valid = False
             continue
-        if identifier in found:
-            scope.mistake(place, describe_found(item), f"each domain once: it is {quoted(found[identifier])} again")
-        found[identifier] = written
-    return found if whole else None
+        if identifier in domains:
+            first = quoted(domains[identifier])
+            scope.mistake(item_path, describe_found(item), texts.DOMAIN_TWICE.format(domain=first))
+        domains[identifier] = written
+    return domains if is_valid else None
 
 
 _CERTIFICATE: Final = Table(
@@ -85,9 +86,9 @@ _CERTIFICATE: Final = Table(
         "profile": Key(_profile),
         "preferred_chain": Key(text),
         "renew_before": Key(renew_before),
-        "routes": Key(list_of(route, "a list of routes, at least one", least=1)),
+        "routes": Key(list_of(route, texts.ROUTES, least=1)),
         "propagation": Key(_propagation),
-        "deploy": Key(list_of(deployment, "a list of tables")),
+        "deploy": Key(list_of(deployment, texts.TABLES)),
     },
 )
 
@@ -95,34 +96,34 @@ _CERTIFICATE: Final = Table(
 class CertificateTables:
     """All certificates, in the order of the files.
 
-    :param default_ca: the name of the CA of those that name none.
-    :param doh: whether there is a DNS-over-HTTPS server to ask.
+    :param default_ca: the CA of certificates that name none.
+    :param doh: whether the resolver has a DNS-over-HTTPS server (RFC 8484).
     """
 
-    def __init__(self, default_ca: str, *, accounts: DnsAccountTables, authorities: CaTables, doh: bool) -> None:
+    def __init__(self, default_ca: str, *, accounts: DnsAccountTables, cas: CaTables, doh: bool) -> None:
         self.specs: list[CertificateSpec] = []
         self.default_ca_used = False
         self._default_ca = default_ca
         self._accounts = accounts
-        self._authorities = authorities
+        self._cas = cas
         self._doh = doh
         self._names: dict[str, tuple[FieldScope, int]] = {}
-        self._cas: set[str] = set()
+        self._checked_cas: set[str] = set()
 
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
-        """Take the tables ``[[certificate]]`` of one file."""
+        """Read the tables ``[[certificate]]`` of one file."""
         if not isinstance(value, (list, tuple)):
-            raise FieldError("tables [[certificate]], with two brackets", found=kind(value))
+            raise FieldError(texts.CERTIFICATES, found=kind(value))
         for index, table in enumerate(value):
-            place = (*path, index)
+            item_path = (*path, index)
             try:
-                values = _CERTIFICATE.read(table, scope, place)
-            except FieldError as wrong:
-                scope.mistake(place, wrong.found or kind(table), wrong.expected)
+                values = _CERTIFICATE.read(table, scope, item_path)
+            except FieldError as error:
+                scope.mistake(item_path, error.found or kind(table), error.expected)
                 continue
-            self._one(values, table, scope, place)
+            self._read_one(values, table, scope, item_path)
 
-    def _one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
+    def _read_one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
         domains = values.pop("domains", None)
         name = values.pop("name", None)
         if name is None and "name" not in table and domains:
@@ -130,10 +131,10 @@ class CertificateTables:
         if name is not None:
             self._check_name(name, scope, path)
         ca = values.pop("ca", None)
-        if ca is not None and ca not in self._cas:
-            self._authorities.check_used(ca, scope, (*path, "ca"))
-            if ca in self._authorities.cas:
-                self._cas.add(ca)
+        if ca is not None and ca not in self._checked_cas:
+            self._cas.check_used(ca, scope, (*path, "ca"))
+            if ca in self._cas.cas:
+                self._checked_cas.add(ca)
         elif ca is None and "ca" not in table:
             self.default_ca_used = True
         if "propagation" in values:
@@ -144,7 +145,7 @@ class CertificateTables:
                 scope,
                 path,
                 self._accounts,
-                self._authorities,
+                self._cas,
             )
         else:
             values["routes"] = _DEFAULT_ROUTES
@@ -164,14 +165,13 @@ class CertificateTables:
     def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
         first, index = self._names.setdefault(name, (scope, int(path[1])))
         if first is not scope or index != path[1]:
-            where = f"number {index + 1}" + ("" if first is scope else f" in {first.file}")
-            found = f"the name {quoted(name)} a second time"
-            scope.mistake((*path, "name"), found, f"another name: certificate {where} has it already")
+            where = texts.CERTIFICATE_HERE if first is scope else texts.CERTIFICATE_THERE
+            expected = texts.ANOTHER_NAME.format(where=where.format(number=index + 1, file=first.file))
+            scope.mistake((*path, "name"), texts.NAME_AGAIN.format(name=quoted(name)), expected)
 
     def _check_doh(self, propagation: Propagation, scope: FieldScope, path: KeyPath) -> None:
         if propagation.check == "doh" and not self._doh:
-            expected = 'an address in resolver.doh to ask, or "authoritative"'
-            scope.mistake((*path, "propagation", "check"), '"doh"', expected)
+            scope.mistake((*path, "propagation", "check"), quoted(propagation.check), texts.DOH_NEEDED)
 
 
 def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | None:
@@ -179,7 +179,5 @@ def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | No
     try:
         return certificate_name(name, scope, path)
     except FieldError:
-        scope.mistake(
-            (*path, "name"), "missing", f'a line such as name = "home": {quoted(name)} cannot be a folder everywhere'
-        )
+        scope.mistake((*path, "name"), MISSING, texts.NAME_NEEDED.format(name=quoted(name)))
         return None

@@ -1,10 +1,11 @@
-"""What happens with a new certificate: the entries of ``deploy``."""
+"""The entries of ``deploy``: what is done with a new certificate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, file_mode, file_path, flag, list_of, seconds, target_address, text, web_url
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
@@ -39,27 +40,27 @@ _HFS: Final = Table("deploy.hfs", {"to": Key(choice("hfs"), required=True), "url
 _RUN: Final = Table(
     "deploy.run",
     {
-        "run": Key(list_of(text, 'a list of texts, such as ["systemctl", "reload", "nginx"]', least=1), required=True),
+        "run": Key(list_of(text, texts.COMMAND, least=1), required=True),
         "timeout": Key(seconds(1)),
         "verify": Key(target_address),
     },
 )
-_TO: Final = {"files": _FILES, "pkcs12": _PKCS12, "hfs": _HFS}
-_EITHER: Final = f"{{ to = {one_of(tuple(_TO))}, … }} or {{ run = […] }}"
+_TARGETS: Final = {"files": _FILES, "pkcs12": _PKCS12, "hfs": _HFS}
+_DEPLOYMENT: Final = texts.DEPLOYMENT.format(targets=one_of(tuple(_TARGETS)))
 
 
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Mapping[str, Any]:
-    """Take one entry of ``deploy``."""
+    """Read one entry of ``deploy``."""
     table = as_table(value)
     if table is None or ("to" not in table and "run" not in table):
-        raise FieldError(_EITHER)
+        raise FieldError(_DEPLOYMENT)
     if "to" not in table:
         return _RUN.read(table, scope, path)
     target = table["to"]
-    if not isinstance(target, str) or target not in _TO:
-        scope.mistake((*path, "to"), describe_found(target), one_of(tuple(_TO)), nearest(target, _TO))
+    if not isinstance(target, str) or target not in _TARGETS:
+        scope.mistake((*path, "to"), describe_found(target), one_of(tuple(_TARGETS)), nearest(target, _TARGETS))
         return {}
-    values = _TO[target].read(table, scope, path)
+    values = _TARGETS[target].read(table, scope, path)
     if target == "files" and not any(key in table for key in _WRITTEN):
-        scope.mistake(path, "no file to write", f"at least one of {one_of(_WRITTEN)}")
+        scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(_WRITTEN)))
     return values

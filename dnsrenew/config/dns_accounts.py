@@ -1,4 +1,4 @@
-"""The accounts at DNS hosts: ``[dns.*]``, checked against what each provider's file asks for."""
+"""The accounts at DNS hosts: ``[dns.*]``, checked against each provider's file."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.config import locate
+from dnsrenew.config import locate, texts
 from dnsrenew.config.fields import each_key, integer, list_of, plain_name, zone
-from dnsrenew.config.schema import FieldScope, ReadField, as_table
+from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import DnsAccount
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
+from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
 
-_OWN: Final[Mapping[str, ReadField]] = {
-    "zones": list_of(zone, "a list of zones, at least one", least=1),
+_COMMON: Final[Mapping[str, ReadField]] = {
+    "zones": list_of(zone, texts.ZONES, least=1),
     "ttl": integer(1, 604800),
 }
-_NO_NAME: Final = "no such key: the word after `dns.` is the account's name"
-_DRIVEN: Final = "a DNS host whose driver is built in or installed, see `dnsrenew providers`"
-_DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own object, where there is no provider
+_DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own driver, in an account without a provider
 
 
 class DnsAccountTables:
     """All accounts by name, and the providers they need.
 
-    :param folders: the user's own ``providers/``, first come first.
-    :param distrust: refuse a file in the first of them that others could have written.
+    :param folders: the user's own ``providers/`` folders; the first has precedence.
+    :param distrust: refuse provider files in the first folder that other users can write.
+    :ivar files: the configuration file of each account, valid or not, by name.
+    :ivar absence_reported: whether the mistake of having no account was reported.
     """
 
     def __init__(self, folders: Sequence[Path], *, distrust: bool = False) -> None:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
-        self.places: dict[str, str] = {}
-        self.lack_told = False
+        self.files: dict[str, str] = {}
+        self.absence_reported = False
         self._folders = folders
         self._distrust = distrust
         self._broken: set[str] = set()
 
     @property
     def names(self) -> Iterable[str]:
-        """The names of all accounts, those with mistakes too."""
-        return self.places
+        """The names of all accounts, including those with mistakes."""
+        return self.files
 
     def zones_of(self, names: Iterable[str]) -> set[str] | None:
-        """Return the zones to which accounts are limited, by themselves or by their host; None if one has no limit."""
+        """Return the zones that accounts are limited to, by ``zones`` or by their host; None if one has no limit."""
         zones: set[str] = set()
         for name in names:
             account = self.accounts.get(name)
@@ -61,87 +62,89 @@ class DnsAccountTables:
         return zones
 
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
-        """Take the tables under ``[dns]``."""
+        """Read the tables under ``[dns]``."""
         if not isinstance(value, Mapping):
-            self.lack_told = True
-            raise FieldError("tables [dns.NAME]", found=kind(value))
-        each_key(value, scope, path, lambda name, table: self._one(name, table, scope, (*path, name)))
+            self.absence_reported = True
+            raise FieldError(texts.DNS_TABLES, found=kind(value))
+        each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
 
-    def _one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
+    def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)
         if table is None:
-            raise FieldError("a table [dns.NAME]", found=kind(value))
-        if name in self.places:
-            where = self.places[name] or "the first"
-            scope.mistake(path, "a second account of this name", f"another name: {where} has it already")
+            raise FieldError(texts.DNS_TABLE, found=kind(value))
+        if name in self.files:
+            where = self.files[name] or texts.FIRST
+            scope.mistake(path, texts.SECOND_ACCOUNT, texts.ANOTHER_NAME.format(where=where))
             return
-        self.places[name] = scope.file
-        own: dict[str, Any] = {}
+        self.files[name] = scope.file
+        common: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for key, given in table.items():
-            if key in _OWN:
-                self._take(own, _OWN[key], given, scope, (*path, key))
+            if key in _COMMON:
+                self._read_value(common, _COMMON[key], given, scope, (*path, key))
             elif key == "name":
-                unnamed = isinstance(value, DnsAccount) and given == value.provider  # it was given no name of its own
+                unnamed = isinstance(value, DnsAccount) and given == value.provider  # its default name
                 if not (scope.python and (unnamed or given == name)):
-                    scope.mistake((*path, key), describe_found(given), _NO_NAME)
+                    scope.mistake((*path, key), describe_found(given), texts.NO_NAME_KEY)
             elif key != "provider":
                 options[str(key)] = given
         provider = self._provider(table, scope, path)
         if provider is not None:
             options = self._options(provider, options, scope, path)
-            self.accounts[name] = DnsAccount(provider.name, name=name, **own, **options)
+            self.accounts[name] = DnsAccount(provider.name, name=name, **common, **options)
 
     def _provider(self, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Provider | None:
-        place = (*path, "provider")
+        key_path = (*path, "provider")
         if scope.python and _DRIVER_OBJECT in table and not table.get("provider"):
-            return self._find("", scope, place)
+            return self._find("", scope, key_path)
         if "provider" not in table:
-            scope.mistake(place, "missing", "the name of a DNS host, see `dnsrenew providers`")
+            scope.mistake(key_path, MISSING, texts.DNS_HOST)
             return None
         try:
-            name = plain_name(table["provider"], scope, place)
-        except FieldError as wrong:
-            scope.mistake(place, describe_found(table["provider"]), "the name of a DNS host: " + wrong.expected)
+            name = plain_name(table["provider"], scope, key_path)
+        except FieldError:
+            scope.mistake(key_path, describe_found(table["provider"]), texts.DNS_HOST_NAME)
             return None
-        return self._find(name, scope, place)
+        return self._find(name, scope, key_path)
 
-    def _find(self, name: str, scope: FieldScope, place: KeyPath) -> Provider | None:
+    def _find(self, name: str, scope: FieldScope, path: KeyPath) -> Provider | None:
         if name in self.providers:
             return self.providers[name]
-        from dnsrenew.drivers import catalogue  # late: a configuration without accounts does not need it
+        from dnsrenew.drivers import catalogue  # not needed without accounts
 
         if self._distrust:
             _check_trusted(self._folders[0] / f"{name}.toml")
         try:
             provider = catalogue.find_provider(name, self._folders)
-        except ConfigError as error:  # a mistake in the provider's own file, told once
+        except ConfigError as error:  # a mistake in the provider file, reported once
             if "mistakes" not in error.evidence:
                 raise
             if name not in self._broken:
                 for mistake in error.evidence["mistakes"]:
-                    scope.report.adopt(Mistake(**mistake))
+                    scope.report.add_located(Mistake(**mistake))
             self._broken.add(name)
             return None
         if provider is None:
-            if _comes_later(name):
-                scope.mistake(place, f"{quoted(name)}, which comes with a later version", _DRIVEN)
+            if _is_planned(name):
+                scope.mistake(path, texts.PLANNED_HOST.format(provider=quoted(name)), texts.SUPPORTED_HOST)
                 return None
-            words = catalogue.provider_names(self._folders)
-            scope.mistake(place, f"the unknown DNS host {quoted(name)}", one_of(words), nearest(name, words))
+            names = catalogue.provider_names(self._folders)
+            found = texts.UNKNOWN_HOST.format(provider=quoted(name))
+            scope.mistake(path, found, one_of(names), nearest(name, names))
             return None
-        if lack := _lack_of(provider):
-            scope.mistake(place, f"{quoted(name)}, {lack}", _DRIVEN)
+        if template := _driver_problem(provider):
+            found = template.format(provider=quoted(name), driver=quoted(provider.driver))
+            scope.mistake(path, found, texts.SUPPORTED_HOST)
             return None
         self.providers[name] = provider
         return provider
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-        """Return the options with their secrets made, and note what the provider finds wrong with them."""
+        """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""
         from dnsrenew.drivers.catalogue import check_options
 
         values: dict[str, Any] = {}
-        told = set()
+        reported = set()
         for key, given in options.items():
             if provider.any_options:
                 read: ReadField = maybe_secret
@@ -150,66 +153,70 @@ class DnsAccountTables:
             else:
                 values[key] = given
                 continue
-            if not self._take(values, read, given, scope, (*path, key)):
-                told.add(key)
+            if not self._read_value(values, read, given, scope, (*path, key)):
+                reported.add(key)
         for mistake in check_options(provider, values):
-            if mistake.key not in told:
-                if mistake.key in values:
-                    scope.mistake((*path, mistake.key), mistake.found, mistake.expected, mistake.nearest)
-                else:
-                    scope.mistake((*path, mistake.key), "missing", _asked_for(provider, mistake.key))
+            key_path = (*path, mistake.key)
+            if mistake.key in reported:
+                continue
+            if mistake.key not in values:
+                scope.mistake(key_path, MISSING, _describe_option(provider, mistake.key))
+            elif mistake.key in TOP_LEVEL and mistake.key not in provider.options and not scope.python:
+                scope.mistake(key_path, texts.MISPLACED_KEY, texts.ABOVE_TABLES)
+            else:
+                scope.mistake(key_path, mistake.found, mistake.expected, mistake.nearest)
         return values
 
     @staticmethod
-    def _take(values: dict[str, Any], read: ReadField, given: Any, scope: FieldScope, place: KeyPath) -> bool:
-        """Take one value under the last part of its place; False where it is a mistake."""
+    def _read_value(values: dict[str, Any], read: ReadField, given: Any, scope: FieldScope, path: KeyPath) -> bool:
+        """Store one value under the last key of its path; return False for a mistake."""
         try:
-            values[str(place[-1])] = read(given, scope, place)
-        except FieldError as wrong:
-            shown = describe_found(given) if place[-1] in _OWN else kind(given)  # an option may be a secret
-            scope.mistake(place, wrong.found or shown, wrong.expected, wrong.nearest)
+            values[str(path[-1])] = read(given, scope, path)
+        except FieldError as error:
+            shown = describe_found(given) if path[-1] in _COMMON else kind(given)  # an option can be a secret
+            scope.mistake(path, error.found or shown, error.expected, error.nearest)
             return False
         return True
 
 
 def _check_trusted(path: Path) -> None:
-    """Refuse a provider file that others could have written: it says where tokens go.
+    """Refuse a provider file that other users can write: it decides where tokens are sent.
 
     :raises ConfigError: ``config-untrusted``.
     """
-    with contextlib.suppress(OSError):  # none is there, or a link that leads nowhere: the catalogue says what it finds
+    with contextlib.suppress(OSError):  # no such file, or a broken link: the catalogue reports it
         locate.check_trusted(str(path), path.stat())
 
 
-def _comes_later(driver: str) -> bool:
+def _is_planned(driver: str) -> bool:
     from dnsrenew.drivers.protocol import COMING
 
     return driver in COMING
 
 
-def _lack_of(provider: Provider) -> str | None:
-    """Return what is wrong with the provider's driver, in mid-sentence; None where it is built in or installed."""
+def _driver_problem(provider: Provider) -> str | None:
+    """Return the phrase for a driver that is missing; None if it is built in or installed."""
     from dnsrenew.drivers.protocol import BUILT_IN
 
-    if _comes_later(provider.driver):
-        return f"whose driver {quoted(provider.driver)} comes with a later version"
-    if provider.driver in BUILT_IN or provider.any_options:  # one without a file was found by its driver
+    if _is_planned(provider.driver):
+        return texts.PLANNED_DRIVER
+    if provider.driver in BUILT_IN or provider.any_options:  # a provider without a file was found by its driver
         return None
-    from dnsrenew.drivers.catalogue import plug_in_names  # slow, and only for a provider file of the user's own
+    from dnsrenew.drivers.catalogue import plug_in_names  # slow; needed only for the user's own provider files
 
-    return None if provider.driver in plug_in_names() else f"whose driver {quoted(provider.driver)} is not installed"
+    return None if provider.driver in plug_in_names() else texts.NO_DRIVER
 
 
-def _asked_for(provider: Provider, key: str) -> str:
-    """Return what an option that is missing is, in mid-sentence: an abbreviation in front keeps its capitals."""
-    words = " ".join(provider.options[key].help.split()).rstrip(".") or "a value"
-    first = words.partition(" ")[0]
+def _describe_option(provider: Provider, key: str) -> str:
+    """Return the phrase for a missing option; its help starts in lower case, except with an abbreviation."""
+    text = " ".join(provider.options[key].help.split()).rstrip(".") or texts.OPTION_VALUE
+    first = text.partition(" ")[0]
     if len(first) == 1 or first[1:].islower():
-        words = words[0].lower() + words[1:]
-    return f"what {provider.name} asks for: {words}"
+        text = text[0].lower() + text[1:]
+    return texts.OPTION.format(help=text, provider=provider.name)
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:
-    """Return the user's own folders of provider files: beside the configuration, then in his config folder."""
+    """Return the user's own folders of provider files: beside the configuration, then in the user's config folder."""
     folders = [folder] if user_folder in {None, folder} else [folder, str(user_folder)]
     return tuple(Path(os.path.join(one, "providers")) for one in folders)

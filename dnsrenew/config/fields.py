@@ -1,4 +1,7 @@
-"""Readers of single values: texts, numbers, addresses, durations, names."""
+"""Readers of single values: texts, numbers, addresses, durations, names.
+
+A reader returns the value, or raises ``FieldError`` with what it expects.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.names import InvalidName, to_a_labels
+from dnsrenew.config import texts
 from dnsrenew.config.schema import FieldScope, ReadField
 from dnsrenew.model import RenewBefore
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
+from dnsrenew.validation.texts import EMPTY_LIST, TEXT, TRUE_OR_FALSE
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
-# Seldom wanted, and compiled only then.
+# Rarely needed, so compiled on first use.
 _HOST: Final = r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*"
 _IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
@@ -25,23 +30,19 @@ _UNITS: Final = {"minute": 60, "hour": 3600, "day": _DAY, "week": 7 * _DAY}
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
-RENEW_BEFORE: Final = 'a part of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"'
-NAME: Final = "1 to 64 characters of a-z, 0-9, dot, hyphen and underscore, the first no dot or hyphen, the last no dot"
-IP_ADDRESS: Final = "a domain name: an IP address cannot be validated by dns-01"
-
 
 def text(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take a text that is not empty."""
+    """Read a text that is not empty."""
     if isinstance(value, str) and value and "\0" not in value:
         return str(value)
-    raise FieldError("a text that is not empty" if value == "" else "a text")
+    raise FieldError(texts.NOT_EMPTY if value == "" else TEXT)
 
 
 def flag(value: Any, _scope: FieldScope, _path: KeyPath) -> bool:
-    """Take true or false."""
+    """Read true or false."""
     if isinstance(value, bool):
         return value
-    raise FieldError("true or false")
+    raise FieldError(TRUE_OR_FALSE)
 
 
 def integer(least: int, most: int) -> ReadField:
@@ -50,128 +51,136 @@ def integer(least: int, most: int) -> ReadField:
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        raise FieldError(f"a whole number from {least} to {most}")
+        raise FieldError(texts.WHOLE_NUMBER.format(least=least, most=most))
 
     return read
 
 
 def seconds(least: int) -> ReadField:
-    """Return a reader of a number of seconds."""
+    """Return a reader of seconds, at most a day."""
 
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= _DAY:
             return float(value)
-        raise FieldError(f"a number of seconds from {least} to {_DAY}")
+        raise FieldError(texts.SECONDS.format(least=least, most=_DAY))
 
     return read
 
 
 def choice(*words: str, reserved: tuple[str, ...] = ()) -> ReadField:
-    """Return a reader of one of some words; ``reserved`` ones are known and come later."""
+    """Return a reader of one of these words.
+
+    :param reserved: words of a later version.
+    """
     valid = frozenset(words)
 
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
         if isinstance(value, str) and value in valid:
             return value
         if isinstance(value, str) and value in reserved:
-            raise FieldError(f"{one_of(words)}: this word is reserved for a later version")
+            raise FieldError(texts.RESERVED.format(words=one_of(words)))
         raise FieldError(one_of(words), nearest=nearest(value, words))
 
     return read
 
 
-def list_of(read_item: ReadField, what: str, *, least: int = 0) -> ReadField:
-    """Return a reader of a list; a wrong item is a mistake of its own.
+def list_of(read_item: ReadField, expected: str, *, least: int = 0) -> ReadField:
+    """Return a reader of a list; each invalid item is a mistake of its own.
 
-    :param what: the list in words, such as "a list of texts".
+    :param expected: a phrase such as "a list of tables".
     """
 
     def read(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)):
-            raise FieldError(what)
+            raise FieldError(expected)
         if len(value) < least:
-            raise FieldError(what, found="an empty list" if not value else f"a list of {len(value)}")
+            found = texts.LIST_LENGTH.format(count=len(value)) if value else EMPTY_LIST
+            raise FieldError(expected, found=found)
         items = []
         for index, item in enumerate(value):
             try:
                 items.append(read_item(item, scope, (*path, index)))
-            except FieldError as wrong:
-                scope.mistake((*path, index), wrong.found or describe_found(item), wrong.expected, wrong.nearest)
+            except FieldError as error:
+                scope.mistake((*path, index), error.found or describe_found(item), error.expected, error.nearest)
         return tuple(items)
 
     return read
 
 
 def file_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take a path, relative to the file it stands in, and return it absolute."""
+    """Read a path, relative to its configuration file, and return it absolute."""
     import os
 
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
 
 
 def folder_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take the path of the store."""
+    """Read the path of the store."""
     if isinstance(value, str) and "://" in value:
-        raise FieldError(
-            "the path of a folder: a database as the store is reserved for a later version", found="an address"
-        )
+        raise FieldError(texts.STORE_PATH, found=texts.A_URL)
     return file_path(value, scope, path)
 
 
 def plain_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take the name of an account, a CA or a provider: it may become a part of a path."""
+    """Read the name of an account, a CA or a provider; it can become part of a path."""
     if isinstance(value, str) and _PLAIN_NAME.fullmatch(value):
         return value
-    raise FieldError("a name of letters, digits, dots, hyphens and underscores")
+    raise FieldError(texts.PLAIN_NAME)
 
 
 def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take the name of a certificate: it becomes a folder on every system."""
+    """Read the name of a certificate; it becomes a folder name on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
-        raise FieldError(NAME)
+        raise FieldError(texts.CERTIFICATE_NAME)
     if value[0] in "cpanl" and _WINDOWS.fullmatch(value):
-        raise FieldError("a name that is not reserved on Windows")
+        raise FieldError(texts.WINDOWS_NAME)
     return value
 
 
 def https_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take an https address."""
-    return _url(text(value, scope, path), ("https",), "an address that begins with https://")
+    """Read an https URL."""
+    url = text(value, scope, path)
+    if _is_url(url, ("https",)):
+        return url
+    if "@" in url:  # not shown: a password can precede the @
+        raise FieldError(texts.HTTPS_URL_NO_USER, found=texts.URL_WITH_USER)
+    raise FieldError(texts.HTTPS_URL)
 
 
 def web_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take an http or https address."""
-    return _url(text(value, scope, path), ("http", "https"), "an address that begins with https:// or http://")
+    """Read an http or https URL."""
+    url = text(value, scope, path)
+    if _is_url(url, ("http", "https")):
+        return url
+    if "@" in url:
+        raise FieldError(texts.WEB_URL_NO_USER, found=texts.URL_WITH_USER)
+    raise FieldError(texts.WEB_URL)
 
 
-def _url(value: str, schemes: tuple[str, ...], expected: str) -> str:
-    from urllib.parse import urlsplit  # the built-in CAs need none
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    from urllib.parse import urlsplit  # not needed for the built-in CAs
 
     try:
         parts = urlsplit(value)
-        whole = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
-        whole = False
-    if whole and value.isascii() and value.isprintable() and " " not in value:
-        return value
-    if "@" in value:  # a password may stand before it
-        raise FieldError(f"{expected} and has no user name in it", found="an address with a user name")
-    raise FieldError(expected)
+        return False
+    return complete and value.isascii() and value.isprintable() and " " not in value
 
 
 def address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take ``HOST[:PORT]``, an IPv6 address in brackets."""
-    return _address(value, "an address HOST or HOST:PORT, IPv6 in brackets", host=True, port=False)
+    """Read ``HOST[:PORT]``, an IPv6 address in brackets."""
+    return _address(value, texts.ADDRESS, host=True, port=False)
 
 
 def target_address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take ``HOST:PORT``."""
-    return _address(value, "an address HOST:PORT, IPv6 in brackets", host=True, port=True)
+    """Read ``HOST:PORT``."""
+    return _address(value, texts.TARGET_ADDRESS, host=True, port=True)
 
 
 def listen_address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take ``[HOST]:PORT``."""
-    return _address(value, "an address :PORT or HOST:PORT, IPv6 in brackets", host=False, port=True)
+    """Read ``[HOST]:PORT``."""
+    return _address(value, texts.LISTEN_ADDRESS, host=False, port=True)
 
 
 def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
@@ -180,7 +189,7 @@ def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
     try:
         name, number = host_port.split(value)
     except host_port.PortError:
-        raise FieldError("a port from 1 to 65535") from None
+        raise FieldError(texts.PORT) from None
     except ValueError:
         raise FieldError(expected) from None
     is_bare = ":" in name and not value.startswith("[")
@@ -190,85 +199,82 @@ def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
 
 
 def contact(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
+    """Read a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
     if isinstance(value, str) and re.fullmatch(_MAIL, value) and value.isascii() and value.isprintable():
         return value
-    raise FieldError('a mail address such as "me@example.com"')
+    raise FieldError(texts.MAIL)
 
 
 def file_mode(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Take a file mode, as an octal text."""
+    """Read an octal file mode."""
     if isinstance(value, str) and re.fullmatch(_MODE, value):
         return value
-    raise FieldError('an octal file mode in quotes, such as "0640"')
+    raise FieldError(texts.FILE_MODE)
 
 
 def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
-    """Take a part of the lifetime, or a time."""
+    """Read a fraction of the lifetime, or a time."""
     if isinstance(value, RenewBefore):
         return value
     if not isinstance(value, str):
-        raise FieldError(RENEW_BEFORE)
-    if part := re.fullmatch(_FRACTION, value):
-        above, below = int(part[1]), int(part[2])
-        if 0 < above < below:
-            return RenewBefore(fraction=above / below)
-        raise FieldError("a part of the lifetime between 0 and 1")
+        raise FieldError(texts.RENEW_BEFORE)
+    if fraction := re.fullmatch(_FRACTION, value):
+        numerator, denominator = int(fraction[1]), int(fraction[2])
+        if 0 < numerator < denominator:
+            return RenewBefore(fraction=numerator / denominator)
+        raise FieldError(texts.FRACTION)
     if time := re.fullmatch(_DURATION, value):
         unit = time[2].lower().removesuffix("s")
         if unit not in _UNITS:
-            words = [f"{word}s" for word in _UNITS]
-            raise FieldError(f"a unit of {one_of(words)}", nearest=nearest(time[2], words))
+            units = [f"{name}s" for name in _UNITS]
+            raise FieldError(texts.TIME_UNIT.format(units=one_of(units)), nearest=nearest(time[2], units))
         if float(time[1]) > 0:
             return RenewBefore(seconds=float(time[1]) * _UNITS[unit])
-        raise FieldError("a time above zero")
-    raise FieldError(RENEW_BEFORE)
+        raise FieldError(texts.TIME_ABOVE_ZERO)
+    raise FieldError(texts.RENEW_BEFORE)
 
 
 def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
-    """Take a domain or wildcard; return it as written, in lower case, and as A-labels (RFC 5890)."""
+    """Read a domain or wildcard; return it as written, in lower case, and as A-labels (RFC 5890)."""
     if not isinstance(value, str):
-        raise FieldError("a domain name")
+        raise FieldError(texts.DOMAIN)
     written = value.lower().removesuffix(".")
     if ":" in written:
-        raise FieldError(_colon(written))
+        is_ip = host_port.is_ip(written.strip("[]"))
+        raise FieldError(texts.IP_ADDRESS if is_ip else texts.DOMAIN_NO_URL)
+    if written != written.strip():
+        raise FieldError(texts.DOMAIN_NO_SPACE)
+    if "/" in written:
+        raise FieldError(texts.DOMAIN_NO_PATH)
     if "*" in written and ("*" in written[1:] or not written.startswith("*.")):
-        raise FieldError(
-            'a domain name, or a wildcard such as "*.example.com": the star stands for the whole first label'
-        )
+        raise FieldError(texts.DOMAIN_STAR)
     try:
         identifier = to_a_labels(written)
     except InvalidName as error:
-        raise FieldError(f"a domain name: {error}") from None
+        raise FieldError(texts.DOMAIN_BECAUSE.format(reason=error)) from None
     except (UnicodeError, IndexError, ValueError):
-        raise FieldError("a domain name") from None
+        raise FieldError(texts.DOMAIN) from None
     if identifier[-1].isdigit() and re.fullmatch(_IPV4, identifier):
-        raise FieldError(IP_ADDRESS)
+        raise FieldError(texts.IP_ADDRESS)
     return written, identifier
 
 
-def _colon(written: str) -> str:
-    if host_port.is_ip(written.strip("[]")):
-        return IP_ADDRESS
-    return "a domain name: without https:// in front and without a port behind"
-
-
 def zone(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Take the name of a zone, or of any name that is no wildcard; return it as A-labels."""
+    """Read a name that is not a wildcard, such as a zone; return it as A-labels (RFC 5890)."""
     _, identifier = domain(value, scope, path)
     if identifier.startswith("*."):
-        raise FieldError("a name without a star")
+        raise FieldError(texts.DOMAIN_NO_STAR)
     return identifier
 
 
 def each_key(table: Mapping[Any, Any], scope: FieldScope, path: KeyPath, read: Callable[[str, Any], None]) -> None:
-    """Call a reader for each named table, such as ``[dns.NAME]``, whose name is a good one."""
+    """Call a reader for each named table, such as ``[dns.NAME]``, with a valid name."""
     for key, value in table.items():
         try:
             read(plain_name(key, scope, path), value)
-        except FieldError as wrong:
-            place = (*path, str(key))
+        except FieldError as error:
+            key_path = (*path, str(key))
             if isinstance(key, str) and _PLAIN_NAME.fullmatch(key):
-                scope.mistake(place, wrong.found or kind(value), wrong.expected, wrong.nearest)
+                scope.mistake(key_path, error.found or kind(value), error.expected, error.nearest)
             else:
-                scope.mistake(place, "the name", wrong.expected)
+                scope.mistake(key_path, texts.NAME, error.expected)

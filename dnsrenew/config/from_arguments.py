@@ -1,10 +1,11 @@
-"""One certificate from the arguments of ``dnsrenew.obtain``: the same checks, the same error."""
+"""One certificate from the arguments of ``dnsrenew.obtain``, with the checks and the error of a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.config import texts
 from dnsrenew.config.cas import host_name
 from dnsrenew.config.loader import from_mapping
 from dnsrenew.model import CA, DnsAccount, Propagation, Resolver, Route
@@ -36,7 +37,7 @@ def from_arguments(
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.
 
-    :param dns: the accounts; an object of the caller's own is one without a provider, whose option is ``driver``.
+    :param dns: the accounts; the caller's own driver is the option ``driver`` of one without a provider.
     :raises ConfigError: ``config-invalid``.
     """
     certificate = _given(
@@ -58,7 +59,7 @@ def from_arguments(
     else:
         certificate["ca"] = ca
     document["certificate"] = [certificate]
-    return from_mapping(document, None, inside=_CERTIFICATE)
+    return from_mapping(document, None, prefix=_CERTIFICATE)
 
 
 def _given(**arguments: Any) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _by_name(accounts: Sequence[DnsAccount]) -> dict[str, DnsAccount]:
     named: dict[str, DnsAccount] = {}
     for account in accounts:
         if account.name in named:
-            expected = "a name of its own: DnsAccount(…, name=…)"
-            raise config_error([Mistake("", None, f"dns.{account.name}", "two accounts of this name", expected)])
+            key = f"dns.{account.name}"
+            raise config_error([Mistake("", None, key, texts.TWO_ACCOUNTS, texts.OWN_ACCOUNT_NAME)])
         named[account.name] = account
     return named

@@ -1,4 +1,4 @@
-"""From tables to a configuration: the order in which things are read and checked against each other."""
+"""From tables to a configuration: the order in which tables are read and checked against each other."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.config import locate
+from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
+from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import Notice, Resolver
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
 _SHOWN: Final = 3
+"""Keys that a warning names; the rest is counted."""
 
 _RESOLVER: Final = Table(
     "resolver",
     {
-        "nameservers": Key(list_of(address, "a list of addresses HOST[:PORT]")),
+        "nameservers": Key(list_of(address, texts.ADDRESSES)),
         "authoritative_port": Key(integer(1, 65535)),
-        "doh": Key(list_of(https_url, "a list of https addresses")),
+        "doh": Key(list_of(https_url, texts.URLS)),
     },
 )
 
@@ -33,17 +35,17 @@ def _resolver(value: Any, scope: FieldScope, path: KeyPath) -> Resolver:
     return Resolver(**_RESOLVER.read(value, scope, path))
 
 
-def _read_elsewhere(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
+def _unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
     return value
 
 
-_SHARED: Final = {"ca": Key(_read_elsewhere), "dns": Key(_read_elsewhere), "certificate": Key(_read_elsewhere)}
+_SHARED: Final = {"ca": Key(_unread), "dns": Key(_unread), "certificate": Key(_unread)}
 _MAIN: Final = Table(
     "main",
     {
-        "include": Key(_read_elsewhere),
+        "include": Key(_unread),
         "store": Key(folder_path),
-        "contact": Key(list_of(contact, "a list of mail addresses")),
+        "contact": Key(list_of(contact, texts.CONTACTS)),
         "agree_terms": Key(flag),
         "default_ca": Key(plain_name),
         "resolver": Key(_resolver),
@@ -64,17 +66,17 @@ def from_file(path: str, *, distrust: bool) -> dict[str, Any]:
     return {**fields, "store": Path(fields["store"]), "path": Path(path)}
 
 
-def from_mapping(mapping: Any, base: str | None, *, inside: KeyPath = ()) -> dict[str, Any]:
+def from_mapping(mapping: Any, base: str | None, *, prefix: KeyPath = ()) -> dict[str, Any]:
     """Return the fields of a :class:`Config` from a mapping.
 
-    :param inside: a prefix of keys that is not shown in mistakes.
+    :param prefix: a prefix of keys that mistakes do not show.
     """
-    report = MistakeReport(inside)
+    report = MistakeReport(prefix)
     folder = base or locate.here()
     user = locate.user_folder(os.environ)
     own = provider_folders(folder, user) if base else provider_folders(user, None) if user else ()
     if not isinstance(mapping, Mapping):
-        raise config_error([Mistake("", None, "the configuration", kind(mapping), "a mapping of tables")])
+        raise config_error([Mistake("", None, texts.CONFIGURATION, kind(mapping), texts.A_MAPPING)])
     main = Source(dict(mapping), FieldScope("", folder, True, report))
     fields = _build(_all(main, distrust=False), report, DnsAccountTables(own))
     default = os.path.join(folder, "state") if base else locate.user_store(os.environ)
@@ -87,21 +89,21 @@ def _all(main: Source, *, distrust: bool) -> list[Source]:
 
 
 def _build(sources: list[Source], report: MistakeReport, accounts: DnsAccountTables) -> dict[str, Any]:
-    """Read CAs and accounts of all files first, for certificates of any file may name them."""
+    """Read the CAs and accounts of all files first: certificates of any file can name them."""
     main = sources[0].scope
     values = _MAIN.read(sources[0].table, main, ())
     for source in sources[1:]:
         _INCLUDED.read(source.table, source.scope, ())
-    authorities = CaTables()
-    _read_each("ca", sources, authorities.read)
-    authorities.check_staging()
+    cas = CaTables()
+    _read_each("ca", sources, cas.read)
+    cas.check_staging()
     _read_each("dns", sources, accounts.read)
     default_ca = values.get("default_ca", "letsencrypt")
     resolver = values.get("resolver", Resolver())
-    certificates = CertificateTables(default_ca, accounts=accounts, authorities=authorities, doh=bool(resolver.doh))
+    certificates = CertificateTables(default_ca, accounts=accounts, cas=cas, doh=bool(resolver.doh))
     _read_each("certificate", sources, certificates.read)
     if certificates.default_ca_used or "default_ca" in values:
-        authorities.check_used(default_ca, main, ("default_ca",))
+        cas.check_used(default_ca, main, ("default_ca",))
     report.raise_mistakes()
     store = {"store": values["store"]} if "store" in values else {}
     return {
@@ -109,14 +111,14 @@ def _build(sources: list[Source], report: MistakeReport, accounts: DnsAccountTab
         "contact": values.get("contact", ()),
         "agree_terms": values.get("agree_terms", False),
         "default_ca": default_ca,
-        "cas": authorities.cas,
+        "cas": cas.cas,
         "accounts": accounts.accounts,
         "providers": accounts.providers,
         "resolver": resolver,
         "certificates": tuple(certificates.specs),
         "warnings": _warnings(report, empty=not certificates.specs),
         "secrets": tuple(report.secrets),
-        "places": accounts.places,
+        "account_files": accounts.files,
     }
 
 
@@ -126,47 +128,23 @@ def _read_each(key: str, sources: list[Source], read: Any) -> None:
             continue
         try:
             read(source.table[key], source.scope, (key,))
-        except FieldError as wrong:
-            source.scope.mistake((key,), wrong.found or kind(source.table[key]), wrong.expected, wrong.nearest)
+        except FieldError as error:
+            source.scope.mistake((key,), error.found or kind(source.table[key]), error.expected, error.nearest)
 
 
 def _warnings(report: MistakeReport, *, empty: bool) -> tuple[Notice, ...]:
     notices = []
-    if report.plain:
-        notices.append(
-            Notice(
-                "secret-plain",
-                f"Secrets stand in the configuration as plain text: {_few(report.plain)}.",
-                'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or { command = […] } instead, or "literal:…".',
-            )
-        )
-    if report.odd:
-        notices.append(
-            Notice(
-                "secret-odd",
-                f"Secrets look like references, but begin with no word known here: {_few(report.odd)}. "
-                "Each is taken as the secret itself.",
-                'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or { command = […] }; '
-                'or "literal:…" if it is the secret itself.',
-            )
-        )
-    for sentence, keys in report.later.items():
-        notices.append(
-            Notice(
-                "not-yet",
-                f"{_few(keys)}: {sentence}.",
-                "Leave the key out to be rid of this warning, or leave it in for that version.",
-            )
-        )
+    if report.plain_secrets:
+        notices.append(Notice(*texts.SECRET_PLAIN.fill(keys=_first_few(report.plain_secrets))))
+    if report.odd_secrets:
+        notices.append(Notice(*texts.SECRET_ODD.fill(keys=_first_few(report.odd_secrets))))
+    for name, keys in report.unsupported.items():
+        notices.append(Notice(*UNSUPPORTED[name].fill(keys=_first_few(keys))))
     if empty:
-        notices.append(
-            Notice(
-                "no-certificates", "The configuration has no certificate.", "Add a [[certificate]] with its domains."
-            )
-        )
+        notices.append(Notice(*texts.NO_CERTIFICATES.fill()))
     return tuple(notices)
 
 
-def _few(keys: list[str]) -> str:
-    more = len(keys) - _SHOWN
-    return ", ".join(keys[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+def _first_few(keys: list[str]) -> str:
+    shown, more = ", ".join(keys[:_SHOWN]), len(keys) - _SHOWN
+    return texts.MORE.format(keys=shown, count=more) if more > 0 else shown

@@ -1,37 +1,39 @@
-"""The ways to a certificate: ``routes``, and whether every domain has one."""
+"""The entries of ``routes``, and the check that every domain has one."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.base.names import base_domain, is_at_or_below, is_wildcard
+from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.fields import choice, file_path, flag, listen_address, plain_name, zone
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
+from dnsrenew.validation.texts import EMPTY_LIST
 
-_LISTEN: Final = ":80"  # where http-01 listens when nothing is said
-_RESERVED: Final = ("tls-alpn-01", "dns-persist-01", "dns-account-01")
+_DEFAULT_LISTEN: Final = {"http-01": ":80", "tls-alpn-01": ":443"}
+_RESERVED: Final = ("dns-persist-01", "dns-account-01")
 
 
 def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
-    """Take one name or a list of names."""
+    """Read one name or a list of names."""
     if isinstance(value, str):
         return (plain_name(value, scope, path),)
     if not isinstance(value, (list, tuple)) or not value:
-        raise FieldError("the name of an account, or a list of names", found=kind(value) if value else "an empty list")
+        raise FieldError(texts.ACCOUNT_NAMES, found=kind(value) if value else EMPTY_LIST)
     names = tuple(plain_name(name, scope, (*path, index)) for index, name in enumerate(value))
     if len(set(names)) < len(names):
-        raise FieldError("each account once", found="a list with a name twice")
+        raise FieldError(texts.EACH_ACCOUNT_ONCE, found=texts.NAME_TWICE)
     return names
 
 
 _ROUTE: Final = Table(
     "route",
     {
-        "challenge": Key(choice("dns-01", "http-01", reserved=_RESERVED), required=True),
+        "challenge": Key(choice("dns-01", "http-01", "tls-alpn-01", reserved=_RESERVED), required=True),
         "ca": Key(plain_name),
         "dns": Key(_accounts),
         "alias": Key(zone),
@@ -40,27 +42,33 @@ _ROUTE: Final = Table(
         "webroot": Key(file_path),
     },
 )
-_ONLY: Final = {"dns": "dns-01", "alias": "dns-01", "follow_cname": "dns-01", "listen": "http-01", "webroot": "http-01"}
+_CHALLENGES_OF: Final = {
+    "dns": ("dns-01",),
+    "alias": ("dns-01",),
+    "follow_cname": ("dns-01",),
+    "listen": ("http-01", "tls-alpn-01"),
+    "webroot": ("http-01",),
+}
 
 
 def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
-    """Take one route; None where its challenge is a mistake."""
+    """Read one route; return None if its challenge is invalid."""
     values = _ROUTE.read(value, scope, path)
     challenge = values.get("challenge")
     if challenge is None:
         return None
     for key in values:
-        if _ONLY.get(key, challenge) != challenge and not (key == "follow_cname" and values[key]):
-            scope.mistake(
-                (*path, key), "a key that has no meaning here", f"it only with challenge = {quoted(_ONLY[key])}"
-            )
+        challenges = _CHALLENGES_OF.get(key, (challenge,))
+        if challenge not in challenges and not (key == "follow_cname" and values[key]):
+            expected = texts.ONLY_WITH.format(challenge=" or ".join(map(quoted, challenges)))
+            scope.mistake((*path, key), texts.NO_EFFECT, expected)
     if "listen" in values and "webroot" in values:
-        scope.mistake((*path, "webroot"), "a second way to answer", '"listen" or "webroot", not both')
+        scope.mistake((*path, "webroot"), texts.SECOND_ANSWER, texts.LISTEN_OR_WEBROOT)
     return Route(**values)
 
 
 class RouteNeeds(NamedTuple):
-    """What routes are checked for: a certificate's routes as read, its domains and its CA."""
+    """What the check of routes needs of a certificate: its routes as read, its domains and its CA."""
 
     routes: tuple[Route | None, ...]
     identifiers: tuple[str, ...]
@@ -68,37 +76,37 @@ class RouteNeeds(NamedTuple):
 
 
 def check_routes(
-    wanted: RouteNeeds, scope: FieldScope, path: KeyPath, accounts: DnsAccountTables, authorities: CaTables
+    needs: RouteNeeds, scope: FieldScope, path: KeyPath, accounts: DnsAccountTables, cas: CaTables
 ) -> tuple[Route, ...]:
-    """Check a certificate's routes against its domains, the accounts and the CAs; return those that were understood.
+    """Check a certificate's routes against its domains, the accounts and the CAs; return the valid ones.
 
     :param path: the certificate's.
     """
-    routes = wanted.routes
+    routes = needs.routes
     routes_path = (*path, "routes")
     first: dict[tuple[Any, ...], int] = {}
-    good = []
+    valid = []
     for index, one in enumerate(routes):
         if one is None:
             continue
-        place = (*routes_path, index)
-        good.append(one)
-        same = first.setdefault(_way(one, wanted.ca), index)
+        item_path = (*routes_path, index)
+        valid.append(one)
+        same = first.setdefault(_identity(one, needs.ca), index)
         if same != index:
-            scope.mistake(place, "a route", f"another one: it is the same as number {same + 1} in the list")
+            scope.mistake(item_path, texts.ROUTE, texts.SAME_ROUTE.format(number=same + 1))
         if one.ca is not None:
-            authorities.check_used(one.ca, scope, (*place, "ca"))
-        _check_accounts(one, wanted, accounts, scope, place)
-    if len(good) == len(routes):
-        _check_left(good, wanted.identifiers, scope, path)
-    if any(one.challenge == "dns-01" for one in good):
+            cas.check_used(one.ca, scope, (*item_path, "ca"))
+        _check_accounts(one, needs, accounts, scope, item_path)
+    if len(valid) == len(routes):
+        _check_wildcards(valid, needs.identifiers, scope, path)
+    if any(one.challenge == "dns-01" for one in valid):
         check_accounts_exist(accounts, scope, path)
-    return tuple(good)
+    return tuple(valid)
 
 
-def _way(route: Route, ca: str) -> tuple[Any, ...]:
-    """Return what two routes that are alike have in common, however they are written."""
-    listen = None if route.webroot or route.challenge != "http-01" else route.listen or _LISTEN
+def _identity(route: Route, ca: str) -> tuple[Any, ...]:
+    """Return a value that is equal for two routes that do the same, with defaults filled in."""
+    listen = None if route.webroot else route.listen or _DEFAULT_LISTEN.get(route.challenge)
     return (
         route.challenge,
         route.ca or ca,
@@ -111,41 +119,40 @@ def _way(route: Route, ca: str) -> tuple[Any, ...]:
 
 
 def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:
-    """Note a mistake where dns-01 has nobody to write for it."""
-    if not accounts.names and not accounts.lack_told:
-        accounts.lack_told = True  # once: all certificates lack the same
-        scope.mistake(path, "a certificate, and no DNS account", "a [dns.NAME] that writes the TXT values for it")
+    """Add a mistake if dns-01 has no account."""
+    if not accounts.names and not accounts.absence_reported:
+        accounts.absence_reported = True  # once for all certificates
+        scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_NEEDED)
 
 
 def _check_accounts(
-    one: Route, wanted: RouteNeeds, accounts: DnsAccountTables, scope: FieldScope, place: KeyPath
+    one: Route, needs: RouteNeeds, accounts: DnsAccountTables, scope: FieldScope, path: KeyPath
 ) -> None:
-    """Check that the accounts are there, and may write.
+    """Check that the accounts exist and can write the names.
 
-    Where a CNAME may lead into another zone only DNS knows what is written, so that is looked at when it is followed.
+    With ``follow_cname`` a CNAME can lead into another zone, so the zones are checked only when it is followed.
     """
-    words = tuple(accounts.names)
+    known = tuple(accounts.names)
     for name in one.dns:
         if name not in accounts.names:
-            found = f"the unknown DNS account {quoted(name)}"
-            scope.mistake((*place, "dns"), found, one_of(words), nearest(name, words))
+            found = texts.UNKNOWN_ACCOUNT.format(account=quoted(name))
+            scope.mistake((*path, "dns"), found, one_of(known), nearest(name, known))
     if one.challenge != "dns-01" or (one.alias is None and one.follow_cname):
         return
-    zones = accounts.zones_of(one.dns or words)
+    zones = accounts.zones_of(one.dns or known)
     if zones is None:
         return
-    for name in (one.alias,) if one.alias else wanted.identifiers:
+    for name in (one.alias,) if one.alias else needs.identifiers:
         if not any(is_at_or_below(base_domain(name), zone) for zone in zones):
             key = "alias" if one.alias else "follow_cname"
-            found = f"{quoted(name)} outside the zones of the accounts"
-            scope.mistake((*place, key), found, f"a name in {one_of(sorted(zones))}")
+            found = texts.OUTSIDE_ZONES.format(domain=quoted(name))
+            scope.mistake((*path, key), found, texts.IN_ZONES.format(zones=one_of(sorted(zones))))
 
 
-def _check_left(routes: list[Route], identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
-    """Note each domain that is ruled out of all routes from the start."""
+def _check_wildcards(routes: list[Route], identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
+    """Add a mistake for each wildcard without a dns-01 route."""
     if any(one.challenge == "dns-01" for one in routes):
         return
     for index, identifier in enumerate(identifiers):
         if is_wildcard(identifier):
-            expected = "a dns-01 route too: a wildcard cannot be validated by http-01"
-            scope.mistake((*path, "domains", index), quoted(identifier), expected)
+            scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)

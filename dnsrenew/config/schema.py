@@ -1,7 +1,7 @@
-"""How a table is read: a list of its keys, each with the function that takes its value.
+"""How a table is read: its keys, each with the reader of its value.
 
-A reader returns the value it understood or raises :class:`Wrong`; the table makes a mistake of that and goes on, so
-that all mistakes are named in one go.
+A reader returns the value or raises ``FieldError``. The table turns the error into a mistake and continues, so that
+all mistakes are reported together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.config.unsupported import LATER
+from dnsrenew.config import texts
+from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import DnsAccount
 from dnsrenew.validation.mistakes import (
     FieldError,
@@ -24,15 +25,17 @@ from dnsrenew.validation.mistakes import (
     one_of,
     shown_key,
 )
+from dnsrenew.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from dnsrenew.secrets import Secret
 
-_TABLE: Final = "a table"
+TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
+"""Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
 
 
 class SecretUse(NamedTuple):
-    """Where a secret stands, so that ``dnsrenew check`` can name the place of one that leads to nothing."""
+    """A secret and its key, so that ``dnsrenew check`` can report one that cannot be read."""
 
     file: str
     path: KeyPath
@@ -40,65 +43,68 @@ class SecretUse(NamedTuple):
 
 
 class MistakeReport:
-    """What the readers found out besides the values: mistakes, plain secrets, odd ones, features that come later.
+    """Collects what the readers find: mistakes, secrets, keys that are not supported yet.
 
-    :param inside: a prefix of all keys that is not shown; for one certificate made from arguments.
+    :param prefix: a prefix of keys that is not shown; for one certificate made from arguments.
+    :ivar sources: the text of each file.
+    :ivar plain_secrets: keys of secrets in plain text.
+    :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
+    :ivar unsupported: keys by their name in :data:`dnsrenew.config.unsupported.UNSUPPORTED`.
     """
 
-    def __init__(self, inside: KeyPath = ()) -> None:
-        self.texts: dict[str, str] = {}
+    def __init__(self, prefix: KeyPath = ()) -> None:
+        self.sources: dict[str, str] = {}
         self.secrets: list[SecretUse] = []
-        self.plain: list[str] = []
-        self.odd: list[str] = []
-        self.later: dict[str, list[str]] = {}
-        self._inside = inside
+        self.plain_secrets: list[str] = []
+        self.odd_secrets: list[str] = []
+        self.unsupported: dict[str, list[str]] = {}
+        self._prefix = prefix
         self._mistakes: list[tuple[str, KeyPath, str, str, str | None]] = []
-        self._made: list[Mistake] = []
+        self._located: list[Mistake] = []
 
-    def add(self, file: str, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
-        """Note a mistake."""
-        self._mistakes.append((file, path, found, expected, near))
+    def add(self, file: str, path: KeyPath, found: str, expected: str, nearest: str | None = None) -> None:
+        """Add a mistake."""
+        self._mistakes.append((file, path, found, expected, nearest))
 
-    def adopt(self, mistake: Mistake) -> None:
-        """Note a mistake that knows its line already."""
-        self._made.append(mistake)
+    def add_located(self, mistake: Mistake) -> None:
+        """Add a mistake whose line is known."""
+        self._located.append(mistake)
 
     def shown(self, path: KeyPath) -> str:
         """Return the key as it is shown."""
-        hidden = len(self._inside)
-        return shown_key(path[hidden:] if hidden and path[:hidden] == self._inside else path) or "the arguments"
+        hidden = len(self._prefix)
+        return shown_key(path[hidden:] if hidden and path[:hidden] == self._prefix else path) or texts.ARGUMENTS
 
     def mistakes(self) -> list[Mistake]:
-        """Return all mistakes, in the order of files and lines. Here the texts are scanned for the lines."""
-        from dnsrenew.validation.toml_positions import key_lines, line_of  # wanted only after a mistake
+        """Return all mistakes, in the order of files and lines."""
+        from dnsrenew.validation.toml_positions import key_lines, line_of  # needed only after a mistake
 
-        lines = {
-            file: key_lines(text) for file, text in self.texts.items() if any(m[0] == file for m in self._mistakes)
-        }
-        made = [
-            Mistake(file, line_of(path, lines.get(file, {})), self.shown(path), found, expected, near)
-            for file, path, found, expected, near in self._mistakes
+        files = {file for file, *_ in self._mistakes}
+        lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
+        mistakes = [
+            Mistake(file, line_of(path, lines.get(file, {})), self.shown(path), found, expected, nearest)
+            for file, path, found, expected, nearest in self._mistakes
         ]
-        order = {file: number for number, file in enumerate(self.texts)}
+        order = {file: number for number, file in enumerate(self.sources)}
         return sorted(
-            [*made, *self._made], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
+            [*mistakes, *self._located], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
         )
 
     def raise_mistakes(self) -> None:
-        """Raise the one error that names them all.
+        """Raise one error that lists all mistakes, if there are any.
 
         :raises ConfigError: ``config-invalid``.
         """
-        if self._mistakes or self._made:
+        if self._mistakes or self._located:
             raise config_error(self.mistakes())
 
 
 class FieldScope(NamedTuple):
-    """What a reader must know of the place of its value.
+    """Where a value comes from.
 
     :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
-    :ivar folder: what relative paths are relative to.
-    :ivar python: made in Python: a ``str`` is then never a reference to a secret.
+    :ivar folder: the base of relative paths.
+    :ivar python: whether it was made in Python, where a ``str`` is never a reference to a secret.
     """
 
     file: str
@@ -106,17 +112,17 @@ class FieldScope(NamedTuple):
     python: bool
     report: MistakeReport
 
-    def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
-        """Note a mistake at a key."""
-        self.report.add(self.file, path, found, expected, near)
+    def mistake(self, path: KeyPath, found: str, expected: str, nearest: str | None = None) -> None:
+        """Add a mistake at a key."""
+        self.report.add(self.file, path, found, expected, nearest)
 
     def path_of(self, text: str) -> str:
-        """Return a path that stands here as an absolute one; a ``~`` in front is the user's home."""
+        """Return the absolute path; a leading ``~`` is the user's home."""
         return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
 
-    def later(self, sentence: str, path: KeyPath) -> None:
-        """Say that a feature comes later: one warning for the whole configuration."""
-        self.report.later.setdefault(sentence, []).append(self.report.shown(path))
+    def unsupported(self, name: str, path: KeyPath) -> None:
+        """Add a key that is not supported yet; there is one warning for all keys of a name."""
+        self.report.unsupported.setdefault(name, []).append(self.report.shown(path))
 
 
 ReadField = Callable[[Any, FieldScope, KeyPath], Any]
@@ -131,7 +137,7 @@ class Key(NamedTuple):
 
 
 def as_table(value: object) -> Mapping[str, Any] | None:
-    """Return a mapping, or one of our own values (``Route``, ``CA`` …) as the table it would be; else None."""
+    """Return a mapping, or a value of :mod:`dnsrenew.model` (``Route``, ``CA`` …), as a table; None for all else."""
     if isinstance(value, dict):
         return value
     if isinstance(value, Mapping):
@@ -150,23 +156,23 @@ def as_table(value: object) -> Mapping[str, Any] | None:
 class Table:
     """The keys of one kind of table.
 
-    :param name: as in :data:`dnsrenew.config.unsupported.LATER`.
+    :param name: as in :data:`dnsrenew.config.unsupported.UNSUPPORTED`.
     """
 
     def __init__(self, name: str, keys: Mapping[str, Key]) -> None:
         self.keys = keys
         self.name = name
         self._required = tuple(key for key, spec in keys.items() if spec.required)
-        self._later = {key: LATER[f"{name}.{key}"] for key in keys if f"{name}.{key}" in LATER}
+        self._unsupported = {key: f"{name}.{key}" for key in keys if f"{name}.{key}" in UNSUPPORTED}
 
     def read(self, value: object, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-        """Return the values that were understood, by key; every other one is a mistake.
+        """Return the valid values by key; each invalid value becomes a mistake.
 
-        :raises Wrong: when it is not a table at all.
+        :raises FieldError: it is not a table.
         """
         table = value if type(value) is dict else as_table(value)
         if table is None:
-            raise FieldError(_TABLE, found=kind(value))
+            raise FieldError(TABLE, found=kind(value))
         values: dict[str, Any] = {}
         for key, given in table.items():
             spec = self.keys.get(key)
@@ -175,17 +181,20 @@ class Table:
                 continue
             try:
                 values[key] = spec.read(given, scope, (*path, key))
-            except FieldError as wrong:
-                found = wrong.found or (kind(given) if spec.secret else describe_found(given))
-                scope.mistake((*path, key), found, wrong.expected, wrong.nearest)
+            except FieldError as error:
+                found = error.found or (kind(given) if spec.secret else describe_found(given))
+                scope.mistake((*path, key), found, error.expected, error.nearest)
                 continue
-            if values[key] and key in self._later:
-                scope.later(self._later[key], (*path, key))
+            if values[key] and key in self._unsupported:
+                scope.unsupported(self._unsupported[key], (*path, key))
         for key in self._required:
             if key not in table:
-                scope.mistake((*path, key), "missing", f"a value for {key}")
+                scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
     def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> None:
-        words = tuple(self.keys)
-        scope.mistake((*path, str(key)), "an unknown key", one_of(words), nearest(key, words))
+        if path and key in TOP_LEVEL and not scope.python:
+            scope.mistake((*path, str(key)), texts.MISPLACED_KEY, texts.ABOVE_TABLES)
+            return
+        keys = tuple(self.keys)
+        scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), nearest(key, keys))

@@ -1,51 +1,53 @@
-"""Values that are secrets: references to them in TOML, and the few that stand there plainly."""
+"""Values that are secrets: references in TOML, or secrets in plain text."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.config import texts
 from dnsrenew.config.schema import FieldScope, SecretUse
 from dnsrenew.model import mac_key_fault
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, kind, nearest, shown_key
+from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, kind, nearest, one_of, shown_key
+from dnsrenew.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from dnsrenew.config.schema import MistakeReport
+    from dnsrenew.errors import SecretError
     from dnsrenew.secrets import Secret
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
-_MEANT: Final = {"command": '{ command = ["…"] }'}
-_HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"
+_COMMAND_KEYS: Final = ("command", "env")
 _ENV: Final = re.compile(r"[^=\0]+")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
-EXPECTED: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
 
 
 def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
-    """Take a secret: a reference, or (with a warning) the value itself. Nothing is resolved here."""
-    made = _understood(value, scope, path)
-    if made is None:
+    """Read a reference to a secret, or, with a warning, the secret itself. Nothing is resolved here."""
+    read = _referenced(value, scope, path)
+    if read is None:
         if not isinstance(value, str) or not value:
-            raise FieldError(EXPECTED, found="an empty text" if value == "" else kind(value))
-        made = _literal(value)
+            raise FieldError(texts.REFERENCE, found=EMPTY_TEXT if value == "" else kind(value))
+        read = _literal(value)
         if not scope.python:
-            _warn(value, scope.report, scope.report.shown(path))
-    scope.report.secrets.append(SecretUse(scope.file, path, made))
-    return made
+            _report_plain(value, scope.report, scope.report.shown(path))
+    scope.report.secrets.append(SecretUse(scope.file, path, read))
+    return read
 
 
 def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
-    """Take any option of a provider that we know nothing of: a reference is a secret, all else stays as it is."""
-    made = _understood(value, scope, path)
-    if made is None:
+    """Read an option of a provider without a file: a reference is a secret, any other value is kept as it is."""
+    read = _referenced(value, scope, path)
+    if read is None:
         return value
-    scope.report.secrets.append(SecretUse(scope.file, path, made))
-    return made
+    scope.report.secrets.append(SecretUse(scope.file, path, read))
+    return read
 
 
-def _understood(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
-    from dnsrenew.secrets import Secret  # late: most configurations that are checked hold none
+def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
+    from dnsrenew.secrets import Secret  # late: many configurations hold no secret
 
     if isinstance(value, Secret):
         return value
@@ -70,11 +72,10 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
     scheme, colon, rest = value.partition(":")
     if not colon or scheme not in _SCHEMES:
         return None
-    # What follows is a name and no secret, but after "literal:" it is one: so neither is shown.
+    # The rest is not shown: after "literal:" it is the secret.
     if not rest or "\0" in rest:
-        raise FieldError(
-            EXPECTED, found=f'"{scheme}:" with nothing behind it' if not rest else "a text with a NUL in it"
-        )
+        found = texts.REFERENCE_NUL if rest else texts.REFERENCE_EMPTY.format(scheme=scheme)
+        raise FieldError(texts.REFERENCE, found=found)
     if scheme == "env":
         return Secret.env(rest)
     if scheme == "file":
@@ -83,65 +84,74 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
         return Secret(rest)
     service, slash, user = rest.rpartition("/")
     if not (service and slash and user):
-        raise FieldError('"keyring:SERVICE/USER"', found='"keyring:" without a service and a user')
+        raise FieldError(texts.KEYRING, found=texts.KEYRING_PARTS)
     return Secret.keyring(rest)
 
 
-def _warn(value: str, report: MistakeReport, place: str) -> None:
-    """Note a plain text for a warning; one such as ``vault:dns/token`` or ``files:x`` was perhaps meant to be none.
+def _report_plain(value: str, report: MistakeReport, key: str) -> None:
+    """Add a secret in plain text for a warning; ``vault:dns/token`` or ``files:x`` look like unknown references.
 
-    It may be the secret itself all the same: it is never refused, and nothing of it is shown.
+    Those can be the secret as well, so they are not refused, and no part of them is shown.
     """
-    word, colon, rest = value.partition(":")
-    if not colon or not rest or not _SCHEME.fullmatch(word):
-        report.plain.append(place)
+    scheme, colon, rest = value.partition(":")
+    if not colon or not rest or not _SCHEME.fullmatch(scheme):
+        report.plain_secrets.append(key)
         return
-    near = nearest(word, (*_SCHEMES, "command"))
-    hint = "" if near is None else f" (did you mean {_MEANT.get(near, f'{near}:')}?)"
-    report.odd.append(f"{place}{hint}")
+    meant = nearest(scheme, (*_SCHEMES, "command"))
+    if meant is not None:
+        reference = texts.COMMAND_REFERENCE if meant == "command" else f"{meant}:"
+        key = texts.SCHEME_HINT.format(key=key, reference=reference)
+    report.odd_secrets.append(key)
 
 
 def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secret:
     from dnsrenew.secrets import Secret
 
     arguments = value["command"]
-    good = isinstance(arguments, (list, tuple)) and all(
+    is_valid = isinstance(arguments, (list, tuple)) and all(
         isinstance(item, str) and "\0" not in item for item in arguments
     )
-    if not good or not arguments or not arguments[0]:
-        raise FieldError(
-            'a command as a list of texts, such as { command = ["pass", "show", "dns"] }', found=kind(arguments)
-        )
+    if not is_valid or not arguments or not arguments[0]:
+        raise FieldError(texts.COMMAND_LIST, found=kind(arguments))
     names = value.get("env", [])
     if not isinstance(names, (list, tuple)) or not all(
         isinstance(name, str) and _ENV.fullmatch(name) for name in names
     ):
-        raise FieldError('the names of environment variables, such as env = ["VAULT_TOKEN"]', found=kind(names))
+        raise FieldError(texts.ENV_NAMES, found=kind(names))
     for key in value:
-        if key not in {"command", "env"}:
-            scope.mistake((*path, str(key)), "an unknown key", '"command" or "env"')
+        if key not in _COMMAND_KEYS:
+            scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(_COMMAND_KEYS))
     return Secret.command(arguments, env=names)
 
 
 def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
-    """Follow every reference, for ``dnsrenew check``; return a mistake for each that leads to nothing of use."""
+    """Resolve every secret, for ``dnsrenew check``; return a mistake for each that cannot be read or used."""
     from dnsrenew.errors import SecretError
 
     mistakes = []
     for use in uses:
         try:
-            found, expected = _fault(use), _HMAC
+            value = use.secret.reveal()
         except SecretError as error:
-            found = error.message.removesuffix(".")
-            expected = f"a secret that can be read: {error.fix[0].lower()}{error.fix[1:].removesuffix('.')}"
+            mistakes.append(_unreadable(use, error))
+            continue
+        # Only a CA's MAC key has a known form.
+        found = mac_key_fault(value) if use.path[-2:] == ("eab", "hmac") else None
         if found is not None:
-            from dnsrenew.validation.toml_positions import line_in  # wanted only after a mistake
-
-            mistakes.append(Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected))
+            mistakes.append(_mistake(use, found, texts.HMAC))
     return mistakes
 
 
-def _fault(use: SecretUse) -> str | None:
-    """Read a secret, and return what is wrong with it: only of a CA's MAC key the form is known."""
-    value = use.secret.reveal()
-    return mac_key_fault(value) if use.path[-2:] == ("eab", "hmac") else None
+def _unreadable(use: SecretUse, error: SecretError) -> Mistake:
+    scheme, _, path = use.secret.reference.partition(":")
+    if scheme == "file" and not os.path.lexists(path):
+        folder = os.path.join(os.path.dirname(use.file), "")
+        found = texts.FILE_MISSING.format(name=path.removeprefix(folder))
+        return _mistake(use, found, texts.READABLE, texts.FILE_MISSING_FIX.format(key=use.path[-1]))
+    return _mistake(use, error.message.removesuffix("."), texts.READABLE, error.fix)
+
+
+def _mistake(use: SecretUse, found: str, expected: str, fix: str | None = None) -> Mistake:
+    from dnsrenew.validation.toml_positions import line_in  # needed only after a mistake
+
+    return Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected, fix=fix)

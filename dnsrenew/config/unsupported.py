@@ -1,12 +1,15 @@
-"""What the contract has and this version does not do yet: less happens than wished, and a warning says so.
+"""Keys that this version reads but does not act on; each gives a warning.
 
-One line for each, by table and key: a line that is deleted is a feature that has come.
+The warning is listed by table and key. Delete the line when the feature is implemented.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-LATER: Final[dict[str, str]] = {
-    "certificate.deploy": "not carried out yet: deployment comes in a later version",
-}
+from dnsrenew.config import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
+
+UNSUPPORTED: Final[dict[str, Text]] = {"certificate.deploy": texts.DEPLOY_UNSUPPORTED}

@@ -1,4 +1,4 @@
-"""Looking at DNS: where a TXT belongs, and whether every name server shows it. Import it late: it loads dnspython."""
+"""DNS lookups: where a TXT belongs, and whether every name server has it. Import it late: it loads dnspython."""
 
 from dnsrenew.dns.delegation import Target
 from dnsrenew.dns.view import DnsView

@@ -1,9 +1,9 @@
-"""The CAA records that count for a domain: its own, or those of the nearest name above that has some (RFC 8659).
+"""Finds the CAA records that apply to a domain: its own, or those of the nearest name above that has some (RFC 8659).
 
-What is found is read at the zones' own servers. The names above a domain's own zone (``com``) are asked for at the
-recursive servers first, because their many servers would cost a lot and most often there is nothing: "nothing" is
-believed as long as no record turns up anywhere, and read at the zones' own servers otherwise. So a denial never rests
-on a recursive server; home routers answer this type with SERVFAIL.
+Records are read from the zones' own servers. The names above the domain's own zone (``com``) are first queried at the
+recursive servers, because their own servers are many and usually there is no record. "No record" from a recursive
+server is trusted unless a record is found further up; then the zones' own servers are queried. So a denial never
+depends on a recursive server. Home routers answer this type with SERVFAIL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
-from dnsrenew.base.values import replace
-from dnsrenew.dns import wire
-from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, questions
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.dns.zones import Zones
@@ -26,12 +25,12 @@ from dnsrenew.errors import Cancelled, DnsError
 from dnsrenew.runtime.context import Context
 
 _CAA: Final = dns.rdatatype.CAA
-_TOP_LEVEL: Final = 2  # labels, the root's empty one included
+_TOP_LEVEL: Final = 2  # labels, with the root's empty one
 _MAX_HOPS: Final = 16
 _SECONDS: Final = 4.0
-"""For all names together: not to know is no harm, and must not hold up a renewal."""
-_GLANCE_SECONDS: Final = 1.5
-"""For recursive servers: some home routers drop questions of this type."""
+"""For all names together: unknown records do no harm, and must not delay a renewal."""
+_RECURSIVE_SECONDS: Final = 1.5
+"""For recursive servers: some home routers drop queries of this type."""
 
 
 class CaaRecord(NamedTuple):
@@ -46,183 +45,181 @@ class CaaRecord(NamedTuple):
 
 
 class CaaAnswer(NamedTuple):
-    """The CAA records that count for a domain.
+    """The CAA records that apply to a domain.
 
-    :ivar records: empty when neither the domain nor a name above it has some, and when it is not known.
+    :ivar records: empty if neither the domain nor a name above it has some, and if they are unknown.
     :ivar found_at: the domain that has them, without the final dot: the domain itself or one above.
-    :ivar owner: the name that holds them: another one when ``found_at`` has a CNAME record.
-    :ivar trouble: why it is not known; a clause without a full stop. Empty when it is.
+    :ivar owner: the name that holds them: another one if ``found_at`` has a CNAME record.
+    :ivar unknown_reason: why they are unknown, as a sentence; empty if they are known.
     """
 
     records: tuple[CaaRecord, ...] = ()
     found_at: str | None = None
     owner: str | None = None
-    trouble: str = ""
+    unknown_reason: str = ""
 
 
-class _Seen(NamedTuple):
-    """What one name has.
+class _NameCaa(NamedTuple):
+    """The CAA records of one name.
 
-    :ivar alias: where its CNAME leads.
-    :ivar sure: whether its zone's own servers say so.
+    :ivar alias: the target of its CNAME record.
+    :ivar sure: whether the zone's own servers say so.
     """
 
     records: tuple[CaaRecord, ...] = ()
     alias: Name | None = None
     sure: bool = True
-    trouble: str = ""
+    unknown_reason: str = ""
 
 
 class CaaLookup:
-    """Finds CAA records; each name is asked about once a run. Thread-safe: two may ask the same thing twice."""
+    """Finds CAA records and caches them for the run. Thread-safe: two threads may query the same twice."""
 
     def __init__(self, zones: Zones, recursion: Recursion) -> None:
         self._zones = zones
         self._recursion = recursion
-        self._seen: dict[Name, _Seen] = {}
+        self._cache: dict[Name, _NameCaa] = {}
 
     def find(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
-        """Return what counts for each identifier (a wildcard: for its base domain), all looked up together.
+        """Return the records that apply to each identifier (a wildcard: to its base domain), from one lookup for all.
 
-        :raises Cancelled: when called away.
+        :raises Cancelled: the caller cancelled.
         """
         starts = {identifier: _start(identifier) for identifier in identifiers}
         bases = [base for base in dict.fromkeys(starts.values()) if self._climb(base)[0] is None]
-        if bases and (trouble := self._look_within(context, bases)):
+        if bases and (reason := self._query_within_limit(context, bases)):
             for base in bases:
-                self._give_up(base, trouble)
+                self._mark_unknown(base, reason)
         answers = {base: self._climb(base)[0] for base in starts.values()}
-        unseen = CaaAnswer(trouble="not every name on the way up could be looked at")
-        return {identifier: answers[base] or unseen for identifier, base in starts.items()}
+        incomplete = CaaAnswer(unknown_reason=texts.CAA_INCOMPLETE)
+        return {identifier: answers[base] or incomplete for identifier, base in starts.items()}
 
-    # ── asking ──────────────────────────────────────────────────────────────────────────
+    # ── queries ─────────────────────────────────────────────────────────────────────────
 
-    def _look_within(self, context: Context, bases: list[Name]) -> str:
-        """Look, but not for long; return why not everything could be seen."""
+    def _query_within_limit(self, context: Context, bases: list[Name]) -> str:
+        """Query within the time limit; return why the result is incomplete, or an empty text."""
         try:
-            self._look(_bounded(context, _SECONDS), bases)
+            self._query(context.within(_SECONDS), bases)
         except DnsError as error:
-            return error.message.removesuffix(".")
+            return error.message
         except Cancelled:
             context.check()
-            return f"the name servers did not answer within {_SECONDS:.0f} seconds"
+            return texts.CAA_TIMEOUT.format(seconds=_SECONDS)
         return ""
 
-    def _look(self, context: Context, bases: list[Name]) -> None:
+    def _query(self, context: Context, bases: list[Name]) -> None:
         zones = self._zones.enclosing(context, bases)
         own = {base: zone for base, zone in zones.items() if len(zone.labels) > _TOP_LEVEL}
-        inside = {name: zone for base, zone in own.items() for name in _upwards(base, zone)}
-        above = {name for base in bases for name in _upwards(base) if name not in inside and name not in self._seen}
-        glance = threads.start(lambda: self._glance(context, sorted(above)))  # most often it is needed: not one by one
-        self._see(context, inside)
-        suspects = context.join(glance)
+        inside = {name: zone for base, zone in own.items() for name in _ancestors(base, zone)}
+        above = {name for base in bases for name in _ancestors(base) if name not in inside and name not in self._cache}
+        # Usually needed, so it runs at the same time.
+        task = threads.start(lambda: self._query_recursive(context, sorted(above)))
+        self._query_zones(context, inside)
+        candidates = context.join(task)
         open_bases = [base for base in bases if self._climb(base)[0] is None]
-        wanted = {name for base in open_bases for name in _upwards(base) if name in suspects}
-        self._see(context, self._zones.enclosing(context, sorted(wanted)))
-        while doubtful := {name for base in bases for name in self._climb(base)[1]}:
-            self._see(context, self._zones.enclosing(context, sorted(doubtful)))
+        wanted = {name for base in open_bases for name in _ancestors(base) if name in candidates}
+        self._query_zones(context, self._zones.enclosing(context, sorted(wanted)))
+        while unsure := {name for base in bases for name in self._climb(base)[1]}:
+            self._query_zones(context, self._zones.enclosing(context, sorted(unsure)))
 
-    def _see(self, context: Context, places: Mapping[Name, Name]) -> None:
-        """Ask the servers of its zone about each name (name → zone), of deeper zones too, and about their aliases."""
-        left = dict(places)
+    def _query_zones(self, context: Context, zones: Mapping[Name, Name]) -> None:
+        """Query the servers of its zone for each name (name → zone), also of deeper zones and for CNAME targets."""
+        remaining = dict(zones)
         for _ in range(_MAX_HOPS):
-            left = {name: zone for name, zone in left.items() if not self._is_sure(name)}
-            for name in [name for name, zone in left.items() if zone == wire.ROOT]:
-                self._seen[name] = _Seen(trouble=f"{wire.shown(name)} is in no DNS zone")
-                del left[name]
-            if not left:
+            remaining = {name: zone for name, zone in remaining.items() if not self._is_sure(name)}
+            for name in [name for name, zone in remaining.items() if zone == wire.ROOT]:
+                self._cache[name] = _unknown(texts.CAA_NO_ZONE, name)
+                del remaining[name]
+            if not remaining:
                 return
-            left = self._see_once(context, left)
-        self._seen.update({name: _Seen(trouble=f"the way to {wire.shown(name)} does not end") for name in left})
+            remaining = self._query_zones_once(context, remaining)
+        self._cache.update({name: _unknown(texts.CAA_REFERRALS, name) for name in remaining})
 
-    def _see_once(self, context: Context, places: Mapping[Name, Name]) -> dict[Name, Name]:
-        """Return what is to be asked about next."""
-        further: dict[Name, Name] = {}
+    def _query_zones_once(self, context: Context, zones: Mapping[Name, Name]) -> dict[Name, Name]:
+        """Return what to query next (name → zone)."""
+        referred: dict[Name, Name] = {}
         aliases: dict[Name, Name] = {}
-        for name, result in self._zones.ask(context, places, _CAA).items():
-            zone = places[name]
+        for name, result in self._zones.query(context, zones, _CAA).items():
+            zone = zones[name]
             if isinstance(result, MissingAnswer):
-                self._seen[name] = _Seen(trouble=_why(name, zone, result))
+                text = texts.CAA_ZONE_SILENT if result.reasons else texts.CAA_NO_ADDRESS
+                self._cache[name] = _unknown(text, name, result, zone)
             elif cut := wire.referral(result.answer, zone, name):
-                further[name] = cut
+                referred[name] = cut
             else:
-                seen = self._seen[name] = _read(result.answer, name)
-                if seen.alias is not None and seen.alias not in self._seen:
-                    aliases[seen.alias] = zone
-        return further | self._places_of(context, aliases)
+                found = self._cache[name] = _read(result.answer, name)
+                if found.alias is not None and found.alias not in self._cache:
+                    aliases[found.alias] = zone
+        return referred | self._zones_of(context, aliases)
 
-    def _places_of(self, context: Context, aliases: Mapping[Name, Name]) -> dict[Name, Name]:
-        """Return the zone of each alias (alias → the zone of the name that has it), where it is worth asking."""
+    def _zones_of(self, context: Context, aliases: Mapping[Name, Name]) -> dict[Name, Name]:
+        """Return the zone of each alias to query (alias → the zone of the name that has it)."""
         near = {alias: zone for alias, zone in aliases.items() if alias.is_subdomain(zone)}
         elsewhere = self._zones.enclosing(context, [alias for alias in aliases if alias not in near])
         near |= {alias: zone for alias, zone in elsewhere.items() if len(zone.labels) > _TOP_LEVEL}
-        suspects = self._glance(context, [alias for alias in elsewhere if alias not in near])
-        return near | self._zones.enclosing(context, suspects)
+        candidates = self._query_recursive(context, [alias for alias in elsewhere if alias not in near])
+        return near | self._zones.enclosing(context, candidates)
 
-    def _glance(self, context: Context, wanted: Iterable[Name]) -> list[Name]:
-        """Ask the recursive servers; return the names that are to be asked about at their zones' own servers."""
-        suspects = []
-        for question, result in self._glances(context, questions(wanted, _CAA, recurse=True)).items():
+    def _query_recursive(self, context: Context, wanted: Iterable[Name]) -> list[Name]:
+        """Query the recursive servers; return the names for which the zones' own servers must be queried."""
+        candidates = []
+        for question, result in self._recursive_results(context, questions(wanted, _CAA, recurse=True)).items():
             name = question.name
             if isinstance(result, FoundAnswer) and not any(wire.records(result.answer.answer, _CAA)):
-                self._seen[name] = _Seen(sure=False)
+                self._cache[name] = _NameCaa(sure=False)
             elif isinstance(result, MissingAnswer) and len(name.labels) <= _TOP_LEVEL:
-                self._seen[name] = _Seen(trouble=_unanswered(name, result))
+                text = texts.CAA_RECURSIVE if result.reasons else texts.CAA_RECURSIVE_SILENT
+                self._cache[name] = _unknown(text, name, result)
             else:
-                suspects.append(name)
-        return suspects
+                candidates.append(name)
+        return candidates
 
-    def _glances(self, context: Context, wanted: list[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
+    def _recursive_results(self, context: Context, wanted: list[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
         try:
-            return self._recursion.find(_bounded(context, _GLANCE_SECONDS), wanted)
+            return self._recursion.find(context.within(_RECURSIVE_SECONDS), wanted)
         except (Cancelled, DnsError):
             context.check()
-            return dict.fromkeys(wanted, MissingAnswer({}, heard=False))
+            return dict.fromkeys(wanted, MissingAnswer({}, answered=False))
 
-    # ── concluding ──────────────────────────────────────────────────────────────────────
+    # ── results ─────────────────────────────────────────────────────────────────────────
 
     def _climb(self, base: Name) -> tuple[CaaAnswer | None, list[Name]]:
-        """Return what counts for a domain, None when not enough has been seen for that.
+        """Return the records that apply to a domain, or None if not enough names were queried.
 
-        With it the names below the records that only a recursive server calls empty.
+        The second value lists the names below the records for which only a recursive server says "no record".
         """
         unsure: list[Name] = []
-        for name in _upwards(base):
-            end, seen = self._follow(name)
-            if seen is None:
+        for name in _ancestors(base):
+            end, found = self._follow(name)
+            if found is None:
                 return None, []
-            if seen.trouble:
-                return CaaAnswer(trouble=seen.trouble), []
-            if seen.records:
-                return CaaAnswer(seen.records, wire.shown(name), wire.shown(end)), unsure
-            if not seen.sure:
+            if found.unknown_reason:
+                return CaaAnswer(unknown_reason=found.unknown_reason), []
+            if found.records:
+                return CaaAnswer(found.records, wire.shown(name), wire.shown(end)), unsure
+            if not found.sure:
                 unsure.append(end)
         return CaaAnswer(), []
 
-    def _follow(self, name: Name) -> tuple[Name, _Seen | None]:
-        """Return the end of the CNAMEs that start at a name, and what is there."""
+    def _follow(self, name: Name) -> tuple[Name, _NameCaa | None]:
+        """Return the end of the CNAMEs that start at a name, and its records."""
         end = name
         for _ in range(_MAX_HOPS):
-            seen = self._seen.get(end)
-            if seen is None or seen.alias is None:
-                return end, seen
-            end = seen.alias
-        return end, _Seen(trouble=f"the CNAME records that start at {wire.shown(name)} never end")
+            found = self._cache.get(end)
+            if found is None or found.alias is None:
+                return end, found
+            end = found.alias
+        return end, _unknown(texts.CAA_CNAME_LOOP, name)
 
     def _is_sure(self, name: Name) -> bool:
-        seen = self._seen.get(name)
-        return seen is not None and seen.sure
+        found = self._cache.get(name)
+        return found is not None and found.sure
 
-    def _give_up(self, base: Name, trouble: str) -> None:
-        """See that a domain is not looked at again in this run."""
+    def _mark_unknown(self, base: Name, reason: str) -> None:
+        """Mark a domain as unknown for the rest of the run, unless its records are known for sure."""
         answer, unsure = self._climb(base)
         if answer is None or unsure:
-            self._seen[base] = _Seen(trouble=trouble)
-
-
-def _bounded(context: Context, seconds: float) -> Context:
-    end = context.clock.monotonic() + seconds
-    return replace(context, deadline=end if context.deadline is None else min(end, context.deadline))
+            self._cache[base] = _NameCaa(unknown_reason=reason)
 
 
 def _start(identifier: str) -> Name:
@@ -230,17 +227,17 @@ def _start(identifier: str) -> Name:
 
 
 @lru_cache(maxsize=4096)
-def _upwards(name: Name, last: Name | None = None) -> tuple[Name, ...]:
-    """Return the name and those above it, up to ``last`` or the top level."""
+def _ancestors(name: Name, last: Name | None = None) -> tuple[Name, ...]:
+    """Return the name and the names above it, up to ``last`` or the top level."""
     if name == wire.ROOT:
         return ()
-    return (name,) if name == last else (name, *_upwards(name.parent(), last))
+    return (name,) if name == last else (name, *_ancestors(name.parent(), last))
 
 
-def _read(answer: Message, name: Name) -> _Seen:
+def _read(answer: Message, name: Name) -> _NameCaa:
     alias = wire.cname_target(answer, name)
     if alias is not None:
-        return _Seen(alias=alias)
+        return _NameCaa(alias=alias)
     found = [
         CaaRecord(rdata.flags, rdata.tag.decode("latin-1"), rdata.value.decode("latin-1"))
         for rrset in wire.records(answer.answer, _CAA)
@@ -248,15 +245,10 @@ def _read(answer: Message, name: Name) -> _Seen:
         for rdata in rrset
         if isinstance(rdata, dns.rdtypes.ANY.CAA.CAA)
     ]
-    return _Seen(tuple(found))
+    return _NameCaa(tuple(found))
 
 
-def _why(name: Name, zone: Name, result: MissingAnswer) -> str:
-    said = "; ".join(f"{address} {reason}" for (address, _), reason in result.reasons.items())
-    why = said or "none of them has an address"
-    return f"the name servers of {wire.shown(zone)} do not say whether {wire.shown(name)} has CAA records ({why})"
-
-
-def _unanswered(name: Name, result: MissingAnswer) -> str:
-    said = "; ".join(f"{address} {reason}" for (address, _), reason in result.reasons.items())
-    return f"no recursive DNS server says whether {wire.shown(name)} has CAA records ({said or 'none answers in time'})"
+def _unknown(text: str, name: Name, result: MissingAnswer | None = None, zone: Name = wire.ROOT) -> _NameCaa:
+    reasons = {address: reason for (address, _), reason in result.reasons.items()} if result else {}
+    reason = text.format(name=wire.shown(name), zone=wire.shown(zone), answers=list_reasons(reasons))
+    return _NameCaa(unknown_reason=reason)

@@ -1,4 +1,4 @@
-"""DNS over HTTPS (RFC 8484): the second way, where port 53 is closed."""
+"""DNS over HTTPS (RFC 8484), for networks in which port 53 is closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.dns import wire
+from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.runtime.context import Context
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 _TYPE: Final = "application/dns-message"
 _TIMEOUT: Final = (5.0, 5.0)
-_AT_ONCE: Final = 8
+_MAX_CALLS: Final = 8
 
 
 class NoDohAnswer(Exception):
-    """A server gave no answer; ``str()`` says why, in words that continue "the server …"."""
+    """A server gave no answer; ``str()`` is the reason, as a clause that continues "the server …"."""
 
 
 class Doh:
-    """The DNS-over-HTTPS servers of the configuration; the HTTP client is made when the first is asked."""
+    """The configured DNS-over-HTTPS servers; the HTTP client is made for the first query."""
 
     def __init__(self, urls: Sequence[str], http_factory: Callable[[], HttpClient] | None) -> None:
         self.urls = tuple(urls)
@@ -32,49 +32,49 @@ class Doh:
         self._client: HttpClient | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anyone to ask."""
+        """Tell whether a server is configured."""
         return bool(self.urls)
 
-    def ask(self, url: str, question: DnsQuestion) -> Message:
-        """Return the server's answer (blocking, 10 s at most: call it through ``Context.call``).
+    def query(self, url: str, question: DnsQuestion) -> Message:
+        """Return the server's answer. It blocks for up to 10 s: call it through ``Context.call``.
 
-        :raises NoDohAnswer: when there is none.
+        :raises NoDohAnswer: the server gave no answer.
         """
-        from dnsrenew.http import HttpFailure  # brings requests: only for those who use DoH
+        from dnsrenew.http import HttpFailure  # loads requests, which is needed only for DNS over HTTPS
 
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
             response = self._http().request("POST", url, data=query, headers=headers, timeout=_TIMEOUT)
         except HttpFailure as failure:
-            raise NoDohAnswer(f"cannot be reached ({failure.kind})") from None
+            raise NoDohAnswer(texts.HTTP_FAILURE.format(kind=failure.kind)) from None
         if response.status != 200:
-            raise NoDohAnswer(f"answers with the HTTP status {response.status}")
+            raise NoDohAnswer(texts.HTTP_STATUS.format(status=response.status))
         answer = wire.parse(response.body) if wire.belongs(response.body, query) else None
         if answer is None:
-            raise NoDohAnswer("sent something that is not a DNS answer to the question")
+            raise NoDohAnswer(texts.NOT_THE_ANSWER)
         return answer
 
     def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
         """Return a result for each question, each from the first server that has one."""
         wanted = list(questions)
-        tasks = context.call_all([partial(self._first, question) for question in wanted], _AT_ONCE)
+        tasks = context.call_all([partial(self._first, question) for question in wanted], _MAX_CALLS)
         return {question: task.result() for question, task in zip(wanted, tasks, strict=True)}
 
     def _first(self, question: DnsQuestion) -> LookupResult:
         reasons: dict[tuple[str, int], str] = {}
-        heard = False
+        answered = False
         for url in self.urls:
             try:
-                answer = self.ask(url, question)
-            except NoDohAnswer as reason:
-                reasons[url, 443] = str(reason)
+                answer = self.query(url, question)
+            except NoDohAnswer as error:
+                reasons[url, 443] = str(error)
                 continue
-            heard = True
+            answered = True
             if wire.is_positive(answer):
                 return FoundAnswer(answer, (url, 443))
-            reasons[url, 443] = f"answers {wire.rcode_text(answer)}"
-        return MissingAnswer(reasons, heard)
+            reasons[url, 443] = texts.RCODE.format(rcode=wire.rcode_text(answer))
+        return MissingAnswer(reasons, answered)
 
     def _http(self) -> HttpClient:
         if self._client is None:

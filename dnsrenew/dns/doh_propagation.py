@@ -1,47 +1,47 @@
-"""The same wait where port 53 is closed: at DNS-over-HTTPS servers, which must not be asked too early."""
+"""The propagation wait at DNS-over-HTTPS servers, for networks in which port 53 is closed.
+
+These servers cache, so they must not be queried too early.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.dns import wire
+from dnsrenew.dns import texts, wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
+from dnsrenew.dns.lookup import list_reasons
 from dnsrenew.dns.propagation_report import shown_names
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import PropagationError
 from dnsrenew.runtime.context import Context
 
 _TRIES: Final = 3
-_LEAST_GAP: Final = 1.0
-_GREATEST_GAP: Final = 5.0
+_MIN_GAP: Final = 1.0
+_MAX_GAP: Final = 5.0
 _FRACTION: Final = 20
-_AT_ONCE: Final = 8
+_MAX_CALLS: Final = 8
 
 
 def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, frozenset[str]], *, timeout: float) -> None:
-    """Wait until every server that answers shows every value.
+    """Wait until every server that answers has every value.
 
     :raises PropagationError: ``doh-missing`` (none is configured), ``propagation-timeout``, ``dns-unreachable``.
     """
     if not doh:
-        raise PropagationError(
-            "doh-missing",
-            'The propagation check is "doh", but no DNS-over-HTTPS server is configured.',
-            fix='Add doh = ["https://…/dns-query"] under [resolver] in the configuration.',
-        )
+        raise PropagationError.of(texts.DOH_MISSING)
     start = context.clock.monotonic()
     servers = [_DohServer(doh, url, expected) for url in doh.urls]
     while True:
-        context.call_all([server.look for server in servers if server.state == "waiting"], _AT_ONCE)
+        context.call_all([server.poll for server in servers if server.state == "waiting"], _MAX_CALLS)
         elapsed = context.clock.monotonic() - start
-        told = [server.to_dict() for server in servers]
-        context.emit("dns-waiting", seconds=round(elapsed, 3), timeout=timeout, servers=told)
+        states = [server.to_dict() for server in servers]
+        context.emit("dns-waiting", seconds=round(elapsed, 3), timeout=timeout, servers=states)
         if all(server.state != "waiting" for server in servers):
             break
         if elapsed >= timeout:
             raise _timed_out(servers, elapsed)
-        context.wait(min(max(elapsed / _FRACTION, _LEAST_GAP), _GREATEST_GAP))
+        context.wait(min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP))
     if all(server.state == "unreachable" for server in servers):
         raise _unreachable(servers)
 
@@ -55,25 +55,24 @@ class _DohServer:
         self.reason = ""
         self._failures = 0
 
-    def look(self) -> None:
-        """Ask for one missing name after the other, until one is really missing."""
+    def poll(self) -> None:
+        """Query the missing names one by one; stop at the first that is still missing."""
         for question, values in list(self.missing.items()):
             try:
-                answer = self._doh.ask(self.url, question)
-            except NoDohAnswer as reason:
-                self.reason = str(reason)
+                answer = self._doh.query(self.url, question)
+            except NoDohAnswer as error:
+                self.reason = str(error)
                 self._failures += 1
                 if self._failures >= _TRIES:
                     self.state = "unreachable"
                 return
             self._failures = 0
-            seen = wire.txt_values(answer)
-            if not values <= seen:
+            if not values <= wire.txt_values(answer):
                 rcode = wire.rcode_text(answer)
-                self.reason = "still answers without the new value" if rcode == "NOERROR" else f"answers {rcode}"
+                self.reason = texts.NOT_UPDATED if rcode == "NOERROR" else texts.RCODE.format(rcode=rcode)
                 return
             del self.missing[question]
-        self.state, self.reason = "agrees", "shows the new value"
+        self.state, self.reason = "agrees", texts.UPDATED
 
     def to_dict(self) -> dict[str, str]:
         return {"server": self.url, "address": "", "state": self.state, "detail": self.reason}
@@ -91,24 +90,15 @@ class _DohServer:
 
 
 def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
-    late = [server for server in servers if server.state == "waiting"]
-    said = "; ".join(f"{server.url} {server.reason}" for server in late)
-    return PropagationError(
-        "propagation-timeout",
-        f"After {elapsed:.0f} s not every DNS-over-HTTPS server shows the new value: {said}.",
-        fix="Set a longer settle in propagation: such a server keeps a value as absent when it is asked too early.",
-        evidence=_evidence(servers),
-    )
+    answers = list_reasons({server.url: server.reason for server in servers if server.state == "waiting"})
+    code, message, fix = texts.DOH_TIMEOUT.fill(seconds=elapsed, answers=answers)
+    return PropagationError(code, message, fix=fix, evidence=_evidence(servers))
 
 
 def _unreachable(servers: list[_DohServer]) -> PropagationError:
-    said = "; ".join(f"{server.url} {server.reason}" for server in servers)
-    return PropagationError(
-        "dns-unreachable",
-        f"No DNS-over-HTTPS server can be asked for the new value: {said}.",
-        fix="Check this machine's network connection and the addresses in doh under [resolver] in the configuration.",
-        evidence=_evidence(servers),
-    )
+    answers = list_reasons({server.url: server.reason for server in servers})
+    code, message, fix = texts.DOH_UNREACHABLE.fill(answers=answers)
+    return PropagationError(code, message, fix=fix, evidence=_evidence(servers))
 
 
 def _evidence(servers: list[_DohServer]) -> dict[str, Any]:

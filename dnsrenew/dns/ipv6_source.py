@@ -1,7 +1,7 @@
-"""Whether this machine has an address from which a name server can answer it.
+"""Whether this machine has an address to which a name server can reply.
 
-Inside a container or a virtual machine there is often a default route for IPv6, and no IPv6 address but a local one
-(RFC 4193): the kernel takes every packet, and none comes back.
+Containers and virtual machines often have a default route for IPv6 but only a local IPv6 address (RFC 4193): the
+kernel accepts every packet, and no reply comes back.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _LOCAL: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80:
 
 
 def only_local(address: str) -> bool:
-    """Tell whether a global IPv6 address would be asked from a local one; nothing is sent to find out.
+    """Tell whether this machine would query a global IPv6 address from a local one; nothing is sent to find out.
 
-    It may be reached all the same, where somebody translates addresses (RFC 6296): ask it last, not never.
+    The address may still be reachable if a router translates addresses (RFC 6296): query it last, not never.
     """
     if ":" not in address or not _within(address, _GLOBAL):
         return False
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as link:
-            link.connect((address, 53))
-            source = str(link.getsockname()[0])
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.connect((address, 53))
+            source = str(sock.getsockname()[0])
     except OSError:
-        return False  # no route at all: that is found out where it is asked
+        return False  # no route at all: the query itself reports it
     return _within(source, *_LOCAL)
 
 

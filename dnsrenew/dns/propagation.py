@@ -1,8 +1,8 @@
-"""The waiting: until every address of every name server of every zone shows every value.
+"""The propagation wait: until every address of every name server of every zone has every value.
 
-Every address keeps its own pace: a fiftieth of the time waited so far between two questions, so that the wait ends
-within a fiftieth of the moment the last one agrees. An address that is silent is not one that is late: it gets three
-tries, and is named in a warning when the others agree.
+Each address is polled at its own pace: the gap between two queries is a fiftieth of the time waited so far. So the
+wait ends within a fiftieth of the moment at which the last address is updated. An address that does not answer is not
+late: after three tries it is given up with a warning, if the others are updated.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _SOA = dns.rdatatype.SOA
 
 _UDP: Final = 0.8
 _TCP: Final = 0.8
-_PATIENCE: Final = 6.0  # seconds for the silent ones, after all others agree
-_TELL: Final = 1.0  # seconds between two events when nothing changes
+_SILENCE_LIMIT: Final = 6.0  # seconds for silent addresses after all others are updated
+_EVENT_INTERVAL: Final = 1.0  # seconds between two events if no state changes
 
 Expected = Mapping[DnsQuestion, frozenset[str]]
-"""The question for each name, and the values to be seen."""
+"""The question for each name, and the expected values."""
 
 
 class PropagationWait:
     """One wait for one set of records.
 
-    :param timeout: seconds until a value that is missing somewhere is an error.
-    :param settle: seconds more after all agree.
+    :param timeout: seconds after which a missing value is an error.
+    :param settle: seconds to wait after all servers are updated.
     """
 
     def __init__(self, context: Context, zones: Zones, doh: Doh, *, timeout: float, settle: float) -> None:
@@ -51,158 +51,156 @@ class PropagationWait:
         self._start = context.clock.monotonic()
 
     def until_visible(self, records: Sequence[TxtRecord], check: PropagationCheck) -> None:
-        """Wait.
+        """Wait until the records are visible.
 
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
-        :raises Cancelled: when called away.
+        :raises Cancelled: the caller cancelled.
         """
         expected = _by_name(records)
-        left = self._at_name_servers(expected) if check == "authoritative" and expected else {}
+        remaining = self._at_name_servers(expected) if check == "authoritative" and expected else {}
         if check == "doh":
-            left = expected
+            remaining = expected
         self._context.wait(self._settle)
-        if left:
-            wait_at_doh(self._context, self._doh, left, timeout=self._timeout)
+        if remaining:
+            wait_at_doh(self._context, self._doh, remaining, timeout=self._timeout)
         seconds = self._context.clock.monotonic() - self._start
         self._context.emit("dns-visible", seconds=round(seconds, 3))
 
     def _at_name_servers(self, expected: Expected) -> Expected:
-        """Wait for the zones' own servers; return what only DNS over HTTPS can show, none being reachable."""
-        watches = watches_for(self._context, self._zones, expected)
-        with QueryEngine(self._context) as exchange:
-            rounds = PollingRounds(self._context, exchange, watches, self._zones.port, timeout=self._timeout)
+        """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""
+        polls = polls_for(self._context, self._zones, expected)
+        with QueryEngine(self._context) as engine:
+            rounds = PollingRounds(self._context, engine, polls, self._zones.port, timeout=self._timeout)
             if not rounds.run():
-                rounds.look_closer()
-                raise propagation_report.timed_out(watches, self._context.clock.monotonic() - self._start)
-        seen = {watch.zone for watch in watches if watch.state == "agrees"}
-        unseen = [watch for watch in watches if watch.zone not in seen]
-        if unseen and not self._doh:
-            raise propagation_report.unreachable(unseen)
-        for watch in watches:
-            if watch.state == "unreachable" and watch.zone in seen:
-                self._context.warn("dns-unreachable", *propagation_report.silent_server(watch))
-        return {question: values for watch in unseen for question, values in watch.expected.items()}
+                rounds.collect_evidence()
+                raise propagation_report.timed_out(polls, self._context.clock.monotonic() - self._start)
+        reached = {poll.zone for poll in polls if poll.state == "agrees"}
+        unreached = [poll for poll in polls if poll.zone not in reached]
+        if unreached and not self._doh:
+            raise propagation_report.unreachable(unreached)
+        for poll in polls:
+            if poll.state == "unreachable" and poll.zone in reached:
+                self._context.warn(*propagation_report.server_unreachable(poll))
+        return {question: values for poll in unreached for question, values in poll.expected.items()}
 
 
 class PollingRounds:
-    """Asks all addresses, each at its own pace, until every one is settled or the time is over."""
+    """Polls all addresses, each at its own pace, until none is waiting any more or the time is over."""
 
     def __init__(
-        self, context: Context, exchange: QueryEngine, watches: Sequence[ServerPoll], port: int, *, timeout: float
+        self, context: Context, engine: QueryEngine, polls: Sequence[ServerPoll], port: int, *, timeout: float
     ) -> None:
         self._context = context
-        self._exchange = exchange
-        self._watches = watches
+        self._engine = engine
+        self._polls = polls
         self._port = port
         self._timeout = timeout
         self._start = context.clock.monotonic()
-        self._alone_since: dict[Name, float] = {}
+        self._silent_since: dict[Name, float] = {}
         self._by_question = {
-            ((watch.server.address, port), question): watch for watch in watches for question in watch.expected
+            ((poll.server.address, port), question): poll for poll in polls for question in poll.expected
         }
-        self._told: tuple[float, list[str]] | None = None
+        self._last_event: tuple[float, list[str]] | None = None
 
     def run(self) -> bool:
-        """Return True when all that can be reached agree, False when the time is over before."""
-        self._call_up_the_spare()
-        self._tell()
-        while any(watch.state == "waiting" for watch in self._watches):
+        """Return True if all reachable addresses are updated, False if the time is over before."""
+        self._activate_last_resort()
+        self._emit_states()
+        while any(poll.state == "waiting" for poll in self._polls):
             if self._elapsed() >= self._timeout:
-                return self._give_up_the_silent()
-            self._ask()
-            self._receive(self._pause())
-            self._settle_zones()
-            self._call_up_the_spare()
-            self._tell()
+                return self._drop_silent()
+            self._submit()
+            self._receive(self._next_wait())
+            self._drop_silent_in_zones()
+            self._activate_last_resort()
+            self._emit_states()
         return True
 
-    def look_closer(self) -> None:
-        """Ask once more those that are late for all that they lack, and everybody for the serial: for the report.
-
-        Two seconds at most.
-        """
-        while any(watch.busy for watch in self._watches):
+    def collect_evidence(self) -> None:
+        """Query late addresses for all they lack, and every address for the serial; takes at most about two seconds."""
+        while any(poll.busy for poll in self._polls):
             self._receive(_UDP + _TCP)
-        asked = 0
-        for watch in self._watches:
-            if watch.state not in {"waiting", "agrees"}:
+        pending = 0
+        for poll in self._polls:
+            if poll.state not in {"waiting", "agrees"}:
                 continue
-            wanted = [*watch.missing, DnsQuestion(watch.zone, _SOA)]
+            wanted = [*poll.missing, DnsQuestion(poll.zone, _SOA)]
             for question in wanted:
-                self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=0)
-            asked += len(wanted)
+                self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=0)
+            pending += len(wanted)
         serials: dict[tuple[str, Name], int | None] = {}
-        while asked > 0 and (replies := self._exchange.receive(2 * _UDP)):
+        while pending > 0 and (replies := self._engine.receive(2 * _UDP)):
             for reply in replies:
-                asked -= 1
+                pending -= 1
                 if reply.question.type == _SOA:
                     serial = wire.soa_serial(reply.answer) if reply.answer else None
                     serials[reply.address[0], reply.question.name] = serial
                 elif reply.answer is not None:
-                    watch = self._by_question[reply.address, reply.question]
-                    watch.looks[reply.question] = AddressAnswer.at(reply, watch.zone)
-        for watch in self._watches:
-            watch.serial = serials.get((watch.server.address, watch.zone))
+                    poll = self._by_question[reply.address, reply.question]
+                    poll.answers[reply.question] = AddressAnswer.from_reply(reply, poll.zone)
+        for poll in self._polls:
+            poll.serial = serials.get((poll.server.address, poll.zone))
 
-    def _ask(self) -> None:
+    def _submit(self) -> None:
         now = self._now()
-        for watch in self._watches:
-            for question in watch.next_questions(now):
-                self._exchange.ask((watch.server.address, self._port), question, udp=_UDP, tcp=_TCP)
+        for poll in self._polls:
+            for question in poll.next_questions(now):
+                self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=_TCP)
 
     def _receive(self, wait: float) -> None:
-        for reply in self._exchange.receive(wait):
-            self._by_question[reply.address, reply.question].take(reply, self._now(), self._elapsed())
+        for reply in self._engine.receive(wait):
+            self._by_question[reply.address, reply.question].handle(reply, self._now(), self._elapsed())
 
-    def _pause(self) -> float:
-        """Return the seconds until something is due by itself (an answer ends the pause before)."""
+    def _next_wait(self) -> float:
+        """Return the seconds until the next round, event or time-out (a reply ends the wait earlier)."""
         now = self._now()
-        due = [watch.due for watch in self._watches if watch.state == "waiting" and not watch.busy]
-        return max(min([*due, self._start + self._timeout, now + _TELL]) - now, 0.0)
+        due = [poll.due for poll in self._polls if poll.state == "waiting" and not poll.busy]
+        return max(min([*due, self._start + self._timeout, now + _EVENT_INTERVAL]) - now, 0.0)
 
-    def _settle_zones(self) -> None:
-        """Give up silent addresses whose zone's other addresses all agree, or are silent too."""
+    def _drop_silent_in_zones(self) -> None:
+        """Give up silent addresses in zones whose other addresses are all updated or silent too."""
         now = self._now()
-        for zone, watches in self._waiting_by_zone().items():
-            if any(watch.answered for watch in watches):
-                self._alone_since.pop(zone, None)
+        for zone, polls in self._waiting_by_zone().items():
+            if any(poll.answered for poll in polls):
+                self._silent_since.pop(zone, None)
                 continue
-            since = self._alone_since.setdefault(zone, now)
-            for watch in watches:
-                if watch.failures >= TRIES or now - since >= _PATIENCE:
-                    watch.state = "unreachable"
+            since = self._silent_since.setdefault(zone, now)
+            for poll in polls:
+                if poll.failures >= TRIES or now - since >= _SILENCE_LIMIT:
+                    poll.state = "unreachable"
 
-    def _call_up_the_spare(self) -> None:
-        """Ask those that hardly can be reached, in zones where nobody else is left."""
-        enough = {watch.zone for watch in self._watches if watch.state in {"waiting", "agrees"}}
-        for watch in self._watches:
-            if watch.last_resort and watch.zone not in enough:
-                watch.activate()
+    def _activate_last_resort(self) -> None:
+        """Query last-resort addresses in zones in which no other address is left."""
+        served = {poll.zone for poll in self._polls if poll.state in {"waiting", "agrees"}}
+        for poll in self._polls:
+            if poll.last_resort and poll.zone not in served:
+                poll.activate()
 
-    def _give_up_the_silent(self) -> bool:
-        """When the time is over: True if nobody is late, and the rest only silent."""
-        waiting = [watch for watch in self._watches if watch.state == "waiting"]
-        if any(watch.answered for watch in waiting):
+    def _drop_silent(self) -> bool:
+        """Give up the waiting addresses after the time-out; return False if one of them answers and is late."""
+        waiting = [poll for poll in self._polls if poll.state == "waiting"]
+        if any(poll.answered for poll in waiting):
             return False
-        for watch in waiting:
-            watch.state = "unreachable"
+        for poll in waiting:
+            poll.state = "unreachable"
         return True
 
     def _waiting_by_zone(self) -> dict[Name, list[ServerPoll]]:
         zones: dict[Name, list[ServerPoll]] = {}
-        for watch in self._watches:
-            if watch.state == "waiting":
-                zones.setdefault(watch.zone, []).append(watch)
+        for poll in self._polls:
+            if poll.state == "waiting":
+                zones.setdefault(poll.zone, []).append(poll)
         return zones
 
-    def _tell(self) -> None:
+    def _emit_states(self) -> None:
         if self._context.emitter is None:
             return
-        states: list[str] = [watch.state for watch in self._watches]
+        states: list[str] = [poll.state for poll in self._polls]
         now = self._now()
-        if self._told is None or self._told[1] != states or now - self._told[0] >= _TELL:
-            self._told = (now, states)
-            servers = [watch.to_dict() for watch in self._watches]
+        last = self._last_event
+        if last is None or last[1] != states or now - last[0] >= _EVENT_INTERVAL:
+            self._last_event = (now, states)
+            servers = [poll.to_dict() for poll in self._polls]
             self._context.emit("dns-waiting", seconds=round(self._elapsed(), 3), timeout=self._timeout, servers=servers)
 
     def _now(self) -> float:
@@ -212,39 +210,37 @@ class PollingRounds:
         return self._now() - self._start
 
 
-def watches_for(context: Context, zones: Zones, expected: Expected) -> list[ServerPoll]:
-    """Return a watch for every address of every name server of every zone that holds one of the names.
+def polls_for(context: Context, zones: Zones, expected: Expected) -> list[ServerPoll]:
+    """Return a poll for every address of every name server of every zone that holds one of the names.
 
-    :raises PropagationError: ``dns-unreachable``, when a zone has no name server at all.
+    :raises PropagationError: ``dns-unreachable``: a zone has no name server.
     """
     zone_of = zones.zone_of(context, [question.name for question in expected])
     servers = zones.servers(context, zone_of.values())
-    watches: list[ServerPoll] = []
+    polls: list[ServerPoll] = []
     for zone in dict.fromkeys(zone_of.values()):
-        mine = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
+        in_zone = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
-            raise propagation_report.no_servers(zone, mine)
-        watches += [ServerPoll(zone, server, mine) for server in servers[zone]]
-    return watches
+            raise propagation_report.no_servers(zone, in_zone)
+        polls += [ServerPoll(zone, server, in_zone) for server in servers[zone]]
+    return polls
 
 
 def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
-    """Return the TXT values at a name, of all addresses of its name servers together, and their longest TTL."""
+    """Return the TXT values at a name, from all addresses of its name servers together, and their longest TTL."""
     question = DnsQuestion(name, _TXT)
-    watches = watches_for(context, zones, {question: frozenset()})
+    polls = polls_for(context, zones, {question: frozenset()})
     values: set[str] = set()
     ttl = 0
-    with QueryEngine(context) as exchange:
-        asked = [watch for watch in watches if watch.state == "waiting"] or [
-            watch for watch in watches if watch.last_resort
-        ]
-        for watch in asked:
-            exchange.ask((watch.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
-        left = len(asked)
-        while left:
-            for reply in exchange.receive(2 * (_UDP + _TCP)):
-                left -= 1
-                values |= AddressAnswer.at(reply, watches[0].zone).values
+    with QueryEngine(context) as engine:
+        queried = [poll for poll in polls if poll.state == "waiting"] or [poll for poll in polls if poll.last_resort]
+        for poll in queried:
+            engine.submit((poll.server.address, zones.port), question, udp=_UDP, tcp=_TCP)
+        pending = len(queried)
+        while pending:
+            for reply in engine.receive(2 * (_UDP + _TCP)):
+                pending -= 1
+                values |= AddressAnswer.from_reply(reply, polls[0].zone).values
                 if reply.answer is not None:
                     ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
     return values, ttl

@@ -1,94 +1,74 @@
-"""What is said when name servers do not agree: address by address, and in plain words."""
+"""The errors and warnings about name servers that are not updated, with every address in the evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from dnsrenew.dns import wire
+from dnsrenew.dns import texts, wire
 from dnsrenew.dns.server_poll import ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.errors import PropagationError
 
-_NAMED: Final = 5  # servers in a sentence
+_MAX_LISTED: Final = 5  # servers in a sentence
 
 
-def timed_out(watches: Sequence[ServerPoll], seconds: float) -> PropagationError:
-    """Return the error for values that are missing at some address when the time is over."""
-    late = [watch for watch in watches if watch.state == "waiting"]
-    others = [watch for watch in watches if watch.state == "agrees"]
-    rest = "the others have it" if others else "no name server has it"
-    fix = "Check that the DNS account writes to the servers named here, or set a longer timeout in propagation."
-    if any(watch.unasked for watch in late):
-        fix = (
-            "Let dnsrenew have more files open at once (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer "
-            "certificates at once (--workers)."
-        )
-    elif others:
-        fix = (
-            "Have the operator of that name server find out why it does not follow the zone, or set a longer timeout "
-            "in propagation."
-        )
-    return PropagationError(
-        "propagation-timeout",
-        f"After {seconds:.0f} s {_enumerated(late)}; {rest}.",
-        fix=fix,
-        evidence={"names": _shown_names(late), "servers": _evidence(watches)},
-    )
+def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
+    """Return the error for values that are missing at an address after the time-out."""
+    counted = [poll for poll in polls if poll.state != "skipped"]
+    late = [poll for poll in counted if poll.state == "waiting"]
+    updated = [poll for poll in counted if poll.state == "agrees"]
+    text = texts.SOME_UPDATED if updated else texts.NONE_UPDATED
+    if any(poll.no_socket for poll in late):
+        text = texts.SOME_UPDATED_NO_SOCKET if updated else texts.NONE_UPDATED_NO_SOCKET
+    answers = _list_servers([poll for poll in counted if poll not in updated])
+    code, message, fix = text.fill(updated=len(updated), total=len(counted), seconds=seconds, answers=answers)
+    evidence = {"names": _missing_names(late), "servers": _evidence(polls)}
+    return PropagationError(code, message, fix=fix, evidence=evidence)
 
 
-def unreachable(watches: Sequence[ServerPoll]) -> PropagationError:
-    """Return the error for zones of which no address can be asked."""
-    zones = " and ".join(dict.fromkeys(wire.shown(watch.zone) for watch in watches))
-    return PropagationError(
-        "dns-unreachable",
-        f"No name server of {zones} can be asked for the new value: {_enumerated(watches)}.",
-        fix="Check that these servers run and that this machine may ask them on port 53 (UDP and TCP); where it may "
-        "not, set doh under [resolver] in the configuration.",
-        evidence={"names": _shown_names(watches), "servers": _evidence(watches)},
-    )
+def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
+    """Return the error for zones of which no address can be queried."""
+    zones = " and ".join(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
+    code, message, fix = texts.SERVERS_UNREACHABLE.fill(zones=zones, answers=_list_servers(polls))
+    evidence = {"names": _missing_names(polls), "servers": _evidence(polls)}
+    return PropagationError(code, message, fix=fix, evidence=evidence)
 
 
 def no_servers(zone: Name, questions: Iterable[DnsQuestion]) -> PropagationError:
     """Return the error for a zone whose name servers cannot be found.
 
-    :param questions: what they were to be asked.
+    :param questions: the questions for these servers.
     """
-    return PropagationError(
-        "dns-unreachable",
-        f"The name servers of the zone {wire.shown(zone)} could not be found.",
-        fix=f"Check that {wire.shown(zone)} has NS records, and that the DNS server used here answers for them.",
-        evidence={"zone": wire.shown(zone), "names": shown_names(questions), "servers": []},
+    return PropagationError.of(
+        texts.ZONE_WITHOUT_SERVERS, zone=wire.shown(zone), names=shown_names(questions), servers=[]
     )
 
 
-def silent_server(watch: ServerPoll) -> tuple[str, str]:
-    """Return message and fix of the warning about an address that was given up."""
-    zone = wire.shown(watch.zone)
-    return (
-        f"The name server {watch} of {zone} {watch.detail()}; the others have the new value.",
-        f"Have {watch.server.name} repaired, or taken out of the NS records of {zone}: the CA may happen to ask it.",
+def server_unreachable(poll: ServerPoll) -> tuple[str, str, str]:
+    """Return code, message and fix of the warning about an address that was given up."""
+    return texts.SERVER_UNREACHABLE.fill(
+        server=str(poll), zone=wire.shown(poll.zone), reason=poll.detail(), name=poll.server.name
     )
 
 
 def shown_names(questions: Iterable[DnsQuestion]) -> list[str]:
-    """Return the names that were asked for, each once."""
+    """Return the names of questions, without duplicates."""
     return list(dict.fromkeys(wire.shown(question.name) for question in questions))
 
 
-def _shown_names(watches: Sequence[ServerPoll]) -> list[str]:
-    """Return the names that are missing somewhere."""
-    return shown_names(question for watch in watches for question in watch.missing)
+def _missing_names(polls: Sequence[ServerPoll]) -> list[str]:
+    return shown_names(question for poll in polls for question in poll.missing)
 
 
-def _evidence(watches: Sequence[ServerPoll]) -> list[dict[str, Any]]:
+def _evidence(polls: Sequence[ServerPoll]) -> list[dict[str, Any]]:
     """Return every address for every name that is missing at one of them."""
-    missing = {question for watch in watches for question in watch.missing}
-    return [watch.evidence(question) for watch in watches for question in watch.expected if question in missing]
+    missing = {question for poll in polls for question in poll.missing}
+    return [poll.evidence(question) for poll in polls for question in poll.expected if question in missing]
 
 
-def _enumerated(watches: Sequence[ServerPoll]) -> str:
-    said = [f"{watch} {watch.detail()}" for watch in watches[:_NAMED]]
-    if len(watches) > _NAMED:
-        said.append(f"and {len(watches) - _NAMED} more")
-    return ", ".join(said)
+def _list_servers(polls: Sequence[ServerPoll]) -> str:
+    listed = [f"{poll} {poll.detail()}" for poll in polls[:_MAX_LISTED]]
+    if len(polls) > _MAX_LISTED:
+        listed.append(texts.AND_MORE.format(count=len(polls) - _MAX_LISTED))
+    return ", ".join(listed)

@@ -1,7 +1,7 @@
-"""Many questions to many name servers at once, in one thread: UDP, then TCP (RFC 1035 section 4.2, RFC 7766).
+"""Many queries to many name servers at once, in one thread: UDP, then TCP (RFC 1035 section 4.2, RFC 7766).
 
-A question gets a socket of its own, connected to the one server it is for: the kernel then picks a random source
-port, drops what comes from elsewhere, and says at once when there is no route or nobody listens.
+Each query has its own socket, connected to its server. So the kernel picks a random source port, drops packets from
+other addresses, and reports a missing route or a closed port at once.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from typing import Final, NamedTuple, Self
 import dns.rcode
 import dns.rdatatype
 
-from dnsrenew.dns import wire
-from dnsrenew.dns.query_errors import NO_ROUTE, SHORTAGES, NoRouteError, reason
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.query_errors import NO_RESOURCES, NO_ROUTE, NoRouteError, reason
 from dnsrenew.dns.socket_limit import SHARED
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.runtime.context import Context
 
 PER_ADDRESS: Final = 50
-"""Questions under way to one address of somebody else's, so that its limits on rate are not run into."""
+"""Queries in flight to one address: more could exceed the rate limit of a foreign server."""
 
-_DATAGRAMS: Final = 16
-_SLICE: Final = 0.25  # seconds; a set cancel event is seen at least this often
-_SHORT_PAUSE: Final = 0.05
-_SHORT_PATIENCE: Final = 5.0  # seconds for a socket to come free; no question of ours keeps one for longer
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # the others want a handle for themselves
+_DATAGRAMS: Final = 16  # read from one socket in a row
+_SLICE: Final = 0.25  # seconds; a cancel is noticed at least this often
+_NO_SOCKET_PAUSE: Final = 0.05
+_NO_SOCKET_LIMIT: Final = 5.0  # seconds to wait for a free socket; no query keeps one for longer
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # the others need a handle of their own
 
 Address = tuple[str, int]
 SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
 
 class Reply(NamedTuple):
-    """What came of one question to one address.
+    """The result of one query.
 
     :ivar answer: the message, or None.
-    :ivar reason: why there is none, in words that continue "the server …".
-    :ivar no_route: this machine has no way to addresses of that family.
-    :ivar unasked: there was no socket left to ask with, which says nothing about the server.
+    :ivar reason: why there is no answer, as a clause that continues "the server …".
+    :ivar no_route: this machine has no route to addresses of that family.
+    :ivar no_socket: this machine had no socket left for the query, which says nothing about the server.
     """
 
     address: Address
@@ -49,7 +49,7 @@ class Reply(NamedTuple):
     answer: Message | None
     reason: str = ""
     no_route: bool = False
-    unasked: bool = False
+    no_socket: bool = False
 
 
 class _PendingQuery:
@@ -59,20 +59,20 @@ class _PendingQuery:
         self.udp = udp
         self.tcp = tcp
         self.edns = True
-        self.query = b""
+        self.message = b""
         self.deadline = 0.0
-        self.link: socket.socket | None = None
-        self.stream = False
-        self.late = False
+        self.socket: socket.socket | None = None
+        self.is_tcp = False
+        self.timed_out = False
         self.unsent = b""
         self.received = b""
 
 
 class QueryEngine:
-    """The questions under way. Not thread-safe: each waiting thread has its own.
+    """Sends queries and collects replies. Not thread-safe: each waiting thread has its own engine.
 
-    :param per_address: questions under way to one address.
-    :param make_socket: for tests of machines that lack a family of addresses.
+    :param per_address: the number of queries in flight to one address.
+    :param make_socket: lets tests simulate a machine without an address family.
     """
 
     def __init__(
@@ -82,223 +82,223 @@ class QueryEngine:
         self._per_address = per_address
         self._make_socket = make_socket
         self._selector = _Selector()
-        self._waiting: dict[Address, deque[_PendingQuery]] = {}
+        self._queued: dict[Address, deque[_PendingQuery]] = {}
         self._open: dict[Address, int] = {}
-        self._jobs: dict[int, _PendingQuery] = {}
+        self._in_flight: dict[int, _PendingQuery] = {}
         self._replies: list[Reply] = []
-        self._only_stream: set[Address] = set()  # was silent by UDP and answered by TCP
-        self._is_short = False  # no socket can be had just now
-        self._short_since: float | None = None
+        self._tcp_only: set[Address] = set()  # did not answer by UDP, but by TCP
+        self._lacks_sockets = False
+        self._lacks_sockets_since: float | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close every socket; what is under way is forgotten."""
-        for job in list(self._jobs.values()):
-            self._close(job)
+        """Close every socket and drop the queries in flight."""
+        for query in list(self._in_flight.values()):
+            self._close(query)
         self._selector.close()
 
-    def ask(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
-        """Put a question; its reply comes out of :meth:`receive`, whatever happens.
+    def submit(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
+        """Queue a query. :meth:`receive` returns its reply, also if it fails.
 
         :param udp: seconds to wait for a datagram.
-        :param tcp: seconds to wait for an answer by TCP, after silence or a truncated answer.
+        :param tcp: seconds to wait for an answer by TCP, after no answer or a truncated one by UDP.
         """
-        self._waiting.setdefault(address, deque()).append(_PendingQuery(address, question, udp, tcp))
+        self._queued.setdefault(address, deque()).append(_PendingQuery(address, question, udp, tcp))
 
     def receive(self, wait: float) -> list[Reply]:
-        """Return replies as soon as there are any, or none after ``wait`` seconds.
+        """Return the replies as soon as there are any, or an empty list after ``wait`` seconds.
 
-        :raises Cancelled: when the caller asked to stop; seen within a quarter of a second.
+        :raises Cancelled: the caller cancelled; noticed within 0.25 s.
         """
         clock = self._context.clock
         end = clock.monotonic() + wait
         while True:
             self._context.check()
-            self._launch()
+            self._send_queued()
             if self._replies:
                 replies, self._replies = self._replies, []
                 return replies
             now = clock.monotonic()
             if now >= end:
                 return []
-            if not self._jobs:
-                self._context.wait(min(end - now, _SHORT_PAUSE) if self._waiting else end - now)
+            if not self._in_flight:
+                self._context.wait(min(end - now, _NO_SOCKET_PAUSE) if self._queued else end - now)
                 continue
-            nearest = min(job.deadline for job in self._jobs.values())
+            nearest = min(query.deadline for query in self._in_flight.values())
             for key, _ in self._selector.select(max(min(nearest, end, now + _SLICE) - now, 0.0)):
                 self._advance(key.data)
             self._expire()
 
-    # ── starting ────────────────────────────────────────────────────────────────────────
+    # ── sending ─────────────────────────────────────────────────────────────────────────
 
-    def _launch(self) -> None:
-        self._is_short = False
-        for address in list(self._waiting):
-            queue = self._waiting[address]
-            while queue and self._has_room(address):
-                job = queue.popleft()
-                if job.stream or (address in self._only_stream and job.tcp > 0):
-                    self._send_stream(job)
+    def _send_queued(self) -> None:
+        self._lacks_sockets = False
+        for address in list(self._queued):
+            queue = self._queued[address]
+            while queue and self._can_send(address):
+                query = queue.popleft()
+                if query.is_tcp or (address in self._tcp_only and query.tcp > 0):
+                    self._send_tcp(query)
                 else:
-                    self._send_datagram(job)
+                    self._send_udp(query)
             if not queue:
-                del self._waiting[address]
+                del self._queued[address]
 
-    def _has_room(self, address: Address) -> bool:
-        mine = self._open.get(address, 0)
-        return not self._is_short and mine < self._per_address and SHARED.is_for(len(self._jobs))
+    def _can_send(self, address: Address) -> bool:
+        count = self._open.get(address, 0)
+        return not self._lacks_sockets and count < self._per_address and SHARED.allows(len(self._in_flight))
 
-    def _send_datagram(self, job: _PendingQuery) -> None:
-        job.query = job.question.to_wire(self._context.random.getrandbits(16), edns=job.edns)
+    def _send_udp(self, query: _PendingQuery) -> None:
+        query.message = query.question.to_wire(self._context.random.getrandbits(16), edns=query.edns)
         try:
-            self._connect(job, socket.SOCK_DGRAM, job.udp)
-            if job.link is not None:
-                job.link.send(job.query)
-            self._short_since = None
+            self._connect(query, socket.SOCK_DGRAM, query.udp)
+            if query.socket is not None:
+                query.socket.send(query.message)
+            self._lacks_sockets_since = None
         except OSError as error:
-            self._not_sent(job, error)
+            self._send_failed(query, error)
 
-    def _send_stream(self, job: _PendingQuery) -> None:
-        job.stream = True
-        job.query = job.question.to_wire(self._context.random.getrandbits(16), edns=job.edns)
-        job.unsent = len(job.query).to_bytes(2, "big") + job.query
-        job.received = b""
+    def _send_tcp(self, query: _PendingQuery) -> None:
+        query.is_tcp = True
+        query.message = query.question.to_wire(self._context.random.getrandbits(16), edns=query.edns)
+        query.unsent = len(query.message).to_bytes(2, "big") + query.message
+        query.received = b""
         try:
-            self._connect(job, socket.SOCK_STREAM, job.tcp)
-            self._short_since = None
+            self._connect(query, socket.SOCK_STREAM, query.tcp)
+            self._lacks_sockets_since = None
         except OSError as error:
-            self._not_sent(job, error)
+            self._send_failed(query, error)
 
-    def _connect(self, job: _PendingQuery, kind: socket.SocketKind, seconds: float) -> None:
-        link = self._open_socket(job.address, kind)
-        job.link = link
-        job.deadline = self._context.clock.monotonic() + seconds
-        self._jobs[id(job)] = job
+    def _connect(self, query: _PendingQuery, kind: socket.SocketKind, seconds: float) -> None:
+        sock = self._open_socket(query.address, kind)
+        query.socket = sock
+        query.deadline = self._context.clock.monotonic() + seconds
+        self._in_flight[id(query)] = query
         SHARED.opened()
-        self._open[job.address] = self._open.get(job.address, 0) + 1
-        self._selector.register(link, selectors.EVENT_WRITE if job.stream else selectors.EVENT_READ, job)
+        self._open[query.address] = self._open.get(query.address, 0) + 1
+        self._selector.register(sock, selectors.EVENT_WRITE if query.is_tcp else selectors.EVENT_READ, query)
 
     def _open_socket(self, address: Address, kind: socket.SocketKind) -> socket.socket:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        link = None
+        sock = None
         try:
-            link = self._make_socket(family, kind)
-            link.setblocking(False)
-            code = link.connect_ex(address)
+            sock = self._make_socket(family, kind)
+            sock.setblocking(False)
+            code = sock.connect_ex(address)
             if code not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
                 raise OSError(code, "connect")
         except OSError as error:
-            if link is not None:
-                link.close()
-            if error.errno in NO_ROUTE:  # also a system without that family
+            if sock is not None:
+                sock.close()
+            if error.errno in NO_ROUTE:  # also a system without that address family
                 raise NoRouteError(error.errno, "no route") from None
             raise
-        return link
+        return sock
 
-    # ── going on ────────────────────────────────────────────────────────────────────────
+    # ── receiving ───────────────────────────────────────────────────────────────────────
 
-    def _advance(self, job: _PendingQuery) -> None:
-        if job.link is None:
+    def _advance(self, query: _PendingQuery) -> None:
+        if query.socket is None:
             return
         try:
-            data = self._read_stream(job, job.link) if job.stream else _read_datagram(job, job.link)
+            data = self._read_tcp(query, query.socket) if query.is_tcp else _read_udp(query, query.socket)
         except BlockingIOError:
             return
         except OSError as error:
-            self._no_answer(job, error)
+            self._retry_or_fail(query, error)
             return
         if data is not None:
-            self._close(job)
-            self._take(job, data)
+            self._close(query)
+            self._handle(query, data)
 
-    def _read_stream(self, job: _PendingQuery, link: socket.socket) -> bytes | None:
-        if job.unsent:
-            if code := link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+    def _read_tcp(self, query: _PendingQuery, sock: socket.socket) -> bytes | None:
+        if query.unsent:
+            if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(code, "connect")
-            job.unsent = job.unsent[link.send(job.unsent) :]
-            if not job.unsent:
-                self._selector.modify(link, selectors.EVENT_READ, job)
+            query.unsent = query.unsent[sock.send(query.unsent) :]
+            if not query.unsent:
+                self._selector.modify(sock, selectors.EVENT_READ, query)
             return None
-        chunk = link.recv(65537)
+        chunk = sock.recv(65537)
         if not chunk:
             raise ConnectionResetError(errno.ECONNRESET, "closed")
-        job.received += chunk
-        size = int.from_bytes(job.received[:2], "big") + 2
-        if len(job.received) < max(size, 3):
+        query.received += chunk
+        size = int.from_bytes(query.received[:2], "big") + 2
+        if len(query.received) < max(size, 3):
             return None
-        data = job.received[2:size]
-        if not wire.belongs(data, job.query):
+        data = query.received[2:size]
+        if not wire.belongs(data, query.message):
             raise OSError(errno.EBADMSG, "not an answer to the question")
         return data
 
-    def _take(self, job: _PendingQuery, data: bytes) -> None:
-        if not job.stream and wire.is_truncated(data):
-            self._send_stream(job)
+    def _handle(self, query: _PendingQuery, data: bytes) -> None:
+        if not query.is_tcp and wire.is_truncated(data):
+            self._send_tcp(query)
             return
-        answer = wire.parse(data, whole=job.question.type != dns.rdatatype.TXT)
+        answer = wire.parse(data, whole=query.question.type != dns.rdatatype.TXT)
         if answer is None:
-            self._replies.append(Reply(job.address, job.question, None, "sent something that is not a DNS message"))
-        elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and job.edns:
-            job.edns, job.stream = False, False  # a server from before 1999: RFC 6891 section 7
-            self._send_datagram(job)
+            self._replies.append(Reply(query.address, query.question, None, texts.NOT_DNS))
+        elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and query.edns:
+            query.edns, query.is_tcp = False, False  # a server that does not support EDNS: RFC 6891 section 7
+            self._send_udp(query)
         else:
-            if job.stream and job.late:
-                self._only_stream.add(job.address)
-            self._replies.append(Reply(job.address, job.question, answer))
+            if query.is_tcp and query.timed_out:
+                self._tcp_only.add(query.address)
+            self._replies.append(Reply(query.address, query.question, answer))
 
-    # ── ending ──────────────────────────────────────────────────────────────────────────
+    # ── failing ─────────────────────────────────────────────────────────────────────────
 
     def _expire(self) -> None:
         now = self._context.clock.monotonic()
-        for job in [job for job in self._jobs.values() if job.deadline <= now]:
-            job.late = True
-            self._no_answer(job, TimeoutError(errno.ETIMEDOUT, "late"))
+        for query in [query for query in self._in_flight.values() if query.deadline <= now]:
+            query.timed_out = True
+            self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
-    def _not_sent(self, job: _PendingQuery, error: OSError) -> None:
-        """Where no socket is left, go on with those there are, and try again; give up if none ever comes free."""
-        if error.errno not in SHORTAGES:
-            self._no_answer(job, error)
+    def _send_failed(self, query: _PendingQuery, error: OSError) -> None:
+        """Queue the query again if there is no socket left; fail if none becomes free in time."""
+        if error.errno not in NO_RESOURCES:
+            self._retry_or_fail(query, error)
             return
-        self._close(job)
+        self._close(query)
         now = self._context.clock.monotonic()
-        self._short_since = now if self._short_since is None else self._short_since
-        if now - self._short_since >= _SHORT_PATIENCE:
-            self._fail(job, error)
+        self._lacks_sockets_since = now if self._lacks_sockets_since is None else self._lacks_sockets_since
+        if now - self._lacks_sockets_since >= _NO_SOCKET_LIMIT:
+            self._fail(query, error)
             return
-        self._is_short = True
-        self._waiting.setdefault(job.address, deque()).appendleft(job)
+        self._lacks_sockets = True
+        self._queued.setdefault(query.address, deque()).appendleft(query)
 
-    def _no_answer(self, job: _PendingQuery, error: OSError) -> None:
-        """Go on by TCP where a datagram was in vain."""
-        self._close(job)
-        if not job.stream and job.tcp > 0 and not isinstance(error, NoRouteError):
-            self._send_stream(job)
+    def _retry_or_fail(self, query: _PendingQuery, error: OSError) -> None:
+        """Try TCP if UDP failed."""
+        self._close(query)
+        if not query.is_tcp and query.tcp > 0 and not isinstance(error, NoRouteError):
+            self._send_tcp(query)
         else:
-            self._fail(job, error)
+            self._fail(query, error)
 
-    def _fail(self, job: _PendingQuery, error: OSError) -> None:
-        no_route, unasked = isinstance(error, NoRouteError), error.errno in SHORTAGES
-        self._replies.append(Reply(job.address, job.question, None, reason(error), no_route, unasked))
+    def _fail(self, query: _PendingQuery, error: OSError) -> None:
+        no_route, no_socket = isinstance(error, NoRouteError), error.errno in NO_RESOURCES
+        self._replies.append(Reply(query.address, query.question, None, reason(error), no_route, no_socket))
 
-    def _close(self, job: _PendingQuery) -> None:
-        link, job.link = job.link, None
-        if link is not None:
-            self._selector.unregister(link)
-            link.close()
+    def _close(self, query: _PendingQuery) -> None:
+        sock, query.socket = query.socket, None
+        if sock is not None:
+            self._selector.unregister(sock)
+            sock.close()
             SHARED.closed()
-            self._open[job.address] -= 1
-            self._jobs.pop(id(job), None)
+            self._open[query.address] -= 1
+            self._in_flight.pop(id(query), None)
 
 
-def _read_datagram(job: _PendingQuery, link: socket.socket) -> bytes | None:
-    """Return the first datagram that answers the question; forged and late ones are dropped.
+def _read_udp(query: _PendingQuery, sock: socket.socket) -> bytes | None:
+    """Return the first datagram that answers the query; forged and late ones are dropped.
 
-    Some at a time, so that a flood of them holds up neither the deadline nor other questions.
+    It reads a limited number, so that a flood delays neither the deadline nor other queries.
     """
     for _ in range(_DATAGRAMS):
-        data = link.recv(65535)
-        if wire.belongs(data, job.query):
+        data = sock.recv(65535)
+        if wire.belongs(data, query.message):
             return data
     return None

@@ -1,39 +1,41 @@
-"""Why a question got no answer, as the operating system says it and in our words."""
+"""Why a query got no answer, from the error of the operating system."""
 
 from __future__ import annotations
 
 import errno
 from typing import Final
 
+from dnsrenew.dns import texts
+
 NO_ROUTE: Final = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
-    | {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}  # a system without that family
+    | {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}  # a system without that address family
 )
-SHORTAGES: Final = {
-    errno.EMFILE: "this process has too many files open",
-    errno.ENFILE: "this machine has too many files open",
-    errno.ENOBUFS: "this machine has no memory left for it",
-    errno.ENOMEM: "this machine has no memory left for it",
+NO_RESOURCES: Final = {
+    errno.EMFILE: texts.PROCESS_FILES,
+    errno.ENFILE: texts.SYSTEM_FILES,
+    errno.ENOBUFS: texts.NO_MEMORY,
+    errno.ENOMEM: texts.NO_MEMORY,
 }
-"""It is us who cannot ask, whoever is to be asked."""
+"""Errors that say nothing about the server: this machine cannot send a query at all."""
 
 
 class NoRouteError(OSError):
-    """Said by the kernel at once, before a packet is sent (later it may be one host that is down)."""
+    """The kernel reports at once that there is no route; a later report may concern one host that is down."""
 
 
 def reason(error: OSError) -> str:
-    """Say why there is no answer, in words that continue "the server …"."""
+    """Return why there is no answer, as a clause that continues "the server …"."""
     if isinstance(error, NoRouteError):
-        return "cannot be reached: this machine has no route to it"
+        return texts.NO_ROUTE
     if isinstance(error, TimeoutError):
-        return "did not answer"
+        return texts.NO_REPLY
     if isinstance(error, ConnectionRefusedError):
-        return "does not listen there (connection refused)"
+        return texts.REFUSED
     if error.errno in NO_ROUTE:
-        return "cannot be reached: the network says that no way leads to it"
-    if error.errno in SHORTAGES:
-        return f"could not be asked: {SHORTAGES[error.errno]}"
+        return texts.NO_ROUTE_ON_PATH
+    if error.errno in NO_RESOURCES:
+        return texts.NO_SOCKET.format(cause=NO_RESOURCES[error.errno])
     if error.errno in {errno.EPERM, errno.EACCES}:
-        return "cannot be reached: this machine forbids it (a firewall?)"
-    return "broke the connection off"
+        return texts.FORBIDDEN
+    return texts.CONNECTION_LOST

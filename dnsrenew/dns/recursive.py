@@ -1,6 +1,6 @@
-"""Questions about the way to a zone, put to recursive servers: never about the name that will hold the TXT.
+"""Queries to recursive servers about the path to a zone, never about the name that will hold the TXT.
 
-A recursive server would keep the absence of that name for minutes (RFC 2308), and perhaps be the CA's too.
+A recursive server would cache the absence of that name for minutes (RFC 2308), and the CA may use the same server.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from dnsrenew.dns import resolvers
+from dnsrenew.dns import resolvers, texts
 from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.lookup import Lookup, LookupResult, MissingAnswer, judge_recursive
+from dnsrenew.dns.lookup import Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
 from dnsrenew.dns.query_engine import Address
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Resolver
 from dnsrenew.runtime.context import Context
 
-_AT_ONCE: Final = 100
-"""Questions under way to a recursive server: it is there for us."""
+_PER_ADDRESS: Final = 100
+"""Queries in flight to one recursive server; it serves this machine, so more than to others."""
 
 
 class Recursion:
@@ -34,7 +34,7 @@ class Recursion:
     def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
         """Return a result for each question.
 
-        :raises DnsError: ``dns-unreachable``, when not one server says anything.
+        :raises DnsError: ``dns-unreachable``: no server answers any question.
         """
         wanted = list(dict.fromkeys(questions))
         if not wanted:
@@ -42,12 +42,12 @@ class Recursion:
         results: dict[DnsQuestion, LookupResult] = {}
         if not self._only_doh:
             servers = dict.fromkeys(wanted, self._addresses(context))
-            results = self._lookup.ask(context, servers, judge_recursive, per_address=_AT_ONCE)
-            if _heard(results):
+            results = self._lookup.query(context, servers, check_recursive, per_address=_PER_ADDRESS)
+            if _any_answered(results):
                 return results
         if self._doh:
             results = self._doh.find(context, wanted)
-            if _heard(results):
+            if _any_answered(results):
                 self._only_doh = True
                 return results
         raise self.unreachable(results)
@@ -65,17 +65,15 @@ class Recursion:
             if isinstance(result, MissingAnswer)
             for address, reason in result.reasons.items()
         }
-        asked = "; ".join(f"{server} {reason}" for server, reason in reasons.items()) or "none is known"
-        own = "nameservers under [resolver] in the configuration" if self._configured else "the system's DNS settings"
-        if _heard(results):
-            message = f"No DNS server that is asked here finds anything out: {asked}."
-            fix = f"Check {own}: a server is needed that answers this machine's questions about every domain."
-        else:
-            message = f"No DNS server can be reached from here ({asked})."
-            fix = f"Check that this machine has a network connection and that {own} are right, then run it again."
+        text = texts.NAMESERVERS_UNREACHABLE if self._configured else texts.SYSTEM_NAMESERVERS_UNREACHABLE
+        if _any_answered(results):
+            text = texts.NAMESERVERS_FAILED if self._configured else texts.SYSTEM_NAMESERVERS_FAILED
+        elif not reasons:
+            text = texts.NAMESERVERS_UNKNOWN
+        code, message, fix = text.fill(answers=list_reasons(reasons))
         servers = [{"server": server, "reason": reason} for server, reason in reasons.items()]
-        return DnsError("dns-unreachable", message, fix=fix, evidence={"servers": servers})
+        return DnsError(code, message, fix=fix, evidence={"servers": servers})
 
 
-def _heard(results: Mapping[DnsQuestion, LookupResult]) -> bool:
-    return any(not isinstance(result, MissingAnswer) or result.heard for result in results.values())
+def _any_answered(results: Mapping[DnsQuestion, LookupResult]) -> bool:
+    return any(not isinstance(result, MissingAnswer) or result.answered for result in results.values())

@@ -1,4 +1,4 @@
-"""Where to ask: the recursive servers of the configuration or the system, and ``HOST[:PORT]``."""
+"""The addresses of the recursive servers, from the configuration or the system."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _SYSTEM_FILE: Final = Path("/etc/resolv.conf")
 
 
 def host_and_port(host: str, port: int) -> str:
-    """Return ``HOST[:PORT]`` as the configuration has it; a URL stays as it is."""
+    """Return ``HOST[:PORT]`` as in the configuration; a URL is returned unchanged."""
     if port == _PORT or "://" in host:
         return host
     return host_port.join(host, port)
 
 
 def recursive_servers(context: Context, configured: Sequence[str]) -> list[Address]:
-    """Return the addresses of the recursive servers, in order; the system's where none is configured.
+    """Return the addresses of the recursive servers, in order; those of the system if none is configured.
 
-    A server that is given by name and has no address is left out.
+    A server that is configured by name and has no address is omitted.
     """
     servers: list[Address] = []
     for text in configured or system_servers():
@@ -36,17 +36,17 @@ def recursive_servers(context: Context, configured: Sequence[str]) -> list[Addre
 
 
 def system_servers(file: Path = _SYSTEM_FILE) -> list[str]:
-    """Return the system's recursive servers (resolv.conf(5); on Windows the registry has them)."""
+    """Return the system's recursive servers (resolv.conf(5); the registry on Windows)."""
     if sys.platform == "win32":
-        import dns.resolver  # slow to import, and only here of use
+        import dns.resolver  # slow to import, and needed only here
 
         return [str(server) for server in dns.resolver.get_default_resolver().nameservers]
     try:
         lines = [line.split() for line in file.read_text("utf-8", "replace").splitlines()]
     except OSError:
         lines = []
-    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
-    return [server for server in named if host_port.is_ip(server)] or ["127.0.0.1"]
+    listed = [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"]
+    return [server for server in listed if host_port.is_ip(server)] or ["127.0.0.1"]
 
 
 def _addresses(context: Context, host: str) -> list[str]:

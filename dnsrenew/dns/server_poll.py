@@ -1,4 +1,4 @@
-"""One address of one name server, and what it was seen to answer for the names of one zone."""
+"""Polls one address of one name server for the TXT values of one zone."""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from dnsrenew.dns import wire
+from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
 from dnsrenew.dns.query_engine import PER_ADDRESS, Reply
 from dnsrenew.dns.wire import DnsQuestion, Name
-from dnsrenew.dns.zones import NameServer, lame
+from dnsrenew.dns.zones import NameServer, lame_reason
 
 AddressState = Literal["waiting", "agrees", "unreachable", "skipped"]
 
 TRIES: Final = 3
-"""How often a silent address is asked before it is given up."""
+"""The number of rounds without an answer after which an address is given up."""
 
-_LEAST_GAP: Final = 0.02
-_GREATEST_GAP: Final = 2.0
+_MIN_GAP: Final = 0.02
+_MAX_GAP: Final = 2.0
 _FRACTION: Final = 50
-_GAP_AFTER_SILENCE: Final = 0.5  # a server that is being restarted refuses connections for a moment
-_NO_SOURCE: Final = "this machine has no global IPv6 address to ask it from"
+_GAP_WITHOUT_ANSWER: Final = 0.5  # a server that restarts refuses connections for a moment
 
 
 def gap(elapsed: float) -> float:
     """Return the seconds between two rounds at one address, ``elapsed`` seconds after the first."""
-    return min(max(elapsed / _FRACTION, _LEAST_GAP), _GREATEST_GAP)
+    return min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP)
 
 
 class AddressAnswer(NamedTuple):
-    """What one answer showed.
+    """The content of one answer.
 
-    :ivar rcode: the response code's name; empty when there was no answer that counts.
-    :ivar reason: why it does not count, in words that continue "the server …".
+    :ivar rcode: the name of the response code; empty if there is no valid answer.
+    :ivar reason: why there is none, as a clause that continues "the server …".
     """
 
     values: frozenset[str] = frozenset()
@@ -42,17 +41,17 @@ class AddressAnswer(NamedTuple):
     serial: int | None = None
 
     @classmethod
-    def at(cls, reply: Reply, zone: Name) -> AddressAnswer:
-        """Judge a reply: without authority it is none (lame); SERVFAIL, REFUSED and their like are "not yet"."""
+    def from_reply(cls, reply: Reply, zone: Name) -> AddressAnswer:
+        """Return the content of a reply. A lame answer is not valid; SERVFAIL and REFUSED mean "not yet"."""
         answer = reply.answer
         if answer is None:
             return cls(reason=reply.reason)
         if wire.is_positive(answer) and not wire.is_authoritative(answer):
-            return cls(reason=lame(zone, answer))
+            return cls(reason=lame_reason(zone, answer))
         return cls(wire.txt_values(answer), wire.rcode_text(answer), "", wire.soa_serial(answer))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, always of the same keys: None for what was not seen, no reason for what counts."""
+        """Return the JSON form. The keys are always the same; a field without a value is None."""
         return {
             "values": sorted(self.values),
             "rcode": self.rcode or None,
@@ -62,20 +61,20 @@ class AddressAnswer(NamedTuple):
 
 
 class ServerPoll:
-    """Asks one address in rounds.
+    """Queries one address in rounds.
 
-    The first round asks for every name. While something is missing, a round asks for one missing name only, and when
-    that one has come, the next asks for all that are left: a zone is transferred whole, and a server that lags is not
-    flooded.
+    The first round queries every name. While values are missing, a round queries one missing name only; when that one
+    appears, the next round queries all missing names. A zone is transferred whole, so this does not flood a server
+    that lags.
 
-    :ivar expected: the questions, one for each name, with the values that are to be seen.
-    :ivar missing: those of them whose values are not all seen.
-    :ivar looks: the latest look at each.
-    :ivar answered: whether the latest round brought any answer that counts.
-    :ivar failures: how many rounds in a row did not.
-    :ivar unasked: there was no socket left to ask it with: it is neither silent nor out of reach, so "not yet".
-    :ivar serial: the zone's serial at the address, where it was asked for.
-    :ivar last_resort: it is asked only when its zone has no address that answers (see :mod:`dnsrenew.dns.ipv6_source`).
+    :ivar expected: the questions, one per name, with the expected values.
+    :ivar missing: the questions whose values are not all present.
+    :ivar answers: the latest answer to each question.
+    :ivar answered: whether the latest round brought a valid answer.
+    :ivar failures: the number of rounds in a row without one.
+    :ivar no_socket: this machine had no socket left to query it: neither silent nor unreachable, so "not yet".
+    :ivar serial: the serial of the zone at this address, if it was queried.
+    :ivar last_resort: it is queried only if no other address of the zone answers (:mod:`dnsrenew.dns.ipv6_source`).
     """
 
     def __init__(self, zone: Name, server: NameServer, expected: Mapping[DnsQuestion, frozenset[str]]) -> None:
@@ -83,93 +82,95 @@ class ServerPoll:
         self.server = server
         self.expected = dict(expected)
         self.missing = dict(expected)
-        self.looks: dict[DnsQuestion, AddressAnswer] = {}
+        self.answers: dict[DnsQuestion, AddressAnswer] = {}
         self.answered = False
         self.failures = 0
-        self.unasked = False
+        self.no_socket = False
         self.last_resort = only_local(server.address)
         self.state: AddressState = "waiting" if server.address and not self.last_resort else "skipped"
         self.due = 0.0
         self.serial: int | None = None
-        self.skipped_because = _NO_SOURCE if self.last_resort else "" if server.address else "it has no address"
-        self._asking: set[DnsQuestion] = set()
+        self.skip_reason = texts.NO_IPV6_SOURCE if self.last_resort else ""
+        if not server.address:
+            self.skip_reason = texts.NO_SERVER_ADDRESS
+        self._in_flight: set[DnsQuestion] = set()
         self._queue: deque[DnsQuestion] = deque()
-        self._sweep = True
-        self._round_began = 0.0
-        self._round_heard = False
+        self._queries_all = True
+        self._round_start = 0.0
+        self._round_answered = False
         self._round_progressed = False
 
     @property
     def busy(self) -> bool:
-        """Whether a round is under way."""
-        return bool(self._asking or self._queue)
+        """Whether a round is in progress."""
+        return bool(self._in_flight or self._queue)
 
     def next_questions(self, now: float) -> list[DnsQuestion]:
-        """Return what to ask at this moment; begins a round when one is due."""
+        """Return the questions to send now; starts a round when one is due."""
         if self.state != "waiting":
             return []
         if not self.busy:
             if now < self.due:
                 return []
-            self._begin_round(now)
-        room = min(PER_ADDRESS - len(self._asking), len(self._queue))
-        asked = [self._queue.popleft() for _ in range(room)]
-        self._asking.update(asked)
-        return asked
+            self._start_round(now)
+        count = min(PER_ADDRESS - len(self._in_flight), len(self._queue))
+        questions = [self._queue.popleft() for _ in range(count)]
+        self._in_flight.update(questions)
+        return questions
 
     def activate(self) -> None:
-        """Ask it after all."""
+        """Query this last-resort address from now on."""
         self.last_resort, self.state = False, "waiting"
 
-    def take(self, reply: Reply, now: float, elapsed: float) -> None:
-        """Take what came of one question.
+    def handle(self, reply: Reply, now: float, elapsed: float) -> None:
+        """Update the state from a reply.
 
-        :param elapsed: seconds since the waiting began.
+        :param elapsed: seconds since the polling began.
         """
         question = reply.question
-        self._asking.discard(question)
-        look = self.looks[question] = AddressAnswer.at(reply, self.zone)
+        self._in_flight.discard(question)
+        answer = self.answers[question] = AddressAnswer.from_reply(reply, self.zone)
         if reply.no_route:
             self.state = "skipped"
             family = "IPv6" if ":" in self.server.address else "IPv4"
-            self.skipped_because = f"this machine has no {family} route to it"
-        self.unasked = reply.unasked
-        if look.reason:
-            self._queue.clear()  # one silence is waited for, not a hundred
-            self._round_heard |= reply.unasked
+            self.skip_reason = texts.NO_FAMILY_ROUTE.format(family=family)
+        self.no_socket = reply.no_socket
+        if answer.reason:
+            self._queue.clear()  # wait for one time-out, not for a hundred
+            self._round_answered |= reply.no_socket
         else:
-            self._round_heard = True
-            if question in self.missing and self.missing[question] <= look.values:
+            self._round_answered = True
+            if question in self.missing and self.missing[question] <= answer.values:
                 del self.missing[question]
                 self._round_progressed = True
         if not self.busy:
             self._end_round(now, elapsed)
 
-    def _begin_round(self, now: float) -> None:
-        every = list(self.missing)
-        self._queue.extend(every if self._sweep else every[:1])
-        self._round_began = now
-        self._round_heard = self._round_progressed = False
+    def _start_round(self, now: float) -> None:
+        missing = list(self.missing)
+        self._queue.extend(missing if self._queries_all else missing[:1])
+        self._round_start = now
+        self._round_answered = self._round_progressed = False
 
     def _end_round(self, now: float, elapsed: float) -> None:
-        self.answered = self._round_heard
-        self.failures = 0 if self._round_heard else self.failures + 1
-        self.due = self._round_began + gap(elapsed)
+        self.answered = self._round_answered
+        self.failures = 0 if self._round_answered else self.failures + 1
+        self.due = self._round_start + gap(elapsed)
         if self.state == "waiting" and not self.missing:
             self.state = "agrees"
-        elif not self._round_heard:
-            self._sweep = False
-            self.due = self._round_began + max(gap(elapsed), _GAP_AFTER_SILENCE)
-        elif self._round_progressed and not self._sweep:
-            self._sweep = True
+        elif not self._round_answered:
+            self._queries_all = False
+            self.due = self._round_start + max(gap(elapsed), _GAP_WITHOUT_ANSWER)
+        elif self._round_progressed and not self._queries_all:
+            self._queries_all = True
             self.due = now
         else:
-            self._sweep = False
+            self._queries_all = False
 
     # ── for people ──────────────────────────────────────────────────────────────────────
 
     def __str__(self) -> str:
-        return f"{self.server.name} ({self.server.address or 'no address'})"
+        return texts.SERVER.format(name=self.server.name, address=self.server.address or texts.ADDRESS_MISSING)
 
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form for the event ``dns-waiting``."""
@@ -181,33 +182,34 @@ class ServerPoll:
         }
 
     def detail(self) -> str:
-        """Say how it stands, in words that continue "the server …"."""
+        """Describe the state, as a clause that continues "the server …"."""
+        total = len(self.expected)
         if self.state == "skipped":
-            return f"is not asked: {self.skipped_because}"
+            return texts.SKIPPED.format(reason=self.skip_reason)
         if self.state == "agrees":
-            return "shows the new value" if len(self.expected) == 1 else f"shows all {len(self.expected)} names"
-        if not self.looks:
-            return "is being asked"
-        looks = [self.looks[question] for question in self.missing if question in self.looks]
-        look = looks[0] if looks else next(iter(self.looks.values()))
-        if look.reason:
-            return look.reason
-        if look.rcode not in {"NOERROR", "NXDOMAIN"}:
-            return f"answers {look.rcode}"
-        if len(self.expected) == 1:
-            return "still answers without the new value"
-        return f"shows {len(self.expected) - len(self.missing)} of {len(self.expected)} names"
+            return texts.UPDATED if total == 1 else texts.ALL_NAMES_UPDATED.format(total=total)
+        if not self.answers:
+            return texts.NOT_ANSWERED_YET
+        answers = [self.answers[question] for question in self.missing if question in self.answers]
+        answer = answers[0] if answers else next(iter(self.answers.values()))
+        if answer.reason:
+            return answer.reason
+        if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
+            return texts.RCODE.format(rcode=answer.rcode)
+        if total == 1:
+            return texts.NOT_UPDATED
+        return texts.SOME_NAMES_UPDATED.format(updated=total - len(self.missing), total=total)
 
     def evidence(self, question: DnsQuestion) -> dict[str, Any]:
-        """Return what the address showed for one name."""
-        look = self.looks.get(question) or AddressAnswer(reason=self.skipped_because or "was not asked")
+        """Return what the address answered for one name."""
+        answer = self.answers.get(question) or AddressAnswer(reason=self.skip_reason or texts.NOT_ASKED)
         if self.serial is not None:
-            look = look._replace(serial=self.serial)
+            answer = answer._replace(serial=self.serial)
         return {
             "server": self.server.name,
             "address": self.server.address,
             "zone": wire.shown(self.zone),
             "name": wire.shown(question.name),
             "expected": sorted(self.expected[question]),
-            **look.to_dict(),
+            **answer.to_dict(),
         }

@@ -1,4 +1,4 @@
-"""How dnsrenew looks at DNS: where a TXT belongs, and whether every name server shows it."""
+"""The DNS of a run: where a TXT belongs, whether every name server has it, and which CAA records apply."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnsrenew.base import names
-from dnsrenew.dns import delegation, propagation, wire
+from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class DnsView:
-    """One for a run: zones, name servers and addresses are remembered. Thread-safe.
+    """One per run: it caches zones, name servers and addresses. Thread-safe.
 
-    :param resolver: whom to ask.
-    :param http_factory: makes the client for DNS over HTTPS, when it is needed.
+    :param resolver: the servers to query.
+    :param http_factory: makes the client for DNS over HTTPS when it is needed.
     """
 
     def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
@@ -34,7 +34,7 @@ class DnsView:
         recursion = Recursion(resolver, lookup, self._doh)
         self._zones = Zones(recursion, lookup, resolver.authoritative_port)
         self._caa = CaaLookup(self._zones, recursion)
-        self._closed: set[str] = set()  # challenge names whose zones' servers do not answer here
+        self._unverified: set[str] = set()  # challenge names in zones whose servers do not answer this machine
 
     def challenge_targets(
         self,
@@ -45,97 +45,90 @@ class DnsView:
         alias: str | None = None,
         check: PropagationCheck = "authoritative",
     ) -> dict[str, Target]:
-        """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), all looked up together.
+        """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), from one lookup for all.
 
         :param identifiers: A-labels, wildcards too.
-        :param follow_cname: whether a CNAME at ``_acme-challenge`` is followed, over several hops.
-        :param alias: the end of that CNAME, as the user states it.
-        :param check: with anything but ``"authoritative"``, or with DNS over HTTPS configured, it is no error that
-            this machine cannot ask the zones' own servers: the name is then taken as it is, with a warning.
+        :param follow_cname: whether to follow CNAMEs from ``_acme-challenge`` on, over several hops.
+        :param alias: the end of these CNAMEs according to the user.
+        :param check: with any value but ``"authoritative"``, or with DNS over HTTPS configured, it is no error if the
+            zones' own servers do not answer this machine: the name is then the target, with a warning.
         :raises DnsError: ``dns-no-zone``, ``dns-unreachable``, ``cname-loop``, ``cname-dangling``,
             ``alias-not-delegated``.
         """
         starts = {identifier: wire.from_text(delegation.challenge_name(identifier)) for identifier in identifiers}
-        must_see = check == "authoritative" and not self._doh
+        require_answer = check == "authoritative" and not self._doh
         if not follow_cname and alias is None:
-            return self._unfollowed(context, starts)
-        way = Delegation(context, self._zones, through_wildcards=alias is not None, must_see=must_see)
-        ends = way.follow(starts.values())
-        if way.unseen:
-            self._closed.update(way.unseen)
-            _warn_closed(context, sorted(way.unseen))
+            return self._without_cnames(context, starts)
+        cnames = Delegation(context, self._zones, through_wildcards=alias is not None, require_answer=require_answer)
+        ends = cnames.follow(starts.values())
+        if cnames.unverified:
+            self._unverified.update(cnames.unverified)
+            _warn_closed(context, sorted(cnames.unverified))
         if alias is not None:
-            self._arrive(context, ends, wire.from_text(names.to_a_labels(alias)), way.unseen)
+            self._apply_alias(context, ends, wire.from_text(names.to_a_labels(alias)), cnames.unverified)
         return {identifier: ends[start] for identifier, start in starts.items()}
 
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Target]) -> None:
-        """Warn (``wildcard-shadow``) of domains that vanish while their TXT stands.
+        """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists.
 
-        :param targets: what :meth:`challenge_targets` returned.
+        :param targets: the result of :meth:`challenge_targets`.
         """
         for domain in shadowed(context, self._zones, targets):
-            parent = domain.partition(".")[2]
-            context.warn(
-                "wildcard-shadow",
-                f"{domain} exists only through *.{parent}, so it will be gone from DNS while the TXT record for its "
-                "certificate stands, and for some time after.",
-                f"Ask for *.{parent} instead, or give {domain} a record of its own.",
-            )
+            context.warn(*texts.WILDCARD_SHADOW.fill(domain=domain, parent=domain.partition(".")[2]))
 
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
-        """Return the CAA records that count for each identifier (RFC 8659 section 3), all looked up together.
+        """Return the CAA records that apply to each identifier (RFC 8659 section 3), from one lookup for all.
 
-        It takes four seconds at most: what is not known by then is said to be unknown, and not asked again.
+        It takes at most four seconds. Records that are not known by then are unknown for the rest of the run.
 
         :param identifiers: A-labels, wildcards too.
-        :raises Cancelled: when called away.
+        :raises Cancelled: the caller cancelled.
         """
-        closed = {name for name in identifiers if delegation.challenge_name(name) in self._closed}
+        closed = {name for name in identifiers if delegation.challenge_name(name) in self._unverified}
         answers = self._caa.find(context, [name for name in identifiers if name not in closed])
-        silent = CaaAnswer(trouble="the zone's own name servers do not answer this machine")
-        return answers | dict.fromkeys(closed, silent)
+        return answers | dict.fromkeys(closed, CaaAnswer(unknown_reason=texts.CAA_CLOSED))
 
     def wait_visible(
         self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: PropagationCheck
     ) -> None:
-        """Wait until every address of every name server shows every value, and ``settle`` seconds more.
+        """Wait until every address of every name server has every value, and ``settle`` seconds more.
 
-        :param timeout: seconds until it is an error.
-        :param check: ``"doh"``: the DNS-over-HTTPS servers are asked instead, after ``settle``; ``"none"``: nobody.
+        :param timeout: seconds after which a missing value is an error.
+        :param check: ``"doh"``: query the DNS-over-HTTPS servers instead, after ``settle``; ``"none"``: query none.
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
-        :raises Cancelled: when called away, within a second.
+        :raises Cancelled: the caller cancelled; noticed within a second.
         """
         wait = propagation.PropagationWait(context, self._zones, self._doh, timeout=timeout, settle=settle)
         wait.until_visible(records, check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out.
+        """Return the A and AAAA addresses of hosts; a host whose addresses are unknown is omitted.
 
         :raises DnsError: ``dns-unreachable``.
-        :raises Cancelled: when called away.
+        :raises Cancelled: the caller cancelled.
         """
         return self._zones.host_addresses(context, hosts)
 
     def values(self, context: Context, name: str) -> set[str]:
-        """Return the TXT values at a name that any of its name servers' addresses serves now."""
+        """Return the TXT values at a name that any address of its name servers serves now."""
         return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[0]
 
     def ttl(self, context: Context, name: str) -> int:
-        """Return how long (seconds) a resolver may keep the TXT values that are served at a name now."""
+        """Return how long (seconds) a resolver may cache the TXT values that are served at a name now."""
         return propagation.served(context, self._zones, wire.from_text(names.absolute(name)))[1]
 
-    def _arrive(
-        self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unseen: Collection[str]
+    def _apply_alias(
+        self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unverified: Collection[str]
     ) -> None:
-        """See that every chain ends at the alias; where it could not be followed, believe the user."""
+        """Check that every chain ends at the alias; trust the user if a chain could not be followed."""
         for start, target in ends.items():
-            if target.name in unseen:
+            if target.name in unverified:
                 zone = self._zones.zone_of(context, [alias])[alias]
                 ends[start] = Target(wire.to_text(alias), (wire.to_text(start),), wire.to_text(zone))
             else:
                 delegation.check_alias(target, start, alias)
 
-    def _unfollowed(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
+    def _without_cnames(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
         zones = self._zones.zone_of(context, starts.values())
         return {
             identifier: Target(wire.to_text(start), (), wire.to_text(zones[start]))
@@ -143,11 +136,6 @@ class DnsView:
         }
 
 
-def _warn_closed(context: Context, unseen: Sequence[str]) -> None:
-    shown = ", ".join(names.relative(name) for name in unseen[:3]) + (" …" if len(unseen) > 3 else "")
-    context.warn(
-        "dns-closed",
-        f"The zones' own name servers do not answer this machine, so it was not looked whether {shown} has a CNAME "
-        "record.",
-        "If there is such a CNAME record, state where it leads with alias in the route.",
-    )
+def _warn_closed(context: Context, unverified: Sequence[str]) -> None:
+    listed = ", ".join(names.relative(name) for name in unverified[:3]) + (" …" if len(unverified) > 3 else "")
+    context.warn(*texts.DNS_CLOSED.fill(names=listed))

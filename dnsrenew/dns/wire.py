@@ -1,7 +1,7 @@
-"""Questions to bytes and bytes to answers (RFC 1035 section 4, RFC 6891).
+"""Encodes questions and reads answers (RFC 1035 section 4, RFC 6891).
 
-A question is written by hand: it is forty bytes. An answer is believed only when it belongs to the question (id,
-name, type: RFC 5452 section 4); then dnspython reads it.
+A question is encoded here: it is forty bytes. dnspython reads an answer, but only if it belongs to the question (id,
+name, type: RFC 5452 section 4).
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _MAX_HOPS: Final = 16
 
 
 class DnsQuestion:
-    """What is asked; made to be a key (the hash of a dnspython name is slow).
+    """A question, fast to hash (the hash of a dnspython name is slow).
 
-    :ivar recurse: whether the server is to find the answer itself (RD).
+    :ivar recurse: whether the server shall resolve the name (RD).
     """
 
     __slots__ = ("_key", "_section", "name", "recurse", "type")
@@ -63,10 +63,10 @@ class DnsQuestion:
         return hash(self._key)
 
     def __repr__(self) -> str:
-        return f"Question({self.name}, {dns.rdatatype.to_text(self.type)}, recurse={self.recurse})"
+        return f"DnsQuestion({self.name}, {dns.rdatatype.to_text(self.type)}, recurse={self.recurse})"
 
     def to_wire(self, identity: int, *, edns: bool = True) -> bytes:
-        """Return the message with this id; with ``edns`` it invites answers up to 1232 octets."""
+        """Return the message with this id; with ``edns`` it allows answers of up to 1232 octets."""
         header = _HEADER.pack(identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
         return header + self._section + (_OPT if edns else b"")
 
@@ -82,14 +82,14 @@ def to_text(name: Name) -> str:
 
 
 def shown(name: Name) -> str:
-    """Return the name as people write it: without the final dot."""
+    """Return the name without the final dot."""
     return names.relative(to_text(name))
 
 
 def belongs(data: bytes, query: bytes) -> bool:
-    """Tell whether ``data`` answers ``query``: same id, same question, and an answer at all.
+    """Tell whether ``data`` is an answer to ``query``: same id and same question.
 
-    A server that cannot read the question may leave it out of its answer (RFC 6891 section 7).
+    A server that cannot read the question may omit it from its answer (RFC 6891 section 7).
     """
     if len(data) < _QUESTION_AT or data[:2] != query[:2] or not data[2] & _QR_IN_BYTE_2:
         return False
@@ -100,16 +100,16 @@ def belongs(data: bytes, query: bytes) -> bool:
 
 
 def is_truncated(data: bytes) -> bool:
-    """Tell whether the answer was cut to fit into a datagram (TC)."""
+    """Tell whether the answer was truncated to fit into a datagram (TC)."""
     return bool(data[2] & _TC_IN_BYTE_2)
 
 
 def parse(data: bytes, *, whole: bool = True) -> Message | None:
-    """Return the answer, or None when it is not a DNS message.
+    """Return the answer, or None if it is not a DNS message.
 
-    The additional section is left out: nobody looks at it, and it is half of the work.
+    The additional section is dropped: it is not used, and parsing it takes half of the time.
 
-    :param whole: False: the authority section too, where there are answers.
+    :param whole: False: drop the authority section too if there are answers.
     """
     if not whole and data[_ANSWERS] != b"\0\0":
         data = data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
@@ -121,36 +121,36 @@ def parse(data: bytes, *, whole: bool = True) -> Message | None:
         return None
 
 
-# ── reading an answer ───────────────────────────────────────────────────────────────────
+# ── reading answers ───────────────────────────────────────────────────────────────────
 
 
 def is_authoritative(answer: Message) -> bool:
-    """Tell whether the server speaks for the zone (AA)."""
+    """Tell whether the server is authoritative for the zone (AA)."""
     return bool(answer.flags & dns.flags.AA)
 
 
 def recurses(answer: Message) -> bool:
-    """Tell whether the server offers to find answers elsewhere (RA)."""
+    """Tell whether the server offers recursion (RA)."""
     return bool(answer.flags & dns.flags.RA)
 
 
 def is_positive(answer: Message) -> bool:
-    """Tell whether the answer says something about the name: it exists, or it does not."""
+    """Tell whether the answer says that the name exists, or that it does not."""
     return answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 
 
 def is_nxdomain(answer: Message) -> bool:
-    """Tell whether the name does not exist."""
+    """Tell whether the answer says that the name does not exist."""
     return answer.rcode() == dns.rcode.NXDOMAIN
 
 
 def wrong_owner(answer: Message, name: Name) -> bool:
-    """Tell whether the answer holds records, and none of the name that was asked for: it is not to be believed."""
+    """Tell whether the answer has records, but none of ``name``; such an answer is not trusted."""
     return bool(answer.answer) and all(rrset.name != name for rrset in answer.answer)
 
 
 def is_referral(answer: Message) -> bool:
-    """Tell whether the answer says nothing but whom to ask (RFC 2308 section 2.2)."""
+    """Tell whether the answer only refers to other servers (RFC 2308 section 2.2)."""
     if answer.answer or answer.rcode() != dns.rcode.NOERROR:
         return False
     kinds = {rrset.rdtype for rrset in answer.authority}
@@ -158,17 +158,17 @@ def is_referral(answer: Message) -> bool:
 
 
 def rcode_text(answer: Message) -> str:
-    """Return the response code's name, such as ``SERVFAIL``."""
+    """Return the name of the response code, such as ``SERVFAIL``."""
     return dns.rcode.to_text(answer.rcode())
 
 
 def records(section: list[dns.rrset.RRset], kind: Type) -> Iterator[dns.rrset.RRset]:
-    """Yield the record sets of one type; in another class than IN a type may be something else."""
+    """Yield the record sets of one type in class IN; a type may mean something else in another class."""
     return (rrset for rrset in section if rrset.rdtype == kind and rrset.rdclass == dns.rdataclass.IN)
 
 
 def txt_values(answer: Message) -> frozenset[str]:
-    """Return the TXT values in the answer, the strings of each joined."""
+    """Return the TXT values in the answer, each with its strings joined."""
     return frozenset(
         b"".join(rdata.strings).decode("utf-8", "replace")
         for rrset in records(answer.answer, dns.rdatatype.TXT)
@@ -178,7 +178,7 @@ def txt_values(answer: Message) -> frozenset[str]:
 
 
 def cname_target(answer: Message, name: Name) -> Name | None:
-    """Return where the name's own CNAME leads."""
+    """Return the target of the name's own CNAME record."""
     for rrset in records(answer.answer, dns.rdatatype.CNAME):
         if rrset.name == name and isinstance(rrset[0], dns.rdtypes.ANY.CNAME.CNAME):
             target: Name = rrset[0].target
@@ -187,7 +187,7 @@ def cname_target(answer: Message, name: Name) -> Name | None:
 
 
 def soa_owner(answer: Message, name: Name) -> Name | None:
-    """Return the zone that the answer's SOA names, if ``name`` is in it (after a CNAME it is another's)."""
+    """Return the zone of the SOA record in the answer if ``name`` is in it (after a CNAME it may be another zone)."""
     for section in (answer.answer, answer.authority):
         for rrset in records(section, dns.rdatatype.SOA):
             if name.is_subdomain(rrset.name):
@@ -196,7 +196,7 @@ def soa_owner(answer: Message, name: Name) -> Name | None:
 
 
 def soa_serial(answer: Message) -> int | None:
-    """Return the serial of the SOA in the answer."""
+    """Return the serial of the SOA record in the answer."""
     for section in (answer.answer, answer.authority):
         for rrset in records(section, dns.rdatatype.SOA):
             if isinstance(rrset[0], dns.rdtypes.ANY.SOA.SOA):
@@ -205,7 +205,7 @@ def soa_serial(answer: Message) -> int | None:
 
 
 def ns_names(section: list[dns.rrset.RRset], zone: Name) -> tuple[Name, ...]:
-    """Return the names of the zone's servers, in a fixed order."""
+    """Return the names of the zone's name servers, sorted."""
     return tuple(
         sorted(
             rdata.target
@@ -218,7 +218,7 @@ def ns_names(section: list[dns.rrset.RRset], zone: Name) -> tuple[Name, ...]:
 
 
 def referral(answer: Message, zone: Name, name: Name) -> Name | None:
-    """Return the zone below ``zone`` that the answer sends us to for ``name`` (RFC 1034 section 4.3.2)."""
+    """Return the zone below ``zone`` to which the answer refers for ``name`` (RFC 1034 section 4.3.2)."""
     if is_authoritative(answer) or answer.rcode() != dns.rcode.NOERROR:
         return None
     for rrset in records(answer.authority, dns.rdatatype.NS):
@@ -228,7 +228,7 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
 
 
 def addresses(answer: Message, name: Name) -> tuple[str, ...]:
-    """Return the A and AAAA addresses of a name, or of where its CNAMEs lead."""
+    """Return the A and AAAA addresses of a name, or of the name at which its CNAMEs end."""
     owners = [name]
     for _ in range(_MAX_HOPS):  # a forged answer may hold thousands
         target = cname_target(answer, owners[-1])

@@ -1,4 +1,4 @@
-"""Writing to DNS: the protocol, the catalogue of hosts, and the drivers that are built in."""
+"""DNS hosts: the driver protocol, the catalogue of hosts, and the built-in drivers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import Driver, DriverContext
     from dnsrenew.drivers.provider import Provider
 
-_HOMES = {
+_MODULES = {
     "Driver": "protocol",
     "DriverContext": "protocol",
     "Provider": "provider",
@@ -36,9 +36,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, when it is asked for (PEP 562): start-up is a feature."""
-    if name not in _HOMES:
+    """Import a name on first use (PEP 562), for a fast start."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

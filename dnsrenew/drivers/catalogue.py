@@ -1,4 +1,4 @@
-"""The DNS hosts: one file each in ``providers/``, read one at a time and checked to the last key."""
+"""The DNS hosts: one file each in ``providers/``, read one at a time and validated completely."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from dnsrenew.validation.mistakes import Mistake, kind, nearest, one_of
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
-"""Where our own files are: in the wheel, or in the working copy of an editable install."""
+"""The folders of the shipped files: in the wheel, or in the checkout of an editable install."""
 
 
 def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
     """Return the provider of that name, or None.
 
-    :param folders: the user's own ``providers/``, first come first; ours and plug-ins come after them.
-    :raises ConfigError: ``provider-invalid`` when its file has a mistake.
+    :param folders: the user's ``providers/`` folders in order of precedence; shipped files and plug-ins follow.
+    :raises ConfigError: ``provider-invalid``, its file has a mistake.
     """
     if name == OWN_OBJECT:
         return Provider(name=name, title="The program's own driver", driver=OWN_OBJECT, any_options=True)
-    # A plug-in may be called anything, a file may not: the name becomes a part of a path.
+    # A plug-in may have any name; the name of a file becomes part of a path.
     for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
-            text = files.read(path).decode("utf-8-sig")  # Windows' editor writes a byte order mark
+            text = files.read(path).decode("utf-8-sig")  # Notepad writes a byte order mark
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:
@@ -43,9 +43,9 @@ def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
 
 
 def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
-    """Return what a provider file says.
+    """Return the provider of a provider file.
 
-    :param file: what it is called in messages; default: ``NAME.toml``.
+    :param file: the name of the file in messages; default: ``NAME.toml``.
     :raises ConfigError: ``provider-invalid``, with all mistakes.
     """
     from dnsrenew.drivers import provider_file
@@ -54,15 +54,15 @@ def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
 
 
 def provider_names(folders: Iterable[Path] = ()) -> list[str]:
-    """Return the names of all providers: the user's own, ours, and plug-ins; sorted."""
+    """Return the sorted names of all providers: the user's, the shipped ones and plug-ins."""
     found = {file.stem for folder in (*folders, *SHIPPED) for file in folder.glob("*.toml")}
     return sorted({name for name in found if NAME.fullmatch(name)} | plug_in_names())
 
 
 def plug_in_names() -> set[str]:
-    """Return the names of installed drivers of third parties (slow: every installed distribution is looked at).
+    """Return the names of installed third-party drivers (slow: it reads every installed distribution).
 
-    Ours are not among them: they stand there too, and are no hosts by themselves.
+    The built-in drivers are entry points too, but left out: they are not hosts.
     """
     from importlib.metadata import entry_points
 
@@ -72,10 +72,10 @@ def plug_in_names() -> set[str]:
 
 
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:
-    """Return all mistakes in an account's options, in a stable order; none for a driver without a provider file.
+    """Return all mistakes in the options of an account, in a stable order; none without a provider file.
 
-    They show no value, and do not know the file. Reserved keys are somebody else's to check. References to secrets are
-    welcome in both forms: a ``str`` (or the table ``{command = […]}``) and a :class:`Secret`.
+    The mistakes contain no value and no file name. Reserved keys are not checked here. A reference to a secret may be a
+    ``str`` (or the table ``{command = […]}``) or a :class:`Secret`.
     """
     if provider.any_options:
         return []
@@ -95,17 +95,17 @@ def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistak
 
 
 def zone_for(provider: Provider, name: str) -> str | None:
-    """Return the zone that the file's ``zone_suffixes`` give a name, absolute; None where none fits."""
+    """Return the zone of a name by the ``zone_suffixes`` of the provider, absolute; None if no suffix matches."""
     for suffix in provider.zone_suffixes:
-        upper, parts = names.labels(suffix), names.labels(name)
-        if len(parts) > len(upper) and parts[-len(upper) :] == upper:
-            return ".".join(parts[-len(upper) - 1 :]) + "."
+        above, labels = names.labels(suffix), names.labels(name)
+        if len(labels) > len(above) and labels[-len(above) :] == above:
+            return ".".join(labels[-len(above) - 1 :]) + "."
     return None
 
 
 def _unknown(provider: Provider, key: str) -> Mistake:
     known = sorted(provider.options)
-    expected = one_of(known) if known else "no options of its own"
+    expected = one_of(known) if known else "no option of its own"
     return _mistake(key, "an unknown option", expected, nearest(key, known))
 
 

@@ -1,4 +1,4 @@
-"""DuckDNS: one GET; one TXT value for a domain and for every name below it (https://www.duckdns.org/spec.jsp)."""
+"""DuckDNS: one GET request; one TXT value for a domain and all names below it (https://www.duckdns.org/spec.jsp)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from dnsrenew.base import names
+from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 from dnsrenew.http import HttpClient
 from dnsrenew.secrets import Secret
@@ -21,9 +22,9 @@ REQUEST_SECONDS: Final = 30.0
 
 
 class DuckDnsDriver:
-    """The host keeps one value, and a second one replaces it: the caller writes one at a time.
+    """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time.
 
-    The driver option ``url`` is the address of the update service; default: DuckDNS itself.
+    The driver option ``url`` is the URL of the update service; default: that of DuckDNS.
     """
 
     def __init__(self, context: DriverContext) -> None:
@@ -31,14 +32,14 @@ class DuckDnsDriver:
         self._url = str(context.driver_options.get("url", URL))
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Set the domain's value."""
+        """Set the value of the domain."""
         for record in records:
             self._update(record, txt=record.value)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Clear the domain's value; once for each domain, for there is but one."""
+        """Clear the value of each domain once: it has only one."""
         for record in {record.zone: record for record in records}.values():
-            # The service wants a value even where it clears, and clears whatever stands.
+            # The service requires a value for clear too, and clears any value.
             self._update(record, txt=record.value, clear="true")
 
     def _update(self, record: TxtRecord, **parameters: str) -> None:
@@ -57,30 +58,16 @@ class DuckDnsDriver:
             )
         finally:
             client.close()
-        said = answer.body.decode("utf-8", "replace").strip()
-        if answer.status != 200 or said.split()[:1] != ["OK"]:
-            raise self._refusal(names.relative(record.zone), answer.status, said)
+        body = answer.body.decode("utf-8", "replace").strip()
+        if answer.status != 200 or body.split()[:1] != ["OK"]:
+            raise self._refusal(names.relative(record.zone), answer.status, body)
 
-    def _refusal(self, zone: str, status: int, said: str) -> ProviderError:
-        account = self._context.account
-        evidence = {"account": account, "zone": zone, "status": status}
-        if status == 429 or status >= 500:
-            return ProviderError(
-                "provider-rate-limited" if status == 429 else "provider-server-error",
-                f"DuckDNS (account {account}) could not take the value (HTTP {status}).",
-                fix="Try again later.",
-                evidence=evidence,
-            )
-        if said.startswith("KO"):
-            return ProviderError(
-                "provider-unauthorized",
-                f"DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
-                fix=f"Copy the token from {urljoin(self._url, '/')}, logged in as the owner of {zone}.",
-                evidence=evidence,
-            )
-        return ProviderError(
-            "provider-malformed-answer",
-            f"DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
-            fix="Try again later; see whether a proxy answers in its place.",
-            evidence=evidence,
-        )
+    def _refusal(self, zone: str, status: int, body: str) -> ProviderError:
+        evidence = {"account": self._context.account, "zone": zone, "status": status}
+        if status == 429:
+            return ProviderError.of(texts.DUCKDNS_RATE_LIMITED, **evidence)
+        if status >= 500:
+            return ProviderError.of(texts.DUCKDNS_SERVER_ERROR, **evidence)
+        if body.startswith("KO"):
+            return ProviderError.of(texts.DUCKDNS_KO, **evidence, website=urljoin(self._url, "/"))
+        return ProviderError.of(texts.DUCKDNS_MALFORMED, **evidence)

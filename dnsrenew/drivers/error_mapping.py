@@ -1,4 +1,4 @@
-"""What a driver raises that is not in our words, put into them: the one place for that in this folder."""
+"""Translate the exceptions of drivers and their libraries to ``ProviderError``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import doubted
+from dnsrenew.base.clock import rejects_dates
+from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.drivers.provider import Provider
+    from dnsrenew.errors import Text
     from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.secrets import Redactor
 
-_ANSWER_SHOWN: Final = 300
-_TEXT_READ: Final = 4000
+_MAX_ANSWER: Final = 300
+_MAX_TEXT: Final = 4000
 
 _ZONE: Final = re.compile(
     r"no (matching )?(domain|zone)|(unknown|invalid) (domain|zone)|nosuchhostedzone|"
@@ -45,55 +47,25 @@ _UNREADABLE: Final = frozenset({"JSONDecodeError", "RecursionError"})
 _TLS: Final = frozenset({"SSLError", "SSLCertVerificationError"})
 _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "EndpointConnectionError", "ProxyError"})
 
-# code: (what was seen, what to do); {title}, {account}, {zones}, {options}, {status} are filled in.
-_WORDS: Final = {
-    "provider-unauthorized": (
-        "did not accept the credentials, or they may not edit {zones}",
-        "Check {options} of the account {account}{help}, and that they may edit the TXT records of {zones}.",
-    ),
-    "provider-zone-unknown": (
-        "has no zone {zones} that these credentials can see",
-        "See that {zones} is in this account, or state the zones the account holds in `zones`.",
-    ),
-    "provider-rate-limited": ("was asked too often", "Wait a while and run it again."),
-    "provider-unreachable": (
-        "cannot be reached",
-        "See whether this machine reaches the host's API, and whether a proxy or a firewall is in the way.",
-    ),
-    "provider-untrusted": (
-        "has a TLS certificate that is not trusted here",
-        "See whether a proxy opens TLS connections here, and update the root certificates of this machine.",
-    ),
-    "provider-timeout": (
-        "did not answer in time",
-        "Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
-    ),
-    "provider-server-error": ("has a problem of its own", "Try again later."),
-    "provider-malformed-answer": (
-        "answered something that its driver does not understand",
-        "Try again later; if it stays so, update dnsrenew and its libraries.",
-    ),
-    "provider-refused": ("refused the change", "Do what its message asks for, then run it again."),
-    "provider-bug": (
-        "could not be written to, because its driver stumbled",
-        "Check the options of the account {account}; if they are right, report this to the driver's author.",
-    ),
+# code: the text without and with an answer of the host
+_TEXTS: Final = {
+    "provider-unauthorized": (texts.UNAUTHORIZED, texts.UNAUTHORIZED_ANSWER),
+    "provider-zone-unknown": (texts.ZONE_UNKNOWN, texts.ZONE_UNKNOWN_ANSWER),
+    "provider-rate-limited": (texts.RATE_LIMITED, texts.RATE_LIMITED_ANSWER),
+    "provider-unreachable": (texts.UNREACHABLE, texts.UNREACHABLE_ANSWER),
+    "provider-untrusted": (texts.UNTRUSTED, texts.UNTRUSTED_ANSWER),
+    "provider-timeout": (texts.TIMED_OUT, texts.TIMED_OUT_ANSWER),
+    "provider-server-error": (texts.SERVER_ERROR, texts.SERVER_ERROR_ANSWER),
+    "provider-malformed-answer": (texts.MALFORMED_ANSWER, texts.MALFORMED_ANSWER_ANSWER),
+    "provider-refused": (texts.REFUSED, texts.REFUSED_ANSWER),
+    "provider-bug": (texts.DRIVER_BUG, texts.DRIVER_BUG_ANSWER),
 }
-_REDIRECTED: Final = (
-    "provider-unreachable",
-    "sends us elsewhere, or something in between does",
-    (
-        "See whether this network wants a log-in first, as a hotel's does, or an address of the API in the account "
-        "{account} is an old one; if neither, update dnsrenew and its libraries."
-    ),
-)
-"""The code, what was seen and what to do where the API, or what stands in its place, redirects."""
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
 
 @dataclass
 class _Findings:
-    """What can be learnt from an exception and those behind it."""
+    """The facts in an exception and its causes."""
 
     status: int | None = None
     answer: str = ""
@@ -117,76 +89,81 @@ def translate(
     redactor: Redactor,
     now: datetime,
 ) -> ProviderError:
-    """Return our error for one that a driver raised; nothing secret, and nothing of the foreign one, is in it.
+    """Return the error for an exception of a driver, without secrets and without a reference to the exception.
 
-    :param now: for a Retry-After that is a date.
+    :param now: the time, for a Retry-After with a date.
     """
-    found = _look(error)
+    found = _inspect(error)
     code = _classify(error, found)
-    zones = sorted({names.relative(record.zone) for record in records})
-    words = {
-        "account": account.name,
-        "zones": ", ".join(zones),
-        "options": _credentials(provider, account),
-        "help": f" (`dnsrenew providers {provider.name}` tells what is needed)" if provider.options else "",
-    }
-    what, fix = (text.format(**words) for text in (_REDIRECTED[1:] if found.redirected else _WORDS[code]))
-    if code == "provider-untrusted":
-        fix = doubted(fix, found.text, now)
-    status = f" (HTTP {found.status})" if found.status else ""
-    said = _provider_text(error, found, code, redactor)
-    message = f"{provider.title} (account {account.name}) {what}{status}{f': {said}' if said else ''}."
+    answer = _answer(error, found, code, redactor)
     evidence: dict[str, Any] = {
         "account": account.name,
-        "provider": provider.name or None,  # an object of the program's own has no name
-        "zones": zones,
-        "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_TEXT_READ],
+        "provider": provider.name or None,  # an object of the calling program has no name
+        "zones": sorted({names.relative(record.zone) for record in records}),
+        "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_MAX_TEXT],
+        "title": provider.title,
+        "options": _credentials(provider, account),
+        "answer": answer or None,
     }
     if found.status:
         evidence["status"] = found.status
     if (seconds := _retry_after(found, now)) is not None:
         evidence["retry_after"] = seconds
-    return ProviderError(code, redactor.redact(message), fix=redactor.redact(fix), evidence=evidence)
+    text = _text_for(code, found, provider, has_answer=bool(answer))
+    if text.code == "provider-untrusted":
+        evidence["now"] = f"{now:%Y-%m-%d %H:%M} UTC"
+    return ProviderError.of(text, **redactor.redact_values(evidence))
+
+
+def _text_for(code: str, found: _Findings, provider: Provider, *, has_answer: bool) -> Text:
+    pair = _TEXTS[code]
+    if found.redirected:
+        pair = texts.REDIRECTED, texts.REDIRECTED_ANSWER
+    elif code == "provider-untrusted" and rejects_dates(found.text):
+        pair = texts.UNTRUSTED_DATES, texts.UNTRUSTED_DATES_ANSWER
+    elif code == "provider-unauthorized" and not provider.options:
+        pair = texts.UNAUTHORIZED_PLUG_IN, texts.UNAUTHORIZED_PLUG_IN_ANSWER
+    return pair[has_answer]
 
 
 def classify(error: BaseException) -> str:
-    """Return the code of :class:`ProviderError` that fits a foreign exception."""
-    return _classify(error, _look(error))
+    """Return the code of the :class:`ProviderError` for an exception of a driver."""
+    return _classify(error, _inspect(error))
 
 
-def _look(error: BaseException) -> _Findings:
+def _inspect(error: BaseException) -> _Findings:
     found = _Findings()
-    texts = []
-    for one in _chain(error):
-        found.classes |= {_class_name(kind) for kind in type(one).__mro__}
-        found.kind = found.kind or _text(getattr(one, "kind", None))
-        texts.append(str(one))
-        response = getattr(one, "response", None)
+    messages = []
+    for each in _chain(error):
+        found.classes |= {_class_name(kind) for kind in type(each).__mro__}
+        found.kind = found.kind or _text(getattr(each, "kind", None))
+        messages.append(str(each))
+        response = getattr(each, "response", None)
         if found.status is None and response is not None:
             _read_response(response, found)
-    found.text = " ".join([*texts, found.answer])[:_TEXT_READ]
+    found.text = " ".join([*messages, found.answer])[:_MAX_TEXT]
     return found
 
 
 def _class_name(kind: type) -> str:
-    """Return the name of an exception's class.
+    """Return the name of an exception class.
 
-    urllib3's are told apart: its HTTPError is the base of them all, its ConnectTimeoutError that of a refusal.
+    Those of urllib3 get a prefix: its HTTPError is the base of all, its ConnectTimeoutError that of a refusal.
     """
     return f"urllib3.{kind.__name__}" if kind.__module__.startswith("urllib3.") else kind.__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
+    visited: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in visited:
+        visited.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def _read_response(response: Any, found: _Findings) -> None:
-    """Read the answer that requests (an object) or botocore (a dict) keeps in its exception."""
+    """Read the response in an exception of requests (an object) or botocore (a dict)."""
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         answer = response.get("Error", {})
@@ -206,14 +183,14 @@ def _classify(error: BaseException, found: _Findings) -> str:
     if found.kind is not None and "HttpFailure" in found.classes:
         return _KINDS.get(found.kind, "provider-unreachable")
     if found.redirected:
-        return _REDIRECTED[0]
+        return texts.REDIRECTED.code
     if found.status is not None and found.status >= 400:
         return _by_status(found)
-    if found.classes & _UNREADABLE:  # before OSError, which requests makes one of them
+    if found.classes & _UNREADABLE:  # before OSError: the JSONDecodeError of requests is one
         return "provider-malformed-answer"
     if found.classes & _ADDRESS:
         return "provider-bug"
-    if "HTTPError" in found.classes:  # raised by hand, with words and without an answer
+    if "HTTPError" in found.classes:  # raised by a provider of lexicon, with a message but without a response
         return _by_text(found.text)
     if found.classes & _TIMEOUTS or isinstance(error, TimeoutError):
         return "provider-timeout"
@@ -255,17 +232,23 @@ def _credentials(provider: Provider, account: DnsAccount) -> str:
     return ", ".join(keys) if keys else "the options"
 
 
-def _provider_text(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
-    """Return the host's own words, where they are words: one line, safe on a terminal."""
+def _answer(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
+    """Return the HTTP status and the message of the host, in one line that is safe for a terminal."""
+    status = f"HTTP {found.status}" if found.status else ""
+    return ": ".join(filter(None, (status, _host_message(error, found, code, redactor))))
+
+
+def _host_message(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
+    """Return the message of the host; empty if it sent HTML or nothing."""
     if "HttpFailure" in found.classes:
-        return _line(_text(getattr(error, "detail", None)) or "")  # ours: the end of a sentence, without any URL
+        return _line(_text(getattr(error, "detail", None)) or "")  # dnsrenew's own: a phrase without a URL
     if code in {"provider-unreachable", "provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else str(error)
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
-    words = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found
-    return words if len(words) <= _ANSWER_SHOWN else f"{words[:_ANSWER_SHOWN]}…"
+    message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found
+    return message if len(message) <= _MAX_ANSWER else f"{message[:_MAX_ANSWER]}…"
 
 
 def _line(text: str) -> str:
@@ -275,6 +258,6 @@ def _line(text: str) -> str:
 def _retry_after(found: _Findings, now: datetime) -> float | None:
     if found.headers is None:
         return None
-    from dnsrenew.http import retry_after  # slow to import, and needed after a refusal only
+    from dnsrenew.http import retry_after  # slow to import, and only needed after a refusal
 
     return retry_after(found.headers, now)

@@ -1,12 +1,13 @@
-"""Calling a driver: within a deadline, in a thread that can be left, with its errors put into our words."""
+"""Call a driver: with a deadline, in a thread that the caller can abandon, with its errors translated."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
 from dnsrenew.runtime.retry import RESEND, Transient, resend
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
     from dnsrenew.secrets import Redactor
 
 Action = Literal["prepare", "add", "remove"]
-_DONE: Final[dict[Action, str]] = {"prepare": "prepared", "add": "written", "remove": "removed"}
+_TIMED_OUT: Final = {
+    "prepare": texts.PREPARE_TIMED_OUT,
+    "add": texts.ADD_TIMED_OUT,
+    "remove": texts.REMOVE_TIMED_OUT,
+}
 
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
-"""A call may take this long, and so much more for each record; then it is left behind."""
+"""The time limit of a call is ``CALL_SECONDS`` plus ``RECORD_SECONDS`` for each record; then it is abandoned."""
 LONGEST_RETRY_AFTER: Final = 300.0
 REQUESTS_A_RECORD: Final = 2
-"""About what a host's API takes: one request to log in, and for each record one to look and one to write."""
+"""A typical API needs one request to log in, and two for each record: one to read and one to write."""
 _SELF_HOSTED: Final = frozenset({"rfc2136", "powerdns"})
-"""Drivers of one's own servers, which say for themselves what they can take."""
+"""Drivers of self-hosted servers: no rate limit."""
 
 GUARDED_LOGGERS: Final = (
     "boto3",
@@ -41,21 +46,21 @@ GUARDED_LOGGERS: Final = (
     "tldextract",
     "urllib3",
 )
-# A wait that the host asks for may be longer than the minute within which a lost answer is asked for again.
+# Retries start within a minute, but each Retry-After of the host may be longer.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
-_PASSING: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
+_RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
 
 class CallDeadline:
-    """A moment by which a call must have ended."""
+    """The deadline of a call."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self.at = clock.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left; 0.0 when it has passed."""
+        """Return the seconds until the deadline; 0.0 after it."""
         return max(self.at - self._clock.monotonic(), 0.0)
 
 
@@ -64,12 +69,12 @@ def _nothing() -> None:
 
 
 def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
-    """Follow the account's secrets, teach them to the redactor and make its driver, so that no order is wasted on it.
+    """Resolve the secrets of the account, add them to the redactor and create the driver, before an order is created.
 
     :raises ConfigError: an option is wrong, or the driver is not installed.
-    :raises SecretError: a reference leads to nothing.
-    :raises ProviderError: the driver refuses its options.
-    :raises Cancelled: called away.
+    :raises SecretError: a secret cannot be resolved.
+    :raises ProviderError: the driver rejects its options.
+    :raises Cancelled: the caller cancelled.
     """
     _Call(context, provider, account, (), "prepare").run()
 
@@ -81,32 +86,32 @@ def call_add(
     records: Sequence[TxtRecord],
     asking: Callable[[], object] = _nothing,
 ) -> list[str]:
-    """Have the account's driver write the values.
+    """Write the values with the driver of the account.
 
-    A lost answer or a failure on the host's side is tried again, three times in all within 60 s: writing twice is
-    writing once. After an error any part may have been written; ``evidence["before"]`` has the codes of earlier tries.
+    A lost answer or an error of the host is retried, three calls in all within 60 s: writing is idempotent. After an
+    error, any of the values may have been written. ``evidence["before"]`` has the codes of the earlier calls.
 
-    :param asking: called when it is our turn at the host, before it is asked.
-    :returns: the codes of tries that failed: after one of :data:`UNANSWERED` the host may do it once more, later.
+    :param asking: called after the wait for the rate limit, before the first request.
+    :returns: the codes of failed calls; after one of :data:`UNANSWERED`, the host may still write the values later.
 
-    :raises ProviderError: the host refused or did not answer; nothing secret is in it.
+    :raises ProviderError: the host refused or did not answer; it contains no secret.
     :raises ConfigError: an option is wrong, or the driver is not installed.
-    :raises SecretError: a reference leads to nothing.
-    :raises Cancelled: called away; the call may still go on, and write, in its daemon thread.
+    :raises SecretError: a secret cannot be resolved.
+    :raises Cancelled: the caller cancelled; the call may continue, and write, in its daemon thread.
     """
     return _Call(context, provider, account, tuple(records), "add", asking).run()
 
 
 def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
-    """Have the account's driver take the values away; otherwise as :func:`call_add`."""
+    """Remove the values with the driver of the account; otherwise as :func:`call_add`."""
     return _Call(context, provider, account, tuple(records), "remove").run()
 
 
 class _Call(Frozen):
-    """A call.
+    """An action of a driver, with its retries.
 
-    :ivar asking: called when it is our turn at the host, before it is asked.
-    :ivar before: what came of its tries before the last.
+    :ivar asking: called after the wait for the rate limit, before the first request.
+    :ivar before: the errors of the calls so far.
     """
 
     context: Context
@@ -118,15 +123,15 @@ class _Call(Frozen):
     before: list[DnsRenewError] = field(default_factory=list)
 
     def run(self) -> list[str]:
-        self._keep_pace()
+        self._take_tokens()
         self.asking()
         started = self.context.clock.monotonic()
         resend(self.context, lambda: self._attempt(started), _POLICY)
         return [error.code for error in self.before]
 
-    def _keep_pace(self) -> None:
-        """Wait for our turn at the host. Who takes back has no time for that: the next to write waits for both."""
-        if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(_kinds(self.provider)):
+    def _take_tokens(self) -> None:
+        """Wait for the rate limit of the host. A removal does not wait; the next write waits for both."""
+        if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(_driver_names(self.provider)):
             return
         bucket = self.context.buckets.of_host(self.provider.name)
         requests = 1 + REQUESTS_A_RECORD * len(self.records)
@@ -142,38 +147,38 @@ class _Call(Frozen):
         if self.before:
             error.evidence["before"] = [earlier.code for earlier in self.before]
         self.before.append(error)
-        # Not inside an `except`: the foreign error, with its URLs and tokens, must not hang on to ours.
+        # Outside an `except`: the original error, with its URLs and tokens, must not become the context of this one.
         raise self._transient(error, started) or error
 
     def _transient(self, error: DnsRenewError, started: float) -> Transient | None:
-        """Return what asks for another try; None when there is to be none."""
+        """Return the request for a retry; None without one."""
         after = error.evidence.get("retry_after")
         if error.evidence.get("left_behind"):
             return None
-        if after is not None and error.code in _PASSING | {"provider-rate-limited"}:
+        if after is not None and error.code in _RETRIED | {"provider-rate-limited"}:
             return Transient(error, after=after) if after <= LONGEST_RETRY_AFTER else None
-        late = self.context.clock.monotonic() - started >= RESEND.within
-        return None if late or error.code not in _PASSING else Transient(error)
+        is_late = self.context.clock.monotonic() - started >= RESEND.within
+        return None if is_late or error.code not in _RETRIED else Transient(error)
 
     def _try(self) -> DnsRenewError | None:
-        """Make the call once; a new driver each time, so that one left behind is never met again."""
+        """Make the call once, with a new driver: an abandoned call may still use its own."""
         seconds = CALL_SECONDS + RECORD_SECONDS * len(self.records)
         clock, end = self.context.clock, self.context.deadline
         deadline = CallDeadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
         cancel = threading.Event()
         try:
-            return replace(self.context, deadline=deadline.at).call(lambda: self._work(deadline, cancel))
+            return replace(self.context, deadline=deadline.at).call(lambda: self._run_driver(deadline, cancel))
         except BaseException as error:
             cancel.set()
             if not isinstance(error, Cancelled):
                 raise
             self.context.check()
-        return self._left_behind(seconds)
+        return self._timed_out(seconds)
 
-    def _work(self, deadline: CallDeadline, cancel: threading.Event) -> DnsRenewError | None:
+    def _run_driver(self, deadline: CallDeadline, cancel: threading.Event) -> DnsRenewError | None:
         redactor = self.context.redactor
         try:
-            self._learn_secrets(cancel)
+            self._reveal_secrets(cancel)
             driver = make_driver(self.provider, self.account, seconds_left=deadline.left, cancel=cancel)
             with redactor.guard_logs(*GUARDED_LOGGERS):
                 if self.action == "add":
@@ -181,15 +186,15 @@ class _Call(Frozen):
                 elif self.action == "remove":
                     driver.remove(self.records)
         except DnsRenewError as error:
-            return _clean(error, self.account.name, redactor)
-        except BaseException as error:  # noqa: BLE001  # a driver of whoever raises what it likes, SystemExit too
-            from dnsrenew.drivers.error_mapping import translate  # usually nothing fails
+            return _redact(error, self.account.name, redactor)
+        except BaseException as error:  # noqa: BLE001  # a third-party driver may raise anything, SystemExit too
+            from dnsrenew.drivers.error_mapping import translate  # late: most calls succeed
 
             now = self.context.clock.now()
             return translate(error, self.provider, self.account, self.records, redactor=redactor, now=now)
         return None
 
-    def _learn_secrets(self, cancel: threading.Event) -> None:
+    def _reveal_secrets(self, cancel: threading.Event) -> None:
         for key, value in self.account.options.items():
             if isinstance(value, Secret):
                 self.context.redactor.add(self._reveal(key, value, cancel))
@@ -200,41 +205,31 @@ class _Call(Frozen):
         try:
             return secret.reveal(cancel=cancel)
         except SecretError as error:
-            error.message += f" It is {key} of the account {self.account.name}."
-            raise error.with_evidence(account=self.account.name, key=key) from None
+            evidence = {**error.evidence, "account": self.account.name, "key": key}
+            code, message, fix = texts.OPTION_SECRET_MISSING.fill(
+                error=error.message, instruction=error.fix, **evidence
+            )
+            raise SecretError(code, message, fix=fix, evidence=evidence) from None
 
-    def _left_behind(self, seconds: float) -> ProviderError:
-        return ProviderError(
-            "provider-timeout",
-            f"{self.provider.title} (account {self.account.name}) had not {_DONE[self.action]} the TXT values "
-            f"after {seconds:.0f} s; the call was left behind and may still take effect.",
-            fix="Try again later; if it stays so, see whether a firewall or a proxy is in the way.",
-            evidence={"account": self.account.name, "seconds": seconds, "left_behind": True},
+    def _timed_out(self, seconds: float) -> ProviderError:
+        account, title = self.account.name, self.provider.title
+        return ProviderError.of(
+            _TIMED_OUT[self.action], account=account, title=title, seconds=seconds, left_behind=True
         )
 
 
-def _kinds(provider: Provider) -> tuple[str, str]:
-    """Return the driver, and whom it drives where it is one for many hosts."""
+def _driver_names(provider: Provider) -> tuple[str, str]:
+    """Return the driver, and its provider if it is a driver for many hosts."""
     return provider.driver, str(provider.driver_options.get("provider", ""))
 
 
-def _clean(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
-    """Take secrets, and whatever hangs on to it, from an error that a driver raised in our own words.
+def _redact(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
+    """Redact a ``DnsRenewError`` of a driver, and remove its cause, context and traceback.
 
-    Its traceback too: the variables of the driver's frames hold what it was about to send.
+    The frames of the traceback hold the data that the driver was about to send.
     """
     error.message, error.fix = redactor.redact(error.message), redactor.redact(error.fix)
-    error.evidence = _redacted({"account": account, **error.evidence}, redactor)
+    error.evidence = redactor.redact_values({"account": account, **error.evidence})
     error.args = (error.code, error.message)
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-def _redacted(value: Any, redactor: Redactor) -> Any:
-    if isinstance(value, str):
-        return redactor.redact(value)
-    if isinstance(value, dict):
-        return {redactor.redact(str(key)): _redacted(item, redactor) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item, redactor) for item in value]
-    return value if value is None or isinstance(value, int | float) else redactor.redact(str(value))

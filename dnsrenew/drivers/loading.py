@@ -1,4 +1,4 @@
-"""From a provider and an account to a driver."""
+"""Create the driver of an account."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.protocol import BUILT_IN, COMING, ENTRY_POINT_GROUP, Driver, DriverContext
 from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.errors import ConfigError
@@ -26,10 +27,10 @@ def make_driver(
     seconds_left: Callable[[], float],
     cancel: threading.Event,
 ) -> Driver:
-    """Return a new driver for one call, by one thread.
+    """Return a new driver for one call in one thread.
 
     :raises ConfigError: an option is wrong, or the driver is not installed.
-    :raises SecretError: a reference leads to nothing (where the driver uses it already).
+    :raises SecretError: the constructor of the driver needs a secret that cannot be resolved.
     """
     if provider.driver == OWN_OBJECT:
         return _own_object(account)
@@ -44,27 +45,19 @@ def make_driver(
     )
     driver = kind(context)
     if not isinstance(driver, Driver):
-        raise ConfigError(
-            "driver-invalid",
-            f"The driver {provider.driver} has no methods add and remove.",
-            fix="Use another version of the package that brings it.",
-        )
+        raise ConfigError.of(texts.DRIVER_INVALID, driver=provider.driver)
     return driver
 
 
 def _own_object(account: DnsAccount) -> Driver:
     driver = account.options.get("driver")
     if not isinstance(driver, Driver):
-        raise ConfigError(
-            "driver-invalid",
-            f"The object given as the DNS account {account.name} has no methods add and remove.",
-            fix="Pass a DnsAccount, or an object with both methods.",
-        )
+        raise ConfigError.of(texts.OBJECT_INVALID, account=account.name)
     return driver
 
 
 def _options(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | Secret]:
-    """Give secrets their type, and take it from what is none (in Python a reference may stand anywhere)."""
+    """Convert each option to ``Secret`` or ``str``, as the provider file declares it (a program may pass either)."""
     if provider.any_options:
         return dict(options)
     known = {key: spec for key, spec in provider.options.items() if key in options}
@@ -83,7 +76,7 @@ def _driver_class(name: str) -> Callable[[DriverContext], object]:
         kind: Callable[[DriverContext], object] = getattr(import_module(module), attribute)
         return kind
     if name in COMING:
-        raise ConfigError("driver-coming", f"The driver {name} comes with a later version.", fix="Use another driver.")
+        raise ConfigError.of(texts.DRIVER_NOT_IMPLEMENTED, driver=name)
     return _plug_in(name)
 
 
@@ -92,19 +85,11 @@ def _plug_in(name: str) -> Callable[[DriverContext], object]:
 
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     if not found:
-        raise ConfigError(
-            "driver-missing",
-            f"The driver {name} is not installed here.",
-            fix=f"Install the package that brings the driver {name}, into the same environment as dnsrenew.",
-        )
+        raise ConfigError.of(texts.DRIVER_MISSING, driver=name)
     entry = next(iter(found))
     try:
         kind: Callable[[DriverContext], object] = entry.load()
-    except Exception as error:  # noqa: BLE001  # whatever a foreign module raises while it is imported
-        raise ConfigError(
-            "driver-broken",
-            f"The driver {name} ({entry.value}) cannot be loaded.",
-            fix=f"Install or update the package that brings the driver {name}.",
-            evidence={"driver": name, "cause": f"{type(error).__name__}: {error}"},
-        ) from None
+    except Exception as error:  # noqa: BLE001  # the import of a third-party module may raise anything
+        cause = f"{type(error).__name__}: {error}"
+        raise ConfigError.of(texts.DRIVER_BROKEN, driver=name, entry_point=entry.value, cause=cause) from None
     return kind

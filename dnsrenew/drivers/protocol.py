@@ -1,4 +1,4 @@
-"""What a driver is: two methods, and what it is given."""
+"""The interface of a driver: two methods, and the context for its constructor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.secrets import Secret
 
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
-"""The entry point group in which a distribution registers its driver classes."""
+"""The entry point group of driver classes."""
 
 BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
@@ -24,18 +25,19 @@ BUILT_IN: Final = {
     "duckdns": ("dnsrenew.drivers.duckdns", "DuckDnsDriver"),
 }
 COMING: Final = frozenset({"acme-dns", "hook", "manual"})
+"""Drivers that a later version brings."""
 
 
 class DriverContext(Frozen):
-    """What a driver's constructor is given.
+    """The argument of a driver's constructor.
 
-    :ivar account: what the account is called in the configuration; for messages.
-    :ivar options: what the user wrote; a ``str`` each, or a :class:`~dnsrenew.Secret` where the provider's file
-        marks it secret (``.reveal()`` where it is used, and nowhere else).
-    :ivar driver_options: the table ``[driver_options]`` of the provider's file.
-    :ivar seconds_left: how many seconds of the current call's deadline are left; 0.0 when it has passed.
-    :ivar cancel: set when nobody waits for the call any more: stop as soon as you can, and write nothing more.
-    :ivar logger: a logger of the driver's own.
+    :ivar account: the name of the account in the configuration, for messages.
+    :ivar options: the options of the account; each a ``str``, or a :class:`~dnsrenew.Secret` if the provider file
+        declares it secret. Call ``.reveal()`` only where the value is used.
+    :ivar driver_options: the table ``[driver_options]`` of the provider file.
+    :ivar seconds_left: returns the seconds until the deadline of the call; 0.0 after it.
+    :ivar cancel: set after the caller stopped waiting: stop as soon as possible, and write nothing more.
+    :ivar logger: the logger of the driver.
     """
 
     account: str
@@ -46,17 +48,12 @@ class DriverContext(Frozen):
     logger: logging.Logger
 
     def check(self) -> None:
-        """Go on only while somebody waits: to be called before each thing that is written.
+        """Return while the caller still waits. Call it before each write.
 
-        :raises ProviderError: ``provider-timeout``, the call was left behind.
+        :raises ProviderError: ``provider-timeout``, the call was cancelled or is too late.
         """
         if self.cancel.is_set() or self.seconds_left() <= 0:
-            raise ProviderError(
-                "provider-timeout",
-                f"The call for the account {self.account} was over before everything was done.",
-                fix="Try again later.",
-                evidence={"account": self.account, "left_behind": True},
-            )
+            raise ProviderError.of(texts.CALL_OVER, account=self.account, left_behind=True)
 
 
 @runtime_checkable
@@ -65,30 +62,30 @@ class Driver(Protocol):
 
     :func:`dnsrenew.testing.check_driver` tests all of this:
 
-    - Records come finished: absolute names, the zone found by us. A driver looks for no zone and follows no CNAME.
-    - ``add`` MUST keep every other value, at the same name and elsewhere; MUST succeed for a value that stands
-      already, which then stands once.
-    - ``remove`` MUST remove only these values, found by zone, name and value (it may run in a later process); MUST
-      succeed for a value that is gone.
-    - Values MUST be written exactly as given: they are case-sensitive, and may begin with a hyphen.
-    - Several records in one call, at one name and at several, in one zone and in several, MUST all be done.
-    - Neither waits until the change is visible.
-    - After an exception any part may have been written; ``remove`` is then called for all records of the call.
-    - An instance is used by one thread at a time, and for one call: make connections in the call, not before it.
-    - An exception SHOULD be a :class:`~dnsrenew.errors.ProviderError`; any other is put into words by us.
+    - Records have absolute names and their zone. A driver looks up no zone and follows no CNAME.
+    - ``add`` MUST keep every other value, at the same name and elsewhere. It MUST succeed for a value that already
+      exists, and then the value exists once.
+    - ``remove`` MUST remove only these values, found by zone, name and value (it may run in a later process). It MUST
+      succeed for a value that does not exist.
+    - Values MUST be written exactly as given: they are case-sensitive and may start with a hyphen.
+    - A call with several records MUST process all of them: at one name or several, in one zone or several.
+    - Neither method waits until the change is visible.
+    - After an exception, ``remove`` is called for all records of the call: any of them may have been written.
+    - An instance is used by one thread at a time and for one call: open connections in the call, not before.
+    - An exception SHOULD be a :class:`~dnsrenew.errors.ProviderError`; dnsrenew translates any other.
     """
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values beside what stands."""
+        """Write the values in addition to the existing ones."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Take the values away, and nothing else."""
+        """Remove the values, and nothing else."""
 
 
 class OneAtATime:
-    """A driver that a program has made itself, and that serves every call: one thread has it at a time.
+    """Serializes the calls of a driver object that a program passed in and that is used for every call.
 
-    Also where a call was left behind because it took too long: what is to be removed is removed after it.
+    A call that timed out may still be running; a later ``remove`` waits for it.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -101,6 +98,6 @@ class OneAtATime:
             self._driver.add(records)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Take the values away."""
+        """Remove the values."""
         with self._lock:
             self._driver.remove(records)

@@ -1,4 +1,4 @@
-"""One DNS host as its provider file describes it: how it behaves, and what an account there needs."""
+"""A DNS host as described by its provider file: its behaviour, and the options of an account."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
-"""Options of every account; a provider file cannot define them."""
+"""Options of every account, which a provider file cannot define."""
 OWN_OBJECT: Final = ""
-"""The provider of an account whose option ``driver`` is an object of the caller's own."""
+"""The driver of an account whose option ``driver`` is an object of the calling program."""
 
 
 class OptionSpec(Frozen, kw_only=True):
     """One option of an account.
 
-    :ivar env: the environment variable that :meth:`Provider.block` proposes; nothing is read unasked.
+    :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
     """
 
     required: bool = False
@@ -34,15 +34,15 @@ class OptionSpec(Frozen, kw_only=True):
 
 
 class Behaviour(Frozen, kw_only=True):
-    """How the host behaves.
+    """The behaviour of the host.
 
-    :ivar ttl: seconds, for the TXT records.
+    :ivar ttl: TTL of the TXT records in seconds.
     :ivar propagation_timeout: seconds until its name servers must show a value.
-    :ivar settle: seconds to wait after they all do.
+    :ivar settle: seconds to wait after all of them show it.
     :ivar values: ``"one"``: a second value at a name replaces the first.
-    :ivar scope: ``"zone"``: that one value stands for the whole zone.
-    :ivar exclusive: whether only one writer may change a zone of the account at a time.
-    :ivar removes: whether there is anything to remove.
+    :ivar scope: ``"zone"``: a zone has one value for all its names.
+    :ivar exclusive: whether only one writer at a time may change a zone.
+    :ivar removes: whether values must be removed.
     """
 
     ttl: int = 60
@@ -56,10 +56,10 @@ class Behaviour(Frozen, kw_only=True):
 
 
 class Provider(Frozen, kw_only=True):
-    """One DNS host.
+    """A DNS host.
 
     :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
-    :ivar any_options: a driver without a provider file takes whatever options it is given.
+    :ivar any_options: whether any option is accepted (a driver without a provider file).
     """
 
     name: str
@@ -74,19 +74,19 @@ class Provider(Frozen, kw_only=True):
     any_options: bool = False
 
     def is_secret(self, option: str) -> bool:
-        """Tell whether an option is a secret; of a driver without a provider file, any may be."""
+        """Tell whether an option may be a secret; every option may, without a provider file."""
         spec = self.options.get(option)
         return self.any_options if spec is None else spec.secret
 
     def host_fingerprint(self, account: DnsAccount) -> int:
-        """Return a number that changes when an account has another host by now; what may be secret does not count."""
+        """Return a checksum that changes if the account moves to another host; it ignores secret options."""
         known = {key: value for key, value in account.options.items() if not self.is_secret(key)}
         plain = {key: value for key, value in known.items() if isinstance(value, str | int | float)}
-        told = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
-        return crc32(told.encode())
+        text = json.dumps([self.driver, dict(self.driver_options), plain], sort_keys=True, default=str)
+        return crc32(text.encode())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, as ``dnsrenew providers --json`` lists it."""
+        """Return the JSON form, as in ``dnsrenew providers --json``."""
         return {
             "name": self.name,
             "title": self.title,
@@ -97,11 +97,11 @@ class Provider(Frozen, kw_only=True):
         }
 
     def block(self) -> str:
-        """Return a ``[dns.…]`` block to be copied: what is required filled in, the rest in comments."""
+        """Return a ``[dns.…]`` block to copy: required options with placeholders, optional ones as comments."""
         lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
-            about = spec.help if spec.required else f"(optional) {spec.help}"
+            description = spec.help if spec.required else f"(optional) {spec.help}"
             value = f"env:{spec.env or f'{self.name}_{key}'.upper()}" if spec.secret else f"<{key}>"
-            lines += [f"# {about}", f'{comment}{key} = "{value}"']
+            lines += [f"# {description}", f'{comment}{key} = "{value}"']
         return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""The way that is gone now: a mix of routes, as far as it got, and what an error says of it."""
+"""The attempt in progress: a route selection, how far it got, and which of its routes an error is about."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsRenewError, PropagationError, ProviderError
+from dnsrenew.challenges import CHALLENGES, texts
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError
 from dnsrenew.fallback.candidates import Selection
 from dnsrenew.fallback.policy import MIXED
 from dnsrenew.model import Attempt, Route, RouteTaken
 
 if TYPE_CHECKING:
+    from dnsrenew.errors import Text
     from dnsrenew.model import CertificateSpec
-
-_KINDS: Final = {ChallengeError: "http-01", PropagationError: "dns-01", ProviderError: "dns-01"}
-"""Errors that are about one kind of challenge, whatever the others of a mix do."""
+    from dnsrenew.store.pending_orders import PendingOrder
 
 _NOT_REACHING: Final = frozenset({"ca-connection", "ca-dns"})
-_UNREACHED: Final = "http-unreachable"
-"""What it is called that a CA could not come to port 80."""
-_OPEN: Final = "Forward port 80 to this host, or use a dns-01 route: it needs no open port."
+"""Codes of a CA that could not connect to this host, where the challenge needs that."""
+
+
+class Reselect(Exception):  # a step of the loop, not an error
+    """The preflight ruled routes out, or a pending order is dead: choose again."""
 
 
 class ActiveAttempt:
-    """The mix of routes that is tried now, as far as it got.
+    """A route selection in progress.
 
     :param started: monotonic second.
-    :param settle: seconds more than is configured.
-    :param validated: identifiers that this CA found proved before, and has not asked for again.
-    :ivar orders: how many were made.
-    :ivar pending: identifiers that the CA wants proved.
-    :ivar seen: whether we saw every value everywhere.
+    :param settle: seconds to wait after propagation, on top of what is configured.
+    :param validated: identifiers with a validation that this CA probably still accepts.
+    :param pending_order: the order of a killed run that this attempt resumes, or None.
+    :ivar orders: number of orders made.
+    :ivar pending: identifiers whose authorizations are pending.
+    :ivar seen: whether every value was seen everywhere.
     """
 
     def __init__(
@@ -39,20 +42,23 @@ class ActiveAttempt:
         spec: CertificateSpec,
         selection: Selection,
         started: float,
+        *,
         settle: float = 0.0,
         validated: frozenset[str] = frozenset(),
+        pending_order: PendingOrder | None = None,
     ) -> None:
         self.spec = spec
         self.selection = selection
         self.started = started
         self.settle = settle
         self.validated = validated
+        self.pending_order = pending_order
         self.orders = 0
         self.pending: list[str] = []
         self.seen = False
 
     def taken(self) -> RouteTaken:
-        """Return the way as the outcome tells it."""
+        """Return the routes as an outcome has them."""
         routes = self.selection.distinct()
         accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
         kinds = {route.challenge for route in routes}
@@ -67,41 +73,45 @@ class ActiveAttempt:
         }
         return replace(taken, names=names)
 
-    def attempt(self, error: DnsRenewError | None, now: float) -> Attempt:
-        """Return it as an attempt."""
+    def ended(self, error: DnsRenewError | None, now: float) -> Attempt:
+        """Return the finished attempt.
+
+        :param error: what stopped it; None: it led to a certificate.
+        :param now: monotonic second.
+        """
         return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
 
     def failed_names(self, error: AttemptError) -> list[str]:
-        """Return the identifiers that the CA says it did not find proved; empty where it says no names."""
+        """Return the identifiers whose validation failed; empty if the CA names none."""
         named = codes_by_identifier(error)
         return [name for name in self.selection.routes if name in named]
 
     def valid_names(self, error: AttemptError) -> frozenset[str]:
-        """Return the identifiers that need no new proof, as far as it is known."""
+        """Return the identifiers with a valid authorization, as far as is known."""
         failed = self.failed_names(error)
-        if not self.pending:  # it did not get as far as a proof, or nothing was to be proved
+        if not self.pending:  # nothing was validated
             return self.validated.difference(failed)
-        # Where the CA names those that failed, it has found the others proved, but for those it has not looked at.
+        # A CA that names the failed ones has validated the others, except those it has not looked at.
         open_ones = [*failed, *error.evidence.get("undecided", ())] if failed else self.pending
         return frozenset(self.selection.routes).difference(open_ones)
 
     def culprits(self, error: AttemptError) -> list[Route]:
-        """Return the routes that an error is about; where that is not known, all that still had to prove something."""
+        """Return the routes that an error is about; if that is unknown, all routes with a pending authorization."""
         unproved = [name for name in self.selection.routes if name not in self.validated]
         concerned = self._named_by(error) or self.pending or unproved or list(self.selection.routes)
         routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
         named = self.selection.routes.get(error.evidence.get("identifier", ""))
         account = error.evidence.get("account")
-        kind = next((kind for of, kind in _KINDS.items() if isinstance(error, of)), None)
+        challenge = error.evidence.get("challenge")
         narrowed = [[route for route in routes if fits(route)] for fits in (
             lambda route: route == named,
             lambda route: account in route.dns,
-            lambda route: route.challenge == kind,
+            lambda route: route.challenge == challenge,
         )]  # fmt: skip
         return next((some for some in narrowed if some), routes)
 
     def _named_by(self, error: AttemptError) -> list[str]:
-        """Return the identifiers that an error is about, where it says so."""
+        """Return the identifiers that an error names."""
         if isinstance(error, CAError):
             return self.failed_names(error)
         named = error.evidence.get("identifiers", ())
@@ -109,36 +119,45 @@ class ActiveAttempt:
 
 
 def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
-    """Return the identifiers that a CA says something of, each with the code of it."""
+    """Return the code that a CA's error has for each identifier that it names."""
     problems = error.subproblems if isinstance(error, CAError) else ()
     return {problem["identifier"]: problem.get("code") for problem in problems if problem.get("identifier")}
 
 
 def describe_error(error: AttemptError, selection: Selection, culprits: Sequence[Route]) -> AttemptError:
-    """Say of a CA that could not reach port 80 what that means for the user."""
+    """Return the error as the user gets it.
+
+    A CA that cannot connect for a challenge that needs that is "unreachable", and a likely cause that was found is
+    said.
+    """
     if not isinstance(error, CAError):
         return error
-    problems = [_describe_code(problem, selection) for problem in error.subproblems]
-    error.subproblems = tuple(problems)
-    if "subproblems" in error.evidence:
-        error.evidence["subproblems"] = problems
-    http = bool(culprits) and all(route.challenge == "http-01" for route in culprits)
-    unreached = any(problem.get("code") == _UNREACHED for problem in problems) and error.code == MIXED
-    if not http or not (unreached or error.code in _NOT_REACHING):
-        return error
-    more: dict[str, Any] = {"type": error.type, "detail": error.detail, "subproblems": problems}
-    return CAError(
-        _UNREACHED,
-        f"The CA cannot reach this host by HTTP on port 80. {error.message}",
-        fix=error.fix if "likely" in error.evidence else _OPEN,
-        evidence=error.evidence,
-        retry_after=error.retry_after,
-        **more,
-    )
+    problems = [_describe_problem(problem, selection) for problem in error.subproblems]
+    text = _text(error, problems, culprits)
+    evidence = {**error.evidence, **({"subproblems": problems} if "subproblems" in error.evidence else {})}
+    more: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
+    if text is None:
+        return CAError(error.code, error.message, fix=error.fix, evidence=evidence, subproblems=problems, **more)
+    code, message, fix = text.fill(**evidence, ca_message=error.message)
+    return CAError(code or error.code, message, fix=fix, evidence=evidence, subproblems=problems, **more)
 
 
-def _describe_code(problem: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
+def _text(error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route]) -> Text | None:
+    """Return the text that says more than the CA's own; None where there is none."""
+    types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
+    unreachable = types[0].unreachable if len(types) == 1 else None
+    likely = "likely" in error.evidence
+    if unreachable is None:
+        return texts.LIKELY_CAUSE if likely else None
+    named = error.code == MIXED and any(problem.get("code") == unreachable.code for problem in problems)
+    if named or error.code in _NOT_REACHING:
+        return types[0].unreachable_because if likely else unreachable
+    return texts.LIKELY_CAUSE if likely else None
+
+
+def _describe_problem(problem: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
     route = selection.routes.get(problem.get("identifier") or "")
-    http = route is not None and route.challenge == "http-01"
-    unreached = http and problem.get("code") in _NOT_REACHING
-    return {**problem, "code": _UNREACHED} if unreached else dict(problem)
+    unreachable = None if route is None else CHALLENGES[route.challenge].unreachable
+    if unreachable is not None and problem.get("code") in _NOT_REACHING:
+        return {**problem, "code": unreachable.code}
+    return dict(problem)

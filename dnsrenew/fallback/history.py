@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.model import RouteTaken
-from dnsrenew.store.ledger.waits import LONGEST, is_waiting
+from dnsrenew.store.waits import LONGEST, is_waiting
 
 if TYPE_CHECKING:
     import random

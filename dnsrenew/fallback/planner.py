@@ -1,35 +1,39 @@
-"""The course of one renewal: which way is gone next, and what a failure changes."""
+"""Decides what is tried next for one certificate, and what a failure changes. Pure: it asks no CA and no DNS."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import is_wildcard
 from dnsrenew.base.values import replace
+from dnsrenew.challenges import CHALLENGES, no_wildcard
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
-from dnsrenew.fallback import history
+from dnsrenew.fallback import history, texts
 from dnsrenew.fallback.attempt import ActiveAttempt, codes_by_identifier, describe_error
-from dnsrenew.fallback.candidates import Candidates
+from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from dnsrenew.model import Attempt, Route, RouteTaken
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.challenges.solver import Blocker, Placements
+    from dnsrenew.challenges.placements import Blocker, Placements
     from dnsrenew.model import CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State
+    from dnsrenew.store.pending_orders import PendingOrder
 
 SETTLE_AGAIN: Final = 15.0
 """Seconds more to wait where the CA saw nothing of what we saw everywhere: anycast, several vantage points."""
+_NAMED: Final = 3
+"""Names that one error for several names lists."""
 
 
 class FallbackPlanner:
-    """What has been tried for one certificate, and what is left.
+    """The attempts so far, and the routes that are left.
 
-    :param effective_ca: gives, for the name of a CA, the one that is really asked: itself, or its staging twin.
+    :param effective_ca: for the name of a CA, the one that is really asked: itself, or in a dry run its staging CA.
     """
 
     def __init__(self, spec: CertificateSpec, state: State, context: Context, effective_ca: Mapping[str, str]) -> None:
@@ -39,85 +43,99 @@ class FallbackPlanner:
         self.failures: dict[Route, str] = {}
         self._skips: list[Attempt] = []
         self._again: set[Route] = set()
-        self._proved: dict[str, frozenset[str]] = {}
-        self._forgetful: set[str] = set()
+        self._validated: dict[str, frozenset[str]] = {}
+        self._forgetting: set[str] = set()
         self._stopped = False
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
-        # In a rehearsal two may be one: their CAs can have one twin.
+        # In a dry run two routes can become one: their CAs may share a staging CA.
         asked = dict.fromkeys(replace(route, ca=effective_ca[route.ca or spec.ca]) for route in spec.routes)
         routes = self._in_order(list(asked))
-        self._plan = Candidates({identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes)
+        self._candidates = Candidates(
+            {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes
+        )
         self._skip_useless(routes)
 
+    def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
+        """Give the attempts one after the other, until no route is left; the caller stops after a success.
+
+        Between two of them the caller reports what happened: :meth:`apply_preflight`, :meth:`failed`.
+
+        :param pending: the order of a killed run: it comes first.
+        """
+        if pending is not None:
+            routes = {identifier: pending.routes[identifier] for identifier in self._spec.identifiers}
+            selection = Selection(pending.ca, routes)
+            yield ActiveAttempt(self._spec, selection, self._now(), pending_order=pending)
+        while (attempt := self.next()) is not None:
+            yield attempt
+
     def next(self) -> ActiveAttempt | None:
-        """Return the way to go now; None when there is none left."""
-        selection = None if self._stopped else self._plan.choose()
+        """Return the next attempt, or None if no route is left."""
+        selection = None if self._stopped else self._candidates.choose()
         if selection is None:
             return None
         settle = SETTLE_AGAIN if any(route in self._again for route in selection.distinct()) else 0.0
         return ActiveAttempt(
-            self._spec, selection, self._now(), settle=settle, validated=self._proved.get(selection.ca, frozenset())
+            self._spec, selection, self._now(), settle=settle, validated=self._validated.get(selection.ca, frozenset())
         )
 
-    # ── what is learnt before an order ──────────────────────────────────────────────────
+    # ── before an order ─────────────────────────────────────────────────────────────────
 
     def apply_preflight(self, attempt: ActiveAttempt, placements: Placements) -> bool:
-        """Take in which routes stand for several, and what stands in the way; tell whether another way is to be gone.
+        """Drop the routes that are ruled out; return whether another selection is to be tried.
 
-        Otherwise the way is the one that was looked at, with the routes that were found.
+        Otherwise the attempt goes on with the routes that the preflight found.
         """
         for identifier, (route, several) in placements.opened.items():
             self._opened[route, tuple(several)] = None
-            self._plan.expand(identifier, route, self._in_order(several))
+            self._candidates.expand(identifier, route, self._in_order(several))
         blockers = _together(placements.blockers)
         for blocker in blockers:
             self._skipped(blocker.route, blocker.error)
-            self._plan.leave(blocker.route, blocker.identifiers)
-        told = [blocker.route for blocker in blockers]
+            self._candidates.leave(blocker.route, blocker.identifiers)
+        skipped = [blocker.route for blocker in blockers]
         for blocker in blockers:
             if next_action(blocker.error) is NextAction.LEAVE_CA:
-                self._leave_ca(blocker.route.ca or self._spec.ca, blocker.error, told)
+                self._leave_ca(blocker.route.ca or self._spec.ca, blocker.error, skipped)
         attempt.selection = replace(attempt.selection, routes=placements.routes)
-        return bool(blockers) or self._plan.choose() != attempt.selection
+        return bool(blockers) or self._candidates.choose() != attempt.selection
 
     def _in_order(self, routes: Sequence[Route]) -> list[Route]:
         return history.order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
 
     def _skip_useless(self, routes: Sequence[Route]) -> None:
-        """Tell which routes no name can take."""
-        from dnsrenew.challenges.http01 import no_wildcard  # rarely needed
-
+        """Skip the routes that no name can take."""
         for route in routes:
             if not any(_fitting(identifier, [route]) for identifier in self._spec.identifiers):
-                self._skipped(route, no_wildcard(self._spec.identifiers))
+                self._skipped(route, no_wildcard(route.challenge, self._spec.identifiers))
 
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
         if any(attempt.error is error and attempt.route == taken for attempt in self.attempts):
-            return  # two http-01 routes are told alike
+            return  # two routes with one listener look alike
         attempt = Attempt(route=taken, orders=0, seconds=0.0, error=error)
         self.attempts.append(attempt)
         self._skips.append(attempt)
-        self._tell(taken, error)
+        self._emit_failed(taken, error)
 
     # ── what a failure changes ──────────────────────────────────────────────────────────
 
     def failed(self, attempt: ActiveAttempt, error: AttemptError) -> None:
-        """Take in a failed attempt: the table in :mod:`dnsrenew.fallback.policy` says what happens next."""
+        """Drop what a failed attempt rules out, by the table in :mod:`dnsrenew.fallback.policy`."""
         culprits = attempt.culprits(error)
         error = describe_error(error, attempt.selection, culprits)
-        self.attempts.append(attempt.attempt(error, self._now()))
-        self._tell(attempt.taken(), error)
+        self.attempts.append(attempt.ended(error, self._now()))
+        self._emit_failed(attempt.taken(), error)
         self._note_proved(attempt, error)
         codes = codes_by_identifier(error)
         for route in culprits:
             self.failures[route] = next(filter(None, map(codes.get, attempt.selection.users(route))), error.code)
-        step = next_action(error)
-        if step is NextAction.STOP:
+        action = next_action(error)
+        if action is NextAction.STOP:
             self._stopped = True
-        elif step is NextAction.LEAVE_CA:
-            self._leave_ca(attempt.selection.ca, error, told=attempt.selection.distinct())
+        elif action is NextAction.LEAVE_CA:
+            self._leave_ca(attempt.selection.ca, error, skipped=attempt.selection.distinct())
         else:
             self._leave_routes(attempt, error, culprits)
 
@@ -125,32 +143,34 @@ class FallbackPlanner:
         """Note which names need no new proof at this CA."""
         ca = attempt.selection.ca
         if not attempt.validated.isdisjoint(attempt.pending):  # it keeps nothing
-            self._forgetful.add(ca)
-        self._proved[ca] = frozenset() if ca in self._forgetful else attempt.valid_names(error)
+            self._forgetting.add(ca)
+        self._validated[ca] = frozenset() if ca in self._forgetting else attempt.valid_names(error)
 
     def _leave_routes(self, attempt: ActiveAttempt, error: AttemptError, culprits: Sequence[Route]) -> None:
         """Take the routes that failed from those who went by them and are not proved, nor worth a second try."""
-        validated, codes = self._proved[attempt.selection.ca], codes_by_identifier(error)
+        validated, codes = self._validated[attempt.selection.ca], codes_by_identifier(error)
         failed: dict[Route, set[str]] = {}
         for route in culprits:
             users = attempt.selection.users(route)
             about = [name for name in users if name in codes] or users
             again: set[str] = set()
-            if attempt.seen and route.challenge == "dns-01" and route not in self._again:
+            if attempt.seen and CHALLENGES[route.challenge].propagates and route not in self._again:
                 again = {name for name in about if action_for_code(codes.get(name) or error.code) is NextAction.AGAIN}
             if again:
                 self._again.add(route)
             if again != set(about):
                 failed[route] = again | validated.intersection(users)
-        taken = [self._plan.failed(route, keep) for route, keep in failed.items()]
+        taken = [self._candidates.failed(route, keep) for route, keep in failed.items()]
         if failed and not any(taken):  # a way that led nowhere is not gone again
             for route in failed:
-                self._plan.failed(route, ())
+                self._candidates.failed(route, ())
 
-    def _leave_ca(self, ca: str, error: AttemptError, told: Collection[Route]) -> None:
-        several = [replace(route, dns=()) for route in told]  # the route that stood for it, if it was not asked yet
-        for route in self._plan.leave_ca(ca):
-            if route not in told and route not in several:
+    def _leave_ca(self, ca: str, error: AttemptError, skipped: Collection[Route]) -> None:
+        several = [
+            replace(route, dns=()) for route in skipped
+        ]  # the route that stands for these, if it was not expanded yet
+        for route in self._candidates.leave_ca(ca):
+            if route not in skipped and route not in several:
                 self._skipped(route, error)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────
@@ -162,11 +182,8 @@ class FallbackPlanner:
         errors = [attempt.error for attempt in attempts if attempt.error is not None]
         if errors:
             return errors[-1]
-        return AttemptError(
-            "no-route-left",
-            f"No route is left for {', '.join(self._plan.stuck()) or ', '.join(self._spec.domains)}.",
-            fix="Add a route, or a DNS account that may write there.",
-        )
+        identifiers = self._candidates.stuck() or list(self._spec.domains)
+        return AttemptError.of(texts.NO_ROUTE_LEFT, identifiers=identifiers)
 
     def asked_to_wait(self) -> float | None:
         """Return the seconds after which some CA may take an order; None unless every CA asked to wait.
@@ -206,7 +223,7 @@ class FallbackPlanner:
     def _key(self, route: Route) -> str:
         return history.route_key(route, self._spec.ca)
 
-    def _tell(self, taken: RouteTaken, error: AttemptError) -> None:
+    def _emit_failed(self, taken: RouteTaken, error: AttemptError) -> None:
         self._context.emit("route-failed", **taken.to_dict(), error=error.to_dict())
 
     def _now(self) -> float:
@@ -214,26 +231,29 @@ class FallbackPlanner:
 
 
 def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
-    """Return the routes that are not ruled out for a name from the start: a wildcard has no http-01 (RFC 8555 8.3)."""
-    return [route for route in routes if route.challenge == "dns-01" or not is_wildcard(identifier)]
+    """Return the routes that can validate a name: most challenge types cannot validate a wildcard."""
+    if not is_wildcard(identifier):
+        return list(routes)
+    return [route for route in routes if CHALLENGES[route.challenge].no_wildcard is None]
 
 
 def _together(blockers: Iterable[Blocker]) -> list[Blocker]:
-    """Make one of the obstacles that are alike for several names of a route: a skipped route is one attempt."""
+    """Merge blockers that are alike for several names of a route: a skipped route is one attempt."""
     alike: dict[tuple[Route, str, Any], list[Blocker]] = {}
     for blocker in blockers:
         kind = (blocker.route, blocker.error.code, blocker.error.evidence.get("scope"))
         alike.setdefault(kind, []).append(blocker)
-    return [_one_of(group) for group in alike.values()]
+    return [_merged(group) for group in alike.values()]
 
 
-def _one_of(group: Sequence[Blocker]) -> Blocker:
+def _merged(group: Sequence[Blocker]) -> Blocker:
     first, *others = group
     more = [identifier for blocker in others for identifier in blocker.identifiers]
     if not more:
         return first
-    shown = f"{', '.join(more[:3])} and {len(more) - 3} more" if len(more) > 3 else " and ".join(more)
-    first.error.message += f" So it is with {shown}."
-    identifiers = (*first.identifiers, *more)
-    first.error.evidence["identifiers"] = list(identifiers)
-    return replace(first, identifiers=identifiers)
+    error, identifiers = first.error, (*first.identifiers, *more)
+    text = texts.SAME_FOR_MORE if len(more) > _NAMED else texts.SAME_FOR
+    shown = {"first": error.message, "first_fix": error.fix, "others": more[:_NAMED], "more": len(more) - _NAMED}
+    _, message, fix = text.fill(**shown)
+    evidence = {**error.evidence, "identifiers": list(identifiers)}
+    return replace(first, identifiers=identifiers, error=type(error)(error.code, message, fix=fix, evidence=evidence))

@@ -1,4 +1,4 @@
-"""Every HTTPS request: time-outs, proxies, trust, user agent, size limit. The only user of requests."""
+"""HTTPS requests with time-outs, proxies, trust, user agent and size limit; the only folder that imports requests."""
 
 from dnsrenew.http.client import HttpClient, Response, date_of, retry_after
 from dnsrenew.http.failures import HttpFailure

@@ -1,4 +1,4 @@
-"""requests' way to urllib3, with a deadline for every answer, and trust of our own."""
+"""The transport adapter of requests, with a deadline for every answer and its own trusted roots."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import CAError
+from dnsrenew.http import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT: Final = (10.0, 30.0)
 """Seconds to connect, and seconds for the whole answer."""
-_LEAST: Final = 0.001
+_MIN_TIMEOUT: Final = 0.001
 
 
 def tls_context(trust: Path | str | None) -> ssl.SSLContext:
-    """Return what is trusted: the roots in a file alone, or the operating system's.
+    """Return a TLS context that trusts only the roots in a file, or the roots of the operating system.
 
-    :raises CAError: ``trust-unreadable``: a configuration was right when it was read, so the file is another by now.
+    :raises CAError: ``trust-unreadable``: the file has changed since the configuration was checked.
     """
     if trust is None:
         return _system_trust()
@@ -35,13 +36,9 @@ def tls_context(trust: Path | str | None) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cafile=trust)
     except OSError as error:  # ssl.SSLError is one
-        why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else str(error.strerror)
-        raise CAError(
-            "trust-unreadable",
-            f"The roots in {trust} cannot be used: {why}.",
-            fix="Name a file with root certificates in PEM form as `trust`.",
-            evidence={"path": str(trust)},
-        ) from None
+        if isinstance(error, ssl.SSLError):
+            raise CAError.of(texts.TRUST_EMPTY, path=str(trust)) from None
+        raise CAError.of(texts.TRUST_UNREADABLE, path=str(trust), cause=str(error.strerror)) from None
     return context
 
 
@@ -49,13 +46,13 @@ def _system_trust() -> ssl.SSLContext:
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     if not (paths.cafile or paths.capath or context.get_ca_certs()):
-        # Python from python.org on a Mac knows no store of the system's: requests brings one.
+        # Python from python.org on macOS does not find the system's roots; requests includes certifi's.
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
     return context
 
 
 class _AnswerDeadline(io.RawIOBase):
-    """Reads from a socket until a moment; a time-out of the socket's own begins anew with every byte."""
+    """Reads from a socket until a deadline; the time-out of a socket restarts with every byte."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw = raw
@@ -77,21 +74,21 @@ class _AnswerDeadline(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             if self._sock.fileno() >= 0:
-                self._sock.settimeout(self._timeout)  # the connection is used again
+                self._sock.settimeout(self._timeout)  # the connection is reused
             self._raw.close()
         super().close()
 
 
 class _BoundedAnswer(http.client.HTTPResponse):
-    """An answer whose status line, headers and body all come before one deadline."""
+    """An answer whose status line, headers and body share one deadline."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_AnswerDeadline(self.fp.detach(), sock))
 
 
-class _Connecting:
-    """Connects within its time-out however many addresses a name has; urllib3 gives the whole of it to each."""
+class _SharedConnectTimeout:
+    """Connects within one time-out for all addresses of a host; urllib3 applies the time-out to each address."""
 
     _dns_host: str
     port: int
@@ -101,33 +98,33 @@ class _Connecting:
         host, seconds = self._dns_host, self.timeout
         addresses = _addresses(host, self.port)
         if not addresses or not isinstance(seconds, int | float):
-            return self._connected()
+            return self._connect_one()
         end = SystemClock.monotonic() + seconds
         failed: Exception | None = None
         try:
             for number, address in enumerate(addresses):
-                # Each gets its share of what is left, so that the last is tried too.
+                # Each address gets its share of the remaining time, so that the last one is tried too.
                 self._dns_host = address
-                self.timeout = max((end - SystemClock.monotonic()) / (len(addresses) - number), _LEAST)
+                self.timeout = max((end - SystemClock.monotonic()) / (len(addresses) - number), _MIN_TIMEOUT)
                 try:
-                    link = self._connected()
+                    connected = self._connect_one()
                 except urllib3_errors.HTTPError as error:
                     failed = error
                     continue
-                link.settimeout(max(end - SystemClock.monotonic(), _LEAST))  # for the TLS handshake
-                return link
+                connected.settimeout(max(end - SystemClock.monotonic(), _MIN_TIMEOUT))  # for the TLS handshake
+                return connected
         finally:
             self._dns_host, self.timeout = host, seconds
-        assert failed is not None  # noqa: S101  # there was an address at least
+        assert failed is not None  # noqa: S101  # there is at least one address
         raise failed
 
-    def _connected(self) -> socket.socket:
-        link: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's connection, the other base
-        return link
+    def _connect_one(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # from urllib3's connection, the other base class
+        return connected
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """Return the addresses of a host; none where there are none: urllib3 then says why."""
+    """Return the addresses of a host; empty on failure: urllib3 then raises the error."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -135,11 +132,11 @@ def _addresses(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
-class _Http(_Connecting, connection.HTTPConnection):
+class _Http(_SharedConnectTimeout, connection.HTTPConnection):
     response_class = _BoundedAnswer
 
 
-class _Https(_Connecting, connection.HTTPSConnection):
+class _Https(_SharedConnectTimeout, connection.HTTPSConnection):
     response_class = _BoundedAnswer
 
 
@@ -156,14 +153,14 @@ POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Adapter(adapters.HTTPAdapter):
-    """requests' way to urllib3, with our connections and our trust (not certifi's)."""
+    """A transport adapter with deadlines, and without certifi's roots."""
 
     def __init__(self, tls: ssl.SSLContext, pool: int) -> None:
         self._tls = tls
         super().__init__(pool_connections=pool, pool_maxsize=pool)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pool of direct connections."""
+        """Create the pool of direct connections."""
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
@@ -174,4 +171,4 @@ class Adapter(adapters.HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Do nothing: it would add certifi's roots to ours."""
+        """Do nothing: the inherited method would add certifi's roots."""

@@ -1,8 +1,8 @@
-"""Every HTTPS request: time-outs, proxies, trust, user agent, size limit. The only user of requests.
+"""The HTTP client: time-outs, proxies, trust, user agent, size limit.
 
-One :class:`HttpClient` may be shared by all threads; it keeps connections open. A request ends
-within its time-outs, whatever the other side does: the time for an answer is counted from when the
-request was sent to the last byte of the body, so that a server that drips is a time-out too.
+All threads share one :class:`HttpClient`, which keeps connections open. A request always ends within its time-outs:
+the time for an answer runs from the end of the request to the last byte of the body, so that a server that sends byte
+by byte times out too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from requests.utils import select_proxy, should_bypass_proxies
 from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew import __version__
+from dnsrenew.http import texts
 from dnsrenew.http.adapter import TIMEOUT, Adapter, tls_context
 from dnsrenew.http.failures import HttpFailure, failure
 
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 _HEADERS: Final = {
     "User-Agent": f"dnsrenew/{__version__} requests/{requests.__version__}",
     "Accept-Encoding": "identity",
-    "Accept-Language": "en",  # RFC 8555 section 6.1: what a CA says is shown beside our own words
+    "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
 _POOL: Final = 24
-"""Connections kept open to a host."""
+"""Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -43,9 +44,9 @@ _SECONDS: Final = re.compile(r"\s*(\d{1,9})\s*")
 
 
 class Response(NamedTuple):
-    """An answer, read to its end.
+    """A complete answer.
 
-    :ivar headers: case-insensitive; several of one name are joined by a comma.
+    :ivar headers: case-insensitive; repeated headers are joined by a comma.
     :ivar url: the URL that answered, after redirects.
     """
 
@@ -57,28 +58,28 @@ class Response(NamedTuple):
     def json(self) -> Any:
         """Return the body as JSON.
 
-        :raises ValueError: when it is none.
+        :raises ValueError: it is not JSON.
         """
         text = self.body.decode("utf-8-sig")
         try:
             value = json.loads(text)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read, and never be printed or sent
+        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair can be parsed, but not printed or sent
             json.dumps(value, ensure_ascii=False).encode()
         return value
 
 
 class HttpClient:
-    """Makes requests; thread-safe, keeps connections open.
+    """Sends requests; thread-safe, keeps connections open.
 
-    :param trust: a PEM file with the only roots; default: the operating system's.
-    :raises CAError: ``trust-unreadable``, when there are no roots in the file.
+    :param trust: a PEM file with the only trusted roots; default: those of the operating system.
+    :raises CAError: ``trust-unreadable``: the file contains no roots, or cannot be read.
     """
 
     def __init__(self, *, trust: Path | str | None = None) -> None:
         self._adapter = Adapter(tls_context(trust), _POOL)
-        # Once: asking the environment for every request, as requests does, costs more than the request's own work.
+        # Once: requests reads the environment for every request, which costs more than the request itself.
         self._proxies = urllib.request.getproxies()
         self._proxies_for: dict[str, dict[str, str]] = {}
 
@@ -94,40 +95,40 @@ class HttpClient:
         max_bytes: int = MAX_BYTES,
         redirects: bool = False,
     ) -> Response:
-        """Send a request and read the answer, of whatever status.
+        """Send a request and return the answer, whatever its status.
 
         :param timeout: seconds to connect, and seconds for the whole answer; default: :data:`TIMEOUT`.
-        :param max_bytes: a longer body is refused.
-        :param redirects: follow them, where the method is GET or HEAD; otherwise one is a failure.
-        :raises HttpFailure: there is no answer, or none that we take.
+        :param max_bytes: a longer body is a failure.
+        :param redirects: follow redirects of GET and HEAD; otherwise a redirect is a failure.
+        :raises HttpFailure: there is no answer, or it is too large or a redirect.
         """
-        wanted = requests.Request(method, url, headers={**_HEADERS, **(headers or {})}, data=data, params=params)
+        outgoing = requests.Request(method, url, headers={**_HEADERS, **(headers or {})}, data=data, params=params)
         timeout = timeout or TIMEOUT
-        response = self._send(wanted, timeout, max_bytes)
+        response = self._send(outgoing, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
         while response.status in _REDIRECTS and (location := response.headers.get("Location")):
             url = _target(response.url, location)
             if not followed:
                 host = urlsplit(url).hostname or "nowhere"
-                raise HttpFailure("redirect", f"it redirects to {host}, which is not followed")
+                raise HttpFailure("redirect", texts.REDIRECT.format(host=host))
             followed -= 1
-            wanted = _redirected(wanted, response.url, url)
-            response = self._send(wanted, timeout, max_bytes)
+            outgoing = _redirected(outgoing, response.url, url)
+            response = self._send(outgoing, timeout, max_bytes)
         return response
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the open connections."""
         self._adapter.close()
 
-    def _send(self, wanted: requests.Request, timeout: tuple[float, float], max_bytes: int) -> Response:
+    def _send(self, outgoing: requests.Request, timeout: tuple[float, float], max_bytes: int) -> Response:
         try:
-            # Not through a Session: it keeps cookies, and reads the bodies of redirects without a limit.
-            prepared = wanted.prepare()
+            # Not with a Session: it keeps cookies, and reads the bodies of redirects without a limit.
+            prepared = outgoing.prepare()
             url = prepared.url or ""
             answer = self._adapter.send(prepared, stream=True, timeout=timeout, proxies=self._proxies_to(url))
             return Response(answer.status_code, answer.headers, _body(answer, max_bytes), url)
         except (requests.RequestException, urllib3_errors.HTTPError, OSError, ValueError) as error:
-            # ValueError: a chunk of less than nothing (http.client lets that through).
+            # ValueError: a negative chunk size, which http.client accepts.
             raise failure(error, timeout) from None
 
     def _proxies_to(self, url: str) -> dict[str, str]:
@@ -142,10 +143,10 @@ class HttpClient:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for (RFC 9110 section 10.2.3), as it stands.
+    """Return the seconds of a ``Retry-After`` (RFC 9110 section 10.2.3).
 
-    :param now: the time, in UTC, for the form that is a date (of any zone).
-    :return: None when it is absent or malformed; 0 for a date that is over.
+    :param now: the time in UTC, for a ``Retry-After`` that is a date.
+    :return: None if it is absent or malformed; 0 for a date in the past.
     """
     text = headers.get("Retry-After")
     if text is None:
@@ -161,11 +162,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return what time it was for the other side when an answer came, by its ``Date`` (RFC 9110 section 6.6.1), in UTC.
+    """Return the server's time of an answer in UTC, from its ``Date`` (RFC 9110 section 6.6.1).
 
-    A cache in between sends the old one, and in ``Age`` how old it is (RFC 9111 section 5.1).
+    A cache sends the original ``Date`` with an ``Age`` (RFC 9111 section 5.1), which is added.
 
-    :return: None when it is absent or malformed.
+    :return: None if it is absent or malformed.
     """
     try:
         date = parsedate_to_datetime(headers.get("Date", ""))
@@ -177,21 +178,21 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _target(base: str, location: str) -> str:
-    """Return where a redirect leads."""
+    """Return the absolute URL of a redirect."""
     try:
         return urljoin(base, location)
     except ValueError:
-        raise HttpFailure("redirect", "it redirects to something that is no address") from None
+        raise HttpFailure("redirect", texts.REDIRECT_INVALID) from None
 
 
-def _redirected(wanted: requests.Request, base: str, url: str) -> requests.Request:
-    """Return the request for the next hop; credentials do not go to another host, nor anything without TLS."""
-    here, there = urlsplit(base), urlsplit(url)
-    if here.scheme == "https" and there.scheme != "https":
-        raise HttpFailure("redirect", "it redirects to an address without TLS, which is not followed")
-    same = here.netloc == there.netloc
-    headers = {key: value for key, value in wanted.headers.items() if same or key.lower() != "authorization"}
-    return requests.Request(wanted.method, url, headers=headers)
+def _redirected(outgoing: requests.Request, base: str, url: str) -> requests.Request:
+    """Return the request to the target of a redirect: without credentials for another host, and never without TLS."""
+    source, target = urlsplit(base), urlsplit(url)
+    if source.scheme == "https" and target.scheme != "https":
+        raise HttpFailure("redirect", texts.REDIRECT_NO_TLS)
+    same = source.netloc == target.netloc
+    headers = {key: value for key, value in outgoing.headers.items() if same or key.lower() != "authorization"}
+    return requests.Request(outgoing.method, url, headers=headers)
 
 
 def _body(answer: requests.Response, max_bytes: int) -> bytes:
@@ -199,5 +200,5 @@ def _body(answer: requests.Response, max_bytes: int) -> bytes:
     body = raw.read(max_bytes + 1, decode_content=True)
     if len(body) > max_bytes:
         raw.close()
-        raise HttpFailure("too-large", f"its answer is longer than {max_bytes} bytes")
+        raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=max_bytes))
     return body

@@ -1,4 +1,4 @@
-"""The one place where what requests and urllib3 raise becomes an :class:`HttpFailure`."""
+"""Translates the exceptions of requests and urllib3 to :class:`HttpFailure`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Final, Literal
 import requests
 from urllib3 import exceptions as urllib3_errors
 
+from dnsrenew.http import texts
+
 FailureKind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
 
 
@@ -17,11 +19,11 @@ _ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 class HttpFailure(Exception):
-    """There is no answer to a request, or none that we take.
+    """A request without an acceptable answer.
 
-    :ivar kind: where it failed.
-    :ivar detail: what was seen, as the end of a sentence. It names no URL; the caller redacts it.
-    :ivar untrusted: of kind ``tls``: the other side's certificate is not to be trusted.
+    :ivar kind: the stage that failed.
+    :ivar detail: the reason, as the end of a sentence. It contains no URL; the caller redacts it.
+    :ivar untrusted: for ``tls``: the certificate of the server is not trusted.
     """
 
     def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False) -> None:
@@ -32,25 +34,25 @@ class HttpFailure(Exception):
 
 
 def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
-    """Translate what requests and urllib3 raise; no text of theirs that holds a URL is kept."""
+    """Translate an exception of requests or urllib3; texts that contain a URL are dropped."""
     if isinstance(error, HttpFailure):
         return error
     cause = _cause(error)
     if isinstance(error, requests.exceptions.ProxyError) or isinstance(cause, urllib3_errors.ProxyError):
         inner = getattr(cause, "original_error", cause)
-        return HttpFailure("proxy", f"the proxy does not work ({_words(inner)})")
-    if _wants_another_proxy(error):
-        return HttpFailure("proxy", "the proxy named in the environment is none that speaks HTTP")
+        return HttpFailure("proxy", texts.PROXY_FAILED.format(cause=_reason(inner)))
+    if _is_unsupported_proxy(error):
+        return HttpFailure("proxy", texts.PROXY_UNSUPPORTED)
     if isinstance(cause, urllib3_errors.NameResolutionError):
-        return HttpFailure("dns", "its name cannot be resolved")
+        return HttpFailure("dns", texts.NO_NAME)
     if isinstance(cause, urllib3_errors.NewConnectionError):
-        return HttpFailure("connect", f"no connection can be made ({_words(cause)})")
+        return HttpFailure("connect", texts.NO_CONNECTION.format(cause=_reason(cause)))
     if isinstance(cause, urllib3_errors.ConnectTimeoutError):
-        return HttpFailure("timeout", f"no connection was made within {timeout[0]:g} s")
+        return HttpFailure("timeout", texts.CONNECT_TIMEOUT.format(seconds=timeout[0]))
     if isinstance(cause, urllib3_errors.SSLError | ssl.SSLError):
         return _tls_failure(cause)
     if isinstance(cause, urllib3_errors.ReadTimeoutError | TimeoutError):
-        return HttpFailure("timeout", f"no whole answer came within {timeout[1]:g} s")
+        return HttpFailure("timeout", texts.ANSWER_TIMEOUT.format(seconds=timeout[1]))
     if isinstance(
         cause,
         urllib3_errors.LocationValueError
@@ -58,21 +60,23 @@ def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
         | requests.exceptions.InvalidSchema
         | requests.exceptions.MissingSchema,
     ):
-        return HttpFailure("connect", "its address is not a URL that can be used")
+        return HttpFailure("connect", texts.INVALID_URL)
     if isinstance(cause, http.client.HTTPException | ValueError) and not isinstance(cause, _ENDED):
-        return HttpFailure("reset", "what came is not an answer in HTTP")
-    words = cause.strerror if isinstance(cause, OSError) else None
-    return HttpFailure("reset", f"the connection ended before the answer did{f' ({words})' if words else ''}")
+        return HttpFailure("reset", texts.NOT_HTTP)
+    reason = cause.strerror if isinstance(cause, OSError) else None
+    if reason:
+        return HttpFailure("reset", texts.CONNECTION_ENDED_BECAUSE.format(cause=reason))
+    return HttpFailure("reset", texts.CONNECTION_ENDED)
 
 
-def _wants_another_proxy(error: Exception) -> bool:
-    """Tell whether a variable such as HTTPS_PROXY names a proxy of another kind (socks5://…)."""
+def _is_unsupported_proxy(error: Exception) -> bool:
+    """Tell whether a variable such as HTTPS_PROXY names an unsupported kind of proxy (socks5://…)."""
     bad_address = isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL)
     return bad_address and str(error).startswith(("Missing dependencies for SOCKS", "Proxy URL had unsupported scheme"))
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what is inside requests' exception and urllib3's MaxRetryError and ProtocolError."""
+    """Return the exception inside those of requests and inside urllib3's MaxRetryError and ProtocolError."""
     while True:
         inner = getattr(error, "reason", None) or next((arg for arg in error.args if _is_wrapped(error, arg)), None)
         if not isinstance(inner, BaseException):
@@ -87,18 +91,18 @@ def _is_wrapped(error: BaseException, argument: object) -> bool:
 
 def _tls_failure(cause: BaseException) -> HttpFailure:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return HttpFailure("tls", f"its certificate is not trusted ({cause.verify_message})", untrusted=True)
+        return HttpFailure("tls", texts.NOT_TRUSTED.format(cause=cause.verify_message), untrusted=True)
     reason = getattr(cause, "reason", None) or type(cause).__name__
-    return HttpFailure("tls", f"no TLS connection can be made ({str(reason).lower().replace('_', ' ')})")
+    return HttpFailure("tls", texts.NO_TLS.format(cause=str(reason).lower().replace("_", " ")))
 
 
-def _words(error: BaseException) -> str:
-    """Return the operating system's words for an error, or the name of its type."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        if str(seen).startswith(_TUNNEL):  # what follows is the proxy's own word; its number says enough
-            return f"it answers {str(seen).removeprefix(_TUNNEL)[:3]}"
-        seen = seen.__cause__ or seen.__context__
+def _reason(error: BaseException) -> str:
+    """Return the text of the operating system for an error, or the name of its class."""
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, OSError) and current.strerror:
+            return current.strerror
+        if str(current).startswith(_TUNNEL):  # only the status, without the text of the proxy
+            return texts.PROXY_ANSWER.format(status=str(current).removeprefix(_TUNNEL)[:3])
+        current = current.__cause__ or current.__context__
     return type(error).__name__

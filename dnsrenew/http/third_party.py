@@ -1,4 +1,4 @@
-"""Bounds for what libraries that we drive do with requests: no way to another host, and an end for every answer."""
+"""Limits for libraries that use requests themselves: no redirect to another host, a deadline for every answer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from dnsrenew.http import texts
 from dnsrenew.http.adapter import POOLS
 from dnsrenew.http.failures import HttpFailure
 
 MOST: Final = 16 << 20
-"""Bytes of an answer: some hosts send a whole zone."""
-_READING: Final = frozenset({"GET", "HEAD"})
+"""Maximum bytes of an answer: some DNS hosts send a whole zone."""
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -21,25 +22,25 @@ class _Origin(NamedTuple):
     port: int | None
 
 
-def redirected(method: str, here: str, location: str | None) -> str:
-    """Return the URL that a redirect leads to: of a question only, and only within the place that was asked.
+def redirected(method: str, url: str, location: str | None) -> str:
+    """Return the target of a redirect, which is followed only for GET and HEAD, and only within the same origin.
 
-    Keys travel in headers of any name, in bodies and in addresses, so nothing at all is sent to another place. And a
-    change that is led on would be sent on, or turn into a question whose answer looks like success.
+    Credentials may be in any header, in the body or in the URL, so nothing is sent to another origin. A redirected
+    change would be sent twice, or become a GET whose answer looks like success.
 
-    :param here: the URL that answered.
-    :raises HttpFailure: ``redirect``; it names the host, for the rest of the address may hold a key.
+    :param url: the URL that answered.
+    :raises HttpFailure: ``redirect``; it names only the host, because the rest of the URL may contain credentials.
     """
     if location is None:
-        raise HttpFailure("redirect", "it redirects, and does not say where to")
+        raise HttpFailure("redirect", texts.REDIRECT_NOWHERE)
     try:
-        there = urljoin(here, location)
-        asked, wanted = _origin(here), _origin(there)
+        target = urljoin(url, location)
+        source, destination = _origin(url), _origin(target)
     except ValueError:
-        raise HttpFailure("redirect", "it redirects to something that is no address") from None
-    if wanted != asked or method not in _READING:
-        raise HttpFailure("redirect", f"it redirects to {_place(asked, wanted)}, which is not followed")
-    return there
+        raise HttpFailure("redirect", texts.REDIRECT_INVALID) from None
+    if destination != source or method not in _SAFE_METHODS:
+        raise HttpFailure("redirect", _refusal(source, destination))
+    return target
 
 
 def _origin(url: str) -> _Origin:
@@ -47,20 +48,21 @@ def _origin(url: str) -> _Origin:
     return _Origin(parts.scheme, parts.hostname or "nowhere", parts.port or _PORTS.get(parts.scheme))
 
 
-def _place(asked: _Origin, wanted: _Origin) -> str:
-    if wanted.host != asked.host:
-        return wanted.host
-    tls = "with" if wanted.scheme == "https" else "without"
-    return f"{wanted.host} itself, port {wanted.port}, {tls} TLS"
+def _refusal(source: _Origin, destination: _Origin) -> str:
+    host, port = destination.host, destination.port
+    if host != source.host:
+        return texts.REDIRECT.format(host=host)
+    text = texts.REDIRECT_PORT_TLS if destination.scheme == "https" else texts.REDIRECT_PORT
+    return text.format(host=host, port=port)
 
 
 def bound(adapter: Any) -> None:
-    """Let an adapter of requests, of whatever class, take no answer that drips or does not end.
+    """Give an adapter of requests a deadline and a size limit for every answer.
 
-    Its time-out for reading is from then on the time for the whole answer.
+    Its read time-out becomes the time for the whole answer.
     """
     if getattr(adapter, "poolmanager", None) is None:
-        return  # none of requests' own kind: a stand-in of a test, or a local socket
+        return  # not an HTTPAdapter: a fake in a test, or a local socket
     adapter.poolmanager.pool_classes_by_scheme = POOLS
     kind: Any = type(adapter)
     adapter.__class__ = _bounded(kind)
@@ -68,11 +70,11 @@ def bound(adapter: Any) -> None:
 
 @cache
 def _bounded(kind: Any) -> Any:
-    class BoundedSession(kind):  # type: ignore[misc]  # whatever it is
-        def send(self, request: Any, stream: bool = False, **arguments: Any) -> Any:  # noqa: FBT001, FBT002  # as there
+    class BoundedSession(kind):  # type: ignore[misc]  # a class that is known only at run time
+        def send(self, request: Any, stream: bool = False, **arguments: Any) -> Any:  # noqa: FBT001, FBT002  # the inherited signature
             response = super().send(request, stream=stream, **arguments)
             if not stream:
-                response._content = _whole(response)  # noqa: SLF001  # where `content` keeps it
+                response._content = _whole(response)  # noqa: SLF001  # the cache of `content`
             return response
 
         def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
@@ -89,5 +91,5 @@ def _whole(response: Any) -> bytes:
         body += chunk
         if len(body) > MOST:
             response.close()
-            raise HttpFailure("too-large", f"its answer is longer than {MOST} bytes")
+            raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=MOST))
     return bytes(body)

@@ -1,4 +1,4 @@
-"""The frozen values that travel between the parts."""
+"""The immutable values that the folders exchange."""
 
 from __future__ import annotations
 

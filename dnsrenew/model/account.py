@@ -1,4 +1,4 @@
-"""An account at a CA, as it travels between the CA's side, which makes and uses it, and the store, which keeps it."""
+"""An account at a CA: created by ``ca``, kept by ``store``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dnsrenew.base.values import Frozen, field
 
 
 class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):
-    """What is known of an account.
+    """An ACME account.
 
-    :ivar key_pem: the account's private key; never in a repr.
-    :ivar url: the account's URL at the CA; None where it is not known (any more): the CA finds it by the key.
-    :ivar contact: as the CA was told.
-    :ivar data: anything else that the CA's side wants to keep, as JSON values.
-    :ivar next_key_pem: the key that the CA was, perhaps, told to put in place of the other; None unless a change is
-        under way.
+    :ivar key_pem: the private key of the account; never in a repr.
+    :ivar url: the account URL; None if it is unknown: the CA finds the account by its key (RFC 8555 section 7.3.1).
+    :ivar contact: the contact URLs that the CA has.
+    :ivar data: other data of ``ca``, as JSON values.
+    :ivar next_key_pem: the new key of an unfinished key change (RFC 8555 section 7.3.5), which the CA may or may not
+        have accepted; else None.
     """
 
     key_pem: bytes

@@ -1,4 +1,4 @@
-"""What a renewal hands around and what comes out of it, as frozen values."""
+"""The results of a renewal, as immutable values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Reason = Literal["missing", "expired", "ari", "renew-before", "revoked", "change
 
 
 def rfc3339(time: datetime | None) -> str | None:
-    """Return a UTC time as RFC 3339 with ``Z`` and whole seconds."""
+    """Return a UTC time as RFC 3339, with ``Z`` and in whole seconds."""
     return None if time is None else f"{time.isoformat()[:19]}Z"
 
 
 class TxtRecord(Frozen):
-    """One TXT value to be written or removed.
+    """One TXT value to write or remove.
 
-    :ivar zone: the zone it belongs to; absolute (with the final dot).
+    :ivar zone: its zone; absolute (with the final dot).
     :ivar name: its owner name; absolute.
     :ivar value: the text, at most 255 octets.
     :ivar ttl: seconds.
@@ -38,7 +38,7 @@ class TxtRecord(Frozen):
 
 
 class Notice(Frozen):
-    """A warning: something a person should look at.
+    """A warning that does not stop a run.
 
     :ivar code: stable, kebab-case name of the kind of warning.
     :ivar message: what was seen.
@@ -55,22 +55,22 @@ class Notice(Frozen):
 
 
 class Certificate(Frozen, kw_only=True):
-    """A certificate in the store. Its paths point into ONE version: a pair read from them fits.
+    """A certificate in the store. All its paths point into one version, so the certificate matches the key.
 
-    The store keeps the last three versions. After three renewals these paths lead nowhere, and what reads them raises
-    ``FileNotFoundError``: ask for the certificate again, or give other programs the files in ``path``.
+    The store keeps the last three versions. After three renewals these paths no longer exist, and reading them raises
+    ``FileNotFoundError``: get the certificate again, or give other programs the files in ``path``.
 
-    :ivar name: what it is called in the configuration and in the store.
-    :ivar domains: the domains it was obtained for, as written.
-    :ivar issuer: who issued it: the name of the CA's own certificate.
+    :ivar name: its name in the configuration and in the store.
+    :ivar domains: its domains, as written in the configuration.
+    :ivar issuer: the issuer: the subject name of the CA's certificate.
     :ivar serial: hexadecimal, lower case.
-    :ivar not_before: when it begins to be valid, in UTC.
-    :ivar not_after: when it ends to be valid, in UTC.
+    :ivar not_before: start of the validity, in UTC.
+    :ivar not_after: end of the validity, in UTC.
     :ivar path: the ``current`` folder, for other programs: it always has the newest version.
     :ivar certificate_path: the certificate alone, PEM.
-    :ivar chain_path: what follows it in the chain, PEM; it may be empty.
-    :ivar fullchain_path: the certificate and then its chain, PEM: what most servers want.
-    :ivar private_key_path: its key, PEM (PKCS#8, not encrypted).
+    :ivar chain_path: the rest of the chain, PEM; it may be empty.
+    :ivar fullchain_path: the certificate and its chain, PEM: the file for most servers.
+    :ivar private_key_path: the private key, PEM (PKCS#8, not encrypted).
     """
 
     name: str
@@ -87,27 +87,27 @@ class Certificate(Frozen, kw_only=True):
 
     @property
     def fullchain_pem(self) -> str:
-        """The certificate and its chain, leaf first, read anew each time.
+        """The certificate and its chain, leaf first, read from the file on every access.
 
-        :raises OSError: the file cannot be read, or its version is not kept any more.
+        :raises OSError: the file cannot be read, or its version was deleted.
         """
         return self.fullchain_path.read_text("ascii")
 
     @property
     def private_key_pem(self) -> str:
-        """The private key, unencrypted PKCS#8, read anew each time.
+        """The private key, unencrypted PKCS#8, read from the file on every access.
 
-        :raises OSError: the file cannot be read, or its version is not kept any more.
+        :raises OSError: the file cannot be read, or its version was deleted.
         """
         return self.private_key_path.read_text("ascii")
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Return a new server-side context with this certificate; later ones are not loaded into it.
+        """Return a new server-side context with this certificate; a later renewal does not change it.
 
-        :raises OSError: a file cannot be read, or its version is not kept any more.
-        :raises ssl.SSLError: the files were changed by somebody, and are no certificate with its key.
+        :raises OSError: a file cannot be read, or its version was deleted.
+        :raises ssl.SSLError: a file was modified: the certificate and the key do not match.
         """
-        import ssl  # slow to import, and not everyone serves
+        import ssl  # slow to import, and few programs need it
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.fullchain_path, self.private_key_path)
@@ -115,12 +115,12 @@ class Certificate(Frozen, kw_only=True):
 
 
 class RouteTaken(Frozen, kw_only=True):
-    """The route as it was gone: CA, challenge and the accounts that wrote.
+    """The route that was used: CA, challenge and DNS accounts.
 
-    :ivar ca: the CA's name in the configuration.
-    :ivar challenge: ``dns-01`` or ``http-01``; ``mixed`` where the names took several.
-    :ivar dns: names of the DNS accounts that wrote; empty for http-01.
-    :ivar names: for a mix, each domain with its own challenge and accounts.
+    :ivar ca: the name of the CA in the configuration.
+    :ivar challenge: ``dns-01`` or ``http-01``; ``mixed`` if the domains used several.
+    :ivar dns: names of the DNS accounts that wrote records; empty for http-01.
+    :ivar names: for ``mixed``, the challenge and the accounts of each domain.
     """
 
     ca: str
@@ -132,17 +132,17 @@ class RouteTaken(Frozen, kw_only=True):
         """Return the JSON form."""
         form: dict[str, Any] = {"ca": self.ca, "challenge": self.challenge, "dns": list(self.dns)}
         if self.names is not None:
-            form["names"] = {domain: dict(way) for domain, way in self.names.items()}
+            form["names"] = {domain: dict(route) for domain, route in self.names.items()}
         return form
 
 
 class Attempt(Frozen, kw_only=True):
-    """One route that was tried, or skipped (then ``orders`` is 0).
+    """A route that was tried or skipped.
 
-    :ivar route: which one.
-    :ivar orders: how many orders were made at the CA; 0 also where one of an earlier run was taken up.
-    :ivar seconds: how long it took.
-    :ivar error: what stopped it; None for the one that worked.
+    :ivar route: the route.
+    :ivar orders: the number of new orders at the CA; 0 if the route was skipped, or resumed an order.
+    :ivar seconds: the duration.
+    :ivar error: why it failed; None for success.
     """
 
     route: RouteTaken
@@ -161,30 +161,30 @@ class Attempt(Frozen, kw_only=True):
 
 
 class Outcome(Frozen, kw_only=True):
-    """What a run came to for one certificate.
+    """The result of a run for one certificate.
 
-    The fields from ``issuer`` to ``next_renewal``, and ``path``, are of the certificate that is in force after the run,
-    whatever came of it, and None where there is none. Times are in UTC.
+    The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
+    after a failure; they are None without one. Times are in UTC.
 
     :ivar name: the certificate's name in the configuration.
     :ivar status: ``renewed``, ``not-due``, ``deferred`` (nothing was tried: see ``next_attempt``), ``failed`` (tried,
-        and no new certificate), ``locked`` (another run works on it), ``interrupted``, or ``rehearsed`` (a dry run).
-    :ivar reason: why it was, or will be, renewed; None where the store cannot be read, and that is not known.
+        no new certificate), ``locked`` (another run renews it), ``interrupted``, or ``rehearsed`` (a dry run).
+    :ivar reason: why it was or will be renewed; None if the store cannot be read.
     :ivar domains: as written in the configuration.
-    :ivar issuer: who issued it: the name of the CA's own certificate.
+    :ivar issuer: the issuer: the subject name of the CA's certificate.
     :ivar serial: hexadecimal, lower case.
-    :ivar not_before: when it begins to be valid.
-    :ivar not_after: when it ends to be valid.
+    :ivar not_before: start of the validity.
+    :ivar not_after: end of the validity.
     :ivar next_renewal: when it becomes due.
-    :ivar next_attempt: what failed or is deferred is tried again after this time; None: at the next run, or there is
-        nothing to try.
+    :ivar next_attempt: the earliest time of the next try after a failure or deferral; None: at the next run, or never
+        needed.
     :ivar path: the ``current`` folder, for other programs.
-    :ivar route: the way that led to the new certificate; None where there is no new one.
-    :ivar attempts: every way that was tried or skipped, in order.
-    :ivar error: what stopped it; None when nothing did.
-    :ivar deployed: what became of each deployment: ``to``, ``target``, ``ok`` and ``error``; empty while deployment is
-        not carried out yet.
-    :ivar warnings: what a person should look at, though nothing was stopped by it.
+    :ivar route: the route of the new certificate; None without a new one.
+    :ivar attempts: every route that was tried or skipped, in order.
+    :ivar error: why the run failed; None for success.
+    :ivar deployed: the result of each deployment: ``to``, ``target``, ``ok`` and ``error``; empty until deployment is
+        implemented.
+    :ivar warnings: the warnings of this certificate; none stopped the run.
     """
 
     name: str
@@ -226,10 +226,10 @@ class Outcome(Frozen, kw_only=True):
         }
 
 
-class RenewalFailed(DnsRenewError):  # the contract's name
-    """There is no valid certificate: no route led to one, or none was tried (a lock, a wait).
+class RenewalFailed(DnsRenewError):
+    """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
 
-    :ivar attempts: every attempt that was made, in order.
+    :ivar attempts: every attempt, in order.
     """
 
     def __init__(

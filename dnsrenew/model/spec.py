@@ -1,4 +1,4 @@
-"""What the user configures, as frozen values."""
+"""The configuration, as immutable values."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 class Eab(Frozen):
     """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key.
 
-    :ivar hmac: a text that is given for it becomes a :class:`Secret`, which shows itself to nobody.
+    :ivar hmac: the MAC key; a plain text becomes a :class:`Secret`, which is never shown.
     """
 
     kid: str
     hmac: Secret
 
     def __init__(self, kid: str, hmac: Secret | str) -> None:
-        from dnsrenew.secrets import Secret  # few CAs want a binding
+        from dnsrenew.secrets import Secret  # late: few CAs need a binding
 
         super().__init__(kid=kid, hmac=hmac if isinstance(hmac, Secret) else Secret(hmac))
 
 
 def mac_key_fault(text: str) -> str | None:
-    """Return what the MAC key of a binding is instead of base64url (RFC 4648 section 5), never a part of it."""
+    """Return why a text is no MAC key in base64url (RFC 4648 section 5), or None; never a part of the text."""
     text = text.strip()
     if not text:
         return "an empty text"
@@ -46,15 +46,15 @@ def mac_key_fault(text: str) -> str | None:
 
 
 class CA(Frozen):
-    """A certificate authority that speaks ACME (RFC 8555).
+    """A certificate authority with an ACME server (RFC 8555).
 
-    :ivar directory: the URL of its directory.
-    :ivar trust: a PEM file with the only roots for its own HTTPS endpoint; default: the operating system's.
-    :ivar eab: the external account binding, where it wants one; a mapping with its ``kid`` and ``hmac`` becomes an
+    :ivar directory: the directory URL.
+    :ivar trust: a PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system.
+    :ivar eab: the external account binding, if the CA requires one; a mapping with ``kid`` and ``hmac`` becomes an
         :class:`Eab`.
-    :ivar staging: the name of the CA that a rehearsal uses instead.
-    :ivar timeout: seconds it may take to decide on an authorization, and to issue.
-    :ivar name: what it is called in outcomes; default: the directory's host.
+    :ivar staging: the name of the CA for a dry run.
+    :ivar timeout: seconds that an authorization may stay pending, and that issuance may take.
+    :ivar name: its name in outcomes; default: the host of the directory.
     """
 
     directory: str
@@ -75,18 +75,18 @@ class CA(Frozen):
         name: str = "",
     ) -> None:
         if eab is not None and not isinstance(eab, Eab):
-            eab = Eab(**eab)  # whose repr does not show the key
+            eab = Eab(**eab)  # its repr does not show the key
         super().__init__(directory=directory, trust=trust, eab=eab, staging=staging, timeout=timeout, name=name)
 
 
 class DnsAccount:
     """An account at a DNS host.
 
-    :param provider: a file in ``providers/`` or the name of a driver entry point.
-    :param name: what it is called in routes and outcomes; default: the provider's name.
-    :param zones: the zone or zones it may write; otherwise they are found by SOA.
-    :param ttl: seconds that its TXT records may be cached; None: as the provider's file says.
-    :param options: what the provider asks for; each a ``str`` or a :class:`Secret`.
+    :param provider: the name of a file in ``providers/`` or of a driver entry point.
+    :param name: its name in routes and outcomes; default: the name of the provider.
+    :param zones: the zone or zones that the account may edit; default: found by SOA queries.
+    :param ttl: TTL of its TXT records in seconds; None: that of the provider file.
+    :param options: the options of the provider; each a ``str`` or a :class:`Secret`.
     """
 
     __slots__ = ("name", "options", "provider", "ttl", "zones")
@@ -99,7 +99,7 @@ class DnsAccount:
         name: str | None = None,
         zones: str | tuple[str, ...] | list[str] = (),
         ttl: int | None = None,
-        **options: Any,  # str, Secret, and TOML scalars that the catalogue checks
+        **options: Any,  # str, Secret, and TOML scalars; the catalogue checks them
     ) -> None:
         self.provider = provider
         self.name = name or provider
@@ -108,7 +108,7 @@ class DnsAccount:
         self.options: dict[str, Any] = dict(options)
 
     def __repr__(self) -> str:
-        """Show no option: any may be a secret."""
+        """Omit the options: any may be a secret."""
         return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
 
     def __eq__(self, other: object) -> bool:
@@ -122,14 +122,14 @@ class DnsAccount:
 
 
 class Route(Frozen):
-    """One way to a certificate.
+    """A CA, a challenge and how to solve it.
 
-    :ivar challenge: ``"http-01"`` or ``"dns-01"`` (RFC 8555 section 8).
-    :ivar dns: names of the accounts that write the TXT values (all of them); empty: those that fit.
-    :ivar ca: name of the CA; None: the certificate's.
-    :ivar listen: address of the http-01 listener, such as ``":80"``.
-    :ivar webroot: folder that a web server serves, for http-01.
-    :ivar alias: the name that ``_acme-challenge`` points to by CNAME, stated instead of looked up.
+    :ivar challenge: ``"dns-01"``, ``"http-01"`` (RFC 8555 section 8) or ``"tls-alpn-01"`` (RFC 8737).
+    :ivar dns: names of the accounts that all write the TXT values; empty: the accounts with a matching zone.
+    :ivar ca: name of the CA; None: that of the certificate.
+    :ivar listen: address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``).
+    :ivar webroot: folder served by a web server, for http-01.
+    :ivar alias: the target of the CNAME at ``_acme-challenge``; None: looked up in DNS.
     :ivar follow_cname: whether a CNAME at ``_acme-challenge`` is followed.
     """
 
@@ -158,11 +158,11 @@ class Route(Frozen):
 
 
 class Propagation(Frozen, kw_only=True):
-    """How DNS is waited for; None: as the provider's file says.
+    """How to wait for DNS; None: the value of the provider file.
 
-    :ivar timeout: seconds until it is an error.
-    :ivar settle: seconds more after all agree.
-    :ivar check: who is asked.
+    :ivar timeout: seconds until the wait fails.
+    :ivar settle: seconds to wait after all name servers show the values.
+    :ivar check: which servers are queried.
     """
 
     timeout: float | None = None
@@ -171,11 +171,11 @@ class Propagation(Frozen, kw_only=True):
 
 
 class Resolver(Frozen, kw_only=True):
-    """How DNS is looked at from here.
+    """How to query DNS.
 
-    :ivar nameservers: recursive servers, ``HOST[:PORT]``; empty: the system's.
+    :ivar nameservers: recursive servers, ``HOST[:PORT]``; empty: those of the system.
     :ivar authoritative_port: the port of authoritative servers.
-    :ivar doh: URLs of DNS-over-HTTPS servers (RFC 8484), where port 53 is closed.
+    :ivar doh: URLs of DNS-over-HTTPS servers (RFC 8484), for networks that block port 53.
     """
 
     nameservers: tuple[str, ...] = ()
@@ -184,24 +184,24 @@ class Resolver(Frozen, kw_only=True):
 
 
 class RenewBefore(Frozen):
-    """When to renew: a fraction of the lifetime before its end, or a number of seconds before it."""
+    """When to renew: a fraction of the lifetime, or a number of seconds, before the expiry."""
 
     fraction: float | None = None
     seconds: float | None = None
 
 
 class Profile(Frozen):
-    """A certificate profile of the CA; preferred or required."""
+    """A certificate profile of the CA, required or preferred."""
 
     name: str
     required: bool = True
 
 
 class CertificateSpec(Frozen, kw_only=True):
-    """One ``[[certificate]]``: what is wanted.
+    """One ``[[certificate]]`` of the configuration.
 
     :ivar domains: as written, in lower case.
-    :ivar identifiers: the same as A-labels, in the same order.
+    :ivar identifiers: the domains as A-labels, in the same order.
     :ivar ca: name of its CA.
     """
 

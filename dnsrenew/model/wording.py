@@ -1,4 +1,4 @@
-"""What was tried, as people say it: for messages and for the screen."""
+"""Routes and attempts in words, for messages and the terminal."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 def describe_route(route: Mapping[str, Any]) -> str:
-    """Return a route as people say it: ``dns-01 with home at lab``; of a mix all it is made of.
+    """Return a route in words, such as ``dns-01 with home at lab``; for ``mixed``, all its challenges.
 
     :param route: the JSON form of a :class:`dnsrenew.model.RouteTaken`.
     """
     names = route.get("names")
-    kinds = dict.fromkeys(way["challenge"] for way in names.values()) if names else [route.get("challenge")]
+    kinds = dict.fromkeys(each["challenge"] for each in names.values()) if names else [route.get("challenge")]
     accounts = " and ".join(route.get("dns") or ())
     where = f" at {route['ca']}" if route.get("ca") else ""
     return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''}{where}"
 
 
 def first_sentence(text: str) -> str:
-    """Return what stands before the second sentence of a text of ours."""
+    """Return the first sentence of a message of dnsrenew."""
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]
 
 
 def is_skip(attempt: Attempt) -> bool:
-    """Tell whether nothing was even tried: it was known before that it could not lead there."""
+    """Tell whether the route was skipped: it was ruled out before an order."""
     return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

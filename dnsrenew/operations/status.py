@@ -9,9 +9,9 @@ from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.model import rfc3339
 from dnsrenew.renewal import due
-from dnsrenew.renewal.job import RunOptions
+from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.outcomes import in_current
-from dnsrenew.renewal.renew import why
+from dnsrenew.renewal.check_due import why
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     now = context.clock.now()
     known = True
     try:
-        state = store.read_state(spec.name, aside=False)
-        reason = why(spec, store, state, context, RunOptions())
+        state = store.read_state(spec.name, quarantine=False)
+        reason = why(spec, state, store, context, RunOptions())
     except StoreError as error:  # of this one: the others can be told of
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}

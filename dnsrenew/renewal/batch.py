@@ -1,4 +1,4 @@
-"""One run over many certificates: what is due, in which threads, in which order the outcomes come back."""
+"""One run over many certificates: which are due, in which threads they are renewed, and their outcomes in order."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
+from dnsrenew.model import Outcome
 from dnsrenew.renewal import due
-from dnsrenew.renewal.renew import glance, renew_certificate, why
+from dnsrenew.renewal.check_due import Due, check_due, why
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec, Outcome
-    from dnsrenew.renewal.job import RunOptions, Services
+    from dnsrenew.model import CertificateSpec
+    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "lexicon", "tldextract", "filelock", "dns")
-"""Loggers, ours and those of libraries we drive, whose lines are cleaned of secrets during a run."""
+"""Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
 
 _logger = logging.getLogger("dnsrenew.renewal.batch")
 
 _LAST_SECONDS: Final = 5.0
-"""After a cancel, each certificate has so long to put back what it had published."""
+"""Seconds that each certificate has to withdraw what it published after a cancel."""
 
 
 class Batch(Frozen):
-    """One run.
+    """One run over many certificates.
 
-    :ivar services: called only when there is something to do.
+    :ivar services: called only if there is something to do.
     """
 
     config: Config
@@ -44,39 +46,35 @@ class Batch(Frozen):
     options: RunOptions
 
     def go(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
-        """Sweep, ask the CAs for their wishes, renew what is due; one outcome for each certificate, in their order.
+        """Clean up after killed runs, poll renewal information, renew what is due; return the outcomes in order.
 
-        :param limit: certificates worked on at once.
+        :param limit: number of certificates renewed at once.
         """
         self._close_store()
-        self._sweep()
-        states = {spec.name: self._read(spec) for spec in specs}
-        if not self.options.dry_run:  # nothing is kept
-            states |= self._ask_wishes(specs, states)
-        outcomes = [self._glance(spec, states[spec.name]) for spec in specs]
-        due = [spec for spec, done in zip(specs, outcomes, strict=True) if done is None]
-        if due:
-            self.context.emit("run-started", certificates=[spec.name for spec in due])
-            with self.context.redactor.guard_logs(*DRIVEN):
-                renewed = iter(self._renew_all(due, limit))
-            outcomes = [done or next(renewed) for done in outcomes]
-        finished = [done for done in outcomes if done is not None]
-        if due:
-            self.context.emit("run-finished", statuses=dict(Counter(done.status for done in finished)))
-        return finished
+        self._clean_up()
+        found = self._check_all(specs)
+        waiting = [(spec, one) for spec, one in zip(specs, found, strict=True) if not isinstance(one, Outcome)]
+        if not waiting:
+            return [one for one in found if isinstance(one, Outcome)]
+        self.context.emit("run-started", certificates=[spec.name for spec, _ in waiting])
+        with self.context.redactor.guard_logs(*DRIVEN):
+            renewed = iter(self._renew_all(waiting, limit))
+        outcomes = [one if isinstance(one, Outcome) else next(renewed) for one in found]
+        self.context.emit("run-finished", statuses=dict(Counter(one.status for one in outcomes)))
+        return outcomes
 
     def _close_store(self) -> None:
-        """Keep others out of the store, also where nothing is due: its keys may have been open since a restore."""
+        """Make the store private, also when nothing is due: a restore may have opened its keys to others."""
         try:
             self.store.close_root()
         except StoreError as error:
             self.context.warn(error.code, error.message, error.fix)
 
-    def _sweep(self) -> None:
-        """Remove what dead runs left in DNS, before anything else; it stops no renewal."""
+    def _clean_up(self) -> None:
+        """Remove the TXT values of killed runs before anything else; an error here stops no renewal."""
         if not self.store.has_journal:
             return
-        from dnsrenew.challenges.dns01 import leftovers  # hardly ever needed
+        from dnsrenew.challenges.dns01 import leftovers  # rarely needed
         from dnsrenew.store.zone_locks import ZoneLocks
 
         locks = ZoneLocks(self.store)
@@ -85,38 +83,42 @@ class Batch(Frozen):
             accounts, providers = self.config.accounts, self.config.providers
             leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, look=look)
 
-    # ── what is not due ─────────────────────────────────────────────────────────────────
+    # ── what is due, before the locks ───────────────────────────────────────────────────
+
+    def _check_all(self, specs: Sequence[CertificateSpec]) -> list[Due | Outcome | None]:
+        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now."""
+        states = {spec.name: self._read(spec) for spec in specs}
+        if not self.options.dry_run:  # a dry run keeps nothing
+            states |= self._poll(specs, states)
+        return [self._check(spec, states[spec.name]) for spec in specs]
 
     def _read(self, spec: CertificateSpec) -> State | None:
         try:
             return self.store.read_state(spec.name)
         except StoreError:
-            return None  # it is met again, and told, in its own turn
+            return None  # the renewal of this certificate meets the error again, and reports it
 
-    def _glance(self, spec: CertificateSpec, state: State | None) -> Outcome | None:
-        """Return the outcome of what is not to be done now, without a thread or a lock; None for the others."""
+    def _check(self, spec: CertificateSpec, state: State | None) -> Due | Outcome | None:
         if state is None:
             return None
         try:
-            done = glance(spec, self.store, state, self._telling(spec, state), self.options)
-            if done is None or not self.store.repair(spec.name, state, self.context):
-                return done
-            mended = self.store.read_state(spec.name)
-            return glance(spec, self.store, mended, self._telling(spec, mended), self.options)
+            found = self._check_due(spec, state)
+            if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
+                return self._check_due(spec, self.store.read_state(spec.name))
         except StoreError:
-            return None  # it is met again, and told, in its own turn
+            return None  # as in _read
+        return found
 
-    def _telling(self, spec: CertificateSpec, state: State) -> Context:
-        """Return the context of a certificate where there is something to be told of it; making it takes a while."""
-        return self.context.for_certificate(spec.name) if state.notices or due.explanation(state) else self.context
+    def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
+        # A context for each certificate takes time, and only a warning needs it.
+        has_warning = state.notices or due.explanation(state)
+        context = self.context.for_certificate(spec.name) if has_warning else self.context
+        return check_due(spec, state, self.store, context, self.options)
 
-    def _ask_wishes(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
-        """Ask the CAs when they would like certificates renewed, where the time for that has come.
-
-        Not about those that are due anyway: no wish makes that later.
-        """
+    def _poll(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
+        """Poll the renewal information (RFC 9773) of certificates that are not due; return their new states."""
         now = self.context.clock.now()
-        asked = {
+        polled = {
             spec.name: state
             for spec in specs
             if (state := states[spec.name]) is not None
@@ -124,33 +126,33 @@ class Batch(Frozen):
             and is_poll_due(state, now)
             and not self._is_due(spec, state)
         }
-        if not asked:
+        if not polled:
             return {}
         try:
-            poll(asked, self.store, self.services().ca, self.context)
-            return {name: self.store.read_state(name) for name in asked}
-        except Exception as error:  # noqa: BLE001  # a wish stops no renewal: what is wrong is met again, and told, there
+            poll(polled, self.store, self.services().ca, self.context)
+            return {name: self.store.read_state(name) for name in polled}
+        except Exception as error:  # noqa: BLE001  # it stops no renewal: a real problem is met again, and reported
             redacted = self.context.redactor.redact(repr(error))
-            _logger.debug("the CAs were not asked for their wishes: %s", redacted)
+            _logger.debug("renewal information was not polled: %s", redacted)
             return {}
 
     def _is_due(self, spec: CertificateSpec, state: State) -> bool:
         try:
-            return why(spec, self.store, state, self.context, self.options) is not None
+            return why(spec, state, self.store, self.context, self.options) is not None
         except StoreError:
-            return True  # or nobody can tell
+            return True  # unknown
 
-    # ── what is due ─────────────────────────────────────────────────────────────────────
+    # ── the renewals ────────────────────────────────────────────────────────────────────
 
-    def _renew_all(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
+    def _renew_all(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
         pool = threads.ThreadPool(limit)
-        tasks = pool.start([partial(self._renew, spec, pool) for spec in specs])
+        tasks = pool.start([partial(self._renew, spec, before, pool) for spec, before in waiting])
         try:
             for task in tasks:
                 while not task.done.wait(threads.SLICE):
                     pass
         except BaseException:
-            # Ctrl-C in the caller's own thread: let every certificate put back what it has published.
+            # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
             clock = self.context.clock
             self.context.cancel.set()
             end = clock.monotonic() + _LAST_SECONDS
@@ -159,8 +161,10 @@ class Batch(Frozen):
             raise
         return [task.result() for task in tasks]
 
-    def _renew(self, spec: CertificateSpec, pool: threads.ThreadPool) -> Outcome:
+    def _renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool) -> Outcome:
+        from dnsrenew.renewal.renew import renew_certificate  # not needed while nothing is due
+
         context = replace(self.context.for_certificate(spec.name), pool=pool)
-        done = renew_certificate(spec, self.services, self.store, context, self.options)
+        done = renew_certificate(spec, before, self.services, self.store, context, options=self.options)
         context.emit("certificate-finished", **done.to_dict())
         return done

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dnsrenew.model import Notice
+from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Reason, RenewBefore
@@ -50,7 +51,7 @@ def explanation(state: State) -> tuple[Notice, ...]:
     url = state.ari["explanation"] if state.ari else None
     if url is None:
         return ()
-    return (Notice("ari-explanation", f"The CA explains when it wants this certificate renewed: {url}", "Read it."),)
+    return (Notice(*texts.ARI_EXPLANATION.fill(url=url)),)
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:

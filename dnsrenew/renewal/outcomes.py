@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, internal
 from dnsrenew.fallback import history
 from dnsrenew.model import Outcome, Status
-from dnsrenew.renewal import due
+from dnsrenew.renewal import due, texts
 from dnsrenew.store import AtomicFiles, State
 
 if TYPE_CHECKING:
@@ -104,18 +104,19 @@ def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, 
     until = history.deferred_until(state, now)
     if until is None:
         return None
-    failure = state.last_failure or {"code": "failed-before", "message": "The last attempt failed."}
-    words = {
+    _, message, fix = texts.FAILED_BEFORE
+    failure = {"code": texts.FAILED_BEFORE.code, "message": message, **(state.last_failure or {})}
+    known = {
         "code": failure["code"],
         "message": failure["message"],
-        "fix": failure.get("fix") or "Run dnsrenew renew --now to try again at once.",
+        "fix": failure.get("fix") or fix,
         "evidence": {key: value for key, value in failure.items() if key in {"time", "url"}},
     }
     error: AttemptError
     if history.was_asked_to_wait(state):
-        error = CAError(**words, retry_after=(until - now).total_seconds())
+        error = CAError(**known, retry_after=(until - now).total_seconds())
     else:
-        error = AttemptError(**words)
+        error = AttemptError(**known)
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 

@@ -1,8 +1,10 @@
-"""What a new certificate has from the one that stands: its ARI identifier to name, and perhaps its key."""
+"""What a new certificate takes over from the previous one: its ARI identifier for ``replaces``, perhaps its key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.renewal.job import Job
@@ -16,15 +18,15 @@ def replaced_cert_id(job: Job, ca: str) -> str | None:
     stored = job.services.store.certificate(job.spec.name, job.state) if job.may_replace(ca) else None
     if stored is None or not job.services.ca(ca).offers_renewal_info(job.context):
         return None
-    return ari.cert_id_of(stored.certificate_path)  # without it, the renewal only counts as an order like others
+    return ari.cert_id_of(stored.certificate_path)  # without it, the renewal counts like any other order
 
 
 def key_for(job: Job) -> PrivateKey:
-    """Return the key for the new certificate: a new one, or the one that stands."""
+    """Return the key for the new certificate: a new one, or the previous one if it is reused."""
     from dnsrenew import x509
 
     spec = job.spec
-    # The key of a revoked certificate may be in other hands, and some CAs refuse it from then on.
+    # The key of a revoked certificate may be compromised, and some CAs refuse it.
     reused = spec.reuse_key and job.state.key == spec.key and not job.state.revoked
     stored = job.services.store.certificate(spec.name, job.state) if reused else None
     if stored is None:
@@ -33,9 +35,6 @@ def key_for(job: Job) -> PrivateKey:
     try:
         return x509.key_from_pem(path.read_bytes())
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or "it holds no private key"
-        message = f"{path} cannot be used again ({why}). A new key is made, although reuse_key is set."
-        job.context.warn(
-            "store-damaged", message, "Publish the new key where the old one is pinned, as in TLSA records."
-        )
+        cause = (error.strerror if isinstance(error, OSError) else None) or "it holds no private key"
+        job.context.warn(*texts.KEY_NOT_REUSED.fill(path=path, cause=cause))
         return x509.new_key(spec.key)

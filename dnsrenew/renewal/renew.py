@@ -1,64 +1,66 @@
-"""The story of one certificate, from "is it due?" to "it is in force".
+"""The renewal of one certificate (RFC 8555 section 7.1). Read it top to bottom.
 
-Read it top to bottom. :func:`glance` looks whether anything is to be done; :func:`renew_certificate` takes
-the lock and looks again. :func:`_renew` goes one way after the other until one leads to a certificate; what
-a failure changes is decided in :mod:`dnsrenew.fallback.planner`. An order that a killed run left behind is taken up
-(:mod:`dnsrenew.renewal.resume`). :func:`_look_ahead` finds out, before anything is ordered, what cannot work.
-:func:`_obtain` goes the way (RFC 8555 section 7.1): order, publish, wait, let the CA look, finalize, check;
-and takes back what it has published, whatever happens. :func:`_keep` puts the certificate into force.
+:func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
+route selection after another; :mod:`dnsrenew.fallback.planner` decides which. :func:`_preflight` finds out before an
+order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
+finalizes and checks the certificate; it withdraws what it published in every case. :func:`_keep` stores the result.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import replace
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
-from dnsrenew.fallback import history
+from dnsrenew.fallback.attempt import Reselect
 from dnsrenew.fallback.planner import FallbackPlanner
 from dnsrenew.model import rfc3339
-from dnsrenew.renewal import due, previous, resume
-from dnsrenew.renewal.failure import finish, record, record_unrelated
-from dnsrenew.renewal.job import Issued, Job, RunOptions, Services
-from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
+from dnsrenew.renewal import failure, previous, resume, texts
+from dnsrenew.renewal.check_due import Due, check_due
+from dnsrenew.renewal.job import Issued, Job, Services
+from dnsrenew.renewal.outcomes import outcome, unexpected
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 
 if TYPE_CHECKING:
     from dnsrenew.ca import Authorization, Challenge, Order
-    from dnsrenew.challenges.solver import Placements, Value
+    from dnsrenew.challenges.placements import Placements, Value
     from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.model import CertificateSpec, Outcome, Reason, Route, Status
+    from dnsrenew.model import CertificateSpec, Outcome, Reason, Route
+    from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
 
-_ENDS: Final[Mapping[type[DnsRenewError], Status]] = {Cancelled: "interrupted", LockedError: "locked"}
-"""What becomes of a certificate after an error that is no route's; after any other it has failed."""
-
-
 def renew_certificate(
-    spec: CertificateSpec, services: Callable[[], Services], store: Store, context: Context, options: RunOptions
+    spec: CertificateSpec,
+    before: Due | None,
+    services: Callable[[], Services],
+    store: Store,
+    context: Context,
+    *,
+    options: RunOptions,
 ) -> Outcome:
-    """Renew one certificate if it is due; whatever happens, the answer is an outcome.
+    """Renew one certificate that was found due; return an outcome whatever happens.
 
-    :param services: called only when there is something to do.
+    :param before: what was found before the lock; None: the state could not be read then.
+    :param services: called only if the certificate is still due.
     """
-    state: State | None = None
-    reason: Reason | None = None
+    state: State | None = None if before is None else before.state
+    reason: Reason | None = None if before is None else before.reason
     try:
-        state = store.read_state(spec.name)
-        reason = why(spec, store, state, context, options)
-        with store.lock(spec.name, context=context, wait=options.wait):
-            # Another run may have renewed it while we waited for the lock.
+        if before is None:
             state = store.read_state(spec.name)
-            done = glance(spec, store, state, context, options)
-            if done is not None:
-                return done
-            reason = why(spec, store, state, context, options) or "forced"
+        with store.lock(spec.name, context=context, wait=options.wait):
+            # Another run may have renewed it while this one waited for the lock.
+            state = store.read_state(spec.name)
+            now = check_due(spec, state, store, context, options)
+            if not isinstance(now, Due):
+                return now
+            reason = now.reason
             context.emit("certificate-started", reason=reason, domains=list(spec.domains))
             return _renew(Job(spec, services(), state, reason, context, options))
     except LockedError as error:
@@ -71,146 +73,121 @@ def renew_certificate(
         return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
 
 
-def why(spec: CertificateSpec, store: Store, state: State, context: Context, options: RunOptions) -> Reason | None:
-    """Return why the certificate has to be renewed now; None: it does not."""
-    reason = due.why_due(spec, state, context.clock.now(), whole=store.is_whole(spec.name, state))
-    return reason or ("forced" if options.force or options.dry_run else None)
-
-
-def glance(spec: CertificateSpec, store: Store, state: State, context: Context, options: RunOptions) -> Outcome | None:
-    """Return the outcome of a certificate that nothing is to be done for now; None for the others."""
-    reason = why(spec, store, state, context, options)
-    if reason is None:
-        return outcome(spec, store, state, "not-due", context)
-    if options.force or options.now or options.dry_run or _was_edited(spec, state, options):
-        return None
-    return deferred(spec, store, state, reason, context)
-
-
-def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> bool:
-    """Tell whether what failed may have been mended; what a CA asked for holds all the same."""
-    if state.tried_with is None or history.was_asked_to_wait(state):
-        return False
-    return options.fingerprint(spec) not in {None, state.tried_with}
-
-
 def _renew(job: Job) -> Outcome:
-    """Go one way after the other until one leads to a certificate."""
-    # Nothing is ordered that could not be stored; a rehearsal keeps nothing but the account.
-    job.services.store.prove_writable(None if job.options.dry_run else job.spec.name)
-    if not job.options.dry_run:
-        job.services.store.report_damage(job.spec.name, job.state, job.context)
-    clock = job.context.clock
+    """Try one route selection after another until one leads to a certificate, or none is left."""
+    _check_store(job)
     planner = FallbackPlanner(job.spec, job.state, job.context, job.services.effective_ca)
-    left = resume.load_pending(job)
-    attempt = planner.next() if left is None else resume.attempt_for(job, left)
-    while attempt is not None:
+    for attempt in planner.next_attempts(resume.load_pending(job)):
         try:
-            issued = _go(job, planner, attempt) if left is None else resume.fetch(job, attempt, left)
-            if issued is not None:
-                state = job.state if job.options.dry_run else _keep(job, planner, attempt, issued)
-                attempts = (*planner.attempts, attempt.attempt(None, clock.monotonic()))
-                status: Status = "rehearsed" if job.options.dry_run else "renewed"
-                return job.outcome(status, state=state, route=attempt.taken(), attempts=attempts)
+            return _keep(job, planner, attempt, _obtain(job, planner, attempt))
+        except Reselect:
+            continue
         except AttemptError as error:
-            job.services.challenges.explain(job.context, attempt.selection.routes, error)
-            planner.failed(attempt, error)
-            record(job, attempt, error)
-        except DnsRenewError as error:  # of no route: the store, a secret, Ctrl-C
-            attempts = (*planner.attempts, attempt.attempt(error, clock.monotonic()))
-            record_unrelated(job, error)
-            return job.outcome(_ENDS.get(type(error), "failed"), error=error, attempts=attempts)
-        left, attempt = None, planner.next()
-    return finish(job, planner)
+            explained = job.services.solvers.explain(job.context, attempt.selection.routes, error)
+            planner.failed(attempt, explained)
+            failure.record(job, attempt, explained)
+        except DnsRenewError as error:  # of no route: the store, a secret, a cancel
+            return failure.abort(job, planner, attempt, error)
+    return failure.finish(job, planner)
 
 
-def _go(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issued | None:
-    """Go a way to its end; None where it turns out before an order that another one is to be gone.
+def _check_store(job: Job) -> None:
+    """Order nothing that could not be stored. A dry run keeps nothing but the account.
 
-    :raises AttemptError: it did not lead to a certificate.
+    :raises StoreError: the store cannot be written.
+    """
+    store = job.services.store
+    store.prove_writable(None if job.options.dry_run else job.spec.name)
+    if not job.options.dry_run:
+        store.report_damage(job.spec.name, job.state, job.context)
+
+
+def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issued:
+    """Resume the order of a killed run, or try one route selection.
+
+    :raises Reselect: the preflight ruled a route out, or the pending order is dead.
+    :raises AttemptError: the attempt failed; nothing that it published is left.
     :raises LockedError: another run is where only one can be at a time; nothing was ordered.
     """
-    placements = _look_ahead(job, attempt)
+    if attempt.pending_order is not None:
+        return resume.fetch(job, attempt, attempt.pending_order)
+    placements = _preflight(job, attempt)
     if planner.apply_preflight(attempt, placements):
-        return None
+        raise Reselect
     context, services = job.context, job.services
-    with (
-        services.turns.turn(context, attempt.selection.ca, job.spec.identifiers),
-        services.challenges.alone(context, placements),
-    ):
-        return _obtain(job, attempt, placements)
+    same_names = services.locks.hold_all(context, attempt.selection.ca, job.spec.identifiers)
+    with same_names, services.solvers.exclusive(context, placements.placements.values()):
+        return _issue(job, attempt, placements)
 
 
-def _look_ahead(job: Job, attempt: ActiveAttempt) -> Placements:
-    """Find out where the proofs go, and what forbids it for certain, before anything is ordered.
+def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
+    """Find out where the challenge responses go, and what certainly cannot work, before anything is ordered.
 
-    :raises CAError: the CA cannot be reached, is none, or refuses the account.
+    :raises CAError: the CA cannot be reached, is no ACME server, or refuses the account.
     :raises SecretError: the secret of an account that is needed cannot be read.
     """
-    context, challenges, ca = job.context, job.services.challenges, job.services.ca(attempt.selection.ca)
-    held = (
-        None
-        if job.options.now or job.may_replace(attempt.selection.ca)
-        else job.services.ledger(attempt.selection.ca).may_begin()
-    )
-    if held is not None:
-        raise held
-    opened = threads.start(partial(ca.open, context))  # some round trips; meanwhile DNS is asked
-    placements = challenges.place(context, attempt.selection.routes, job.spec.propagation.check, attempt.validated)
+    context, solvers, ca_name = job.context, job.services.solvers, attempt.selection.ca
+    ca, ledger = job.services.ca(ca_name), job.services.ledger(ca_name)
+    blocked = None if job.options.now or job.may_replace(ca_name) else ledger.may_begin()
+    if blocked is not None:
+        raise blocked
+    opening = threads.start(partial(ca.open, context))  # some round trips, during which DNS is asked
+    check = job.spec.propagation.check
+    placements = solvers.preflight(context, attempt.selection.routes, check, attempt.validated)
     if placements.blockers:
         return placements
-    answers = threads.start(partial(job.services.dns.caa, context, list(placements.routes)))
+    caa = threads.start(partial(job.services.dns.caa, context, list(placements.routes)))
     try:
-        challenges.prepare_drivers(context, placements.needed())
+        solvers.prepare(context, placements.needed())
     except ProviderError as error:
         placements.refuse(error)
         return placements
-    account_url, records = context.join(opened), context.join(answers)
+    account_url, records = context.join(opening), context.join(caa)
     placements.forbid(records, ca.caa_identities(context), account_url)
     return placements
 
 
-def _obtain(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
-    """Go the way: from no order to a certificate that is right.
+def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
+    """Go from no order to a checked certificate.
 
-    :raises AttemptError: it did not lead there; nothing that we published is left behind.
+    :raises AttemptError: the attempt failed; nothing that it published is left.
     """
     from dnsrenew import x509
 
-    spec, context = job.spec, job.context
-    challenges, ca = job.services.challenges, job.services.ca(attempt.selection.ca)
+    spec, context, ca_name = job.spec, job.context, attempt.selection.ca
+    solvers, ca = job.services.solvers, job.services.ca(ca_name)
     context.emit("route-started", **attempt.taken().to_dict())
     new_key = threads.start(partial(previous.key_for, job))  # an RSA key takes up to a second
 
     order, authorizations = _order(job, attempt)
-    wanted = {one.identifier: one for one in authorizations if one.status == "pending"}
-    attempt.pending = [identifier for identifier in spec.identifiers if identifier in wanted]
+    pending = {one.identifier: one for one in authorizations if one.status == "pending"}
+    attempt.pending = [identifier for identifier in spec.identifiers if identifier in pending]
     context.emit("order-created", url=order.url, domains=list(spec.identifiers), pending=attempt.pending)
     key = context.join(new_key)
     csr = x509.make_csr(key, spec.identifiers)
 
-    answers = {identifier: _challenge(authorization, attempt) for identifier, authorization in wanted.items()}
+    challenges = {identifier: _challenge(authorization, attempt) for identifier, authorization in pending.items()}
     values = [
         value
         for identifier in attempt.pending
-        for value in challenges.values(ca, placements.placement(identifier), answers[identifier])
+        for value in solvers.make_values(ca, placements.placement(identifier), challenges[identifier])
     ]
-    with challenges.journaled(context, values), contextlib.ExitStack() as published:
-        before: list[Value] = []
-        for now in challenges.rounds(values):
-            if before:  # the host keeps one value: the CA must have seen it before the next one replaces it
-                ca.await_valid(context, order, [wanted[identifier] for identifier in _identifiers(before)])
+    with solvers.journaled(context, values), contextlib.ExitStack() as published:
+        last: list[Value] = []
+        for batch in solvers.batches(values):
+            if last:  # the host keeps one value: the CA must have seen it before the next one replaces it
+                ca.await_valid(context, order, [pending[identifier] for identifier in _identifiers(last)])
                 published.close()
-            published.callback(challenges.withdraw, context, now)  # also what a failed publish has written
-            challenges.publish(context, now)
-            challenges.wait_visible(context, now, spec.propagation, attempt.settle)
+            published.callback(solvers.withdraw, context, batch)  # also what a failed publish has written
+            solvers.publish(context, batch)
+            solvers.wait_visible(context, batch, spec.propagation, attempt.settle)
             attempt.seen = True
-            challenges.caches.wait(context, attempt.selection.ca, now)
-            ca.answer(context, [answers[identifier] for identifier in _identifiers(now)])
-            context.emit("challenges-answered", domains=_identifiers(now))
-            challenges.caches.note(context, attempt.selection.ca, now)
-            before = now
-        # While the CA looks; a run that is killed from here on is taken up by the next one.
+            solvers.wait_caches(context, ca_name, batch)
+            ca.answer(context, [challenges[identifier] for identifier in _identifiers(batch)])
+            context.emit("challenges-answered", domains=_identifiers(batch))
+            solvers.note_answered(context, ca_name, batch)
+            last = batch
+        # While the CA validates; the next run resumes the order if this one is killed from here on.
         chain = resume.issue(job, attempt, order, key, csr)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
@@ -218,21 +195,22 @@ def _obtain(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
 
 
 def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization, ...]]:
-    """Order, unless it is known that the CA would refuse; return the order and what it wants proved.
+    """Order, unless the ledger knows that the CA would refuse; return the order with its authorizations.
 
     :raises CAError: the CA refuses, or would.
     """
-    spec, context, ca = job.spec, job.context, job.services.ca(attempt.selection.ca)
-    replaces = previous.replaced_cert_id(job, attempt.selection.ca)
+    spec, context, ca_name = job.spec, job.context, attempt.selection.ca
+    ca = job.services.ca(ca_name)
+    replaces = previous.replaced_cert_id(job, ca_name)
     if not job.options.now:
-        held = job.services.ledger(attempt.selection.ca).may_order(spec.identifiers, replaces=replaces is not None)
-        if held is not None:
-            raise held
+        blocked = job.services.ledger(ca_name).may_order(spec.identifiers, replaces=replaces is not None)
+        if blocked is not None:
+            raise blocked
     order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile)
     attempt.orders += 1
     authorizations = ca.authorizations(context, order)
     if job.options.dry_run and any(one.status == "valid" for one in authorizations):
-        # What an earlier rehearsal has proved would not be proved again.
+        # A dry run tests the validation, so it gives up what an earlier one validated.
         ca.deactivate_authorizations(context, order)
         order = ca.new_order(context, spec.identifiers, profile=spec.profile)
         attempt.orders += 1
@@ -245,50 +223,48 @@ def _challenge(authorization: Authorization, attempt: ActiveAttempt) -> Challeng
 
     :raises CAError: the CA does not offer it, or asks for a name that was not ordered.
     """
-    route: Route | None = attempt.selection.routes.get(authorization.identifier)
-    challenge = None if route is None else authorization.challenge(route.challenge)
-    if route is not None and challenge is not None and challenge.token is not None:
-        return challenge
-    ca = attempt.selection.ca
+    identifier, ca = authorization.identifier, attempt.selection.ca
     offered = sorted({challenge.type for challenge in authorization.challenges})
-    what = "asks for proof of a name that was not ordered" if route is None else f"does not offer {route.challenge}"
-    raise CAError(
-        "ca-no-challenge",
-        f"The CA {ca} {what}: {authorization.identifier} (it offers {', '.join(offered) or 'nothing'}).",
-        fix="Use another route or another CA for this name.",
-        evidence={"identifier": authorization.identifier, "offered": offered},
-    )
+    route: Route | None = attempt.selection.routes.get(identifier)
+    if route is None:
+        raise CAError.of(texts.NOT_ORDERED, ca=ca, identifier=identifier, offered=offered)
+    challenge = authorization.challenge(route.challenge)
+    if challenge is not None and challenge.token is not None:
+        return challenge
+    text = texts.NOT_OFFERED if offered else texts.NOTHING_OFFERED
+    raise CAError.of(text, ca=ca, challenge=route.challenge, identifier=identifier, offered=offered)
 
 
 def _identifiers(values: list[Value]) -> list[str]:
-    """Return whose values they are, each once."""
+    """Return the identifiers that the values validate, each once."""
     return list(dict.fromkeys(value.identifier for value in values))
 
 
-# ── the end of a run ────────────────────────────────────────────────────────────────────
+def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> Outcome:
+    """Store the new certificate, switch to it, and remember which routes failed and which led to it."""
+    clock, dry_run = job.context.clock, job.options.dry_run
+    state = job.state if dry_run else _store(job, planner, attempt, issued)
+    attempts = (*planner.attempts, attempt.ended(None, clock.monotonic()))
+    return job.outcome("rehearsed" if dry_run else "renewed", state=state, route=attempt.taken(), attempts=attempts)
 
 
-def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> State:
-    """Put the new certificate into force, and remember which ways failed and which led to it."""
-    spec, store, context = job.spec, job.services.store, job.context
-    job.services.ledger(attempt.selection.ca).note_certificate(spec.identifiers)
+def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> State:
+    spec, store, context, services = job.spec, job.services.store, job.context, job.services
+    ca, facts = attempt.selection.ca, issued.facts
+    services.ledger(ca).note_certificate(spec.identifiers)
     now = context.clock.now()
-
-    pem, key, facts = issued.fullchain_pem, issued.key_pem, issued.facts
-    ca, services = attempt.selection.ca, job.services
-    question = RenewalInfoQuery(
-        services.ca(ca), ca, pem, context, reason=job.reason, unresponsive=services.unresponsive
+    query = RenewalInfoQuery(
+        services.ca(ca), ca, issued.fullchain_pem, context, reason=job.reason, unresponsive=services.unresponsive
     )
-
     without_profile = spec.profile is not None and issued.profile is None
 
     def remember(state: State) -> State:
         state = replace(state, without_profile=without_profile)
-        return question.noted(planner.remembered(state, now, attempt.selection.distinct()))
+        return query.noted(planner.remembered(state, now, attempt.selection.distinct()))
 
-    state = store.keep(spec, ca, pem, key, facts, remember=remember)
+    state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)
     store.orders.clear(spec.name)
-    store.set_damaged_aside(spec.name, job.state)  # not before: what is damaged may still be of use to others
+    store.quarantine_damaged(spec.name, job.state)  # not before: damaged files may still be of use to others
     not_after = rfc3339(facts.not_after)
     context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
-    return question.settle(store, spec.name, state)
+    return query.settle(store, spec.name, state)

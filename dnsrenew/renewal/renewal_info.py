@@ -71,9 +71,12 @@ class RenewalInfoQuery:
         if not self._task.done.is_set() or (answer is not None and answer.is_late):
             self._deaf.add(self._ca)
             return state
-        with contextlib.suppress(StoreError):
-            return store.update(name, self._with_answer, sync=False)
-        return state
+        new = self._with_answer(state)
+        try:
+            store.write_state(name, new, sync=False)
+        except StoreError:
+            return state
+        return new
 
     @property
     def _answer(self) -> Window | NoWindow | None:

@@ -1,7 +1,7 @@
-"""The order of a run that was killed after its CSR was, or was about to be, sent: its certificate is fetched.
+"""Resumes the order of a run that was killed after it sent its CSR, or just before.
 
-Without this the CA would issue a second certificate, and count it (RFC 8555 section 7.4 lets an order be looked at,
-and its certificate be had, for as long as the CA keeps it).
+Otherwise the CA would issue a second certificate and count it. The order's URL gives its state and its certificate
+for as long as the CA keeps the order (RFC 8555 section 7.4).
 """
 
 from __future__ import annotations
@@ -10,47 +10,47 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import CAError
-from dnsrenew.fallback.attempt import ActiveAttempt
-from dnsrenew.fallback.candidates import Selection
+from dnsrenew.fallback.attempt import Reselect
 from dnsrenew.renewal.job import Issued
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Order
+    from dnsrenew.fallback.attempt import ActiveAttempt
     from dnsrenew.renewal.job import Job
     from dnsrenew.store.pending_orders import PendingOrder
     from dnsrenew.x509 import PrivateKey
 
 _PATIENCE: Final = timedelta(days=1)
-"""For so long refusals are waited out while the order may live; then another one is made.
+"""How long refusals are waited out while the order may be alive; after that a new one is made.
 
 CAs count certificates by the week: one more does less harm than none.
 """
 
 
 def issue(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: bytes) -> str:
-    """Have the certificate of a new order issued; a run that is killed meanwhile is taken up by the next one.
+    """Finalize a new order and return its certificate. The next run resumes the order if this one is killed.
 
     :returns: the certificate with its chain, as PEM.
     :raises CAError: the CA did not issue.
-    :raises StoreError: the order cannot be written down; then the CSR was not sent.
+    :raises StoreError: the order cannot be saved; the CSR was not sent.
     """
-    _write_down(job, attempt, order, key, csr)
+    _save(job, attempt, order, key, csr)
     try:
         ca = job.services.ca(attempt.selection.ca)
         return ca.issue(job.context, order, csr, preferred_chain=job.spec.preferred_chain)
     except CAError as error:
         if error.evidence.get("order") == "invalid" and not job.options.dry_run:
-            job.services.store.orders.clear(job.spec.name)  # nothing can come of it; a private key is in there
+            job.services.store.orders.clear(job.spec.name)  # it is dead, and holds a private key
         raise
 
 
-def _write_down(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: bytes) -> None:
-    """Write down what a later run needs to fetch the certificate of this order, before its CSR is sent.
+def _save(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: bytes) -> None:
+    """Save what a later run needs to fetch the certificate, before the CSR is sent.
 
-    :raises StoreError: it cannot be written; then the CSR must not be sent.
+    :raises StoreError: it cannot be saved. Do not send the CSR.
     """
     from dnsrenew import x509
-    from dnsrenew.store.pending_orders import PendingOrder  # what is not due orders nothing
+    from dnsrenew.store.pending_orders import PendingOrder  # not needed while nothing is due
 
     if job.options.dry_run:  # keeps nothing
         return
@@ -70,72 +70,67 @@ def _write_down(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey,
 
 
 def load_pending(job: Job) -> PendingOrder | None:
-    """Return the order that an earlier run left behind, if it is for what is wanted now; else it is forgotten."""
+    """Return the order that an earlier run left, if it still fits the configuration; otherwise delete it."""
     from dnsrenew import x509
 
     if job.options.dry_run:
         return None
     spec, orders = job.spec, job.services.store.orders
-    left = orders.load(job.context, spec.name, version=job.state.version)
-    if left is None:
+    pending = orders.load(job.context, spec.name, version=job.state.version)
+    if pending is None:
         return None
-    wanted = spec.profile.name if spec.profile and (spec.profile.required or left.profile) else None
-    authorities = {spec.ca, *(route.ca for route in spec.routes)}
-    names = frozenset(spec.identifiers)  # in another order they are the same to every CA, and to its limits
-    fits = names == frozenset(left.identifiers) and left.profile == wanted and left.ca in authorities
+    wanted = spec.profile.name if spec.profile and (spec.profile.required or pending.profile) else None
+    cas = {spec.ca, *(route.ca for route in spec.routes)}
+    names = frozenset(spec.identifiers)  # CAs ignore the order of names
+    fits = names == frozenset(pending.identifiers) and pending.profile == wanted and pending.ca in cas
     try:
-        fits = fits and x509.key_kind(x509.key_from_pem(left.key_pem)) == spec.key
+        fits = fits and x509.key_kind(x509.key_from_pem(pending.key_pem)) == spec.key
     except ValueError:
         fits = False
     if fits:
-        return left
+        return pending
     orders.clear(spec.name)
     return None
 
 
-def attempt_for(job: Job, left: PendingOrder) -> ActiveAttempt:
-    """Return the way on which the run that left the order was."""
-    routes = {identifier: left.routes[identifier] for identifier in job.spec.identifiers}
-    return ActiveAttempt(job.spec, Selection(left.ca, routes), job.context.clock.monotonic())
+def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
+    """Fetch the certificate of the order that a killed run left (RFC 8555 section 7.4.2).
 
-
-def fetch(job: Job, attempt: ActiveAttempt, left: PendingOrder) -> Issued | None:
-    """Fetch the certificate of an order that an earlier run left behind; None where it is dead.
-
-    :raises AttemptError: the CA could not be asked, or did not issue in time; the order may live.
+    :raises Reselect: the order is dead.
+    :raises AttemptError: the CA could not be asked, or did not issue in time; the order may still be alive.
     """
     from dnsrenew import x509
 
     context, ca = job.context, job.services.ca(attempt.selection.ca)
-    order = _look_up(job, ca, left)
+    order = _look_up(job, ca, pending)
     if order is None:
-        return None
+        raise Reselect
     domains = list(job.spec.identifiers)
     context.emit("order-resumed", ca=attempt.selection.ca, url=order.url, domains=domains, status=order.status)
     try:
-        chain = ca.issue(context, order, left.csr_der, preferred_chain=job.spec.preferred_chain)
-        key = x509.key_from_pem(left.key_pem)
+        chain = ca.issue(context, order, pending.csr_der, preferred_chain=job.spec.preferred_chain)
+        key = x509.key_from_pem(pending.key_pem)
         facts = x509.check_chain(chain, key, job.spec.identifiers, context.clock.now())
     except CAError as error:
-        dead = error.code == "certificate-wrong" or _is_hopeless(job, left, error)
-        if not dead and _look_up(job, ca, left) is not None:
+        dead = error.code == "certificate-wrong" or _is_hopeless(job, pending, error)
+        if not dead and _look_up(job, ca, pending) is not None:
             raise
         job.services.store.orders.clear(job.spec.name)
-        return None
-    return Issued(chain, left.key_pem, facts, left.profile)
+        raise Reselect from None
+    return Issued(chain, pending.key_pem, facts, pending.profile)
 
 
-def _look_up(job: Job, ca: CAClient, left: PendingOrder) -> Order | None:
-    """Return the order as it is now; None, and it is forgotten, where no certificate can come of it any more.
+def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:
+    """Return the order as it is now, or None if it cannot lead to a certificate any more; then it is deleted.
 
-    One that is still pending was left before anything was proved: a CA hands it out again to who orders the same.
+    A pending order was left before anything was validated. The CA returns it again for the same names.
     """
     order = None
-    if ca.open(job.context) == left.account_url:
+    if ca.open(job.context) == pending.account_url:
         try:
-            order = ca.find_order(job.context, left.url)
+            order = ca.find_order(job.context, pending.url)
         except CAError as error:
-            if not _is_hopeless(job, left, error):
+            if not _is_hopeless(job, pending, error):
                 raise
     if order is not None and order.status in {"ready", "processing", "valid"}:
         return order
@@ -143,9 +138,9 @@ def _look_up(job: Job, ca: CAClient, left: PendingOrder) -> Order | None:
     return None
 
 
-def _is_hopeless(job: Job, left: PendingOrder, error: CAError) -> bool:
-    """Tell whether the way to the certificate is barred for good: what is asked for was refused for too long."""
+def _is_hopeless(job: Job, pending: PendingOrder, error: CAError) -> bool:
+    """Return whether the CA has refused the order for too long to wait any more."""
     from dnsrenew.ca.problems import is_refusal
 
-    waited = left.written is None or abs(job.context.clock.now() - left.written) > _PATIENCE
+    waited = pending.written is None or abs(job.context.clock.now() - pending.written) > _PATIENCE
     return waited and is_refusal(error)

@@ -1,4 +1,4 @@
-"""What a run works with: one look at DNS, one client and one ledger for each CA."""
+"""Makes the services of a run: one view of DNS, one client and one ledger for each CA, the solvers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.renewal.job import Services
+from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
     from dnsrenew.model import CA
+    from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
     from dnsrenew.store.ledger import Ledger
 
 
 class LazyServices:
-    """Makes what a run works with when it is first wanted, once, whichever thread wants it."""
+    """Makes the services when they are first needed, once for all threads."""
 
     def __init__(self, make: Callable[[], Services]) -> None:
         self._make = make
@@ -36,23 +37,22 @@ class LazyServices:
             return self._value
 
     def close(self) -> None:
-        """End all connections, if any was wanted."""
+        """Close all connections, if there are any."""
         with self._lock:
             if self._value is not None:
                 self._value.close()
 
 
 def make_services(config: Config, store: Store, run: Context, *, dry_run: bool = False, wait: float = 0) -> Services:
-    """Return what a run works with: one look at DNS, one client for each CA.
+    """Return the services of a run.
 
-    :param wait: seconds to wait for another run that has its value where only one is kept.
+    :param wait: seconds to wait for another run that has its value where a host keeps only one.
     """
-    from dnsrenew.ca import CAClient  # slow to import: nothing due needs none of them
-    from dnsrenew.challenges.dns01 import Dns01
-    from dnsrenew.challenges.http01 import Http01
-    from dnsrenew.challenges.solver import Solver
+    from dnsrenew.ca import CAClient  # slow to import, and not needed while nothing is due
+    from dnsrenew.challenges.solver import SolverResources, make_solvers
     from dnsrenew.dns import DnsView
     from dnsrenew.http import HttpClient
+    from dnsrenew.renewal.job import Services
     from dnsrenew.store.zone_locks import ZoneLocks
 
     clients: dict[str, CAClient] = {}
@@ -84,46 +84,37 @@ def make_services(config: Config, store: Store, run: Context, *, dry_run: bool =
         return store.ledger(config.cas[name].directory, name, run)
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    challenges = Solver(Dns01(dns, config.accounts, config.providers, locks, store.journal), Http01())
+    solvers = make_solvers(SolverResources(dns, config.accounts, config.providers, locks, store.journal))
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
-    return Services(store, dns, challenges, client, ledger, effective_ca, close)
+    return Services(store, dns, solvers, client, ledger, effective_ca, close)
 
 
 class _SameCA(dict[str, str]):
-    """The CA that is really asked, outside a rehearsal: the one that is named."""
+    """The CA that is really asked, outside a dry run: the one that is named."""
 
     def __missing__(self, name: str) -> str:
         return name
 
 
 class StagingCAs(dict[str, str]):
-    """The staging twin of each CA, for a rehearsal.
+    """The staging CA of each CA, for a dry run.
 
-    :param run: told where a CA without a twin of its own is stood in for by another.
-    :raises ConfigError: ``no-staging``, when one is asked for that has none.
+    :param run: gets a warning if another CA stands in for a missing staging CA.
+    :raises ConfigError: ``no-staging``, for a CA that has none.
     """
 
-    def __init__(self, authorities: Mapping[str, CA], run: Context) -> None:
+    def __init__(self, cas: Mapping[str, CA], run: Context) -> None:
         super().__init__()
-        self._authorities = authorities
+        self._cas = cas
         self._run = run
 
     def __missing__(self, name: str) -> str:
-        from dnsrenew.config.cas import stands_in
+        from dnsrenew.config.cas import uses_stand_in
 
-        staging = self._authorities[name].staging
-        if staging is None:
-            raise ConfigError(
-                "no-staging",
-                f"There is no staging CA to rehearse {name} with.",
-                fix=f'Name one with staging = "…" in [ca.{name}].',
-                evidence={"ca": name},
-            )
-        if stands_in(self._authorities[name]):
-            self._run.warn(
-                "staging-stand-in",
-                f"The CA {name} has no staging CA: {staging} stands in for it.",
-                f"A rehearsal says nothing of your account at {name}; see whether the rest is right.",
-            )
-        self[name] = staging
-        return staging
+        ca = self._cas[name]
+        if ca.staging is None:
+            raise ConfigError.of(texts.NO_STAGING, ca=name)
+        if uses_stand_in(ca):
+            self._run.warn(*texts.STAGING_STAND_IN.fill(ca=name, staging=ca.staging))
+        self[name] = ca.staging
+        return ca.staging

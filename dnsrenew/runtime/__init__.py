@@ -1,1 +1,1 @@
-"""How a run waits and how fast it asks: context, retry, rate limit, circuit breaker, locks between threads."""
+"""How a run waits: context, retry, rate limit, circuit breaker, fair lock, single flight."""

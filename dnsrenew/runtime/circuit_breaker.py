@@ -1,4 +1,4 @@
-"""Who does not answer: what hangs is waited for by those who come together, and not by everybody after them."""
+"""Circuit breaker: after a time-out, fail fast for every certificate but one probe."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ if TYPE_CHECKING:
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.runtime.context import Context
 
-KEPT: Final = 120.0
-"""Seconds: longer than those who have waited in vain take to withdraw what may have been written."""
+OPEN_SECONDS: Final = 120.0
+"""Seconds until an open circuit closes: longer than cleanup takes after a time-out."""
 
 
 class _OpenCircuit(NamedTuple):
     since: float
     error: DnsRenewError
     probe: str | None
-    """The certificate that finds out whether it is well again."""
+    """The certificate that may still call the endpoint."""
 
 
 class CircuitBreaker:
-    """Those who were asked and did not answer; shared by all threads of a run.
+    """The endpoints that timed out; shared by all threads of a run.
 
-    Who has answered anybody since a call began is not silent, whatever becomes of that call. To one who is, one
-    certificate at a time goes on: if it is answered, all others go on too.
+    A time-out is ignored if another call to the endpoint succeeded after this one started. While the circuit of an
+    endpoint is open, one certificate at a time may call it (the probe); its success closes the circuit.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._silent: dict[Hashable, _OpenCircuit] = {}
-        self._answered: dict[Hashable, float] = {}
+        self._open: dict[Hashable, _OpenCircuit] = {}
+        self._last_success: dict[Hashable, float] = {}
 
-    def check(self, context: Context, who: Hashable) -> None:
-        """Go on if there is hope of an answer.
+    def check(self, context: Context, endpoint: Hashable) -> None:
+        """Return if the certificate may call the endpoint.
 
-        :raises DnsRenewError: what came of it when others asked.
+        :raises DnsRenewError: the error of the earlier call; the circuit is open and another certificate probes.
         """
         certificate = context.certificate or ""
         with self._lock:
-            silent = self._silent.get(who)
-            if silent is None or context.clock.monotonic() >= silent.since + KEPT:
+            circuit = self._open.get(endpoint)
+            if circuit is None or context.clock.monotonic() >= circuit.since + OPEN_SECONDS:
                 return
-            if silent.probe in {None, certificate}:
-                self._silent[who] = silent._replace(probe=certificate)
+            if circuit.probe in {None, certificate}:
+                self._open[endpoint] = circuit._replace(probe=certificate)
                 return
-        raise copy.copy(silent.error) from None  # a traceback grows where it is raised, and evidence is added to it
+        raise copy.copy(circuit.error) from None  # each caller adds to its own traceback and evidence
 
-    def answered(self, context: Context, who: Hashable) -> None:
-        """Take in that somebody got an answer."""
+    def record_success(self, context: Context, endpoint: Hashable) -> None:
+        """Close the circuit: the endpoint answered."""
         with self._lock:
-            self._silent.pop(who, None)
-            self._answered[who] = context.clock.monotonic()
+            self._open.pop(endpoint, None)
+            self._last_success[endpoint] = context.clock.monotonic()
 
-    def unanswered(self, context: Context, who: Hashable, error: DnsRenewError, started: float) -> None:
-        """Take in that somebody got none.
+    def record_timeout(self, context: Context, endpoint: Hashable, error: DnsRenewError, started: float) -> None:
+        """Open the circuit: the endpoint did not answer.
 
-        :param started: monotonic second at which he asked.
+        :param started: the monotonic second at which the call started.
         """
         with self._lock:
-            if self._answered.get(who, started) > started:
+            if self._last_success.get(endpoint, started) > started:
                 return
-            before = self._silent.get(who)
+            before = self._open.get(endpoint)
             probe = before.probe if before is not None and before.probe != (context.certificate or "") else None
-            self._silent[who] = _OpenCircuit(context.clock.monotonic(), copy.copy(error), probe)
+            self._open[endpoint] = _OpenCircuit(context.clock.monotonic(), copy.copy(error), probe)
 
-    def holds(self, who: Hashable) -> bool:
-        """Tell whether somebody did not answer when asked last."""
+    def is_open(self, endpoint: Hashable) -> bool:
+        """Tell whether the last recorded call to the endpoint timed out."""
         with self._lock:
-            return who in self._silent
+            return endpoint in self._open

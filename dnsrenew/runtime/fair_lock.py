@@ -1,9 +1,9 @@
-"""Taking turns within a run: who came first goes first.
+"""A first-come-first-served lock per key, shared by the threads of a run.
 
-Certificates for the same names take turns at a CA: it may answer two orders of one account for the same names with
-one order (RFC 8555 section 7.4 does not forbid it), and two keys would then spoil each other's. Certificates in one
-zone take turns at a host that takes one value, or one writer, at a time. Other processes are met by the CA's own
-refusal, and by the locks of the store.
+Certificates for the same names wait for each other at a CA: it may return the same order for two newOrder requests of
+one account (RFC 8555 section 7.4 allows it), and each certificate would then finalize it with another key. Certificates
+in one zone wait for each other at a host that allows one value or one writer at a time. Other processes are kept apart
+by the locks of the store and by the CA's refusal.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 
 class FairLock:
-    """Whose turn it is, for each thing that only one may have at a time; shared by all threads of a run."""
+    """One queue of waiting threads per key; shared by all threads of a run."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._lines: dict[Hashable, deque[threading.Event]] = {}
+        self._queues: dict[Hashable, deque[threading.Event]] = {}
 
-    def turn(self, context: Context, ca: str, identifiers: Collection[str]) -> AbstractContextManager[None]:
-        """Wait until nobody else of this run is about to get a certificate for these names there.
+    def hold_all(self, context: Context, ca: str, identifiers: Collection[str]) -> AbstractContextManager[None]:
+        """Wait for the lock of this set of identifiers at the CA, and hold it.
 
-        :raises Cancelled: called away while waiting.
+        :raises Cancelled: the caller cancelled while waiting.
         """
-        return self.alone(context, (ca, frozenset(identifiers)))
+        return self.hold(context, (ca, frozenset(identifiers)))
 
     @contextlib.contextmanager
-    def alone(self, context: Context, what: Hashable) -> Iterator[None]:
-        """Wait until everybody of this run who came for it before has had it, and have it.
+    def hold(self, context: Context, key: Hashable) -> Iterator[None]:
+        """Wait for the lock of ``key`` behind all earlier callers, and hold it.
 
-        :raises Cancelled: called away while waiting.
+        :raises Cancelled: the caller cancelled while waiting.
         """
-        mine = threading.Event()
+        ready = threading.Event()
         with self._guard:
-            line = self._lines.setdefault(what, deque())
-            line.append(mine)
-            line[0].set()
+            queue = self._queues.setdefault(key, deque())
+            queue.append(ready)
+            queue[0].set()
         try:
-            context.wait_for(mine)
+            context.wait_for(ready)
             yield
         finally:
             with self._guard:
-                line.remove(mine)
-                if line:
-                    line[0].set()
+                queue.remove(ready)
+                if queue:
+                    queue[0].set()
                 else:
-                    del self._lines[what]
+                    del self._queues[key]

@@ -1,6 +1,6 @@
-"""How fast others are asked: a token bucket for each CA and each DNS host, shared by all threads of a run.
+"""Rate limits: a token bucket for each CA and each DNS host, shared by all threads of a run.
 
-A run of one certificate is never held up. What a CA or a host asks for beyond that, it says with a Retry-After.
+A run with one certificate never waits for a token. Stricter limits arrive as a Retry-After.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Waiter(Protocol):
-    """The part of a context that a bucket needs: its clock, and a wait that a cancel ends."""
+    """The part of a context that a bucket needs: a clock and a cancellable wait."""
 
     @property
     def clock(self) -> Clock:
@@ -27,97 +27,98 @@ class Waiter(Protocol):
 
 
 class Rate(NamedTuple):
-    """So many at once, and from then on so many a second."""
+    """A burst, and the rate afterwards."""
 
-    at_once: int
-    a_second: float
+    burst: int
+    per_second: float
 
 
 CA_REQUESTS: Final = Rate(250, 125.0)
-"""Let's Encrypt takes 250 a second from one address, and 125 beyond that: after a second it is 375 either way, and
-from then on we send fewer than it takes. (Within the first second there are never more under way than a few.)
+"""Let's Encrypt allows 250 requests a second from one address and a burst of 125: 375 in the first second, as here.
+
+After that this rate is below the limit. (Within the first second only a few requests are ever under way.)
 """
 CA_NONCES: Final = Rate(10, 20.0)
-"""What Let's Encrypt takes; the nonces come back with the answers, so that hardly anybody waits for a new one."""
+"""The limit of Let's Encrypt for newNonce. Responses bring nonces too, so few requests need a new one."""
 HOST_REQUESTS: Final = Rate(100, 3.0)
-"""At most 1,000 in five minutes: Cloudflare takes 1,200, and whoever sends more is shut out for five minutes."""
+"""At most 1,000 in 5 minutes: Cloudflare allows 1,200 and blocks a client that sends more for 5 minutes."""
 
 
 class TokenBucket:
     """A token bucket. Thread-safe; first come, first served.
 
-    Who comes to an empty one is booked for the moment at which there will be a token again, and waits for it. There
-    has to be one token to begin; what is taken beyond that is owed, and those who come later wait the longer.
+    A caller needs one token to proceed. Tokens taken beyond that are a debt, and later callers wait until it is paid.
     """
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._lock = threading.Lock()
-        self._left = float(rate.at_once)
-        self._at: float | None = None
+        self._tokens = float(rate.burst)
+        self._refilled_at: float | None = None
 
     def take(self, context: Waiter, count: float = 1) -> None:
-        """Take tokens, when there are any.
+        """Wait for a token, then take ``count``.
 
-        :raises Cancelled: when called away while waiting; the tokens are given back.
+        :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
         """
         with self._lock:
             self._refill(context)
-            wait = (1 - self._left) / self._rate.a_second
-            self._left -= count
+            wait = (1 - self._tokens) / self._rate.per_second
+            self._tokens -= count
         if wait <= 0:
             return
         try:
             context.wait(wait)
         except BaseException:
             with self._lock:
-                self._left += count
+                self._tokens += count
             raise
 
-    def take_now(self, context: Waiter) -> bool:
-        """Take a token if there is one; tell whether there was."""
+    def try_take(self, context: Waiter) -> bool:
+        """Take a token if there is one; return whether there was."""
         with self._lock:
             self._refill(context)
-            if self._left < 1:
+            if self._tokens < 1:
                 return False
-            self._left -= 1
+            self._tokens -= 1
             return True
 
     def charge(self, context: Waiter, count: float) -> None:
-        """Take tokens for what cannot wait."""
+        """Take tokens without waiting, for a request that cannot wait."""
         with self._lock:
             self._refill(context)
-            self._left -= count
+            self._tokens -= count
 
     def _refill(self, context: Waiter) -> None:
         now = context.clock.monotonic()
-        if self._at is not None:
-            self._left = min(self._left + (now - self._at) * self._rate.a_second, self._rate.at_once)
-        self._at = now
+        if self._refilled_at is not None:
+            earned = (now - self._refilled_at) * self._rate.per_second
+            self._tokens = min(self._tokens + earned, self._rate.burst)
+        self._refilled_at = now
 
 
 class TokenBuckets:
-    """The buckets of one run, made when they are first wanted. Thread-safe."""
+    """The buckets of one run, created on first use. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, Rate], TokenBucket] = {}
+        self._buckets: dict[tuple[str, Rate], TokenBucket] = {}
 
     def of_ca(self, host: str) -> TokenBucket:
-        """Return the bucket of requests to a CA, by the host (and port) that is asked."""
+        """Return the bucket for requests to a CA, by host (and port)."""
         return self._get(host, CA_REQUESTS)
 
     def of_nonces(self, host: str) -> TokenBucket:
-        """Return the bucket of new nonces from a CA."""
+        """Return the bucket for newNonce requests to a CA."""
         return self._get(host, CA_NONCES)
 
     def of_host(self, provider: str) -> TokenBucket:
-        """Return the bucket of requests to a DNS host, by the name of its provider: for all accounts there."""
+        """Return the bucket for requests to a DNS host, by the name of its provider: all its accounts share it."""
         return self._get(provider, HOST_REQUESTS)
 
-    def _get(self, who: str, rate: Rate) -> TokenBucket:
+    def _get(self, host: str, rate: Rate) -> TokenBucket:
         with self._lock:
-            bucket = self._made.get((who, rate))
+            bucket = self._buckets.get((host, rate))
             if bucket is None:
-                bucket = self._made[who, rate] = TokenBucket(rate)
+                bucket = self._buckets[host, rate] = TokenBucket(rate)
             return bucket

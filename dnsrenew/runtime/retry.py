@@ -1,6 +1,6 @@
-"""Trying again, as values: what is tried again how often, and how long. The only user of tenacity.
+"""Retries with back-off. The only module that uses tenacity.
 
-tenacity is imported by the first failure, not by the first success: it costs 20 ms.
+tenacity is imported after the first failure: the import takes 20 ms, and most calls succeed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Transient(Exception):  # it is a message to resend(), not an error of ours
-    """Raised by a call that may be made again.
+class Transient(Exception):  # a signal to resend(), never an error for the caller
+    """Raised by a call that may be retried.
 
-    :ivar error: what is raised in the end, when it did not get better.
-    :ivar after: seconds the other side asked to wait (``Retry-After``), or None.
-    :ivar tries: how often the call may be made in all after this; None: as the policy says.
+    :ivar error: raised after the last try.
+    :ivar after: seconds of the server's ``Retry-After``, or None.
+    :ivar tries: the maximum number of calls from now on; None: that of the policy.
     """
 
     def __init__(self, error: Exception, *, after: float | None = None, tries: int | None = None) -> None:
@@ -34,32 +34,32 @@ class Transient(Exception):  # it is a message to resend(), not an error of ours
 
 
 class Policy(Frozen):
-    """How a call is made again.
+    """How a call is retried.
 
-    :ivar tries: how often in all.
-    :ivar within: seconds from the first try after which no other is begun.
-    :ivar first: seconds before the second try, where the other side asked for none; then ``factor`` times as many.
-    :ivar least: the least that a wait the other side asked for is taken for, in seconds.
+    :ivar tries: the maximum number of calls.
+    :ivar within: seconds after the first call in which another may start.
+    :ivar first_wait: seconds before the second call without a ``Retry-After``; each later wait is ``factor`` longer.
+    :ivar min_retry_after: the minimum for a ``Retry-After``, in seconds.
     """
 
     tries: int = 3
     within: float = 60.0
-    first: float = 0.5
+    first_wait: float = 0.5
     factor: float = 3.0
-    least: float = 1.0
+    min_retry_after: float = 1.0
 
 
 RESEND = Policy()
-"""A request that may be sent again (the contract's Deadlines)."""
+"""The policy for a request that may be sent again."""
 
 
 def resend(context: Context, call: Callable[[], T], policy: Policy = RESEND) -> T:
-    """Make a call, and again while it raises :class:`Transient`.
+    """Make a call, and retry it while it raises :class:`Transient`.
 
-    A wait that the other side asks for is kept to; where it is longer than what is left, the call has failed.
+    ``Retry-After`` is respected. If it is longer than the time left, the call has failed.
 
-    :raises Exception: ``Transient.error`` of the last try; anything else that the call raises, at once.
-    :raises Cancelled: when called away while waiting.
+    :raises Exception: ``Transient.error`` of the last call; any other exception at once.
+    :raises Cancelled: the caller cancelled while waiting.
     """
     start = context.clock.monotonic()
     try:
@@ -67,38 +67,40 @@ def resend(context: Context, call: Callable[[], T], policy: Policy = RESEND) -> 
     except Transient as transient:
         failed = transient
     try:
-        return _again(context, call, policy, failed, start)
+        return _retry(context, call, policy, failed, start)
     except Transient as transient:
         raise transient.error from None
 
 
-def _again(context: Context, call: Callable[[], T], policy: Policy, failed: Transient, start: float) -> T:
-    from tenacity import Retrying, retry_if_exception_type  # 20 ms, and usually nothing fails
+def _retry(context: Context, call: Callable[[], T], policy: Policy, failed: Transient, start: float) -> T:
+    from tenacity import Retrying, retry_if_exception_type  # 20 ms, and most calls succeed
 
     first: list[Transient] = [failed]
 
     def attempt() -> T:
-        if first:  # the try that was made before tenacity was there
+        if first:  # the call before tenacity was imported
             raise first.pop()
         return call()
 
     def wait(state: RetryCallState) -> float:
         after = _transient(state).after
         if after is not None:
-            return max(after, policy.least)
-        pause = policy.first * policy.factor ** (state.attempt_number - 1)
-        return pause * context.random.uniform(0.8, 1.2)  # many clients that fail together do not come back together
+            return max(after, policy.min_retry_after)
+        pause = policy.first_wait * policy.factor ** (state.attempt_number - 1)
+        return pause * context.random.uniform(0.8, 1.2)  # jitter: clients that failed together come back apart
 
     def stop(state: RetryCallState) -> bool:
         tries = _transient(state).tries or policy.tries
-        over = context.clock.monotonic() + state.upcoming_sleep > start + policy.within
-        return over or state.attempt_number >= tries
+        is_late = context.clock.monotonic() + state.upcoming_sleep > start + policy.within
+        return is_late or state.attempt_number >= tries
 
-    again = Retrying(sleep=context.wait, wait=wait, stop=stop, retry=retry_if_exception_type(Transient), reraise=True)
-    return again(attempt)
+    retrying = Retrying(
+        sleep=context.wait, wait=wait, stop=stop, retry=retry_if_exception_type(Transient), reraise=True
+    )
+    return retrying(attempt)
 
 
 def _transient(state: RetryCallState) -> Transient:
     error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, Transient)  # noqa: S101  # nothing else is tried again
+    assert isinstance(error, Transient)  # noqa: S101  # only Transient is retried
     return error

@@ -1,4 +1,4 @@
-"""A value that many threads want and one makes."""
+"""Single flight: concurrent callers share one call and its result or error."""
 
 from __future__ import annotations
 
@@ -14,67 +14,67 @@ from dnsrenew.runtime.context import Context
 
 T = TypeVar("T")
 
-KEPT: Final = 30.0
-"""Seconds for which what a CA has said, or not said, holds for all of a run."""
+FAILURE_SECONDS: Final = 30.0
+"""Seconds for which all callers of a run share a failure of the CA."""
 
 
 class SingleFlight(Generic[T]):
-    """Makes a value when it is first wanted. Who comes meanwhile shares what came of it, a failure too.
+    """Computes a value on first use. Concurrent callers share the one call and its result or error.
 
-    So a CA that is down is asked once for all certificates that wait for it, and not once for each. Its failure is
-    shared with whoever comes within :data:`KEPT` seconds too; the next to come tries anew.
+    So a CA that is down gets one request for all waiting certificates, not one for each. A ``CAError`` is also shared
+    with every caller within :data:`FAILURE_SECONDS`; the next caller tries again.
     """
 
-    def __init__(self, make: Callable[[Context], T]) -> None:
-        self._make = make
+    def __init__(self, function: Callable[[Context], T]) -> None:
+        self._function = function
         self._lock = threading.Lock()
         self._task: threads.Task[T] | None = None
         self._failed_at: float | None = None
 
     @property
-    def made(self) -> T | None:
-        """The value, if it is there."""
+    def value(self) -> T | None:
+        """The value, or None before the first success."""
         task = self._task
         return task.result() if task is not None and task.done.is_set() and task.error is None else None
 
     def get(self, context: Context) -> T:
-        """Return the value, made or shared.
+        """Return the value; compute it, wait for another caller, or reuse the result.
 
-        :raises Exception: what making it raised.
-        :raises Cancelled: when called away while waiting.
+        :raises Exception: the error of the call.
+        :raises Cancelled: the caller cancelled while waiting.
         """
-        return self._shared(context, self._make, None)
+        return self._share(context, self._function, None)
 
-    def replace(self, context: Context, old: T, make: Callable[[Context], T]) -> T:
-        """Return a new value in place of one that is of no use any more; the first to say so has it made."""
-        return self._shared(context, make, old)
+    def replace(self, context: Context, old: T, function: Callable[[Context], T]) -> T:
+        """Return a new value instead of the stale ``old``; only the first caller with this ``old`` computes it."""
+        return self._share(context, function, old)
 
-    def _shared(self, context: Context, make: Callable[[Context], T], old: T | None) -> T:
+    def _share(self, context: Context, function: Callable[[Context], T], old: T | None) -> T:
         while True:
             with self._lock:
                 task = self._task
-                if self._failed_at is not None and context.clock.monotonic() >= self._failed_at + KEPT:
+                if self._failed_at is not None and context.clock.monotonic() >= self._failed_at + FAILURE_SECONDS:
                     task = self._failed_at = None
-                mine = task is None or (old is not None and self.made is old)
-                if task is None or mine:
-                    task = self._task = threads.start(partial(make, context))
+                is_own = task is None or (old is not None and self.value is old)
+                if task is None or is_own:
+                    task = self._task = threads.start(partial(function, context))
             try:
                 return context.join(task)
             except Exception as error:
-                self._leave(task, context, kept=old is None)
-                if isinstance(error, Cancelled) and not mine:  # it may be the other one who was called away
+                self._forget(task, context, share_failure=old is None)
+                if isinstance(error, Cancelled) and not is_own:  # perhaps only the other caller was cancelled
                     context.check()
                     continue
                 if not isinstance(error, DnsRenewError):
                     raise
-                raise copy.copy(error) from None  # a traceback grows where it is raised, and evidence is added to it
+                raise copy.copy(error) from None  # each caller adds to its own traceback and evidence
 
-    def _leave(self, task: threads.Task[T], context: Context, *, kept: bool) -> None:
-        """Forget what has failed, unless a CA has, and others are to hear of it."""
+    def _forget(self, task: threads.Task[T], context: Context, *, share_failure: bool) -> None:
+        """Drop a failed call, so that the next caller tries again; a shared ``CAError`` is kept for a while."""
         with self._lock:
             if self._task is not task or not task.done.is_set():
                 return
-            if not kept or not isinstance(task.error, CAError):
+            if not share_failure or not isinstance(task.error, CAError):
                 self._task = None
             elif self._failed_at is None:
                 self._failed_at = context.clock.monotonic()

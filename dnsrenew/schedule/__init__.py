@@ -1,14 +1,14 @@
-"""How ``dnsrenew renew`` happens by itself.
+"""Automatic renewal: a schedule of the system that runs ``dnsrenew renew``, or ``dnsrenew run``.
 
-The rooms: ``plan`` (the words: host, job, plan), ``host`` (what is true of this machine), one file for each kind
-(``systemd``, ``cron``, ``launchd``, ``windows``: a job in, the text of its files out), ``carry_out`` (looks at what
-stands, writes and removes), ``pause`` (how long ``dnsrenew run`` sleeps). Nothing here prints.
+``plan`` has the values (host, job, plan) and ``host`` describes this machine. ``systemd``, ``cron``, ``launchd`` and
+``windows`` turn a job into the text of files, ``installer`` writes and removes them, and ``daemon`` says how long
+``dnsrenew run`` sleeps. Nothing here prints.
 """
 
 from __future__ import annotations
 
 from dnsrenew.schedule.daemon import NextRun, next_run
-from dnsrenew.schedule.host import default_kind, kinds, like, make_plan, no_kind, this_host, this_job
+from dnsrenew.schedule.host import default_kind, kinds, make_plan, no_kind, simulate, this_host, this_job
 from dnsrenew.schedule.plan import KINDS, Host, PlannedCommand, ScheduledJob, ScheduleKind, SchedulePlan
 
 __all__ = [
@@ -21,10 +21,10 @@ __all__ = [
     "ScheduledJob",
     "default_kind",
     "kinds",
-    "like",
     "make_plan",
     "next_run",
     "no_kind",
+    "simulate",
     "this_host",
     "this_job",
 ]

@@ -1,42 +1,47 @@
-"""Cron: a file in /etc/cron.d for root, a block in the crontab of everybody else."""
+"""Cron: a file in /etc/cron.d for root, a block in the crontab of other users."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Final
 
-from dnsrenew.schedule.plan import MARK, Host, PlannedFile, ScheduledJob, SchedulePlan
+from dnsrenew.schedule import texts
+from dnsrenew.schedule.plan import MARKER, Host, PlannedFile, ScheduledJob, SchedulePlan
 
 _FILE: Final = "/etc/cron.d/dnsrenew"
 BEGIN: Final = "# BEGIN dnsrenew"
 END: Final = "# END dnsrenew"
-_NOTE: Final = (
-    "Cron does not catch up on a run that was missed while the machine was off; the next one is at most 7 hours away."
-)
 
 
 def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
-    """Return the file or the block."""
-    trace = _word(job.config)
+    """Return the plan: a file, or a block of the crontab."""
+    config_text = _quoted(job.config)
     if host.admin and host.cron_folder:
-        file = PlannedFile(_FILE, f"# {MARK}\n{_line(job, 'root ')}\n", trace)
-        return SchedulePlan(kind="cron", title="a line of the system's cron", files=(file,), note=_NOTE)
-    block = f"{BEGIN}\n# {MARK}\n{_line(job)}\n{END}\n"
-    title = f"a line in the crontab of {host.user}"
-    return SchedulePlan(kind="cron", title=title, block=block, trace=trace, note=_NOTE, watch=("crontab -l",))
+        file = PlannedFile(_FILE, f"# {MARKER}\n{_line(job, 'root ')}\n", config_text)
+        return SchedulePlan(kind="cron", title=texts.CRON_SYSTEM, files=(file,), note=texts.CRON_NOTE)
+    block = f"{BEGIN}\n# {MARKER}\n{_line(job)}\n{END}\n"
+    return SchedulePlan(
+        kind="cron",
+        title=texts.CRON_USER.format(user=host.user),
+        block=block,
+        config_text=config_text,
+        note=texts.CRON_NOTE,
+        inspect=("crontab -l",),
+    )
 
 
 def _line(job: ScheduledJob, user: str = "") -> str:
     hours = ",".join(map(str, job.hours))
-    return f"{job.past} {hours} * * * {user}{' '.join(map(_word, job.words(jitter=True)))}"
+    command = " ".join(map(_quoted, job.command_line(jitter=True)))
+    return f"{job.minute_past_hour} {hours} * * * {user}{command}"
 
 
-def _word(word: str) -> str:
-    return shlex.quote(word).replace("%", "\\%")  # a percent sign is a line break to cron, in quotes too
+def _quoted(argument: str) -> str:
+    return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, also in quotes
 
 
 def block_in(crontab: str) -> str | None:
-    """Return our block of a crontab, or None."""
+    """Return the block of dnsrenew in a crontab, or None."""
     lines = crontab.splitlines()
     if BEGIN not in lines or END not in lines[lines.index(BEGIN) :]:
         return None
@@ -45,16 +50,16 @@ def block_in(crontab: str) -> str | None:
 
 
 def without_block(crontab: str) -> str:
-    """Return the crontab without our block; everything else stays as it is."""
+    """Return the crontab without the block; all other lines stay as they are."""
     block = block_in(crontab)
     if block is None:
         return crontab
-    whole = crontab if crontab.endswith("\n") else f"{crontab}\n"
-    return whole.replace(block, "", 1)
+    complete = crontab if crontab.endswith("\n") else f"{crontab}\n"
+    return complete.replace(block, "", 1)
 
 
 def with_block(crontab: str, block: str) -> str:
-    """Return the crontab with this block, in the place of an older one or at the end."""
+    """Return the crontab with this block: it replaces an older block, or is added at the end."""
     old = block_in(crontab)
-    whole = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
-    return whole.replace(old, block, 1) if old is not None else whole + block
+    complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
+    return complete.replace(old, block, 1) if old is not None else complete + block

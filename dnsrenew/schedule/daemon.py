@@ -1,4 +1,4 @@
-"""How long ``dnsrenew run`` sleeps between two looks."""
+"""How long ``dnsrenew run`` sleeps between two runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Outcome
 
 INTERVAL: Final = 43_200.0
-"""Seconds between two looks when nothing is due earlier: twice a day."""
+"""Seconds between two runs if nothing is due earlier: twice a day."""
 
 _SHORTEST: Final = timedelta(minutes=1)
 _AFTER_A_FAILURE: Final = timedelta(hours=1)
@@ -20,9 +20,9 @@ _AFTER_A_LOCK: Final = timedelta(minutes=10)
 
 
 class NextRun(Frozen):
-    """The next look.
+    """The next run.
 
-    :ivar name: the certificate that makes it necessary; None: it is only time to look again.
+    :ivar name: the certificate that is due then; None at the end of the interval.
     """
 
     time: datetime
@@ -30,9 +30,9 @@ class NextRun(Frozen):
 
 
 def next_run(outcomes: Sequence[Outcome] | None, now: datetime, interval: float = INTERVAL) -> NextRun:
-    """Return when to look again: when the next certificate is due or may be tried again, and within the interval.
+    """Return the next run: when a certificate is due or can be tried again, at most one interval from now.
 
-    :param outcomes: None: it could not even be tried.
+    :param outcomes: of the last run; None if it failed as a whole.
     :param interval: seconds.
     """
     last = now + timedelta(seconds=interval)
@@ -46,7 +46,7 @@ def next_run(outcomes: Sequence[Outcome] | None, now: datetime, interval: float 
 
 
 def _time(outcome: Outcome, now: datetime) -> datetime | None:
-    """Return when this certificate wants to be looked at again, if it says so."""
+    """Return when this certificate is due or can be tried again; None if unknown."""
     if outcome.status == "locked":
         return now + _AFTER_A_LOCK
     if outcome.status in ("failed", "deferred", "interrupted"):

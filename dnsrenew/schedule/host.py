@@ -1,4 +1,4 @@
-"""What is true of this machine, and which kind of schedule suits it."""
+"""The properties of this machine, and the kinds of schedule it supports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import cron, launchd, systemd, windows
+from dnsrenew.schedule import cron, launchd, systemd, texts, windows
 from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind, SchedulePlan, minute_of
 
 _PLANS: Final = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
 
 
 def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
-    """Look at this machine."""
+    """Return the properties of this machine."""
     import getpass
     import socket
 
@@ -59,7 +59,7 @@ def _elevated() -> bool:
 
 
 def kinds(host: Host) -> list[ScheduleKind]:
-    """Return the kinds that work on this machine, the best first."""
+    """Return the kinds that this machine supports, the preferred one first."""
     if host.platform == "win32":
         return ["windows"]
     found: list[ScheduleKind] = []
@@ -67,13 +67,13 @@ def kinds(host: Host) -> list[ScheduleKind]:
         found.append("launchd")
     if host.systemd:
         found.append("systemd")
-    if host.crontab:  # /etc/cron.d alone says nothing: packages leave files there on machines without cron
+    if host.crontab:  # /etc/cron.d proves nothing: packages put files there on machines without cron
         found.append("cron")
     return found
 
 
 def default_kind(host: Host) -> ScheduleKind:
-    """Return the kind that suits this machine.
+    """Return the preferred kind of this machine.
 
     :raises ConfigError: ``schedule-none``.
     """
@@ -83,17 +83,12 @@ def default_kind(host: Host) -> ScheduleKind:
 
 
 def no_kind(host: Host) -> ConfigError:
-    """Return what is said where nothing can be installed."""
-    return ConfigError(
-        "schedule-none",
-        "This machine has neither systemd nor cron, as in a container.",
-        fix="Let dnsrenew run do it: it stays in the foreground and renews what becomes due.",
-        evidence={"platform": host.platform},
-    )
+    """Return the error for a machine that supports no kind."""
+    return ConfigError.of(texts.SCHEDULE_NONE, platform=host.platform)
 
 
-def like(kind: ScheduleKind, host: Host) -> Host:
-    """Return this machine as one that has a kind: to see what would be written on another one."""
+def simulate(kind: ScheduleKind, host: Host) -> Host:
+    """Return this machine as if it supported a kind, to show what would be written on another machine."""
     if kind in kinds(host):
         return host
     if kind == "windows":
@@ -106,26 +101,22 @@ def like(kind: ScheduleKind, host: Host) -> Host:
 def this_job(host: Host, config: str) -> ScheduledJob:
     """Return the job for a configuration.
 
-    :raises ConfigError: ``schedule-path``: a path that such files cannot hold.
+    :raises ConfigError: ``schedule-path``: a path with a control character.
     """
     job = ScheduledJob(program=_program(host.platform), config=config, minute=minute_of(host.name, config))
-    for word in job.words(jitter=False):
-        if any(ord(character) < 32 or ord(character) == 127 for character in word):
-            raise ConfigError(
-                "schedule-path",
-                f"The path {word!r} has a control character in it, which no schedule can hold.",
-                fix="Rename it.",
-                evidence={"path": word},
-            )
+    for argument in job.command_line(jitter=False):
+        if any(ord(character) < 32 or ord(character) == 127 for character in argument):
+            code, message, fix = texts.SCHEDULE_PATH.fill(path=repr(argument))
+            raise ConfigError(code, message, fix=fix, evidence={"path": argument})
     return job
 
 
 def _program(platform: str) -> tuple[str, ...]:
-    """Return what runs this program again: its own command, or the interpreter that runs us.
+    """Return the command that runs this program: its own path, or the interpreter with ``-m dnsrenew``.
 
-    A link, such as pipx makes, is not followed: it stays right after an update.
+    A link, as pipx creates, is not resolved, so that it is still valid after an update.
     """
-    if platform == "win32":  # a program of the console would open a window four times a day
+    if platform == "win32":  # a console program would open a window four times a day
         windowed = os.path.join(os.path.dirname(sys.executable), "pythonw.exe")
         interpreter = windowed if os.path.exists(windowed) else sys.executable
         return (interpreter, "-P", "-m", "dnsrenew")

@@ -1,4 +1,4 @@
-"""Look at what stands, install and remove: the only room here that touches the machine."""
+"""Read, install and remove a schedule: the only module here that changes the machine."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.schedule import cron
-from dnsrenew.schedule.plan import MARK, PlannedCommand, SchedulePlan
+from dnsrenew.schedule import cron, texts
+from dnsrenew.schedule.plan import MARKER, PlannedCommand, SchedulePlan
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
 _SECONDS: Final = 60.0
 
 
-class Ran(Frozen):
-    """What a program came to; ``status`` is 127 where there is no such program."""
+class ProgramResult(Frozen):
+    """The result of a program; ``status`` is 127 if the program does not exist, 126 if it could not be run."""
 
     status: int
     out: str
     err: str
 
 
-Runner = Callable[[Sequence[str], str | None], Ran]
+Runner = Callable[[Sequence[str], str | None], ProgramResult]
 
 
-def run_program(words: Sequence[str], text: str | None = None) -> Ran:
-    """Run a program, with a text on its standard input; what it says is in English."""
+def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramResult:
+    """Run a program with a text on its standard input, for at most 60 s; its output is in English."""
     import subprocess
 
     from dnsrenew.base.subprocesses import environment
 
     try:
-        done = subprocess.run(
-            words,
+        completed = subprocess.run(
+            arguments,
             input=text or "",
             capture_output=True,
             text=True,
@@ -46,131 +49,136 @@ def run_program(words: Sequence[str], text: str | None = None) -> Ran:
             env=environment() | {"LC_ALL": "C"},
         )
     except FileNotFoundError:
-        return Ran(127, "", f"there is no program {words[0]}")
+        return ProgramResult(127, "", texts.NO_PROGRAM.format(program=arguments[0]))
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Ran(126, "", f"{words[0]}: {type(error).__name__}")
-    return Ran(done.returncode, done.stdout, done.stderr)
+        return ProgramResult(126, "", f"{arguments[0]}: {type(error).__name__}")
+    return ProgramResult(completed.returncode, completed.stdout, completed.stderr)
 
 
-def read(plan: SchedulePlan, run: Runner = run_program) -> list[str | None]:
-    """Return what stands in the place of each file, or of the block; None for what is not there.
+def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | None]:
+    """Return the installed text of each file, or of the block; None for one that does not exist.
 
     :raises DnsRenewError: ``schedule-unreadable``.
     """
     if plan.block:
         return [cron.block_in(_crontab(run))]
-    texts: list[str | None] = []
+    installed: list[str | None] = []
     for file in plan.files:
         try:
             with open(file.path, encoding=file.encoding, newline="") as stream:
-                texts.append(stream.read().replace("\r\n", "\n"))
+                installed.append(stream.read().replace("\r\n", "\n"))
         except FileNotFoundError:
-            texts.append(None)
+            installed.append(None)
         except UnicodeError:
-            texts.append("")  # not ours
+            installed.append("")  # not written by dnsrenew
         except OSError as error:
-            raise _trouble("schedule-unreadable", f"{file.path} cannot be read", error) from None
-    return texts
+            raise _os_error(texts.SCHEDULE_UNREADABLE, file.path, error) from None
+    return installed
 
 
-def state(plan: SchedulePlan, texts: Sequence[str | None]) -> InstalledState:
-    """Say whose they are: ``older``: ours, of another version; ``other``: ours, for another configuration."""
-    wanted = [plan.block] if plan.block else [file.text for file in plan.files]
-    traces = [plan.trace] if plan.block else [file.trace for file in plan.files]
-    standing = [(text, trace) for text, trace in zip(texts, traces, strict=True) if text is not None]
-    if not standing:
+def installed_state(plan: SchedulePlan, installed: Sequence[str | None]) -> InstalledState:
+    """Compare the installed texts with the plan.
+
+    :returns: ``older``: written by another version; ``other``: for another configuration; ``foreign``: not written by
+        dnsrenew.
+    """
+    planned = [plan.block] if plan.block else [file.text for file in plan.files]
+    config_texts = [plan.config_text] if plan.block else [file.config_text for file in plan.files]
+    found = [(text, config) for text, config in zip(installed, config_texts, strict=True) if text is not None]
+    if not found:
         return "none"
-    if any(MARK not in text for text, _ in standing):
+    if any(MARKER not in text for text, _ in found):
         return "foreign"
-    if any(trace not in text for text, trace in standing):
+    if any(config not in text for text, config in found):
         return "other"
-    return "same" if list(texts) == wanted else "older"
+    return "same" if list(installed) == planned else "older"
 
 
-def why_off(plan: SchedulePlan, run: Runner = run_program) -> str:
-    """Return what the system says of what is not switched on; "" where it is on, or nobody can be asked."""
-    for words in plan.asks:
-        done = run(words, None)
-        if done.status:
-            return f"{' '.join(words)}: {_said(done) or f'exit status {done.status}'}"
+def why_inactive(plan: SchedulePlan, run: Runner = run_program) -> str:
+    """Return the system's answer if the schedule is not active; "" if it is active, or with cron."""
+    for command in plan.status:
+        result = run(command, None)
+        if result.status:
+            return f"{' '.join(command)}: {_last_line(result) or f'exit status {result.status}'}"
     return ""
 
 
 def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedCommand]:
-    """Write the files and start it; return the commands that failed although they may.
+    """Write the files and start the schedule; return the optional commands that failed.
 
-    Where it cannot be started, and nothing stood there before, nothing is left: it would look as if it ran.
+    A new schedule that cannot be started is removed again, so that it does not look installed.
 
-    :raises ConfigError: ``schedule-foreign``, ``schedule-other``: what stands there is not to be replaced.
+    :raises ConfigError: ``schedule-foreign``, ``schedule-other``: the installed file must not be replaced.
     :raises DnsRenewError: ``schedule-unwritable``, ``schedule-failed``.
     """
-    texts = read(plan, run)
-    found = state(plan, texts)
-    if found in ("foreign", "other"):
-        raise _occupied(plan, texts, foreign=found == "foreign")
+    installed = read_installed(plan, run)
+    state = installed_state(plan, installed)
+    if state in ("foreign", "other"):
+        raise _occupied(plan, installed, foreign=state == "foreign")
     if plan.block:
         before = _crontab(run)
         after = cron.with_block(before, plan.block)
         if after != before:
-            _must(run, PlannedCommand(("crontab", "-")), after)
+            _run_required(run, PlannedCommand(("crontab", "-")), after)
     try:
-        for file, text in zip(plan.files, texts, strict=False):
+        for file, text in zip(plan.files, installed, strict=False):
             if text != file.text:
                 _write(file.path, file.text.encode(file.encoding))
-        return [command for command in plan.enable if not _do(run, command)]
+        return [command for command in plan.enable if not _run(run, command)]
     except DnsRenewError:
-        if found == "none":
+        if state == "none":
             with contextlib.suppress(DnsRenewError):
                 remove(plan, run)
         raise
 
 
 def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
-    """Take away what is ours, whichever configuration it is for; tell whether there was anything.
+    """Remove what dnsrenew installed, for any configuration; return whether there was anything.
 
     :raises DnsRenewError: ``schedule-unwritable``, ``schedule-failed``.
     """
-    ours = [text is not None and MARK in text for text in read(plan, run)]
-    if not any(ours):
+    is_ours = [text is not None and MARKER in text for text in read_installed(plan, run)]
+    if not any(is_ours):
         return False
     if plan.block:
-        _must(run, PlannedCommand(("crontab", "-")), cron.without_block(_crontab(run)))
+        _run_required(run, PlannedCommand(("crontab", "-")), cron.without_block(_crontab(run)))
     for command in plan.disable:
-        _do(run, command)
-    for file, is_ours in zip(plan.files, ours, strict=False):
-        if is_ours:
+        _run(run, command)
+    for file, is_removed in zip(plan.files, is_ours, strict=False):
+        if is_removed:
             try:
                 os.unlink(file.path)
             except OSError as error:
-                raise _trouble("schedule-unwritable", f"{file.path} cannot be removed", error) from None
-    for command in plan.forget:
-        _do(run, command)
+                raise _os_error(texts.SCHEDULE_NOT_REMOVABLE, file.path, error) from None
+    for command in plan.after_removal:
+        _run(run, command)
     return True
 
 
 def _crontab(run: Runner) -> str:
-    done = run(("crontab", "-l"), None)
-    if done.status and "no crontab" not in done.err.lower():  # having none yet is a failure to crontab
-        raise _failed(("crontab", "-l"), done)
-    return "" if done.status else done.out
+    command = ("crontab", "-l")
+    result = run(command, None)
+    if result.status and "no crontab" not in result.err.lower():  # crontab fails for a user without one
+        raise _failed(command, result)
+    return "" if result.status else result.out
 
 
-def _do(run: Runner, command: PlannedCommand) -> bool:
-    """Run a command; tell whether it succeeded."""
-    if command.must:
-        _must(run, command, None)
+def _run(run: Runner, command: PlannedCommand) -> bool:
+    """Run a command; return whether it succeeded."""
+    if command.required:
+        _run_required(run, command, None)
         return True
-    return run(command.words, None).status == 0
+    return run(command.arguments, None).status == 0
 
 
-def _must(run: Runner, command: PlannedCommand, text: str | None) -> None:
-    done = run(command.words, text)
-    if done.status:
-        raise _failed(command.words, done, command.fix)
+def _run_required(run: Runner, command: PlannedCommand, text: str | None) -> None:
+    result = run(command.arguments, text)
+    if result.status:
+        raise _failed(command.arguments, result)
 
 
 def _write(path: str, content: bytes) -> None:
-    """Replace the file as a whole: nobody meets half of one."""
+    """Replace the file atomically."""
     new = f"{path}.dnsrenew-new"
     try:
         _make_folders(os.path.dirname(path))
@@ -181,60 +189,43 @@ def _write(path: str, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(new)
-        raise _trouble("schedule-unwritable", f"{path} cannot be written", error) from None
+        raise _os_error(texts.SCHEDULE_UNWRITABLE, path, error) from None
 
 
 def _make_folders(path: str) -> None:
-    """Make what is missing of a folder's path, as open as the umask has it; only its owner may write there.
+    """Create missing folders, readable as the umask allows and writable only by the owner.
 
-    Who can write there decides what we run.
+    A user who can write there decides what is run.
     """
     if os.path.isdir(path):
         return
     _make_folders(os.path.dirname(path))
     os.mkdir(path, 0o755)
-    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o700)  # an owner whom the umask shuts out
+    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o700)  # the umask can exclude the owner
 
 
-def _occupied(plan: SchedulePlan, texts: Sequence[str | None], *, foreign: bool) -> ConfigError:
+def _occupied(plan: SchedulePlan, installed: Sequence[str | None], *, foreign: bool) -> ConfigError:
     paths = [file.path for file in plan.files] or ["crontab"]
-    path = next((p for p, text in zip(paths, texts, strict=True) if text is not None and MARK not in text), paths[0])
-    if foreign:
-        return ConfigError(
-            "schedule-foreign",
-            f"{path} is there already, and dnsrenew did not write it.",
-            fix="Move it away, or choose another kind with --kind.",
-            evidence={"path": path},
-        )
-    return ConfigError(
-        "schedule-other",
-        f"{path} is there already, for another configuration.",
-        fix="Run dnsrenew schedule remove first; one schedule serves both if one configuration includes the other.",
-        evidence={"path": path},
-    )
+    if not foreign:
+        return ConfigError.of(texts.SCHEDULE_OTHER, path=paths[0])
+    pairs = zip(paths, installed, strict=True)
+    path = next((path for path, text in pairs if text is not None and MARKER not in text), paths[0])
+    return ConfigError.of(texts.SCHEDULE_FOREIGN, path=path)
 
 
-def _trouble(code: str, what: str, error: OSError) -> DnsRenewError:
-    return DnsRenewError(
-        code,
-        f"{what}: {error.strerror or type(error).__name__}.",
-        fix="Look at the rights of the file and of its folder, or become root.",
-        evidence={"cause": type(error).__name__},
-    )
+def _os_error(text: Text, path: str, error: OSError) -> DnsRenewError:
+    cause = type(error).__name__
+    return DnsRenewError.of(text, path=path, reason=error.strerror or cause, cause=cause)
 
 
-def _said(done: Ran) -> str:
-    """Return the last line of what a program said, without its full stop."""
-    said = (done.err or done.out).strip().splitlines()
-    return said[-1].rstrip(".") if said else ""
+def _last_line(result: ProgramResult) -> str:
+    """Return the last line of a program's output, without its full stop."""
+    lines = (result.err or result.out).strip().splitlines()
+    return lines[-1].rstrip(".") if lines else ""
 
 
-def _failed(words: Sequence[str], done: Ran, fix: str = "") -> DnsRenewError:
-    said = _said(done)
-    why = f": {said}" if said else f" with exit status {done.status}"
-    return DnsRenewError(
-        "schedule-failed",
-        f"{' '.join(words)} failed{why}.",
-        fix=fix or "Run it yourself to see more; or choose another kind with --kind, or use dnsrenew run.",
-        evidence={"command": list(words), "status": done.status},
-    )
+def _failed(command: Sequence[str], result: ProgramResult) -> DnsRenewError:
+    output = _last_line(result)
+    text = texts.SCHEDULE_FAILED if output else texts.SCHEDULE_FAILED_SILENTLY
+    code, message, fix = text.fill(command=" ".join(command), output=output, status=result.status)
+    return DnsRenewError(code, message, fix=fix, evidence={"command": list(command), "status": result.status})

@@ -1,4 +1,4 @@
-"""The words of scheduling: a host, a job, and the plan that brings the job onto the host."""
+"""The values of scheduling: a host, a job, and the plan that installs the job on the host."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from dnsrenew.base.values import Frozen
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
 
-MARK: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
-"""Stands in all that is installed: what does not have it belongs to somebody else and is left alone."""
+MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
+"""Part of every installed file. A file without it was not written by dnsrenew and is left alone."""
 
-SPREAD: Final = 3600
-"""A run starts up to so many seconds after its minute, so that not all machines of the world come at once."""
+JITTER: Final = 3600
+"""Seconds by which a run is delayed at most, at random, so that not all machines call a CA at once."""
 
-_APART: Final = 360
-"""Minutes between two runs. A certificate of six days that was due when its CA went away for three has hours left."""
+_INTERVAL: Final = 360
+"""Minutes between two runs. A six-day certificate that is due when its CA fails for three days has hours left."""
 
 
 class Host(Frozen, kw_only=True):
-    """What has to be known of a machine.
+    """The properties of a machine that a schedule depends on.
 
     :ivar platform: as ``sys.platform``.
-    :ivar admin: whether we are root, or an elevated administrator.
+    :ivar admin: whether the user is root, or an elevated administrator.
     :ivar user: the user's name; on Windows with the domain.
     :ivar uid: 0 on Windows.
     :ivar home: the home folder.
-    :ivar config_home: the folder for a user's configuration (on Windows: for a program's files).
+    :ivar config_home: the folder for the user's configuration (on Windows: for files of programs).
+    :ivar name: the host name.
     :ivar systemd: whether systemd runs this machine.
-    :ivar cron_folder: whether ``/etc/cron.d`` is there.
-    :ivar crontab: whether there is a ``crontab`` program.
+    :ivar cron_folder: whether ``/etc/cron.d`` exists.
+    :ivar crontab: whether the program ``crontab`` exists.
     """
 
     platform: str
@@ -47,11 +48,11 @@ class Host(Frozen, kw_only=True):
 
 
 class ScheduledJob(Frozen, kw_only=True):
-    """What is to be run: ``program renew -q --config config``, four times a day.
+    """The command to run four times a day: ``program renew -q --config config``.
 
-    :ivar program: absolute path of the program, and the arguments that belong to it.
-    :ivar config: absolute path of the configuration.
-    :ivar minute: the first run's minute of the day, 0 … 359; the others are six hours apart.
+    :ivar program: the absolute path of the program, and its first arguments.
+    :ivar config: the absolute path of the configuration.
+    :ivar minute: the minute of the day of the first run, 0 … 359; the others follow every six hours.
     """
 
     program: tuple[str, ...]
@@ -61,71 +62,72 @@ class ScheduledJob(Frozen, kw_only=True):
     @property
     def hours(self) -> tuple[int, ...]:
         """The hours of the runs."""
-        return tuple(range(self.minute // 60, 24, _APART // 60))
+        return tuple(range(self.minute // 60, 24, _INTERVAL // 60))
 
     @property
-    def past(self) -> int:
-        """The minute past the hour."""
+    def minute_past_hour(self) -> int:
+        """The minute of the hour, 0 … 59."""
         return self.minute % 60
 
-    def words(self, *, jitter: bool) -> list[str]:
+    def command_line(self, *, jitter: bool) -> list[str]:
         """Return the command line.
 
-        :param jitter: whether the program has to wait a random time itself.
+        :param jitter: whether the program itself adds the random delay.
         """
-        return [*self.program, "renew", "-q", *(["--jitter", str(SPREAD)] if jitter else []), "--config", self.config]
+        return [*self.program, "renew", "-q", *(["--jitter", str(JITTER)] if jitter else []), "--config", self.config]
 
 
 def minute_of(host_name: str, config: str) -> int:
-    """Return the minute of the first run for a machine and a configuration: always the same, and evenly spread."""
-    return zlib.crc32(f"{host_name}\0{config}".encode()) % _APART
+    """Return the minute of the first run: constant for a machine and a configuration, and evenly distributed."""
+    return zlib.crc32(f"{host_name}\0{config}".encode()) % _INTERVAL
 
 
 class PlannedFile(Frozen):
-    """A file that is ours as a whole.
+    """A file that dnsrenew writes as a whole.
 
-    :ivar trace: how its text names the configuration.
+    :ivar config_text: the configuration as its text names it; "" if it does not.
     """
 
     path: str
     text: str
-    trace: str
+    config_text: str
     encoding: str = "utf-8"
 
 
 class PlannedCommand(Frozen):
-    """A program to be run.
+    """A program to run.
 
-    :ivar must: whether it has to succeed.
-    :ivar fix: what a person should do if it does not.
+    :ivar arguments: the program and its arguments.
+    :ivar required: whether a failure stops the installation.
+    :ivar fix: a sentence for a failure that does not.
     """
 
-    words: tuple[str, ...]
-    must: bool = True
+    arguments: tuple[str, ...]
+    required: bool = True
     fix: str = ""
 
 
 class SchedulePlan(Frozen, kw_only=True):
-    """How a job comes onto a host, and how it goes again.
+    """How a job is installed on a host, and removed.
 
-    :ivar title: what it is, for people: ``a systemd timer of the system``.
-    :ivar files: written first; removed between ``disable`` and ``forget``.
-    :ivar block: lines in the user's crontab, instead of files; "" elsewhere.
-    :ivar trace: how the block names the configuration.
-    :ivar enable: run after the files are written.
-    :ivar asks: programs that succeed while it is switched on; none where nobody can be asked.
-    :ivar note: what a person should know of this kind, or "".
-    :ivar watch: what shows when it runs next, and what the last runs said.
+    :ivar title: a description for users, such as ``a system-wide systemd timer``.
+    :ivar files: written first; removed after ``disable`` and before ``after_removal``.
+    :ivar block: lines of the user's crontab, in place of files; "" for other kinds.
+    :ivar config_text: the configuration as the block names it.
+    :ivar enable: commands to run after the files are written.
+    :ivar status: commands that succeed while the schedule is active; none for cron.
+    :ivar note: a limitation of this kind, or "".
+    :ivar inspect: commands for users that show the next run and the log of the last runs.
     """
 
     kind: ScheduleKind
     title: str
     files: tuple[PlannedFile, ...] = ()
     block: str = ""
-    trace: str = ""
+    config_text: str = ""
     enable: tuple[PlannedCommand, ...] = ()
-    asks: tuple[tuple[str, ...], ...] = ()
+    status: tuple[tuple[str, ...], ...] = ()
     disable: tuple[PlannedCommand, ...] = ()
-    forget: tuple[PlannedCommand, ...] = ()
+    after_removal: tuple[PlannedCommand, ...] = ()
     note: str = ""
-    watch: tuple[str, ...] = ()
+    inspect: tuple[str, ...] = ()

@@ -5,38 +5,38 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.schedule.plan import MARK, SPREAD, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
+from dnsrenew.schedule import texts
+from dnsrenew.schedule.plan import JITTER, MARKER, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _TASK: Final = "dnsrenew"
-_LATER: Final = "To let it run while nobody is logged in, install it from a terminal that was opened as administrator."
 
 
 def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
-    """Return the task's XML and what registers it."""
+    """Return the plan: the XML of the task, and the commands that register it."""
     path = f"{host.config_home}\\dnsrenew\\schedule.xml"
     return SchedulePlan(
         kind="windows",
-        title=f"a task of the Task Scheduler, run as {host.user}",
+        title=texts.WINDOWS_TASK.format(user=host.user),
         files=(PlannedFile(path, _task(job, host), escape(quoted(job.config)), "utf-16"),),
         enable=(PlannedCommand(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
-        asks=(("schtasks", "/Query", "/TN", _TASK),),
-        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", _TASK, "/F"), must=False),),
-        note="" if host.admin else f"It runs only while you are logged in. {_LATER}",
-        watch=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),
+        status=(("schtasks", "/Query", "/TN", _TASK),),
+        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", _TASK, "/F"), required=False),),
+        note="" if host.admin else texts.WINDOWS_NOTE,
+        inspect=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),
     )
 
 
 def _task(job: ScheduledJob, host: Host) -> str:
-    # S4U: logged in or not, and no password is kept. Only an administrator may register such a task.
+    # S4U runs without a logged-in user and without a stored password; only an administrator can register it.
     logon = "S4U" if host.admin else "InteractiveToken"
-    program, *words = job.words(jitter=False)
-    triggers = "\n".join(_trigger(hour, job.past) for hour in job.hours)
+    program, *arguments = job.command_line(jitter=False)
+    triggers = "\n".join(_trigger(hour, job.minute_past_hour) for hour in job.hours)
     return f"""\
 <?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
     <Author>{escape(host.user)}</Author>
-    <Description>{MARK}</Description>
+    <Description>{MARKER}</Description>
   </RegistrationInfo>
   <Triggers>
 {triggers}
@@ -59,7 +59,7 @@ def _task(job: ScheduledJob, host: Host) -> str:
   <Actions Context="Author">
     <Exec>
       <Command>{escape(program)}</Command>
-      <Arguments>{escape(" ".join(map(quoted, words)))}</Arguments>
+      <Arguments>{escape(" ".join(map(quoted, arguments)))}</Arguments>
     </Exec>
   </Actions>
 </Task>
@@ -71,13 +71,13 @@ def _trigger(hour: int, minute: int) -> str:
     <CalendarTrigger>
       <StartBoundary>2026-01-01T{hour:02d}:{minute:02d}:00</StartBoundary>
       <Enabled>true</Enabled>
-      <RandomDelay>PT{SPREAD}S</RandomDelay>
+      <RandomDelay>PT{JITTER}S</RandomDelay>
       <ScheduleByDay>
         <DaysInterval>1</DaysInterval>
       </ScheduleByDay>
     </CalendarTrigger>"""
 
 
-def quoted(word: str) -> str:
-    """Return a word of a Windows command line; a path there holds no quotation mark, and ends with no backslash."""
-    return f'"{word}"' if not word or set(word) & set(" \t&()^;,") else word
+def quoted(argument: str) -> str:
+    """Return an argument for a Windows command line; a path has no quotation mark and no final backslash."""
+    return f'"{argument}"' if not argument or set(argument) & set(" \t&()^;,") else argument

@@ -1,4 +1,4 @@
-"""Secrets as a type, references to them, and their removal from every text that leaves us."""
+"""Secrets as a type, references to them, and their redaction from every text that leaves the process."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.errors import SecretError
+from dnsrenew.secrets import texts
 
 if TYPE_CHECKING:
     import logging
 
+    from dnsrenew.errors import Text
+
 HIDDEN: Final = "•••"
 COMMAND_TIMEOUT: Final = 30.0
 COMMAND_LIMIT: Final = 64 * 1024
-"""Seconds, and bytes, that a program may take to tell a secret."""
-_SHORTEST: Final = 3
-"""A shorter secret is not searched for in texts: it would tear holes everywhere."""
+"""The time limit of a program that prints a secret, in seconds, and of its output, in bytes."""
+_MIN_LENGTH: Final = 3
+"""A shorter secret is not redacted: it occurs in most texts by chance."""
 
 _Read = Callable[["threading.Event | None"], str]
 
 
 class Secret:
-    """A value that is shown to nobody: its text, repr, format, pickle and JSON are ``•••``.
+    """A value that is never shown: its ``str``, ``repr``, ``format`` and pickle are ``•••``.
 
-    It may be a reference (``Secret.env("NAME")``), which is followed when :meth:`reveal` is first called.
+    It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call.
     """
 
     __slots__ = ("_failure", "_lock", "_read", "_value", "reference")
@@ -57,7 +60,7 @@ class Secret:
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
-        """Refer to a file (UTF-8); one final newline is dropped."""
+        """Refer to a file (UTF-8); one final newline is removed."""
         return cls._reference(f"file:{os.fspath(path)}", lambda _: _from_file(Path(path)))
 
     @classmethod
@@ -68,27 +71,27 @@ class Secret:
 
     @classmethod
     def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
-        """Refer to what a program prints (a list of arguments, no shell or terminal; one final newline is dropped).
+        """Refer to the output of a program (a list of arguments, no shell or terminal; one final newline is removed).
 
-        It may take 30 s and print 64 KiB.
+        It has 30 s, and may print 64 KiB.
 
-        :param env: names of environment variables that it gets besides those that every program needs
-            (:mod:`dnsrenew.base.subprocesses`), such as the token of a password store.
+        :param env: names of environment variables for the program, such as the token of a password store, in addition
+            to those that every program needs (:mod:`dnsrenew.base.subprocesses`).
         """
         arguments, names = list(arguments), list(env)
         reference = f"command:{arguments[0] if arguments else ''}"
         return cls._reference(reference, lambda cancel: _from_command(arguments, names, cancel))
 
     def reveal(self, *, cancel: threading.Event | None = None) -> str:
-        """Return the value, following the reference the first time.
+        """Return the value; resolve the reference on the first call.
 
-        :param cancel: ends a program that is asked, when set.
-        :raises Cancelled: when cancelled.
-        :raises SecretError: ``secret-missing`` when the reference leads to nothing.
+        :param cancel: kills the program of a ``command`` when set.
+        :raises Cancelled: the caller cancelled.
+        :raises SecretError: ``secret-missing``, the reference cannot be resolved.
         """
-        asked = time.monotonic()
+        called = time.monotonic()
         with self._lock:
-            if self._failure is not None and self._failure[0] >= asked:  # while we waited for who asks
+            if self._failure is not None and self._failure[0] >= called:  # another thread failed during this wait
                 raise copy.copy(self._failure[1])
             if self._value is None and self._read is not None:
                 try:
@@ -99,7 +102,7 @@ class Secret:
             return self._value or ""
 
     def __eq__(self, other: object) -> bool:
-        """Compare what they refer to; two values are equal when their texts are."""
+        """Compare the references; two literal values are equal if their texts are."""
         if not isinstance(other, Secret):
             return NotImplemented
         if self.reference == other.reference == "literal":
@@ -121,15 +124,6 @@ class Secret:
         return Secret, (HIDDEN,)
 
 
-def _missing(reference: str, what: str, fix: str, **evidence: object) -> SecretError:
-    return SecretError(
-        "secret-missing",
-        f"The secret {reference} cannot be read: {what}.",
-        fix=fix,
-        evidence={"reference": reference, **evidence},
-    )
-
-
 def _without_newline(text: str) -> str:
     return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
 
@@ -137,23 +131,23 @@ def _without_newline(text: str) -> str:
 def _from_environment(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        state = "is empty" if value == "" else "is not set"
-        raise _missing(f"env:{name}", f"the environment variable {state}", f"Set {name} where dnsrenew runs.")
+        text = texts.VARIABLE_EMPTY if value == "" else texts.VARIABLE_NOT_SET
+        raise SecretError.of(text, reference=f"env:{name}", variable=name)
     return value
 
 
 def _from_file(path: Path) -> str:
     try:
-        # A pipe may bring it, from a password manager or a shell's <(…), as a command may: within the same time.
-        text = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))  # line ends stay as they are
-    except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise _missing(
-            f"file:{path}", str(what), f"Put the secret into {path}, readable by the user that runs dnsrenew."
-        ) from None
-    if not text:
-        raise _missing(f"file:{path}", "the file is empty", f"Put the secret into {path}.")
-    return text
+        # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
+        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))
+    except OSError as error:
+        cause = str(error.strerror)
+        raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
+    except UnicodeDecodeError:
+        raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
+    if not secret:
+        raise SecretError.of(texts.FILE_EMPTY, reference=f"file:{path}", file=str(path))
+    return secret
 
 
 def _from_keyring(service: str, user: str) -> str:
@@ -161,106 +155,110 @@ def _from_keyring(service: str, user: str) -> str:
     try:
         import keyring  # an extra, and slow to import
     except ImportError:
-        raise _missing(
-            reference, "the package keyring is not installed", "Install it: pip install 'dnsrenew[keyring]'."
-        ) from None
+        raise SecretError.of(texts.KEYRING_MISSING, reference=reference) from None
     try:
         value = keyring.get_password(service, user)
-    except Exception as error:  # noqa: BLE001  # back ends raise what they like
-        raise _missing(
-            reference,
-            "the keyring did not open",
-            "Unlock the keyring for the user that runs dnsrenew.",
-            cause=type(error).__name__,
-        ) from None
+    except Exception as error:  # noqa: BLE001  # a back end may raise any exception
+        raise SecretError.of(texts.KEYRING_FAILED, reference=reference, cause=type(error).__name__) from None
     if not value:
-        raise _missing(reference, "the keyring has no such entry", f"Run: keyring set {service} {user}.")
+        raise SecretError.of(texts.KEYRING_NO_ENTRY, reference=reference, service=service, user=user)
     return str(value)
 
 
 def _from_command(arguments: list[str], names: list[str], cancel: threading.Event | None) -> str:
     from dnsrenew.base import subprocesses
 
-    reference = f"command:{arguments[0] if arguments else ''}"
-    fix = (
-        "Run the command by hand, as the user that runs dnsrenew, and see what it says; what it needs of the "
-        "environment, name in `env` beside it."
-    )
+    evidence: dict[str, Any] = {"reference": f"command:{arguments[0] if arguments else ''}"}
+    problem: Text
     try:
         done = subprocesses.run(
             arguments, env=subprocesses.environment(names), seconds=COMMAND_TIMEOUT, limit=COMMAND_LIMIT, cancel=cancel
         )
-    except OSError as error:  # nothing is raised here: what hangs on to this error has seen the environment
-        wrong = f"it cannot be run ({error.strerror})"
+    except OSError as error:  # raised below: the traceback of this error has the environment in its variables
+        problem = texts.COMMAND_CANNOT_RUN
+        evidence["cause"] = str(error.strerror)
     else:
-        if len(done.out) > COMMAND_LIMIT:
-            wrong = f"it prints more than {COMMAND_LIMIT // 1024} KiB"
+        if len(done.output) > COMMAND_LIMIT:
+            problem = texts.COMMAND_OUTPUT_TOO_LONG
+            evidence["limit"] = COMMAND_LIMIT // 1024
         elif done.status is None:
-            wrong = f"it did not end within {COMMAND_TIMEOUT:.0f} s"
+            problem = texts.COMMAND_TIMED_OUT
+            evidence["seconds"] = round(COMMAND_TIMEOUT)
         elif done.status:
-            wrong = f"it ended with status {done.status}"
-        elif (text := _decoded(done.out)) is None:
-            wrong = "it did not print UTF-8 text"
-        elif not text:
-            wrong = "it printed nothing"
+            problem = texts.COMMAND_FAILED
+            evidence["status"] = done.status
+        elif (secret := _decoded(done.output)) is None:
+            problem = texts.COMMAND_NOT_UTF8
+        elif not secret:
+            problem = texts.COMMAND_PRINTED_NOTHING
         else:
-            return text
-        del done  # what looks at the variables in a traceback must not see what it printed
-    raise _missing(reference, wrong, fix)
+            return secret
+        del done  # a tool that shows the variables of a traceback must not show the output
+    raise SecretError.of(problem, **evidence)
 
 
 def _decoded(out: bytes) -> str | None:
     try:
         return _without_newline(out.decode("utf-8"))
-    except UnicodeDecodeError:  # not to hang on to an error of ours: it holds the bytes
+    except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it holds the bytes
         return None
 
 
 class Redactor:
-    """Knows the secrets revealed in a run and takes them out of any text."""
+    """Redacts the secrets of a run from any text."""
 
     def __init__(self) -> None:
-        self._forms: frozenset[str] = frozenset()
+        self._encodings: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def add(self, value: str) -> str:
-        """Learn a secret, in the forms in which it travels, and return it."""
-        from dnsrenew.secrets.encodings import encodings  # no secret, no need of it
+        """Add a secret in all its encodings, and return it."""
+        from dnsrenew.secrets.encodings import encodings  # late: a run may reveal no secret
 
-        if len(value) >= _SHORTEST:
+        if len(value) >= _MIN_LENGTH:
             with self._lock:
-                self._forms |= encodings(value)
+                self._encodings |= encodings(value)
         return value
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret, however it is spelt there, replaced by ``•••``."""
-        if not self._forms:
+        """Return the text with every secret, in any encoding, replaced by ``•••``."""
+        if not self._encodings:
             return text
         from dnsrenew.secrets.encodings import find_secret
 
         pieces, done = [], 0
-        for begin, end in sorted(find_secret(text, self._forms)):
+        for begin, end in sorted(find_secret(text, self._encodings)):
             if begin >= done:
                 pieces += [text[done:begin], HIDDEN]
             done = max(done, end)
         return "".join([*pieces, text[done:]])
 
+    def redact_values(self, value: Any) -> Any:  # JSON values
+        """Return a JSON value with every text in it redacted; any other object becomes its redacted text."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, dict):
+            return {self.redact(str(key)): self.redact_values(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.redact_values(item) for item in value]
+        return value if value is None or isinstance(value, int | float) else self.redact(str(value))
+
     @contextlib.contextmanager
     def guard_logs(self, *prefixes: str) -> Iterator[None]:
-        """Take secrets out of what the loggers under ``prefixes`` write meanwhile.
+        """Redact what the loggers under ``prefixes`` log inside the block.
 
-        A filter on a parent does not see a child's records, so each existing logger gets one; and the handlers, for
-        the loggers that a library makes only when it is called.
+        A filter on a parent does not see a child's records, so each existing logger gets one. The handlers get one too,
+        for the loggers that a library creates during the call.
         """
         import logging
 
-        def is_meant(name: str) -> bool:
+        def is_guarded(name: str) -> bool:
             return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
-        def clean(record: logging.LogRecord) -> bool:  # a function of this guard's own: guards overlap
-            return self._clean(record) if is_meant(record.name) else True
+        def clean(record: logging.LogRecord) -> bool:  # a new function for each guard: guards overlap
+            return self._clean(record) if is_guarded(record.name) else True
 
-        loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict) if is_meant(name)]
+        loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict) if is_guarded(name)]
         handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
         for guarded in (*loggers, *handlers):
             guarded.addFilter(clean)
@@ -273,7 +271,7 @@ class Redactor:
     def _clean(self, record: logging.LogRecord) -> bool:
         try:
             text = record.getMessage()
-        except Exception:  # noqa: BLE001  # a library's mistake in a log call is not to end what it was about
+        except Exception:  # noqa: BLE001  # a wrong log call of a library must not end the call
             text = record.msg if isinstance(record.msg, str) else HIDDEN
             record.msg, record.args = text, None
         clean = self.redact(text)

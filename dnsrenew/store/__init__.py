@@ -1,4 +1,4 @@
-"""Disk: certificates with their versions and states, accounts, locks."""
+"""The store on disk: certificates with their versions and states, accounts, locks."""
 
 from dnsrenew.store.account_files import AccountFiles
 from dnsrenew.store.atomic_io import AtomicFiles

@@ -1,9 +1,9 @@
-"""The account at one CA directory: its key, and what the CA said of it.
+"""The account at one CA directory: its key and its data.
 
-``key.pem`` is all that counts: the CA finds an account by its key (RFC 8555 section 7.3.1), so
-``account.json`` may be lost. That decides the fsyncs: 3 before the account is asked for (key,
-folder, the folder's own entry), none once its URL is known. While the key is changed, the new one
-stands beside it as ``key.next.pem``, and takes its place in one step.
+Only ``key.pem`` must not be lost: the CA finds an account by its key (RFC 8555 section 7.3.1), so ``account.json`` can
+be restored. Therefore 3 fsyncs before the account is requested (key, folder, the folder's entry), and none once its URL
+is known. During a key rollover (RFC 8555 section 7.3.5), the new key is in ``key.next.pem`` and replaces ``key.pem`` in
+one step.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.model.account import AccountData
-from dnsrenew.store import file_locks, json_files
+from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.damage import newer_schema, set_aside
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.state import SCHEMA
@@ -25,46 +24,46 @@ if TYPE_CHECKING:
 
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.paths import Paths
+    from dnsrenew.store.texts import DamageTexts
 
 WAIT: Final = 60.0
-"""Seconds to wait for another run that is making the same account."""
-_TRIED: Final = "The key that was to take its place is tried."
+"""Seconds to wait for another run that creates the same account."""
 
 
 class AccountFiles:
-    """The store of one account: the ``AccountStore`` of the CA's side.
+    """The files of one account: the ``AccountStore`` that the CA client uses.
 
-    :param context: whose clock and cancel event a wait for the lock heeds, and who is told of a damaged file.
+    :param context: gives the clock and the cancel event for a wait, and takes warnings about damaged files.
     """
 
     def __init__(
         self,
         disk: AtomicFiles,
-        layout: Paths,
+        paths: Paths,
         ca: str,
         directory: str,
         *,
         context: Context | None = None,
     ) -> None:
         self._disk = disk
-        self._layout = layout
-        self._folders = Directories(disk, layout)
+        self._paths = paths
+        self._folders = Directories(disk, paths)
         self._directory = directory
         self._context = context
-        self._folder = layout.account(ca, directory)
+        self._folder = paths.account(ca, directory)
         self._name = os.path.basename(self._folder)
-        self._lock_path = layout.lock(f"account-{self._name}")
+        self._lock_path = paths.lock(f"account-{self._name}")
         self._key = os.path.join(self._folder, "key.pem")
         self._next_key = os.path.join(self._folder, "key.next.pem")
         self._json = os.path.join(self._folder, "account.json")
 
     def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
-        """Exclude other runs and threads while an account is made; waits up to :data:`WAIT` seconds.
+        """Exclude other runs and threads while an account is created; waits up to :data:`WAIT` seconds.
 
-        :raises LockedError: somebody else is at it for longer than that.
-        :raises StoreError: the lock's file cannot be made.
+        :raises LockedError: another run holds the lock for longer.
+        :raises StoreError: the file of the lock cannot be created.
         """
-        from dnsrenew.runtime.context import Context as Anybody  # above us only in weight
+        from dnsrenew.runtime.context import Context as AnyContext  # slow to load
 
         self._folders.make_base()
         return file_locks.hold(
@@ -72,42 +71,42 @@ class AccountFiles:
             self._lock_path,
             f"account {self._name}",
             wait=WAIT,
-            context=context or self._context or Anybody(),
+            context=context or self._context or AnyContext(),
         )
 
     def load(self) -> AccountData | None:
-        """Return the account, or None where there is none; what is damaged is set aside, and said.
+        """Return the account, or None if there is none; a damaged file is renamed, with a warning.
 
-        :raises StoreError: it cannot be read, or is of a later dnsrenew (``store-newer``).
+        :raises StoreError: it cannot be read, or a newer dnsrenew wrote it (``store-newer``).
         """
         for path in (self._json, self._lock_path):
-            self._disk.inside(self._layout.root, path)
-        next_key = self._read_key(self._next_key, "The other key is tried.")
-        key = self._read_key(self._key, "A new account is made with a new key." if next_key is None else _TRIED)
+            self._disk.refuse_links(self._paths.root, path)
+        next_key = self._read_key(self._next_key, texts.ONE_KEY_DAMAGED)
+        key = self._read_key(self._key, texts.KEY_DAMAGED if next_key is None else texts.ONE_KEY_DAMAGED)
         if key is None:
             key, next_key = next_key, None
         if key is None:
             return None
-        self._disk.folder(self._folder)  # closes what stood open, as the others here
+        self._disk.ensure_folder(self._folder)  # makes it private, as the lines below do for the files
         for path in (self._json, self._lock_path):
-            self._disk.close(path, PRIVATE)
+            self._disk.restrict(path, PRIVATE)
         try:
             return replace(self._with_key(key), next_key_pem=next_key)
-        except DamagedFile as damage:
-            self._set_aside(self._json, str(damage), "The account is found again by its key.")
+        except DamagedFile as fault:
+            self._quarantine(self._json, texts.ACCOUNT_DAMAGED, str(fault))
         return AccountData(key_pem=key, next_key_pem=next_key)
 
-    def _read_key(self, path: str, then: str) -> bytes | None:
+    def _read_key(self, path: str, kind: DamageTexts) -> bytes | None:
         try:
             key = json_files.read(self._disk, path)
             if key is None:
                 return None
             if not _is_key(key):
-                raise DamagedFile("it holds no private key")
-        except DamagedFile as damage:
-            self._set_aside(path, str(damage), then)
+                raise DamagedFile("it contains no private key")
+        except DamagedFile as fault:
+            self._quarantine(path, kind, str(fault))
             return None
-        self._disk.close(path, PRIVATE)
+        self._disk.restrict(path, PRIVATE)
         return key
 
     def _with_key(self, key: bytes) -> AccountData:
@@ -115,37 +114,37 @@ class AccountFiles:
         if data is None:
             return AccountData(key_pem=key)
         try:
-            form = json_files.load(data, SCHEMA)
+            document = json_files.load(data, SCHEMA)
         except NewerSchema as error:
-            raise newer_schema(self._json, error.schema, SCHEMA) from None
-        url, contact = json_files.text(form.pop("url", None)), json_files.texts(form.pop("contact", None))
-        if form.pop("directory", self._directory) != self._directory:
+            raise damage.newer_schema(self._json, error.schema, SCHEMA) from None
+        url, contact = json_files.string(document.pop("url", None)), json_files.strings(document.pop("contact", None))
+        if document.pop("directory", self._directory) != self._directory:
             raise DamagedFile("it belongs to another CA")
-        return AccountData(key_pem=key, url=url or None, contact=contact, data=form)
+        return AccountData(key_pem=key, url=url or None, contact=contact, data=document)
 
     def save(self, account: AccountData) -> None:
-        """Write the account; its keys first, and durably before this returns.
+        """Write the account, its keys first; the keys are durable on return.
 
-        The next key becomes the key by being saved as it.
+        An account whose key is the stored next key completes the rollover.
 
-        :raises StoreError: it cannot be written; what stood there stands.
+        :raises StoreError: it cannot be written; the old files stay.
         """
         self._folders.make_base()
-        made = self._disk.folder(self._folder)
+        created = self._disk.ensure_folder(self._folder)
         new_key = self._save_keys(account)
-        form = {**account.data, "schema": SCHEMA, "directory": self._directory}
-        form |= {"url": account.url, "contact": list(account.contact)}
-        # By the key the CA finds all that it says: not worth an fsync.
-        self._disk.write(self._json, json_files.dump(form), PRIVATE, sync=False)
+        document = {**account.data, "schema": SCHEMA, "directory": self._directory}
+        document |= {"url": account.url, "contact": list(account.contact)}
+        # No fsync: the CA finds the account by its key.
+        self._disk.write(self._json, json_files.dump(document), PRIVATE, sync=False)
         if new_key:
             self._disk.sync_folder(self._folder)
-        if made:
+        if created:
             self._disk.sync_folder(os.path.dirname(self._folder))
         written = self._disk.do("stat", self._json, lambda: os.lstat(self._json).st_mtime)
-        self._folders.sweep_shared(self._folder, written)  # the ledger is written here too, under a lock of its own
+        self._folders.remove_stale_temp(self._folder, written)  # the ledger has its own lock
 
     def _save_keys(self, account: AccountData) -> bool:
-        """Write the keys that are not there yet; tell whether anything changed."""
+        """Write the keys that are not stored yet; tell whether anything changed."""
         key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)
         changed = key != account.key_pem
         if changed and next_key == account.key_pem:
@@ -161,18 +160,18 @@ class AccountFiles:
             self._disk.write(self._next_key, account.next_key_pem, PRIVATE)
         return True
 
-    def _set_aside(self, path: str, why: str, then: str) -> None:
-        notice = set_aside(self._disk, path, why, then)
+    def _quarantine(self, path: str, kind: DamageTexts, reason: str) -> None:
+        warning = damage.quarantine(self._disk, path, kind, reason)
         if self._context is not None:
-            self._context.warn(notice.code, notice.message, notice.fix)
+            self._context.warn(warning.code, warning.message, warning.fix)
         else:
-            import logging  # not loaded only for this
+            import logging  # slow to load
 
-            logging.getLogger("dnsrenew.store").warning("%s", notice.message)
+            logging.getLogger("dnsrenew.store").warning("%s", warning.message)
 
 
 def _is_key(pem: bytes) -> bool:
-    from dnsrenew import x509  # slow to load; whoever asks for the account is about to sign with it
+    from dnsrenew import x509  # slow to load; the caller needs it to sign anyway
 
     try:
         x509.key_from_pem(pem)

@@ -1,4 +1,4 @@
-"""Which version is in force: ``current`` and state.json say so together, and are brought together after a kill."""
+"""Which version is in force: ``current`` and state.json name it; :meth:`Activation.repair` makes them agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dnsrenew.store.versions import Versions
 
 
 class Activation:
-    """Puts versions into force; the caller holds the certificate's lock where something is written.
+    """Puts versions into force. The caller of a method that writes holds the certificate's lock.
 
     :param windows: whether ``current`` is a folder with copies instead of a symbolic link.
     """
@@ -25,77 +25,77 @@ class Activation:
     def __init__(
         self,
         disk: AtomicFiles,
-        layout: Paths,
+        paths: Paths,
         states: StateFiles,
         versions: Callable[[str], Versions],
         *,
         windows: bool,
     ) -> None:
         self._disk = disk
-        self._layout = layout
+        self._paths = paths
         self._states = states
         self._versions = versions
         self._windows = windows
 
-    def put(self, name: str, number: int, state: State) -> State:
-        """Move ``current``, then state.json, which lies ready before: a disk that is full is full before both.
+    def activate(self, name: str, number: int, state: State) -> State:
+        """Switch ``current``, then state.json, whose new content is on disk before: a full disk stops both.
 
-        :raises StoreError: it cannot be written; the old one stands.
+        :raises StoreError: it cannot be written; the old version stays in force.
         """
-        path = self._layout.state(name)
-        self._disk.sweep(os.path.dirname(path))
-        ready = self._disk.prepare(path, state.to_json(), PRIVATE)
+        path = self._paths.state(name)
+        self._disk.remove_temp(os.path.dirname(path))
+        ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
         try:
-            if not self._point_current(name, number):
+            if not self._switch_current(name, number):
                 self._disk.discard(ready)
                 state = replace(state, switching=number)
-                ready = self._disk.prepare(path, state.to_json(), PRIVATE)
+                ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
         except BaseException:
             self._disk.discard(ready)
             raise
         self._disk.put(ready, path)
         self._disk.sync_folder(os.path.dirname(path))
-        return replace(state, notices=self._states.notices(name))
+        return replace(state, notices=self._states.warnings(name))
 
-    def _point_current(self, name: str, number: int) -> bool:
-        current = Path(self._layout.certificate(name), "current")
+    def _switch_current(self, name: str, number: int) -> bool:
+        current = Path(self._paths.certificate(name), "current")
         try:
-            aside = self._versions(name).switch_current(number)
+            foreign = self._versions(name).switch_current(number)
         except StoreError as error:
             if not self._windows:
                 raise
-            # A program has a file of `current` open: the certificate is in force for us, the next run copies it.
-            self._states.say(name, damage.current_behind(current, error))
+            # A program has a file of `current` open: the version is in force here, the next run copies it.
+            self._states.report(name, damage.current_behind(current, error))
             return False
-        if aside is not None:
-            self._states.say(name, damage.foreign_current(current, aside))
+        if foreign is not None:
+            self._states.report(name, damage.current_replaced(current, foreign))
         return True
 
     def find_inconsistency(self, name: str, state: State) -> int | None:
-        """Return the version that should be in force where not everything says so; None where all is well."""
+        """Return the version that should be in force but is not everywhere; None if all is consistent."""
         versions, number = self._versions(name), state.version
         if state.switching is None and not state.rebuilt:
             if not number:
                 return None
             if versions.current_is(number):
                 return None if versions.has_parts(number, state.sizes) else number
-        # A version that was being copied goes on from there, if it is whole.
+        # A copy that was interrupted is continued if its version is complete.
         return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
 
     def repair(self, name: str) -> None:
-        """Put into force what should be.
+        """Put the version into force that should be.
 
-        :raises StoreError: it cannot be written; it is left to the next run.
+        :raises StoreError: it cannot be written; the next run tries again.
         """
         state = self._states.read(name)
         number = self.find_inconsistency(name, state)
-        if number is None:  # another run was faster
+        if number is None:  # another run has repaired it
             return
         if number != state.version:
             meta = self._versions(name).meta(number)
             if meta is None:
                 return
             state = state.renewed(number, meta)
-        for notice in self._versions(name).repair_parts(number):
-            self._states.say(name, notice)
-        self.put(name, number, replace(state, switching=None, rebuilt=False))
+        for warning in self._versions(name).repair_parts(number):
+            self._states.report(name, warning)
+        self.activate(name, number, replace(state, switching=None, rebuilt=False))

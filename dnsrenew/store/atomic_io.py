@@ -1,8 +1,7 @@
-"""Every disk operation of the store, and nothing else: the seam at which tests count, fail and kill.
+"""The disk operations of the store; tests count them, let them fail, and kill the process at them.
 
-What is written is written aside (a name beginning with :data:`ASIDE`, in the same folder), made
-durable and renamed, so a file of ours is always the old one or the new one. Modes are set
-explicitly: the umask decides nothing.
+Each file is written to a temporary file in the same folder (:data:`TEMP_PREFIX`), synced and renamed, so that it always
+has its old or its new content. Modes are set explicitly, whatever the umask.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from typing import Final, TypeVar
 
 from dnsrenew.base.files import open_file
 from dnsrenew.errors import StoreError
-from dnsrenew.store import os_errors
-from dnsrenew.store.os_errors import ASIDE
+from dnsrenew.store import os_errors, texts
+from dnsrenew.store.os_errors import TEMP_PREFIX
 
 T = TypeVar("T")
 Before = Callable[[str, str], None]
@@ -29,23 +28,24 @@ FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 PUBLIC: Final = 0o644
 LIMIT: Final = 1 << 20
-"""No file of ours is larger (octets); one that is larger is damaged."""
+"""Bytes; dnsrenew writes no larger file, so a larger one is damaged."""
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems: they have none
+_NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
 _WINDOWS: Final = os.name == "nt"
-_IN_USE: Final = 2.0  # seconds that somebody may have a file open on Windows before it is an error
-_AGAIN: Final = 0.05
+_RETRY_SECONDS: Final = 2.0
+"""How long a rename is retried on Windows while another program has the file open."""
+_RETRY_PAUSE: Final = 0.05
 _numbers = itertools.count(1)
 
 
 class AtomicFiles:
-    """The disk as the store sees it. Every method raises :class:`StoreError` and no ``OSError``.
+    """Disk operations that raise :class:`StoreError` instead of ``OSError``.
 
-    :ivar fsyncs: how many times data was forced to the disk (exact while one thread writes).
-    :ivar root: the store's folder, named where rights are missing; empty where it is not known.
-    :param before: called with the name of the operation and the path before each; for tests, it may raise.
+    :ivar fsyncs: the number of fsyncs (exact while one thread writes).
+    :ivar root: the store's folder, for advice about missing rights; empty if unknown.
+    :param before: called before each operation with its name and the path; for tests, it may raise.
     """
 
     def __init__(self, before: Before | None = None) -> None:
@@ -54,7 +54,7 @@ class AtomicFiles:
         self._before = before
 
     def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
-        """Do one thing, and translate what the operating system says against it."""
+        """Call ``function`` and translate an ``OSError`` of it."""
         try:
             if self._before is not None:
                 self._before(operation, path)
@@ -65,7 +65,7 @@ class AtomicFiles:
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def read(self, path: str) -> bytes | None:
-        """Return what the file holds (at most :data:`LIMIT` octets and one), or None where there is none."""
+        """Return the content of a file, at most :data:`LIMIT` + 1 bytes, or None if it does not exist."""
         try:
             if self._before is not None:
                 self._before("read", path)
@@ -80,9 +80,9 @@ class AtomicFiles:
             raise os_errors.translate(error, path, "read", self.root) from None
 
     def size(self, path: str) -> int | None:
-        """Return how many octets a file has, through a link too; None where there is none that can be used.
+        """Return the size of a file in bytes, or None if there is no regular file; follows a link.
 
-        :raises StoreError: nobody may look; then it may be there.
+        :raises StoreError: permission denied; the file may exist.
         """
         try:
             if self._before is not None:
@@ -95,7 +95,7 @@ class AtomicFiles:
         return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in a folder; none where there is no folder."""
+        """Return the names in a folder; none if it does not exist."""
         try:
             if self._before is not None:
                 self._before("list", folder)
@@ -105,72 +105,73 @@ class AtomicFiles:
         except OSError as error:
             raise os_errors.translate(error, folder, "list", self.root) from None
 
-    def inside(self, root: str, path: str) -> None:
-        """Refuse a path on which a symbolic link leads out of the store.
+    def refuse_links(self, root: str, path: str) -> None:
+        """Refuse a path with a symbolic link below the store's folder.
 
-        :param root: the store's folder, which may be a link itself.
-        :param path: absolute, and below it; its last part is not looked at: no file of ours is opened through a link.
+        :param root: the store's folder; it may be a link itself.
+        :param path: an absolute path below it. Its last part is not checked: files are opened with ``O_NOFOLLOW``.
+        :raises StoreError: ``store-symlink``.
         """
         folder = os.path.dirname(path)
         while len(folder) > len(root):
             if os.path.islink(folder):
-                raise os_errors.raised(os_errors.symlink(folder), path=folder)
+                raise StoreError.of(texts.SYMLINK, path=folder)
             folder = os.path.dirname(folder)
 
     # ── writing ─────────────────────────────────────────────────────────────────────────
 
-    def folder(self, path: str, *, link: bool = False) -> bool:
-        """See to it that a private folder stands there; tell whether it was made.
+    def ensure_folder(self, path: str, *, link: bool = False) -> bool:
+        """Create a private folder if it is missing, and make an existing one private; tell whether it was created.
 
-        :param link: whether it may be a symbolic link to a folder (the store itself may).
+        :param link: allow a symbolic link to a folder (only for the store itself).
         """
-        made = not os.path.lexists(path)
-        if made:
+        created = not os.path.lexists(path)
+        if created:
             try:
                 self.do("mkdir", path, lambda: os.mkdir(path, FOLDER))
             except StoreError:
-                if not os.path.isdir(path):  # or somebody was faster
+                if not os.path.isdir(path):  # else another process was faster
                     raise
         info = self.do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
         if stat.S_ISLNK(info.st_mode):
-            raise os_errors.raised(os_errors.symlink(path), path=path)
+            raise StoreError.of(texts.SYMLINK, path=path)
         if not stat.S_ISDIR(info.st_mode):
-            raise os_errors.raised(os_errors.not_a_folder(path), path=path)
+            raise StoreError.of(texts.NOT_A_FOLDER, path=path, culprit=path)
         if os.name != "nt" and info.st_mode & 0o777 != FOLDER:
-            self._close_folder(path, info)
-        return made
+            self._restrict_folder(path, info)
+        return created
 
-    def _close_folder(self, path: str, info: os.stat_result) -> None:
+    def _restrict_folder(self, path: str, info: os.stat_result) -> None:
         try:
             self.do("chmod", path, lambda: os.chmod(path, FOLDER))
         except StoreError as error:
-            # Somebody else's folder (a mounted volume): it will do, unless others can put things into it.
+            # A folder of another user, such as a mounted volume, is accepted unless others can write to it.
             if error.code != "store-not-writable":
                 raise
             if info.st_mode & 0o022:
                 raise os_errors.not_private(path) from None
 
     def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
-        """Replace a file: written aside, fsynced, renamed. The folder is not fsynced.
+        """Replace a file in one step: temporary file, fsync, rename. The folder is not synced.
 
-        :param sync: False where a power cut may leave it damaged, because it can be found again elsewhere.
+        :param sync: False if a power cut may damage the file, because its content can be restored.
         """
-        self.put(self.prepare(path, data, mode, sync=sync), path)
+        self.put(self.write_temp(path, data, mode, sync=sync), path)
 
-    def prepare(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> str:
-        """Write aside what :meth:`put` will put in the place of ``path``, and return where."""
-        return self._aside(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
+    def write_temp(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> str:
+        """Write the new content of ``path`` to a temporary file for :meth:`put`, and return the path of that."""
+        return self._make_temp(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
 
-    def put(self, aside: str, path: str) -> None:
-        """Put something that was prepared in its place, in one step; it needs no space any more."""
+    def put(self, temp: str, path: str) -> None:
+        """Rename a temporary file to ``path`` in one step; needs no disk space."""
         try:
-            self.rename(aside, path)
+            self.rename(temp, path)
         except BaseException:
-            self.discard(aside)
+            self.discard(temp)
             raise
 
     def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
-        """Write a file that is not there yet, and fsync it; for files in a folder that is itself aside."""
+        """Write a new file and sync it; for files in a temporary folder."""
         self._write_new(path, data, mode, sync=sync)
 
     def _write_new(self, path: str, data: bytes, mode: int, *, sync: bool) -> None:
@@ -186,28 +187,28 @@ class AtomicFiles:
             self.discard(path)
             raise
         try:
-            self.do("close", path, lambda: os.close(handle))  # where NFS tells that the disk is full
+            self.do("close", path, lambda: os.close(handle))  # NFS reports a full disk here
         except BaseException:
             self.discard(path)
             raise
 
     def new_folder(self, folder: str) -> str:
-        """Make a folder aside within ``folder`` and return its path."""
-        path = self._aside(folder, lambda path: self.do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
-        self.folder(path)
+        """Create a temporary folder in ``folder`` and return its path."""
+        path = self._make_temp(folder, lambda path: self.do("mkdir", path, lambda: os.mkdir(path, FOLDER)))
+        self.ensure_folder(path)
         return path
 
-    def point(self, link: str, target: str) -> None:
-        """Let a symbolic link point to ``target``, in one step whether or not it stood there."""
+    def switch_link(self, link: str, target: str) -> None:
+        """Create a symbolic link to ``target``, or switch an existing one, in one step."""
         self.put(self._link(os.path.dirname(link), target), link)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or folder within one file system, in one step; a file that is there is replaced."""
-        self.do("rename", target, lambda: _patiently(source, target))
+        """Rename a file or folder in one step, within one file system; an existing file is replaced."""
+        self.do("rename", target, lambda: _replace(source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
-        """Write a file to a folder; return its path, and when that was by the file system's clock (seconds)."""
-        path = self._aside(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
+        """Write a temporary file; return its path and its time by the file system's clock (seconds since the epoch)."""
+        path = self._make_temp(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
         try:
             return path, self.do("stat", path, lambda: os.lstat(path).st_mtime)
         except BaseException:
@@ -215,20 +216,20 @@ class AtomicFiles:
             raise
 
     def probe_link(self, folder: str) -> None:
-        """Make a symbolic link in a folder, and remove it again."""
+        """Create a symbolic link in a folder and remove it."""
         self.remove(self._link(folder, "versions"))
 
     def _link(self, folder: str, target: str) -> str:
-        return self._aside(folder, lambda path: self.do("symlink", path, lambda: os.symlink(target, path)))
+        return self._make_temp(folder, lambda path: self.do("symlink", path, lambda: os.symlink(target, path)))
 
-    def close(self, path: str, mode: int) -> None:
-        """Take away what a file's mode allows beyond ``mode``, where there is such a file."""
+    def restrict(self, path: str, mode: int) -> None:
+        """Set the mode of a file to ``mode`` if it allows more; the file need not exist."""
         info = self.do("stat", path, lambda: os.lstat(path)) if os.path.lexists(path) else None
         if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o777 & ~mode:
             self.do("chmod", path, lambda: os.chmod(path, mode))
 
     def sync_folder(self, path: str) -> None:
-        """Make the names in a folder durable (Windows has nothing to call for that)."""
+        """Make the names in a folder durable; does nothing on Windows, which has no such call."""
         if os.name == "nt":
             return
         handle = self.do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))
@@ -244,21 +245,21 @@ class AtomicFiles:
         self.fsyncs += 1
         self.do("fsync", path, lambda: _flush(handle))
 
-    def _aside(self, folder: str, make: Callable[[str], None]) -> str:
+    def _make_temp(self, folder: str, make: Callable[[str], None]) -> str:
         while True:
-            path = os.path.join(folder, f"{ASIDE}{os.getpid()}-{next(_numbers)}")
+            path = os.path.join(folder, f"{TEMP_PREFIX}{os.getpid()}-{next(_numbers)}")
             try:
                 make(path)
                 return path
             except StoreError as error:
-                # A leftover of an earlier process of the same number, or one on another host.
+                # The name was used by an earlier process with the same pid, or by one on another host.
                 if error.evidence.get("errno") != "EEXIST":
                     raise
 
-    # ── taking away ─────────────────────────────────────────────────────────────────────
+    # ── removing ────────────────────────────────────────────────────────────────────────
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link or a folder with all that is in it; it need not be there."""
+        """Remove a file, a link, or a folder with its content; it need not exist."""
         if not os.path.lexists(path):
             return
         if os.path.isdir(path) and not os.path.islink(path):
@@ -269,24 +270,24 @@ class AtomicFiles:
             self.do("unlink", path, lambda: os.unlink(path))
 
     def discard(self, path: str) -> None:
-        """Remove what is of no use any more; what cannot be removed is swept by a later write."""
+        """Remove something; a later write removes what could not be removed now."""
         with contextlib.suppress(StoreError):
             self.remove(path)
 
-    def sweep(self, folder: str, *, older_than: float | None = None) -> None:
-        """Remove what killed writes left in a folder; what cannot be removed stays for the next time.
+    def remove_temp(self, folder: str, *, older_than: float | None = None) -> None:
+        """Remove the temporary files of killed writes from a folder, as far as possible.
 
-        :param older_than: only what was last changed before this (seconds since the epoch, by the file system's
-            clock), where other processes may be writing.
+        :param older_than: remove only those last modified before this time (seconds since the epoch, by the file
+            system's clock); for folders to which other processes may be writing.
         """
         for name in self.names(folder):
-            if name.startswith(ASIDE):
+            if name.startswith(TEMP_PREFIX):
                 path = os.path.join(folder, name)
-                if older_than is None or _changed(path) < older_than:
+                if older_than is None or _modified(path) < older_than:
                     self.discard(path)
 
-    def set_aside(self, path: str) -> str:
-        """Rename something damaged to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path."""
+    def quarantine(self, path: str) -> str:
+        """Rename a damaged file or folder to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path."""
         target, number = f"{path}.damaged", 1
         while os.path.lexists(target):
             number += 1
@@ -295,33 +296,33 @@ class AtomicFiles:
         return target
 
 
-def _patiently(source: str, target: str) -> None:
-    """Rename; on Windows for two seconds again and again, for whoever reads a file (a virus scanner) is in the way."""
-    end = time.monotonic() + _IN_USE
+def _replace(source: str, target: str) -> None:
+    """Rename. On Windows, retry for :data:`_RETRY_SECONDS` while another program has the file open (virus scanner)."""
+    end = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
             os.replace(source, target)
             return
         except PermissionError:
-            if _WINDOWS and os.path.isdir(target):  # which other systems say by themselves
+            if _WINDOWS and os.path.isdir(target):  # other systems report this themselves
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target) from None
             if not _WINDOWS or time.monotonic() >= end:
                 raise
-        time.sleep(_AGAIN)
+        time.sleep(_RETRY_PAUSE)
 
 
 def _flush(handle: int) -> None:
-    """Have what was written on the disk itself: fsync(2) of macOS leaves it in the memory of the drive."""
+    """Flush to the disk itself: fsync(2) of macOS leaves the data in the cache of the drive."""
     if sys.platform == "darwin":
         import fcntl
 
-        with contextlib.suppress(OSError):  # some file systems have no more than fsync
+        with contextlib.suppress(OSError):  # some file systems only have fsync
             fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
             return
     os.fsync(handle)
 
 
-def _changed(path: str) -> float:
+def _modified(path: str) -> float:
     try:
         return os.lstat(path).st_mtime
     except OSError:

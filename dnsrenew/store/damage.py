@@ -1,74 +1,53 @@
-"""What is said when a file of ours is not what we wrote."""
+"""Warnings and errors about files of the store that are not what dnsrenew wrote."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Notice
+from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_GONE: Final = "Look what may have removed it."
+    from dnsrenew.store.texts import DamageTexts
 
 
-def set_aside(disk: AtomicFiles, path: str, why: str, then: str) -> Notice:
-    """Put a damaged file aside and return what a person should know of it.
+def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> Notice:
+    """Rename a damaged file to ``NAME.damaged``, if it exists, and return the warning.
 
-    :param why: what is wrong with it: ``it is empty``. Where it is not there, there is nothing to put aside.
-    :param then: what happens now, as a sentence.
+    :param reason: what is wrong with it: ``it is empty``.
     """
     if not os.path.lexists(path):
-        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", _GONE)
+        return Notice(*kind.missing.fill(path=path, reason=reason))
     try:
-        kept = disk.set_aside(path)
+        copy = disk.quarantine(path)
     except StoreError as error:
-        # Who may only read (`status`) gets the answer all the same; the next run puts it aside.
-        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", f"It could not be renamed: {error.message}")
-    return Notice(
-        "store-damaged",
-        f"{path} is damaged: {why}. {then}",
-        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
-    )
+        # `status` may run without write access and still has to answer; the next run renames the file.
+        return Notice(*kind.stuck.fill(path=path, reason=reason, cause=error.message))
+    return Notice(*kind.quarantined.fill(path=path, reason=reason, copy=os.path.basename(copy)))
 
 
-def damaged(path: str, why: str, then: str) -> Notice:
-    """Return what is said of a damaged file that stays in its place until there is another; or of one that is gone."""
+def pending(path: str, kind: DamageTexts, reason: str) -> Notice:
+    """Return the warning about a damaged file that stays in place until it is replaced, or about a missing one."""
     if not os.path.lexists(path):
-        return Notice("store-damaged", f"{path} is damaged: {why}. {then}", _GONE)
-    return Notice(
-        "store-damaged",
-        f"{path} is damaged: {why}. {then}",
-        f"Then look at {os.path.basename(path)}.damaged beside it if you want to know why, and remove it.",
-    )
+        return Notice(*kind.missing.fill(path=path, reason=reason))
+    return Notice(*kind.pending.fill(path=path, reason=reason, copy=f"{os.path.basename(path)}.damaged"))
 
 
 def newer_schema(path: str, schema: int, known: int) -> StoreError:
-    """Return the error for a file that a later dnsrenew has written: it is never guessed at."""
-    return StoreError(
-        "store-newer",
-        f"{path} was written by a later dnsrenew (schema {schema}; this one knows {known}).",
-        fix="Update dnsrenew, or set `store` to another folder.",
-        evidence={"path": path, "schema": schema, "known": known},
-    )
+    """Return the error for a file of a newer dnsrenew; dnsrenew does not guess what it means."""
+    return StoreError.of(texts.NEWER_SCHEMA, path=path, schema=schema, known=known)
 
 
 def current_behind(current: Path, error: StoreError) -> Notice:
-    """Return what is said where the copies in ``current`` are not of the version in force (Windows)."""
-    return Notice(
-        "current-behind",
-        f"{current} could not be brought up to date: {error.message}",
-        "Close the program that has a file in it open; the next run copies the new certificate.",
-    )
+    """Return the warning that the copies in ``current`` are not of the version in force (Windows)."""
+    return Notice(*texts.CURRENT_BEHIND.fill(path=current, cause=error.message))
 
 
-def foreign_current(current: Path, kept: str) -> Notice:
-    """Return what is said where something of somebody else's stood in the place of ``current``."""
-    return Notice(
-        "store-damaged",
-        f"{current} was not what dnsrenew had put there, and was made anew.",
-        f"Look at {os.path.basename(kept)} beside it if you want to know why, and remove it.",
-    )
+def current_replaced(current: Path, copy: str) -> Notice:
+    """Return the warning that something else was found at the path of ``current``."""
+    return Notice(*texts.CURRENT_REPLACED.fill(path=current, copy=os.path.basename(copy)))

@@ -1,4 +1,4 @@
-"""The store's folders: made private, made durable, and proved writable."""
+"""The folders of the store: created private and durable, and tested for writing."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.paths import Paths
 
 _PROBE: Final = bytes(16 << 10)
-"""Six of these are more than a renewal takes (octets); and it writes six files until a later run can take it up."""
-_UNFINISHED: Final = 3600.0
-"""Seconds after which nobody can be writing an unfinished file any more."""
+"""Bytes; a renewal writes six files before a later run can resume it, which together take less than six of these."""
+_STALE: Final = 3600.0
+"""Seconds after which no process is still writing a temporary file."""
 
 
 class Directories:
-    """Makes the folders of a store when they are needed, and closes those that stood open."""
+    """Creates the folders of a store when they are needed, and makes existing ones private."""
 
-    def __init__(self, disk: AtomicFiles, layout: Paths) -> None:
+    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
         self._disk = disk
-        self._layout = layout
+        self._paths = paths
 
     def make_base(self) -> None:
-        """See to it that the store and its parts are there."""
-        made = self._make_root()
-        parts = (self._layout.accounts, self._layout.certificates, self._layout.journal, self._layout.locks)
-        made_parts = [self._disk.folder(part) for part in parts]
-        if made or any(made_parts):
-            self._disk.sync_folder(self._layout.root)
+        """Create the store and its folders if they are missing."""
+        created = self._make_root()
+        parts = (self._paths.accounts, self._paths.certificates, self._paths.journal, self._paths.locks)
+        created_parts = [self._disk.ensure_folder(part) for part in parts]
+        if created or any(created_parts):
+            self._disk.sync_folder(self._paths.root)
 
     def _make_root(self) -> bool:
-        missing = [self._layout.root]
-        while not os.path.lexists(upper := os.path.dirname(missing[-1])):
-            missing.append(upper)
-        made = False
+        missing = [self._paths.root]
+        while not os.path.lexists(parent := os.path.dirname(missing[-1])):
+            missing.append(parent)
+        created = False
         for path in reversed(missing):
-            made = self._disk.folder(path, link=True)
-            if made:
+            created = self._disk.ensure_folder(path, link=True)
+            if created:
                 self._disk.sync_folder(os.path.dirname(path))
-        return made
+        return created
 
     def close_root(self) -> None:
-        """Close the store's own folder where it stood open: then nobody else comes to what is in it, open or not."""
-        if os.path.isdir(self._layout.root):
-            self._disk.folder(self._layout.root, link=True)
+        """Make the store's own folder private; then other users cannot reach its content, whatever its modes."""
+        if os.path.isdir(self._paths.root):
+            self._disk.ensure_folder(self._paths.root, link=True)
 
     def make_certificate(self, name: str) -> str:
-        """See to it that a certificate's folders are there, and return the upper one."""
-        folder = self._layout.certificate(name)
+        """Create the folders of a certificate if they are missing, and return the upper one."""
+        folder = self._paths.certificate(name)
         self.make_base()
-        if self._disk.folder(folder):
-            self._disk.sync_folder(self._layout.certificates)
-        self._disk.folder(os.path.join(folder, "versions"))
+        if self._disk.ensure_folder(folder):
+            self._disk.sync_folder(self._paths.certificates)
+        self._disk.ensure_folder(os.path.join(folder, "versions"))
         return folder
 
-    def sweep_shared(self, folder: str, now: float) -> None:
-        """Sweep a folder to which others may be writing: only what nobody can be writing any more goes.
+    def remove_stale_temp(self, folder: str, now: float) -> None:
+        """Remove temporary files older than an hour; other processes may be writing newer ones.
 
-        :param now: by the file system's clock (seconds): when something was written there, a moment ago.
+        :param now: the time by the file system's clock (seconds): that of a file just written there.
         """
-        self._disk.sweep(folder, older_than=now - _UNFINISHED)
+        self._disk.remove_temp(folder, older_than=now - _STALE)
 
     def prove_writable(self, name: str | None, *, links: bool) -> None:
-        """Write to every folder that will be written to, under a name of this call's own, and remove it again.
+        """Write a temporary file to every folder a renewal writes to, and remove it.
 
-        :param links: whether ``current`` will be a symbolic link, which not every file system takes.
+        :param links: ``current`` will be a symbolic link, which not every file system supports.
         """
         self.make_base()
-        folders = [self._layout.root, self._layout.accounts, self._layout.journal, self._layout.locks]
+        folders = [self._paths.root, self._paths.accounts, self._paths.journal, self._paths.locks]
         if name is not None:
             folder = self.make_certificate(name)
             folders += [folder, os.path.join(folder, "versions")]
@@ -80,7 +80,7 @@ class Directories:
                 probes[path] = written
             for path, written in probes.items():
                 self._disk.remove(path)
-                self.sweep_shared(os.path.dirname(path), written)
+                self.remove_stale_temp(os.path.dirname(path), written)
         except BaseException:
             for path in probes:
                 self._disk.discard(path)

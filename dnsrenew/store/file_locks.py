@@ -1,8 +1,7 @@
-"""Locks that the operating system releases by itself when a process dies.
+"""File locks, which the operating system releases when a process dies.
 
-The lock is on an open file and not in the file's existence, so no stale file can stop anybody.
-What the file holds (pid, host, since when) is only there to be told to who is kept out.
-It excludes threads of one process as well as processes.
+The lock is on an open file, not the existence of the file, so a stale file locks nothing. The content of the file
+(pid, host, since) only serves the message of a run that is locked out. Threads of one process exclude each other too.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.files import open_file
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import rfc3339
+from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
 if sys.platform == "win32":
     import msvcrt
-else:  # here, and not where it is needed: at the end of the interpreter nothing can be imported any more
+else:  # at the top: nothing can be imported while the interpreter shuts down
     import fcntl
 
 if TYPE_CHECKING:
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
 
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
-_FAR: Final = 1 << 30
-"""Windows keeps others from reading a locked octet, so one far behind the content is locked."""
+_LOCK_OFFSET: Final = 1 << 30
+"""Windows lets nobody else read a locked byte, so the locked one is far behind the content."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
-_CARD: Final = 0.2
-"""Seconds that who has just got a lock may take to write down who it is."""
-_QUIET: Final = 1.0
-"""Seconds of waiting before anything is told of it: mostly it is over by then."""
-_ENOUGH: Final = 4096
-_MOST_REMOVED: Final = 100
-"""How often in a row the file may be gone once it is locked: others who remove it are not that many."""
+_OWNER_SECONDS: Final = 0.2
+"""Seconds that a new owner may take to write pid and host into the file."""
+_EVENT_SECONDS: Final = 1.0
+"""Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
+_READ_BYTES: Final = 4096
+_MAX_REMOVED: Final = 100
+"""How often in a row the file may have been removed before it was locked; other runs do not do so that often."""
 
 
 @contextlib.contextmanager
 def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
     """Hold a lock.
 
-    :param path: the lock's file; it is made, and stays.
+    :param path: the file of the lock; it is created if missing, and not removed.
     :param what: what is locked, for the message: ``certificate home``.
-    :param wait: seconds to wait for it; 0: not at all.
-    :raises LockedError: ``locked``: somebody else has it; evidence tells ``pid``, ``host``, ``since``.
-    :raises StoreError: the file cannot be made or locked.
-    :raises Cancelled: called away while waiting.
+    :param wait: seconds to wait for it; 0: do not wait.
+    :raises LockedError: ``locked``: another run or thread holds it; evidence has ``pid``, ``host``, ``since``.
+    :raises StoreError: the file cannot be created or locked.
+    :raises Cancelled: cancelled while waiting.
     """
     handle = _acquire(disk, path, what, wait, context)
     try:
@@ -61,63 +61,63 @@ def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Conte
     finally:
         _write(handle, b"")
         with contextlib.suppress(OSError):
-            _lock(handle, free=True)  # a forked child may have the file open too
+            _lock(handle, free=True)  # closing is not enough: a forked child may have the file open too
         os.close(handle)
 
 
 def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Context) -> int:
     start = context.clock.monotonic()
     end = start + (wait or 0)
-    pause, told, removed = _FIRST_PAUSE, False, 0
+    pause, reported, removed = _FIRST_PAUSE, False, 0
     while True:
         context.check()
         handle = disk.do("lock", path, lambda: _open(path))
         try:
-            if _try(disk, handle, path):
-                if _is_at(handle, path):
+            if _try_lock(disk, handle, path):
+                if _is_same_file(handle, path):
                     return handle
-                holder = None  # the file was removed meanwhile: a lock on it would exclude nobody
+                owner = None  # the file was removed meanwhile: other runs lock a new one
             else:
-                holder = _holder(handle)
+                owner = _read_owner(handle)
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
-        if holder is None:
+        if owner is None:
             removed += 1
-            if removed >= _MOST_REMOVED:
-                raise _unknowable(path)
+            if removed >= _MAX_REMOVED:
+                raise StoreError.of(texts.NO_LOCKS, path=path, folder=os.path.dirname(path))
             context.wait(_FIRST_PAUSE)
             continue
         now = context.clock.monotonic()
         left = end - now
-        if now - start < _CARD and not all(holder.values()):
-            left = _CARD  # who has just got it has not written down yet who it is
+        if now - start < _OWNER_SECONDS and not all(owner.values()):
+            left = _OWNER_SECONDS  # a new owner has not written pid and host yet
         if left <= 0:
-            raise _refusal(path, what, holder)
-        if not told and now - start >= _QUIET:
-            told = True
-            context.emit("lock-waiting", what=what, **holder)
+            raise _refused(path, what, owner)
+        if not reported and now - start >= _EVENT_SECONDS:
+            reported = True
+            context.emit("lock-waiting", what=what, **owner)
         context.wait(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _open(path: str) -> int:
     handle = open_file(path, _OPEN, PRIVATE)
-    if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # a strange umask
+    if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # an unusual umask
         os.fchmod(handle, PRIVATE)
     return handle
 
 
-def _is_at(handle: int, path: str) -> bool:
+def _is_same_file(handle: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), os.lstat(path))
     except OSError:
         return False
 
 
-def _try(disk: AtomicFiles, handle: int, path: str) -> bool:
-    """Lock without waiting; tell whether it is ours."""
+def _try_lock(disk: AtomicFiles, handle: int, path: str) -> bool:
+    """Lock without waiting; return False if the lock is taken."""
 
     def attempt() -> bool:
         try:
@@ -133,10 +133,10 @@ def _try(disk: AtomicFiles, handle: int, path: str) -> bool:
 
 def _lock(handle: int, *, free: bool) -> None:
     if sys.platform == "win32":
-        os.lseek(handle, _FAR, os.SEEK_SET)
+        os.lseek(handle, _LOCK_OFFSET, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1)
     else:
-        # flock, not lockf: it belongs to the open file, so threads exclude each other too.
+        # flock, not lockf: it locks the open file, so threads exclude each other too.
         fcntl.flock(handle, fcntl.LOCK_UN if free else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -146,46 +146,28 @@ def _owner_line(context: Context) -> bytes:
 
 
 def _write(handle: int, data: bytes) -> None:
-    # On a full disk the lock holds all the same; only who holds it cannot be told.
+    # On a full disk the lock still works; only its owner is unknown.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, data)
 
 
-def _holder(handle: int) -> dict[str, Any]:
-    """Return what the holder wrote; nothing of it need be there yet."""
+def _read_owner(handle: int) -> dict[str, Any]:
+    """Return pid, host and time from the file; None for each that is missing."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
-        card = json.loads(os.read(handle, _ENOUGH))
+        data = json.loads(os.read(handle, _READ_BYTES))
     except (OSError, ValueError, RecursionError):
-        card = None
-    known = card if isinstance(card, dict) else {}
-    return {name: known[name] if _can_be_told(known.get(name)) else None for name in ("pid", "host", "since")}
+        data = None
+    known = data if isinstance(data, dict) else {}
+    return {name: known[name] if _is_printable(known.get(name)) else None for name in ("pid", "host", "since")}
 
 
-def _can_be_told(value: object) -> bool:
+def _is_printable(value: object) -> bool:
     return type(value) is int or (type(value) is str and value.isprintable())
 
 
-def _unknowable(path: str) -> StoreError:
-    folder = os.path.dirname(path)
-    return StoreError(
-        "store-no-locks",
-        f"The file system of {folder} does not tell whether a file that is open is still the one at its path.",
-        fix="Set `store` to a folder on another file system, or mount this one so that it has the server's inode "
-        "numbers (SMB: serverino).",
-        evidence={"path": path},
-    )
-
-
-def _refusal(path: str, what: str, holder: dict[str, Any]) -> LockedError:
-    who = "another run"
-    if all(holder.values()):
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    return LockedError(
-        "locked",
-        f"The {what} is being worked on by {who}.",
-        fix="Wait until that is done, or let dnsrenew wait for it: with --wait, in Python with wait=… of a Renewer.",
-        evidence={**holder, "what": what, "path": path},
-    )
+def _refused(path: str, what: str, owner: dict[str, Any]) -> LockedError:
+    text = texts.LOCKED_BY if all(owner.values()) else texts.LOCKED
+    return LockedError.of(text, **owner, what=what, path=path)

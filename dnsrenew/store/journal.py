@@ -1,12 +1,12 @@
-"""The journal: TXT values are on disk before they are written to DNS, and off it only after they are gone.
+"""The journal: TXT values are on disk before they are written to DNS, and stay there until they are removed from DNS.
 
-One file for each order, ``<certificate>-<n>.json``. While the run that wrote it lives, it holds the lock on the file
-``<certificate>-<n>.lock`` beside it; an entry whose lock can be had is a dead run's, whatever the process numbers say.
-Nobody ever takes such an entry up again but who sweeps, and of those there is one at a time. A third file,
-``<certificate>-<n>.asked``, lies there while a host is asked to write and has not answered.
+Each order has one file, ``<certificate>-<n>.json``. The run that wrote it holds the lock on ``<certificate>-<n>.lock``
+as long as it lives; an entry whose lock is free belongs to a dead run, whatever the pids say. Only cleanup reopens
+such an entry, and only one cleanup runs at a time. A third file, ``<certificate>-<n>.asked``, exists while a request
+to a DNS host is in flight.
 
-2 fsyncs for an entry (the file, its name). None to take it off the
-disk: what a power cut brings back is removed once more, which a driver MUST do in silence.
+An entry takes 2 fsyncs (the file, its name), its removal none: values that a power cut brings back are removed once
+more, which a driver MUST do without an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import Notice, rfc3339
-from dnsrenew.store import damage, file_locks, json_files
+from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.journal_entry import (
@@ -30,119 +30,122 @@ from dnsrenew.store.journal_entry import (
     JournalEntry,
     JournalPage,
     WrittenValue,
-    let_go,
-    lock_of,
-    mark_of,
+    in_flight_path,
+    lock_path,
+    release_lock,
 )
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.os_errors import ASIDE
+from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import Paths, check_name
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 LATEST: Final = timedelta(minutes=10)
-"""No host that was asked to write something does so later."""
-_REMOVAL: Final = "removal of TXT values that killed runs have left"
-"""What is locked, in the words of an error."""
-_SWEEP: Final = 200.0
-"""Seconds to wait for a sweep to end; none takes longer."""
+"""A DNS host carries out a request within this time, or never."""
+_CLEANUP: Final = "cleanup of left-over TXT values"
+"""What is locked, for messages."""
+_CLEANUP_SECONDS: Final = 200.0
+"""Seconds to wait for a cleanup to end; none takes longer."""
 
 
 class Journal:
     """The journal of a store.
 
-    :param disk: how the disk is reached.
-    :param layout: where things are.
+    :param disk: the disk operations.
+    :param paths: the paths of the store.
     """
 
-    def __init__(self, disk: AtomicFiles, layout: Paths) -> None:
+    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
         self._disk = disk
-        self._layout = layout
-        self._folders = Directories(disk, layout)
-        self._folder = layout.journal
+        self._paths = paths
+        self._folders = Directories(disk, paths)
+        self._folder = paths.journal
 
-    # ── a run that lives ────────────────────────────────────────────────────────────────
+    # ── of a live run ───────────────────────────────────────────────────────────────────
 
     def enter(
         self, context: Context, certificate: str, values: Sequence[WrittenValue], hosts: Mapping[str, int] | None = None
     ) -> JournalEntry:
-        """Write down what is about to be written to DNS; it is durable when this returns. 2 fsyncs.
+        """Record values before they are written to DNS; the entry is durable on return. 2 fsyncs.
 
-        The caller ends the entry with :meth:`Entry.remove`, or :meth:`Entry.keep`.
+        The caller ends the entry with :meth:`JournalEntry.remove` or :meth:`JournalEntry.keep`.
 
-        :param values: one at least.
-        :param hosts: for each account a mark of its host: by it is known later whether it has another one by then.
-        :raises StoreError: it cannot be written; then nothing may be written to DNS.
-        :raises LockedError: somebody else does not come to an end with removing one of the values.
-        :raises Cancelled: called away.
+        :param values: at least one.
+        :param hosts: a fingerprint of the host of each account, to detect later that the account has another host.
+        :raises StoreError: the entry cannot be written; then nothing may be written to DNS.
+        :raises LockedError: another run is still removing one of the values.
+        :raises Cancelled: cancelled.
         """
         check_name(certificate)
         self._folders.make_base()
         page = JournalPage(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
-        path, held = self._take(context, certificate)
+        path, lock = self._take_number(context, certificate)
         try:
             self._disk.write(path, page.to_json(), PRIVATE)
             self._disk.sync_folder(self._folder)
-            self._let_sweep_end(context, path, page)
+            self._wait_for_cleanup(context, path, page)
         except BaseException:
             self._disk.discard(path)
-            let_go(self._disk, path, held)
+            release_lock(self._disk, path, lock)
             raise
-        return JournalEntry(self._disk, path, page, held)
+        return JournalEntry(self._disk, path, page, lock)
 
-    def _take(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
-        """Return the path of an entry that is not there, and its lock, held."""
+    def _take_number(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
+        """Return the path of a new entry and its lock, acquired."""
         for number in itertools.count(1):
             path = os.path.join(self._folder, f"{certificate}-{number}{ENTRY}")
-            held = contextlib.ExitStack()
+            lock = contextlib.ExitStack()
             if os.path.lexists(path):
                 continue
-            with contextlib.suppress(LockedError):  # who sweeps has it for a moment, or another run for long
-                held.enter_context(self._lock(context, path))
+            with contextlib.suppress(LockedError):  # held by another run, or by cleanup for a moment
+                lock.enter_context(self._lock(context, path))
                 if not os.path.lexists(path):
-                    return path, held
-                held.close()
-        raise AssertionError  # the numbers do not end
+                    return path, lock
+                lock.close()
+        raise AssertionError  # count() does not end
 
-    def _let_sweep_end(self, context: Context, path: str, page: JournalPage) -> None:
-        """Wait for who may just be removing what we are about to write: a CA may ask for the same value again.
+    def _wait_for_cleanup(self, context: Context, path: str, page: JournalPage) -> None:
+        """Wait for a cleanup that may be removing one of the values: a CA may ask for the same value again.
 
-        Who sweeps after that knows of our entry.
+        A later cleanup sees the new entry.
         """
         names = (name for name in self._disk.names(self._folder) if name.endswith(ENTRY))
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
-        if not self._named(paths).isdisjoint(page.values):
-            with file_locks.hold(self._disk, self._layout.lock("journal"), _REMOVAL, wait=_SWEEP, context=context):
+        if not self._values_in(paths).isdisjoint(page.values):
+            lock = self._paths.lock("journal")
+            with file_locks.hold(self._disk, lock, _CLEANUP, wait=_CLEANUP_SECONDS, context=context):
                 pass
 
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
         name = os.path.basename(path)
-        return file_locks.hold(self._disk, lock_of(path), f"journal entry {name}", wait=0, context=context)
+        return file_locks.hold(self._disk, lock_path(path), f"journal entry {name}", wait=0, context=context)
 
-    # ── what dead runs left ─────────────────────────────────────────────────────────────
+    # ── of dead runs ────────────────────────────────────────────────────────────────────
 
     @contextlib.contextmanager
     def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
-        """Give the entries of dead runs to sweep, and keep other sweepers away meanwhile.
+        """Yield the entries of dead runs, and exclude other cleanups meanwhile.
 
-        Costs one system call where there is none. What the caller has not removed stays for the next time.
-        A file that is damaged is set aside; it is said, and so is one of a later dnsrenew.
+        Takes one system call if there are none. Values that the caller does not remove stay for the next cleanup.
+        A damaged file is renamed, with a warning; there is a warning too about a file of a newer dnsrenew.
 
-        :param wait: seconds to wait for another sweeper.
-        :raises LockedError: somebody else sweeps.
-        :raises StoreError: the journal cannot be read, or the lock cannot be made.
-        :raises Cancelled: called away.
+        :param wait: seconds to wait for another cleanup.
+        :raises LockedError: another cleanup runs.
+        :raises StoreError: the journal cannot be read, or the lock cannot be created.
+        :raises Cancelled: cancelled.
         """
-        if not any(name.startswith(ASIDE) or name.endswith((ENTRY, LOCK)) for name in self._disk.names(self._folder)):
+        if not any(
+            name.startswith(TEMP_PREFIX) or name.endswith((ENTRY, LOCK)) for name in self._disk.names(self._folder)
+        ):
             yield []
             return
         self._folders.make_base()
-        self._disk.folder(self._folder)
-        lock = self._layout.lock("journal")
-        with file_locks.hold(self._disk, lock, _REMOVAL, wait=wait, context=context):
-            now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # the holder's card was just written
-            self._folders.sweep_shared(self._folder, now)
+        self._disk.ensure_folder(self._folder)
+        lock = self._paths.lock("journal")
+        with file_locks.hold(self._disk, lock, _CLEANUP, wait=wait, context=context):
+            now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # it has just been written to
+            self._folders.remove_stale_temp(self._folder, now)
             entries = self._dead(context)
             try:
                 yield entries
@@ -150,23 +153,23 @@ class Journal:
                 for entry in entries:
                     entry.keep()
 
-    def _may_be_asked(self, context: Context, path: str, page: JournalPage) -> bool:
-        """Tell whether a host may still be about to write what a run that was killed has asked it to."""
-        if not os.path.lexists(mark_of(path)):
+    def _may_be_in_flight(self, context: Context, path: str, page: JournalPage) -> bool:
+        """Tell whether a DNS host may still carry out a request of a killed run."""
+        if not os.path.lexists(in_flight_path(path)):
             return False
         since = json_files.time(page.since)
         return since is not None and timedelta(0) <= context.clock.now() - since < LATEST
 
     def unreadable(self) -> list[str]:
-        """Return the files that do not tell which values they name: damaged ones, and those of a later dnsrenew.
+        """Return the files whose values are unknown: damaged ones and those of a newer dnsrenew.
 
         :raises StoreError: the journal cannot be read.
         """
         names = sorted(self._disk.names(self._folder))
-        wrong = [name for name in names if f"{ENTRY}.damaged" in name or self._is_of_later(name)]
-        return [os.path.join(self._folder, name) for name in wrong]
+        unreadable = [name for name in names if f"{ENTRY}.damaged" in name or self._is_newer(name)]
+        return [os.path.join(self._folder, name) for name in unreadable]
 
-    def _is_of_later(self, name: str) -> bool:
+    def _is_newer(self, name: str) -> bool:
         if not name.endswith(ENTRY):
             return False
         try:
@@ -178,34 +181,34 @@ class Journal:
         return False
 
     def _dead(self, context: Context) -> list[JournalEntry]:
-        """Return the entries of dead runs that there is something to be done about."""
+        """Return the entries of dead runs that have values to remove."""
         names = self._disk.names(self._folder)
-        # The lock alone is what a run leaves that died before it wrote anything.
+        # A run that died before it wrote the entry leaves only the lock.
         stems = {name.removesuffix(end) for name in names for end in (ENTRY, LOCK) if name.endswith(end)}
         paths = [os.path.join(self._folder, f"{stem}{ENTRY}") for stem in sorted(stems)]
         dead = [entry for path in paths if (entry := self._dead_entry(context, path)) is not None]
-        alive = self._named([path for path in paths if path not in {entry.path for entry in dead}])
+        live = self._values_in([path for path in paths if path not in {entry.path for entry in dead}])
         for entry in dead:
-            entry.leave(alive)
+            entry.exclude(live)
         return [entry for entry in dead if entry.values]
 
     def _dead_entry(self, context: Context, path: str) -> JournalEntry | None:
-        """Return an entry whose lock nobody holds; None: there is none, or it cannot be read, which is said."""
-        held = contextlib.ExitStack()
+        """Return an entry whose lock is free; None if there is none, or it cannot be read (with a warning)."""
+        lock = contextlib.ExitStack()
         try:
-            held.enter_context(self._lock(context, path))
+            lock.enter_context(self._lock(context, path))
         except LockedError:
             return None
-        except StoreError as error:  # of this one: the others can be swept
+        except StoreError as error:  # the other entries can still be cleaned up
             context.warn(error.code, error.message, error.fix)
             return None
         try:
-            return self._entry(context, path)  # while it is held: or a run that begins could take the number
+            return self._entry(context, path)  # with the lock: else a new run could take the number
         finally:
-            let_go(self._disk, path, held)
+            release_lock(self._disk, path, lock)
 
-    def _named(self, paths: Iterable[str]) -> set[WrittenValue]:
-        """Return the values that entries name, as far as they can be read."""
+    def _values_in(self, paths: Iterable[str]) -> set[WrittenValue]:
+        """Return the values of entries, as far as they can be read."""
         found: set[WrittenValue] = set()
         for path in paths:
             with contextlib.suppress(DamagedFile, NewerSchema, StoreError):
@@ -214,21 +217,18 @@ class Journal:
         return found
 
     def _entry(self, context: Context, path: str) -> JournalEntry | None:
-        """Return an entry of a dead run; None: it cannot be read, which is said, or is not there."""
+        """Return the entry of a dead run; None if there is none, or it cannot be read (with a warning)."""
         try:
             data = json_files.read(self._disk, path)
             if data is None:
                 return None
             page = JournalPage.from_json(data)
-            return JournalEntry(self._disk, path, page, asked=self._may_be_asked(context, path, page))
+            return JournalEntry(self._disk, path, page, in_flight=self._may_be_in_flight(context, path, page))
         except DamagedFile as fault:
-            notice = damage.set_aside(
-                self._disk, path, str(fault), "TXT values that a run wrote, and could not remove, may stand in DNS."
-            )
-        except NewerSchema as newer:  # which stays where it is, for that one
-            error = damage.newer_schema(path, newer.schema, SCHEMA)
-            notice = Notice(error.code, error.message, "Update dnsrenew, and run: dnsrenew cleanup")
+            warning = damage.quarantine(self._disk, path, texts.JOURNAL_DAMAGED, str(fault))
+        except NewerSchema as newer:  # it stays in place for the newer dnsrenew
+            warning = Notice(*texts.JOURNAL_NEWER.fill(path=path, schema=newer.schema, known=SCHEMA))
         except StoreError as error:
-            notice = Notice(error.code, error.message, error.fix)
-        context.warn(notice.code, notice.message, notice.fix)
+            warning = Notice(error.code, error.message, error.fix)
+        context.warn(warning.code, warning.message, warning.fix)
         return None

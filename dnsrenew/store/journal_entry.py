@@ -1,4 +1,4 @@
-"""The pages of the journal: what the file of an entry holds, and an entry from its writing to its end."""
+"""A journal entry from its creation to its end, and the content of its file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from dnsrenew.store.json_files import DamagedFile
 
 SCHEMA: Final = 1
 WrittenValue = tuple[TxtRecord, str]
-"""A value, and the name of the account that writes it."""
+"""A TXT value and the name of the account that writes it."""
 
 ENTRY: Final = ".json"
 LOCK: Final = ".lock"
-MARK: Final = ".asked"
+IN_FLIGHT: Final = ".asked"
 
 
 class JournalPage(Frozen):
-    """What the file of an entry holds.
+    """The content of the file of an entry.
 
-    :ivar certificate: whose values they are, and since when they may stand (RFC 3339): for people.
-    :ivar hosts: for each account a mark of the host that it wrote to, where that is known.
+    :ivar certificate: the certificate the values are for.
+    :ivar since: the time from which the values may be in DNS (RFC 3339).
+    :ivar hosts: by account, the fingerprint of the host it wrote to, if known.
     """
 
     certificate: str
@@ -37,7 +38,7 @@ class JournalPage(Frozen):
     hosts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        """Return the file's octets."""
+        """Return the bytes of the file."""
         values = [
             {"zone": record.zone, "name": record.name, "value": record.value, "ttl": record.ttl, "dns": account}
             for record, account in self.values
@@ -47,29 +48,31 @@ class JournalPage(Frozen):
 
     @classmethod
     def from_json(cls, data: bytes) -> JournalPage:
-        """Return what the file says.
+        """Read the file.
 
-        :raises Damaged: it is not what we write; a part of it is never taken for the whole.
-        :raises Newer: it is of a later dnsrenew.
+        :raises DamagedFile: a part of it is invalid; the valid rest is not used.
+        :raises NewerSchema: a newer dnsrenew wrote it.
         """
-        form = json_files.load(data, SCHEMA)
-        listed = form.get("values")
+        document = json_files.load(data, SCHEMA)
+        listed = document.get("values")
         if type(listed) is not list or not listed:
-            raise DamagedFile("it names no values")
-        values, hosts = tuple(_written(item) for item in listed), form.get("hosts", {})
-        if type(hosts) is not dict or not all(type(mark) is int for mark in hosts.values()):
-            raise DamagedFile("its hosts are none")
-        return cls(json_files.text(form.get("certificate")), json_files.text(form.get("since")), values, hosts)
+            raise DamagedFile("it has no values")
+        values, hosts = tuple(_written(item) for item in listed), document.get("hosts", {})
+        if type(hosts) is not dict or not all(type(fingerprint) is int for fingerprint in hosts.values()):
+            raise DamagedFile("its hosts are not an object of integers")
+        return cls(
+            json_files.string(document.get("certificate")), json_files.string(document.get("since")), values, hosts
+        )
 
 
 def _written(item: object) -> WrittenValue:
     if type(item) is not dict:
-        raise DamagedFile("a value is not one")
+        raise DamagedFile("a value is not an object")
     zone, name, value = (_filled(item.get(key)) for key in ("zone", "name", "value"))
-    ttl = json_files.whole(item.get("ttl"))
+    ttl = json_files.positive(item.get("ttl"))
     if ttl is None:
         raise DamagedFile("a value has no TTL")
-    # An account that a Python program gave may have an empty name.
+    # An account given by a Python program may have an empty name.
     account = item.get("dns")
     if type(account) is not str:
         raise DamagedFile("a value has no account")
@@ -77,20 +80,20 @@ def _written(item: object) -> WrittenValue:
 
 
 def _filled(value: object) -> str:
-    text = json_files.text(value)
+    text = json_files.string(value)
     if not text:
         raise DamagedFile("a part of a value is empty")
     return text
 
 
 class JournalEntry:
-    """The values of one order that stand, or may stand, in DNS. Thread-safe, but for what only who sweeps uses.
+    """The values of one order that are, or may be, in DNS. Thread-safe, except the methods that only cleanup uses.
 
-    While a host is asked to write some, and has not answered, a mark lies beside the entry: what is not answered may be
-    done later, also after the value was removed. Such values are removed, and stay here to be removed once more.
+    A marker file lies beside the entry while a request to a DNS host is in flight: the host may write the value later,
+    even after it was removed. Such a value is removed now, and kept in the entry to be removed once more.
 
-    :param held: the lock, where the entry is of a run that lives: this one.
-    :param asked: of a dead run: whether a host may not be done with it yet.
+    :param lock: the lock of the entry, for an entry of this run.
+    :param in_flight: for an entry of a dead run: a request may still be in flight.
     """
 
     def __init__(
@@ -98,101 +101,101 @@ class JournalEntry:
         disk: AtomicFiles,
         path: str,
         page: JournalPage,
-        held: contextlib.ExitStack | None = None,
+        lock: contextlib.ExitStack | None = None,
         *,
-        asked: bool = False,
+        in_flight: bool = False,
     ) -> None:
         self._disk = disk
         self._page = page
         self._left = dict.fromkeys(page.values)
-        self._asked = set(page.values) if asked else set[WrittenValue]()
-        self._others: frozenset[WrittenValue] = frozenset()
-        self._held = held
+        self._in_flight = set(page.values) if in_flight else set[WrittenValue]()
+        self._excluded: frozenset[WrittenValue] = frozenset()
+        self._lock = lock
         self._guard = threading.Lock()
         self.path = path
 
     @property
     def values(self) -> tuple[WrittenValue, ...]:
-        """Those that are not known to be gone, and nobody else's, each once."""
-        return tuple(value for value in self._left if value not in self._others)
+        """The values that may still be in DNS and that no live run has too, each once."""
+        return tuple(value for value in self._left if value not in self._excluded)
 
-    def leave(self, values: Iterable[WrittenValue]) -> None:
-        """Take out of :attr:`values`, this time, what a run that lives has too: it is its own."""
-        self._others = frozenset(values)
+    def exclude(self, values: Iterable[WrittenValue]) -> None:
+        """Leave these values of live runs out of :attr:`values`; the live runs remove them."""
+        self._excluded = frozenset(values)
 
-    def was_at(self, account: str, mark: int) -> bool:
-        """Tell whether an account wrote to the host with this mark, as far as that is known."""
-        return self._page.hosts.get(account, mark) == mark
+    def wrote_to(self, account: str, host_fingerprint: int) -> bool:
+        """Tell whether an account wrote to the host with this fingerprint; True if unknown."""
+        return self._page.hosts.get(account, host_fingerprint) == host_fingerprint
 
-    def ask(self, values: Iterable[WrittenValue]) -> None:
-        """Note that a host is about to be asked to write values. No fsync: a power cut takes longer than an answer.
+    def mark_in_flight(self, values: Iterable[WrittenValue]) -> None:
+        """Mark values before a DNS host is asked to write them. No fsync: a reboot takes longer than an answer.
 
-        :raises StoreError: it cannot be noted; then nothing may be written to DNS.
+        :raises StoreError: they cannot be marked; then nothing may be written to DNS.
         """
         with self._guard:
-            if not self._asked:
-                self._disk.write(mark_of(self.path), b"", PRIVATE, sync=False)  # or there may be one of an older entry
-            self._asked.update(values)
+            if not self._in_flight:
+                self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # replaces one of an older entry
+            self._in_flight.update(values)
 
-    def answered(self, values: Iterable[WrittenValue]) -> None:
-        """Note that the host has answered, whatever it was, each time that it was asked."""
+    def clear_in_flight(self, values: Iterable[WrittenValue]) -> None:
+        """Unmark values after an answer of the DNS host, whether success or failure."""
         with self._guard:
-            self._asked.difference_update(values)
-            if not self._asked:
-                self._disk.discard(mark_of(self.path))
+            self._in_flight.difference_update(values)
+            if not self._in_flight:
+                self._disk.discard(in_flight_path(self.path))
 
     def remove(self, values: Iterable[WrittenValue]) -> None:
-        """Strike out values that are gone from DNS; with the last one the entry ends, and leaves nothing behind.
+        """Drop values that are removed from DNS; the last one ends the entry and removes its files.
 
-        Those that a host may write later stay. No fsync, and no error: what stays on the disk is removed from DNS once
-        more by a later run, and is gone then as it is now.
+        Values in flight stay. No fsync, and no error: a file that stays makes a later run remove the values once more,
+        which changes nothing.
         """
         with self._guard:
             for value in values:
-                if value not in self._asked:
+                if value not in self._in_flight:
                     self._left.pop(value, None)
             if not self._left:
-                self._disk.discard(mark_of(self.path))
+                self._disk.discard(in_flight_path(self.path))
                 self._disk.discard(self.path)
                 self._release()
 
     def keep(self) -> None:
-        """Leave what still stands to a later run: from now on the entry counts as a dead run's. Raises nothing.
+        """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing.
 
-        1 fsync, and only where a part is gone: without it a power cut could leave a file with nothing in it. Its
-        name needs none: the file before knows of more values, not of fewer.
+        1 fsync if some values are removed: without it, a power cut could leave an empty file. The name needs none: the
+        old file names more values, not fewer.
         """
         with self._guard:
             if self._left and len(self._left) < len(self._page.values):
                 self._page = replace(self._page, values=tuple(self._left))
-                with contextlib.suppress(StoreError):  # then the file before stands
+                with contextlib.suppress(StoreError):  # then the old file stays
                     self._disk.write(self.path, self._page.to_json(), PRIVATE)
             self._release()
 
     def _release(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            let_go(self._disk, self.path, held)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            release_lock(self._disk, self.path, lock)
 
 
-def mark_of(path: str) -> str:
-    """Return the file that lies beside an entry while a host has not answered."""
-    return path.removesuffix(ENTRY) + MARK
+def in_flight_path(path: str) -> str:
+    """Return the path of the marker file of a request in flight."""
+    return path.removesuffix(ENTRY) + IN_FLIGHT
 
 
-def lock_of(path: str) -> str:
-    """Return the file of the lock of an entry."""
+def lock_path(path: str) -> str:
+    """Return the path of the lock of an entry."""
     return path.removesuffix(ENTRY) + LOCK
 
 
-def let_go(disk: AtomicFiles, path: str, held: contextlib.ExitStack) -> None:
-    """Release the lock of an entry, and remove its file.
+def release_lock(disk: AtomicFiles, path: str, lock: contextlib.ExitStack) -> None:
+    """Release the lock of an entry and remove its file.
 
-    While it is held, because afterwards it could be somebody else's; but Windows removes no file that is open, and
-    so cannot remove somebody else's either.
+    The file is removed before the release, because another run may lock it afterwards. Windows cannot remove an open
+    file, so there it is removed after the release, which fails if another run has opened it.
     """
     if os.name != "nt":
-        disk.discard(lock_of(path))
-    held.close()
+        disk.discard(lock_path(path))
+    lock.close()
     if os.name == "nt":
-        disk.discard(lock_of(path))
+        disk.discard(lock_path(path))

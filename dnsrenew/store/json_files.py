@@ -1,4 +1,4 @@
-"""JSON files of our own: strict when read, so that a damaged one is known as such and never guessed at."""
+"""The store's JSON files, read strictly: a damaged file is detected and never half used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dnsrenew.store.atomic_io import LIMIT, AtomicFiles
 
 _EARLIEST: Final = 1970
 _DEEPEST: Final = 32
-"""Levels of nesting; what is deeper could be read, and not be written again from deeper in the program."""
+"""Levels of nesting; a deeper document could be read, but writing it could exceed the recursion limit."""
 _HIGHEST: Final = 1 << 53
-"""No number of ours comes near; JSON promises no more than this."""
+"""Numbers above are not exact in every JSON parser; dnsrenew writes none."""
 
 
 class DamagedFile(Exception):
-    """A file that is not what we write; ``str()`` says why."""
+    """A file that dnsrenew cannot have written; ``str()`` is the reason."""
 
 
 class NewerSchema(Exception):
-    """A file of a later dnsrenew.
+    """A file of a newer dnsrenew.
 
-    :ivar schema: its number.
+    :ivar schema: its schema number.
     """
 
     def __init__(self, schema: int) -> None:
@@ -34,65 +34,65 @@ class NewerSchema(Exception):
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise DamagedFile(f"it holds {constant}")
+    raise DamagedFile(f"it contains {constant}")
 
 
 def _float(number: str) -> float:
     value = float(number)
-    if math.isinf(value):  # it would be written as Infinity, which is no JSON
-        raise DamagedFile("it holds a number that is too large")
+    if math.isinf(value):  # it would be written as Infinity, which is not JSON
+        raise DamagedFile("it contains a number that is too large")
     return value
 
 
-# One, because json.loads would make one a call.
+# One for all calls: json.loads would create one each.
 _decoder: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_float)
 
 
 def read(disk: AtomicFiles, path: str) -> bytes | None:
-    """Return what a file of ours holds, or None where there is none.
+    """Return the content of a file, or None if it does not exist.
 
-    :raises Damaged: something else stands in its place.
+    :raises DamagedFile: it is not a regular file.
     :raises StoreError: it cannot be read.
     """
     try:
         return disk.read(path)
     except StoreError as error:
         if error.code == "store-not-a-file":
-            raise DamagedFile("it is no file") from None
+            raise DamagedFile("it is not a file") from None
         raise
 
 
 def load(data: bytes, schema: int) -> dict[str, Any]:
     """Return the object in the file, without its schema number.
 
-    :raises Damaged: when it is no JSON object with a schema number.
-    :raises Newer: when its schema number is above ``schema``.
+    :raises DamagedFile: it is not a JSON object with a schema number.
+    :raises NewerSchema: its schema number is above ``schema``.
     """
     if len(data) > LIMIT:
-        raise DamagedFile(f"it is larger than {LIMIT} octets")
+        raise DamagedFile(f"it is larger than {LIMIT} bytes")
     if not data:
         raise DamagedFile("it is empty")
     try:
         text = data.decode("utf-8")
-        form = _decoder.decode(text)
-        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair could be read and never be printed
-            dump(form)
-        if text.count("[") + text.count("{") > _DEEPEST and _is_deep(form):
+        document = _decoder.decode(text)
+        if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair can be read but not printed
+            dump(document)
+        if text.count("[") + text.count("{") > _DEEPEST and _is_deep(document):
             raise DamagedFile(f"it is nested more than {_DEEPEST} levels deep")
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"it is not JSON ({type(error).__name__})") from None
-    if not isinstance(form, dict):
+    if not isinstance(document, dict):
         raise DamagedFile("it is not a JSON object")
-    number = form.pop("schema", None)
+    number = document.pop("schema", None)
     if type(number) is not int or number < 1:
         raise DamagedFile("it has no schema number")
     if number > schema:
         raise NewerSchema(number)
-    return form
+    return document
 
 
-def _is_deep(form: object) -> bool:
-    level = [form]
+def _is_deep(document: object) -> bool:
+    level = [document]
     for _ in range(_DEEPEST):
         parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
         level = [item for part in parts for item in part]
@@ -101,68 +101,68 @@ def _is_deep(form: object) -> bool:
     return True
 
 
-def dump(form: Mapping[str, Any]) -> bytes:
-    """Return the file's octets: UTF-8, indented for people, one final newline."""
-    return json.dumps(form, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
+def dump(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the file: UTF-8, indented for readers, one final newline."""
+    return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
 
 
-def whole(value: object) -> int | None:
-    """Check a whole number of 1 or more, or none."""
+def positive(value: object) -> int | None:
+    """Check an integer of 1 or more, or None."""
     if value is None or (type(value) is int and 0 < value < _HIGHEST):
         return value
-    raise DamagedFile("a number is not one")
+    raise DamagedFile("a field is not a positive integer")
 
 
 def count(value: object) -> int:
-    """Check a number of 0 or more; none is 0."""
-    return 0 if value in (None, 0) else whole(value) or 0
+    """Check an integer of 0 or more; None becomes 0."""
+    return 0 if value in (None, 0) else positive(value) or 0
 
 
 def counts(value: object) -> dict[str, int]:
-    """Check numbers of 0 or more, by names; none is no numbers."""
+    """Check an object of integers of 0 or more; None becomes an empty one."""
     if value is None:
         return {}
     if type(value) is not dict:
-        raise DamagedFile("numbers are none")
+        raise DamagedFile("a field is not an object of integers")
     return {name: count(number) for name, number in value.items()}
 
 
 def flag(value: object) -> bool:
-    """Check a yes or no; none is no."""
+    """Check a boolean; None becomes False."""
     if value is None or type(value) is bool:
         return bool(value)
-    raise DamagedFile("a yes or no is neither")
+    raise DamagedFile("a field is not a boolean")
 
 
-def text(value: object) -> str:
-    """Check a text; none is the empty one."""
+def string(value: object) -> str:
+    """Check a string; None becomes an empty one."""
     if value is None:
         return ""
     if type(value) is not str:
-        raise DamagedFile("a text is not one")
+        raise DamagedFile("a field is not a string")
     return value
 
 
-def texts(value: object) -> tuple[str, ...]:
-    """Check a list of texts; none is the empty one."""
+def strings(value: object) -> tuple[str, ...]:
+    """Check an array of strings; None becomes an empty one."""
     if value is None:
         return ()
     if type(value) is not list:
-        raise DamagedFile("a list is not one")
+        raise DamagedFile("a field is not an array")
     for item in value:
         if type(item) is not str:
-            raise DamagedFile("a text in a list is not one")
+            raise DamagedFile("an array contains something other than strings")
     return tuple(value)
 
 
 def time(value: object) -> datetime | None:
-    """Check a time (RFC 3339, UTC, ``Z``), or none."""
+    """Check a time (RFC 3339, UTC, ``Z``), or None."""
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # a TypeError is one of the answers
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # a TypeError is caught
     except (TypeError, ValueError):
-        raise DamagedFile("a time is not one") from None
+        raise DamagedFile("a time is not in RFC 3339 format") from None
     if moment.tzinfo is not UTC or moment.year < _EARLIEST:
         raise DamagedFile("a time is not in UTC")
     return moment

@@ -1,4 +1,4 @@
-"""Where things are in the store, and which names may be there (contract, section 5)."""
+"""The paths of the store, and the names it accepts (contract, section 5)."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ import re
 from typing import Final
 
 from dnsrenew.errors import StoreError
+from dnsrenew.store import texts
 
 FILES: Final = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
 META: Final = "meta.json"
 _NAME: Final = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$))[a-z0-9_](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 _PLAIN: Final = re.compile(r"[a-z0-9_.-]+")
-_UNFIT: Final = re.compile(r"[^a-z0-9_-]+")
+_NOT_READABLE: Final = re.compile(r"[^a-z0-9_-]+")
 
 
 def check_name(name: str) -> str:
-    """Return the name of a certificate, which names a folder: once more, whatever the config has checked.
+    """Return the name of a certificate, which becomes the name of a folder; the config has checked it before.
 
-    :raises StoreError: ``store-bad-name`` when it could reach outside the store or is no file name somewhere.
+    :raises StoreError: ``store-bad-name``: it could lead outside the store, or some system does not allow it.
     """
     if not _NAME.fullmatch(name):
-        raise StoreError(
-            "store-bad-name",
-            f"{name!r} cannot be the name of a certificate.",
-            fix="Choose a name of at most 64 characters a-z, 0-9, `_`, `-` and `.`, without a dot at either end, "
-            "that Windows has not reserved.",
-            evidence={"name": name},
-        )
+        raise StoreError.of(texts.BAD_NAME, name=name)
     return name
 
 
 class Paths:
-    """The paths of a store, as strings: with 10,000 certificates pathlib would be felt.
+    """The paths of a store, as strings: with 10,000 certificates, pathlib would be too slow.
 
     :ivar root: the store's folder, absolute.
     """
@@ -42,7 +37,7 @@ class Paths:
             if b"\0" in os.fsencode(root):
                 raise ValueError
         except ValueError:
-            raise _bad_path(root) from None
+            raise StoreError.of(texts.BAD_PATH, path=repr(root)) from None
         self.root = os.path.abspath(root)
         self.accounts = os.path.join(self.root, "accounts")
         self.certificates = os.path.join(self.root, "certificates")
@@ -51,7 +46,7 @@ class Paths:
         self._prefix = self.certificates + os.sep
 
     def certificate(self, name: str) -> str:
-        """Return the folder of a certificate, with its name checked.
+        """Return the folder of a certificate.
 
         :raises StoreError: ``store-bad-name``.
         """
@@ -64,8 +59,8 @@ class Paths:
         """
         return f"{self._prefix}{check_name(name)}{os.sep}state.json"
 
-    def fitting(self, names: list[str]) -> list[str]:
-        """Return those that can be names of certificates."""
+    def valid_names(self, names: list[str]) -> list[str]:
+        """Return the names that a certificate can have."""
         return [name for name in names if _NAME.fullmatch(name)]
 
     def lock(self, what: str) -> str:
@@ -73,7 +68,7 @@ class Paths:
         return os.path.join(self.locks, f"{what}.lock")
 
     def zone(self, zone: str) -> str:
-        """Return what a DNS zone is called in the name of a lock; DNS allows more than file names do."""
+        """Return the name of a DNS zone for the name of a lock; DNS allows more characters than file systems."""
         import hashlib
 
         readable = zone.lower().removesuffix(".")
@@ -82,17 +77,8 @@ class Paths:
         return readable
 
     def account(self, ca: str, directory_url: str) -> str:
-        """Return the folder of the account at one directory; ``ca`` is only there for people to read."""
-        import hashlib  # slow to load, and not needed when nothing is due
+        """Return the folder of the account at a directory URL; ``ca`` only makes the name readable."""
+        import hashlib  # slow to load; not needed while nothing is due
 
-        readable = _UNFIT.sub("-", ca.lower()).strip("-")[:40] or "ca"
+        readable = _NOT_READABLE.sub("-", ca.lower()).strip("-")[:40] or "ca"
         return os.path.join(self.accounts, f"{readable}-{hashlib.sha256(directory_url.encode()).hexdigest()[:16]}")
-
-
-def _bad_path(root: str) -> StoreError:
-    return StoreError(
-        "store-bad-path",
-        f"{root!r} cannot be the path of a folder here.",
-        fix="Set `store` to the path of a folder.",
-        evidence={"path": repr(root)},
-    )

@@ -1,4 +1,4 @@
-"""What is known of a certificate between runs: ``state.json``, and ``meta.json`` beside each version."""
+"""The stored data of a certificate: ``state.json``, and ``meta.json`` in each version."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 
 SCHEMA: Final = 1
-"""Of state.json, meta.json and account.json. Raised only when an older dnsrenew would misread a file."""
+"""Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
 
 
 class RouteFailure(TypedDict):
-    """When a route last failed, and the code of the error."""
+    """The time of the last failure of a route, and the code of its error."""
 
     failed: datetime
     code: str
 
 
 class Ari(TypedDict):
-    """What the CA suggests for the certificate in force (RFC 9773).
+    """The ACME Renewal Information of the certificate in force (RFC 9773).
 
-    ``start``, ``end`` of the window and the time ``chosen`` in it are known together, or None together: the CA
-    was asked and had nothing to say. It is asked again at ``next_poll``. ``explanation`` is a URL for people.
+    ``start`` and ``end`` of the suggested window and the time ``chosen`` in it are None together if the CA gave no
+    window. ``next_poll`` is the time of the next query, ``explanation`` the ``explanationURL``.
     """
 
     start: datetime | None
@@ -37,16 +37,16 @@ class Ari(TypedDict):
 
 
 class Meta(Frozen, kw_only=True):
-    """What is known of one version, so that no PEM needs to be parsed.
+    """The data of one version, so that no PEM has to be parsed.
 
-    :ivar issuer: who issued it.
+    :ivar issuer: name of the issuer.
     :ivar serial: hexadecimal, lower case.
     :ivar domains: as written in the config.
-    :ivar identifiers: the same as A-labels.
-    :ivar ca: name of the CA in the config; empty where it is not known any more.
-    :ivar key: kind of key; empty where it is not known any more.
-    :ivar profile: the profile that the config asked for; empty where it asked for none, or it is not known any more.
-    :ivar sizes: octets of the files that others read, by their names: what was damaged is known by them.
+    :ivar identifiers: the domains as A-labels.
+    :ivar ca: name of the CA in the config; empty if unknown.
+    :ivar key: kind of key; empty if unknown.
+    :ivar profile: the configured profile; empty if none or unknown.
+    :ivar sizes: bytes of the files that other programs read, by file name; another size means damage.
     """
 
     issuer: str
@@ -61,43 +61,42 @@ class Meta(Frozen, kw_only=True):
     sizes: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        """Return the octets of ``meta.json``."""
+        """Return the bytes of ``meta.json``."""
         return json_files.dump({"schema": SCHEMA, **_plain(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> Meta:
         """Read ``meta.json``.
 
-        :raises Damaged: when it is not one.
-        :raises Newer: when it is of a later schema.
+        :raises DamagedFile: it is not one.
+        :raises NewerSchema: it has a newer schema.
         """
-        form = json_files.load(data, SCHEMA)
-        values: dict[str, Any] = {name: _READERS[name](form.get(name)) for name in _FACTS}
+        document = json_files.load(data, SCHEMA)
+        values: dict[str, Any] = {name: _READERS[name](document.get(name)) for name in _FACTS}
         if not values["not_before"] or not values["not_after"]:
-            raise DamagedFile("it has no dates")
+            raise DamagedFile("it has no validity dates")
         return cls(**values)
 
 
 class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
-    """What ``state.json`` says. A new certificate has the empty state.
+    """The content of ``state.json``. A new certificate has the empty state.
 
-    :ivar version: number of the version in force; None while there is none.
-    :ivar without_profile: that profile was only preferred, and the CA did not give it.
-    :ivar failures: how many attempts in a row have failed.
-    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and what else is told of it: ``fix``,
-        ``url``, the ``route`` that was tried last, and ``attempts``, each with its ``route`` and ``code``.
-    :ivar next_attempt: none before this time.
-    :ivar attempt_set_at: when that was decided: what a clock that jumped is known by.
-    :ivar tried_with: the edition of the configuration that failed: after a change of it nothing is put off.
-        None: it is not known.
-    :ivar routes: the routes that failed lately, by their keys (:func:`dnsrenew.fallback.history.route_key`).
-    :ivar worked: keys of the routes that led to the last certificate: one, or one for each part of a mix.
-    :ivar ari: when the CA wants it renewed; None: it was not asked yet.
-    :ivar revoked: it is revoked or will be, and has to be replaced.
-    :ivar switching: Windows: the version that is being copied into ``current``.
-    :ivar extra: fields that this version of dnsrenew does not know; they are kept.
-    :ivar rebuilt: made anew from what stands in the store, and not on disk yet.
-    :ivar notices: what a person should know of how it was read.
+    :ivar version: number of the version in force, or None.
+    :ivar without_profile: the configured profile was optional, and the CA did not offer it.
+    :ivar failures: the number of failed attempts in a row.
+    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the
+        ``route`` tried last, and ``attempts``, each with its ``route`` and ``code``.
+    :ivar next_attempt: the earliest time of the next attempt.
+    :ivar attempt_set_at: when ``next_attempt`` was set; used to detect a wrong clock.
+    :ivar tried_with: fingerprint of the configuration that failed, or None; a changed configuration is tried at once.
+    :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.fallback.history.route_key`).
+    :ivar worked: keys of the routes of the last certificate.
+    :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
+    :ivar revoked: it is, or will be, revoked and has to be replaced.
+    :ivar switching: Windows: the version that is being copied to ``current``.
+    :ivar extra: unknown fields, kept as they are.
+    :ivar rebuilt: rebuilt from the versions in the store, and not written yet.
+    :ivar notices: damage warnings.
     """
 
     version: int | None = None
@@ -127,7 +126,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     notices: tuple[Notice, ...] = ()
 
     def renewed(self, version: int, meta: Meta) -> State:
-        """Return the state once a version is in force: its facts, and nothing that was said of the one before."""
+        """Return the state with a new version in force: its data replace those of the old one, failures are reset."""
         facts = {name: getattr(meta, name) for name in _FACTS}
         return replace(
             self,
@@ -151,15 +150,15 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         return replace(self, failures=self.failures + 1, last_failure=failure)
 
     def to_json(self) -> bytes:
-        """Return the octets of ``state.json``."""
+        """Return the bytes of ``state.json``."""
         return json_files.dump({**self.extra, "schema": SCHEMA, **_plain(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> State:
         """Read ``state.json``.
 
-        :raises Damaged: when it is not one.
-        :raises Newer: when it is of a later schema.
+        :raises DamagedFile: it is not one.
+        :raises NewerSchema: it has a newer schema.
         """
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
@@ -169,7 +168,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             else:
                 extra[name] = value
         if values.get("version") is not None and not (values.get("not_before") and values.get("not_after")):
-            raise DamagedFile("it names a version without dates")
+            raise DamagedFile("it names a version without validity dates")
         return cls(**values, extra=extra)
 
 
@@ -177,52 +176,52 @@ def _failure(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
     if type(value) is not dict or not json_files.time(value.get("time")):
-        raise DamagedFile("the last failure is not one")
+        raise DamagedFile("the last failure is not an object with a time")
     attempts = value.get("attempts")
     if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
-        raise DamagedFile("the attempts of the last failure are none")
-    for told in (value, *(attempts or ())):
+        raise DamagedFile("the attempts of the last failure are not an array of objects")
+    for entry in (value, *(attempts or ())):
         for name in ("code", "message", "fix", "url"):
-            json_files.text(told.get(name))
-        _check_way(told.get("route"))
+            json_files.string(entry.get(name))
+        _check_route(entry.get("route"))
     return value
 
 
-def _check_way(route: object) -> None:
-    """Check the JSON form of a route that was taken, or none."""
+def _check_route(route: object) -> None:
+    """Check the JSON form of a route, or None."""
     if route is None:
         return
     names = route.get("names") if type(route) is dict else ()
     if type(route) is not dict or type(names) not in {dict, type(None)}:
-        raise DamagedFile("a route is not one")
-    for way in (route, *(names or {}).values()):
-        if type(way) is not dict or not json_files.text(way.get("challenge")):
-            raise DamagedFile("a route is not one")
-        json_files.text(way.get("ca"))
-        json_files.texts(way.get("dns"))
+        raise DamagedFile("a route is not an object")
+    for part in (route, *(names or {}).values()):
+        if type(part) is not dict or not json_files.string(part.get("challenge")):
+            raise DamagedFile("a route has no challenge type")
+        json_files.string(part.get("ca"))
+        json_files.strings(part.get("dns"))
 
 
 def _routes(value: object) -> dict[str, RouteFailure]:
     if value is None:
         return {}
     if type(value) is not dict:
-        raise DamagedFile("the routes are none")
+        raise DamagedFile("the routes are not an object")
     found: dict[str, RouteFailure] = {}
     for key, entry in value.items():
         failed = json_files.time(entry.get("failed")) if type(entry) is dict else None
         if failed is None:
-            raise DamagedFile("a route's failure is not one")
-        found[key] = {"failed": failed, "code": json_files.text(entry.get("code"))}
+            raise DamagedFile("the failure of a route has no time")
+        found[key] = {"failed": failed, "code": json_files.string(entry.get("code"))}
     return found
 
 
 def _ari(value: object) -> Ari | None:
-    """Read what the CA suggested; it can be asked again, so what is not right is worth no damaged file."""
+    """Read Renewal Information; an invalid part is dropped, because the CA can be asked again."""
     try:
         if type(value) is not dict or (next_poll := json_files.time(value.get("next_poll"))) is None:
             return None
         start, end, chosen = (json_files.time(value.get(name)) for name in ("start", "end", "chosen"))
-        explanation = json_files.text(value.get("explanation")) or None
+        explanation = json_files.string(value.get("explanation")) or None
     except DamagedFile:
         return None
     if start is None or end is None or chosen is None or not start <= chosen <= end:
@@ -232,39 +231,39 @@ def _ari(value: object) -> Ari | None:
 
 _FACTS: Final = tuple(Meta.fields())
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
-    "version": json_files.whole,
-    "issuer": json_files.text,
-    "serial": json_files.text,
+    "version": json_files.positive,
+    "issuer": json_files.string,
+    "serial": json_files.string,
     "not_before": json_files.time,
     "not_after": json_files.time,
-    "domains": json_files.texts,
-    "identifiers": json_files.texts,
-    "ca": json_files.text,
-    "key": json_files.text,
-    "profile": json_files.text,
+    "domains": json_files.strings,
+    "identifiers": json_files.strings,
+    "ca": json_files.string,
+    "key": json_files.string,
+    "profile": json_files.string,
     "sizes": json_files.counts,
     "without_profile": json_files.flag,
     "failures": json_files.count,
     "last_failure": _failure,
     "next_attempt": json_files.time,
-    "tried_with": json_files.whole,
+    "tried_with": json_files.positive,
     "attempt_set_at": json_files.time,
     "routes": _routes,
-    "worked": json_files.texts,
+    "worked": json_files.strings,
     "ari": _ari,
     "revoked": json_files.flag,
-    "switching": json_files.whole,
+    "switching": json_files.positive,
 }
-_RARE: Final = frozenset(
+_OPTIONAL: Final = frozenset(
     ("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked")
 )
-"""Written only where they say something: with 10,000 certificates every octet is read at every run."""
+"""Fields written only if they are set: with 10,000 certificates, each run reads every byte."""
 
 
 def _plain(values: Meta | State) -> dict[str, Any]:
-    """Return the fields that are written, as JSON values."""
+    """Return the stored fields as JSON values."""
     found = {name: getattr(values, name) for name in _READERS if hasattr(values, name)}
-    return {name: _json(value) for name, value in found.items() if value or name not in _RARE}
+    return {name: _json(value) for name, value in found.items() if value or name not in _OPTIONAL}
 
 
 def _json(value: Any) -> Any:

@@ -1,19 +1,19 @@
 """The store: certificates with their versions and states, accounts, locks (contract, section 5).
 
-fsyncs, in order; a renewal has 15, the first one with a new account and a new store 21:
+fsyncs, in order; a renewal takes 15, the first one with a new account and a new store 21:
 
 ==========================================  ==  =================================================
-the store's own folder and its entry         2  once; one more for each folder above it that is made
+the store's own folder and its entry         2  once; one more for each created folder above it
 a new account                                3  key, folder, the folder's entry
 a new certificate                            1  the entry of its folder
-the journal                                  2  the values that are about to be written, their file's entry
+the journal                                  2  the values to be written, the entry of their file
 the order, before its CSR is sent            5  3 files, their folder, its name
 a version                                    6  4 files, their folder, its number
 ``current`` and ``state.json``               2  state.json, and the folder that holds both
 ==========================================  ==  =================================================
 
-``current`` and ``state.json`` share an fsync: whatever a power cut keeps of the two renames, each
-names a version that is whole, and :meth:`Store.repair` brings them together.
+``current`` and ``state.json`` share an fsync: whichever of the two renames a power cut keeps, each names a complete
+version, and :meth:`Store.repair` makes them agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.store import damage, file_locks
+from dnsrenew.store import damage, file_locks, texts
 from dnsrenew.store.account_files import AccountFiles
 from dnsrenew.store.activation import Activation
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -47,53 +47,53 @@ if TYPE_CHECKING:
     from dnsrenew.store.pending_orders import PendingOrders
 
 Change = Callable[[State], State]
-"""From what is known of a certificate to what will be."""
+"""Returns the new state of a certificate from the old one."""
 
 
-def _as_it_is(state: State) -> State:
+def _unchanged(state: State) -> State:
     return state
 
 
 class Store:
-    """A folder on disk. Thread-safe; whoever writes to a certificate holds its lock.
+    """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
 
-    :param path: the folder; it is made when something is written.
-    :param disk: how the disk is reached; tests count, fail and kill there.
-    :param windows: whether ``current`` is a folder with copies instead of a symbolic link.
+    :param path: the folder; it is created by the first write.
+    :param disk: the disk operations.
+    :param windows: ``current`` is a folder with copies instead of a symbolic link.
     """
 
     def __init__(self, path: Path | str, *, disk: AtomicFiles | None = None, windows: bool = os.name == "nt") -> None:
-        self._layout = Paths(os.fspath(path))
-        self._certificates = Path(self._layout.certificates)
+        self._paths = Paths(os.fspath(path))
+        self._certificates = Path(self._paths.certificates)
         self._disk = disk or AtomicFiles()
-        self._disk.root = self._layout.root
-        self._folders = Directories(self._disk, self._layout)
+        self._disk.root = self._paths.root
+        self._folders = Directories(self._disk, self._paths)
         self._windows = windows
-        self._states = StateFiles(self._disk, self._layout, self._folders, self._versions)
-        self._force = Activation(self._disk, self._layout, self._states, self._versions, windows=windows)
+        self._states = StateFiles(self._disk, self._paths, self._folders, self._versions)
+        self._activation = Activation(self._disk, self._paths, self._states, self._versions, windows=windows)
 
     @property
     def path(self) -> Path:
         """The folder, absolute."""
-        return Path(self._layout.root)
+        return Path(self._paths.root)
 
-    # ── before anything ─────────────────────────────────────────────────────────────────
+    # ── before a run ────────────────────────────────────────────────────────────────────
 
     def close_root(self) -> None:
-        """Close the store to others where it stood open, as after a restore; three system calls.
+        """Make the store private if it is not, for example after a restore; three system calls.
 
-        :raises StoreError: it is open, and cannot be closed.
+        :raises StoreError: others can write to it, and its mode cannot be changed.
         """
         self._folders.close_root()
 
     # ── before an order ─────────────────────────────────────────────────────────────────
 
     def prove_writable(self, name: str | None = None) -> None:
-        """Write to the store and remove it again, so that nothing is ordered that could not be kept.
+        """Write temporary files to the store and remove them, so that no certificate is ordered that cannot be kept.
 
-        :param name: the certificate that is about to be renewed; its lock is held.
-        :raises StoreError: it cannot be written, is full, read-only, takes no symbolic links, or a file stands where a
-            folder should be.
+        :param name: the certificate to be renewed; the caller holds its lock.
+        :raises StoreError: the store is not writable, full or read-only, supports no symbolic links, or has a file in
+            the place of a folder.
         """
         self._folders.prove_writable(name, links=not self._windows)
 
@@ -102,154 +102,157 @@ class Store:
     def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
         """Exclude other runs and threads from a certificate.
 
-        :param wait: seconds to wait for them; 0: not at all.
-        :raises LockedError: ``locked``; evidence tells pid, host and since when.
-        :raises StoreError: the lock's file cannot be made, or the name is bad.
-        :raises Cancelled: called away while waiting.
+        :param wait: seconds to wait for them; 0: do not wait.
+        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
+        :raises StoreError: the file of the lock cannot be created, or the name is invalid.
+        :raises Cancelled: cancelled while waiting.
         """
-        self._disk.inside(self._layout.root, self._layout.state(name))
+        self._disk.refuse_links(self._paths.root, self._paths.state(name))
         return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
     def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone, or a name, where the host keeps one value.
+        """Exclude other runs from a DNS zone, or a name, whose host keeps a single value.
 
-        :param wait: seconds to wait for them; 0: not at all.
-        :raises LockedError: ``locked``; evidence tells pid, host and since when.
-        :raises StoreError: the lock's file cannot be made.
-        :raises Cancelled: called away while waiting.
+        :param wait: seconds to wait for them; 0: do not wait.
+        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
+        :raises StoreError: the file of the lock cannot be created.
+        :raises Cancelled: cancelled while waiting.
         """
-        return self._lock(f"zone-{self._layout.zone(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
+        return self._lock(f"zone-{self._paths.zone(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
 
     @contextlib.contextmanager
     def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
-        """Exclude other runs from a DNS zone whose host takes one writer at a time, while it is written to.
+        """Exclude other runs from a DNS zone whose host accepts one writer at a time, during one change.
 
-        Who is next keeps those away that come later: a run that writes again and again lets others in between.
+        A second lock holds the place of the next writer, so a run that writes repeatedly lets other runs in between.
         Parameters and errors are those of :meth:`lock_zone`.
         """
-        readable, what = self._layout.zone(zone), f"DNS zone {zone.rstrip('.')}"
-        with contextlib.ExitStack() as held:
+        readable, what = self._paths.zone(zone), f"DNS zone {zone.rstrip('.')}"
+        with contextlib.ExitStack() as lock:
             with self._lock(f"next-{readable}", what, context, wait):
-                held.enter_context(self._lock(f"writing-{readable}", what, context, wait))
+                lock.enter_context(self._lock(f"writing-{readable}", what, context, wait))
             yield
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()
-        return file_locks.hold(self._disk, self._layout.lock(name), what, wait=wait, context=context)
+        return file_locks.hold(self._disk, self._paths.lock(name), what, wait=wait, context=context)
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
     def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFiles:
-        """Return the store of the account at a CA directory.
+        """Return the files of the account at a CA directory.
 
-        :param context: heeded while waiting for the account's lock, and told of a damaged file.
+        :param context: for a wait for the lock of the account, and for warnings about damaged files.
         """
-        return AccountFiles(self._disk, self._layout, ca_name, directory_url, context=context)
+        return AccountFiles(self._disk, self._paths, ca_name, directory_url, context=context)
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
-        """Return the ledger of the account at a CA directory: what can be known to refuse an order."""
-        from dnsrenew.store.ledger import Ledger  # what is not due orders nothing
+        """Return the ledger of the account at a CA directory: its limits and waits."""
+        from dnsrenew.store.ledger import Ledger  # not needed while nothing is due
 
-        return Ledger.at(self._disk, self._layout, ca_name, directory_url, context)
+        return Ledger.at(self._disk, self._paths, ca_name, directory_url, context)
 
     @property
     def journal(self) -> Journal:
-        """The TXT values that stand, or may stand, in DNS."""
-        from dnsrenew.store.journal import Journal  # what is not due writes none
+        """The TXT values that are, or may be, in DNS."""
+        from dnsrenew.store.journal import Journal  # not needed while nothing is due
 
-        return Journal(self._disk, self._layout)
+        return Journal(self._disk, self._paths)
 
     @property
     def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
-        from dnsrenew.store.pending_orders import PendingOrders  # what is not due orders nothing
+        from dnsrenew.store.pending_orders import PendingOrders  # not needed while nothing is due
 
-        return PendingOrders(self._disk, self._layout)
+        return PendingOrders(self._disk, self._paths)
 
     @property
     def has_journal(self) -> bool:
-        """Whether any value is written down: of a run that lives, or of one that was killed. One system call.
+        """Whether the journal has files: of a live run, or of a killed one, which may have left only a lock.
 
-        A run that was killed may have left the lock of an entry alone, which is tidied up with what is written down.
+        One system call.
         """
         try:
-            return any(name.endswith((".json", ".lock")) for name in os.listdir(self._layout.journal))
+            return any(name.endswith((".json", ".lock")) for name in os.listdir(self._paths.journal))
         except FileNotFoundError:
             return False
         except OSError:
-            return True  # who knows: the sweep meets it again, and says it
+            return True  # cleanup will report the error
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:
         """Return the names of the certificates in the store, sorted."""
-        return sorted(self._layout.fitting(self._disk.names(self._layout.certificates)))
+        return sorted(self._paths.valid_names(self._disk.names(self._paths.certificates)))
 
-    def read_state(self, name: str, *, aside: bool = True) -> State:
-        """Return what is known of a certificate: the empty state where there is none.
+    def read_state(self, name: str, *, quarantine: bool = True) -> State:
+        """Return the state of a certificate; the empty state if there is none.
 
-        A damaged state.json is set aside, said in ``notices`` (as long as this store lives) and made anew
-        from what stands.
+        A damaged state.json is renamed and rebuilt from the versions; every state that this store reads later has
+        the warning in ``notices``.
 
-        :param aside: whether to do so; False for who only looks: it stays, and this state has the notice.
-        :raises StoreError: it cannot be read, is of a later dnsrenew (``store-newer``), or the name is bad.
+        :param quarantine: False: do not rename a damaged file; only this state has the warning.
+        :raises StoreError: it cannot be read, a newer dnsrenew wrote it (``store-newer``), or the name is invalid.
         """
-        return self._states.read(name, aside=aside)
+        return self._states.read(name, quarantine=quarantine)
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Tell whether the version in force is there, as far as two system calls can: the sizes of what others read.
+        """Tell whether the version in force exists, by the sizes of the files that other programs read.
 
-        :raises StoreError: it may not be looked at; then nobody can tell.
+        Two system calls.
+
+        :raises StoreError: permission denied.
         """
         if state.version is None:
             return False
-        return is_as_written(self._disk, f"{self._layout.certificate(name)}/versions/{state.version}/", state.sizes)
+        return is_as_written(self._disk, f"{self._paths.certificate(name)}/versions/{state.version}/", state.sizes)
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
-        """Say what is damaged, or gone, of the version in force: a new certificate is about to take its place.
+        """Warn about damaged or missing files of the version in force, before it is renewed.
 
-        :raises StoreError: it may not be looked at.
+        :raises StoreError: permission denied.
         """
         if state.version is None:
             return
-        for path, why in self._versions(name).damaged(state.version, state.sizes):
-            notice = damage.damaged(path, why, "The certificate is renewed.")
-            context.warn(notice.code, notice.message, notice.fix)
+        for path, reason in self._versions(name).damaged(state.version, state.sizes):
+            warning = damage.pending(path, texts.VERSION_DAMAGED, reason)
+            context.warn(warning.code, warning.message, warning.fix)
 
-    def set_damaged_aside(self, name: str, state: State) -> None:
-        """Set aside what is damaged of a version that is in force no longer; what cannot be moved stays."""
+    def quarantine_damaged(self, name: str, state: State) -> None:
+        """Rename the damaged files of a version that is no longer in force, as far as possible."""
         if state.version is None:
             return
         with contextlib.suppress(StoreError):
             for path, _ in self._versions(name).damaged(state.version, state.sizes):
                 if os.path.lexists(path):
-                    self._disk.set_aside(path)
+                    self._disk.quarantine(path)
 
     def current(self, name: str) -> Path:
-        """Return the folder that other programs read."""
+        """Return the folder from which other programs read."""
         return self._certificates.joinpath(check_name(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None where its key is not there.
+        """Return the certificate in force, with paths into its version; None if a file of it is missing.
 
-        :raises StoreError: whether it is there cannot be told.
+        :raises StoreError: permission denied.
         """
         return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
-    def write_state(self, name: str, state: State) -> None:
-        """Replace state.json, durably.
+    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
+        """Replace state.json.
 
-        :raises StoreError: it cannot be written; the old one stands.
+        :param sync: durably; False if a power cut may lose the change.
+        :raises StoreError: it cannot be written; the old one stays.
         """
-        self._states.write(name, state)
+        self._states.write(name, state, sync=sync)
 
     def update(self, name: str, change: Change, *, sync: bool = True) -> State:
-        """Change what is known of a certificate, and return it.
+        """Change the state of a certificate, and return it.
 
-        :param sync: durably; False where what is new may be lost in a power cut.
-        :raises StoreError: it cannot be written; the old one stands.
+        :param sync: make it durable; False if a power cut may lose the change.
+        :raises StoreError: it cannot be written; the old one stays.
         """
         state = change(self.read_state(name))
         self._states.write(name, state, sync=sync)
@@ -263,16 +266,18 @@ class Store:
         key_pem: bytes,
         facts: x509.Facts,
         *,
-        remember: Change = _as_it_is,
+        state: State,
+        remember: Change = _unchanged,
     ) -> State:
-        """Store a new certificate and put it into force; the old one stays in force and whole until then.
+        """Store a new certificate and put it into force; the old one stays complete and in force until then.
 
         :param ca: name of the CA that issued it.
-        :param facts: what the certificate says of itself.
-        :param remember: what else is to be known from then on; written in the same step.
-        :raises StoreError: it cannot be written; the old one stands.
+        :param facts: the data parsed from the certificate.
+        :param state: the stored state, read under the lock.
+        :param remember: further changes of the state, written in the same step.
+        :raises StoreError: it cannot be written; the old one stays.
         """
-        from dnsrenew import x509  # slow to load; whoever has a new certificate has loaded it
+        from dnsrenew import x509  # slow to load; loaded before for a new certificate
 
         fullchain_pem = "".join(x509.split_chain(fullchain_pem))
         meta = Meta(
@@ -287,46 +292,44 @@ class Store:
             profile=spec.profile.name if spec.profile else "",
             sizes={"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)},
         )
-        number = self.add_version(spec.name, fullchain_pem, key_pem, meta)
-        return self.activate(spec.name, number, meta, remember=remember)
+        number = self.add_version(spec.name, fullchain_pem, key_pem, meta, state)
+        return self.activate(spec.name, number, meta, state, remember=remember)
 
-    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta) -> int:
-        """Write a version, whole and durable, and return its number; it is not in force yet.
+    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
+        """Write a version, durably, and return its number; it is not in force yet.
 
         :raises StoreError: it cannot be written; nothing has changed.
         """
         self._folders.make_certificate(name)
-        return self._versions(name).add(fullchain_pem, key_pem, meta, self.read_state(name))
+        return self._versions(name).add(fullchain_pem, key_pem, meta, state)
 
-    def activate(self, name: str, number: int, meta: Meta, *, remember: Change = _as_it_is) -> State:
-        """Put a version into force: ``current``, then state.json; then remove versions that are too old.
+    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = _unchanged) -> State:
+        """Put a version into force: switch ``current``, then state.json, then remove old versions.
 
-        :raises StoreError: it cannot be written; the old one stands.
+        :raises StoreError: it cannot be written; the old one stays in force.
         """
-        state = self.read_state(name)
         if self._windows:
             self.write_state(name, replace(state, switching=number))
-        state = self._force.put(name, number, remember(state.renewed(number, meta)))
+        state = self._activation.activate(name, number, remember(state.renewed(number, meta)))
         self._versions(name).prune(number)
         return state
 
     def repair(self, name: str, state: State, context: Context) -> bool:
-        """Put right what a kill or a power cut left between ``current`` and state.json; for the start of a run.
+        """Make ``current``, state.json and the parts of the chain agree after a kill or a power cut.
 
-        And the parts of the chain, where they are not what the whole is. Costs three system calls where all is well.
-        Where another run holds the lock, the store cannot be written, or the caller is called away, it is left to the
-        next run. The caller does not hold the lock.
+        For the start of a run; the caller does not hold the lock. Takes three system calls if nothing is wrong. If
+        another run holds the lock, the store cannot be written, or the run is cancelled, the next run repairs it.
 
-        :returns: whether anything was put right; what there is to be said of it is in the state's ``notices`` then.
+        :returns: whether anything was repaired; the warnings are then in the state's ``notices``.
         """
         try:
-            if self._force.find_inconsistency(name, state) is None:
+            if self._activation.find_inconsistency(name, state) is None:
                 return False
             with self.lock(name, context=context):
-                self._force.repair(name)
+                self._activation.repair(name)
         except (LockedError, StoreError, Cancelled):
             return False
         return True
 
     def _versions(self, name: str) -> Versions:
-        return Versions(self._disk, self._layout.certificate(name), windows=self._windows)
+        return Versions(self._disk, self._paths.certificate(name), windows=self._windows)

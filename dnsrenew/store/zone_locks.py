@@ -1,4 +1,4 @@
-"""The locks of DNS zones: at hosts that keep one value, and at those that take one writer at a time."""
+"""Locks of DNS zones, for hosts that keep a single TXT value and hosts that accept one writer at a time."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
     from dnsrenew.store.store import Store
 
 WRITING: Final = 60.0
-"""Seconds to wait, unasked, for others that write to a zone: each takes no longer than a few requests to its host."""
+"""Seconds to wait for other writers of a zone even without ``wait``; each sends only a few requests to its host."""
 
 
 class ZoneLocks:
-    """Keeps other runs away, and has the threads of this one take turns.
+    """Exclude other runs from a zone, and let the threads of this run take turns.
 
-    :param wait: seconds to wait for another run that has its value where only one is kept; 0: not at all.
+    :param wait: seconds to wait for another run that uses the single value; 0: do not wait.
     """
 
     def __init__(self, store: Store, wait: float = 0) -> None:
         self._store = store
         self._wait = wait
-        self._values = SharedLock(lambda context, place, left: store.lock_zone(place, context=context, wait=left))
+        self._values = SharedLock(lambda context, zone, wait: store.lock_zone(zone, context=context, wait=wait))
         self._turns = FairLock()
         self._refused: dict[str, tuple[float, LockedError]] = {}
 
     @contextlib.contextmanager
-    def value(self, context: Context, place: str) -> Iterator[None]:
-        """Be alone at a name or a zone that holds one value, for as long as that is wanted.
+    def value(self, context: Context, zone: str) -> Iterator[None]:
+        """Have exclusive use of a zone, or a name, that holds a single value.
 
-        :raises LockedError: another run is there.
-        :raises Cancelled: called away while waiting.
+        :raises LockedError: another run uses it.
+        :raises Cancelled: cancelled while waiting.
         """
-        with self._values.hold(context, place, self._wait), self._turns.alone(context, place):
+        with self._values.hold(context, zone, self._wait), self._turns.hold(context, zone):
             yield
 
     @contextlib.contextmanager
     def writing(self, context: Context, zone: str) -> Iterator[None]:
-        """Be alone in writing to a zone, for one change.
+        """Be the only writer of a zone, for one change.
 
-        :raises LockedError: another run has not come to an end with its own.
-        :raises Cancelled: called away while waiting.
+        :raises LockedError: another run has not finished its change.
+        :raises Cancelled: cancelled while waiting.
         """
-        came, wait = context.clock.monotonic(), max(self._wait, WRITING)
-        with self._turns.alone(context, ("writing", zone)), contextlib.ExitStack() as held:
+        start, wait = context.clock.monotonic(), max(self._wait, WRITING)
+        with self._turns.hold(context, ("writing", zone)), contextlib.ExitStack() as locks:
             refused = self._refused.get(zone)
-            if refused is not None and refused[0] >= came:  # one of us has waited for all that stood behind it
+            if refused is not None and refused[0] >= start:  # a thread before this one has waited for all behind it
                 raise copy.copy(refused[1])
             try:
-                held.enter_context(self._store.lock_writing(zone, context=context, wait=wait))
+                locks.enter_context(self._store.lock_writing(zone, context=context, wait=wait))
             except LockedError as error:
                 self._refused[zone] = context.clock.monotonic(), error
                 raise
@@ -65,11 +65,12 @@ class ZoneLocks:
 
 
 class SharedLock:
-    """Locks that the threads of a run have together: from the first that wants one until nobody wants it any more.
+    """Locks shared by the threads of a run, from the first thread that needs one to the last that releases it.
 
-    So a run that has begun with a zone goes on with it, and no other one comes between two of its certificates.
+    So another run cannot take a zone between two certificates of this run.
 
-    :param lock: gives a lock that keeps other runs away, after so many seconds at most.
+    :param lock: returns the lock that excludes other runs; its arguments are the context, the key and the seconds to
+        wait.
     """
 
     def __init__(self, lock: Callable[[Context, str, float], AbstractContextManager[None]]) -> None:
@@ -77,7 +78,7 @@ class SharedLock:
         self._turns = FairLock()
         self._guard = threading.Lock()
         self._users = Counter[str]()
-        self._held: dict[str, contextlib.ExitStack] = {}
+        self._locks: dict[str, contextlib.ExitStack] = {}
 
     @contextlib.contextmanager
     def hold(self, context: Context, what: str, wait: float) -> Iterator[None]:
@@ -87,7 +88,7 @@ class SharedLock:
         :raises LockedError: another run still holds it.
         """
         end = context.clock.monotonic() + wait
-        with self._turns.alone(context, what):  # one of us asks for it; what the others have waited counts
+        with self._turns.hold(context, what):  # one thread acquires; the wait of the others counts too
             if not self._join(what):
                 self._begin(context, what, max(end - context.clock.monotonic(), 0.0))
         try:
@@ -97,16 +98,16 @@ class SharedLock:
 
     def _join(self, what: str) -> bool:
         with self._guard:
-            if what not in self._held:
+            if what not in self._locks:
                 return False
             self._users[what] += 1
             return True
 
     def _begin(self, context: Context, what: str, left: float) -> None:
-        held = contextlib.ExitStack()
-        held.enter_context(self._lock(context, what, left))
+        locks = contextlib.ExitStack()
+        locks.enter_context(self._lock(context, what, left))
         with self._guard:
-            self._held[what] = held
+            self._locks[what] = locks
             self._users[what] = 1
 
     def _leave(self, what: str) -> None:
@@ -114,4 +115,4 @@ class SharedLock:
             self._users[what] -= 1
             if not self._users[what]:
                 del self._users[what]
-                self._held.pop(what).close()
+                self._locks.pop(what).close()

@@ -1,1 +1,1 @@
-"""Mistakes in configuration and provider files: what was found where, and what is expected."""
+"""Mistakes in configuration and provider files, and the lines of keys in a TOML text."""

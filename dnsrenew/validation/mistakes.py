@@ -1,4 +1,4 @@
-"""Mistakes in a configuration or a provider file: what was found where, what is expected, and the nearest word."""
+"""Mistakes in a configuration or a provider file: where, what was found, what is expected, and the nearest word."""
 
 from __future__ import annotations
 
@@ -6,25 +6,39 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.errors import ConfigError
+from dnsrenew.validation import texts
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands: ``("certificate", 0, "routes", 1, "dns")``."""
+"""The keys and list indexes that lead to a value: ``("certificate", 0, "routes", 1, "dns")``."""
 
 _LONGEST: Final = 60
+"""Characters of a quoted text; the rest is cut."""
 _MOST: Final = 12
+"""Words of an enumeration; the rest is counted."""
 _LARGE: Final = 10**18
-_KINDS: Final = ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"))
+_TYPES: Final = (
+    (bool, texts.TRUE_OR_FALSE),
+    (int, texts.NUMBER),
+    (float, texts.NUMBER),
+    (str, texts.TEXT),
+)
+_ERRORS: Final = {
+    "config-invalid": (texts.CONFIG_INVALID_ONE, texts.CONFIG_INVALID),
+    "config-syntax": (texts.CONFIG_SYNTAX_ONE, texts.CONFIG_SYNTAX),
+    "provider-invalid": (texts.PROVIDER_INVALID_ONE, texts.PROVIDER_INVALID),
+}
 
 
 class Mistake(NamedTuple):
-    """One mistake; ``str()`` is the line that a person reads.
+    """One mistake; ``str()`` is the line that is shown.
 
     :ivar file: the file, or ``""`` for a configuration made in Python.
-    :ivar line: counted from 1; None where there is no file.
+    :ivar line: counted from 1; None without a file.
     :ivar key: such as ``certificate[0].routes[1].dns``.
-    :ivar found: what stands there, or that it is missing; never a secret.
-    :ivar expected: what should stand there.
-    :ivar nearest: the valid word nearest to what stands there.
+    :ivar found: the value, or that it is missing; never a secret.
+    :ivar expected: a valid value.
+    :ivar nearest: the valid word nearest to the value.
+    :ivar fix: a sentence to show instead of ``expected``, if the value is valid but does not work.
     """
 
     file: str
@@ -33,11 +47,12 @@ class Mistake(NamedTuple):
     found: str
     expected: str
     nearest: str | None = None
+    fix: str | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        return f"{place}{self.key}: {self.found}, expected {self.expected}{hint}"
+        position = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        template = texts.MISTAKE_FIX if self.fix else texts.MISTAKE_NEAREST if self.nearest else texts.MISTAKE
+        return position + template.format_map(self._asdict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in the evidence of an error."""
@@ -45,7 +60,7 @@ class Mistake(NamedTuple):
 
 
 class FieldError(ValueError):
-    """A reader's answer to a value it cannot take; the table that called it makes a :class:`Mistake` of it."""
+    """Raised by the reader of a field for an invalid value; the table makes a :class:`Mistake` of it."""
 
     def __init__(self, expected: str, *, found: str | None = None, nearest: str | None = None) -> None:
         super().__init__(expected)
@@ -55,7 +70,7 @@ class FieldError(ValueError):
 
 
 def quoted(text: str) -> str:
-    """Return the text in quotes, cut, and with nothing in it that a terminal would obey."""
+    """Return the text in quotes, cut to 60 characters and without control characters."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     if not cut.isprintable():
         cut = cut.encode("unicode_escape").decode("ascii")
@@ -63,31 +78,31 @@ def quoted(text: str) -> str:
 
 
 def kind(value: object) -> str:
-    """Return what sort of value it is, without showing it."""
-    for python_type, words in _KINDS:
+    """Return the type of a value, without showing the value."""
+    for python_type, name in _TYPES:
         if isinstance(value, python_type):
-            return words
+            return name
     if isinstance(value, Mapping):
-        return "a table"
+        return texts.TABLE
     if isinstance(value, (list, tuple)):
-        return "a list"
-    return "nothing" if value is None else f"a {type(value).__name__}"
+        return texts.LIST
+    return texts.NOTHING if value is None else f"a {type(value).__name__}"
 
 
 def describe_found(value: object) -> str:
-    """Return how a value that is no secret is shown."""
+    """Return how a value that is not secret is shown."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return str(value) if -_LARGE < value < _LARGE else "a very large number"
+        return str(value) if -_LARGE < value < _LARGE else texts.LARGE_NUMBER
     return str(value) if isinstance(value, float) else kind(value)
 
 
 def nearest(word: object, words: Iterable[str]) -> str | None:
     """Return the valid word that was probably meant."""
-    import difflib  # wanted only after a mistake
+    import difflib  # needed only after a mistake
 
     if not isinstance(word, str):
         return None
@@ -97,16 +112,16 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
 
 
 def one_of(words: Sequence[str]) -> str:
-    """Return the words as an enumeration: ``"a", "b" or "c"``; of very many only some."""
+    """Return the words as an enumeration, ``"a", "b" or "c"``; after 12 words the rest is counted."""
     if not words:
-        return "none"
+        return texts.NONE
     shown = [quoted(word) for word in words[:_MOST]]
-    shown += [f"one of {len(words) - _MOST:,} more"] if len(words) > _MOST else []
+    shown += [texts.OTHERS.format(count=len(words) - _MOST)] if len(words) > _MOST else []
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
 def shown_key(path: KeyPath) -> str:
-    """Return the path as people write it: ``certificate[0].routes[1].dns``."""
+    """Return the path as it is shown: ``certificate[0].routes[1].dns``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -118,11 +133,15 @@ def shown_key(path: KeyPath) -> str:
 
 
 def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -> ConfigError:
-    """Return the error that names all mistakes, one line each."""
-    count = "this mistake" if len(mistakes) == 1 else f"these {len(mistakes)} mistakes"
-    return ConfigError(
-        code,
-        "\n".join(str(mistake) for mistake in mistakes) + ("" if mistakes[-1].nearest else "."),
-        fix=f"Correct {count} and start again: nothing was sent anywhere.",
-        evidence={"mistakes": [mistake.to_dict() for mistake in mistakes]},
-    )
+    """Return the error that lists all mistakes, one line each.
+
+    :param code: ``config-invalid``, ``config-syntax`` or ``provider-invalid``.
+    """
+    lines = "\n".join(map(str, mistakes))
+    if not lines.endswith(("?", ".")):
+        lines += "."
+    one, several = _ERRORS[code]
+    text = one if len(mistakes) == 1 else several
+    code, message, fix = text.fill(lines=lines, count=len(mistakes))
+    evidence = {"mistakes": [mistake.to_dict() for mistake in mistakes]}
+    return ConfigError(code, message, fix=fix, evidence=evidence)

@@ -1,6 +1,6 @@
-"""On which line of a TOML text does a key stand? ``tomllib`` does not tell, and only a mistake wants to know.
+"""The line of each key in a TOML text, and the likely cause of a syntax error.
 
-Of what is no TOML at all it tells the line, in a sentence.
+``tomllib`` does not report lines of keys; they are needed only after a mistake.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import tomllib
 from typing import Final
 
+from dnsrenew.validation import texts
 from dnsrenew.validation.mistakes import KeyPath, Mistake
 
 _SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -25,37 +26,65 @@ _STRING: Final = re.compile(
 )
 _SCALAR: Final = re.compile(r"[^,\]}#\n]+")
 _AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
-_TOML: Final = "TOML, see https://toml.io"
+_AT_END: Final = " (at end of document)"
+_EXPECTED: Final = "Expected "
+_INVALID_VALUE: Final = "Invalid value"
+_TYPOGRAPHIC: Final = tuple("“”„‘’‚«»")
 
 
 def syntax_mistake(error: Exception, text: str, file: str) -> Mistake:
-    """Return the mistake for what ``tomllib`` could not read: the first one in the text."""
-    if not isinstance(error, tomllib.TOMLDecodeError):  # nested a thousand deep; a number of thousands of digits
-        return Mistake(file, 1, "syntax", "something far too deep or too long", _TOML)
-    said = str(error)
-    if place := _AT_LINE.search(said):
-        found, line, where = said[: place.start()], int(place[1]), f"column {place[2]}"
+    """Return the mistake for a text that ``tomllib`` refused; it stops at the first."""
+    if not isinstance(error, tomllib.TOMLDecodeError):  # nested a thousand levels deep, or a number of 5,000 digits
+        return Mistake(file, 1, texts.TOML_SYNTAX, texts.TOML_TOO_DEEP, texts.TOML)
+    reported = str(error)
+    if match := _AT_LINE.search(reported):
+        message, line, column = reported[: match.start()], int(match[1]), int(match[2])
+        position = texts.TOML_COLUMN.format(column=column)
+        lines = text.replace("\r\n", "\n").split("\n")
+        rest = lines[line - 1][column - 1 :] if line <= len(lines) else ""
     else:
-        found, line, where = said.removesuffix(" (at end of document)"), text.count("\n") + 1, "end of file"
-    found = f"{found[:1].lower()}{found[1:]}"
-    if found.startswith("expected "):
-        return Mistake(file, line, where, "something else", f"{found.removeprefix('expected ')} ({_TOML})")
-    return Mistake(file, line, where, found, _TOML)
+        message, line, rest = reported.removesuffix(_AT_END), text.count("\n") + 1, ""
+        position = texts.TOML_END
+    found, expected = _likely_cause(message, rest)
+    return Mistake(file, line, position, found, expected)
+
+
+def _likely_cause(message: str, rest: str) -> tuple[str, str]:
+    """Return what was found and what is expected; the line is not shown, because it can hold a secret.
+
+    :param message: of ``tomllib``, without the position.
+    :param rest: the line from the reported column on.
+    """
+    for start, found, expected in texts.TOML_CAUSES:
+        if message.startswith(start):
+            return found, expected
+    if message.startswith(_EXPECTED):
+        return texts.TOML_FOUND, texts.TOML_EXPECTED.format(expected=message.removeprefix(_EXPECTED), toml=texts.TOML)
+    if message != _INVALID_VALUE:
+        return f"{message[:1].lower()}{message[1:]}", texts.TOML
+    if rest.startswith(_TYPOGRAPHIC):
+        return texts.TOML_QUOTES
+    if rest.startswith("True"):
+        return texts.TOML_TRUE
+    if rest.startswith("False"):
+        return texts.TOML_FALSE
+    if not rest.strip() or rest.lstrip().startswith("#"):
+        return texts.TOML_NO_VALUE
+    return texts.TOML_NO_QUOTES
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line (from 1) of every table, key and list item of a valid TOML text."""
-    scan = _Scan(text.replace("\r\n", "\n"))
+    scanner = _Scanner(text.replace("\r\n", "\n"))
     try:
-        scan.document()
+        scanner.document()
     except (AttributeError, IndexError, RecursionError):
-        # A line number is a courtesy: what was found until here is still right.
-        pass
-    return scan.lines
+        pass  # the lines found so far are right, and a mistake without a line is still useful
+    return scanner.lines
 
 
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
-    """Return the line of a key, or of the nearest table around it, where the key is missing; None for an empty file."""
+    """Return the line of a key, or of the table that should have it; None for an empty file."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -63,7 +92,7 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
 
 
 def line_in(file: str, path: KeyPath) -> int | None:
-    """Return the line of a key in a file; None where there is no file, or it is gone meanwhile."""
+    """Return the line of a key in a file; None without a file, or if it cannot be read any more."""
     if not file:
         return None
     try:
@@ -73,109 +102,109 @@ def line_in(file: str, path: KeyPath) -> int | None:
         return None
 
 
-class _Scan:
-    """Walks a text that ``tomllib`` has accepted; so it need not check anything."""
+class _Scanner:
+    """Scans a text that ``tomllib`` has accepted, so it checks nothing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
+        self.position = 0
         self.lines: dict[KeyPath, int] = {}
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._lists: dict[KeyPath, int] = {}  # arrays of tables: how many so far
+        self._lists: dict[KeyPath, int] = {}  # number of tables so far in each array of tables
 
     def document(self) -> None:
         table: KeyPath = ()
         self._skip()
-        while self.at < len(self.text):
-            if self.text[self.at] == "[":
+        while self.position < len(self.text):
+            if self.text[self.position] == "[":
                 table = self._header()
             else:
                 self._pair(table)
             self._skip()
 
     def _skip(self) -> None:
-        self.at = self._match(_SPACE).end()
+        self.position = self._match(_SPACE).end()
 
     def _match(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        match = pattern.match(self.text, self.at)
+        match = pattern.match(self.text, self.position)
         if match is None:
-            raise IndexError(self.at)
+            raise IndexError(self.position)
         return match
 
-    def _note(self, path: KeyPath, at: int) -> None:
-        self.lines.setdefault(path, bisect.bisect_right(self._starts, at))
+    def _record(self, path: KeyPath, position: int) -> None:
+        self.lines.setdefault(path, bisect.bisect_right(self._starts, position))
 
     def _header(self) -> KeyPath:
-        start = self.at
+        start = self.position
         is_list = self.text.startswith("[[", start)
-        self.at += 2 if is_list else 1
+        self.position += 2 if is_list else 1
         path: KeyPath = ()
         parts = self._key()
         for part in parts:
             path = (*path, part)
             last = len(path) - sum(isinstance(step, int) for step in path) == len(parts)
             if last and is_list:
-                self._note(path, start)
+                self._record(path, start)
                 self._lists[path] = self._lists.get(path, 0) + 1
             if path in self._lists:
                 path = (*path, self._lists[path] - 1)
-            self._note(path, start)
-        self.at += 2 if is_list else 1
+            self._record(path, start)
+        self.position += 2 if is_list else 1
         return path
 
     def _key(self) -> list[str]:
         parts = []
         while True:
             self._skip()
-            quote = self.text[self.at] in "\"'"
+            quote = self.text[self.position] in "\"'"
             match = self._match(_STRING if quote else _BARE)
-            self.at = match.end()
+            self.position = match.end()
             parts.append(tomllib.loads(f"k={match[0]}")["k"] if quote else match[0])
             self._skip()
-            if self.text[self.at] != ".":
+            if self.text[self.position] != ".":
                 return parts
-            self.at += 1
+            self.position += 1
 
     def _pair(self, table: KeyPath) -> None:
-        start = self.at
+        start = self.position
         path = table
         for part in self._key():
             path = (*path, part)
-            self._note(path, start)
-        self.at += 1  # the equals sign
+            self._record(path, start)
+        self.position += 1  # the equals sign
         self._skip()
         self._value(path)
 
     def _value(self, path: KeyPath) -> None:
-        first = self.text[self.at]
+        first = self.text[self.position]
         if first == "[":
             self._items(path)
         elif first == "{":
             self._inline(path)
         else:
-            self.at = self._match(_STRING if first in "\"'" else _SCALAR).end()
+            self.position = self._match(_STRING if first in "\"'" else _SCALAR).end()
 
     def _items(self, path: KeyPath) -> None:
-        self.at += 1
+        self.position += 1
         index = 0
         self._skip()
-        while self.text[self.at] != "]":
-            self._note((*path, index), self.at)
+        while self.text[self.position] != "]":
+            self._record((*path, index), self.position)
             self._value((*path, index))
             index += 1
             self._comma()
-        self.at += 1
+        self.position += 1
 
     def _inline(self, path: KeyPath) -> None:
-        self.at += 1
+        self.position += 1
         self._skip()
-        while self.text[self.at] != "}":
+        while self.text[self.position] != "}":
             self._pair(path)
             self._comma()
-        self.at += 1
+        self.position += 1
 
     def _comma(self) -> None:
         self._skip()
-        if self.text[self.at] == ",":
-            self.at += 1
+        if self.text[self.position] == ",":
+            self.position += 1
             self._skip()

@@ -13,8 +13,8 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.contract.conftest import CANARY, Kept
-from tests.contract.duckdns_standin import DuckDns
+from tests.kit.drivers import CANARY, Kept
+from tests.kit.duckdns import DuckDns
 from tests.lab.canary import assert_no_canary
 
 

@@ -9,15 +9,13 @@ import pytest
 
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.drivers.lexicon import loading
 from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
-from tests.contract.apis import Api
-from tests.contract.conftest import maker
-from tests.contract.hosts import ZONE, Cloudflare, Host, Namecheap, Route53
-from tests.contract.morehosts import (
+from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Namecheap, Route53
+from tests.kit.drivers import lead, maker
+from tests.kit.more_dns_hosts import (
     Aliyun,
     Desec,
     DigitalOcean,
@@ -31,25 +29,6 @@ from tests.contract.morehosts import (
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
 FOREIGN = (ZONE, "v=spf1 -all")
-
-
-def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Api) -> None:
-    """Have our copy of lexicon's module talk to a stand-in."""
-    kind: Any = loading.provider_class(name)
-    original = kind.__init__
-
-    def here(self: Any, config: Any) -> None:
-        original(self, config)
-        self.api_endpoint = self.endpoint_api = host.url
-        if name == "namecheap":
-            self.client.endpoint = host.url
-
-    monkeypatch.setattr(kind, "__init__", here)
-    module = loading._modules[name]
-    if name == "hetzner":
-        monkeypatch.setattr(vars(module)["HetznerCloud"], "API_ENDPOINT", host.url)
-    if name == "aliyun":
-        monkeypatch.setattr(module, "ALIYUN_DNS_API_ENDPOINT", host.url)
 
 
 @pytest.mark.parametrize("quoting", [False, True])

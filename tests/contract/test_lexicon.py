@@ -27,13 +27,12 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
-from tests.contract.apis import Answer, Api, Asked
-from tests.contract.conftest import CANARY, Kept, maker, powerdns_account
+from tests.kit.api_server import Answer, Api, Asked
+from tests.kit.drivers import CANARY, Kept, assert_nothing_foreign, maker, powerdns_account
 from tests.lab import dnsclient
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
-from tests.unit.test_drivers_calling import assert_nothing_foreign
 
 RECORD = TxtRecord("pdns.test.", "_acme-challenge.pdns.test.", "v" * 43, 60)
 
@@ -175,7 +174,7 @@ def test_every_way_to_send_a_request_has_time_outs() -> None:
         def close(self) -> None:
             pass
 
-    face: Any = shims.stand_in(requests)
+    face: Any = shims.shim_for(requests)
     session = face.Session()
     session.mount("https://", Adapter())
     session.verify = session.trust_env = False
@@ -190,7 +189,7 @@ def test_every_way_to_send_a_request_has_time_outs() -> None:
 
 def test_the_stand_in_sends_what_requests_would() -> None:
     """Positional arguments of get, post, put and patch keep their meaning, and everything else is the real one's."""
-    face: Any = shims.stand_in(requests)
+    face: Any = shims.shim_for(requests)
     with Api(lambda asked: (200, {"method": asked.method, "path": asked.path, "body": asked.body})) as api:
         assert face.get(api.url, {"a": "1"}).json()["path"] == "/?a=1"
         assert face.post(api.url, "data").json()["body"] == "data"
@@ -213,7 +212,7 @@ def test_the_page_of_limits_says_how_much_is_read() -> None:
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
     """A provider that mounts retries with Retry-After sleeps no longer than the call has left."""
-    face: Any = shims.stand_in(requests)
+    face: Any = shims.shim_for(requests)
     retry = requests.adapters.Retry(total=5, status_forcelist=[409], allowed_methods=None, backoff_factor=60)
     left = [0.3]
     started = time.monotonic()

@@ -20,7 +20,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
-from tests.contract.conftest import maker
+from tests.kit.drivers import maker
 
 SOURCE = '''
 """A DNS host that keeps its zone in one text file: one "NAME VALUE" a line."""

@@ -25,9 +25,8 @@ from dnsrenew.http.third_party import redirected
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.contract.apis import Answer, Api, Asked
-from tests.contract.conftest import CANARY, Kept, maker
-from tests.contract.test_hosts import lead
+from tests.kit.api_server import Answer, Api, Asked
+from tests.kit.drivers import CANARY, Kept, lead, maker
 from tests.lab.canary import assert_no_canary
 
 RECORD = TxtRecord("example.com.", "_acme-challenge.example.com.", "v" * 43, 60)
@@ -75,9 +74,9 @@ def refusal(context: Context, api: Api) -> ProviderError:
         ("POST", "/x", "it redirects to api.test itself, port 443, with TLS, which is not followed"),
         ("PATCH", "https://other.test/", "it redirects to other.test, which is not followed"),
         ("GET", "file:///etc/passwd", "it redirects to nowhere, which is not followed"),
-        ("GET", "https://[::", "it redirects to something that is no address"),
-        ("GET", "https://api.test:99999/", "it redirects to something that is no address"),
-        ("GET", None, "it redirects, and does not say where to"),
+        ("GET", "https://[::", "it redirects to an invalid address"),
+        ("GET", "https://api.test:99999/", "it redirects to an invalid address"),
+        ("GET", None, "it redirects without saying where to"),
     ],
 )
 def test_which_redirects_are_followed(method: str, location: str | None, detail: str | None) -> None:
@@ -108,7 +107,7 @@ def test_a_redirect_to_another_host_takes_nothing_there(
     for error in errors:
         assert error.code == "provider-unreachable"
         assert error.message.endswith(
-            "(account pdns) sends us elsewhere, or something in between does: "
+            "(account pdns), or something in between, redirects the request: "
             "it redirects to localhost, which is not followed."
         )
         assert "hotel" in error.fix

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.duckdns_standin import DuckDns
-from tests.faults.stage import Zygote
-from tests.integration.test_renew_duckdns import PROVIDERS, Host, add_zone
+from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.kit.processes import Zygote
 from tests.lab.workspace import Workspace
 
 
@@ -30,7 +29,7 @@ def duck(workspace: Workspace) -> Iterator[DuckDns]:
     """DuckDNS in the lab's Internet, and in the configuration: see test_renew_duckdns.py."""
     lab = workspace.lab
     add_zone(lab)
-    with DuckDns(secrets.token_hex(16), "home") as server, Host(lab, server):
+    with DuckDns(secrets.token_hex(16), "home") as server, DuckDnsZone(lab, server):
         folder = workspace.path / "providers"
         folder.mkdir()
         shipped = (PROVIDERS / "duckdns.toml").read_text()

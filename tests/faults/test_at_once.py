@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.duckdns_standin import DuckDns
-from tests.faults.gate import Gate
-from tests.faults.stage import NEVER, Run, Zygote, wait_until
-from tests.integration.broken import Kept
+from tests.kit.ca_gate import Gate
+from tests.kit.duckdns import DuckDns
+from tests.kit.processes import NEVER, Run, Zygote, wait_until
+from tests.kit.program import Kept
 from tests.lab.workspace import Workspace
 
 Outcome = dict[str, Any]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import StoreError
-from tests.faults import disk
-from tests.faults.disk import KINDS, Matrix, column, columns, quick_folder
-from tests.faults.diskchecks import check_error, check_next
-from tests.faults.diskworld import CHANGING, CODES, Fault, Happens, Kind, Operation, World, refuse
+from tests.kit import disk
+from tests.kit.disk import KINDS, Matrix, column, columns, quick_folder
+from tests.kit.disk_checks import check_error, check_next
+from tests.kit.disk_world import CHANGING, CODES, Fault, Happens, Kind, Operation, World, refuse
 
 PAGE = columns()
 
@@ -35,7 +35,7 @@ renewal = pytest.mark.parametrize("kind", ["renewal"])
 def test_every_operation_refused_in_turn(matrix: Matrix, kind: Kind, number: int) -> None:
     """Each ends as the page says, after all that :func:`check_run` and :func:`check_next` look at."""
     runs = matrix.refused(number)
-    assert column(runs) == PAGE[kind, number], "run: python -m tests.faults.disk"
+    assert column(runs) == PAGE[kind, number], "run: python -m tests.kit.disk"
 
 
 @pytest.mark.parametrize("kind", ["first", "renewal"])
@@ -54,7 +54,7 @@ def test_the_page_has_every_operation() -> None:
     for kind in KINDS:
         with quick_folder() as folder:
             counts[kind] = Counter(operation.what for operation in Matrix(folder, kind).clean)
-    assert disk.PAGE.read_text("utf-8") == disk.page(PAGE, counts), "run: python -m tests.faults.disk"
+    assert disk.PAGE.read_text("utf-8") == disk.page(PAGE, counts), "run: python -m tests.kit.disk"
 
 
 @pytest.mark.parametrize("kind", ["sweep"])

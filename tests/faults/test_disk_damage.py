@@ -17,8 +17,8 @@ from typing import Final, Literal
 import pytest
 
 from dnsrenew.base.values import replace
-from tests.faults.disk import quick_folder
-from tests.faults.diskworld import LEFT, Fault, Operation, Ran, World, refuse
+from tests.kit.disk import quick_folder
+from tests.kit.disk_world import LEFT, Fault, Operation, Ran, World, refuse
 
 Damage = Literal["empty", "truncated", "garbage", "newer", "folder", "link"]
 DAMAGES: Final[tuple[Damage, ...]] = ("empty", "truncated", "garbage", "newer", "folder", "link")
@@ -236,7 +236,7 @@ def test_what_is_gone_is_said(quiet_template: World, tmp_path: Path, what: str) 
     ran = world.run()
     assert ran.outcome.status == "renewed"
     (warning,) = ran.outcome.warnings
-    assert (warning.code, f"{path} is damaged: it is gone." in warning.message) == ("store-damaged", True)
+    assert (warning.code, f"{path} is damaged: it is missing." in warning.message) == ("store-damaged", True)
     assert "beside it" not in warning.fix
     assert world.served()
     assert said(world.run()) == []

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import stage
-from tests.faults.smallfs import SmallFs, Wish
-from tests.faults.stage import FOREIGN, NAME, is_new
-from tests.integration.broken import Kept, check_error
-from tests.integration.renew_stage import everywhere, leaf
+from tests.kit import processes as stage
+from tests.kit.processes import FOREIGN, NAME, is_new
+from tests.kit.program import Kept, check_error
+from tests.kit.renew_stage import everywhere, leaf
+from tests.kit.small_fs import SmallFs, Wish
 from tests.lab.acmemessages import Request, Response
 from tests.lab.workspace import Workspace
 

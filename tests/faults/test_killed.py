@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.contract.duckdns_standin import DuckDns
-from tests.faults import killed
-from tests.faults.gate import Gate
-from tests.faults.killed import Row
-from tests.faults.stage import FOREIGN, NAME, NEVER, Stage, Zygote, wait_until
-from tests.faults.stage import foreign as somebody_else
-from tests.faults.stopped import Stopped, stop, stopped_at
-from tests.integration.broken import PATIENCE
+from tests.kit import killed
+from tests.kit.ca_gate import Gate
+from tests.kit.duckdns import DuckDns
+from tests.kit.killed import Row
+from tests.kit.processes import FOREIGN, NAME, NEVER, Stage, Zygote, wait_until
+from tests.kit.processes import foreign as somebody_else
+from tests.kit.program import PATIENCE
+from tests.kit.stopped import Stopped, stop, stopped_at
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
@@ -202,7 +202,7 @@ def removed_at_last(workspace: Workspace) -> None:
     ]
     assert workspace.lab.txt(NAME) == set()
     again = workspace.run("cleanup")
-    assert (again.returncode, again.stdout.startswith("There is nothing to remove")) == (0, True)
+    assert (again.returncode, again.stdout.startswith("Nothing to clean up.")) == (0, True)
 
 
 def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
@@ -249,7 +249,7 @@ def test_an_account_that_is_gone(workspace: Workspace, zygote: Zygote) -> None:
     assert entry in warning["fix"]
     done = workspace.run("cleanup")
     assert done.returncode == 1
-    assert "✗ _acme-challenge.example.test (account home): 1 TXT value stays" in done.stdout
+    assert "✗ _acme-challenge.example.test (account home): 1 TXT value not removed" in done.stdout
     assert entry in done.stdout
     workspace.write(config)
     removed_at_last(workspace)

@@ -9,8 +9,8 @@ from typing import Self
 import dns.opcode
 import pytest
 
-from tests.faults.stage import NAME, NEVER, Zygote, settle
-from tests.integration.broken import PATIENCE
+from tests.kit.processes import NAME, NEVER, Zygote, settle
+from tests.kit.program import PATIENCE
 from tests.lab import Lab, Query
 from tests.lab.workspace import Workspace
 

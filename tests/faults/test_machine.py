@@ -16,7 +16,7 @@ from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
 from dnsrenew.store.journal_entry import JournalEntry
 from dnsrenew.store.ledger import Ledger
-from tests.faults.machine import FIRST, MOST_ACTS, Machine
+from tests.kit.machine import FIRST, MOST_ACTS, Machine
 
 QUIET: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 

@@ -12,7 +12,7 @@ import pytest
 
 from dnsrenew import Event, Outcome
 from dnsrenew.runtime import context
-from tests.integration.renew_stage import Stage, certificates
+from tests.kit.renew_stage import Stage, certificates
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
 from tests.lab.workspace import Workspace

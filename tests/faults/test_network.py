@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from tests.faults import network_ca, network_dns, network_hosts, network_page
-from tests.faults.network_page import PAGE, section
-from tests.integration.renew_stage import Stage, through
+from tests.kit import network_ca, network_dns, network_hosts, network_page
+from tests.kit.network_page import PAGE, section
+from tests.kit.renew_stage import Stage, through
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 

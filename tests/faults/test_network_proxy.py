@@ -99,11 +99,11 @@ def test_a_sound_proxy_leads_there(ca: LabCA, server: int) -> None:
 @pytest.mark.parametrize(
     ("talk", "kind", "words"),
     [
-        (silent, "timeout", "no whole answer came"),
-        (drips(bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000), "timeout", "no whole answer came"),
-        (endless, "timeout", "no whole answer came"),
+        (silent, "timeout", "no complete answer arrived"),
+        (drips(bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000), "timeout", "no complete answer arrived"),
+        (endless, "timeout", "no complete answer arrived"),
         (says(b""), "reset", "the connection ended"),
-        (says(b"SSH-2.0-x\r\n"), "reset", "not an answer in HTTP"),
+        (says(b"SSH-2.0-x\r\n"), "reset", "its answer is not HTTP"),
         (says(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"), "proxy", "it answers 407"),
         (says(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno"), "proxy", "it answers 502"),
         (says(ESTABLISHED + b"<html>"), "tls", "no TLS connection"),

@@ -163,10 +163,10 @@ def test_a_flood_of_forged_answers_has_an_end() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         address = server.getsockname()
-        with QueryEngine(Context(), make_socket=Flooded) as exchange:
-            exchange.ask(address, DnsQuestion(wire.from_text("flooded.test"), dns.rdatatype.TXT), udp=0.3, tcp=0)
-            exchange.receive(0.0)
+        with QueryEngine(Context(), make_socket=Flooded) as engine:
+            engine.submit(address, DnsQuestion(wire.from_text("flooded.test"), dns.rdatatype.TXT), udp=0.3, tcp=0)
+            engine.receive(0.0)
             question, back = server.recvfrom(512)
             server.sendto(question, back)  # from now on there is something to read
-            replies = exchange.receive(10.0)
+            replies = engine.receive(10.0)
     assert [reply.reason for reply in replies] == ["did not answer"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.soak import soaking
+from tests.kit.soak import soaking
 from tests.lab import Lab
 
 SEED = 20342

@@ -21,10 +21,10 @@ import pytest
 
 import dnsrenew
 from dnsrenew.base import threads
-from tests.faults.gate import Gate
-from tests.faults.stage import NAME, NEVER, Run, Zygote, settle, wait_until
-from tests.integration.broken import PATIENCE, Kept
-from tests.integration.broken import Run as Started
+from tests.kit.ca_gate import Gate
+from tests.kit.processes import NAME, NEVER, Run, Zygote, settle, wait_until
+from tests.kit.program import PATIENCE, Kept
+from tests.kit.program import Run as Started
 from tests.lab.workspace import Workspace
 
 SILENT = "127.0.0.5"
@@ -203,7 +203,7 @@ def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twic
         wait_until(lambda: len(workspace.lab.txt(NAME)) == 2)
         if twice:
             run.process.send_signal(signal.SIGINT)
-            run.wait_for("Once more: stop at once")
+            run.wait_for("interrupt again")
         status, document = run.stop(signal.SIGINT, within=1.0 if twice else 5.0)
     if twice:
         assert (status, document["error"]["code"]) == (130, "cancelled")

@@ -17,4 +17,4 @@ def pytest_configure(config: pytest.Config) -> None:
     if _ROOT not in sys.path:
         sys.path.insert(0, _ROOT)
     config.pluginmanager.import_plugin("tests.lab.fixtures")
-    config.pluginmanager.import_plugin("tests.integration.ca_box")
+    config.pluginmanager.import_plugin("tests.kit.ca_box")

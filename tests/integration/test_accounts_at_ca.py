@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.integration.renew_stage import Stage, certificates, through
+from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab import AcmeProxy
 from tests.lab.workspace import Workspace
 

@@ -15,8 +15,8 @@ import pytest
 from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.renewal.renewal_info import PATIENCE
-from tests.integration.fallback_stage import codes, problem, second_ca
-from tests.integration.renew_stage import Stage, certificates
+from tests.kit.fallback_stage import codes, problem, second_ca
+from tests.kit.renew_stage import Stage, certificates
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace

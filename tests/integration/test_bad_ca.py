@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.integration.broken import Kept, failed
+from tests.kit.program import Kept, failed
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.acmeproxy import AcmeProxy
 from tests.lab.workspace import Workspace

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.broken import Kept, check_error, failed
+from tests.kit.program import Kept, check_error, failed
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
 

@@ -17,7 +17,7 @@ from typing import Any
 import dns.rcode
 import pytest
 
-from tests.integration.broken import Kept, check_error, failed, run_inside
+from tests.kit.program import Kept, check_error, failed, run_inside
 from tests.lab.dnsforwarder import DnsForwarder, Query, Stale, rcode
 from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.broken import ROOT, Kept, check_error, failed, run_inside
+from tests.kit.program import ROOT, Kept, check_error, failed, run_inside
 from tests.lab.acmemessages import Request
 from tests.lab.workspace import Workspace
 

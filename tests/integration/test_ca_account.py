@@ -19,7 +19,7 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
-from tests.integration.ca_box import Box, prove, refused
+from tests.kit.ca_box import Box, prove, refused
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"

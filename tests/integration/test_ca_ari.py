@@ -17,7 +17,7 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from dnsrenew.runtime.context import Context
-from tests.integration.ca_box import Box, MemoryStore, StillClock, prove
+from tests.kit.ca_box import Box, MemoryStore, ca_clock, prove
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve
 
@@ -179,7 +179,7 @@ def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
     with reserve("127.0.0.1") as port:
         ca = CA(f"https://127.0.0.1:{port.number}/dir", name="lab")
         client = CAClient(ca, HttpClient(trust=lab_ca.trust_pem), MemoryStore(), contact=[], agree_terms=True)
-        found = client.renewal_windows(Context(clock=StillClock()), [ID, ID])
+        found = client.renewal_windows(Context(clock=ca_clock()), [ID, ID])
     assert [each.code for each in found if isinstance(each, NoWindow)] == ["ca-unreachable"] * 2
 
 

@@ -12,7 +12,7 @@ from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.model import KeyKind
 from dnsrenew.runtime.context import Context
-from tests.integration.ca_box import Box, MemoryStore, prove, refused
+from tests.kit.ca_box import Box, MemoryStore, prove, refused
 from tests.lab import DROP, Request, Response
 
 NAMES = ["example.test"]

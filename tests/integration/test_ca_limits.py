@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from dnsrenew.errors import CAError
-from tests.integration.ca_box import Box, refused
+from tests.kit.ca_box import Box, refused
 from tests.lab import Response
 
 UNPAUSE = "https://portal.ca.test/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.e30."

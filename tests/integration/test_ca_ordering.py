@@ -11,7 +11,7 @@ from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.model import Profile
 from dnsrenew.runtime.context import Context
-from tests.integration.ca_box import Box, prove, refused
+from tests.kit.ca_box import Box, prove, refused
 from tests.lab import DROP, Request, Response
 
 REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
@@ -148,7 +148,7 @@ def test_a_preferred_profile_that_is_not_there_is_a_warning(box: Box) -> None:
     client.new_order(context, ["example.test"], profile=Profile("tiny", required=False))
     (notice,) = context.notices
     assert notice.code == "profile-unknown"
-    assert "It offers no profiles." in notice.message
+    assert "offers no profiles" in notice.message
     assert "profile" not in sent(box)[0]
     assert refused(lambda: client.new_order(context, ["example.test"], profile=Profile("tiny"))).code == (
         "ca-profile-unknown"
@@ -247,21 +247,22 @@ def test_an_order_of_too_many_authorizations_is_none(box: Box, count: int) -> No
 
 def at(box: Box, **wrong: float) -> Context:
     """Return a context whose clock is wrong."""
-    box.clock.seconds += timedelta(**wrong).total_seconds()
+    box.clock.suspended += timedelta(**wrong).total_seconds()
     return box.context
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
-    [({"minutes": -62}, "62 minutes behind"), ({"days": -400}, "400 days behind"), ({"days": 400}, "400 days ahead")],
+    "wrong",
+    [{"minutes": -62}, {"days": -400}, {"days": 400}],
     ids=["an-hour-behind", "a-year-behind", "a-year-ahead"],
 )
-def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float], words: str) -> None:
+def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float]) -> None:
     """By the CA's Date it is known that no certificate of today would be valid here: the limits are spared."""
     context = at(box, **wrong)
     error = refused(lambda: box.client().new_order(context, ["example.test"]))
     assert error.code == "clock-wrong"
-    assert words in error.message
+    assert error.evidence["date"] in error.message
+    assert error.evidence["now"] in error.message
     assert "clock" in error.fix
     assert abs(error.evidence["ahead"] - timedelta(**wrong).total_seconds()) < 120
     assert box.proxy.counts["newOrder"] == 0

@@ -13,7 +13,7 @@ from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.rate_limit import CA_NONCES, Rate, TokenBucket, TokenBuckets
-from tests.integration.ca_box import Box, refused
+from tests.kit.ca_box import Box, refused
 from tests.lab.acmemessages import Request
 
 THREADS = 24
@@ -22,7 +22,7 @@ THREADS = 24
 class NoMore(TokenBuckets):
     """As if no time passed: what may be had at once, and nothing after it."""
 
-    nonces = TokenBucket(Rate(CA_NONCES.at_once, 0.0))
+    nonces = TokenBucket(Rate(CA_NONCES.burst, 0.0))
 
     def of_nonces(self, host: str) -> TokenBucket:
         """Return the one bucket."""
@@ -77,7 +77,7 @@ def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:
     client.open(context)
     asked = box.proxy.counts["newNonce"]
     all_asked = threading.Event()
-    together = threading.Barrier(CA_NONCES.at_once - asked, all_asked.set)
+    together = threading.Barrier(CA_NONCES.burst - asked, all_asked.set)
     begin = threading.Barrier(THREADS)
 
     def hold(request: Request) -> None:
@@ -95,4 +95,4 @@ def test_threads_that_begin_together_share_their_nonces(box: Box) -> None:
     for task in [threads.start(partial(order, f"n{number}.test")) for number in range(THREADS)]:
         assert task.done.wait(30)
         task.result()
-    assert box.proxy.counts["newNonce"] == CA_NONCES.at_once
+    assert box.proxy.counts["newNonce"] == CA_NONCES.burst

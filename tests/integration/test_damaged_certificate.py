@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.renew_stage import Stage
+from tests.kit.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_is_gone_costs_a_renewal(stage: Stage, file: str) -> None:
     outcome = stage.renewed()
     assert outcome.reason == "missing"
     (warning,) = outcome.warnings
-    assert warning.message.startswith(f"{path} is damaged: it is gone.")
+    assert warning.message.startswith(f"{path} is damaged: it is missing.")
 
 
 @pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])

@@ -16,7 +16,7 @@ from dnsrenew.checks import Verdict, caa
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
 from dnsrenew.model import Route
-from tests.integration.dns_stage import Looking, asked
+from tests.kit.dns_stage import Looking, asked
 from tests.lab import Lab, Query, dnsforwarder
 
 Hook = Callable[[Query], bytes | dns.message.Message | None]
@@ -178,7 +178,7 @@ def test_a_loop_of_cnames_is_unknown(lab: Lab) -> None:
     """No record was read, so nothing is denied."""
     with lab.forwarder("127.0.0.3", _circle):
         lab.add_zone("loop-caa.test", '@ CAA 0 issue ";"\n', ns=["127.0.0.3"])
-        assert look(lab, "a.loop-caa.test").trouble == "the CNAME records that start at a.loop-caa.test never end"
+        assert look(lab, "a.loop-caa.test").unknown_reason == "The CNAME records that start at a.loop-caa.test never end."
         assert judged(lab, "a.loop-caa.test").result == "unknown"
 
 
@@ -193,7 +193,7 @@ def test_servfail_is_unknown(lab: Lab) -> None:
     with lab.forwarder("127.0.0.3", _failing("servfail-caa.test")):
         lab.add_zone("servfail-caa.test", '@ CAA 0 issue ";"\nwww CAA 0 issue "lab-ca.test"\n', ns=["127.0.0.3"])
         assert judged(lab, "servfail-caa.test").result == "unknown"
-        assert "127.0.0.3 answers SERVFAIL" in look(lab, "x.servfail-caa.test").trouble
+        assert "127.0.0.3 answers SERVFAIL" in look(lab, "x.servfail-caa.test").unknown_reason
         assert judged(lab, "www.servfail-caa.test").result == "ok"  # its own set is nearer
 
 
@@ -224,7 +224,7 @@ def test_a_router_that_fails_for_this_type_costs_nothing(lab: Lab) -> None:
         looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
         assert look(lab, "www.router-caa.test", looking).records
         started = time.monotonic()
-        assert "answers SERVFAIL" in look(lab, "router-caa.test", looking).trouble
+        assert "answers SERVFAIL" in look(lab, "router-caa.test", looking).unknown_reason
         assert time.monotonic() - started < 0.2
 
 
@@ -234,10 +234,10 @@ def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
     with lab.resolver_forwarder(lambda query: None if query.rdtype == "CAA" else query.forward()) as resolver:
         looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
         started = time.monotonic()
-        assert look(lab, "drop-caa.test", looking).trouble
+        assert look(lab, "drop-caa.test", looking).unknown_reason
         assert time.monotonic() - started < 2.0
         started = time.monotonic()
-        assert look(lab, "*.drop-caa.test", looking).trouble
+        assert look(lab, "*.drop-caa.test", looking).unknown_reason
         assert time.monotonic() - started < 0.1
 
 
@@ -247,15 +247,15 @@ def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
         lab.add_zone("silent-caa.test", ns=["127.0.0.5", "127.0.0.6"])
         looking = Looking(lab)
         started = time.monotonic()
-        assert "within 4 seconds" in look(lab, "silent-caa.test", looking).trouble
-        assert look(lab, "silent-caa.test", looking).trouble
+        assert "within 4 seconds" in look(lab, "silent-caa.test", looking).unknown_reason
+        assert look(lab, "silent-caa.test", looking).unknown_reason
         assert time.monotonic() - started < 4.5
 
 
 def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
     """It is the business of others to complain."""
     looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    assert "No DNS server can be reached from here" in look(lab, "example.test", looking).trouble
+    assert "No DNS server can be reached from here" in look(lab, "example.test", looking).unknown_reason
 
 
 def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) -> None:
@@ -263,7 +263,7 @@ def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) ->
     lab.add_zone("closed-caa.test", ns=["127.0.0.9"])
     looking = Looking(lab)
     looking.view.challenge_targets(looking.context, ["closed-caa.test"], check="none")
-    assert look(lab, "*.closed-caa.test", looking).trouble == "the zone's own name servers do not answer this machine"
+    assert look(lab, "*.closed-caa.test", looking).unknown_reason == "The zone's own name servers do not answer this machine."
 
 
 def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
@@ -298,7 +298,7 @@ def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
         looking.view.caa(looking.context, ["other.test"])  # what a process does once: imports
         looking = Looking(lab)
         started = time.monotonic()
-        assert not any(answer.trouble for answer in looking.view.caa(looking.context, identifiers).values())
+        assert not any(answer.unknown_reason for answer in looking.view.caa(looking.context, identifiers).values())
         cold = time.monotonic() - started
         looking = Looking(lab)
         looking.view.challenge_targets(looking.context, identifiers)

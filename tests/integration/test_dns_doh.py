@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
-from tests.integration.dns_stage import Looking, record, until_both_serve
+from tests.kit.dns_stage import Looking, record, until_both_serve
 from tests.lab import Lab
 
 pytestmark = pytest.mark.leaves_txt

@@ -16,10 +16,10 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.dns import lookup as lookup_module
-from dnsrenew.dns import query_engine as exchange_module
-from dnsrenew.dns import server_poll as watch_module
+from dnsrenew.dns import query_engine as engine_module
+from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.errors import Cancelled, PropagationError
-from tests.integration.dns_stage import Looking, asked, record, until_both_serve
+from tests.kit.dns_stage import Looking, asked, record, until_both_serve
 from tests.lab import Lab, Query, dnsforwarder
 
 pytestmark = pytest.mark.leaves_txt  # they write past the program, and the fixture cleans up
@@ -57,7 +57,7 @@ def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
     first = looking.servers(0)
     assert set(first) == {"127.0.0.1", "127.0.0.2"}
     states = {event.data["servers"][1]["detail"] for event in looking.events if event.kind == "dns-waiting"}
-    assert "still answers without the new value" in states
+    assert "is not updated yet" in states
 
 
 def test_settle_is_added(lab: Lab) -> None:
@@ -74,7 +74,7 @@ def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
     lab.update("example.test", add=[(name, "TXT", "new") for name in names])
     looking = Looking(lab)
     assert looking.wait(*(record(f"{name}.example.test") for name in names)) < 2.0
-    assert {server["detail"] for server in looking.servers().values()} == {"shows all 100 names"}
+    assert {server["detail"] for server in looking.servers().values()} == {"is updated for all 100 names"}
 
 
 def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
@@ -153,7 +153,7 @@ def test_no_server_at_all_is_an_error(lab: Lab) -> None:
     """With what was tried, and why nothing came."""
     name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
     looking = Looking(lab)
-    with pytest.raises(PropagationError, match=r"No name server of gone\.test can be asked") as caught:
+    with pytest.raises(PropagationError, match=r"No name server of gone\.test can be queried") as caught:
         looking.wait(record(name))
     assert caught.value.code == "dns-unreachable"
     assert [entry["address"] for entry in caught.value.evidence["servers"]] == ["127.0.0.6", "127.0.0.7"]
@@ -246,9 +246,9 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
     """A machine without IPv6: noted, no warning, no time."""
     name = served_by(lab, "dual.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(
-        exchange_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
+        engine_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
     )
-    monkeypatch.setattr(watch_module, "only_local", lambda address: False)
+    monkeypatch.setattr(poll_module, "only_local", lambda address: False)
     looking = Looking(lab)
     assert looking.wait(record(name)) < 2
     assert looking.warnings == []
@@ -259,7 +259,7 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
 def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with a default route for IPv6 and no address that an answer could come back to."""
     name = served_by(lab, "ula.test", "127.0.0.1", "2001:db8::53")
-    monkeypatch.setattr(watch_module, "only_local", lambda address: ":" in address)
+    monkeypatch.setattr(poll_module, "only_local", lambda address: ":" in address)
     monkeypatch.setattr(lookup_module, "only_local", lambda address: ":" in address)
     looking = Looking(lab)
     assert looking.wait(record(name)) < 2
@@ -284,7 +284,7 @@ def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
     looking = Looking(lab)
     looking.wait(record("spot.half.test"))
     assert looking.servers()[""] == {
-        "server": "nobody.invalid", "address": "", "state": "skipped", "detail": "is not asked: it has no address"
+        "server": "nobody.invalid", "address": "", "state": "skipped", "detail": "is not queried: it has no address"
     }  # fmt: skip
 
 
@@ -298,7 +298,7 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
             looking.wait(record(name), timeout=0.5)
     error = caught.value
     assert error.code == "propagation-timeout"
-    assert "ns2.stale.test (127.0.0.3) still answers without the new value; the others have it" in error.message
+    assert error.message.endswith(": ns2.stale.test (127.0.0.3) is not updated yet.")
     good, stale = error.evidence["servers"]
     assert (good["values"], good["rcode"], good["reason"]) == (["new"], "NOERROR", None)
     assert good.keys() == stale.keys()
@@ -319,7 +319,7 @@ def test_at_the_time_out_a_failing_server_is_reported_with_its_code(lab: Lab) ->
 
 def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:
     """Most likely it was written elsewhere."""
-    with pytest.raises(PropagationError, match="no name server has it") as caught:
+    with pytest.raises(PropagationError, match="No name server updated") as caught:
         Looking(lab).wait(record("never.example.test"), timeout=0.3)
     assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
     assert all(isinstance(entry["serial"], int) for entry in caught.value.evidence["servers"])

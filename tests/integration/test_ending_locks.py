@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.integration.broken import PATIENCE, Run, check_error
+from tests.kit.program import PATIENCE, Run, check_error
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 

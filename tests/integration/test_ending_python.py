@@ -17,7 +17,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import DnsAccount, Event, TxtRecord
-from tests.integration.broken import PATIENCE, Kept
+from tests.kit.program import PATIENCE, Kept
 from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace
 

@@ -13,7 +13,7 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from tests.integration.broken import PATIENCE, Kept, Run
+from tests.kit.program import PATIENCE, Kept, Run
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.dnsforwarder import Query
 from tests.lab.workspace import Workspace
@@ -73,7 +73,7 @@ def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -
     assert outcome["warnings"] == []
     assert outcome["serial"] is not None
     assert workspace.lab.txt("_acme-challenge.example.test") == set()
-    assert any("2 TXT values removed again" in line for line in run.lines)
+    assert any("2 TXT values removed" in line for line in run.lines)
     kept.assert_whole()
 
 
@@ -185,7 +185,7 @@ def test_a_second_signal_ends_at_once(workspace: Workspace) -> None:
         with Run.start(workspace, "renew", "--force", "--json") as run:
             run.wait_for("TXT values written")
             run.process.send_signal(signal.SIGTERM)
-            run.wait_for("Once more: stop at once")
+            run.wait_for("interrupt again")
             found, document = run.stop(signal.SIGINT, within=1.0)
     assert found == 143
     assert document["error"]["code"] == "cancelled"

@@ -10,8 +10,8 @@ import pytest
 from dns.flags import AA
 from dns.message import Message, make_response
 
-from tests.integration.fallback_stage import codes, dns, said_in_order, tried
-from tests.integration.renew_stage import Stage, through
+from tests.kit.fallback_stage import codes, dns, said_in_order, tried
+from tests.kit.renew_stage import Stage, through
 from tests.lab import PRIMARY, PowerDns, Query
 from tests.lab.workspace import Workspace
 

@@ -11,9 +11,9 @@ import dns.rcode
 import pytest
 
 from dnsrenew import Outcome
-from tests.integration.fallback_stage import DNS, codes, http, second_ca, tried, with_meta
-from tests.integration.fallback_stage import dns as by_dns
-from tests.integration.renew_stage import Stage, everywhere, through, until
+from tests.kit.fallback_stage import DNS, codes, http, second_ca, tried, with_meta
+from tests.kit.fallback_stage import dns as by_dns
+from tests.kit.renew_stage import Stage, everywhere, through, until
 from tests.lab import PRIMARY, SECONDARY, AcmeProxy, Query, dnsforwarder
 from tests.lab.workspace import Workspace
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.fallback import planner
-from tests.integration.fallback_stage import (
+from tests.kit.fallback_stage import (
     DNS,
     Tried,
     codes,
@@ -23,7 +23,7 @@ from tests.integration.fallback_stage import (
     second_ca,
     tried,
 )
-from tests.integration.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace

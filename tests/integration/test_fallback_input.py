@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.broken import Kept, failed
-from tests.integration.fallback_stage import DNS, SITE, codes, dns, http, second_ca, site, tried, with_meta
-from tests.integration.renew_stage import Stage, leaf, through
+from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, site, tried, with_meta
+from tests.kit.program import Kept, failed
+from tests.kit.renew_stage import Stage, leaf, through
 from tests.lab.workspace import Workspace
 
 HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"

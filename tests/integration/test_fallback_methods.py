@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.fallback_stage import DNS, SITE, codes, dns, http, said_in_order, site, tried, versions
-from tests.integration.renew_stage import Stage, names_in, through
+from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, said_in_order, site, tried, versions
+from tests.kit.renew_stage import Stage, names_in, through
 from tests.lab.workspace import Workspace
 
 

@@ -15,9 +15,9 @@ import dns.rrset
 import pytest
 
 from dnsrenew.fallback import planner
-from tests.integration.fallback_stage import DNS, codes, http, site, tried
-from tests.integration.fallback_stage import dns as by_dns
-from tests.integration.renew_stage import Stage
+from tests.kit.fallback_stage import DNS, codes, http, site, tried
+from tests.kit.fallback_stage import dns as by_dns
+from tests.kit.renew_stage import Stage
 from tests.lab import Pebble, PebbleOptions, Query
 from tests.lab.workspace import Workspace
 

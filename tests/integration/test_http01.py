@@ -21,7 +21,7 @@ import pytest
 from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.challenges.http01 import Http01, HttpValue
-from dnsrenew.challenges.http01.listener import Listeners
+from dnsrenew.challenges.http01.listener import HttpListeners
 from dnsrenew.errors import CAError, ChallengeError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Route
@@ -62,7 +62,7 @@ class Stage:
 
     lab: Lab
     http01: Http01
-    listeners: Listeners
+    listeners: HttpListeners
     accounts: MemoryAccounts = field(default_factory=MemoryAccounts)
 
     @property
@@ -113,8 +113,8 @@ class Stage:
 def stage(lab: Lab) -> Iterator[Stage]:
     """Set it up; afterwards nothing of ours listens."""
     lab.add_zone("web.test", RECORDS)
-    listeners = Listeners()
-    made = Stage(lab, Http01(listeners), listeners)
+    listeners = HttpListeners()
+    made = Stage(lab, Http01(listeners=listeners), listeners)
     yield made
     assert not made.is_open()
 
@@ -160,8 +160,8 @@ def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
     """Two runs at once: the second is told who the first is, before anything is ordered."""
     code = (
         "import sys\n"
-        "from dnsrenew.challenges.http01.listener import Listeners\n"
-        "listeners = Listeners()\n"
+        "from dnsrenew.challenges.http01.listener import HttpListeners\n"
+        "listeners = HttpListeners()\n"
         f"listeners.add(':{stage.port}', 'token', b'x')\n"
         "print('open', flush=True)\n"
         "sys.stdin.read()\n"

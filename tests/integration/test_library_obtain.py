@@ -14,7 +14,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Route, Secret, TxtRecord, obtain
-from tests.integration.renew_stage import leaf, names_in, through
+from tests.kit.renew_stage import leaf, names_in, through
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import ConfigError, Outcome
-from tests.integration.fallback_stage import DNS, SITE, codes, dns, http, problem, refusing, second_ca, site, tried
-from tests.integration.renew_stage import Stage
+from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, problem, refusing, second_ca, site, tried
+from tests.kit.renew_stage import Stage
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import Response
 from tests.lab.workspace import Workspace

@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from tests.contract.duckdns_standin import DuckDns
-from tests.integration.renew_stage import Stage, names_in
-from tests.lab import Lab, Query
+from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
+from tests.kit.renew_stage import Stage, names_in
+from tests.lab import Lab
 from tests.lab.workspace import Workspace
-
-SERVER = "127.0.0.7"
-PROVIDERS = Path(__file__).resolve().parents[2] / "providers"
-
-
-class Host:
-    """The stand-in's web side, and its name server, which notes the values that were ever served together."""
-
-    def __init__(self, lab: Lab, duck: DuckDns) -> None:
-        self.duck = duck
-        self._server = lab.forwarder(SERVER, self._answer)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    def _answer(self, query: Query) -> dns.message.Message:
-        """TXT of a domain and below it as DuckDNS has it now; all else as in an ordinary zone.
-
-        The ordinary answer is changed, and not made anew: BIND mistrusts one that lacks the cookie of the last.
-        """
-        answer = dns.message.from_wire(query.forward())
-        found = self.duck.look(f"{query.name}.") if query.rdtype == "TXT" else set()
-        if found:
-            answer.set_rcode(dns.rcode.NOERROR)
-            answer.authority.clear()
-            answer.answer = [
-                dns.rrset.from_text_list(answer.question[0].name, 0, "IN", "TXT", list(map(json.dumps, found)))
-            ]
-        return answer
-
-
-def add_zone(lab: Lab) -> None:
-    """Put duckdns.org into the lab's Internet, once for all tests that share the lab."""
-    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\n"
-    lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
-    if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
-        lab.resolver.set_stubs({"duckdns.org": (SERVER,)})
 
 
 @pytest.fixture
 def duck(lab: Lab) -> Iterator[DuckDns]:
     """DuckDNS with the domains home and spare, in the lab's Internet."""
     add_zone(lab)
-    with DuckDns(secrets.token_hex(16), "home", "spare") as server, Host(lab, server):
+    with DuckDns(secrets.token_hex(16), "home", "spare") as server, DuckDnsZone(lab, server):
         yield server
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.renew_stage import Stage, certificates, everywhere
+from tests.kit.renew_stage import Stage, certificates, everywhere
 from tests.lab.workspace import Workspace
 
 # Installed as pip would have installed it. It writes by RFC 2136 and keeps a diary of when it was called; with

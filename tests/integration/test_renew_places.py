@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.renew_stage import Stage, names_in, orders, until
+from tests.kit.renew_stage import Stage, names_in, orders, until
 from tests.lab import SECONDARY
 from tests.lab.workspace import Workspace
 

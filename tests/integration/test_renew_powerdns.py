@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.renew_stage import Stage, names_in
+from tests.kit.renew_stage import Stage, names_in
 from tests.lab import Lab, PowerDns
 from tests.lab.workspace import Workspace
 

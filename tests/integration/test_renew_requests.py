@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.integration.renew_stage import Stage, certificates, names_in, through
+from tests.kit.renew_stage import Stage, certificates, names_in, through
 from tests.lab import AcmeProxy, Request, Response
 from tests.lab.workspace import Workspace
 

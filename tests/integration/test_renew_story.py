@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Outcome, Renewer
-from tests.integration.renew_stage import (
+from tests.kit.renew_stage import (
     Stage,
     certificates,
     everywhere,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.renew_stage import Stage, through
+from tests.kit.renew_stage import Stage, through
 from tests.lab import PRIMARY, SECONDARY
 from tests.lab.workspace import Workspace
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.integration.fallback_stage import SITE, codes, dns, http, problem, refusing, second_ca, site, versions
-from tests.integration.renew_stage import Stage, through
+from tests.kit.fallback_stage import SITE, codes, dns, http, problem, refusing, second_ca, site, versions
+from tests.kit.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace

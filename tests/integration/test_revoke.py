@@ -15,7 +15,7 @@ import pytest
 from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from tests.integration.renew_stage import Stage, certificates, through
+from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
@@ -39,8 +39,8 @@ def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
     before = stage.leaf().serial_number
     done = stage.workspace.run("revoke", "home", "--reason", "superseded")
     assert done.returncode == 0, done.stderr
-    assert "✓ home is revoked at lab (superseded, signed by the account)." in done.stdout
-    assert "Revoking the certificate home (superseded); the next run replaces it." in done.stderr
+    assert "✓ home revoked at lab (reason: superseded, signed with the account key)" in done.stdout
+    assert "Revoking home (reason: superseded). The next run replaces it." in done.stderr
     (status,) = stage.renewer().status()
     assert (status.state, status.reason) == ("revoked", "revoked")
     outcome = stage.renewed()
@@ -73,7 +73,7 @@ def test_revoked_twice_is_calm(stage: Stage) -> None:
     assert (status, document["revoked"]["already"], document["revoked"]["reason"]) == (0, True, "unspecified")
     assert stage.renewer().status()[0].state == "revoked"
     done = stage.workspace.run("revoke", "home")
-    assert "home was revoked at lab before" in done.stdout
+    assert "home was already revoked at lab" in done.stdout
 
 
 def test_the_own_key_where_the_account_is_gone(stage: Stage) -> None:
@@ -242,7 +242,7 @@ def test_no_account_at_all(workspace: Workspace) -> None:
     done = workspace.run("account")
     assert (done.returncode, done.stdout) == (
         0,
-        "There is no account yet: the first certificate from a CA makes one.\n",
+        "No CA accounts yet. The first order at a CA creates one.\n",
     )
     assert not (workspace.store / "accounts").exists()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-# Pebble's paths; what the directory calls them is what tests and people know.
+# Pebble's paths; what the directory calls them is what tests and people know (and the paths of tests/kit/acme_server.py).
 _KINDS: Final = {
     "dir": "directory",
     "nonce-plz": "newNonce",
@@ -41,7 +41,8 @@ class Request:
     @property
     def kind(self) -> str:
         """`newOrder`, `authorization`, `challenge`, `finalize`, `order`, `certificate`, …; else the path itself."""
-        return _KINDS.get(self.path.strip("/").split("/")[0], self.path)
+        first = self.path.strip("/").split("/")[0]
+        return first if first in _KINDS.values() else _KINDS.get(first, self.path)
 
     @property
     def header(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Final
 
 import dns.exception
 
-from dnsrenew.cli import text
+from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
 
 from .lab import Lab
@@ -78,8 +78,8 @@ class Page:
 
     def line(self, words: str = "", mark: str = "") -> None:
         """A paragraph, with a mark before it."""
-        lines = text.wrap(words, self.columns, mark, " " * text.width(mark))
-        self._out.line("\n".join(line.rstrip() for line in lines))
+        lines = formatting.wrap(words, self.columns, mark, " " * formatting.width(mark))
+        self._out.write_line("\n".join(line.rstrip() for line in lines))
 
     def title(self, words: str) -> None:
         """What comes next."""
@@ -123,12 +123,12 @@ class Demo:
             ("resolver", f"{lab.nameserver}  BIND, the CA's way into DNS"),
             ("files", f"{lab.folder} {dim('(removed at the end)')}"),
         )
-        self._page.line("\n".join(text.fields(rows, self._page.columns)))
+        self._page.line("\n".join(formatting.fields(rows, self._page.columns)))
         lab.update("example.test", add=[(f"{_TXT}.", "TXT", value) for value in _FOREIGN])
         begin = time.monotonic()
         late = self._only_foreign(SECONDARY) and time.monotonic() - begin > _MEASURED
         words = f"a TXT value of somebody else stands at {_TXT}; the secondary showed it"
-        took = text.seconds(time.monotonic() - begin)
+        took = formatting.seconds(time.monotonic() - begin)
         self._page.check(late, f"{words} {took} later", "the secondary is not behind as it should be")
 
     def _config(self) -> None:
@@ -153,8 +153,9 @@ class Demo:
             over.set()
         watch.join()
         lag = seen[SECONDARY] - seen[PRIMARY] if len(seen) == 2 else 0.0
-        words = f"{text.seconds(total)} in all. The secondary showed the values {text.seconds(lag)} after the primary:"
-        rest = f"the remaining {text.seconds(total - lag)} are dnsrenew and the CA"
+        after = formatting.seconds(lag)
+        words = f"{formatting.seconds(total)} in all. The secondary showed the values {after} after the primary:"
+        rest = f"the remaining {formatting.seconds(total - lag)} are dnsrenew and the CA"
         self._page.line()
         self._page.check(_MEASURED < lag < total, f"{words} {rest}", "the secondary was not later than the primary")
 
@@ -266,7 +267,8 @@ def main() -> int:
     if missing := _missing():
         packages = " ".join(dict.fromkeys(_PACKAGES[program] for program in missing))
         page.line(
-            f"The demo needs {text.listed(missing)}, not installed here: apt-get install {packages}", f"{red('✗')} "
+            f"The demo needs {formatting.listed(missing)}, not installed here: apt-get install {packages}",
+            f"{red('✗')} ",
         )
         return 1
     page.line(bold("dnsrenew: a certificate without port 80"))
@@ -294,7 +296,7 @@ def main() -> int:
     page.check(gone, f"all servers are stopped, {lab.folder} is removed", f"something is left: see {lab.folder}")
     if stopped:
         return stopped
-    total, checks = text.seconds(time.monotonic() - begin), page.held + page.failed
+    total, checks = formatting.seconds(time.monotonic() - begin), page.held + page.failed
     page.line()
     if page.failed:
         page.line(f"{page.failed} of {checks} checks did not hold, in {total}", f"{red('✗')} ")

@@ -1,4 +1,4 @@
-"""The account at a CA and what is kept of it, while other runs use it too."""
+"""The account at a CA and its stored copy, while other runs use it too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLD = AccountData(OLD_KEY, URL, ("mailto:old@example.test",))
 
 
 class Answering:
-    """In the place of a transport: every request is answered, after something else has happened."""
+    """A fake transport that calls a function before each answer."""
 
     def __init__(self, meanwhile: Callable[[], object]) -> None:
         self.meanwhile = meanwhile
@@ -40,7 +40,7 @@ def folder(root: Path) -> AccountFiles:
 
 
 def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
-    """Open the account with a changed contact; return what is kept then."""
+    """Open the account with a changed contact; return the stored account."""
     accounts = AccountSession(
         cast("Transport", Answering(meanwhile)), store, contact=["new@example.test"], agree_terms=True
     )
@@ -49,7 +49,7 @@ def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) ->
 
 
 def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
-    """With everything else as it was."""
+    """The other fields are unchanged."""
     folder(tmp_path).save(OLD)
     assert find(folder(tmp_path)) == AccountData(OLD_KEY, URL, CONTACT)
 
@@ -60,7 +60,7 @@ def test_a_changed_contact_is_told_and_kept(tmp_path: Path) -> None:
     ids=["changed", "being changed"],
 )
 def test_a_changed_contact_takes_no_key_back(tmp_path: Path, changed: AccountData) -> None:
-    """The key of the account is changed by another run while the CA is told: it is the only one that the CA takes."""
+    """Another run changes the key during the update: the new key stays, because the CA accepts no other."""
     folder(tmp_path).save(OLD)
 
     def roll() -> None:
@@ -72,7 +72,7 @@ def test_a_changed_contact_takes_no_key_back(tmp_path: Path, changed: AccountDat
 
 
 def test_a_changed_contact_waits_for_nobody_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account that another run holds for too long is told the contact again by the next run."""
+    """If another run holds the lock too long, the next run updates the contact again."""
 
     def held(*_: object) -> None:
         raise LockedError("locked", "Another run is at it.", fix="Wait.")

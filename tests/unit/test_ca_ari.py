@@ -28,26 +28,26 @@ def certificate(serial: int, authority: bytes | None = AUTHORITY) -> str:
 
 
 def test_the_vector_of_the_rfc() -> None:
-    """A serial number that begins with a bit set has a leading 00, which stays."""
+    """The leading 00 of a serial number with the high bit set is kept."""
     assert cert_id(certificate(0x87654321)) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
     assert cert_id(certificate(0x87654321).encode()) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 
 
 def test_a_small_serial_has_no_leading_00() -> None:
-    """As DER has it; and there is no padding."""
+    """The encoding is DER, and base64url has no padding."""
     assert cert_id(certificate(0x7F)).endswith(".fw")
     assert cert_id(certificate(0x80)).endswith(".AIA")
     assert "=" not in cert_id(certificate(1))
 
 
 def test_a_certificate_without_an_authority_has_none() -> None:
-    """A self-signed one, say."""
+    """A self-signed certificate, for example."""
     with pytest.raises(ValueError, match="no authority key identifier"):
         cert_id(certificate(1, None))
 
 
 def test_what_is_no_certificate_has_none() -> None:
-    """Nor is it quoted."""
+    """The error does not quote the text."""
     with pytest.raises(ValueError, match="no certificate"):
         cert_id("hello")
 
@@ -61,7 +61,7 @@ def test_what_is_no_certificate_has_none() -> None:
     )
 )
 def test_any_json_is_a_window_or_a_value_error(body: object) -> None:
-    """Nothing else comes out."""
+    """The result is a window or a ValueError."""
     try:
         window = parse_window(body, 60)
     except ValueError:
@@ -70,5 +70,5 @@ def test_any_json_is_a_window_or_a_value_error(body: object) -> None:
 
 
 def test_the_next_question_is_a_minute_to_a_day_away() -> None:
-    """Whatever the CA says."""
+    """Whatever the CA sends."""
     assert [clamp(each) for each in (None, 0, 59, 61, 1e9)] == [None, 60, 60, 61, 86400]

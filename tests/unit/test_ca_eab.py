@@ -1,4 +1,4 @@
-"""The secret of an external account binding: its form, and that reading it has an end."""
+"""The secret of an external account binding: its format and the time limit for reading it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.model import Eab, mac_key_fault
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.unit.scripted_ca import KEY
+from tests.kit.scripted_ca import KEY
 
 
 @pytest.mark.parametrize(
@@ -33,50 +33,50 @@ from tests.unit.scripted_ca import KEY
     ],
 )
 def test_a_mac_key_has_a_form(text: str, fault: str | None) -> None:
-    """What `check` says of it is what the CA's side says too."""
+    """`check` and the CA client use the same description."""
     assert mac_key_fault(text) == fault
 
 
 @pytest.fixture
 def hangs() -> Secret:
-    """A secret of a keyring that waits for somebody to unlock it."""
+    """A secret in a keyring that waits to be unlocked."""
     return Secret._reference("keyring:ca/me", lambda _: str(threading.Event().wait(30)))
 
 
 def bind(context: Context, secret: Secret) -> None:
-    """Make a binding."""
+    """Build a binding."""
     from josepy.jwk import JWKEC
 
     binding(context, Problems("lab"), Eab("kid-1", secret), JWKEC(key=KEY), "https://ca.test/acct")
 
 
-def test_reading_the_secret_has_an_end(hangs: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All certificates at the CA wait for it; another CA may do without."""
+def test_reading_the_secret_has_a_time_limit(hangs: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All certificates of the CA wait for it, and another CA may not need it."""
     monkeypatch.setattr(eab, "SECONDS", 0.1)
     with pytest.raises(CAError, match="keyring:ca/me could not be read within") as caught:
         bind(Context(), hangs)
     assert (caught.value.code, caught.value.evidence["cause"]) == ("eab-invalid", "timeout")
 
 
-def test_who_is_called_away_does_not_wait_for_the_secret(hangs: Secret) -> None:
-    """And is not told that it took too long."""
+def test_a_cancel_ends_the_wait_for_the_secret(hangs: Secret) -> None:
+    """The error is Cancelled, and not a time-out."""
     context = Context()
     threading.Timer(0.1, context.cancel.set).start()
     with pytest.raises(Cancelled):
         bind(context, hangs)
 
 
-def test_a_program_that_is_asked_for_the_secret_is_ended_then() -> None:
-    """It is told of the cancel."""
-    context, told = Context(), threading.Event()
+def test_a_cancel_reaches_the_secret_command() -> None:
+    """The command gets the cancel event."""
+    context, cancelled = Context(), threading.Event()
 
     def ask(cancel: threading.Event | None) -> str:
         assert cancel is not None
         context.cancel.set()
         assert cancel.wait(10)
-        told.set()
+        cancelled.set()
         raise Cancelled("cancelled", "The program was ended.", fix="Run it again.")
 
     with pytest.raises(Cancelled):
         bind(context, Secret._reference("command:ask", ask))
-    assert told.wait(10)
+    assert cancelled.wait(10)

@@ -1,4 +1,4 @@
-"""Requests to a CA: how many are under way at once, and what becomes of those that wait."""
+"""Requests to a CA: the limit of concurrent requests, and retries."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dnsrenew.http import HttpClient, HttpFailure, Response
 from dnsrenew.http.failures import FailureKind
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from tests.unit.still_clock import StillClock
+from tests.kit.clock import FakeClock
 
 
 class SlowHttp:
-    """Answers nobody until it is let go."""
+    """Holds every request until ``go`` is set."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -29,7 +29,7 @@ class SlowHttp:
         self.go = threading.Event()
 
     def request(self, _method: str, url: str, **_: Any) -> Response:
-        """Take a request, and hold it."""
+        """Hold a request."""
         self.sent.append(url)
         if len(self.sent) == WIDTH:
             self.full.set()
@@ -38,7 +38,7 @@ class SlowHttp:
 
 
 class Doorman:
-    """In the place of the semaphore that lets requests through: tells when somebody waits for it."""
+    """Wraps the semaphore of the transport; ``waited_for`` is set when a request waits for it."""
 
     def __init__(self, inner: threading.BoundedSemaphore) -> None:
         self.inner = inner
@@ -53,8 +53,8 @@ class Doorman:
         self.inner.release()
 
 
-def test_who_waits_for_its_turn_sends_nothing_after_a_cancel() -> None:
-    """It may be an order, and nobody would take up what comes of it."""
+def test_a_waiting_request_is_not_sent_after_a_cancel() -> None:
+    """It may be a new order, which no run would continue."""
     http, context = SlowHttp(), Context()
     transport = Transport("lab", cast("HttpClient", http))
     transport._under_way = door = Doorman(transport._under_way)  # type: ignore[assignment]
@@ -74,7 +74,7 @@ def test_who_waits_for_its_turn_sends_nothing_after_a_cancel() -> None:
 
 
 class BrokenHttp:
-    """Has no answer but to the first request, which is for a nonce."""
+    """Answers only requests for a nonce."""
 
     def __init__(self, kind: FailureKind) -> None:
         self.kind = kind
@@ -89,11 +89,11 @@ class BrokenHttp:
 
 
 @pytest.mark.parametrize(("kind", "sent"), [("connect", 3), ("dns", 3), ("reset", 2), ("timeout", 2), ("proxy", 2)])
-def test_only_what_may_have_come_there_is_sent_less_often(kind: FailureKind, sent: int) -> None:
-    """An order is not made twice by a connection that was refused."""
+def test_a_request_that_may_have_arrived_is_retried_less(kind: FailureKind, sent: int) -> None:
+    """Failures before anything was sent are retried without that limit."""
     http = BrokenHttp(kind)
     transport = Transport("lab", cast("HttpClient", http))
     signer = signer_of(AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256"))))
     with pytest.raises(CAError):
-        transport.post(Context(clock=StillClock()), signer, "https://x/order", {}, "newOrder", tries=2)
+        transport.post(Context(clock=FakeClock()), signer, "https://x/order", {}, "newOrder", tries=2)
     assert http.sent == sent

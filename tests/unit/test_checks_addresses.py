@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.http01 import diagnosis
 from dnsrenew.checks.addresses import judge
+from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
+from dnsrenew.fallback.attempt import describe_error
+from dnsrenew.fallback.candidates import Selection
 from dnsrenew.model import Route
 from dnsrenew.runtime.context import Context
 
@@ -81,7 +83,7 @@ def failed(*about: str, code: str = "ca-connection") -> CAError:
 def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = None) -> FakeDns:
     """Look into an error of a mix."""
     dns = FakeDns(known)
-    diagnosis.explain(Context(), cast("Dns01", dns), {NAME: HTTP, WILD: DNS}, error)
+    diagnosis.explain(Context(), cast("DnsView", dns), [NAME], error)
     return dns
 
 
@@ -100,9 +102,11 @@ def test_what_is_likely_is_said_with_what_to_do() -> None:
     """The CA's words come first."""
     error = failed(NAME)
     explained(error, {NAME: ("192.0.2.123",)})
-    assert error.message == f"No. {error.evidence['likely']}"
     assert "192.0.2.123" in error.evidence["likely"]
-    assert "record of x.test" in error.fix
+    described = describe_error(error, Selection("one", {NAME: HTTP}), [HTTP])
+    assert described.code == "http-unreachable"
+    assert described.message.endswith(f"No. {error.evidence['likely']}")
+    assert "record of x.test" in described.fix
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Answer:
     records: tuple[Record, ...] = ()
     found_at: str | None = None
     owner: str | None = None
-    trouble: str = ""
+    unknown_reason: str = ""
 
 
 def answer(*records: tuple[int, str, str], owner: str = "example.com") -> Answer:
@@ -176,11 +176,11 @@ def test_no_record_is_no_restriction() -> None:
     free = caa.judge(Answer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
     assert (free.code, free.result) == ("caa", "ok")
     unknown = caa.judge(
-        Answer(trouble="they do not {answer}"), "example.com", "dns-01", ca_identities=CA, account_url=None
+        Answer(unknown_reason="The servers do not {answer}."), "example.com", "dns-01", ca_identities=CA, account_url=None
     )
     assert unknown.result == "unknown"
     assert (
-        unknown.summary == "It could not be found out whether CAA records restrict example.com: they do not {answer}."
+        unknown.summary == "It is unknown whether CAA records restrict example.com. The servers do not {answer}."
     )
 
 
@@ -294,7 +294,7 @@ def test_the_text_of_each_denial() -> None:
 
 def test_denials_are_for_those_who_are_denied() -> None:
     """By identifier; one without an answer is not judged, and each error survives pickling."""
-    answers = {"a.test": answer((0, "issue", ";")), "b.test": Answer(), "c.test": Answer(trouble="x")}
+    answers = {"a.test": answer((0, "issue", ";")), "b.test": Answer(), "c.test": Answer(unknown_reason="x")}
     routes = dict.fromkeys(["a.test", "b.test", "c.test", "d.test"], Route("dns-01"))
     errors = caa.denials(answers, routes, CA, ACCOUNT)
     assert list(errors) == ["a.test"]

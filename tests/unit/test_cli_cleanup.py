@@ -17,7 +17,7 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, 
 from dnsrenew.events import Emitter
 from dnsrenew.model import TxtRecord
 from dnsrenew.store.journal_entry import WrittenValue
-from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 
 GONE = ConfigError("account-gone", "The DNS account old is not there any more.", fix="Put it back.")
 DOWN = ProviderError("provider-unreachable", "The server is down.", fix="See whether it is up.", evidence={"try": 1})
@@ -53,7 +53,7 @@ def test_nothing_left(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
     """A calm sentence, and all is well."""
     assert main(["cleanup"]) == 0
     out, _ = capsys.readouterr()
-    assert out == "There is nothing to remove: the journal names no value of a run that was killed.\n"
+    assert out == "Nothing to clean up.\n"
     assert renewer.calls == [(None, {"wait": 0.0})]
 
 
@@ -84,14 +84,14 @@ def test_what_stays_is_named_with_the_reason(renewer: Cleaner, capsys: pytest.Ca
     assert capsys.readouterr().out.splitlines() == [
         "✓ _acme-challenge.example.test (account home): 1 TXT value removed",
         "    a",
-        "✗ _acme-challenge.example.test (account old): 2 TXT values stay",
+        "✗ _acme-challenge.example.test (account old): 2 TXT values not removed",
         "    b",
         "    c",
-        "✗ _acme-challenge.other.test (account old): 1 TXT value stays",
+        "✗ _acme-challenge.other.test (account old): 1 TXT value not removed",
         "    d",
         "  The DNS account old is not there any more.",
         "  → Put it back.",
-        "✗ _acme-challenge.example.test (account home): 1 TXT value stays",
+        "✗ _acme-challenge.example.test (account home): 1 TXT value not removed",
         "    e",
         "  The server is down.",
         "  → See whether it is up.",
@@ -106,7 +106,7 @@ def test_quiet_is_what_stays_on_standard_error(renewer: Cleaner, capsys: pytest.
     assert main(["cleanup", "-q"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "removed" not in err
+    assert " removed\n" not in err.replace("not removed", "")
     assert "→ Put it back." in err
     for found in (CleanupResult(), CleanupResult((txt("a"),))):
         renewer.found = found
@@ -119,12 +119,12 @@ def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest
     renewer.found = CleanupResult(unreadable=("/store/journal/away-1.json.damaged", "/store/journal/home-1.json"))
     assert main(["cleanup"]) == 1
     out, _ = capsys.readouterr()
-    assert "nothing to remove" not in out
+    assert "Nothing to clean up" not in out
     said = " ".join(out.split())
-    assert "✗ /store/journal/away-1.json.damaged is damaged: TXT values that a run wrote" in said
-    assert "at your DNS host, and remove the file." in said
-    assert "home-1.json was written by a later dnsrenew" in said
-    assert "→ Update dnsrenew, and run: dnsrenew cleanup" in said
+    assert "✗ /store/journal/away-1.json.damaged is damaged. TXT values that only this file lists" in said
+    assert "at your DNS host, then delete the file." in said
+    assert "home-1.json was written by a newer dnsrenew" in said
+    assert "→ Update dnsrenew, then run: dnsrenew cleanup" in said
     assert main(["cleanup", "--json"]) == 1
     out, err = capsys.readouterr()
     assert len(json.loads(out)["unreadable"]) == 2

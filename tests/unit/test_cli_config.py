@@ -44,7 +44,7 @@ def test_a_right_configuration(folder: Path, capsys: pytest.CaptureFixture[str])
     """What was looked at is counted; programs get `ok`; the file is named on standard error."""
     assert main(["check"]) == 0
     out, err = capsys.readouterr()
-    assert out == f"✓ {folder}/dnsrenew.toml is right: 1 certificate, 1 DNS account, all secrets readable\n"
+    assert out == f"✓ {folder}/dnsrenew.toml is valid: 1 certificate, 1 DNS account, all secrets readable\n"
     assert err == f"Using {folder}/dnsrenew.toml\n"
     assert main(["check", "--json", "-q"]) == 0
     out, err = capsys.readouterr()
@@ -124,13 +124,13 @@ def test_an_account_that_cannot_work(
 
 
 def test_a_driver_that_is_not_there_yet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A provider file whose driver comes with a later version is refused by every command, and it is said so."""
+    """A provider file whose driver is not supported yet is refused by every command."""
     (folder / "providers").mkdir()
     (folder / "providers" / "mine.toml").write_text('title = "Mine"\ndriver = "hook"\n')
     (folder / "dnsrenew.toml").write_text('[dns.home]\nprovider = "mine"\n')
     for command in ("check", "status"):
         assert main([command]) == 2
-        assert 'whose driver "hook" comes with a later version' in capsys.readouterr().err
+        assert 'whose driver "hook" this version does not support yet' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["renew", "hom"], ["status", "hom"], ["renew", "--nonsense"], []])
@@ -182,7 +182,7 @@ def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What it needs, a block that can be copied, its limits; with -q the block alone."""
     assert main(["providers", "duckdns"]) == 0
     out = capsys.readouterr().out
-    for words in ("What it needs", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
+    for words in ("Options", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
         assert words in out
     assert main(["providers", "duckdns", "-q"]) == 0
     assert capsys.readouterr().out.startswith("[dns.duckdns]\n")

@@ -18,7 +18,7 @@ from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, Locke
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, Notice, Outcome
 from dnsrenew.runtime.context import Context
-from tests.unit.cli_stage import (
+from tests.kit.cli_stage import (
     ROUTE,
     FakeConfig,
     FakeRenewer,
@@ -113,7 +113,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
     assert main(["renew"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("✗ home failed: example.test, *.example.test\n  tried       dns-01 with home at lab (1 order")
-    assert "  stopped by  After 120 s" in out
+    assert "  error       After 120 s" in out
     assert "  what to do  Look why ns2.example.test does not follow its primary" in out
     assert "The stored certificate stays in use: valid until" in out
 
@@ -123,9 +123,9 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
     [
         (outcome(status="locked", error=LOCKED), "! home locked by another run: Another run (process 7 on box) works"),
         (outcome(status="interrupted", error=STOPPED), "! home interrupted: The run was stopped. Run it again."),
-        (outcome(status="deferred", error=LIMITED, next_attempt=now()), "! home put off until "),
+        (outcome(status="deferred", error=LIMITED, next_attempt=now()), "! home deferred until "),
         (outcome(status="deferred"), "! home deferred: "),
-        (outcome(status="rehearsed"), "✓ home rehearsed: "),
+        (outcome(status="rehearsed"), "✓ home dry run succeeded: "),
         (outcome(status="not-due"), "· home not due: valid until "),
         (outcome(reason="renew-before"), "✓ home renewed: "),
         (
@@ -135,14 +135,14 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
             "✗ not deployed: hfs http://x: No. Y.",
         ),
         (failed(not_after=None), "There is no certificate yet."),
-        (failed(not_after=None, reason=None), "It is not known which certificate stands."),
-        (failed(reason="forced", next_attempt=now()), "or at once: dnsrenew renew home --force\n"),
+        (failed(not_after=None, reason=None), "Could not read the current certificate."),
+        (failed(reason="forced", next_attempt=now()), "; to retry now, run: dnsrenew renew home --force\n"),
         (failed(reason="forced"), "It is not due before "),
         (
             outcome(status="deferred", error=LIMITED, reason="forced"),
-            "  try at once  dnsrenew renew home --force --now (",
+            "  to retry now  dnsrenew renew home --force --now (",
         ),
-        (failed(reason="revoked"), "The stored certificate is revoked: who looks that up refuses it."),
+        (failed(reason="revoked"), "The stored certificate is revoked: "),
         (failed(not_after=now() - timedelta(days=3)), "The stored certificate expired 3 days ago."),
     ],
 )
@@ -246,10 +246,10 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     stage([done], FakeConfig(certificates=(1, 2)))
     assert main(["renew", "--dry-run", "--force"]) == 0
     assert capsys.readouterr().out.splitlines()[:4] == [
-        "✓ home rehearsed at lab-staging: example.test, *.example.test",
+        "✓ home dry run at lab-staging succeeded: example.test, *.example.test",
         f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
-        f"  Nothing was kept. The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days).",
+        f"  Nothing was saved. The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days).",
     ]
 
 
@@ -257,7 +257,7 @@ def test_a_failed_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureF
     """It is no failed renewal."""
     stage([failed()])
     assert main(["renew", "--dry-run"]) == 1
-    assert capsys.readouterr().out.startswith("✗ home failed the rehearsal: ")
+    assert capsys.readouterr().out.startswith("✗ home dry run failed: ")
 
 
 def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,7 +270,7 @@ def test_a_rehearsal_is_told_as_one(stage: Stage, capsys: pytest.CaptureFixture[
 
     stage(play)
     main(["renew", "--dry-run"])
-    assert lines_of(capsys) == ["home: rehearsing: example.test", "home: rehearsed (0.00 s)"]
+    assert lines_of(capsys) == ["home: dry run: example.test", "home: dry run succeeded (0.00 s)"]
 
 
 def test_a_fallback_says_what_is_to_be_mended(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,11 +296,11 @@ def test_quiet_warns_in_one_line_of_a_broken_way(stage: Stage, capsys: pytest.Ca
     assert main(["renew", "-q"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    head = "! home renewed by dns-01 with home at lab, but another way is broken"
+    head = "! home renewed by dns-01 with home at lab, but 1 other route failed"
     assert err == f"{head}: http-01 at lab: {SHORT} Forward port 80 to this host.\n"
     stage([outcome(route=ROUTE, attempts=(lost(), skipped(SKIPPED), way))])
     assert main(["renew", "-q", "--json"]) == 0
-    assert "but 2 other ways are broken: http-01 at lab: " in capsys.readouterr().err
+    assert "but 2 other routes failed: http-01 at lab: " in capsys.readouterr().err
     stage([outcome(route=ROUTE, attempts=(replace(way, error=SKIPPED), way))])
     assert main(["renew", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -318,10 +318,10 @@ def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixtur
         "  skipped     dns-01 with b at lab: CAA forbids it.",
         "  tried       dns-01 with home at lab (1 order, 121 s)",
     ]
-    assert lines[4].startswith("  stopped by  After 120 s")
+    assert lines[4].startswith("  error       After 120 s")
     assert lines[5].startswith("  what to do  Look why")
     assert lines[6].startswith("  next try    ")
-    assert lines[6].endswith(" UTC (10 minutes), or at once: dnsrenew renew home --now")
+    assert lines[6].endswith(" UTC (10 minutes); to retry now, run: dnsrenew renew home --now")
     main(["renew", "-v"])
     assert "The CA said: timeout." in capsys.readouterr().out
 
@@ -332,11 +332,11 @@ def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsy
     stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(minutes=9.5))])
     assert main(["renew"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("! home put off until ")
+    assert lines[0].startswith("! home deferred until ")
     assert lines[0].endswith(" UTC (9 minutes): example.test, *.example.test")
-    assert lines[1].startswith("  failed before  ")
+    assert lines[1].startswith("  last failure  ")
     assert lines[1].endswith(" ago: The update failed.")
-    assert lines[2:4] == ["  what to do     Look at it.", "  try at once    dnsrenew renew home --now"]
+    assert lines[2:4] == ["  what to do    Look at it.", "  to retry now  dnsrenew renew home --now"]
     assert lines[4].startswith("  The stored certificate stays in use")
 
 
@@ -346,9 +346,9 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
     stage([outcome(status="deferred", error=error, next_attempt=now() + timedelta(days=3))])
     assert main(["renew"]) == 0
     out = capsys.readouterr().out
-    assert "  held back    Too many.\n" in out
-    assert "  see          https://ca.test/unpause\n" in out
-    assert "  try at once  dnsrenew renew home --now (but it is the CA that wants you to wait)\n" in out
+    assert "  reason        Too many.\n" in out
+    assert "  see           https://ca.test/unpause\n" in out
+    assert "  to retry now  dnsrenew renew home --now (but the CA asked to wait)\n" in out
 
 
 def test_jitter_starts_later(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -524,18 +524,18 @@ def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[
     lines = lines_of(capsys)
     assert [line.rpartition(" (")[0] or line for line in lines] == [
         "home: obtaining: example.test, *.example.test",
-        "home: order accepted by lab",
+        "home: order created at lab",
         "home: 2 TXT values written to example.test",
         lines[3].rpartition(" (")[0],
         "home: visible on both name servers",
-        "home: lab has validated example.test, *.example.test",
-        "home: 2 TXT values removed again",
+        "home: lab validated example.test, *.example.test",
+        "home: 2 TXT values removed",
         "home: certificate issued, checked and stored",
         "home: obtained",
     ]
     assert lines[3] == (
-        "home: waiting for DNS (at most 120 s), 1 s so far: not yet ns2.example.test 127.0.0.2; "
-        "1 of 2 name servers agrees"
+        "home: waiting for DNS (at most 120 s), 1 s so far: not updated yet: ns2.example.test 127.0.0.2; "
+        "1 of 2 name servers updated"
     )
 
 
@@ -562,7 +562,7 @@ def test_a_change_is_told_at_once(stage: Stage, capsys: pytest.CaptureFixture[st
     main(["renew"])
     told = [line for line in lines_of(capsys) if "waiting for DNS" in line]
     assert len(told) == 2
-    assert "not yet ns1.x ::1" in told[0]
+    assert "not updated yet: ns1.x ::1" in told[0]
     assert "no answer from ns1.x ::1" in told[1]
 
 
@@ -622,7 +622,7 @@ def test_the_next_way_is_told_with_why_the_last_one_failed(stage: Stage, capsys:
     lines = [line.rpartition(" (0.00 s)")[0] + line.rpartition(" (0.00 s)")[2] for line in lines_of(capsys)]
     assert lines == [
         "home: renewing: example.test",
-        "home: ✗ dns-01 with b at lab is ruled out: CAA forbids it.",
+        "home: ✗ skipped dns-01 with b at lab: CAA forbids it.",
         "home: trying http-01 at lab",
         "home: ✗ http-01 at lab failed: The CA cannot reach this host by HTTP on port 80.",
         "home: trying dns-01 with home at lab",
@@ -653,11 +653,11 @@ def test_http_01_and_waiting_are_told(stage: Stage, capsys: pytest.CaptureFixtur
     stage(play)
     main(["renew", "-v"])
     assert [line.partition(" (0.0")[0] for line in lines_of(capsys)] == [
-        "home: the certificate home is being worked on: waiting for process 7 on box",
+        "home: the certificate home is locked: waiting for process 7 on box",
         "home: trying http-01 and dns-01 with home at lab",
-        "home: 2 answers served at :80 and written to /var/www",
-        "home: seen from here",
-        "home: a resolver of lab may still hold the value before: waiting 58 s",
-        "home: 2 answers withdrawn again",
+        "home: 2 challenge responses served on :80 and written to /var/www",
+        "home: reachable from this machine",
+        "home: waiting 58 s: a resolver of lab may still cache the previous value",
+        "home: 2 challenge responses removed",
         "home: obtained",
     ]

@@ -13,7 +13,7 @@ from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
 from dnsrenew.operations.accounts import AccountStatus
 from dnsrenew.operations.revoke import REASONS
-from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 
 DOWN = CAError("ca-unreachable", "The CA lab cannot be reached.", fix="See whether it is up.")
 HELD = AccountStatus(ca="lab", url="https://lab.test/a/1", contact=("mailto:me@example.test",), status="valid")
@@ -33,10 +33,12 @@ def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, caps
     """Before, on standard error; afterwards, what is revoked and how it is replaced."""
     assert main(["revoke", "home", "--reason", "key-compromise", "--wait", "3"]) == 0
     out, err = capsys.readouterr()
-    assert "Revoking the certificate home (key-compromise); the next run replaces it." in err
+    assert "Revoking home (reason: key-compromise). The next run replaces it." in err
     lines = out.splitlines()
-    assert lines[:2] == ["✓ home is revoked at lab (key-compromise, signed by the account).", "  serial  2f"]
-    assert lines[2].startswith("→ Replace it now: dnsrenew renew home. Otherwise the next run does, unless ")
+    assert lines[:2] == ["✓ home revoked at lab (reason: key-compromise, signed with the account key)", "  serial  2f"]
+    assert lines[2].startswith(
+        "→ To replace it now, run: dnsrenew renew home. Otherwise the next run replaces it, unless "
+    )
     assert renewer.calls == [("home", {"reason": "key-compromise", "wait": 3.0})]
 
 
@@ -99,7 +101,7 @@ def test_accounts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
         "✓ lab: valid",
         "  account  https://lab.test/a/1",
         "  contact  me@example.test",
-        "! other: the CA knows no such account (any more); the next order makes it again, with the same key",
+        "! other: not known to the CA; the next order registers it again with the same key",
         "  account  https://other.test/a/1",
         "✗ down: The CA lab cannot be reached.",
         "  → See whether it is up.",
@@ -110,8 +112,8 @@ def test_accounts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
 
 def test_new_keys(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
     """Of the named, or of all."""
-    assert shown("account roll lab", HELD)[0] == "✓ lab: a new key"
-    assert shown("account roll", HELD, HELD)[0] == "✓ lab: a new key"
+    assert shown("account roll lab", HELD)[0] == "✓ lab: key replaced"
+    assert shown("account roll", HELD, HELD)[0] == "✓ lab: key replaced"
     assert renewer.calls == [(["lab"], {"new_key": True}), (None, {"new_key": True})]
 
 
@@ -132,4 +134,4 @@ def test_accounts_for_programs(shown: Callable[..., list[str]], capsys: pytest.C
     }
     assert main(["account", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert shown("account") == ["There is no account yet: the first certificate from a CA makes one."]
+    assert shown("account") == ["No CA accounts yet. The first order at a CA creates one."]

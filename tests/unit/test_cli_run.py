@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +18,12 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
-from tests.unit.cli_stage import ROUTE, FakeRenewer, Script, failed, install, now, outcome
+from tests.kit.cli_stage import ROUTE, FakeRenewer, Script, failed, install, now, outcome
+from tests.kit.clock import FakeClock
 
 ROOT = Path(__file__).parents[2]
-STAGE = [sys.executable, "-W", "error", "-m", "tests.unit.cli_stage"]
+STAGE = [sys.executable, "-W", "error", "-m", "tests.kit.cli_stage"]
 Play = Callable[[Emitter, threading.Event], list[Outcome]]
-
-
-class Clock:
-    """A clock that jumps whenever somebody waits.
-
-    :ivar slept: every single wait (seconds).
-    """
-
-    def __init__(self) -> None:
-        self.begin = now()
-        self.seconds = 0.0
-        self.suspended = 0.0
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        """The wall clock."""
-        return self.begin + timedelta(seconds=self.seconds + self.suspended)
-
-    def monotonic(self) -> float:
-        """A clock that stands still while the machine is suspended."""
-        return self.seconds
-
-    def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Jump."""
-        self.slept.append(seconds)
-        self.seconds += seconds
-        return event.is_set()
 
 
 class Service:
@@ -57,7 +31,7 @@ class Service:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
-        self.clock = Clock()
+        self.clock = FakeClock(now())
         self.times: list[float] = []
 
     def run(self, *rounds: Play, flags: str = "") -> int:
@@ -65,7 +39,7 @@ class Service:
         left = list(rounds)
 
         def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
-            self.times.append(self.clock.seconds + self.clock.suspended)
+            self.times.append(self.clock.elapsed + self.clock.suspended)
             if not left:
                 self.stop()
                 return [outcome(status="not-due")]
@@ -73,17 +47,17 @@ class Service:
 
         install(FakeRenewer(play), None, self._monkeypatch.setattr)
 
-        def session(options: Any, screen: Any, interrupt: Any) -> Invocation:
-            self._interrupt = interrupt
-            return Invocation(options, screen, interrupt, self.clock)
+        def make(options: Any, terminal: Any, signals: Any) -> Invocation:
+            self._signals = signals
+            return Invocation(options, terminal, signals, self.clock)
 
-        self._monkeypatch.setattr(invocation, "make_invocation", session)
+        self._monkeypatch.setattr(invocation, "make_invocation", make)
         return main(["run", *flags.split()])
 
     def stop(self) -> None:
         """What the handler of SIGTERM does."""
-        self._interrupt.status = 143
-        self._interrupt.cancel.set()
+        self._signals.status = 143
+        self._signals.cancel.set()
 
 
 @pytest.fixture
@@ -101,27 +75,27 @@ def test_it_looks_at_once_and_twice_a_day(service: Service, capsys: pytest.Captu
     """The first look is now, the next ones half a day apart, slept in slices of a minute; it says so."""
     assert service.run(done(outcome()), done(outcome(status="not-due"))) == 143
     assert service.times == [0, 43_200, 86_400]
-    assert max(service.clock.slept) <= 60
+    assert max(service.clock.waits) <= 60
     lines = capsys.readouterr().err.splitlines()
     assert (
-        f"{service.clock.begin:%Y-%m-%dT%H:%M:%SZ} ✓ home obtained: example.test, *.example.test; valid until "
+        f"{service.clock.start:%Y-%m-%dT%H:%M:%SZ} ✓ home obtained: example.test, *.example.test; valid until "
         in lines[1]
     )
-    assert lines[2].endswith("(in 12 hours): nothing is due before that.")
-    assert lines[-1].endswith(" Stopped as asked.")
+    assert lines[2].endswith("(in 12 hours). Nothing is due until then.")
+    assert lines[-1].endswith(" Stopped.")
     assert len(lines) == 5  # not due is not worth a line
 
 
 def test_it_looks_when_something_is_due(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     """A certificate that is due earlier, or failed and may be tried again, is looked at then."""
-    soon = done(outcome("shop", next_renewal=service.clock.begin + timedelta(hours=2)))
-    again = done(failed(next_attempt=service.clock.begin + timedelta(hours=2, minutes=10)))
+    soon = done(outcome("shop", next_renewal=service.clock.start + timedelta(hours=2)))
+    again = done(failed(next_attempt=service.clock.start + timedelta(hours=2, minutes=10)))
     assert service.run(soon, again) == 143
     assert service.times == [0, 7200, 7800]
     err = capsys.readouterr().err
-    assert "(in 2 hours): for shop." in err
+    assert "(in 2 hours), for shop." in err
     assert "✗ home failed: After 120 s not every name server" in err
-    assert f" Next attempt: {service.clock.begin + timedelta(hours=2, minutes=10):%Y-%m-%d %H:%M} UTC (" in err
+    assert f" Next attempt: {service.clock.start + timedelta(hours=2, minutes=10):%Y-%m-%d %H:%M} UTC (" in err
 
 
 def test_nothing_ends_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +130,7 @@ def test_a_suspended_machine_is_not_late(service: Service) -> None:
 
     service.run(shut_the_lid)
     assert service.times[1] == pytest.approx(43_200, abs=60)
-    assert service.clock.seconds < 4000
+    assert service.clock.elapsed < 4000
 
 
 def test_interval_and_jitter(service: Service) -> None:
@@ -176,7 +150,7 @@ def test_an_interrupted_renewal_is_told(service: Service, capsys: pytest.Capture
         return [outcome(status="interrupted", error=Cancelled("cancelled", "Stopped.", fix="Run it again."))]
 
     assert service.run(cut) == 143
-    assert "a renewal was cut short" in capsys.readouterr().err
+    assert "A renewal was interrupted." in capsys.readouterr().err
 
 
 def test_json_lines(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +168,7 @@ def test_json_lines(service: Service, capsys: pytest.CaptureFixture[str]) -> Non
     kinds = [line["kind"] for line in lines if "kind" in line]
     assert "certificate-stored" in kinds
     assert "dns-waiting" not in kinds
-    assert any("Looking again at" in line.get("message", "") for line in lines)
+    assert any("Next check: " in line.get("message", "") for line in lines)
     assert [done["status"] for done in json.loads(out)["outcomes"]] == ["not-due"]
 
 
@@ -202,14 +176,14 @@ def test_quiet_says_only_what_is_wrong(service: Service, capsys: pytest.CaptureF
     """With -q all is silent until something fails."""
     service.run(done(outcome()), flags="-q")
     assert capsys.readouterr() == ("", "")
-    service.clock = Clock()
+    service.clock = FakeClock(now())
     service.run(done(failed()), flags="-q")
     assert "✗ home failed" in capsys.readouterr().err
-    service.clock = Clock()
+    service.clock = FakeClock(now())
     way = failed().attempts[0]
     broken = replace(way, route=replace(ROUTE, challenge="http-01", dns=()))
     service.run(done(outcome(route=ROUTE, attempts=(broken, replace(way, error=None)))), flags="-q")
-    assert "! home renewed by dns-01 with home at lab, but another way is broken: " in capsys.readouterr().err
+    assert "! home renewed by dns-01 with home at lab, but 1 other route failed: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["run --interval 5", "run --interval 100000", "run home"])
@@ -226,9 +200,9 @@ def test_told_to_stop_while_it_sleeps(number: int, status: int) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "Looking again" in line:
+        if "Next check" in line:
             break
     process.send_signal(number)
     _, err = process.communicate(timeout=10)
     assert process.returncode == status
-    assert err.rstrip().endswith("Stopped as asked.")
+    assert err.rstrip().endswith("Stopped.")

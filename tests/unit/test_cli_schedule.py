@@ -12,8 +12,8 @@ from dnsrenew.cli import invocation, main
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import Host, installer
 from dnsrenew.secrets import Secret
-from tests.unit.cli_stage import FakeConfig, FakeRenewer, install
-from tests.unit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
+from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 Machine = Callable[..., Programs]
 
@@ -43,22 +43,22 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
     machine()
     assert main(["schedule"]) == 0
     out = said(capsys)
-    assert "! Nothing is installed: nothing renews by itself here." in out
+    assert "! No schedule is installed. Nothing renews automatically." in out
     assert "→ Run: dnsrenew schedule install" in out
     assert main(["schedule", "install"]) == 0
     out = said(capsys)
-    assert "✓ dnsrenew renew now runs by itself: a systemd timer of the user joe" in out
-    assert ", up to an hour later\n" in out
+    assert "✓ dnsrenew renew now runs automatically: a systemd timer of user joe" in out
+    assert ", or up to an hour later\n" in out
     assert f"{tmp_path}/.config/systemd/user/dnsrenew.timer:\n  # Written by" in out
     assert "  Persistent=true" in out
     assert main(["schedule", "install"]) == 0
-    assert "already runs by itself" in said(capsys)
+    assert "already runs automatically" in said(capsys)
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "✓ a systemd timer of the user joe: installed" in out
+    assert "✓ a systemd timer of user joe: installed" in out
     assert "list-timers" in out
     assert main(["schedule", "remove"]) == 0
-    assert "✓ removed: a systemd timer of the user joe" in said(capsys)
+    assert "✓ removed: a systemd timer of user joe" in said(capsys)
     assert main(["schedule", "remove"]) == 0
     assert "nothing was removed" in said(capsys)
 
@@ -82,7 +82,7 @@ def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture
     assert main(["schedule", "install", "--kind", "cron"]) == 0
     assert "Cron does not catch up" in said(capsys)
     assert main(["schedule", "install"]) == 2
-    assert "installed already, as a line in the crontab of joe" in said(capsys)
+    assert "already installed: a cron job of user joe" in said(capsys)
     assert main(["schedule", "remove"]) == 0
     assert run.crontab == ""
 
@@ -91,10 +91,10 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
     """A wrong --kind names those that are possible; a container is told of `dnsrenew run`."""
     machine()
     assert main(["schedule", "install", "--kind", "launchd"]) == 2
-    assert "This machine has no launchd; possible here: systemd, cron." in said(capsys)
+    assert "launchd is not available on this machine" in said(capsys)
     machine(CONTAINER)
     assert main(["schedule", "install"]) == 2
-    assert "Let dnsrenew run do it" in said(capsys)
+    assert "Use dnsrenew run" in said(capsys)
 
 
 @pytest.mark.parametrize("host", [DEBIAN_USER, CONTAINER, MAC_USER, WINDOWS_USER])
@@ -114,10 +114,10 @@ def test_what_would_be_written_can_be_looked_at_anywhere(
     machine(host)
     assert main(["schedule", "show", "--kind", kind]) == 0
     out = said(capsys)
-    assert "! Nothing is installed: nothing renews by itself here." in out
+    assert "! No schedule is installed. Nothing renews automatically." in out
     assert line in out
     assert "/etc/dnsrenew/dnsrenew.toml" in out
-    assert ("This machine has no" in out) is (kind not in schedule.kinds(host))
+    assert ("is not available on this machine" in out) is (kind not in schedule.kinds(host))
     assert main(["schedule", "show", "--kind", kind, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["kind"], document["installed"], document["state"]) == (kind, False, "none")
@@ -130,8 +130,8 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     machine(CONTAINER)
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! Nothing is installed" in out
-    assert "→ This machine has neither systemd nor cron, as in a container. Let dnsrenew run do it" in out
+    assert "! No schedule is installed" in out
+    assert "→ This machine has no systemd and no cron, as in a container. Use dnsrenew run" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {
@@ -172,7 +172,7 @@ def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[s
     assert main(["schedule", "install"]) == 1
     assert "failed: Access denied." in said(capsys)
     assert main(["schedule", "show"]) == 0
-    assert "! Nothing is installed" in said(capsys)
+    assert "! No schedule is installed" in said(capsys)
 
 
 def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,14 +183,14 @@ def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.Captur
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! a systemd timer of the user joe: installed, but it does not seem to be switched on" in out
+    assert "! a systemd timer of user joe: installed, but not active" in out
     assert "→ Run: dnsrenew schedule install" in out
-    assert "asked  systemctl --user is-enabled dnsrenew.timer: Access denied" in out
+    assert "reason   systemctl --user is-enabled dnsrenew.timer: Access denied" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["installed"], document["state"]) == (False, "same")
     assert main(["schedule", "install"]) == 0
-    assert "now runs by itself" in said(capsys)
+    assert "now runs automatically" in said(capsys)
 
 
 def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main, terminal
-from dnsrenew.cli.status import needs_a_person
-from tests.unit.cli_stage import FakeRenewer, FakeStatus, install, now, valid
+from dnsrenew.cli.status import needs_attention
+from tests.kit.cli_stage import FakeRenewer, FakeStatus, install, now, valid
 
 FAILURE = {"time": now() - timedelta(hours=3), "code": "ca-dns", "message": "The CA did not see the value."}
 PROBLEMS = {
@@ -60,7 +60,8 @@ def test_it_fits_the_window(show: Show, columns: int) -> None:
 def test_the_usual_pair_is_whole_at_80_columns(show: Show, ca: str, reason: str | None) -> None:
     """A domain and its wildcard stand below each other where there is no room beside each other."""
     lines = show(valid("example.test", ca=ca, reason=reason), columns=80)
-    assert [line[14:].split("  ")[0] for line in lines[1:]] == ["example.test,", "*.example.test"]
+    assert [line[14:].split("  ")[0] for line in lines[1:3]] == ["example.test,", "*.example.test"]
+    assert lines[3:] == (["* The CA suggested this renewal time."] if reason == "ari" else [])
     assert lines[1].startswith("example.test  ")
     assert lines[1].endswith("✓ valid")
     assert max(map(len, lines)) <= 80
@@ -80,7 +81,7 @@ def test_a_narrow_window(show: Show, columns: int) -> None:
 def test_check_complains(show: Show, problem: str) -> None:
     """Missing, expired, revoked, overdue and failing are exit status 1, and the state says which."""
     certificate = PROBLEMS[problem]
-    assert needs_a_person(certificate, now())  # type: ignore[arg-type]
+    assert needs_attention(certificate, now())  # type: ignore[arg-type]
     lines = show(valid("fine"), certificate, line="status --check", status=1)
     assert problem in lines[2]
     show(valid("fine"), certificate, line="status", status=0)
@@ -99,16 +100,16 @@ def test_problems_are_explained(show: Show) -> None:
         FakeStatus(name="new", state="missing", reason="missing"),
     )
     assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
-    assert lines[-2] == "→ home: dnsrenew renew home --now tries again at once."
-    assert lines[-1] == "→ new: dnsrenew renew new obtains or renews it."
+    assert lines[-2] == "→ home: to retry now, run: dnsrenew renew home --now"
+    assert lines[-1] == "→ new: to obtain or renew now, run: dnsrenew renew new"
 
 
 def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
     """It was forced: `--now` would do nothing, and the date is the one of the renewal."""
     lines = show(valid(last_failure=FAILURE))
     assert lines[1].endswith("! valid, failed")
-    assert f"It is not due before {now() + timedelta(days=59):%Y-%m-%d}: until then only" in lines[2]
-    assert lines[2].endswith("dnsrenew renew home --force tries again.")
+    assert f"It is not due before {now() + timedelta(days=59):%Y-%m-%d}." in lines[2]
+    assert lines[2].endswith("To renew it earlier, run: dnsrenew renew home --force")
     assert not any("--now" in line for line in lines)
 
 
@@ -120,7 +121,7 @@ def test_what_cannot_be_read_is_not_called_missing(show: Show) -> None:
     new = FakeStatus(name="new", state="missing", reason="missing", known=False, last_failure=UNREAD)
     served = valid(known=False, last_failure=UNREAD)
     lines = show(new, served, line="status --check", status=1)
-    assert lines[1].endswith("-        ✗ not known")
+    assert lines[1].endswith("-        ✗ unknown")
     assert lines[2].endswith("-        ✗ valid, unreadable")
     assert f"{served.not_after:%Y-%m-%d}" in lines[2]
     assert lines[3:] == [
@@ -155,7 +156,7 @@ def test_the_way_that_failed_is_told(show: Show) -> None:
 
 def test_why_is_told(show: Show) -> None:
     """A reason that is not the usual one is told."""
-    assert f"{now() + timedelta(days=59):%Y-%m-%d} ari  " in show(valid(reason="ari"))[1]
+    assert f"{now() + timedelta(days=59):%Y-%m-%d} *  " in show(valid(reason="ari"))[1]
     assert "due (changed)" in show(valid(state="due", reason="changed"))[1]
 
 

@@ -1,14 +1,14 @@
-"""What a certificate asks for: its name, its domains, its routes, and when it is renewed."""
+"""The certificates of a configuration: names, domains, routes, and when they are renewed."""
 
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.config.unsupported import LATER
+from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
-from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
+from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
 
 ACCOUNT = '[dns.{}]\nprovider = "rfc2136"\nserver = "h"\nzones = {}\n'
 
@@ -24,7 +24,7 @@ def routes(*entries: str, domains: str = '["example.test"]') -> str:
 
 
 def test_defaults(tmp_path: Path) -> None:
-    """Everything has a default but the names and what a DNS host needs."""
+    """Only the domains and the options of the DNS host have no default."""
     config = load(tmp_path, GOOD)
     (spec,) = config.certificates
     assert (spec.name, spec.domains, spec.identifiers) == ("example.test", ("example.test",), ("example.test",))
@@ -36,7 +36,7 @@ def test_defaults(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_contract(tmp_path: Path) -> None:
-    """Every key that this version can do arrives as a value."""
+    """Every supported key becomes a value."""
     (tmp_path / "lab-ca.pem").write_text(ROOTS)
     config = load(
         tmp_path,
@@ -93,7 +93,7 @@ def test_the_example_of_the_contract(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "_", "0.a-b_c", "console", "com10", "nul-1", "a..b", "x" * 64])
 def test_good_names(tmp_path: Path, name: str) -> None:
-    """A name is lower case, and a folder on every system."""
+    """A name is in lower case and valid as a folder name on every system."""
     assert load(tmp_path, GOOD + f'name = "{name}"\n').certificates[0].name == name
 
 
@@ -124,7 +124,7 @@ def test_good_names(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_bad_names(tmp_path: Path, name: str) -> None:
-    """A name that would leave the store, or that Windows keeps for itself, is a mistake."""
+    """A name that leaves the store, or that Windows reserves, is a mistake."""
     assert mistake(tmp_path, GOOD + f'name = "{name}"\n')["key"] == "certificate[0].name"
 
 
@@ -133,19 +133,19 @@ def test_bad_names(tmp_path: Path, name: str) -> None:
     [("*.Example.test", "_.example.test"), ("münchen.test", "xn--mnchen-3ya.test"), ("a.test.", "a.test")],
 )
 def test_the_default_name(tmp_path: Path, domain: str, name: str) -> None:
-    """Without a name it is the first domain as A-labels, with `_` for the star."""
+    """The default name is the first domain as A-labels, with `_` for the star."""
     assert load(tmp_path, certificate(f'["{domain}", "b.test"]')).certificates[0].name == name
 
 
 @pytest.mark.parametrize("domain", ["con.test", ".".join(["a" * 30] * 3)])
 def test_a_default_name_that_cannot_be(tmp_path: Path, domain: str) -> None:
-    """Where the first domain cannot be a name, one is asked for."""
+    """If the first domain is not a valid name, `name` is required."""
     assert mistake(tmp_path, certificate(f'["{domain}"]'))["found"] == "missing"
     assert load(tmp_path, certificate(f'["{domain}"]', 'name = "x"')).certificates[0].name == "x"
 
 
 def test_the_same_name_twice(tmp_path: Path) -> None:
-    """Two certificates of one name are a mistake, a default name counts."""
+    """Two certificates with the same name are a mistake, also with a default name."""
     said = mistake(tmp_path, GOOD + CERTIFICATE.replace('["', '["x.test", "') + 'name = "example.test"\n')
     assert (said["line"], said["key"]) == (8, "certificate[1].name")
 
@@ -154,7 +154,7 @@ def test_the_same_name_twice(tmp_path: Path) -> None:
 
 
 def test_internationalized_domains(tmp_path: Path) -> None:
-    """Both ways of writing one are taken; it stays as written, in lower case, and goes to the CA as A-labels."""
+    """U-labels and A-labels are accepted; the CA gets A-labels, everything else the lower-case original."""
     (spec,) = load(tmp_path, certificate('["*.BÜCHER.test", "xn--mnchen-3ya.Test.", "faß.test"]')).certificates
     assert spec.domains == ("*.bücher.test", "xn--mnchen-3ya.test", "faß.test")
     assert spec.identifiers == ("*.xn--bcher-kva.test", "xn--mnchen-3ya.test", "xn--fa-hia.test")
@@ -169,18 +169,19 @@ def test_internationalized_domains(tmp_path: Path) -> None:
         ("１９２.0.2.1", "IP address"),
         ("https://example.test", "without https://"),
         ("example.test:443", "without a port"),
-        ("*", "the star stands for the whole first label"),
-        ("*.", "the star stands for the whole first label"),
-        ("a.*.test", "the star stands for the whole first label"),
-        ("*.*.test", "the star stands for the whole first label"),
-        ("f*o.test", "the star stands for the whole first label"),
+        ("example.test/", "remove the /"),
+        ("*", "whole first label is the star"),
+        ("*.", "whole first label is the star"),
+        ("a.*.test", "whole first label is the star"),
+        ("*.*.test", "whole first label is the star"),
+        ("f*o.test", "whole first label is the star"),
         ("", "empty label"),
         ("a..test", "empty label"),
         (".test", "empty label"),
         ("a b.test", "letters, digits"),
-        (" a.test", "letters, digits"),
+        (" a.test", "remove the space"),
         ("-a.test", "letters, digits"),
-        ("a/b.test", "letters, digits"),
+        ("a/b.test", "remove the /"),
         ("a" * 64 + ".test", "1 to 63"),
         ("\\uD7FF.test", "internationalized"),
         ("xn--\\u00fc.test", "internationalized"),
@@ -188,7 +189,7 @@ def test_internationalized_domains(tmp_path: Path) -> None:
     ],
 )
 def test_bad_domains(tmp_path: Path, domain: str, hint: str) -> None:
-    """What is no domain name is told, and what is wrong with it."""
+    """An invalid domain name is a mistake that says what is wrong with it."""
     said = mistake(tmp_path, certificate(f'["good.test", "{domain}"]'))
     assert said["key"] == "certificate[0].domains[1]"
     assert hint in said["expected"]
@@ -196,7 +197,7 @@ def test_bad_domains(tmp_path: Path, domain: str, hint: str) -> None:
 
 @pytest.mark.parametrize("again", ["EXAMPLE.test", "example.test.", "xn--mnchen-3ya.test"])
 def test_the_same_domain_twice(tmp_path: Path, again: str) -> None:
-    """A domain stands once in a certificate, however it is written; in two certificates it may stand."""
+    """A domain is listed once in a certificate, however it is written; two certificates can share it."""
     said = mistake(tmp_path, certificate(f'["example.test", "münchen.test", "{again}"]'))
     assert "each domain once" in said["expected"]
     assert len(load(tmp_path, GOOD + CERTIFICATE + 'name = "b"\n').certificates) == 2
@@ -206,7 +207,7 @@ def test_the_same_domain_twice(tmp_path: Path, again: str) -> None:
 
 
 def test_routes_keep_their_order(tmp_path: Path) -> None:
-    """The order is the user's, whatever the challenge, the accounts and the CA."""
+    """Routes keep the order of the file."""
     config = load(
         tmp_path,
         ACCOUNT.format("b", '["b.test"]')
@@ -224,19 +225,32 @@ def test_routes_keep_their_order(tmp_path: Path) -> None:
     assert config.warnings == ()
 
 
-@pytest.mark.parametrize("way", ['listen = ":80"', 'listen = "[::]:80"', 'webroot = "www"'])
-def test_http_01_alone(tmp_path: Path, way: str) -> None:
-    """A certificate may have no route but http-01, and then needs no DNS account; a wildcard can never have one."""
-    text = routes(f'{{ challenge = "http-01", {way} }}').removeprefix(HOME)
+@pytest.mark.parametrize("answer", ['listen = ":80"', 'listen = "[::]:80"', 'webroot = "www"'])
+def test_http_01_alone(tmp_path: Path, answer: str) -> None:
+    """A certificate with only http-01 routes needs no DNS account and cannot have a wildcard."""
+    text = routes(f'{{ challenge = "http-01", {answer} }}').removeprefix(HOME)
     (spec,) = load(tmp_path, text).certificates
     assert [one.challenge for one in spec.routes] == ["http-01"]
-    said = mistake(tmp_path, routes(f'{{ challenge = "http-01", {way} }}', domains='["a.test", "*.a.test"]'))
+    said = mistake(tmp_path, routes(f'{{ challenge = "http-01", {answer} }}', domains='["a.test", "*.a.test"]'))
     assert said["key"] == "certificate[0].domains[1]"
-    assert "a wildcard cannot be validated by http-01" in said["expected"]
+    assert "cannot validate a wildcard" in said["expected"]
+
+
+def test_tls_alpn_01_alone(tmp_path: Path) -> None:
+    """It needs no DNS account, takes ``listen`` but no webroot, and cannot have a wildcard."""
+    text = routes('{ challenge = "tls-alpn-01" }, { challenge = "tls-alpn-01", listen = ":8443" }').removeprefix(HOME)
+    (spec,) = load(tmp_path, text).certificates
+    assert [(one.challenge, one.listen) for one in spec.routes] == [("tls-alpn-01", None), ("tls-alpn-01", ":8443")]
+    said = mistake(tmp_path, routes('{ challenge = "tls-alpn-01" }', domains='["*.a.test"]'))
+    assert said["key"] == "certificate[0].domains[0]"
+    said = mistake(tmp_path, routes('{ challenge = "tls-alpn-01", webroot = "www" }'))
+    assert said["key"] == "certificate[0].routes[0].webroot"
+    twice = routes('{ challenge = "tls-alpn-01" }, { challenge = "tls-alpn-01", listen = ":443" }')
+    assert mistake(tmp_path, twice)["key"] == "certificate[0].routes[1]"
 
 
 def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
-    """Beside http-01 too."""
+    """A dns-01 route without any account is a mistake, also beside http-01."""
     text = routes('{ challenge = "http-01" }', '{ challenge = "dns-01" }').removeprefix(HOME)
     assert "no DNS account" in mistake(tmp_path, text)["found"]
 
@@ -251,11 +265,11 @@ def test_a_dns_01_route_needs_an_account(tmp_path: Path) -> None:
     ],
 )
 def test_two_routes_alike(tmp_path: Path, one: str, other: str) -> None:
-    """However they are written: the second would fail as the first does."""
+    """Two routes that do the same are a mistake, however they are written: both would fail."""
     said = mistake(tmp_path, ACCOUNT.format("b", '["b.test"]') + routes(f"{{ {one} }}", f"{{ {other} }}"))
     assert (said["key"], said["expected"]) == (
         "certificate[0].routes[1]",
-        "another one: it is the same as number 1 in the list",
+        "a different one: it is the same as number 1 in the list",
     )
 
 
@@ -269,13 +283,13 @@ def test_two_routes_alike(tmp_path: Path, one: str, other: str) -> None:
     ],
 )
 def test_two_routes_that_differ(tmp_path: Path, one: str, other: str) -> None:
-    """A little is enough."""
+    """Routes that differ in one value are both kept."""
     text = routes(f"{{ {one} }}", f"{{ {other} }}").replace("server =", 'zones = ["example.test"]\nserver =')
     assert len(load(tmp_path, text).certificates[0].routes) == 2
 
 
 def test_an_account_twice_in_a_route(tmp_path: Path) -> None:
-    """One host is written once."""
+    """An account named twice in a route is a mistake."""
     said = mistake(tmp_path, routes('{ challenge = "dns-01", dns = ["home", "home"] }'))
     assert (said["found"], said["expected"]) == ("a list with a name twice", "each account once")
 
@@ -287,7 +301,7 @@ def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
 
 
 def test_a_name_outside_all_zones(tmp_path: Path) -> None:
-    """Where no CNAME can lead into another zone, a name or alias outside the zones of the accounts is a mistake."""
+    """Without a CNAME to follow, a name or alias outside the zones of the accounts is a mistake."""
     accounts = ACCOUNT.format("a", '["example.test"]') + ACCOUNT.format("b", '["b.test"]')
 
     def with_route(entry: str) -> str:
@@ -299,7 +313,7 @@ def test_a_name_outside_all_zones(tmp_path: Path) -> None:
     assert mistake(tmp_path, with_route('alias = "x.other.test"'))["key"] == "certificate[0].routes[0].alias"
     assert mistake(tmp_path, with_route('alias = "x.b.test", dns = "a"'))["key"] == "certificate[0].routes[0].alias"
     assert load(tmp_path, with_route('alias = "x.b.test"')).certificates
-    assert load(tmp_path, with_route("follow_cname = true")).certificates, "a CNAME may lead into b.test"
+    assert load(tmp_path, with_route("follow_cname = true")).certificates, "a CNAME can lead into b.test"
 
 
 # ── values ──────────────────────────────────────────────────────────────────────────────
@@ -319,7 +333,7 @@ def test_a_name_outside_all_zones(tmp_path: Path) -> None:
     ],
 )
 def test_renew_before(tmp_path: Path, text: str, value: RenewBefore) -> None:
-    """A part of the lifetime, or a time with its unit."""
+    """`renew_before` is a fraction of the lifetime, or a time with a unit."""
     assert load(tmp_path, GOOD + f'renew_before = "{text}"\n').certificates[0].renew_before == value
 
 
@@ -327,7 +341,7 @@ def test_renew_before(tmp_path: Path, text: str, value: RenewBefore) -> None:
     "text", ['"3/3"', '"0/3"', '"1/0"', '"0 days"', '"soon"', '"10 dais"', '"-1 days"', "10", "true"]
 )
 def test_a_wrong_renew_before(tmp_path: Path, text: str) -> None:
-    """Never, always, and what has no unit are mistakes."""
+    """A fraction of 0 or 1, and a time of zero or without a unit, are mistakes."""
     assert mistake(tmp_path, GOOD + f"renew_before = {text}\n")["key"] == "certificate[0].renew_before"
 
 
@@ -336,7 +350,7 @@ def test_no_certificate(tmp_path: Path) -> None:
     assert [notice.code for notice in load(tmp_path, HOME).warnings] == ["no-certificates"]
 
 
-# ── wishes to the CA ────────────────────────────────────────────────────────────────────
+# ── options of the CA ────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -344,19 +358,19 @@ def test_no_certificate(tmp_path: Path) -> None:
     [('"shortlived"', Profile("shortlived")), ('{ prefer = "shortlived" }', Profile("shortlived", required=False))],
 )
 def test_a_profile(tmp_path: Path, text: str, profile: Profile) -> None:
-    """Required, or only preferred; what the CA offers is known when it is asked."""
+    """A profile is required or preferred."""
     assert load(tmp_path, f"{GOOD}profile = {text}\n").certificates[0].profile == profile
 
 
 def test_a_chain_and_a_key_that_stays(tmp_path: Path) -> None:
-    """Both are taken as they are."""
+    """`preferred_chain` and `reuse_key` are kept as written."""
     config = load(tmp_path, GOOD + 'preferred_chain = "ISRG Root X1"\nreuse_key = true\n')
     (spec,) = config.certificates
     assert (spec.preferred_chain, spec.reuse_key, config.warnings) == ("ISRG Root X1", True, ())
 
 
-def test_a_ca_with_a_binding_and_a_twin(tmp_path: Path) -> None:
-    """The binding's MAC key is a secret; the twin is a CA that is there."""
+def test_a_ca_with_a_binding_and_a_staging_ca(tmp_path: Path) -> None:
+    """The MAC key of the binding is a secret; `staging` names an existing CA."""
     config = load(
         tmp_path,
         GOOD + '[ca.zerossl]\neab = { kid = "k", hmac = "env:H" }\nstaging = "google-staging"\n',
@@ -368,8 +382,8 @@ def test_a_ca_with_a_binding_and_a_twin(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ca", ["google", "google-staging", "zerossl", "sslcom", "actalis"])
-def test_a_ca_without_the_binding_it_insists_on(tmp_path: Path, ca: str) -> None:
-    """The mistake says where to get one; a directory of one's own under that name needs none."""
+def test_a_ca_without_the_binding_it_requires(tmp_path: Path, ca: str) -> None:
+    """The mistake says where to get a binding; with another directory under the name none is required."""
     said = mistake(tmp_path, GOOD + f'ca = "{ca}"\n')
     assert said["found"] == f'the CA "{ca}" without its external account binding'
     assert said["expected"].startswith(f"[ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")
@@ -377,26 +391,26 @@ def test_a_ca_without_the_binding_it_insists_on(tmp_path: Path, ca: str) -> None
     assert load(tmp_path, GOOD + f'ca = "{ca}"\n' + own).certificates
 
 
-# ── what comes later ────────────────────────────────────────────────────────────────────
+# ── not supported yet ────────────────────────────────────────────────────────────────────
 
 ASKED = {"certificate.deploy": GOOD + 'deploy = [{ to = "hfs", url = "http://h" }]\n'}
 
 
-@pytest.mark.parametrize("feature", sorted(LATER))
-def test_each_feature_that_comes_later_says_so(tmp_path: Path, feature: str) -> None:
-    """Nobody is left without what he asked for: he is told."""
+@pytest.mark.parametrize("feature", sorted(UNSUPPORTED))
+def test_each_unsupported_key_gives_a_warning(tmp_path: Path, feature: str) -> None:
+    """A key that this version does not act on gives a warning that names it."""
     (notice,) = load(tmp_path, ASKED[feature]).warnings
     assert notice.code == "not-yet"
-    assert LATER[feature] in notice.message
+    assert feature.rpartition(".")[2] in notice.message
 
 
 def test_what_is_not_asked_for_is_not_warned_about(tmp_path: Path) -> None:
-    """A key at the value that this version does anyway is quiet."""
+    """An empty value gives no warning."""
     assert load(tmp_path, f"{GOOD}deploy = []\n").warnings == ()
 
 
 def test_one_warning_for_many_certificates(tmp_path: Path) -> None:
-    """A warning names a few places and counts the rest."""
+    """A warning names three keys and counts the rest."""
     text = HOME + "".join(
         f'[[certificate]]\ndomains = ["a{number}.test"]\ndeploy = [{{ run = ["ls"] }}]\n' for number in range(2000)
     )
@@ -407,7 +421,7 @@ def test_one_warning_for_many_certificates(tmp_path: Path) -> None:
 
 
 def test_the_built_in_cas(tmp_path: Path) -> None:
-    """Each built-in CA is there under its name, and rehearses with one that is there."""
+    """Each built-in CA has its name and an existing staging CA."""
     cas = load(tmp_path, GOOD).cas
     expected = {"letsencrypt", "letsencrypt-staging", "google", "google-staging", "zerossl", "sslcom", "actalis"}
     assert set(cas) == expected
@@ -417,5 +431,5 @@ def test_the_built_in_cas(tmp_path: Path) -> None:
 
 
 def test_a_config_is_a_value(tmp_path: Path) -> None:
-    """It compares equal to another from the same file."""
+    """Two configurations loaded from the same file are equal."""
     assert load(tmp_path, GOOD) == Config.load(str(tmp_path / "dnsrenew.toml"))

@@ -1,4 +1,4 @@
-"""Which file is read, whom it may belong to, what it includes, and what its paths are relative to."""
+"""Which file is read, who can own it, what it includes, and what its paths are relative to."""
 
 import errno
 import os
@@ -10,21 +10,21 @@ import pytest
 
 from dnsrenew.config import Config, cas, find_config, locate
 from dnsrenew.errors import ConfigError
-from tests.unit.config_tools import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
+from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
 SOMEBODY = 65533
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user without a configuration of his own."""
+    """A user without a configuration."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "DNSRENEW_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_the_order_of_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--config, $DNSRENEW_CONFIG, the current folder, the user's folder: the first that is there."""
+    """--config, $DNSRENEW_CONFIG, the current folder, the user's folder: the first existing file is used."""
     own = write(tmp_path / "home/.config/dnsrenew", GOOD)
     here = write(tmp_path / "here", GOOD)
     named = write(tmp_path, GOOD, "named.toml")
@@ -39,7 +39,7 @@ def test_the_order_of_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is none the error names every place that was looked at."""
+    """Without a configuration the error names every path that was searched."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         find_config()
@@ -52,7 +52,7 @@ def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named file must be there: nothing else is read instead."""
+    """A named file must exist: no other file is read instead."""
     write(tmp_path, GOOD)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"--config names .*no\.toml") as caught:
@@ -68,7 +68,7 @@ def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search goes on without it."""
+    """The search continues without it."""
     own = write(tmp_path / "home/.config/dnsrenew", GOOD)
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -79,15 +79,15 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A folder, a pipe, a device, or a file that is not UTF-8, is told without a traceback, and at once."""
+    """A folder, a pipe, a device, or a file that is not UTF-8 is an error at once."""
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     for path, said, todo in (
-        (tmp_path, "it is a folder", "Name the file"),
+        (tmp_path, "it is a folder", "Name the file in the folder"),
         (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
         (tmp_path / "pipe.toml", "it is a pipe", "Write it to a file"),
         (Path(os.devnull), "it is a device", "Write it to a file"),
-        (tmp_path / "a\0b", "it is no path of a file", "See whether the path is right."),
+        (tmp_path / "a\0b", "this is not a valid path", "Check the path."),
     ):
         with pytest.raises(ConfigError) as caught:
             Config.load(path)
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said who has to be let in."""
+    """The fix names the user who needs access."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
@@ -111,7 +111,7 @@ def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_file_of_windows(tmp_path: Path) -> None:
-    """A byte order mark and CRLF are welcome, and lines are still counted right."""
+    """A byte order mark and CRLF are accepted, and lines are counted correctly."""
     path = tmp_path / "w.toml"
     path.write_bytes(("\ufeff" + GOOD + "key = 'x'\n").replace("\n", "\r\n").encode())
     with pytest.raises(ConfigError) as caught:
@@ -120,7 +120,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
 
 
 def test_folders_of_each_system() -> None:
-    """The user's folders are where each system keeps them; without a home there are none."""
+    """The user's folders follow the conventions of each system; without a home there are none."""
     linux = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "rel"}
     assert locate.user_folder(linux, "linux") == "/c/dnsrenew"
     assert locate.user_store(linux, "linux") == "/h/.local/state/dnsrenew", "a relative XDG folder is ignored"
@@ -132,7 +132,7 @@ def test_folders_of_each_system() -> None:
 
 
 def test_default_stores(tmp_path: Path) -> None:
-    """The system's file keeps its state under /var/lib, the user's in his state folder, any other beside itself."""
+    """The default store: /var/lib for the system's file, the state folder for the user's, else beside the file."""
     environ = {"HOME": str(tmp_path)}
     assert locate.default_store("/etc/dnsrenew", environ) == "/var/lib/dnsrenew"
     assert locate.default_store(f"{tmp_path}/.config/dnsrenew", environ) == f"{tmp_path}/.local/state/dnsrenew"
@@ -143,7 +143,7 @@ def test_default_stores(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative paths start at the file they stand in, in an included one too; ~ is the home."""
+    """Paths are relative to their own file, also in an included one; ~ is the home."""
     monkeypatch.chdir("/")
     write(tmp_path, ROOTS, "conf.d/roots.pem")
     write(tmp_path, '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n', "conf.d/lab.toml")
@@ -157,7 +157,7 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_include(tmp_path: Path) -> None:
-    """Included tables come after the file's own, sorted; a pattern may match nothing, and each file is read once."""
+    """Included tables follow the file's own, sorted; a pattern can match nothing, and each file is read once."""
     write(tmp_path, CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
     write(
         tmp_path, CERTIFICATE.replace("example", "a") + '[dns.other]\nprovider="rfc2136"\nserver="h"', "conf.d/a.toml"
@@ -168,13 +168,13 @@ def test_include(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_pattern_is_no_pattern(tmp_path: Path) -> None:
-    """A folder whose name has brackets is taken as it is."""
+    """Brackets in the folder's name are not part of the pattern."""
     write(tmp_path / "[x]", CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
     assert len(load(tmp_path / "[x]", 'include = ["conf.d/*.toml"]\n' + GOOD).certificates) == 2
 
 
 def test_clashes_across_files(tmp_path: Path) -> None:
-    """An account, a CA or a certificate has one place; an included file includes nothing."""
+    """An account, a CA or a certificate is defined once; an included file includes nothing."""
     again = 'include = ["x.toml"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n'
     write(tmp_path, again, "conf.d/a.toml")
     said = mistakes(tmp_path, 'include = ["conf.d/*"]\n' + GOOD + '[ca.lab]\ndirectory = "https://h/d"\n')
@@ -188,7 +188,7 @@ def test_clashes_across_files(tmp_path: Path) -> None:
 
 
 def test_a_syntax_error_in_an_included_file(tmp_path: Path) -> None:
-    """It is told with that file's name."""
+    """The mistake names the included file."""
     write(tmp_path, "a = = 1\n", "more.toml")
     (said,) = mistakes(tmp_path, 'include = ["more.toml"]\n' + GOOD)
     assert said["file"] == str(tmp_path / "more.toml")
@@ -212,22 +212,22 @@ LAB = GOOD + '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n'
     ],
 )
 def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -> None:
-    """It is a mistake of the configuration, with its line, and is not left for the renewal to find."""
+    """A file without a certificate is a mistake with its line, before any renewal."""
     (tmp_path / "roots.pem").write_bytes(content)
     (said,) = mistakes(tmp_path, LAB)
     assert (said["line"], said["key"]) == (8, "ca.lab.trust")
-    assert said["found"] == '"roots.pem", which has no certificate in PEM form in it'
+    assert said["found"] == '"roots.pem", which holds no certificate in PEM form'
 
 
 @pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
 def test_a_file_of_roots(tmp_path: Path, kind: str) -> None:
-    """Words around the certificates do not matter, and what OpenSSL takes is taken."""
+    """Text around the certificates is ignored, and the PEM labels that OpenSSL accepts are accepted."""
     (tmp_path / "roots.pem").write_text("# our own\n" + ROOTS.replace("CERTIFICATE", kind), newline="\r\n")
     assert load(tmp_path, LAB).cas["lab"].trust == str(tmp_path / "roots.pem")
 
 
 def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Why not is said."""
+    """The mistake says why the file cannot be read."""
     path = tmp_path / "roots.pem"
     path.write_text(ROOTS)
 
@@ -251,7 +251,7 @@ def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused() -> str:
-    """The file that is named by the refusal."""
+    """Return the file that the error names."""
     with pytest.raises(ConfigError) as caught:
         Config.find()
     assert caught.value.code == "config-untrusted"
@@ -260,7 +260,7 @@ def refused() -> str:
 
 @pytest.mark.usefixtures("in_its_folder")
 def test_a_file_that_all_can_write_is_refused_in_the_current_folder(tmp_path: Path) -> None:
-    """A configuration that was come upon can run programs, so others must not be able to write it; a named one may."""
+    """A configuration found in the current folder must not be writable by others; a named one can be."""
     path = write(tmp_path, GOOD)
     assert Config.find().path == path
     path.chmod(0o666)
@@ -270,8 +270,8 @@ def test_a_file_that_all_can_write_is_refused_in_the_current_folder(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("in_its_folder")
-def test_what_it_includes_is_looked_at_too(tmp_path: Path) -> None:
-    """So is each file it includes, the target of a link, and a provider file beside it."""
+def test_included_files_are_checked_too(tmp_path: Path) -> None:
+    """Included files, targets of links and provider files are refused in the same way."""
     more = write(tmp_path, CERTIFICATE.replace("example", "b"), "real/more.toml")
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/link.toml").symlink_to(more)
@@ -290,7 +290,7 @@ def test_what_it_includes_is_looked_at_too(tmp_path: Path) -> None:
 def test_a_file_of_somebody_else_is_refused_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It must belong to root or to the running user, and so must a link to it."""
+    """The file and a link to it must belong to root or to the running user."""
     path = write(tmp_path, GOOD)
     mine = path.stat()
     fields = list(mine)
@@ -309,7 +309,7 @@ def test_a_file_of_somebody_else_is_refused_in_the_current_folder(
 
 @pytest.mark.usefixtures("in_its_folder")
 def test_a_broken_link_is_not_passed_over(tmp_path: Path) -> None:
-    """A link in the current folder that leads nowhere is told, and the user's own file is not taken instead."""
+    """A broken link in the current folder is an error, and the user's file is not used instead."""
     write(tmp_path / "home/.config/dnsrenew", GOOD)
     (tmp_path / "dnsrenew.toml").symlink_to("nowhere")
     with pytest.raises(ConfigError) as caught:
@@ -321,7 +321,7 @@ def test_a_broken_link_is_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_own_providers_come_first(tmp_path: Path) -> None:
-    """`providers/` beside the configuration wins over the one in the user's config folder, and that over ours."""
+    """`providers/` beside the configuration precedes the user's config folder, which precedes the shipped files."""
     text = 'title = "{}"\ndriver = "rfc2136"\n[options.server]\n'
     write(tmp_path / "home/.config/dnsrenew", text.format("user"), "providers/rfc2136.toml")
     assert load(tmp_path, GOOD).providers["rfc2136"].title == "user"
@@ -330,7 +330,7 @@ def test_own_providers_come_first(tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_the_place_of_an_own_provider(tmp_path: Path) -> None:
-    """It is a mistake, and nobody waits for somebody to write into it."""
+    """It is a mistake at once; the pipe is not read."""
     (tmp_path / "providers").mkdir()
     os.mkfifo(tmp_path / "providers/mine.toml")
     said = mistakes(tmp_path, HOME.replace("rfc2136", "mine") + CERTIFICATE)
@@ -338,14 +338,14 @@ def test_a_pipe_in_the_place_of_an_own_provider(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_is_included(tmp_path: Path) -> None:
-    """The same."""
+    """A pipe is refused as an included file."""
     os.mkfifo(tmp_path / "more.toml")
     with pytest.raises(ConfigError, match=r"more\.toml cannot be read: it is a pipe"):
         load(tmp_path, 'include = ["more.toml"]\n' + GOOD)
 
 
 def test_a_mistake_in_an_own_provider(tmp_path: Path) -> None:
-    """A mistake in a provider's file is told with the others, once, with its own file and line."""
+    """A mistake in a provider file is listed with the others, once, with its file and line."""
     write(tmp_path, 'title = "x"\ndriver = "rfc2136"\nwat = 1\n', "providers/mine.toml")
     twice = HOME.replace("rfc2136", "mine") + HOME.replace("rfc2136", "mine").replace("home", "b")
     said = mistakes(tmp_path, "agree_terms = 1\n" + twice + CERTIFICATE)

@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration, it gives a value or a ConfigError, and never another exception."""
+"""Any input gives a configuration or a ConfigError, and never another exception."""
 
 import contextlib
 import json
@@ -108,7 +108,7 @@ VALUES = st.recursive(
 
 
 def table(*keys: str) -> st.SearchStrategy[dict[str, Any]]:
-    """A table with some of the keys that belong there, and any values."""
+    """A table with some of its valid keys, and any values."""
     return st.dictionaries(st.sampled_from(keys), VALUES, max_size=6)
 
 
@@ -141,7 +141,7 @@ DOCUMENTS = st.fixed_dictionaries(
 
 @contextlib.contextmanager
 def only_config_errors() -> Iterator[None]:
-    """Let a ConfigError pass whose evidence is JSON and whose text can be printed."""
+    """Accept a ConfigError if its evidence is JSON and its text can be encoded."""
     try:
         yield
     except ConfigError as error:
@@ -151,7 +151,7 @@ def only_config_errors() -> Iterator[None]:
 
 @given(VALUES | DOCUMENTS)
 def test_any_mapping(mapping: Any) -> None:
-    """Any JSON-like value through from_dict."""
+    """`from_dict` accepts or refuses any JSON-like value."""
     with only_config_errors():
         Config.from_dict(mapping)
 
@@ -170,7 +170,7 @@ def toml(value: Any) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
 def test_any_document(tmp_path: Path, document: dict[str, Any]) -> None:
-    """Any TOML document through load, with every kind of value that TOML has."""
+    """`load` accepts or refuses any TOML document, with every type of value."""
     path = tmp_path / "x.toml"
     path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in document.items()), "utf-8", "surrogatepass")
     with only_config_errors():
@@ -180,7 +180,7 @@ def test_any_document(tmp_path: Path, document: dict[str, Any]) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200))
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
-    """Any bytes at all through load."""
+    """`load` accepts or refuses any bytes."""
     path = tmp_path / "x.toml"
     path.write_bytes(content)
     with only_config_errors():
@@ -189,7 +189,7 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("depth", [200, 5000])
 def test_deep_nesting(depth: int) -> None:
-    """A value nested thousands deep is a mistake like any other."""
+    """A value nested thousands of levels deep is a mistake."""
     value: Any = "x"
     for _ in range(depth):
         value = [value]

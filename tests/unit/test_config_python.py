@@ -1,4 +1,4 @@
-"""A configuration made by a Python program: from tables, from our own values, from the arguments of obtain()."""
+"""A configuration made in Python: from tables, from values of the model, from the arguments of obtain()."""
 
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ HOME = DnsAccount("rfc2136", name="home", server="127.0.0.1", tsig_secret="s")
 
 
 def wrong(call: Any, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
-    """Call what raises, and return its mistakes."""
+    """Return the mistakes of a call that must fail."""
     with pytest.raises(ConfigError) as caught:
         call(*arguments, **named)
     assert caught.value.code == "config-invalid"
@@ -25,7 +25,7 @@ def wrong(call: Any, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
 
 
 def test_from_dict(tmp_path: Path) -> None:
-    """The tables of a file, as mappings, sequences and paths of any kind; relative paths start at `base`."""
+    """`from_dict` accepts mappings, sequences and paths of any type; paths are relative to `base`."""
     config = Config.from_dict(
         MappingProxyType(
             {
@@ -42,14 +42,14 @@ def test_from_dict(tmp_path: Path) -> None:
 
 
 def test_the_store_of_from_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a store it is `state` in `base`, and without a base the user's state folder."""
+    """The default store is `state` in `base`, or without a base the user's state folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "x"))
     assert Config.from_dict({}, base=tmp_path).store == tmp_path / "state"
     assert Config.from_dict({}).store == tmp_path / "x/dnsrenew"
 
 
-def test_from_dict_takes_our_own_values(tmp_path: Path) -> None:
-    """`DnsAccount`, `CA`, `Route` … may stand for the tables that they are, and are checked like them."""
+def test_from_dict_takes_values_of_the_model(tmp_path: Path) -> None:
+    """`DnsAccount`, `CA`, `Route` … can replace their tables, and are checked like them."""
     config = Config.from_dict(
         {
             "default_ca": "lab",
@@ -77,14 +77,14 @@ def test_from_dict_takes_our_own_values(tmp_path: Path) -> None:
 
 
 def test_a_text_is_one_zone() -> None:
-    """A zone alone, in the place of zones, is that zone, and not its letters."""
+    """A single zone given as a text is one zone, not its letters."""
     account = DnsAccount("rfc2136", zones="a.test", server="s")
     assert account.zones == ("a.test",)
     assert Config.from_dict({"dns": {"rfc2136": account}}).accounts["rfc2136"].zones == ("a.test",)
 
 
 def test_the_key_names_an_account_that_has_no_name() -> None:
-    """A `DnsAccount` that was given no name is called as its key says, and routes find it under that."""
+    """A `DnsAccount` without a name gets the name of its key, and routes find it by that."""
     certificate = {"domains": ["a.test"], "routes": [Route("dns-01", dns=("h",))]}
     config = Config.from_dict({"dns": {"h": DnsAccount("rfc2136", server="s")}, "certificate": [certificate]})
     assert config.accounts == {"h": DnsAccount("rfc2136", name="h", server="s")}
@@ -105,7 +105,7 @@ def test_the_key_names_an_account_that_has_no_name() -> None:
     ],
 )
 def test_mistakes_of_from_dict(mapping: Any, key: str) -> None:
-    """They are the same, without a file and a line."""
+    """Mistakes have no file and no line."""
     assert key in {one["key"] for one in wrong(Config.from_dict, mapping)}
 
 
@@ -138,10 +138,10 @@ def test_single_certificate(tmp_path: Path) -> None:
 
 
 def test_a_driver_of_ones_own() -> None:
-    """An object with add and remove is an account without a provider, and reaches the driver as it is."""
+    """An object with add and remove is an account without a provider, and is kept as it is."""
 
     class Odd:
-        """Compares with nobody."""
+        """Cannot be compared."""
 
         def __eq__(self, other: object) -> bool:
             raise TypeError
@@ -157,14 +157,14 @@ def test_a_driver_of_ones_own() -> None:
 
 
 def test_mistakes_of_single_certificate() -> None:
-    """Its mistakes are all told, by the names of the arguments."""
+    """All mistakes are listed, by the names of the arguments."""
     said = wrong(single_certificate, [], dns=[], key="rsa", ca="lab", contact=["x"], name="A", profile="p")
     keys = {one["key"] for one in said}
     assert keys == {"contact[0]", "domains", "key", "ca", "name", "the arguments"}
 
 
 def test_two_accounts_of_one_name() -> None:
-    """Two accounts at one host need names of their own."""
+    """Two accounts of one provider need different names."""
     (said,) = wrong(single_certificate, ["a.test"], dns=[HOME, HOME])
     assert said["key"] == "dns.home"
 
@@ -178,6 +178,6 @@ def test_a_ca_without_an_address(directory: str) -> None:
 
 
 def test_an_ipv6_ca_has_a_name() -> None:
-    """A CA is called after its host, in characters that may stand in a path."""
+    """The default name of a CA is its host, in characters valid in a path."""
     config = single_certificate(["a.test"], dns=[HOME], ca=CA("https://[2001:db8::1]/d"))
     assert config.certificates[0].ca == "2001-db8--1"

@@ -1,4 +1,4 @@
-"""Secrets in a configuration: references to them, those that stand there plainly, and what `check` says of them."""
+"""Secrets in a configuration: references, secrets in plain text, and what `check` reports."""
 
 import pickle
 from importlib.metadata import EntryPoint, EntryPoints
@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.config import Config, resolve_all_secrets
 from dnsrenew.secrets import Secret
-from tests.unit.config_tools import GOOD, load, mistake
+from tests.kit.config_files import GOOD, load, mistake
 
 LAB = 'directory = "https://ca.test/dir"\n'
 
@@ -38,14 +38,14 @@ def _plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_references(tmp_path: Path, value: str, reference: str) -> None:
-    """Each form becomes a secret, and nothing is resolved at load."""
+    """Each form becomes a `Secret`, and nothing is resolved at load."""
     secret = load(tmp_path, with_secret(value)).accounts["home"].options["tsig_secret"]
     assert isinstance(secret, Secret)
     assert secret.reference == reference
 
 
 def test_a_file_is_relative_to_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`file:` starts at the file it stands in."""
+    """A path after `file:` is relative to its configuration file."""
     (tmp_path / "tsig").write_text("hush\n")
     monkeypatch.chdir("/")
     secret = load(tmp_path, with_secret('"file:tsig"')).accounts["home"].options["tsig_secret"]
@@ -53,14 +53,14 @@ def test_a_file_is_relative_to_the_configuration(tmp_path: Path, monkeypatch: py
 
 
 def test_a_literal(tmp_path: Path) -> None:
-    """`literal:` is the value itself, without a warning, whatever it looks like."""
+    """The text after `literal:` is the secret itself, without a warning."""
     config = load(tmp_path, with_secret('"literal:env:X"'))
     assert config.accounts["home"].options["tsig_secret"].reveal() == "env:X"
     assert config.warnings == ()
 
 
 def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
-    """One warning names the places of all plain secrets, and shows none."""
+    """One warning names the keys of all plain secrets, and shows none."""
     text = with_secret('"canary-1"') + 'deploy = [{ to = "pkcs12", path = "p", password = "canary-2" }]\n'
     config = load(tmp_path, text)
     (notice,) = [one for one in config.warnings if one.code == "secret-plain"]
@@ -89,19 +89,19 @@ def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_reference_that_is_none(tmp_path: Path, value: str) -> None:
-    """Half a reference is a mistake at load."""
+    """An incomplete reference is a mistake at load."""
     assert mistake(tmp_path, with_secret(value))["key"].startswith("dns.home.tsig_secret")
 
 
 def test_only_secret_options_have_references(tmp_path: Path) -> None:
-    """In an option that is no secret, a text that looks like a reference stays a text."""
+    """In an option that is not secret, a text that looks like a reference stays a text."""
     config = load(tmp_path, GOOD.replace("[[", 'tsig_name = "env:X"\n[['))
     assert config.accounts["home"].options["tsig_name"] == "env:X"
 
 
 @pytest.mark.usefixtures("_plug_in")
 def test_a_driver_without_a_file(tmp_path: Path) -> None:
-    """Of a provider without a file, any option may be a reference; all else arrives as it is written."""
+    """Any option of a provider without a file can be a reference; other values are kept."""
     options = 'a = "env:A"\nb = "text"\nc = { command = ["x"] }\nd = 5\ne = { f = 1 }\n'
     config = load(tmp_path, f'[dns.x]\nprovider = "mine"\n{options}[[certificate]]\ndomains = ["a.test"]\n')
     assert config.accounts["x"].options == {
@@ -116,7 +116,7 @@ def test_a_driver_without_a_file(tmp_path: Path) -> None:
 
 
 def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`check` follows every reference, and each that leads to nothing is a mistake with its place."""
+    """`check` resolves every reference; each that cannot be read is a mistake with its line."""
     monkeypatch.setenv("GOOD", "hush")
     monkeypatch.delenv("GONE", raising=False)
     (tmp_path / "more.toml").write_text('[dns.b]\nprovider = "rfc2136"\nserver = "h"\ntsig_secret = "file:gone"\n')
@@ -132,11 +132,14 @@ def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("more.toml", 4, "dns.b.tsig_secret"),
     ]
     assert "GONE" in str(said[0])
+    assert str(said[1]).endswith(
+        "more.toml:4: dns.b.tsig_secret: file gone not found. Create it and paste your tsig_secret into it."
+    )
     assert "hush" not in str(said)
 
 
 def test_in_python_a_text_is_the_value() -> None:
-    """In Python nothing is a reference but a `Secret`, and nothing is warned about."""
+    """In Python only a `Secret` is a reference, and a text gives no warning."""
     account: dict[str, Any] = {"provider": "rfc2136", "server": "h", "tsig_secret": "env:X"}
     mapping = {"dns": {"home": account}, "certificate": [{"domains": ["a.test"]}]}
     config = Config.from_dict(mapping)
@@ -147,7 +150,7 @@ def test_in_python_a_text_is_the_value() -> None:
 
 
 def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
-    """A configuration can be pickled, and its secrets do not go along."""
+    """A pickled configuration holds no secret."""
     assert b"canary" not in pickle.dumps(load(tmp_path, with_secret('"canary"')))
 
 
@@ -165,7 +168,7 @@ def test_a_pickled_config_has_no_secret(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
-    """It is taken as the secret itself, for it may be; the warning names the nearest word and nothing of the value."""
+    """It is used as the secret itself; the warning names the nearest scheme and shows nothing of the value."""
     config = load(tmp_path, with_secret(f'"{value}"'))
     assert config.accounts["home"].options["tsig_secret"].reveal() == value
     (notice,) = config.warnings
@@ -176,7 +179,7 @@ def test_a_mistyped_scheme(tmp_path: Path, value: str, meant: str) -> None:
 
 @pytest.mark.parametrize("value", ["vault:dns/token", "op:x"])
 def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
-    """It is the secret itself, perhaps: the warning says so, and which references there are."""
+    """It is used as the secret itself; the warning lists the valid references."""
     config = load(tmp_path, with_secret(f'"{value}"'))
     (notice,) = config.warnings
     assert notice.code == "secret-odd"
@@ -187,7 +190,7 @@ def test_a_reference_of_another_program(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["c2VjcmV0", "a:", ":b", "AB12:cd", "x y:z", "1:2"])
 def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
-    """A colon alone makes no reference."""
+    """A text with a colon is not always taken for a reference."""
     assert [notice.code for notice in load(tmp_path, with_secret(f'"{value}"')).warnings] == ["secret-plain"]
 
 
@@ -204,7 +207,7 @@ def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
     ],
 )
 def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str | None) -> None:
-    """`check` says that a CA's MAC key is not base64url, wherever it stands, and shows nothing of it."""
+    """`check` reports a MAC key that is not base64url, and shows nothing of it."""
     (tmp_path / "mac.secret").write_text("canary, and a space\n")
     said = resolve_all_secrets(load(tmp_path, f"{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n" + LAB))
     assert [mistake.found for mistake in said] == ([] if found is None else [found])

@@ -8,7 +8,7 @@ import pytest
 from dnsrenew.errors import Cancelled
 from dnsrenew.events import Emitter, Event
 from dnsrenew.runtime.context import Context
-from tests.unit.clocks import FakeClock
+from tests.kit.clock import FakeClock
 
 
 def test_waiting_takes_the_time_of_the_clock() -> None:

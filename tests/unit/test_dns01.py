@@ -18,8 +18,9 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.names import base_domain
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import Dns01
-from dnsrenew.challenges.dns01.records import Placement, TxtValue
+from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue, no_account
 from dnsrenew.challenges.dns01.records import batches as rounds_of
+from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, DnsError, ProviderError, SecretError, StoreError
@@ -33,7 +34,7 @@ from dnsrenew.store.journal import Journal
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
-from tests.unit.clocks import FakeClock
+from tests.kit.clock import FakeClock
 
 ROUTE = Route("dns-01")
 
@@ -114,7 +115,8 @@ class Stage:
     @property
     def dns01(self) -> Dns01:
         """The challenge with all accounts so far."""
-        return Dns01(cast("DnsView", self.dns), self.accounts, self.providers, cast("ZoneLocks", self), self.journal)
+        dns, locks = cast("DnsView", self.dns), cast("ZoneLocks", self)
+        return Dns01(SolverResources(dns, self.accounts, self.providers, locks, self.journal))
 
     @contextlib.contextmanager
     def value(self, _context: Context, place: str) -> Iterator[None]:
@@ -129,7 +131,7 @@ class Stage:
         with self.value(_context, f"writing {zone}"):
             yield
 
-    def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, Placement]:
+    def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, TxtPlacement]:
         """Where the values of these go: by the first that a route stands for, and all that one names."""
         dns01 = self.dns01
         targets, refused = dns01.targets(self.context, identifiers, route, "authoritative")
@@ -138,7 +140,7 @@ class Stage:
         for identifier, target in targets.items():
             routes = dns01.routes(target.name, route)
             if not routes:
-                raise dns01.no_account(identifier, target.name)
+                raise no_account(identifier, target.name, dns01._writers.values())
             placed[identifier] = dns01.place(identifier, target, routes[0])
         return placed
 
@@ -157,7 +159,7 @@ class Stage:
         return [event.kind for event in self.events]
 
 
-def spots(placement: Placement) -> list[tuple[str, str]]:
+def spots(placement: TxtPlacement) -> list[tuple[str, str]]:
     """The account that writes and its zone, for each."""
     return [(writer.account.name, zone) for writer, zone in placement.writers]
 
@@ -320,12 +322,12 @@ def test_only_the_secrets_of_those_who_write_are_read() -> None:
         stage.account(name, zone)
         stage.accounts[name].options["token"] = secret(name)
     dns01 = stage.dns01
-    dns01.prepare_drivers(stage.context, stage.place("example.test", "www.example.test").values())
+    dns01.prepare(stage.context, stage.place("example.test", "www.example.test").values())
     assert asked == ["home"]
     stage.accounts["other"].options["token"] = Secret.env("DNSRENEW_TEST_NOT_THERE")
-    dns01.prepare_drivers(stage.context, stage.place("example.test").values())
+    dns01.prepare(stage.context, stage.place("example.test").values())
     with pytest.raises(SecretError):
-        dns01.prepare_drivers(stage.context, stage.place("other.test").values())
+        dns01.prepare(stage.context, stage.place("other.test").values())
 
 
 # ── what, and in which turn ─────────────────────────────────────────────────────────────
@@ -372,7 +374,7 @@ def test_values_that_cannot_stand_together_take_turns(
     stage = Stage()
     stage.account("home", **behaviour)
     assert texts(rounds_of(stage.values(*NAMES))) == rounds
-    with stage.dns01.alone(stage.context, list(reversed(stage.place(*NAMES).values()))):
+    with stage.dns01.exclusive(stage.context, list(reversed(stage.place(*NAMES).values()))):
         assert stage.locked == locks
     assert len(stage.locked) == 2 * len(locks)
 
@@ -492,7 +494,7 @@ def test_an_exclusive_host_is_written_to_alone() -> None:
     assert stage.locked == [*writing, *(f"-{what}" for what in reversed(writing))]
     stage.locked.clear()
     stage.account("home", exclusive=True, values="one")
-    with dns01.alone(stage.context, stage.place("example.test").values()):
+    with dns01.exclusive(stage.context, stage.place("example.test").values()):
         dns01.publish(stage.context, stage.values("example.test"))
     alone = "_acme-challenge.example.test."
     assert stage.locked == [alone, writing[0], f"-{writing[0]}", f"-{alone}"]
@@ -542,20 +544,20 @@ def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
     dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
     placements = stage.place("example.test", route=Route("dns-01", dns=("home",))).values()
     first, probe, other = (stage.context.for_certificate(name) for name in ("first", "probe", "other"))
-    dns01.prepare_drivers(first, placements)
+    dns01.prepare(first, placements)
     with pytest.raises(ProviderError):
         dns01.publish(first, values)
     driver.silent = False
-    dns01.prepare_drivers(probe, placements)
+    dns01.prepare(probe, placements)
     with pytest.raises(ProviderError, match="does not answer"):
-        dns01.prepare_drivers(other, placements)
+        dns01.prepare(other, placements)
     with pytest.raises(ProviderError, match="does not answer"):
         dns01.publish(other, values)
     assert driver.values == {}
     dns01.publish(other, stage.values("other.test", route=Route("dns-01", dns=("spare",))))
     assert last_resort.values
     dns01.publish(probe, values)
-    dns01.prepare_drivers(other, placements)
+    dns01.prepare(other, placements)
     dns01.publish(other, values)
 
 
@@ -694,7 +696,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
     context = replace(stage.context, certificate="home", clock=clock)
     with dns01.journaled(context, values):
         dns01.publish(context, values)
-        assert dns01._standing.fate(context, values[0]) == ("asked" if stays else "written")
+        assert dns01._published.fate(context, values[0]) == ("asked" if stays else "written")
         dns01.withdraw(context, values)
     assert not any(home.values.values())
     assert context.notices == []
@@ -867,20 +869,13 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
     dns01.publish(stage.context, values)
     stage.context.cancel.set()
 
-    class Passing(FakeClock):
-        """Every look at it takes a second: real waiting is none of a unit test's business."""
-
-        def monotonic(self) -> float:
-            self.elapsed += 1.0
-            return self.elapsed
-
-    hurried = Context(clock=Passing(), cancel=stage.context.cancel, emitter=stage.context.emitter)
+    hurried = Context(clock=FakeClock(tick=1.0), cancel=stage.context.cancel, emitter=stage.context.emitter)
     try:
         dns01.withdraw(hurried, values)
     finally:
         gate.set()
     assert [notice.code for notice in hurried.notices] == ["txt-kept"]
-    assert "no time left" in hurried.notices[0].message
+    assert "no time was left" in hurried.notices[0].message
 
 
 @pytest.mark.parametrize(

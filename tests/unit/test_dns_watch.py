@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import socket
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -12,9 +11,8 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.dns import propagation_report, query_errors, wire
-from dnsrenew.dns import server_poll as watch_module
+from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.doh_propagation import wait_at_doh
 from dnsrenew.dns.ipv6_source import only_local
@@ -25,23 +23,11 @@ from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import PropagationError
 from dnsrenew.runtime.context import Context
+from tests.kit.clock import FakeClock
 
 ZONE = wire.from_text("example.test")
 TXT = dns.rdatatype.TXT
 QUESTION = DnsQuestion(wire.from_text("a.example.test"), TXT)
-
-
-class Time(SystemClock):
-    """Passes only when somebody waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.monotonic = lambda: self.seconds
-
-    def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Let it pass at once."""
-        self.seconds += seconds
-        return event.is_set()
 
 
 def answer(question: DnsQuestion, *values: str, zone_serial: int = 7) -> Message:
@@ -59,30 +45,30 @@ UNASKED = -1.0
 class Scripted(QueryEngine):
     """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
 
-    def __init__(self, context: Context, time: Time, shows: dict[str, float | None]) -> None:
+    def __init__(self, context: Context, time: FakeClock, shows: dict[str, float | None]) -> None:
         super().__init__(context)
         self.time = time
         self.shows = shows
         self.asked: list[tuple[float, str, str]] = []
         self.pending: list[Reply] = []
 
-    def ask(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
+    def submit(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
         """Note it, and have the reply ready."""
-        self.asked.append((self.time.seconds, address[0], str(question.name)))
+        self.asked.append((self.time.elapsed, address[0], str(question.name)))
         begin = self.shows[address[0]]
         if begin is None:
             self.pending.append(Reply(address, question, None, "did not answer"))
         elif begin == UNASKED:
             why = query_errors.reason(OSError(errno.EMFILE, "Too many open files"))
-            self.pending.append(Reply(address, question, None, why, unasked=True))
+            self.pending.append(Reply(address, question, None, why, no_socket=True))
         else:
-            values = ("new",) if self.time.seconds >= begin else ()
+            values = ("new",) if self.time.elapsed >= begin else ()
             self.pending.append(Reply(address, question, answer(question, *values)))
 
     def receive(self, wait: float) -> list[Reply]:
         """Return what is ready, or let the time pass."""
         if not self.pending:
-            self.time.seconds += wait
+            self.time.elapsed += wait
         replies, self.pending = self.pending, []
         return replies
 
@@ -91,12 +77,12 @@ def rounds(
     shows: dict[str, float | None], *, names: Iterable[str] = ("a",), timeout: float = 600
 ) -> tuple[PollingRounds, Scripted, list[ServerPoll]]:
     """The wait for "new" at each name, at servers that show it at these seconds."""
-    time = Time()
+    time = FakeClock()
     context = Context(clock=time)
     expected = {DnsQuestion(wire.from_text(f"{name}.example.test"), TXT): frozenset({"new"}) for name in names}
-    watches = [ServerPoll(ZONE, NameServer(f"ns-{address}", address), expected) for address in shows]
-    exchange = Scripted(context, time, shows)
-    return PollingRounds(context, exchange, watches, 53, timeout=timeout), exchange, watches
+    polls = [ServerPoll(ZONE, NameServer(f"ns-{address}", address), expected) for address in shows]
+    engine = Scripted(context, time, shows)
+    return PollingRounds(context, engine, polls, 53, timeout=timeout), engine, polls
 
 
 def test_the_gap_is_a_fiftieth_of_the_time_waited() -> None:
@@ -107,48 +93,48 @@ def test_the_gap_is_a_fiftieth_of_the_time_waited() -> None:
 @pytest.mark.parametrize("lag", [0.5, 3, 10, 60, 300])
 def test_the_wait_ends_within_a_fiftieth_of_the_lag(lag: float) -> None:
     """Or 20 ms, or at most 2 s."""
-    wait, exchange, _ = rounds({"1": 0, "2": lag})
+    wait, engine, _ = rounds({"1": 0, "2": lag})
     assert wait.run()
-    assert lag <= exchange.time.seconds <= lag + gap(lag) + 0.001
-    assert sum(address == "1" for _, address, _ in exchange.asked) == 1  # it agreed at once
+    assert lag <= engine.time.elapsed <= lag + gap(lag) + 0.001
+    assert sum(address == "1" for _, address, _ in engine.asked) == 1  # it agreed at once
 
 
 def test_ten_minutes_cost_a_few_hundred_questions() -> None:
     """Even for a hundred names."""
-    wait, exchange, _ = rounds({"1": 600}, names=[f"n{number}" for number in range(100)], timeout=1200)
+    wait, engine, _ = rounds({"1": 600}, names=[f"n{number}" for number in range(100)], timeout=1200)
     assert wait.run()
-    assert len(exchange.asked) < 800
+    assert len(engine.asked) < 800
 
 
 def test_a_silent_address_is_given_up_after_three_tries_when_the_others_agree() -> None:
     """Not before: while somebody lags it may come back."""
-    wait, exchange, watches = rounds({"1": 20, "2": None})
+    wait, engine, polls = rounds({"1": 20, "2": None})
     assert wait.run()
-    assert watches[1].state == "unreachable"
-    assert 20 <= exchange.time.seconds < 20.5
-    wait, exchange, watches = rounds({"1": 0, "2": None})
+    assert polls[1].state == "unreachable"
+    assert 20 <= engine.time.elapsed < 20.5
+    wait, engine, polls = rounds({"1": 0, "2": None})
     assert wait.run()
-    assert sum(address == "2" for _, address, _ in exchange.asked) == 3
-    assert exchange.time.seconds < 6
+    assert sum(address == "2" for _, address, _ in engine.asked) == 3
+    assert engine.time.elapsed < 6
 
 
 def test_silence_for_one_of_a_hundred_names_is_not_waited_for_a_hundred_times() -> None:
     """The rest of the round is left out."""
-    _, exchange, watches = (parts := rounds({"1": 0, "2": None}, names=[f"n{number}" for number in range(100)]))
+    _, engine, polls = (parts := rounds({"1": 0, "2": None}, names=[f"n{number}" for number in range(100)]))
     assert parts[0].run()
-    assert sum(address == "2" for _, address, _ in exchange.asked) <= PER_ADDRESS + 2
-    assert watches[1].state == "unreachable"
+    assert sum(address == "2" for _, address, _ in engine.asked) <= PER_ADDRESS + 2
+    assert polls[1].state == "unreachable"
 
 
 def test_at_the_time_out_only_those_who_answer_are_late() -> None:
     """A silent one beside them is not what we waited for."""
-    wait, _, watches = rounds({"1": 0, "2": None}, timeout=0.1)
+    wait, _, polls = rounds({"1": 0, "2": None}, timeout=0.1)
     assert wait.run()
-    assert watches[1].state == "unreachable"
-    wait, _, watches = rounds({"1": 0, "2": 1000}, timeout=5)
+    assert polls[1].state == "unreachable"
+    wait, _, polls = rounds({"1": 0, "2": 1000}, timeout=5)
     assert not wait.run()
-    error = propagation_report.timed_out(watches, 5)
-    assert error.message == "After 5 s ns-2 (2) still answers without the new value; the others have it."
+    error = propagation_report.timed_out(polls, 5)
+    assert error.message == "1 of 2 name servers updated after 5 s: ns-2 (2) is not updated yet."
     asked = {"zone": "example.test", "name": "a.example.test", "expected": ["new"]}
     assert error.evidence["servers"] == [
         {
@@ -166,37 +152,37 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
 
 def test_what_is_reported_always_has_the_same_keys() -> None:
     """For addresses that answer, fail, keep silent, or were never asked."""
-    watch = ServerPoll(ZONE, NameServer("ns", ""), {QUESTION: frozenset({"new"})})
-    never = watch.evidence(QUESTION)
+    poll = ServerPoll(ZONE, NameServer("ns", ""), {QUESTION: frozenset({"new"})})
+    never = poll.evidence(QUESTION)
     assert (never["values"], never["rcode"], never["serial"], never["reason"]) == ([], None, None, "it has no address")
-    looks = [
+    answers = [
         AddressAnswer(frozenset({"old"}), "NOERROR", "", 7),
         AddressAnswer(rcode="SERVFAIL"),
         AddressAnswer(reason="did not answer"),
     ]
-    for look in looks:
-        watch.looks[QUESTION] = look
-        assert watch.evidence(QUESTION).keys() == never.keys()
-    watch.serial = 8
-    assert watch.evidence(QUESTION)["serial"] == 8
+    for each in answers:
+        poll.answers[QUESTION] = each
+        assert poll.evidence(QUESTION).keys() == never.keys()
+    poll.serial = 8
+    assert poll.evidence(QUESTION)["serial"] == 8
 
 
 def locals_only(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """This machine has no address to ask these from."""
-    monkeypatch.setattr(watch_module, "only_local", lambda address: address in addresses)
+    monkeypatch.setattr(poll_module, "only_local", lambda address: address in addresses)
 
 
 def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """However late that one is; and at the time out it is not among those that are late."""
     locals_only(monkeypatch, "2")
-    wait, exchange, watches = rounds({"1": 5, "2": None})
+    wait, engine, polls = rounds({"1": 5, "2": None})
     assert wait.run()
-    assert [watch.state for watch in watches] == ["agrees", "skipped"]
-    assert {address for _, address, _ in exchange.asked} == {"1"}
-    wait, _, watches = rounds({"1": 1000, "2": None}, timeout=5)
+    assert [poll.state for poll in polls] == ["agrees", "skipped"]
+    assert {address for _, address, _ in engine.asked} == {"1"}
+    wait, _, polls = rounds({"1": 1000, "2": None}, timeout=5)
     assert not wait.run()
-    assert propagation_report.timed_out(watches, 5).message.startswith(
-        "After 5 s ns-1 (1) still answers without the new value; no"
+    assert propagation_report.timed_out(polls, 5).message == (
+        "No name server updated after 5 s: ns-1 (1) is not updated yet."
     )
 
 
@@ -206,9 +192,9 @@ def test_what_can_hardly_be_reached_is_asked_when_nobody_else_answers(
 ) -> None:
     """Somebody may translate addresses on the way."""
     locals_only(monkeypatch, "2")
-    wait, _, watches = rounds(shows)
+    wait, _, polls = rounds(shows)
     assert wait.run()
-    assert watches[-1].state == "agrees"
+    assert polls[-1].state == "agrees"
 
 
 @pytest.mark.parametrize(
@@ -251,7 +237,9 @@ def test_a_global_address_is_not_answered_at_a_local_one(
 @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
 def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
     """A router says so a moment later; it may be one host that is down."""
-    assert query_errors.reason(OSError(code, "x")) == "cannot be reached: the network says that no way leads to it"
+    assert (
+        query_errors.reason(OSError(code, "x")) == "cannot be reached: the network reports that there is no route to it"
+    )
 
 
 class Scarce:
@@ -285,27 +273,27 @@ def numbered(count: int) -> list[DnsQuestion]:
 def test_with_few_sockets_everybody_is_asked_all_the_same(silent: Address) -> None:
     """Some after the others; a server that was not asked yet is not taken for one that is out of reach."""
     sockets = Scarce(3)
-    with QueryEngine(Context(), make_socket=sockets) as exchange:
+    with QueryEngine(Context(), make_socket=sockets) as engine:
         for question in numbered(12):
-            exchange.ask(silent, question, udp=0.03, tcp=0)
+            engine.submit(silent, question, udp=0.03, tcp=0)
         replies: list[Reply] = []
         while len(replies) < 12:
-            replies += exchange.receive(5)
-    assert {(reply.reason, reply.no_route, reply.unasked) for reply in replies} == {("did not answer", False, False)}
+            replies += engine.receive(5)
+    assert {(reply.reason, reply.no_route, reply.no_socket) for reply in replies} == {("did not answer", False, False)}
     assert len(sockets.made) == 12
 
 
 def test_without_any_socket_it_is_said_after_a_while() -> None:
     """All at once then, and as what it is."""
-    time = Time()
-    with QueryEngine(Context(clock=time), make_socket=Scarce(0)) as exchange:
+    time = FakeClock()
+    with QueryEngine(Context(clock=time), make_socket=Scarce(0)) as engine:
         for question in numbered(3):
-            exchange.ask(("127.0.0.1", 9), question, udp=0.6, tcp=0.6)
-        assert exchange.receive(4) == []
-        replies = exchange.receive(4)
-    assert 5 <= time.seconds < 5.2
-    assert {(reply.reason, reply.no_route, reply.unasked) for reply in replies} == {
-        ("could not be asked: this process has too many files open", False, True)
+            engine.submit(("127.0.0.1", 9), question, udp=0.6, tcp=0.6)
+        assert engine.receive(4) == []
+        replies = engine.receive(4)
+    assert 5 <= time.elapsed < 5.2
+    assert {(reply.reason, reply.no_route, reply.no_socket) for reply in replies} == {
+        ("could not be queried: this process has too many open files", False, True)
     }
     assert len(replies) == 3
 
@@ -319,9 +307,9 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
             made.append(self)
             raise OSError(errno.EAFNOSUPPORT, "no such family")
 
-    with QueryEngine(Context(), make_socket=Unusable) as exchange:
-        exchange.ask(("127.0.0.1", 9), QUESTION, udp=1, tcp=1)
-        (reply,) = exchange.receive(1)
+    with QueryEngine(Context(), make_socket=Unusable) as engine:
+        engine.submit(("127.0.0.1", 9), QUESTION, udp=1, tcp=1)
+        (reply,) = engine.receive(1)
     assert reply.no_route
     assert [each.fileno() for each in made] == [-1]
 
@@ -329,27 +317,27 @@ def test_a_socket_that_cannot_be_used_is_closed() -> None:
 def test_the_sockets_of_all_threads_are_counted_together(silent: Address) -> None:
     """A process has so many; but nobody waits until others have done."""
     with contextlib.ExitStack() as held:
-        exchanges = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(3)]
-        for exchange in exchanges:
+        engines = [held.enter_context(QueryEngine(Context(), per_address=100)) for _ in range(3)]
+        for engine in engines:
             for question in numbered(100):
-                exchange.ask(silent, question, udp=60, tcp=0)
-            exchange.receive(0)
-        assert [len(exchange._jobs) for exchange in exchanges] == [100, 28, 8]
-    with QueryEngine(Context(), per_address=200) as exchange:  # they have given back what they had
+                engine.submit(silent, question, udp=60, tcp=0)
+            engine.receive(0)
+        assert [len(engine._in_flight) for engine in engines] == [100, 28, 8]
+    with QueryEngine(Context(), per_address=200) as engine:  # they have given back what they had
         for question in numbered(200):
-            exchange.ask(silent, question, udp=60, tcp=0)
-        exchange.receive(0)
-        assert len(exchange._jobs) == 128
+            engine.submit(silent, question, udp=60, tcp=0)
+        engine.receive(0)
+        assert len(engine._in_flight) == 128
 
 
 def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
     """It is neither skipped nor given up as silent, whatever the others show."""
-    wait, _, watches = rounds({"1": 0, "2": UNASKED}, timeout=30)
+    wait, _, polls = rounds({"1": 0, "2": UNASKED}, timeout=30)
     assert not wait.run()
-    assert [watch.state for watch in watches] == ["agrees", "waiting"]
-    error = propagation_report.timed_out(watches, 30)
+    assert [poll.state for poll in polls] == ["agrees", "waiting"]
+    error = propagation_report.timed_out(polls, 30)
     assert error.message == (
-        "After 30 s ns-2 (2) could not be asked: this process has too many files open; the others have it."
+        "1 of 2 name servers updated after 30 s: ns-2 (2) could not be queried: this process has too many open files."
     )
     assert "ulimit -n" in error.fix
 
@@ -361,7 +349,7 @@ class ScriptedDoh(Doh):
         super().__init__(["https://doh.test/dns-query"], None)
         self.script = list(script)
 
-    def ask(self, url: str, question: DnsQuestion) -> Message:
+    def query(self, url: str, question: DnsQuestion) -> Message:
         """Return or raise the next thing; the last one for ever."""
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(said, NoDohAnswer):
@@ -372,16 +360,16 @@ class ScriptedDoh(Doh):
 def test_doh_is_asked_a_second_apart_until_it_shows_the_value() -> None:
     """A failure or two in between does not matter."""
     question = DnsQuestion(wire.from_text("a.example.test"), TXT)
-    time = Time()
+    time = FakeClock()
     doh = ScriptedDoh(answer(question), NoDohAnswer("x"), NoDohAnswer("x"), answer(question, "new"))
     wait_at_doh(Context(clock=time), doh, {question: frozenset({"new"})}, timeout=60)
-    assert time.seconds == pytest.approx(3)
+    assert time.elapsed == pytest.approx(3)
 
 
 def test_doh_gives_up_at_the_time_out() -> None:
     """And shows what is missing."""
     question = DnsQuestion(wire.from_text("a.example.test"), TXT)
     doh = ScriptedDoh(answer(question))
-    with pytest.raises(PropagationError, match="still answers without the new value") as caught:
-        wait_at_doh(Context(clock=Time()), doh, {question: frozenset({"new"})}, timeout=60)
+    with pytest.raises(PropagationError, match="is not updated yet") as caught:
+        wait_at_doh(Context(clock=FakeClock()), doh, {question: frozenset({"new"})}, timeout=60)
     assert caught.value.evidence["servers"][0]["name"] == "a.example.test"

@@ -1,4 +1,4 @@
-"""What the documents say is what the program does."""
+"""The documents match the program."""
 
 import re
 from dataclasses import fields
@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew import events, model
 from dnsrenew.ca import ari, poll_schedule, transport
-from dnsrenew.cli.help import TODAY
+from dnsrenew.cli.help import COMMANDS
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
@@ -19,12 +19,12 @@ from dnsrenew.renewal import due, renewal_info
 from dnsrenew.runtime import circuit_breaker, single_flight
 from dnsrenew.runtime.retry import RESEND
 from dnsrenew.schedule import daemon, plan
-from dnsrenew.store.ledger import waits
+from dnsrenew.store import waits
 from dnsrenew.store.ledger.ca_limits import LIMITS
 from docs import codes, generate, reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -59,7 +59,7 @@ def test_no_page_of_a_host_is_left_over() -> None:
 
 @pytest.mark.parametrize("text", CONFIGS)
 def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path) -> None:
-    """Each can be copied: no mistake, no warning."""
+    """Each can be copied: it has no mistake and no warning."""
     (tmp_path / "dnsrenew.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "dnsrenew.toml")
     assert config.certificates
@@ -84,7 +84,7 @@ def test_the_provider_file_of_the_driver_page_is_right() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_within_the_documents_leads_somewhere(page: Path) -> None:
-    """No dead link to a file of the repository."""
+    """No link to a file of the repository is dead."""
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
@@ -103,51 +103,50 @@ def text_of(page: str) -> str:
 
 @pytest.mark.parametrize(("kind", "found"), [("errors", codes.errors), ("warnings", codes.warnings)])
 def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object) -> None:
-    """A code in the source that the documents do not explain fails here, and so does one that is gone."""
+    """A code in the source has a meaning in the documents, and every meaning has a code."""
     assert callable(found)
     assert sorted(reference.meanings()[kind]) == sorted(found())
 
 
 def test_no_code_is_overlooked() -> None:
-    """Whatever is spelled like a code of a family that we have is one, or an event, or listed here."""
+    """Each text in the source that is spelled like a code is one, or an event, or listed here."""
     known = codes.errors().keys() | codes.warnings().keys() | events.KINDS.keys() | NO_CODES
     like_codes = {text for text in codes.literals() if text.partition("-")[0] in FAMILIES}
     assert like_codes - known == set()
 
 
-def test_the_reader_of_the_source_sees_what_is_there() -> None:
-    """One of each way in which an error is made: directly, by a helper, from a table, later, as a warning."""
+def test_the_class_of_a_text_is_found() -> None:
+    """One of each way in which a text is used: directly, by a helper, from a table, as a warning, as both."""
     found = codes.errors()
-    assert found["doh-missing"].classes == {"PropagationError"}
-    assert "The secret env:… cannot be read: the environment variable is not set." in found["secret-missing"].messages
+    assert found["config-missing"].classes == {"ConfigError"}
     assert found["config-syntax"].classes == {"ConfigError"}
-    assert any("CAA records of the names" in fix for fix in found["ca-caa"].fixes)
-    assert any(message.startswith("The CA … would refuse an order") for message in found["ca-ledger"].messages)
-    assert found["provider-zone-unknown"].classes == {"ProviderError"}
     assert found["ca-malformed-name"].classes == {"CAError"}
+    assert found["secret-missing"].classes == {"SecretError"}
+    assert any(message.startswith("The CA … would refuse an order") for message in found["ca-ledger"].messages)
     assert any("could not be removed" in message for message in codes.warnings()["txt-kept"].messages)
+    assert codes.warnings()["profile-unknown"].classes == {codes.NOTICE}
 
 
 @pytest.mark.parametrize("code", sorted(codes.errors()))
 def test_an_error_is_explained_in_words(code: str) -> None:
-    """Meaning and remedy are sentences; only what passes on another's remedy, or takes it from a table, has none."""
+    """Meaning and fix are sentences; only a code whose text takes the fix of another error has none."""
     meaning = reference.meanings()["errors"][code]
     assert meaning.endswith(".")
-    assert meaning[0].isupper() or meaning.startswith("http")
+    assert meaning[0].isupper()
     if code not in {"failed-before", "not-yet"}:
         assert codes.errors()[code].fixes, code
 
 
 @pytest.mark.parametrize("code", sorted(reference.meanings()["hide"]))
 def test_what_is_hidden_would_be_there(code: str) -> None:
-    """A pattern that hides nothing any more is taken out."""
+    """Each pattern hides at least one message."""
     messages = codes.errors()[code].messages
     for pattern in reference.meanings()["hide"][code]:
         assert any(re.search(pattern, message) for message in messages)
 
 
 def test_every_code_of_the_table_of_decisions_is_one() -> None:
-    """A line of the table for an error that nobody makes would never be reached."""
+    """Each code in the table of decisions exists."""
     exact = {row.code for row in policy.TABLE if "*" not in row.code}
     assert exact - codes.errors().keys() == set()
 
@@ -174,22 +173,22 @@ SENTENCES = [
     ("fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
     ("fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
     ("when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
-    ("when-renewed.md", f"if it cannot say then, {words(renewal_info.SOON)} later"),
-    ("when-renewed.md", f"for {after(renewal_info.PATIENCE)} at most"),
+    ("when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),
+    ("when-renewed.md", f"waits for {after(renewal_info.PATIENCE)} at most"),
     ("when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
     ("when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
     ("when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
-    ("when-renewed.md", f"that holds, up to {words(waits.LONGEST)}"),
+    ("when-renewed.md", f"that applies, up to {words(waits.LONGEST)}"),
     ("when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
-    ("when-renewed.md", "four times a day, up to an hour later" if plan.SPREAD == 3600 else ""),
-    ("when-renewed.md", "looks at least twice a day, and earlier" if daemon.INTERVAL == 43_200 else ""),
-    ("limits.md", f"A wait of more than {words(waits.LONGEST)} is asked about again after {words(waits.LONGEST)}"),
+    ("when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
+    ("when-renewed.md", "checks at least twice a day, and earlier" if daemon.INTERVAL == 43_200 else ""),
+    ("limits.md", f"A wait of more than {words(waits.LONGEST)} is checked again after {words(waits.LONGEST)}"),
     ("limits.md", f"at least 1 second; more than {after(poll_schedule.MOST_ASKED)} ends the attempt"),
     ("limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
     ("limits.md", f"and within {after(ari.LONGEST)}"),
     ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
-    ("limits.md", f"not asked again for {after(single_flight.KEPT)}"),
-    ("limits.md", f"for {after(circuit_breaker.KEPT)} nothing is ordered for the others"),
+    ("limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
+    ("limits.md", f"for {after(circuit_breaker.OPEN_SECONDS)} nothing is ordered for the others"),
     ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         ("when-renewed.md", f"| {number}{' and more' if number == len(history.PAUSES) else ''} | {words(length)} |")
@@ -200,7 +199,7 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("page", "sentence"), SENTENCES)
 def test_a_number_in_the_documents_is_that_of_the_program(page: str, sentence: str) -> None:
-    """A constant that changes fails here until the sentence says so."""
+    """Each sentence has the value of its constant."""
     assert sentence
     assert sentence in text_of(page)
 
@@ -227,13 +226,13 @@ def test_only_what_our_own_account_uses_is_counted() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_command_in_the_documents_is_there(page: Path) -> None:
-    """What is to be typed can be typed."""
+    """Each command in the documents exists."""
     typed = re.findall(r"^\$ dnsrenew ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
-    assert set(typed) - set(TODAY) == set()
+    assert set(typed) - set(COMMANDS) == set()
 
 
 def test_ttl_at_own_servers_is_as_decided() -> None:
-    """Decision 3: one second where the server takes what we say."""
+    """Decision 3: one second at servers that accept any TTL."""
     for name in ("rfc2136", "powerdns"):
         provider = find_provider(name)
         assert provider is not None
@@ -244,16 +243,16 @@ def test_ttl_at_own_servers_is_as_decided() -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """Nobody has to guess what there is; the pages of hosts have a list of their own."""
+    """The index links every page; the pages of DNS hosts have a list of their own."""
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     linked = set(re.findall(r"\]\(([^)#]+)", index))
-    there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[2:]}
     own = {path for path in there if not path.startswith("providers/")} - {"README.md"}
     assert own - linked == set()
 
 
 def test_decisions_are_short_dated_and_numbered() -> None:
-    """A record is read in a minute."""
+    """A decision has at most 20 lines, its number and a date."""
     records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
     for record in records:
@@ -264,10 +263,10 @@ def test_decisions_are_short_dated_and_numbered() -> None:
 
 
 def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
-    """Port 80 first, DNS else, and then a second CA."""
+    """DNS first, then port 80, and then a second CA."""
     (text,) = [block for block in blocks(ROOT / "README.md", "toml") if "routes" in block]
-    ways = re.findall(r'challenge = "([a-z0-9-]+)"(?:.*?ca = "(\w+)")?', text)
-    assert ways == [("http-01", ""), ("dns-01", ""), ("dns-01", "zerossl")]
+    routes = re.findall(r'challenge = "([a-z0-9-]+)"(?:.*?ca = "(\w+)")?', text)
+    assert routes == [("dns-01", ""), ("http-01", ""), ("dns-01", "zerossl")]
 
 
 TESTS = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "promises.md").read_text("utf-8"))

@@ -8,13 +8,13 @@ import pytest
 
 from dnsrenew.model import TxtRecord
 from dnsrenew.testing import InMemoryDriver, check_driver
-from tests.unit.test_drivers_calling import Clock
+from tests.kit.clock import FakeClock
 
 
 def says(driver: InMemoryDriver) -> str:
     """The sentence that the test ends with."""
     with pytest.raises(AssertionError) as caught:
-        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock(), patience=1)
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=FakeClock(), patience=1)
     return str(caught.value)
 
 
@@ -96,11 +96,11 @@ class Stopping(InMemoryDriver):
     [
         (Replacing, "add MUST keep the other values at the name"),
         (OnlyFirst, "add MUST write all values of one call at one name, exactly as given"),
-        (FussyAdd, "add MUST succeed for a value that stands already"),
-        (FussyRemove, "remove MUST succeed for a value that is gone"),
+        (FussyAdd, "add MUST succeed for a value that already exists"),
+        (FussyRemove, "remove MUST succeed for a value that was removed already"),
         (Sweeping, "remove MUST remove the value, and only it"),
         (Lowering, "exactly as given"),
-        (Stopping, "remove MUST remove those values of a call that stand"),
+        (Stopping, "remove MUST remove those values of a call that exist"),
     ],
 )
 def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) -> None:
@@ -112,7 +112,7 @@ def test_a_driver_that_raises_is_told_with_its_exception() -> None:
     """The exception's type and words are in the sentence, and it is the cause."""
     driver = FussyAdd()
     with pytest.raises(AssertionError, match=r"but it raised ValueError: exists") as caught:
-        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock())
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=FakeClock())
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -145,7 +145,7 @@ def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_clean
     assert "remove MUST remove the value, and only it, but at" in says(Popping())
     driver = Refusing()
     with pytest.raises(AssertionError, match="but it raised SystemExit: 3") as caught:
-        check_driver(lambda: driver, "example.test", look=driver.look, clock=Clock())
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=FakeClock())
     assert sorted(caught.value.__notes__) == sorted(
         f"{value} may be left at {name}: removing it raised SystemExit: 3."
         for name, values in driver.values.items()
@@ -159,7 +159,7 @@ def test_a_driver_that_cannot_be_made_is_told_as_one() -> None:
     def make() -> InMemoryDriver:
         raise KeyError("token")
 
-    with pytest.raises(AssertionError, match="A driver MUST be made without an error, but it raised KeyError: 'token'"):
+    with pytest.raises(AssertionError, match="A driver MUST be created without error, but it raised KeyError: 'token'"):
         check_driver(make, "example.test", look=lambda _: set())
 
 
@@ -175,14 +175,14 @@ def test_a_test_that_is_interrupted_cleans_up() -> None:
 
     interrupted: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        check_driver(lambda: driver, "example.test", look=look, clock=Clock())
+        check_driver(lambda: driver, "example.test", look=look, clock=FakeClock())
     assert driver.values == {}
 
 
 class Lagging(InMemoryDriver):
     """Shows every change three seconds later."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: FakeClock) -> None:
         super().__init__()
         self.clock = clock
         self.shown_from = 0.0
@@ -200,20 +200,20 @@ class Lagging(InMemoryDriver):
 
     def look(self, name: str) -> set[str]:
         """Return what is seen now."""
-        seen = self.values if self.clock.seconds >= self.shown_from else self.before
+        seen = self.values if self.clock.elapsed >= self.shown_from else self.before
         return set(seen.get(name, []))
 
     def _remember(self) -> None:
         self.before = {name: list(values) for name, values in self.values.items()}
-        self.shown_from = self.clock.seconds + 3
+        self.shown_from = self.clock.elapsed + 3
 
 
 def test_a_change_that_takes_time_is_waited_for() -> None:
     """Visibility may lag: the test looks again until its patience ends."""
-    clock = Clock()
+    clock = FakeClock()
     driver = Lagging(clock)
     check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=10)
-    assert clock.seconds > 20
+    assert clock.elapsed > 20
     assert driver.values == {}
     with pytest.raises(AssertionError, match="is missing"):
         check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=2)

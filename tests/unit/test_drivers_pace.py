@@ -14,7 +14,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.rate_limit import HOST_REQUESTS
 from dnsrenew.testing import InMemoryDriver
-from tests.unit.clocks import FakeClock
+from tests.kit.clock import FakeClock
 
 MANY = [TxtRecord("example.test.", f"_acme-challenge.n{number}.example.test.", "value", 60) for number in range(100)]
 ASKED = 1 + REQUESTS_A_RECORD * len(MANY)
@@ -50,8 +50,8 @@ def test_the_next_certificate_waits_for_what_was_written_and_removed(context: Co
     call_add(context, *host("other"), MANY[:1])
     assert context.clock.monotonic() == 0
     call_add(context, *host("slow"), MANY[:1])
-    owed = 2 * ASKED - HOST_REQUESTS.at_once
-    assert context.clock.monotonic() == pytest.approx((owed + 1) / HOST_REQUESTS.a_second)
+    owed = 2 * ASKED - HOST_REQUESTS.burst
+    assert context.clock.monotonic() == pytest.approx((owed + 1) / HOST_REQUESTS.per_second)
 
 
 def test_who_waits_for_a_host_can_be_called_away(context: Context) -> None:

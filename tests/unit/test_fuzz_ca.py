@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from dnsrenew.http import retry_after
 from dnsrenew.model.account import AccountData
-from tests.unit.foreign import DEEP, bounded, each_change, edited, json_bytes
-from tests.unit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit
-from tests.unit.store_kit import START, issue
+from tests.kit.clock import START
+from tests.kit.fuzzing import DEEP, bounded, each_change, edited, json_bytes
+from tests.kit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit
+from tests.kit.stores import issue
 
 ODDITIES: tuple[Any, ...] = (
     "",

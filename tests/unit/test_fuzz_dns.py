@@ -26,7 +26,7 @@ from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.resolvers import recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.runtime.context import Context
-from tests.unit.foreign import bounded, edited
+from tests.kit.fuzzing import bounded, edited
 
 OWNER = "_acme-challenge.a.test."
 NAME = wire.from_text(OWNER)
@@ -242,7 +242,7 @@ def test_any_doh_answer(doh: tuple[Server, Doh], body: bytes) -> None:
     server, client = doh
     server.body = body
     try:
-        answer = client.ask(client.urls[0], ASKED["txt"].question)
+        answer = client.query(client.urls[0], ASKED["txt"].question)
     except NoDohAnswer:
         answer = None
     assert answer is None or {value for value in wire.txt_values(answer) if not value.encode()} == set()

@@ -13,7 +13,7 @@ from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import SHIPPED, check_options, find_provider, parse_provider, zone_for
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError
-from tests.unit.config_tools import GOOD, write
+from tests.kit.config_files import GOOD, write
 
 VALUES = (
     '""',

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.challenges.http01.server import AnsweringServer
+from dnsrenew.challenges.http01.server import HttpServer
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
@@ -23,8 +23,8 @@ from dnsrenew.http.failures import FailureKind
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.unit.foreign import bounded, edited
-from tests.unit.still_clock import StillClock
+from tests.kit.clock import FakeClock
+from tests.kit.fuzzing import bounded, edited
 
 CANARY = "canary-duck-9d41c0aa"
 
@@ -153,9 +153,9 @@ PATHS = [
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[AnsweringServer]:
+def listener() -> Iterator[HttpServer]:
     """What stands in the open Internet for some seconds, with one answer."""
-    made = AnsweringServer(socket.create_server(("127.0.0.1", 0)), SystemClock.monotonic)
+    made = HttpServer(socket.create_server(("127.0.0.1", 0)), SystemClock.monotonic)
     made.contents.add(TOKEN, CONTENT)
     yield made
     made.stop()
@@ -163,7 +163,7 @@ def listener() -> Iterator[AnsweringServer]:
 
 @bounded(150)
 @given(request=edited(REQUEST) | st.sampled_from(PATHS).map(lambda path: f"GET {path} HTTP/1.1\r\n\r\n".encode()))
-def test_any_request_to_the_listener(listener: AnsweringServer, request: bytes) -> None:
+def test_any_request_to_the_listener(listener: HttpServer, request: bytes) -> None:
     """The answer to the one question, or 404 with nothing: of no other request anything is told."""
     with socket.create_connection(listener.address, timeout=20) as connection:
         connection.sendall(request + b"\r\n\r\n")
@@ -183,7 +183,7 @@ def said_by_duckdns(server: Server, status: int, body: bytes) -> str:
     record = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v", 60)
     refusal: ProviderError | None = None
     try:
-        call_add(Context(clock=StillClock()), provider, account, [record])
+        call_add(Context(clock=FakeClock()), provider, account, [record])
     except ProviderError as error:
         refusal = error
     told = str(refusal)

@@ -35,10 +35,9 @@ from dnsrenew.store.paths import Paths
 from dnsrenew.store.pending_orders import PendingOrders
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
-from tests.unit.clocks import FakeClock
-from tests.unit.foreign import FEW, bounded, each_change, edited, json_bytes
-from tests.unit.store_kit import DIRECTORY, SPEC, START, issue, keep
-from tests.unit.test_store_orders import ORDER
+from tests.kit.clock import START, FakeClock
+from tests.kit.fuzzing import FEW, bounded, each_change, edited, json_bytes
+from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue, keep
 
 TIME = "2026-11-25T10:00:00Z"
 LATER = "2026-11-25T11:00:00Z"
@@ -125,7 +124,7 @@ def use_state(state: State) -> Iterator[State]:
 def use_book(book: LedgerState) -> Iterator[LedgerState]:
     """All that is concluded from a ledger; give those that are written next."""
     now = START + timedelta(hours=2)
-    book.held(["a.test"], LIMITS, now)
+    book.blocked(["a.test"], LIMITS, now)
     yield book.with_failed(["a.test"], LIMITS, now)
     yield book.with_certificate(["a.test"], LIMITS, now)
     yield book.with_wait(1e300, None, now)

@@ -18,7 +18,8 @@ from dnsrenew import x509
 from dnsrenew.ca import alternate_chains
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.errors import CAError
-from tests.unit.store_kit import START, issue
+from tests.kit.clock import START
+from tests.kit.stores import issue
 
 # Our reader refuses such a certificate; cryptography warns of it before it hands it out.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")

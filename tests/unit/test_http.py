@@ -1,4 +1,4 @@
-"""One HTTP client against servers that answer, dawdle, lie and hang up."""
+"""The HTTP client against servers that answer, respond slowly, send invalid data and close the connection."""
 
 import json
 import re
@@ -44,7 +44,7 @@ class Server:
         threading.Thread(target=run, daemon=True).start()
 
     def read(self, connection: socket.socket) -> None:
-        """Read a request's head, and what came with it."""
+        """Read the head of a request and the data that arrived with it."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += connection.recv(65536)
@@ -56,7 +56,7 @@ class Server:
         self.requests.append(data)
 
     def answers(self, *answers: bytes) -> Callable[[socket.socket], None]:
-        """Return a script that answers so many requests on one connection."""
+        """Return a script that answers this number of requests on one connection."""
 
         def script(connection: socket.socket) -> None:
             for answer in answers:
@@ -86,14 +86,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> HttpClient:
-    """Return a client that knows no proxy."""
+    """Return a client without a proxy."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return HttpClient()
 
 
 def fails(call: Callable[[], object]) -> HttpFailure:
-    """Return the failure of a request; it carries no foreign exception along."""
+    """Return the failure of a request; it has no cause from another library."""
     with pytest.raises(HttpFailure) as caught:
         call()
     assert caught.value.__cause__ is None
@@ -102,7 +102,7 @@ def fails(call: Callable[[], object]) -> HttpFailure:
 
 
 def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
-    """Two requests, one connection; headers are found in any case, and ours were sent."""
+    """Two requests use one connection; headers are case-insensitive, and the default headers are sent."""
     server.will(server.answers(ok(b'{"a": 1}', "Replay-Nonce: x"), ok(b"no", status="404 Not Found")))
     first = client.request("GET", server.url)
     second = client.request("POST", server.url, data=b"{}", headers={"X-Test": "1"})
@@ -117,7 +117,7 @@ def test_a_connection_is_used_again(client: HttpClient, server: Server) -> None:
 
 
 def test_no_cookie_is_kept(client: HttpClient, server: Server) -> None:
-    """Nothing a server sets comes back with the next request."""
+    """The next request contains no cookie from the server."""
     server.will(server.answers(ok(b"", "Set-Cookie: a=b"), ok(b"")))
     client.request("GET", server.url)
     client.request("GET", server.url, params={"q": "ü"})
@@ -127,7 +127,7 @@ def test_no_cookie_is_kept(client: HttpClient, server: Server) -> None:
 
 @pytest.mark.parametrize("where", ["status", "headers", "body"])
 def test_a_drip_is_a_time_out(client: HttpClient, server: Server, where: str) -> None:
-    """A byte now and then does not keep a request alive: the whole answer has one deadline."""
+    """The whole answer has one deadline, even if bytes keep arriving."""
     sent = {"status": b"", "headers": b"HTTP/1.1 200 OK\r\n", "body": ok(b"x" * 99)[:-99]}[where]
 
     def drip(connection: socket.socket) -> None:
@@ -140,12 +140,12 @@ def test_a_drip_is_a_time_out(client: HttpClient, server: Server, where: str) ->
     server.will(drip)
     started = time.monotonic()
     failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
-    assert (failure.kind, failure.detail) == ("timeout", "no whole answer came within 0.3 s")
+    assert (failure.kind, failure.detail) == ("timeout", "no complete answer arrived within 0.3 s")
     assert time.monotonic() - started < 2
 
 
 def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Server) -> None:
-    """The deadline of one answer is not that of the next on the same connection."""
+    """The next answer on the same connection has a deadline of its own."""
 
     def slow(connection: socket.socket) -> None:
         for _ in range(3):
@@ -161,13 +161,13 @@ def test_a_slow_answer_leaves_the_next_its_time(client: HttpClient, server: Serv
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (b"", "the connection ended before the answer did"),
-        (ok(b"abc")[:-1], "the connection ended before the answer did"),
-        (b"garbage\r\n\r\n", "what came is not an answer in HTTP"),
+        (b"", "the connection ended before the answer was complete"),
+        (ok(b"abc")[:-1], "the connection ended before the answer was complete"),
+        (b"garbage\r\n\r\n", "its answer is not HTTP"),
     ],
 )
 def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server, answer: bytes, detail: str) -> None:
-    """Nothing, half a body, or what is no HTTP; said without the names of Python's classes."""
+    """No answer, half a body, or invalid HTTP; the detail names no Python class."""
     server.will(server.answers(answer))
     failure = fails(lambda: client.request("GET", server.url, timeout=QUICK))
     assert (failure.kind, failure.detail) == ("reset", detail)
@@ -175,7 +175,7 @@ def test_an_answer_that_breaks_off_is_a_reset(client: HttpClient, server: Server
 
 @pytest.mark.parametrize("form", ["length", "chunks", "end"])
 def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -> None:
-    """However it is framed; one of just the limit is taken."""
+    """Whatever its framing; a body of exactly the limit is accepted."""
 
     def answer(body: bytes) -> bytes:
         if form == "length":
@@ -191,7 +191,7 @@ def test_a_long_body_is_refused(client: HttpClient, server: Server, form: str) -
 
 
 def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpClient, server: Server) -> None:
-    """A GET may follow, five times; a POST never; the failure names the host."""
+    """A GET follows five redirects, a POST none; the failure names the host."""
     away = ok(b"", "Location: /next", status="302 Found")
     server.will(server.answers(away, ok(b"here")))
     response = client.request("GET", server.url, redirects=True)
@@ -206,14 +206,14 @@ def test_redirects_are_followed_only_where_asked_and_only_reading(client: HttpCl
 
 
 def test_a_redirect_to_no_address_is_a_failure(client: HttpClient, server: Server) -> None:
-    """What cannot be read as an address stops nothing but the request."""
+    """An invalid Location fails the request with a redirect failure."""
     server.will(server.answers(ok(b"", "Location: https://[::", status="302 Found")))
     failure = fails(lambda: client.request("GET", server.url, redirects=True))
-    assert (failure.kind, failure.detail) == ("redirect", "it redirects to something that is no address")
+    assert (failure.kind, failure.detail) == ("redirect", "it redirects to an invalid address")
 
 
 def test_credentials_stay_with_their_host(client: HttpClient, server: Server) -> None:
-    """A redirect to another host takes no Authorization along."""
+    """A redirect to another host is followed without Authorization."""
     other = Server()
     server.will(server.answers(ok(b"", f"Location: {other.url}", status="307 Temporary Redirect")))
     other.will(other.answers(ok(b"")))
@@ -224,16 +224,16 @@ def test_credentials_stay_with_their_host(client: HttpClient, server: Server) ->
 
 
 def test_where_there_is_nobody(client: HttpClient, server: Server) -> None:
-    """Refused, unknown, and no address at all are told apart."""
+    """A refused connection, an unknown name and an invalid address are distinguished."""
     server.close()
     assert fails(lambda: client.request("GET", server.url)).detail == "no connection can be made (Connection refused)"
     assert fails(lambda: client.request("GET", "https://nobody.invalid/")).kind == "dns"
     for url in ("nonsense", "ftp://127.0.0.1/", "http://[::", "http://"):
-        assert fails(lambda u=url: client.request("GET", u)).detail == "its address is not a URL that can be used"  # type: ignore[misc]  # bound at once
+        assert fails(lambda u=url: client.request("GET", u)).detail == "its address is not a valid URL"  # type: ignore[misc]  # bound at once
 
 
 def test_a_host_of_many_addresses_has_no_more_time(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seconds to connect are shared by all of them, and the last one is tried too."""
+    """All addresses share the connect time-out, and the last one is tried too."""
     real, addresses = socket.getaddrinfo, ["127.0.0.1"] * 6
 
     def resolve(host: str, port: int, *rest: Any, **more: Any) -> Any:
@@ -258,14 +258,14 @@ def test_a_host_of_many_addresses_has_no_more_time(client: HttpClient, monkeypat
 
 
 def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server) -> None:
-    """A token in the query, as DuckDNS wants it, is in no text."""
+    """No text contains a token in the query, as DuckDNS uses it."""
     server.will(server.answers(b""))
     failure = fails(lambda: client.request("GET", server.url, params={"token": "canary"}))
     assert "canary" not in repr(failure)
 
 
 def test_only_the_given_roots_are_trusted(tmp_path: Path) -> None:
-    """The system's roots do not count where roots are given, and ours do not where none are."""
+    """Configured roots replace the system's roots; without them, only the system's roots are trusted."""
     ours, theirs = LabCA(tmp_path / "ours"), LabCA(tmp_path / "theirs")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
@@ -289,7 +289,7 @@ def test_only_the_given_roots_are_trusted(tmp_path: Path) -> None:
 
 
 def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
-    """A plain server behind an https address is not called untrusted."""
+    """A server without TLS behind an https address is a TLS failure, and not untrusted."""
     server.will(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     failure = fails(lambda: client.request("GET", server.url.replace("http:", "https:")))
     assert (failure.kind, failure.untrusted) == ("tls", False)
@@ -297,7 +297,7 @@ def test_no_tls_where_tls_should_be(client: HttpClient, server: Server) -> None:
 
 @pytest.mark.parametrize("content", [None, "", "junk"])
 def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str | None) -> None:
-    """No file, an empty one, and one with something else in it."""
+    """A missing file, an empty file, and a file without certificates."""
     path = tmp_path / "roots.pem"
     if content is not None:
         path.write_text(content)
@@ -309,7 +309,7 @@ def test_roots_that_are_none_are_an_error_of_the_ca(tmp_path: Path, content: str
 
 @pytest.mark.parametrize("kind", ["socks5", "gopher"])
 def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """It is its address that cannot be used, and not the CA's."""
+    """The failure is about the address of the proxy, and not of the CA."""
     monkeypatch.setenv("http_proxy", f"{kind}://127.0.0.1:1")
     with pytest.raises(HttpFailure) as caught:
         HttpClient().request("GET", "http://far.example.test/")
@@ -319,7 +319,7 @@ def test_a_proxy_of_another_kind_is_told_as_one(monkeypatch: pytest.MonkeyPatch,
 def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP_PROXY and NO_PROXY as everywhere; a dead proxy is told as one, without its password."""
+    """HTTP_PROXY and NO_PROXY are used; the failure of a proxy names the proxy, without its password."""
     proxy = Server()
     monkeypatch.setenv("http_proxy", f"http://user:canary@127.0.0.1:{proxy.port}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -354,12 +354,12 @@ def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     ],
 )
 def test_retry_after_in_both_forms(text: str, seconds: float | None) -> None:
-    """Seconds, or a date of any zone; what is neither is nothing."""
+    """Seconds, or a date of any zone; anything else is None."""
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
 def test_no_retry_after_is_none() -> None:
-    """Absent is nothing."""
+    """Without the header it is None."""
     assert retry_after({}, NOW) is None
 
 
@@ -376,12 +376,12 @@ def test_no_retry_after_is_none() -> None:
     ],
 )
 def test_the_time_of_the_other_side(headers: dict[str, str], date: datetime | None) -> None:
-    """What a cache has kept for an hour was sent an hour ago."""
+    """The Age of an answer from a cache is added to its Date."""
     assert date_of(headers) == date
 
 
 def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Server) -> None:
-    """A parser that gives up is no crash."""
+    """An error of the date parser is no crash."""
     server.will(server.answers(ok(b"[" * 200_000)))
     response = client.request("GET", server.url)
     with pytest.raises((ValueError, json.JSONDecodeError)):

@@ -14,17 +14,19 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.challenges import listeners as challenge_listeners
+from dnsrenew.challenges import server as challenge_server
 from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue, listener, server
-from dnsrenew.challenges.http01.listener import Listeners, Port
-from dnsrenew.challenges.http01.port_owner import Owner, owner_of
+from dnsrenew.challenges.http01.listener import HttpListeners, Port
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
 from dnsrenew.challenges.http01.webroot import Webroot
+from dnsrenew.challenges.port_owner import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Route
 from dnsrenew.runtime.context import Context
+from tests.kit.clock import FakeClock
 from tests.lab.ports import has_ipv6, reserve
-from tests.unit.still_clock import StillClock
 
 TOKEN, ANSWER = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", b"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.thumb"
 PATH = f"/.well-known/acme-challenge/{TOKEN}"
@@ -41,9 +43,9 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
-def listeners() -> Iterator[Listeners]:
+def listeners() -> Iterator[HttpListeners]:
     """Make listeners of our own; at the end of the test none may be open."""
-    made = Listeners()
+    made = HttpListeners()
     yield made
     assert made._servers == {}
     assert made._endpoints == {}
@@ -87,7 +89,7 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 
 
 @contextmanager
-def answered(listeners: Listeners, listen: str, token: str = TOKEN, content: bytes = ANSWER) -> Iterator[None]:
+def answered(listeners: HttpListeners, listen: str, token: str = TOKEN, content: bytes = ANSWER) -> Iterator[None]:
     """Let a token be answered for a while."""
     listeners.add(listen, token, content)
     try:
@@ -99,7 +101,7 @@ def answered(listeners: Listeners, listen: str, token: str = TOKEN, content: byt
 # ── what the listener says ──────────────────────────────────────────────────────────────
 
 
-def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: Listeners, port: int) -> None:
+def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: HttpListeners, port: int) -> None:
     """The key authorization, its type and length: no program's name, no time, nothing else."""
     with answered(listeners, f"127.0.0.1:{port}"):
         head, _, body = get(port).partition(b"\r\n\r\n")
@@ -113,7 +115,7 @@ def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: Listeners,
     ]
 
 
-def test_head_has_no_body(listeners: Listeners, port: int) -> None:
+def test_head_has_no_body(listeners: HttpListeners, port: int) -> None:
     """HEAD gets the head that GET would get."""
     with answered(listeners, f"127.0.0.1:{port}"):
         asked = exchange(port, f"HEAD {PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n".encode())
@@ -128,7 +130,7 @@ def test_head_has_no_body(listeners: Listeners, port: int) -> None:
         f"GET http://example.test{PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n",
     ],
 )
-def test_other_spellings_of_the_question_are_answered(listeners: Listeners, port: int, request_: str) -> None:
+def test_other_spellings_of_the_question_are_answered(listeners: HttpListeners, port: int, request_: str) -> None:
     """HTTP/1.0, bare newlines and the form that proxies use."""
     with answered(listeners, f"127.0.0.1:{port}"):
         assert exchange(port, request_.encode()).endswith(b"\r\n\r\n" + ANSWER)
@@ -156,7 +158,7 @@ def test_other_spellings_of_the_question_are_answered(listeners: Listeners, port
         "x" * 9000,
     ],
 )
-def test_anything_else_is_404(listeners: Listeners, port: int, line: str) -> None:
+def test_anything_else_is_404(listeners: HttpListeners, port: int, line: str) -> None:
     """One page, two methods; all else is not found, and the answer is the same for all."""
     with answered(listeners, f"127.0.0.1:{port}"):
         answer = exchange(port, line.encode("latin-1") + b"\r\n\r\n")
@@ -164,7 +166,7 @@ def test_anything_else_is_404(listeners: Listeners, port: int, line: str) -> Non
     assert answer.endswith(b"Content-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")
 
 
-def test_a_request_may_come_in_pieces(listeners: Listeners, port: int) -> None:
+def test_a_request_may_come_in_pieces(listeners: HttpListeners, port: int) -> None:
     """The question is answered when it is complete, and not before."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as connection:
         for piece in (f"GET {PATH} HT", "TP/1.1\r\nHost: exa", "mple.test\r\n", "\r\n"):
@@ -172,7 +174,7 @@ def test_a_request_may_come_in_pieces(listeners: Listeners, port: int) -> None:
         assert read_all(connection).endswith(ANSWER)
 
 
-def test_a_client_that_goes_away_disturbs_nobody(listeners: Listeners, port: int) -> None:
+def test_a_client_that_goes_away_disturbs_nobody(listeners: HttpListeners, port: int) -> None:
     """A reset before, within and after the question: the next one is answered."""
     with answered(listeners, f"127.0.0.1:{port}"):
         for sent in (b"", b"GET ", f"GET {PATH} HTTP/1.1\r\n\r\n".encode()):
@@ -182,7 +184,7 @@ def test_a_client_that_goes_away_disturbs_nobody(listeners: Listeners, port: int
         assert get(port).endswith(ANSWER)
 
 
-def test_silent_clients_hold_up_nobody(listeners: Listeners, port: int) -> None:
+def test_silent_clients_hold_up_nobody(listeners: HttpListeners, port: int) -> None:
     """Clients that say nothing are waited for while others are answered."""
     with answered(listeners, f"127.0.0.1:{port}"):
         silent = [connect(port) for _ in range(20)]
@@ -195,7 +197,7 @@ def test_silent_clients_hold_up_nobody(listeners: Listeners, port: int) -> None:
 def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
     """Ten seconds for a question are enough."""
     now = [0.0]
-    listeners = Listeners(monotonic=lambda: now[0])
+    listeners = HttpListeners(monotonic=lambda: now[0])
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as slow:
         slow.sendall(b"GET ")
         assert get(port).endswith(ANSWER)  # so it was heard
@@ -203,9 +205,9 @@ def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
         assert read_all(slow) == b""
 
 
-def test_when_too_many_come_the_oldest_goes(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_too_many_come_the_oldest_goes(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crowd that says nothing does not keep the CA out."""
-    monkeypatch.setattr(server, "_MOST_CLIENTS", 3)
+    monkeypatch.setattr(challenge_server, "_MOST_CLIENTS", 3)
     with answered(listeners, f"127.0.0.1:{port}"):
         crowd = [connect(port) for _ in range(3)]
         assert get(port).endswith(ANSWER)
@@ -217,7 +219,7 @@ def test_when_too_many_come_the_oldest_goes(listeners: Listeners, port: int, mon
 
 
 def test_without_a_handle_left_the_oldest_goes(
-    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the process has no file handle for a new client, one who only waits makes room."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as waiting:
@@ -245,7 +247,7 @@ def test_without_a_handle_left_the_oldest_goes(
     ("listen", "four", "six"),
     [(":{}", True, True), ("127.0.0.1:{}", True, False), ("[::1]:{}", False, True), ("[::]:{}", False, True)],
 )
-def test_families(listeners: Listeners, port: int, listen: str, four: bool, six: bool) -> None:
+def test_families(listeners: HttpListeners, port: int, listen: str, four: bool, six: bool) -> None:
     """``:80`` is all of IPv4 and IPv6; an address is that address."""
     with answered(listeners, listen.format(port)):
         assert is_open(port) is four
@@ -253,7 +255,7 @@ def test_families(listeners: Listeners, port: int, listen: str, four: bool, six:
         assert get(port, host="127.0.0.1" if four else "::1").endswith(ANSWER)
 
 
-def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: Listeners, port: int) -> None:
+def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: HttpListeners, port: int) -> None:
     """Opened with the first value, closed with the last, free at once, and opened again."""
     listen = f"127.0.0.1:{port}"
     for _ in range(2):
@@ -266,7 +268,7 @@ def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: Listeners, port:
         assert not is_open(port)
 
 
-def test_two_addresses_that_overlap_share(listeners: Listeners, port: int) -> None:
+def test_two_addresses_that_overlap_share(listeners: HttpListeners, port: int) -> None:
     """``:80`` and ``0.0.0.0:80`` have a socket in common, which goes with the last of them."""
     with answered(listeners, f":{port}"):
         with answered(listeners, f"0.0.0.0:{port}", "two", b"2"):
@@ -275,7 +277,7 @@ def test_two_addresses_that_overlap_share(listeners: Listeners, port: int) -> No
     assert not is_open(port)
 
 
-def test_one_token_for_two_certificates(listeners: Listeners, port: int) -> None:
+def test_one_token_for_two_certificates(listeners: HttpListeners, port: int) -> None:
     """A CA may hand one authorization to two orders: the first that is done does not take it from the other."""
     listen = f"127.0.0.1:{port}"
     with answered(listeners, listen):
@@ -284,7 +286,7 @@ def test_one_token_for_two_certificates(listeners: Listeners, port: int) -> None
         assert get(port).endswith(ANSWER)
 
 
-def test_removing_what_is_not_there_does_nothing(listeners: Listeners, port: int) -> None:
+def test_removing_what_is_not_there_does_nothing(listeners: HttpListeners, port: int) -> None:
     """Neither a port nor a token that is unknown is an error."""
     listeners.remove(f":{port}", TOKEN, ANSWER)
     with answered(listeners, f"127.0.0.1:{port}"):
@@ -292,7 +294,7 @@ def test_removing_what_is_not_there_does_nothing(listeners: Listeners, port: int
         assert get(port).endswith(ANSWER)
 
 
-def test_many_threads_share_a_port(listeners: Listeners, port: int) -> None:
+def test_many_threads_share_a_port(listeners: HttpListeners, port: int) -> None:
     """Certificates that come and go at once each have their answer while they need it."""
     wrong: list[bytes] = []
 
@@ -314,7 +316,7 @@ def test_many_threads_share_a_port(listeners: Listeners, port: int) -> None:
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "0.0.0.0", "::"])
-def test_a_taken_port_names_who_has_it(listeners: Listeners, port: int, taken: str) -> None:
+def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, taken: str) -> None:
     """Looking and opening say the same, and where Linux tells, the program and its process."""
     if ":" in taken and not has_ipv6():
         pytest.skip("this host has no IPv6")
@@ -329,7 +331,7 @@ def test_a_taken_port_names_who_has_it(listeners: Listeners, port: int, taken: s
             with pytest.raises(ChallengeError) as caught:
                 attempt()
             assert caught.value.code == "http-port-taken"
-            assert f"Port {port}," in caught.value.message
+            assert f"port {port}," in caught.value.message
             assert caught.value.evidence["errno"] == errno.EADDRINUSE
             if Path("/proc/net/tcp").exists():
                 assert caught.value.evidence["pid"] == os.getpid()
@@ -337,9 +339,9 @@ def test_a_taken_port_names_who_has_it(listeners: Listeners, port: int, taken: s
     listeners.check(f":{port}")  # and it can be had when the other one is gone
 
 
-def test_a_look_is_seen_by_nobody(listeners: Listeners, port: int) -> None:
+def test_a_look_is_seen_by_nobody(listeners: HttpListeners, port: int) -> None:
     """Two runs that look at one moment do not take each other for somebody who has the port."""
-    endpoints = listener._endpoints(f":{port}")
+    endpoints = listeners._resolve(f":{port}")
     looking = listeners._open(f":{port}", endpoints, serve=False)
     try:
         listeners.check(f":{port}")
@@ -351,14 +353,14 @@ def test_a_look_is_seen_by_nobody(listeners: Listeners, port: int) -> None:
 
 def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket.AddressFamily) -> None:
     """Make the system refuse to open a port for some families."""
-    real = listener._bind
+    real = challenge_listeners._bind
 
     def bind(endpoint: Any, *, serve: bool) -> socket.socket:
         if endpoint.family in families:
             raise OSError(number, os.strerror(number))
         return real(endpoint, serve=serve)
 
-    monkeypatch.setattr(listener, "_bind", bind)
+    monkeypatch.setattr(challenge_listeners, "_bind", bind)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +372,7 @@ def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket
     ],
 )
 def test_what_the_system_refuses(
-    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch, number: int, code: str
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:
     """Each refusal has its code and a way out; the half that could be opened is closed again."""
     failing_bind(monkeypatch, number, socket.AF_INET6)
@@ -381,7 +383,7 @@ def test_what_the_system_refuses(
     assert not is_open(port)
 
 
-def test_a_port_below_1024_may_be_forbidden(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_below_1024_may_be_forbidden(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fix names what a service needs to have port 80."""
     failing_bind(monkeypatch, errno.EACCES, socket.AF_INET, socket.AF_INET6)
     with pytest.raises(ChallengeError) as caught:
@@ -389,7 +391,7 @@ def test_a_port_below_1024_may_be_forbidden(listeners: Listeners, monkeypatch: p
     assert "CAP_NET_BIND_SERVICE" in caught.value.fix
 
 
-def test_a_host_without_ipv6_listens_on_ipv4(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_ipv6_listens_on_ipv4(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """``:80`` takes the families there are."""
     failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET6)
     listeners.check(f":{port}")
@@ -398,7 +400,7 @@ def test_a_host_without_ipv6_listens_on_ipv4(listeners: Listeners, port: int, mo
         listeners.check(f":{port}")
 
 
-def test_a_host_without_any_family(listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_any_family(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """None at all is an error."""
     failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET, socket.AF_INET6)
     with pytest.raises(ChallengeError) as caught:
@@ -407,7 +409,7 @@ def test_a_host_without_any_family(listeners: Listeners, port: int, monkeypatch:
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "[fe80::1%nothing0]"])
-def test_an_address_that_is_not_here(listeners: Listeners, port: int, host: str) -> None:
+def test_an_address_that_is_not_here(listeners: HttpListeners, port: int, host: str) -> None:
     """Somebody else's address, or one of an interface that is not there."""
     with pytest.raises(ChallengeError) as caught:
         listeners.check(f"{host}:{port}")
@@ -418,18 +420,18 @@ def test_an_address_that_is_not_here(listeners: Listeners, port: int, host: str)
 
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 def test_a_server_that_cannot_start_leaves_nothing_open(
-    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no handle left for the second family, the first is closed again."""
     started: list[socket.socket] = []
 
-    def start(listening: socket.socket, monotonic: Any) -> server.AnsweringServer:
+    def start(listening: socket.socket, monotonic: Any) -> server.HttpServer:
         if started:
             raise OSError(errno.EMFILE, "Too many open files")
         started.append(listening)
-        return server.AnsweringServer(listening, monotonic)
+        return server.HttpServer(listening, monotonic)
 
-    monkeypatch.setattr(listener, "AnsweringServer", start)
+    monkeypatch.setattr(listener, "HttpServer", start)
     with pytest.raises(ChallengeError) as caught:
         listeners.add(f":{port}", TOKEN, ANSWER)
     assert caught.value.code == "http-port-failed"
@@ -464,7 +466,7 @@ def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) ->
         812: ("nginx", ["socket:[77]"]),
     }
     proc = fake_proc(tmp_path, [row(81, 76), row(80, 75, "01"), row(80, 77)], processes)
-    assert owner_of(80, proc) == Owner(812, "nginx")
+    assert owner_of(80, proc) == PortOwner(812, "nginx")
 
 
 def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:
@@ -728,7 +730,7 @@ class Told:
     """A context, and what it was told."""
 
     events: list[Event] = field(default_factory=list)
-    clock: StillClock = field(default_factory=StillClock)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     @property
     def kinds(self) -> list[str]:
@@ -742,9 +744,9 @@ class Told:
         )
 
 
-def test_the_way_of_an_answer(listeners: Listeners, port: int, tmp_path: Path) -> None:
+def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """Placed, published, seen and withdrawn: one name by the listener, one by a file."""
-    told, http01 = Told(), Http01(listeners)
+    told, http01 = Told(), Http01(listeners=listeners)
     context = told.context()
     listen = f"127.0.0.1:{port}"
     routes = {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
@@ -774,44 +776,44 @@ def test_the_way_of_an_answer(listeners: Listeners, port: int, tmp_path: Path) -
 def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """A route that says nothing means ``:80``, which is where a CA asks."""
     asked: list[str] = []
-    listeners = Listeners()
+    listeners = HttpListeners()
     monkeypatch.setattr(listeners, "check", asked.append)
-    placed = Http01(listeners).place(Context(), {"a.test": Route("http-01")})
+    placed = Http01(listeners=listeners).place(Context(), {"a.test": Route("http-01")})
     assert asked == [":80"]
     assert placed["a.test"].listen == ":80"
 
 
-def test_a_wildcard_has_no_place(listeners: Listeners) -> None:
+def test_a_wildcard_has_no_place(listeners: HttpListeners) -> None:
     """No CA proves a wildcard by http-01: nothing is tried."""
     with pytest.raises(ChallengeError) as caught:
-        Http01(listeners).place(Context(), {"*.a.test": Route("http-01", listen="203.0.113.7:80")})
+        Http01(listeners=listeners).place(Context(), {"*.a.test": Route("http-01", listen="203.0.113.7:80")})
     assert caught.value.code == "http-wildcard"
     assert caught.value.evidence == {"identifiers": ["*.a.test"]}
 
 
-def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: Listeners, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: HttpListeners, tmp_path: Path) -> None:
     """The error says which names are concerned; the others can go their way."""
     bad = Route("http-01", webroot=tmp_path / "none")
     routes = {"a.test": Route("http-01", webroot=tmp_path), "b.test": bad, "c.test": bad}
     with pytest.raises(ChallengeError) as caught:
-        Http01(listeners).place(Context(), routes)
+        Http01(listeners=listeners).place(Context(), routes)
     assert caught.value.code == "http-webroot-missing"
     assert caught.value.evidence["identifiers"] == ["b.test", "c.test"]
 
 
 @pytest.mark.parametrize("token", ["", "../../etc/passwd", "a/b", "a.b", "ä", "a\n", "x" * 201, "%2e"])
-def test_a_token_that_is_none(listeners: Listeners, tmp_path: Path, token: str) -> None:
+def test_a_token_that_is_none(listeners: HttpListeners, tmp_path: Path, token: str) -> None:
     """What a CA sends becomes a file's name: anything but base64url is refused."""
-    http01 = Http01(listeners)
+    http01 = Http01(listeners=listeners)
     placed = http01.place(Context(), {"a.test": Route("http-01", webroot=tmp_path)})
     with pytest.raises(CAError) as caught:
         http01.value(placed["a.test"], token, f"{token}.x")
     assert caught.value.code == "ca-malformed-answer"
 
 
-def test_a_publish_that_fails_half_way_leaves_nothing(listeners: Listeners, port: int, tmp_path: Path) -> None:
+def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """What was published before the error is withdrawn, and what was not is left alone."""
-    http01, context = Http01(listeners), Told().context()
+    http01, context = Http01(listeners=listeners), Told().context()
     listen = f"127.0.0.1:{port}"
     webroot = tmp_path / "web"
     webroot.mkdir()
@@ -830,9 +832,9 @@ def test_a_publish_that_fails_half_way_leaves_nothing(listeners: Listeners, port
     assert not is_open(port)
 
 
-def test_what_is_not_served_is_an_error(listeners: Listeners, port: int, tmp_path: Path) -> None:
+def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """A listener that says something else, a listener that is gone, a file that was changed."""
-    http01, context = Http01(listeners), Told().context()
+    http01, context = Http01(listeners=listeners), Told().context()
     listen = f"127.0.0.1:{port}"
     placed = http01.place(
         context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
@@ -842,14 +844,14 @@ def test_what_is_not_served_is_an_error(listeners: Listeners, port: int, tmp_pat
     (tmp_path / PATH[1:]).write_text("other")
     (server,) = listeners._servers.values()
     server.contents.add(TOKEN, b"other")
-    for value, why in zip(values, (f"127.0.0.1:{port} answers something else", "its file does not hold"), strict=True):
+    for value, why in zip(values, (f"127.0.0.1:{port} responds with something else", "its file does not hold"), strict=True):
         with pytest.raises(ChallengeError, match=why) as caught:
             http01.wait_visible(context, [value])
         assert caught.value.code == "http-not-served"
         assert caught.value.evidence["identifier"] == value.placement.identifier
     server.contents.remove(TOKEN, b"other")
     server.stop()
-    with pytest.raises(ChallengeError, match="the listener does not answer"):
+    with pytest.raises(ChallengeError, match="the listener does not respond"):
         http01.wait_visible(context, values)
     listeners._servers.clear()
     http01.withdraw(context, values)
@@ -858,7 +860,7 @@ def test_what_is_not_served_is_an_error(listeners: Listeners, port: int, tmp_pat
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 @pytest.mark.parametrize("reachable", [True, False])
 def test_ipv6_that_is_switched_off_is_no_problem(
-    listeners: Listeners, port: int, monkeypatch: pytest.MonkeyPatch, reachable: bool
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch, reachable: bool
 ) -> None:
     """Linux lets us listen on ``::`` where not even ``::1`` exists; IPv4 has to answer then."""
     real = socket.create_connection
@@ -875,10 +877,10 @@ def test_ipv6_that_is_switched_off_is_no_problem(
 
 
 def test_what_cannot_be_removed_is_a_warning(
-    listeners: Listeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    listeners: HttpListeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Withdrawing raises nothing, hides nothing and goes on with the next."""
-    told, http01 = Told(), Http01(listeners)
+    told, http01 = Told(), Http01(listeners=listeners)
     context = told.context()
     route = Route("http-01", webroot=tmp_path)
     placed = http01.place(context, {"a.test": route, "b.test": route})
@@ -927,9 +929,9 @@ class SlowPlace:
         return None
 
 
-def test_a_publish_that_is_left_behind_undoes_itself(listeners: Listeners) -> None:
+def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -> None:
     """Ctrl-C does not wait for it; what it published after all, it withdraws."""
-    place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners)
+    place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners=listeners)
     context = Told().context(cancel)
     value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
 
@@ -946,9 +948,9 @@ def test_a_publish_that_is_left_behind_undoes_itself(listeners: Listeners) -> No
     assert place.standing == []
 
 
-def test_withdrawing_ends_when_there_is_no_time_left(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_withdrawing_ends_when_there_is_no_time_left(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that hangs is left as it is, and that is said."""
-    told, place, http01 = Told(), SlowPlace(), Http01(listeners)
+    told, place, http01 = Told(), SlowPlace(), Http01(listeners=listeners)
     place.go.set()
     context = told.context()
     value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
@@ -956,11 +958,11 @@ def test_withdrawing_ends_when_there_is_no_time_left(listeners: Listeners, monke
     hang = threading.Event()
 
     def remove(token: str, content: bytes) -> None:
-        told.clock.seconds += 61  # the time that it takes
+        told.clock.elapsed += 61  # the time that it takes
         hang.wait(PATIENCE)
 
     monkeypatch.setattr(place, "remove", remove)
     http01.withdraw(context, [value])
     hang.set()
     assert told.kinds == ["http-published", "http-kept", "warning"]
-    assert "no time left" in context.notices[0].message
+    assert "no time was left" in context.notices[0].message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from dnsrenew.model import RenewalFailed, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from dnsrenew.testing import InMemoryDriver
-from tests.unit.clocks import FakeClock
-from tests.unit.store_kit import DIRECTORY, SPEC, keep
+from tests.kit.clock import FakeClock
+from tests.kit.stores import DIRECTORY, SPEC, keep
 
 EXPECTED = "expected a DnsAccount or an object with add and remove"
 
@@ -129,21 +129,10 @@ def test_one_ca_may_be_named_without_a_list(tmp_path: Path) -> None:
 # ── several processes at once ───────────────────────────────────────────────────────────
 
 
-class Clock(FakeClock):
-    """Time that passes only when somebody waits; ``on_wait`` is what happens meanwhile."""
-
-    on_wait: Callable[[], object] = staticmethod(lambda: None)
-
-    def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Let the time pass at once."""
-        self.on_wait()
-        return super().wait(seconds, event)
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time of every call."""
-    fake = Clock()
+    fake = FakeClock()
     monkeypatch.setattr("dnsrenew.renewer.SystemClock", lambda: fake)
     return fake
 
@@ -154,7 +143,7 @@ def call(folder: Path, **how: Any) -> dnsrenew.Certificate:
     return dnsrenew.obtain(SPEC.domains, dns=home(), name="home", store=folder, ca=ca, agree_terms=True, **how)
 
 
-def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: Clock) -> None:
+def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: FakeClock) -> None:
     """A server that starts four workers gets four certificates, all the same one."""
     store = Store(tmp_path)
     first = store.lock("home", context=Context())
@@ -170,17 +159,17 @@ def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock:
     assert clock.elapsed < 1
 
 
-def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: Clock) -> None:
+def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: FakeClock) -> None:
     """Then it says who has not come to an end, and nothing of a flag that only the command has."""
     with Store(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
         call(tmp_path)
     assert caught.value.evidence["cause"]["code"] == "locked"
-    assert caught.value.fix.startswith("Wait until that is done, ")
+    assert caught.value.fix.startswith("Wait until that run has finished")
     assert "in Python with wait=" in caught.value.fix
     assert 180 <= clock.elapsed < 181
 
 
-def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: Clock) -> None:
+def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: FakeClock) -> None:
     """``cancel`` is heeded."""
     cancel = threading.Event()
     clock.on_wait = cancel.set
@@ -188,7 +177,7 @@ def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: Clock
         call(tmp_path, cancel=cancel)
 
 
-def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: Clock) -> None:
+def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: FakeClock) -> None:
     """Another process renews it: the one that stands is good enough to start with."""
     store = Store(tmp_path)
     keep(store, 1)

@@ -15,8 +15,8 @@ from dnsrenew.model import Notice
 from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
-from tests.unit.clocks import START, FakeClock
-from tests.unit.store_kit import SPEC, keep
+from tests.kit.clock import START, FakeClock
+from tests.kit.stores import SPEC, keep
 
 FAULT = DnsError("dns-no-zone", "There is no zone.", fix="Register it.", evidence={"zone": "x"})
 LIMIT = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=7200.0)

@@ -17,8 +17,7 @@ from dnsrenew.model import TxtRecord
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
-from tests.unit.store_kit import DIRECTORY, first_issuance, issue, keep
-from tests.unit.test_store_orders import ORDER
+from tests.kit.stores import DIRECTORY, ORDER, first_issuance, issue, keep
 
 VALUE = (TxtRecord("a.test.", "_acme-challenge.a.test.", "v", 60), "home")
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}

@@ -25,8 +25,8 @@ from dnsrenew.base.subprocesses import environment, run
 from dnsrenew.errors import Cancelled, SecretError
 from dnsrenew.schedule import installer, make_plan
 from dnsrenew.secrets import Secret
-from tests.unit.config_tools import load, mistake
-from tests.unit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
+from tests.kit.config_files import load, mistake
+from tests.kit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
 
 PACKAGE = Path(__file__).parents[2] / "dnsrenew"
 CANARY = "canary-environment-51b7"
@@ -193,7 +193,7 @@ def test_a_program_that_takes_too_long(witness: Witness, monkeypatch: pytest.Mon
     assert not asked.done.is_set()
     now[0] = 30.0
     assert asked.done.wait(20)
-    assert "it did not end within 30 s" in asked.result()
+    assert "was still running after 30 s" in asked.result()
     witness.see_none_left()
 
 
@@ -214,10 +214,10 @@ def test_a_program_that_is_not_waited_for_any_more(witness: Witness) -> None:
 def test_a_program_that_prints_for_ever() -> None:
     """It is ended, and no more than the limit is kept of it."""
     endless = "import sys\nwhile True: sys.stdout.write('secret' * 1000)"
-    assert "it prints more than 64 KiB" in refused(Secret.command([sys.executable, "-c", endless]))
+    assert "printed more than 64 KiB" in refused(Secret.command([sys.executable, "-c", endless]))
     ended = run([sys.executable, "-c", endless], env=environment(), seconds=30, limit=1000)
     assert ended.status != 0
-    assert 1000 < len(ended.out) <= 2000
+    assert 1000 < len(ended.output) <= 2000
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1 << 16, True), ((1 << 16) + 1, False)])
@@ -227,7 +227,7 @@ def test_the_most_that_a_program_may_print(size: int, fits: bool) -> None:
     if fits:
         assert len(prints.reveal()) == size
     else:
-        assert "it prints more than 64 KiB" in refused(prints)
+        assert "printed more than 64 KiB" in refused(prints)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe is handed on there only on purpose")
@@ -240,7 +240,7 @@ def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.Mon
     assert witness.number_left() == 1
 
 
-@pytest.mark.parametrize("end", ["", "i = SignalHandler(); i._asks = {2: 130}; i._handle(2, None); i._handle(2, None)"])
+@pytest.mark.parametrize("end", ["", "i = SignalHandler(); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"])
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
     """Neither the usual end of our process nor the one at once leaves it, or what it has started, behind."""
     words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]

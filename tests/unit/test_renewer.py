@@ -23,14 +23,14 @@ from dnsrenew.events import Event
 from dnsrenew.fallback import history
 from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.operations.status import CertificateStatus
-from dnsrenew.renewal import batch
+from dnsrenew.renewal import batch, renew
 from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
-from tests.unit.clocks import START, FakeClock
-from tests.unit.config_tools import ROOTS
-from tests.unit.store_kit import SPEC, issue, keep
+from tests.kit.clock import START, FakeClock
+from tests.kit.config_files import ROOTS
+from tests.kit.stores import SPEC, issue, keep
 
 NOBODY = "https://127.0.0.1:1/directory"
 DAYS = timedelta(days=1)
@@ -169,7 +169,7 @@ def test_a_version_that_may_not_be_read_is_not_missing(
 def keep_other(stage: Stage) -> None:
     """The same certificate once more, under another name."""
     with stage.store.lock("other", context=Context()):
-        stage.store.keep(named("other"), "lab", *issue(ISSUED))
+        stage.store.keep(named("other"), "lab", *issue(ISSUED), state=stage.store.read_state("other"))
 
 
 @pytest.mark.usefixtures("no_services")
@@ -374,7 +374,7 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
     """Give the renewal itself to a test."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
-        monkeypatch.setattr(batch, "renew_certificate", lambda spec, *_, **__: play(spec))
+        monkeypatch.setattr(renew, "renew_certificate", lambda spec, *_, **__: play(spec))
 
     return put
 

@@ -10,8 +10,7 @@ import pytest
 from dnsrenew.errors import Cancelled
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.retry import Policy, Transient, resend
-
-from .still_clock import StillClock
+from tests.kit.clock import FakeClock
 
 
 def failing(times: int, *, after: float | None = None, tries: int | None = None) -> Callable[[], int]:
@@ -28,24 +27,24 @@ def failing(times: int, *, after: float | None = None, tries: int | None = None)
 
 
 @pytest.fixture
-def clock() -> StillClock:
+def clock() -> FakeClock:
     """Return a clock that starts anew."""
-    return StillClock()
+    return FakeClock()
 
 
 @pytest.fixture
-def context(clock: StillClock) -> Context:
+def context(clock: FakeClock) -> Context:
     """Return a context with that clock."""
     return Context(clock=clock, random=random.Random(1))
 
 
-def test_what_works_is_called_once(context: Context, clock: StillClock) -> None:
+def test_what_works_is_called_once(context: Context, clock: FakeClock) -> None:
     """A success costs no wait."""
     assert resend(context, failing(0)) == 1
     assert clock.waits == []
 
 
-def test_three_tries_with_growing_waits(context: Context, clock: StillClock) -> None:
+def test_three_tries_with_growing_waits(context: Context, clock: FakeClock) -> None:
     """Half a second, then one and a half, each a fifth more or less."""
     assert resend(context, failing(2)) == 3
     assert 0.4 <= clock.waits[0] <= 0.6
@@ -59,30 +58,30 @@ def test_after_the_last_try_the_error_itself_is_raised(context: Context) -> None
     assert caught.value.__suppress_context__
 
 
-def test_a_wait_that_was_asked_for_is_kept(context: Context, clock: StillClock) -> None:
+def test_a_wait_that_was_asked_for_is_kept(context: Context, clock: FakeClock) -> None:
     """Retry-After counts instead of our own wait, and is at least a second."""
     assert resend(context, failing(2, after=7)) == 3
     assert resend(context, failing(1, after=0)) == 2
     assert clock.waits == [7, 7, 1]
 
 
-def test_a_wait_beyond_the_limit_ends_it_at_once(context: Context, clock: StillClock) -> None:
+def test_a_wait_beyond_the_limit_ends_it_at_once(context: Context, clock: FakeClock) -> None:
     """Nobody sleeps in order to give up afterwards."""
     with pytest.raises(ValueError, match="failure 1"):
         resend(context, failing(1, after=61))
     assert clock.waits == []
 
 
-def test_a_call_that_is_slow_itself_counts(context: Context, clock: StillClock) -> None:
+def test_a_call_that_is_slow_itself_counts(context: Context, clock: FakeClock) -> None:
     """The limit runs from the first try, so a second try that is too late is not made."""
 
     def slow() -> int:
-        clock.seconds += 60
+        clock.elapsed += 60
         raise Transient(ValueError("slow"))
 
     with pytest.raises(ValueError, match="slow"):
         resend(context, slow)
-    assert clock.seconds == 1060
+    assert clock.elapsed == 60
 
 
 def test_a_failure_may_allow_fewer_tries(context: Context) -> None:
@@ -93,7 +92,7 @@ def test_a_failure_may_allow_fewer_tries(context: Context) -> None:
         resend(context, failing(9), Policy(tries=1))
 
 
-def test_another_error_passes_at_once(context: Context, clock: StillClock) -> None:
+def test_another_error_passes_at_once(context: Context, clock: FakeClock) -> None:
     """Only what says so is tried again, in the first try and in a later one."""
     errors = [Transient(ValueError("first")), KeyError("second")]
 

@@ -1,4 +1,4 @@
-"""What is installed on each platform, word for word."""
+"""The plan of each platform, compared with golden texts."""
 
 import plistlib
 import shutil
@@ -21,9 +21,9 @@ from dnsrenew.schedule import (
     this_host,
     this_job,
 )
-from dnsrenew.schedule.plan import MARK, minute_of
+from dnsrenew.schedule.plan import MARKER, minute_of
 from dnsrenew.schedule.systemd import quoted
-from tests.unit.schedule_stage import (
+from tests.kit.schedule_stage import (
     CONTAINER,
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -50,53 +50,53 @@ CASES: dict[str, tuple[ScheduleKind, ScheduledJob, Host]] = {
 
 
 def written(plan: SchedulePlan) -> str:
-    """All of a plan as one text."""
+    """A plan as one text."""
     parts = [f"== {file.path}\n{file.text}" for file in plan.files] or [f"== crontab\n{plan.block}"]
-    for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.forget))):
-        lines = [f"{' '.join(command.words)}{'' if command.must else '  (may fail)'}\n" for command in commands]
+    for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.after_removal))):
+        lines = [f"{' '.join(command.arguments)}{'' if command.required else '  (optional)'}\n" for command in commands]
         parts.append(f"== {title}\n{''.join(lines)}")
-    look = "".join(f"{line}\n" for line in plan.watch)
-    return "".join([*parts, f"== look\n{look}", f"== note\n{plan.note}\n"])
+    inspect = "".join(f"{line}\n" for line in plan.inspect)
+    return "".join([*parts, f"== inspect\n{inspect}", f"== note\n{plan.note}\n"])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_word_for_word(name: str) -> None:
-    """The files, the commands and the words are as in tests/unit/golden (to renew one: delete it and run twice)."""
+    """Files, commands and texts are as in tests/unit/golden (to renew one, delete it and run this twice)."""
     kind, job, host = CASES[name]
     text = f"{make_plan(kind, job, host).title}\n{written(make_plan(kind, job, host))}"
     golden = GOLDEN / f"schedule-{name}.txt"
     if not golden.exists():
         golden.write_text(text, "utf-8", newline="\n")
-        pytest.fail(f"{golden} was not there; it is now: look at it")
+        pytest.fail(f"{golden} did not exist and was written: review it")
     assert text == golden.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_ours_can_be_told(name: str) -> None:
-    """Every text has the mark, and names its configuration."""
+def test_installed_texts_are_recognized(name: str) -> None:
+    """Every text has the marker, and names its configuration."""
     plan = make_plan(*CASES[name])
-    for text, trace in [(file.text, file.trace) for file in plan.files] or [(plan.block, plan.trace)]:
-        assert MARK in text
-        assert trace in text
-    assert any(file.trace for file in plan.files) or plan.trace
+    for text, config in [(file.text, file.config_text) for file in plan.files] or [(plan.block, plan.config_text)]:
+        assert MARKER in text
+        assert config in text
+    assert any(file.config_text for file in plan.files) or plan.config_text
 
 
 @pytest.mark.parametrize("name", ["launchd-daemon", "launchd-agent"])
 def test_property_lists_can_be_read(name: str) -> None:
-    """The words arrive at launchd as they are, whatever is in the paths."""
+    """The arguments reach launchd unchanged, whatever the paths contain."""
     _, job, _ = CASES[name]
     (file,) = make_plan(*CASES[name]).files
     found = plistlib.loads(file.text.encode())
-    assert found["ProgramArguments"] == job.words(jitter=True)
+    assert found["ProgramArguments"] == job.command_line(jitter=True)
     times = [(time["Hour"], time["Minute"]) for time in found["StartCalendarInterval"]]
     assert times == [(3, 17), (9, 17), (15, 17), (21, 17)]
 
 
 @pytest.mark.parametrize("name", ["windows-admin", "windows-user"])
 def test_tasks_can_be_read(name: str) -> None:
-    """The Task Scheduler gets valid XML, and the paths in quotation marks."""
+    """The Task Scheduler gets valid XML, with paths in quotation marks."""
     (file,) = make_plan(*CASES[name]).files
-    root = ET.fromstring(file.text.encode(file.encoding))  # noqa: S314  # it is ours
+    root = ET.fromstring(file.text.encode(file.encoding))  # noqa: S314  # written by this test
     space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
     assert root.findtext(f".//{space}Command") == JOB_ON_WINDOWS.program[0]
     assert root.findtext(f".//{space}Arguments") == f'-P -m dnsrenew renew -q --config "{JOB_ON_WINDOWS.config}"'
@@ -107,7 +107,7 @@ def test_tasks_can_be_read(name: str) -> None:
     "word", ["/usr/bin/a", "/a b", "/100%", "/$HOME/x", '/a"b', "/a\\b", "/a'b", "/a;b", "/ü", '/a $b\\"c']
 )
 def test_systemd_accepts_the_units(word: str, tmp_path: Path) -> None:
-    """systemd-analyze verify has nothing to say of the units, whatever is in the program's path."""
+    """systemd-analyze verify accepts the units, whatever the path of the program contains."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.fail("This test needs systemd-analyze, of Debian's package systemd: apt-get install systemd")
@@ -123,12 +123,12 @@ def test_systemd_accepts_the_units(word: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [analyze, "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False
     )
-    about_ours = [line for line in done.stderr.splitlines() if "dnsrenew" in line or str(tmp_path) in line]
-    assert (done.returncode, about_ours) == (0, [])
+    reported = [line for line in done.stderr.splitlines() if "dnsrenew" in line or str(tmp_path) in line]
+    assert (done.returncode, reported) == (0, [])
 
 
-def test_systemd_words() -> None:
-    """No word can become a specifier, a variable or two words."""
+def test_systemd_arguments() -> None:
+    """No argument can become a specifier, a variable or two arguments."""
     assert quoted("/etc/a.toml") == "/etc/a.toml"
     assert quoted('/a b/100%/$x/"') == '"/a b/100%%/$$x/\\""'
     assert quoted("") == '""'
@@ -148,7 +148,7 @@ def test_systemd_words() -> None:
     ],
 )
 def test_the_platform_decides(host: Host, found: list[ScheduleKind]) -> None:
-    """The best kind comes first; a container has none, and is told of `dnsrenew run`."""
+    """The preferred kind comes first; a container has none, and the error names `dnsrenew run`."""
     assert kinds(host) == found
     if found:
         assert default_kind(host) == found[0]
@@ -157,8 +157,8 @@ def test_the_platform_decides(host: Host, found: list[ScheduleKind]) -> None:
             default_kind(host)
 
 
-def test_this_machine_can_be_looked_at() -> None:
-    """What is found here is enough for a job with absolute paths."""
+def test_this_machine() -> None:
+    """The properties of this machine give a job with absolute paths."""
     host = this_host()
     job = this_job(host, "/etc/dnsrenew/dnsrenew.toml")
     assert Path(job.program[0]).is_absolute()
@@ -167,20 +167,20 @@ def test_this_machine_can_be_looked_at() -> None:
 
 
 def test_windows_from_its_environment() -> None:
-    """On Windows the user comes with the domain, and files go to the local application data."""
+    """On Windows the user name has the domain, and files go to the local application data."""
     host = this_host({"USERDOMAIN": "D", "USERNAME": "joe", "LOCALAPPDATA": "C:\\L"}, "win32")
     assert (host.user, host.config_home, host.admin) == ("D\\joe", "C:\\L", False)
 
 
 def test_a_path_with_a_line_break_is_refused() -> None:
-    """Nothing can be smuggled into a crontab."""
+    """A path cannot add a line to a crontab."""
     with pytest.raises(ConfigError) as caught:
         this_job(DEBIAN_USER, "/tmp/a\n* * * * * rm")
     assert caught.value.code == "schedule-path"
 
 
-def test_machines_are_spread_over_the_day() -> None:
-    """The minute is always the same for one machine, and differs between machines."""
+def test_machines_are_distributed_over_the_day() -> None:
+    """The minute is constant for a machine, and differs between machines."""
     minutes = [minute_of(f"host{number}", "/etc/dnsrenew/dnsrenew.toml") for number in range(1000)]
     assert minutes == [minute_of(f"host{number}", "/etc/dnsrenew/dnsrenew.toml") for number in range(1000)]
     assert max(minutes) < 360

@@ -1,4 +1,4 @@
-"""The canary in every test: each kind of leak is found by the watch that all tests are under (tests/secrecy.py)."""
+"""The canary in every test: each kind of leak is found by the watch that all tests are under (tests/kit/secrecy.py)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def test_each_kind_of_leak_is_an_error(tmp_path: Path) -> None:
     """What is printed, logged, told by an error or by what hangs on to it, an event, a file; in any spelling."""
     path = tmp_path / "test_leaks.py"
     path.write_text(TESTS.replace("canary-watched-0c9f", "canary-" + "watched-0c9f"))
-    command = [sys.executable, "-m", "pytest", "-p", "tests.secrecy", "-p", "no:cacheprovider", "-o", "log_level=DEBUG"]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.kit.secrecy"]
+    command += ["-p", "no:cacheprovider", "-o", "log_level=DEBUG"]
     done = subprocess.run(
         [*command, "-rA", "--rootdir", str(tmp_path), str(path)],
         cwd=ROOT,

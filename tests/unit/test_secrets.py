@@ -114,7 +114,7 @@ def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [[], ["true", "a\0b"]])
 def test_a_command_that_can_be_none(arguments: list[str]) -> None:
     """Nothing, or what no system takes: an error of the secret as any other."""
-    with pytest.raises(SecretError, match="it cannot be run"):
+    with pytest.raises(SecretError, match="cannot be run"):
         Secret.command(arguments).reveal()
 
 
@@ -134,12 +134,12 @@ def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pyte
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
     monkeypatch.setattr(secrets, "COMMAND_TIMEOUT", 0.1)
-    with pytest.raises(SecretError, match="did not come to its end within"):
+    with pytest.raises(SecretError, match="still open after"):
         Secret.file(pipe).reveal()
     with open(os.open(pipe, os.O_RDWR), "w") as held:
         held.write("tok")
         held.flush()
-        with pytest.raises(SecretError, match="did not come to its end within"):
+        with pytest.raises(SecretError, match="still open after"):
             Secret.file(pipe).reveal()
     with pytest.raises(SecretError, match="it is a device"):
         Secret.file("/dev/zero").reveal()

@@ -11,7 +11,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AccountFiles, AtomicFiles, Store
-from tests.unit.store_kit import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
+from tests.kit.stores import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
 
 KEY = issue(98)[1]
 URL = "https://ca.test/acct/1"
@@ -24,13 +24,13 @@ def accounts(root: Path, hook: Counting | None = None, context: Context | None =
 
 
 def file(root: Path, name: str) -> Path:
-    """A file of that account."""
+    """Return a file of that account."""
     (path,) = (root / "accounts").glob(f"*/{name}")
     return path
 
 
 def grow_old(root: Path) -> None:
-    """Let two hours pass over all that was left unfinished."""
+    """Set the time of all temporary files two hours back."""
     for name in leftovers(root):
         path = root / name
         then = path.stat().st_mtime - 7200
@@ -38,14 +38,14 @@ def grow_old(root: Path) -> None:
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    """All of it, by a later run too; an account that was never made is none."""
+    """Every field is loaded again, by a later run too; an account that was never saved is None."""
     assert accounts(tmp_path).load() is None
     accounts(tmp_path).save(FULL)
     assert accounts(tmp_path).load() == FULL
 
 
 def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:
-    """The directory's URL decides, not what the CA is called in the config."""
+    """The directory URL identifies the account, not the name of the CA in the config."""
     store = Store(tmp_path)
     store.accounts("https://a.test/dir", "lab").save(FULL)
     assert store.accounts("https://b.test/dir", "lab").load() is None
@@ -53,13 +53,13 @@ def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_key_is_in_no_repr() -> None:
-    """What is printed of an account holds no key."""
+    """The repr of an account contains no key."""
     assert "PRIVATE" not in repr(FULL)
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", KEY[:-40], KEY[:60]], ids=len)
 def test_a_damaged_key_is_set_aside(tmp_path: Path, damage: bytes) -> None:
-    """It is kept, said, and there is no account: a new one is made with a new key."""
+    """The file is renamed, with a warning, and there is no account: the CA client creates one with a new key."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "key.pem").write_bytes(damage)
     context = Context()
@@ -76,7 +76,7 @@ def test_a_damaged_key_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 def test_a_damaged_account_is_found_again_by_its_key(
     tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The key is good, so the CA will know it; without a context it is said in the log."""
+    """The key is valid, so the CA finds the account; without a context the warning goes to the log."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "account.json").write_bytes(damage)
     assert accounts(tmp_path).load() == AccountData(key_pem=KEY)
@@ -85,7 +85,7 @@ def test_a_damaged_account_is_found_again_by_its_key(
 
 
 def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
-    """It is named and left alone."""
+    """The error names the file, which stays unchanged."""
     accounts(tmp_path).save(FULL)
     file(tmp_path, "account.json").write_bytes(b'{"schema": 2}')
     with pytest.raises(StoreError) as caught:
@@ -94,7 +94,7 @@ def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
 
 
 def test_fsyncs_of_an_account(tmp_path: Path) -> None:
-    """3 before it is asked for, 1 when its URL is known, 1 for each change after that."""
+    """3 before the account is requested, 1 when its URL is known, 1 for each later change."""
     disk = AtomicFiles()
     store = Store(tmp_path, disk=disk)
     store.prove_writable()
@@ -108,7 +108,7 @@ def test_fsyncs_of_an_account(tmp_path: Path) -> None:
 
 
 def test_killed_anywhere_while_an_account_is_saved(tmp_path: Path) -> None:
-    """Before any operation: the key is the old one or the new one, whole, and the next save works."""
+    """Killed before any operation: the key is the old or the new one, complete, and the next save works."""
     counting = Counting()
     accounts(tmp_path / "count", counting).save(FULL)
     for at in range(len(counting.seen)):
@@ -128,7 +128,7 @@ def test_killed_anywhere_while_an_account_is_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
 def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int) -> None:
-    """A typed error; what stood there stands."""
+    """The error is a StoreError, and the old files stay."""
     counting = Counting()
     accounts(tmp_path / "count").save(FULL)
     other = AccountData(key_pem=x509.key_to_pem(x509.new_key("ecdsa-p256")), url=f"{URL}2")
@@ -148,7 +148,7 @@ def test_refused_anywhere_while_an_account_is_saved(tmp_path: Path, number: int)
 
 
 class Meeting(Counting):
-    """Lets another run save the account just before the file with this name is put in its place."""
+    """Let another run save the account just before the file with this name is renamed into place."""
 
     def __init__(self, root: Path, name: str) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class Meeting(Counting):
 
 @pytest.mark.parametrize("write", ["account.json", "ledger.json"])
 def test_a_save_takes_nothing_from_who_writes_beside_it(tmp_path: Path, write: str) -> None:
-    """What is written aside by one that lives, the ledger too, is no leftover."""
+    """A save removes no temporary file of a live process, the ledger's included."""
     accounts(tmp_path).save(FULL)
     meeting, context = Meeting(tmp_path, write), Context()
     store = Store(tmp_path, disk=AtomicFiles(meeting))
@@ -183,7 +183,7 @@ CHANGED = AccountData(key_pem=NEXT, url=URL, contact=FULL.contact, data=FULL.dat
 
 
 def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
-    """Private, in no repr, and gone when it is given up or has taken the other's place."""
+    """It is private, in no repr, and removed once it is abandoned or has replaced the key."""
     accounts(tmp_path).save(FULL)
     accounts(tmp_path).save(CHANGING)
     assert accounts(tmp_path).load() == CHANGING
@@ -199,7 +199,7 @@ def test_the_next_key_stands_beside_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(FULL, CHANGING), (CHANGING, CHANGED), (CHANGING, FULL)])
 def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountData, then: AccountData) -> None:
-    """Before any operation: never without a key that the CA may have."""
+    """Killed before any operation: a key that the CA may know is always on disk."""
     accounts(tmp_path / "count").save(first)
     counting = Counting()
     accounts(tmp_path / "count", counting).save(then)
@@ -221,7 +221,7 @@ def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountDa
 
 
 def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
-    """It and its name in the folder: 2 fsyncs."""
+    """The key and its name in the folder: 2 fsyncs."""
     disk = AtomicFiles()
     account = Store(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
     account.save(FULL)
@@ -232,7 +232,7 @@ def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["key.pem", "key.next.pem"])
 def test_of_two_keys_a_damaged_one_is_set_aside(tmp_path: Path, name: str) -> None:
-    """And the other one is the key."""
+    """The other key becomes the key."""
     accounts(tmp_path).save(CHANGING)
     file(tmp_path, name).write_bytes(b"garbage")
     context = Context()
@@ -240,4 +240,4 @@ def test_of_two_keys_a_damaged_one_is_set_aside(tmp_path: Path, name: str) -> No
     assert found is not None
     assert (found.key_pem, found.next_key_pem) == (NEXT if name == "key.pem" else KEY, None)
     (notice,) = context.notices
-    assert "tried" in notice.message
+    assert "other key" in notice.message

@@ -17,13 +17,14 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, Store
 from dnsrenew.store import atomic_io as disk_module
 from dnsrenew.store.os_errors import translate
-from tests.unit.store_kit import (
+from tests.kit.stores import (
     DIRECTORY,
     Counting,
     Failing,
     Killed,
     Killing,
     assert_current_whole,
+    assert_recovers,
     assert_whole,
     first_issuance,
     issue,
@@ -47,19 +48,19 @@ CODES = {
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory: simulated faults lose nothing that a disk would save, and there are thousands of runs."""
+    """Return a folder in memory: simulated faults need no disk, and there are thousands of runs."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
         yield Path(path)
 
 
 def renewal(root: Path, disk: AtomicFiles, *, windows: bool) -> None:
-    """The second certificate is stored."""
+    """Store the second certificate."""
     keep(Store(root, disk=disk, windows=windows), 2)
 
 
 def refusal(work: Callable[[], object]) -> StoreError | None:
-    """What some work was refused with, if it was."""
+    """Return the error of some work, or None."""
     try:
         work()
     except StoreError as error:
@@ -67,24 +68,9 @@ def refusal(work: Callable[[], object]) -> StoreError | None:
     return None
 
 
-def assert_recovers(root: Path, serials: set[int], *, windows: bool) -> None:
-    """The next run finds a whole certificate, mends `current`, renews, and leaves nothing unfinished."""
-    store = Store(root, windows=windows)
-    state = assert_whole(store, serials)
-    if not windows:
-        assert_current_whole(root, serials)
-    store.repair("home", state, Context())
-    stands = int(assert_whole(store, serials).serial, 16)
-    assert assert_current_whole(root, serials) == stands
-    keep(store, 3)
-    assert_whole(store, {3})
-    assert assert_current_whole(root, {3}) == 3
-    assert leftovers(root / "certificates") == []
-
-
 @both
 def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
-    """Dead before any operation: the old or the new certificate is in force, whole, and the next run works."""
+    """Killed before any operation: the old or the new certificate is in force, complete; the next run works."""
     keep(Store(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     assert count > 50
@@ -98,7 +84,7 @@ def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
 
 @both
 def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> None:
-    """Dead before any operation of the very first run: the second one works, and nothing half is handed out."""
+    """Killed before any operation of the first run: the second run works, and no partial version is returned."""
     count = len(operations(first_issuance, quick / "count", windows=windows))
     for at in range(count):
         root = quick / str(at)
@@ -123,7 +109,7 @@ def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> No
     ids=lambda value: errno.errorcode[value] if value > 1 else "for-good" if value else "once",
 )
 def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool, windows: bool) -> None:
-    """Each operation refused, once or from then on: a typed error or success, and a whole certificate in force."""
+    """Each operation fails, once or from then on: a StoreError or success, and a complete certificate in force."""
     keep(Store(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     for at in range(count):
@@ -152,7 +138,7 @@ def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool,
     ],
 )
 def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
-    """Whatever the operating system says: code, message, fix, evidence with the cause, and no chained exception."""
+    """Every errno gives code, message, fix, evidence with the cause, and no chained exception."""
     disk = AtomicFiles(Failing(1, number))
     with pytest.raises(StoreError) as caught:
         disk.write(str(tmp_path / "file"), b"", 0o600)
@@ -166,7 +152,7 @@ def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
 
 
 class Windows:
-    """A system on which a file that somebody has open for `seconds` cannot be replaced; no real time passes."""
+    """A system on which a file that is open for `seconds` cannot be replaced; no real time passes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         self.passed = 0.0
@@ -177,15 +163,15 @@ class Windows:
         monkeypatch.setattr(os, "replace", self.replace)
 
     def monotonic(self) -> float:
-        """How much has passed."""
+        """Return the time that has passed."""
         return self.passed
 
     def sleep(self, seconds: float) -> None:
-        """Let it pass."""
+        """Let time pass."""
         self.passed += seconds
 
     def replace(self, source: str, target: str) -> None:
-        """Refuse while it is open."""
+        """Refuse while the file is open."""
         if self.passed < self.seconds:
             raise PermissionError(errno.EACCES, "The process cannot access the file")
         self._replace(source, target)
@@ -194,7 +180,7 @@ class Windows:
 def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A status, a monitor or a virus scanner reads it just then; who keeps it open is an error after two seconds."""
+    """Another program may have the file open for a moment; after two seconds it is an error."""
     path = tmp_path / "state.json"
     windows = Windows(monkeypatch, 0.3)
     AtomicFiles().write(str(path), b"new", 0o600)
@@ -211,7 +197,7 @@ def test_a_file_that_is_open_on_windows_is_replaced_a_moment_later(
 def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The CA knows the next key only: it takes its place once nobody reads the old one, and is never lost."""
+    """The next key, which only the CA knows, replaces the key once the old file is closed, and is never lost."""
     account = Store(tmp_path).accounts(DIRECTORY, "lab")
     old, new = AccountData(key_pem=issue(98)[1], next_key_pem=issue(99)[1]), AccountData(key_pem=issue(99)[1])
     account.save(old)
@@ -228,7 +214,7 @@ def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
 def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There the system says that the right to it is missing, when it is read as when it is replaced."""
+    """Windows reports a missing right instead, for reading and for replacing."""
     path = tmp_path / "state.json"
     path.mkdir()
     windows = Windows(monkeypatch, 1e9)
@@ -241,7 +227,7 @@ def test_a_folder_in_the_place_of_a_file_is_told_on_windows_too(
 
 @pytest.mark.parametrize("has_it", [True, False])
 def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool) -> None:
-    """There fsync leaves the data in the drive's memory; where a file system has no more than that, it has to do."""
+    """On macOS fsync leaves the data in the cache of the drive; it is used only where F_FULLFSYNC is not supported."""
     import fcntl
 
     calls: list[object] = []
@@ -263,13 +249,13 @@ def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.
 
 
 def denied(*_: object) -> None:
-    """What opening a folder comes to."""
+    """Return the errno of opening a folder."""
     raise PermissionError(errno.EACCES, "Permission denied")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> None:
-    """A process that lives on takes its own half-written files away."""
+    """A process that goes on removes its own temporary files."""
     keep(Store(quick / "count"), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=False))
     for at in range(count):
@@ -287,7 +273,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
         import os, signal, sys
         from pathlib import Path
         from dnsrenew.store import AtomicFiles, Store
-        from tests.unit.store_kit import Killing, issue, keep, operations
+        from tests.kit.stores import Killing, issue, keep, operations
         class Dying(Killing):
             def __call__(self, operation, path):
                 self.seen.append(path)
@@ -305,7 +291,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
                 keep(Store(root / str(at), disk=AtomicFiles(Dying(at))), 2)
                 os._exit(0)
             killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
-            from tests.unit.test_store_faults import assert_recovers
+            from tests.kit.stores import assert_recovers
             assert_recovers(root / str(at), {1, 2}, windows=False)
         print("killed", killed, "of", at + 1)
     """
@@ -316,7 +302,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
 
 
 def run(program: str, *arguments: str, wrap: tuple[str, ...] = ()) -> str:
-    """Run a program of ours in a process of its own and return what it printed."""
+    """Run a program in its own process and return its output."""
     done = subprocess.run(
         [*wrap, sys.executable, "-c", program, *arguments],
         capture_output=True,
@@ -336,7 +322,7 @@ FILLS_UP = """if True:
     from pathlib import Path
     from dnsrenew.errors import StoreError
     from dnsrenew.store import Store
-    from tests.unit.store_kit import assert_current_whole, assert_whole, keep
+    from tests.kit.stores import assert_current_whole, assert_whole, keep
     root = Path(sys.argv[1])
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", root], check=True)
     store = Store(root / "state")
@@ -380,7 +366,7 @@ FILLS_UP = """if True:
 
 
 def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> None:
-    """On a small tmpfs: full before the proof, full at each write after it, then read-only."""
+    """A small tmpfs: full before the check, full at each later write, then read-only."""
     own = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
     full, codes, *read_only = run(FILLS_UP, str(tmp_path), wrap=own).splitlines()
     assert full == "store-full"
@@ -418,7 +404,7 @@ TRIES = """if True:
 
 @pytest.fixture
 def open_path(tmp_path: Path) -> Path:
-    """A folder that everybody may pass through, also above it."""
+    """Return a folder that every user may pass through, as may be its parents."""
     for path in (tmp_path, *tmp_path.parents):
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
@@ -426,7 +412,7 @@ def open_path(tmp_path: Path) -> Path:
 
 
 def test_a_store_of_somebody_else(open_path: Path) -> None:
-    """Without the right to write, or even to read, each door says whose folder it is and what to do."""
+    """Without the right to write or read, each method names the owner of the folder and the fix."""
     keep(Store(open_path / "state"), 1)
     (open_path / "state").chmod(0o500)
     writes = run(TRIES, str(open_path / "state")).splitlines()
@@ -451,7 +437,7 @@ def test_a_store_of_somebody_else(open_path: Path) -> None:
     ],
 )
 def test_what_one_run_with_sudo_left(open_path: Path, left: str) -> None:
-    """It is named itself, and the fix is for all that it left."""
+    """The message names the file, and the fix changes the owner of the whole store."""
     store = open_path / "my state"
     keep(Store(store), 1)
     for path in (store, *store.rglob("*")):
@@ -468,18 +454,18 @@ def test_what_one_run_with_sudo_left(open_path: Path, left: str) -> None:
 @as_root
 @pytest.mark.parametrize("ours", ["", "journal", "locks/certificate-home.lock"])
 def test_what_is_ours_and_refused_all_the_same(tmp_path: Path, ours: str) -> None:
-    """Nobody's folder is to blame, and not the one above the store: what is left is a flag, or SELinux."""
+    """Modes and owners are right, so the fix names flags, ACLs and SELinux, not the folder above the store."""
     os.chown(tmp_path, 65534, 65534)
     keep(Store(tmp_path / "state"), 1)
     path = str(tmp_path / "state" / ours).rstrip("/")
     error = translate(PermissionError(errno.EPERM, "Not permitted"), path, "chmod", str(tmp_path / "state"))
-    assert error.message.startswith(f"{path} cannot be written: it belongs to root")
-    assert error.fix.startswith(f"Look for what forbids it ({path}: an immutable flag")
+    assert error.message.startswith(f"{path} cannot be written: {path} belongs to root")
+    assert error.fix.startswith(f"Check {path} for an immutable flag")
 
 
 @as_root
 def test_what_is_above_the_store_is_given_to_nobody(open_path: Path) -> None:
-    """A folder above that lets nobody pass holds more than ours: who runs dnsrenew, or where, has to change."""
+    """A private folder above the store has other content too: the fix is another user or another folder."""
     (open_path / "above/state").mkdir(parents=True)
     (open_path / "above").chmod(0o700)
     (line, *_) = run(TRIES, str(open_path / "above/state")).splitlines()
@@ -488,7 +474,7 @@ def test_what_is_above_the_store_is_given_to_nobody(open_path: Path) -> None:
 
 
 def test_root_without_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container root may lack the right to pass over modes: it is told whose folder it is, and both ways out."""
+    """In a container root may lack CAP_DAC_OVERRIDE: the message names the owner, and the fix has both ways out."""
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -500,7 +486,7 @@ def test_root_without_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
-    """The folder above is named: it is the one that must be writable."""
+    """The message names the folder above, which is not writable."""
     (open_path / "above").mkdir(mode=0o755)
     done = run(TRIES, str(open_path / "above/state")).splitlines()
     assert [line.split()[0] for line in done] == ["store-not-writable"] * 3 + ["-"]
@@ -510,7 +496,7 @@ def test_a_store_that_is_not_there_and_cannot_be_made(open_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["", "accounts", "certificates", "certificates/home", "certificates/home/versions"])
 def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
-    """It is named, and what to do with it."""
+    """The message names the file, and the fix says to move it."""
     path = tmp_path / "state" / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("in the way")
@@ -524,7 +510,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
 def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
-    """On a USB stick or a share `current` could not be made: that is known before an order, and what helps is said."""
+    """`current` cannot be created on a USB stick or a share: the error comes before an order."""
 
     def refuse(operation: str, path: str) -> None:
         if operation == "symlink":
@@ -540,7 +526,7 @@ def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
 
 
 def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
-    """Once a certificate is in force, no link is tried."""
+    """With a certificate in force, no link is tested."""
     keep(Store(tmp_path), 1)
     counting = Counting()
     Store(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
@@ -548,7 +534,7 @@ def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
 
 
 def test_a_file_above_the_store(tmp_path: Path) -> None:
-    """The part of the path that is a file is named, not the whole path."""
+    """The message names the part of the path that is a file, not the whole path."""
     (tmp_path / "file").write_text("in the way")
     store = Store(tmp_path / "file/deep/state")
     for work in (store.prove_writable, lambda: store.read_state("home")):
@@ -559,7 +545,7 @@ def test_a_file_above_the_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
-    """Between two runs it may be removed: the next one starts anew, in the same process too."""
+    """The store may be removed between two runs: the next one creates it again, in the same process too."""
     store = Store(tmp_path / "state")
     keep(store, 1)
     AtomicFiles().remove(str(tmp_path / "state"))
@@ -569,7 +555,7 @@ def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
 
 
 def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
-    """Its probes have names of their own and are removed; old leftovers are swept, young ones may be somebody's."""
+    """The check removes its own files and old temporary files, not recent ones."""
     store = Store(tmp_path)
     store.prove_writable("home")
     before = sorted(tmp_path.rglob("*"))
@@ -585,7 +571,7 @@ def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_temporary_name_that_is_taken_is_passed_over(tmp_path: Path) -> None:
-    """A leftover of an earlier process of the same number does not stop a write."""
+    """A temporary file of an earlier process with the same pid does not stop a write."""
     disk = AtomicFiles()
     disk.write(str(tmp_path / "a"), b"1", 0o600)
     probes: list[str] = []

@@ -30,8 +30,8 @@ from dnsrenew.store.journal import Journal
 from dnsrenew.store.journal_entry import JournalEntry, JournalPage, WrittenValue
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import Paths
-from tests.unit.clocks import FakeClock
-from tests.unit.store_kit import Counting, Failing, Killed, Killing
+from tests.kit.clock import FakeClock
+from tests.kit.stores import Counting, Failing, Killed, Killing
 
 OWNER = "_acme-challenge.home.test."
 A: WrittenValue = (TxtRecord("home.test.", OWNER, "value-a", 60), "rfc")
@@ -42,24 +42,24 @@ ELSEWHERE: WrittenValue = (A[0], "second")
 
 
 def journal(root: Path, before: Counting | None = None) -> Journal:
-    """The journal of the store there."""
+    """Return the journal of a store."""
     return Journal(AtomicFiles(before), Paths(str(root)))
 
 
 def left(root: Path, context: Context | None = None) -> list[set[WrittenValue]]:
-    """The values of each entry that a dead run left; they stay."""
+    """Return the values of each entry of a dead run; they stay."""
     with journal(root).left_over(context or Context()) as entries:
         return [set(entry.values) for entry in entries]
 
 
 def files(root: Path) -> list[str]:
-    """What is in the journal's folder."""
+    """Return the names in the folder of the journal."""
     folder = root / "journal"
     return sorted(os.listdir(folder)) if folder.exists() else []
 
 
 def clear(root: Path) -> None:
-    """A sweep that removes everything."""
+    """Run a cleanup that removes everything."""
     with journal(root).left_over(Context()) as entries:
         for entry in entries:
             entry.remove(entry.values)
@@ -69,10 +69,10 @@ def clear(root: Path) -> None:
 
 
 def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    """While its run lives nobody finds it; when the values are gone nothing is left on the disk."""
+    """Cleanup does not find the entry of a live run; without values, no file stays on disk."""
     entry = journal(tmp_path).enter(Context(clock=FakeClock()), "home", [A, B, A], {"rfc": 7})
     assert list(entry.values) == [A, B]
-    assert [entry.was_at("rfc", mark) for mark in (7, 8)] == [True, False]
+    assert [entry.wrote_to("rfc", mark) for mark in (7, 8)] == [True, False]
     assert files(tmp_path) == ["home-1.json", "home-1.lock"]
     assert json.loads((tmp_path / "journal/home-1.json").read_text()) == {
         "schema": 1,
@@ -95,7 +95,7 @@ def test_an_entry_from_its_beginning_to_its_end(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
-    """In the same process too, and only what still stands; the same value of two accounts is two values."""
+    """In the same process too, and only the remaining values; the same value of two accounts is two values."""
     entry = journal(tmp_path).enter(Context(), "home", [A, B, ELSEWHERE])
     entry.remove([B, A])
     entry.keep()
@@ -107,7 +107,7 @@ def test_what_is_kept_is_found_by_the_next_run(tmp_path: Path) -> None:
 
 
 def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
-    """Two to enter (three where the folder has to be made), none to end, one to keep a part."""
+    """2 to enter (3 if the folder is created), none to end, 1 to keep a part."""
     disk = AtomicFiles()
     book = Journal(disk, Paths(str(tmp_path)))
     book.enter(Context(), "home", [A]).remove([A])
@@ -131,7 +131,7 @@ def test_it_costs_two_fsyncs(tmp_path: Path) -> None:
 
 
 def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path: Path) -> None:
-    """Written aside, fsynced, renamed, the folder fsynced: in this order."""
+    """In this order: temporary file, fsync, rename, fsync of the folder."""
     journal(tmp_path).enter(Context(), "home", [A]).remove([A])
     counting = Counting()
     journal(tmp_path, counting).enter(Context(), "home", [A])
@@ -142,7 +142,7 @@ def test_the_file_is_durable_before_its_name_and_both_before_it_returns(tmp_path
 
 
 def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
-    """Eight threads at once get eight entries, and every number is used again when it is free."""
+    """Eight threads at once get eight entries, and every free number is used again."""
     barrier, entries = threading.Barrier(8), list[JournalEntry]()
 
     def work() -> None:
@@ -164,7 +164,7 @@ def test_many_entries_of_one_certificate(tmp_path: Path) -> None:
 
 
 def test_a_kept_entry_is_never_overwritten(tmp_path: Path) -> None:
-    """What an earlier run left stays as it is when the certificate's next order is entered."""
+    """An entry of an earlier run stays unchanged when the next order of the certificate is entered."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     entry = journal(tmp_path).enter(Context(), "home", [B])
     assert left(tmp_path) == [{A}]
@@ -174,7 +174,7 @@ def test_a_kept_entry_is_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con", "A", "a\0"])
 def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
-    """The certificate's name is checked once more: it is part of a file's name."""
+    """The name of the certificate is checked again, because it is part of a file name."""
     with pytest.raises(StoreError) as caught:
         journal(tmp_path).enter(Context(), name, [A])
     assert caught.value.code == "store-bad-name"
@@ -182,7 +182,7 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
-    """The folder is 0700 and what is in it 0600; a folder that stood open is closed."""
+    """The folder is 0700 and its files 0600; an open folder is made private."""
     old = os.umask(mask)
     try:
         for mode in (None, 0o777):
@@ -215,7 +215,7 @@ HOLD = """if True:
 
 @contextmanager
 def living(root: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process, with an entry of its own, until its input ends."""
+    """Yield another process with its own entry, until its input ends."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root), OWNER],
         stdin=subprocess.PIPE,
@@ -233,7 +233,7 @@ def living(root: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
-    """As long as it lives its values are its own; after SIGKILL they are found, whatever its files say."""
+    """Cleanup ignores the values of a live process and finds them after SIGKILL, whatever its files say."""
     with living(tmp_path) as first, living(tmp_path) as second:
         assert left(tmp_path) == []
         first.send_signal(signal.SIGKILL)
@@ -247,7 +247,7 @@ def test_a_killed_process_leaves_what_the_next_finds(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_by_itself_without_a_word(tmp_path: Path) -> None:
-    """An entry that was neither removed nor kept counts as a dead run's too."""
+    """An entry that was neither removed nor kept counts as that of a dead run too."""
     with living(tmp_path) as process:
         assert process.stdin is not None
         process.stdin.close()
@@ -256,7 +256,7 @@ def test_a_process_that_ends_by_itself_without_a_word(tmp_path: Path) -> None:
 
 
 def story(root: Path, before: Counting | None) -> list[str]:
-    """One renewal's part: enter, write to DNS, remove from DNS, remove; returns what was done at the host."""
+    """Run the journal's part of a renewal and return the requests to the DNS host."""
     host: list[str] = []
     try:
         entry = journal(root, before).enter(Context(), "home", [A, B])
@@ -271,7 +271,7 @@ def story(root: Path, before: Counting | None) -> list[str]:
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory."""
+    """Return a folder in memory."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
         yield Path(path)
@@ -279,7 +279,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_killed_at_every_disk_operation(quick: Path, first: bool) -> None:
-    """Dead before any of them: what may be in DNS is found, whole; the next run and sweep work, nothing is left."""
+    """Killed before any operation: cleanup finds every value that may be in DNS, and leaves nothing."""
 
     def prepare(root: Path) -> Path:
         if not first:
@@ -303,7 +303,7 @@ def test_killed_at_every_disk_operation(quick: Path, first: bool) -> None:
 
 
 def test_killed_between_the_journal_and_dns(quick: Path) -> None:
-    """Dead right after `enter`, before each operation of the removal: the whole entry is found."""
+    """Killed right after `enter`, before each operation of the removal: cleanup finds the whole entry."""
     counting = Counting()
     entry = journal(quick / "count", counting).enter(Context(), "home", [A, B])
     entered = len(counting.seen)
@@ -316,7 +316,7 @@ def test_killed_between_the_journal_and_dns(quick: Path) -> None:
 
 
 def test_killed_while_sweeping(quick: Path) -> None:
-    """Dead before any operation of a sweep that removes one of two values: none that stands is forgotten."""
+    """Killed before any operation of a cleanup that removes one of two values: the other one is never lost."""
 
     def sweep(root: Path, before: Counting | None) -> None:
         with journal(root, before).left_over(Context()) as entries:
@@ -338,7 +338,7 @@ def test_killed_while_sweeping(quick: Path) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
 @pytest.mark.parametrize("for_good", [False, True])
 def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: bool) -> None:
-    """A typed error before anything is written to DNS, and nothing left behind; or it goes well to the end."""
+    """Each operation fails: a StoreError before anything is written to DNS and no file left, or success."""
     counting = Counting()
     entry = journal(quick / "count", counting).enter(Context(), "home", [A, B])
     entered = len(counting.seen)
@@ -369,7 +369,7 @@ def test_refused_at_every_disk_operation(quick: Path, number: int, for_good: boo
 
 
 def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Windows the lock's file goes after the lock is released: nothing is left there either."""
+    """On Windows the file of the lock is removed after the release: no file stays there either."""
     root, unlinked = str(tmp_path), list[str]()
     disk = AtomicFiles(lambda what, path: unlinked.append(path) if what == "unlink" else None)
     book = Journal(disk, Paths(root))
@@ -387,7 +387,7 @@ def test_where_no_open_file_can_be_removed(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_keeping_on_a_full_disk(tmp_path: Path) -> None:
-    """What cannot be written again stays as it was: it names one value too many, and hides no other error."""
+    """An entry that cannot be rewritten stays as it was, with one value too many, and hides no other error."""
     journal(tmp_path).enter(Context(), "home", [A]).remove([A])
     counting = Counting()
     entry = journal(tmp_path, counting).enter(Context(), "home", [A, B])
@@ -403,7 +403,7 @@ def test_keeping_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_an_empty_journal_costs_one_look(tmp_path: Path) -> None:
-    """No lock, no folder, nothing written: whether there is no folder, or nothing of ours in it."""
+    """No lock, no folder, no write: if the folder is missing, and if it has only foreign files."""
     counting = Counting()
     with journal(tmp_path / "state", counting).left_over(Context()) as entries:
         assert entries == []
@@ -412,7 +412,7 @@ def test_an_empty_journal_costs_one_look(tmp_path: Path) -> None:
 
 
 def test_one_sweeper_at_a_time(tmp_path: Path) -> None:
-    """A second one is told so; nobody does the same work twice."""
+    """A second cleanup gets a LockedError."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     with journal(tmp_path).left_over(Context()) as entries:
         assert len(entries) == 1
@@ -424,7 +424,7 @@ def test_one_sweeper_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
-    """It enters its values all the same, and the sweep does not touch them."""
+    """It enters its values, and the cleanup does not touch them."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     with journal(tmp_path).left_over(Context()) as entries:
         new = journal(tmp_path).enter(Context(), "home", [B])
@@ -437,7 +437,7 @@ def test_a_run_that_begins_during_a_sweep(tmp_path: Path) -> None:
 
 
 def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> None:
-    """A CA asks for the same value again: it is not written while somebody may be about to remove it."""
+    """A CA asks for the same value again: the run waits for a cleanup that may be removing it."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     context, entered = Noting(), list[JournalEntry]()
     with journal(tmp_path).left_over(Context()) as entries:
@@ -451,18 +451,18 @@ def test_what_a_sweep_may_be_removing_is_entered_after_it(tmp_path: Path) -> Non
 
 
 class Noting(Context):
-    """Tells that somebody waits for a lock."""
+    """Signals that the run waits for a lock."""
 
     came: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, seconds: float) -> None:
-        """Note it."""
+        """Signal that a lock is awaited."""
         self.came.set()
         super().wait(seconds)
 
 
 def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> None:
-    """The sweep holds the lock of the dead entry for a moment, and does not know of ours: its value may be removed."""
+    """The cleanup holds the lock of the dead entry and has not seen the new one: it may remove the value."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     context, entered, tasks = Noting(), list[JournalEntry](), list[threads.Task[None]]()
 
@@ -481,7 +481,7 @@ def test_what_a_sweep_is_just_reading_is_entered_after_it(tmp_path: Path) -> Non
 
 
 def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:
-    """Also where a dead one had the same, and could not remove it: it is not swept from under it."""
+    """Cleanup does not remove a value that a dead run and a live run have in common."""
     journal(tmp_path).enter(Context(), "home", [A, B]).keep()
     entry = journal(tmp_path).enter(Context(), "away", [A])
     assert left(tmp_path) == [{B}]
@@ -492,9 +492,9 @@ def test_a_value_of_a_run_that_lives_is_its_own(tmp_path: Path) -> None:
 
 
 def test_nor_is_one_that_a_host_may_still_be_asked_for(tmp_path: Path) -> None:
-    """The run was killed before the host answered, and another one has the same value."""
+    """The run was killed before the host answered, and a live run has the same value."""
     entry = journal(tmp_path).enter(Context(), "home", [A])
-    entry.ask([A])
+    entry.mark_in_flight([A])
     entry.keep()
     other = journal(tmp_path).enter(Context(), "away", [A])
     assert left(tmp_path) == []
@@ -505,7 +505,7 @@ def test_nor_is_one_that_a_host_may_still_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
-    """The lock alone was left; the run that would take its number gets another one, and is not taken for dead."""
+    """Only the lock is left; a run that would take its number takes another one, and does not count as dead."""
     journal(tmp_path).enter(Context(), "other", [B]).keep()
     (tmp_path / "journal" / "home-1.lock").touch()
     begun: list[JournalEntry] = []
@@ -520,7 +520,7 @@ def test_a_run_that_begins_while_an_entry_is_read(tmp_path: Path) -> None:
 
 
 def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:
-    """What a run left that died before it wrote anything; another file's name is nobody's business."""
+    """A run that died before it wrote the entry left it; foreign files stay."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     (tmp_path / "journal/away-1.lock").touch()
     (tmp_path / "journal/note.txt").touch()
@@ -529,7 +529,7 @@ def test_a_lock_without_an_entry_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
-    """A young one may be another run's that is just writing it."""
+    """Another run may be writing a recent one."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     old, young = tmp_path / "journal/.tmp-1-1", tmp_path / "journal/.tmp-1-2"
     old.touch()
@@ -540,7 +540,7 @@ def test_unfinished_files_go_when_they_are_old(tmp_path: Path) -> None:
 
 
 def test_called_away(tmp_path: Path) -> None:
-    """Ctrl-C ends a sweep before it begins, and an entry before it is written."""
+    """Ctrl-C ends a cleanup before it begins, and an entry before it is written."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     context = Context()
     context.cancel.set()
@@ -552,7 +552,7 @@ def test_called_away(tmp_path: Path) -> None:
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
-    """Neither entries nor sweeps leave one open."""
+    """Neither entries nor cleanups leave a file open."""
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         journal(tmp_path).enter(Context(), "home", [A]).keep()
@@ -567,7 +567,7 @@ GOOD = JournalPage("home", "2026-11-25T10:00:00Z", (A, B)).to_json()
 
 
 def form(**changes: Any) -> bytes:
-    """A file of ours with one value changed in some parts."""
+    """Return a valid file with some fields of one value changed."""
     value = {**json.loads(GOOD)["values"][0], **changes}
     return json.dumps({**json.loads(GOOD), "values": [value]}).encode()
 
@@ -596,7 +596,7 @@ def form(**changes: Any) -> bytes:
     ],
 )
 def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """It is said, never guessed at, and costs the others nothing."""
+    """It is renamed, with a warning, and does not affect the other entries."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     (tmp_path / "journal/away-1.json").write_bytes(content)
     context = Context()
@@ -609,7 +609,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
-    """It stays for that one, and is said by every sweep; its number is not given away."""
+    """It stays, every cleanup warns about it, and its number is not used again."""
     path = tmp_path / "journal/home-1.json"
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     path.write_bytes(GOOD.replace(b'"schema": 1', b'"schema": 2'))
@@ -617,13 +617,13 @@ def test_a_file_of_a_later_dnsrenew(tmp_path: Path) -> None:
         context = Context()
         assert left(tmp_path, context) == []
         (notice,) = context.notices
-        assert (notice.code, notice.fix) == ("store-newer", "Update dnsrenew, and run: dnsrenew cleanup")
+        assert (notice.code, notice.fix) == ("store-newer", "Update dnsrenew, then run: dnsrenew cleanup")
     assert files(tmp_path) == ["home-1.json"]
     assert journal(tmp_path).enter(Context(), "home", [B]).path.endswith("home-2.json")
 
 
 def test_what_cannot_be_read_is_known(tmp_path: Path) -> None:
-    """As long as it is there: what is damaged, and what a later dnsrenew wrote; not what is well."""
+    """Damaged files and those of a newer dnsrenew are listed as long as they exist; valid ones are not."""
     assert journal(tmp_path).unreadable() == []
     for name in ("home", "away", "other"):
         journal(tmp_path).enter(Context(), name, [A]).keep()
@@ -636,7 +636,7 @@ def test_what_cannot_be_read_is_known(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
-    """What it holds is its own business until its lock is free."""
+    """It stays until its lock is free."""
     entry = journal(tmp_path).enter(Context(), "home", [A])
     Path(entry.path).write_bytes(b"{")
     context = Context()
@@ -647,23 +647,23 @@ def test_a_damaged_file_of_a_run_that_lives_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_the_mark_of_an_entry_that_was_set_aside_stops_no_later_one(tmp_path: Path) -> None:
-    """It lies there still when the next run takes the same number, and asks a host in its turn."""
+    """The marker still exists when the next run takes the same number and sends a request."""
     entry = journal(tmp_path).enter(Context(), "home", [A])
-    entry.ask([A])
+    entry.mark_in_flight([A])
     entry.keep()
     (tmp_path / "journal/home-1.json").write_text("?")
     assert left(tmp_path) == []
     assert files(tmp_path) == ["home-1.asked", "home-1.json.damaged"]
     entry = journal(tmp_path).enter(Context(), "home", [A])
-    entry.ask([A])
-    entry.answered([A])
+    entry.mark_in_flight([A])
+    entry.clear_in_flight([A])
     entry.remove([A])
     assert files(tmp_path) == ["home-1.json.damaged"]
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "lock-link"])
 def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
-    """A link or a folder in the place of a file is said and passed over, and the others are swept."""
+    """A link or a folder in the place of an entry gives a warning, and the other entries are cleaned up."""
     journal(tmp_path).enter(Context(), "home", [A]).keep()
     (tmp_path / "target").write_bytes(GOOD)
     odd = tmp_path / "journal" / ("away-1.lock" if kind == "lock-link" else "away-1.json")
@@ -678,7 +678,7 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
-    """It is refused, and nothing is read or written where it leads."""
+    """It is refused, and nothing is read or written through it."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/home-1.json").write_bytes(GOOD)
     (tmp_path / "state").mkdir()
@@ -691,7 +691,7 @@ def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
 
 
 def known(content: bytes) -> set[WrittenValue] | None:
-    """What a file tells; None where it tells nothing."""
+    """Return the values of a file, or None if they are unknown."""
     try:
         return set(JournalPage.from_json(content).values)
     except (DamagedFile, NewerSchema):
@@ -720,7 +720,7 @@ cut = st.tuples(st.integers(0, len(GOOD)), st.integers(0, len(GOOD)), st.binary(
 @settings(max_examples=400, deadline=None)
 @given(content=st.binary(max_size=200) | like_ours | cut)
 def test_any_bytes_are_values_or_damage(content: bytes) -> None:
-    """Whatever the file holds: values that stand there word for word, or Damaged, or Newer; no other error."""
+    """Any content: values that are in it word for word, or DamagedFile, or NewerSchema; no other error."""
     values = known(content)
     if values is not None:
         listed = json.loads(content)["values"]
@@ -732,7 +732,7 @@ def test_any_bytes_are_values_or_damage(content: bytes) -> None:
 @settings(max_examples=60, deadline=None)
 @given(contents=st.lists(st.binary(max_size=60) | like_ours | cut, max_size=4))
 def test_any_files_are_swept_or_named(contents: list[bytes]) -> None:
-    """Files of any content: each is an entry or known to be unreadable, and the next run finds the same."""
+    """Files with any content: each is an entry or listed as unreadable, and the next run finds the same."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         journal(root).enter(Context(), "home", [A]).keep()
@@ -751,6 +751,6 @@ written = st.tuples(st.builds(TxtRecord, text, text, text, st.integers(1, 1 << 3
 
 @given(values=st.lists(written.filter(lambda pair: pair[1].isprintable()), min_size=1, max_size=5, unique=True))
 def test_what_is_written_is_read(values: list[WrittenValue]) -> None:
-    """Every value comes back as it was, in its order."""
+    """Every value is read as it was written, in its order."""
     page = JournalPage("home", "2026-11-25T10:00:00Z", tuple(values))
     assert JournalPage.from_json(page.to_json()) == page

@@ -22,9 +22,9 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, Store
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
-from dnsrenew.store.ledger.values import ANY, MOST, LedgerState, set_key
-from tests.unit.clocks import START, FakeClock
-from tests.unit.store_kit import Counting, Failing, Killed, Killing, issue, leftovers, operations
+from dnsrenew.store.ledger.values import ANY, MAX_ENTRIES, LedgerState, set_key
+from tests.kit.clock import START, FakeClock
+from tests.kit.stores import Counting, Failing, Killed, Killing, issue, leftovers, operations
 
 LE = BUILT_IN["letsencrypt"].directory
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
@@ -33,7 +33,7 @@ HOME = ["home.test", "*.home.test"]
 
 
 class Stage:
-    """One ledger, with a clock that the test moves."""
+    """A ledger with a clock that the test moves."""
 
     def __init__(self, root: Path, directory: str = LE, hook: Counting | None = None) -> None:
         self.clock = FakeClock()
@@ -43,27 +43,27 @@ class Stage:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file of the ledger."""
         return Path(self.ledger.path)
 
     def until(self, identifiers: Sequence[str] = HOME, *, replaces: bool = False) -> float | None:
-        """For how many seconds an order is held; None: it may be sent."""
+        """Return the seconds for which an order is blocked, or None."""
         error = self.ledger.may_order(identifiers, replaces=replaces)
         return None if error is None else error.retry_after
 
     def warnings(self) -> list[str]:
-        """The codes of what was said."""
+        """Return the codes of the warnings."""
         return [notice.code for notice in self.context.notices]
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """The ledger of an account at Let's Encrypt, in an empty store."""
+    """Return the ledger of an account at Let's Encrypt, in an empty store."""
     return Stage(tmp_path)
 
 
 def test_what_another_run_is_just_writing_there_stays(stage: Stage) -> None:
-    """The account is written in the same folder, under another lock; what is an hour old nobody writes any more."""
+    """The account's files are written to the same folder: only temporary files older than an hour are removed."""
     stage.ledger.note_failed_validation(HOME)
     young, old = (stage.path.with_name(name) for name in (".tmp-1-1", ".tmp-1-2"))
     for path in (young, old):
@@ -77,14 +77,14 @@ def test_what_another_run_is_just_writing_there_stays(stage: Stage) -> None:
 
 
 def test_nothing_known_holds_nothing(stage: Stage) -> None:
-    """An empty ledger needs no file, and asking makes none."""
+    """An empty ledger needs no file, and a query creates none."""
     assert stage.until() is None
     assert not stage.path.exists()
     assert stage.warnings() == []
 
 
 def test_five_failures_of_a_name_hold_it(stage: Stage) -> None:
-    """The sixth order within the hour is held until one failure has come back; other names are not."""
+    """The sixth order within the hour is blocked until one failure has expired; other names are not blocked."""
     for _ in range(5):
         assert stage.until() is None
         stage.ledger.note_failed_validation(["home.test"])
@@ -96,7 +96,7 @@ def test_five_failures_of_a_name_hold_it(stage: Stage) -> None:
 
 
 def test_five_certificates_of_a_set_hold_it(stage: Stage) -> None:
-    """Of exactly this set, in any order; one name more is another set."""
+    """Of exactly this set, in any order; one more name makes another set."""
     for _ in range(5):
         assert stage.until() is None
         stage.ledger.note_certificate(HOME)
@@ -106,7 +106,7 @@ def test_five_certificates_of_a_set_hold_it(stage: Stage) -> None:
 
 
 def test_a_replacement_is_never_held(stage: Stage) -> None:
-    """The CA lets an order with ``replaces`` pass all its limits; it counts it all the same."""
+    """No limit blocks an order with ``replaces``, but the CA counts its certificate."""
     stage.ledger.note_retry_after(3600)
     for _ in range(9):
         stage.ledger.note_certificate(HOME)
@@ -116,7 +116,7 @@ def test_a_replacement_is_never_held(stage: Stage) -> None:
 
 
 def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
-    """The same names, or everything; for as long as the CA said, and at most a week."""
+    """It blocks the same names, or all orders, for as long as the CA asked, at most a week."""
     stage.ledger.note_retry_after(90.5, HOME)
     assert stage.until() == 91
     assert stage.until(["other.test"]) is None
@@ -129,7 +129,7 @@ def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
 
 
 def test_a_paused_name_is_held_for_a_person(stage: Stage) -> None:
-    """Also what replaces a certificate; the error says where to go. A certificate for these names ends it."""
+    """It blocks a replacement too; the error has the URL. A certificate for these names ends it."""
     stage.ledger.note_retry_after(3600, HOME, url="https://ca.test/unpause")
     for replaces in (False, True):
         error = stage.ledger.may_order(HOME, replaces=replaces)
@@ -152,7 +152,7 @@ def test_what_holds_for_everything_holds_before_an_order(stage: Stage) -> None:
 
 
 def test_an_unknown_ca_has_no_limits_but_its_own_word(tmp_path: Path) -> None:
-    """Of other CAs only a Retry-After is known; nothing else is written down."""
+    """For other CAs only a Retry-After is recorded."""
     stage = Stage(tmp_path, "https://ca.test/dir")
     for _ in range(50):
         stage.ledger.note_failed_validation(HOME)
@@ -163,17 +163,18 @@ def test_an_unknown_ca_has_no_limits_but_its_own_word(tmp_path: Path) -> None:
 
 
 def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
-    """It can be the attempt's error as it stands."""
+    """It can be used as the error of the attempt."""
     stage.ledger.note_retry_after(60)
     error = stage.ledger.may_order(["home.test"])
     assert isinstance(error, CAError)
     assert error.code == "ca-ledger"
-    assert error.message == ("The CA letsencrypt asked to wait with an order for home.test until 2026-11-25T10:01:00Z.")
+    assert error.message == "The CA letsencrypt asked to wait until 2026-11-25T10:01:00Z before an order for home.test."
     assert error.evidence == {
         "ca": "letsencrypt",
         "until": "2026-11-25T10:01:00Z",
         "limit": "retry-after",
         "identifier": None,
+        "names": "home.test",
     }
     for _ in range(5):
         stage.ledger.note_failed_validation(HOME)
@@ -181,7 +182,7 @@ def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
     assert error is not None
     assert error.message == (
         "The CA letsencrypt would refuse an order for home.test until 2026-11-25T10:12:00Z: "
-        "5 proofs of a name may fail an hour."
+        "it allows 5 failed validations of a name in 1 h."
     )
     assert error.evidence["identifier"] == "home.test"
     for _ in range(5):
@@ -189,14 +190,14 @@ def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
     error = stage.ledger.may_order(HOME)
     assert error is not None
     assert error.message == (
-        "The CA letsencrypt would refuse an order for home.test and 1 more until 2026-11-26T19:36:00Z: "
-        "it issues the same 5 times in 7 days."
+        "The CA letsencrypt would refuse an order for home.test (+1) until 2026-11-26T19:36:00Z: "
+        "it issues 5 certificates for the same names in 7 days."
     )
     assert json.dumps(error.evidence)
 
 
 def test_the_limits_are_of_built_in_cas() -> None:
-    """A directory that moves in the config moves here too."""
+    """The directory URLs are those of the config."""
     assert set(LIMITS) == {BUILT_IN[name].directory for name in ("letsencrypt", "letsencrypt-staging")}
     assert LIMITS[LE] == Limits(failed=Limit(5, HOUR), same_set=Limit(5, WEEK))
 
@@ -205,18 +206,18 @@ def test_the_limits_are_of_built_in_cas() -> None:
 
 
 class Tokens:
-    """The CA's bucket, counted exactly."""
+    """The token bucket of the CA, counted exactly."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.left = Fraction(limit.count)
 
     def passes(self, time: timedelta) -> None:
-        """Let some come back."""
+        """Refill for some time."""
         self.left = min(Fraction(self.limit.count), self.left + _share(time) / _share(self.limit.each))
 
     def take(self) -> None:
-        """Take one, as far as there is one."""
+        """Take a token, if there is one."""
         self.left = max(Fraction(0), self.left - 1)
 
 
@@ -232,7 +233,7 @@ LONG = st.timedeltas(timedelta(days=-20_000), timedelta(days=40_000))
 @given(limit=LIMIT, steps=STEPS)
 @example(limit=Limit(1, HOUR), steps=[(timedelta(microseconds=1), "f"), (timedelta(0), "f")])
 def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
-    """No order goes out that the bucket refuses, and none is held that it would take, but for seconds of rounding."""
+    """The ledger blocks exactly the orders that the bucket refuses, except for seconds of rounding."""
     limits = Limits(failed=limit, same_set=limit)
     tokens = {"f": Tokens(limit), "c": Tokens(limit)}
     book, now = LedgerState(), START
@@ -242,7 +243,7 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
         now += time
         for bucket in tokens.values():
             bucket.passes(time)
-        held = book.held(["a.test"], limits, now)
+        held = book.blocked(["a.test"], limits, now)
         least = min(bucket.left for bucket in tokens.values())
         assert held is not None or least >= 1
         assert held is None or least < 1 + slack
@@ -254,12 +255,12 @@ def test_the_ledger_agrees_with_the_bucket(limit: Limit, steps: list[tuple[timed
 
 @given(limit=LIMIT, steps=st.lists(st.tuples(LONG, st.sampled_from("fcw-")), max_size=12))
 def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedelta, str]]) -> None:
-    """However the clock jumps, an order is held for the window at most, and for twice a Retry-After."""
+    """However the clock jumps, an order is blocked for the window at most, and for twice a Retry-After."""
     limits = Limits(failed=limit, same_set=limit)
     book = LedgerState()
     for jump, what in steps:
         now = START + jump
-        held = book.held(["a.test"], limits, now)
+        held = book.blocked(["a.test"], limits, now)
         if held is not None:
             most = {"failed": limit.window, "same-set": limit.window, "retry-after": 2 * HOUR + SECOND}
             assert timedelta(0) < held.until - now <= most[held.limit] + SECOND
@@ -274,7 +275,7 @@ def test_no_clock_makes_it_hold_for_long(limit: Limit, steps: list[tuple[timedel
 
 
 def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
-    """A clock that is set right by minutes forgets nothing."""
+    """A clock that is set back by minutes loses no entry."""
     for _ in range(5):
         stage.ledger.note_failed_validation(HOME)
     stage.clock.elapsed -= 300
@@ -284,7 +285,7 @@ def test_a_small_step_back_is_put_up_with(stage: Stage) -> None:
 
 
 def test_what_has_come_back_is_forgotten(stage: Stage) -> None:
-    """The file holds only what still says something."""
+    """The file contains no expired entries."""
     stage.ledger.note_failed_validation(["a.test"])
     stage.ledger.note_certificate(["a.test"])
     stage.ledger.note_retry_after(10)
@@ -301,20 +302,20 @@ def test_what_has_come_back_is_forgotten(stage: Stage) -> None:
 
 
 def test_a_large_fleet_keeps_the_emptiest_buckets() -> None:
-    """The file stays readable: with very many names those nearest to their limit are kept."""
+    """With very many names, those nearest to their limit are kept."""
     limits = LIMITS[LE]
-    names = [f"host-{number}.{'x' * 60}.test" for number in range(MOST + 100)]
+    names = [f"host-{number}.{'x' * 60}.test" for number in range(MAX_ENTRIES + 100)]
     book = LedgerState().with_failed(names[:1], limits, START).with_failed(names, limits, START)
-    assert len(book.failed) == MOST
+    assert len(book.failed) == MAX_ENTRIES
     assert names[0] in book.failed
-    assert len(LedgerState.from_json(book.to_json()).failed) == MOST
+    assert len(LedgerState.from_json(book.to_json()).failed) == MAX_ENTRIES
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────
 
 
 def test_another_run_knows_it_too(tmp_path: Path) -> None:
-    """It is in the account's folder, private, beside what the account keeps there."""
+    """It is in the account's folder, private."""
     stage = Stage(tmp_path)
     stage.store.accounts(LE, "letsencrypt").save(AccountData(key_pem=issue(98)[1]))
     stage.ledger.note_retry_after(60)
@@ -355,7 +356,7 @@ NEARLY = st.fixed_dictionaries(
 @example(data=b'{"schema": 1, "failed": {"\\ud800": "2026-11-25T10:00:00Z"}}')
 @example(data=b" " * (2 << 20))
 def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
-    """Whatever stands there: an order is held for a week at most, and the next note is kept; nothing is lost."""
+    """Any content: an order is blocked for a week at most, the next entry is kept, and no file is lost."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder))
         stage.path.parent.mkdir(parents=True)
@@ -376,7 +377,7 @@ def test_any_octets_are_a_ledger_or_set_aside(data: bytes) -> None:
 
 
 def test_damage_is_said_and_gone_on_with(stage: Stage) -> None:
-    """A person is told where the file is and what is lost by it."""
+    """The warning names the file and the consequence."""
     stage.path.parent.mkdir(parents=True)
     stage.path.write_bytes(b"{")
     assert stage.until() is None
@@ -387,7 +388,7 @@ def test_damage_is_said_and_gone_on_with(stage: Stage) -> None:
 
 
 def test_a_folder_in_its_place_stops_nothing(stage: Stage) -> None:
-    """It is set aside, as any damage."""
+    """It is renamed like any other damage."""
     stage.path.mkdir(parents=True)
     assert stage.until() is None
     stage.ledger.note_retry_after(60)
@@ -397,7 +398,7 @@ def test_a_folder_in_its_place_stops_nothing(stage: Stage) -> None:
 
 
 def test_unknown_fields_are_kept(stage: Stage) -> None:
-    """What a later dnsrenew of the same schema has noted survives our writing."""
+    """Fields of a newer dnsrenew with the same schema are kept."""
     stage.path.parent.mkdir(parents=True)
     stage.path.write_bytes(b'{"schema": 1, "orders": {"x": 1}}')
     stage.ledger.note_retry_after(60)
@@ -406,18 +407,18 @@ def test_unknown_fields_are_kept(stage: Stage) -> None:
 
 
 def note(store: Store) -> None:
-    """One note, as a run makes it."""
+    """Record one entry, as a run does."""
     store.ledger(LE, "letsencrypt", Context(clock=FakeClock())).note_failed_validation(["home.test"])
 
 
 def stands(root: Path) -> int:
-    """How many notes stand."""
-    full_at = Stage(root).ledger._book(Path(Stage(root).ledger.path).read_bytes()).failed["home.test"]
+    """Return the number of recorded entries."""
+    full_at = LedgerState.from_json(Path(Stage(root).ledger.path).read_bytes()).failed["home.test"]
     return round((full_at - START) / timedelta(minutes=12))
 
 
 def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
-    """Wherever the process dies, the file is whole; what it leaves unfinished is swept an hour later."""
+    """Killed at any operation, the file is complete; its temporary file is removed an hour later."""
     note(Store(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     assert steps > 5
@@ -434,7 +435,7 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
 def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> None:
-    """Whatever operation the system refuses: no error, the old file or the new one, and it is said."""
+    """Whichever operation fails: no error, the old file or the new one, and a warning."""
     note(Store(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     for at in range(steps):
@@ -448,7 +449,7 @@ def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> 
 
 
 def test_threads_and_processes_lose_nothing(tmp_path: Path) -> None:
-    """Two processes with two threads each write to one ledger: every note stands."""
+    """Two processes with two threads each write to one ledger: no entry is lost."""
     names = [f"{process}-{thread}-{number}.test" for process in "ab" for thread in "cd" for number in range(5)]
     run = multiprocessing.get_context("spawn")
     processes = [run.Process(target=_two_threads, args=(str(tmp_path), process)) for process in "ab"]
@@ -476,7 +477,7 @@ def _two_threads(root: str, process: str) -> None:
 
 
 def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
-    """Where another run holds it for long, the note is lost, and that is said."""
+    """If another run holds the lock for long, the entry is lost, with a warning."""
     stage = Stage(tmp_path)
     with stage.ledger._lock(Context()):
         stage.ledger.note_retry_after(60)
@@ -485,14 +486,14 @@ def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
 
 
 def test_who_is_called_away_still_notes(stage: Stage) -> None:
-    """Ctrl-C comes after the refusal: it happened, and the next run must know."""
+    """Ctrl-C after the refusal: it is still recorded for the next run."""
     stage.context.cancel.set()
     stage.ledger.note_retry_after(60)
     assert stage.until() == 60
 
 
 def test_a_time_that_is_none_is_damage() -> None:
-    """Times are whole seconds in UTC; anything else is damage, never guessed at."""
+    """Times are whole seconds in UTC; anything else is damage."""
     wrong: tuple[object, ...] = ("2026-11-25T10:00:00", "2026-11-25T10:00:00.5Z", 5, None, [])
     for value in wrong:
         with pytest.raises(DamagedFile, match=r"a time|table"):
@@ -500,14 +501,14 @@ def test_a_time_that_is_none_is_damage() -> None:
 
 
 def test_the_book_of_no_limits_is_itself() -> None:
-    """Where nothing is limited, nothing is noted."""
+    """Without limits, nothing is recorded."""
     book = LedgerState()
     assert book.with_failed(HOME, NONE, START) == book
     assert book.with_certificate(HOME, NONE, START) == book
 
 
 def test_asking_costs_one_read(tmp_path: Path) -> None:
-    """No lock, no write: before every order."""
+    """No lock, no write: a query precedes every order."""
     note(Store(tmp_path))
     counting = Counting()
     stage = Stage(tmp_path, hook=counting)
@@ -516,7 +517,7 @@ def test_asking_costs_one_read(tmp_path: Path) -> None:
 
 
 def test_a_note_forces_nothing_to_the_disk(tmp_path: Path) -> None:
-    """A renewal has its fsyncs counted: what a power cut takes here, the CA says again."""
+    """No fsync: the CA repeats what a power cut takes."""
     note(Store(tmp_path))
     disk = AtomicFiles()
     note(Store(tmp_path, disk=disk))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,43 +16,22 @@ from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, Store, file_locks
-from tests.unit.store_kit import DIRECTORY, START
-
-
-class FakeClock:
-    """Time that passes only when somebody waits; `on_wait` is what happens meanwhile."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.on_wait: Callable[[], None] = lambda: None
-
-    def now(self) -> object:
-        """Always the same day."""
-        return START
-
-    def monotonic(self) -> float:
-        """Seconds waited so far."""
-        return self.seconds
-
-    def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Let them pass at once."""
-        self.seconds += seconds
-        self.on_wait()
-        return event.is_set()
+from tests.kit.clock import FakeClock
+from tests.kit.stores import DIRECTORY
 
 
 def context(clock: FakeClock) -> Context:
-    """A context on that clock."""
-    return Context(clock=clock)  # type: ignore[arg-type]  # as much of a clock as locks need
+    """Return a context with that clock."""
+    return Context(clock=clock)
 
 
 def lock_file(root: Path) -> Path:
-    """The file of the lock of `home`."""
+    """Return the file of the lock of `home`."""
     return root / "locks/certificate-home.lock"
 
 
 def test_two_threads(tmp_path: Path) -> None:
-    """A second thread of the same process is kept out too, and told of its own process."""
+    """A second thread of the same process is excluded too, and the error has the pid of its own process."""
     store = Store(tmp_path)
     caught: list[LockedError] = []
 
@@ -78,7 +56,7 @@ def test_two_threads(tmp_path: Path) -> None:
 
 
 def test_one_after_the_other(tmp_path: Path) -> None:
-    """Released, it is free; also after an error inside; different certificates do not exclude each other."""
+    """The lock is free after its release, and after an error; different certificates do not exclude each other."""
     store = Store(tmp_path)
     with pytest.raises(ZeroDivisionError), store.lock("home", context=Context()):
         raise ZeroDivisionError
@@ -89,7 +67,7 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_many_threads_are_alone(tmp_path: Path) -> None:
-    """Eight threads that wait for one zone come in one at a time."""
+    """Eight threads that wait for one zone get its lock one at a time."""
     store, inside, most = Store(tmp_path), 0, 0
     barrier = threading.Barrier(8)
 
@@ -121,7 +99,7 @@ HOLD = """if True:
 
 
 def holder(root: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock until its input ends."""
+    """Yield another process that holds the lock until its input ends."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root)],
         stdin=subprocess.PIPE,
@@ -135,7 +113,7 @@ def holder(root: Path) -> subprocess.Popen[str]:
 
 
 def test_two_processes_and_a_kill(tmp_path: Path) -> None:
-    """Another process is kept out and told by whom; once that one is killed, nothing has to be cleared away."""
+    """Another process is excluded, and the error names the owner; after a kill, nothing has to be cleared."""
     store = Store(tmp_path)
     with holder(tmp_path) as process:
         with pytest.raises(LockedError) as caught:
@@ -149,7 +127,7 @@ def test_two_processes_and_a_kill(tmp_path: Path) -> None:
 
 
 def test_waiting_for_another_process(tmp_path: Path) -> None:
-    """With `wait` it comes in as soon as the other is done: after a pause or two, and the end of a process."""
+    """With `wait` the lock is taken as soon as the other process has released it, or has ended."""
     with holder(tmp_path) as process:
         assert process.stdin is not None
         threading.Timer(0.05, process.stdin.close).start()
@@ -159,7 +137,7 @@ def test_waiting_for_another_process(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
-    """Who came next, and has not written down yet who it is, would be taken for the one before."""
+    """A released lock names no owner: else a new owner would be taken for the old one."""
     with Store(tmp_path).lock("home", context=Context()):
         assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
     assert lock_file(tmp_path).read_bytes() == b""
@@ -167,7 +145,7 @@ def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child has none of our open files there")
 def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that forks while it renews: the lock goes with the one that took it."""
+    """A fork during a renewal: the parent's release frees the lock."""
     copies: list[int] = []
     opened = file_locks._open
 
@@ -186,20 +164,20 @@ def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkey
 
 
 def test_waiting_ends(tmp_path: Path) -> None:
-    """After `wait` seconds it gives up, by the clock it was given."""
+    """The wait ends after `wait` seconds of the given clock."""
     store, clock = Store(tmp_path), FakeClock()
     with store.lock("home", context=Context()):
         with pytest.raises(LockedError):
             store.lock("home", context=context(clock), wait=90).__enter__()
-        assert clock.seconds == pytest.approx(90)
+        assert clock.elapsed == pytest.approx(90)
         with pytest.raises(LockedError):
             store.lock("home", context=context(clock)).__enter__()
-        assert clock.seconds == pytest.approx(90)
+        assert clock.elapsed == pytest.approx(90)
 
 
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
 def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
-    """Once, with who is waited for; not where it is over in a moment."""
+    """One event with the owner, and none for a short wait."""
     store, clock = Store(tmp_path), FakeClock()
     waiting = replace(context(clock), certificate="home")
     events: list[Event] = []
@@ -223,7 +201,7 @@ def test_waiting_is_called_away(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 10_000, b"[" * 4000])
 def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
-    """A lock file of an earlier time, or with garbage in it, stops nobody and breaks no message."""
+    """An old or invalid lock file locks nothing and breaks no message."""
     store = Store(tmp_path)
     with store.lock("home", context=Context()):
         lock_file(tmp_path).write_bytes(content)
@@ -236,7 +214,7 @@ def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
-    """A lock on a file that is no longer at its path would exclude nobody: it is opened again."""
+    """A lock on a removed file would exclude nobody: the file is opened again."""
     seen: list[str] = []
 
     def remove(operation: str, path: str) -> None:
@@ -251,28 +229,28 @@ def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_does_not_know_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open file never is the one at its path (SMB without serverino): it is said, and not tried for ever."""
+    """An open file is never the one at its path (SMB without serverino): an error after a few attempts."""
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
     clock = FakeClock()
     with pytest.raises(StoreError) as caught:
         Store(tmp_path).lock("home", context=context(clock)).__enter__()
     assert caught.value.code == "store-no-locks"
-    assert 1 < clock.seconds < 3
+    assert 1 < clock.elapsed < 3
     assert str(tmp_path / "locks") in caught.value.message
 
 
 def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
-    """Who is kept out would wait for ever for what the other has written into it."""
+    """A FIFO would block the reader of the owner's data for ever."""
     (tmp_path / "locks").mkdir()
     os.mkfifo(lock_file(tmp_path))
     with pytest.raises(StoreError) as caught:
         Store(tmp_path).lock("home", context=Context()).__enter__()
     assert caught.value.code == "store-not-a-file"
-    assert "should be a file, and is a pipe" in caught.value.message
+    assert "should be a file, but is a pipe" in caught.value.message
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """A lock file that is a symbolic link is refused: what it leads to is not ours to write."""
+    """A lock file that is a symbolic link is refused."""
     target = tmp_path / "target"
     target.write_text("foreign")
     (tmp_path / "state/locks").mkdir(parents=True)
@@ -284,7 +262,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_system_without_locks(tmp_path: Path) -> None:
-    """It is said, as a store error, and not taken for somebody else's lock."""
+    """The error is a StoreError, not a LockedError."""
 
     def none(operation: str, path: str) -> None:
         if operation == "lock":
@@ -295,7 +273,7 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
 
 
 def test_no_lock_stays_open(tmp_path: Path) -> None:
-    """Neither taking nor failing to take a lock leaves a file open."""
+    """Neither success nor failure leaves a file open."""
     store = Store(tmp_path)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
@@ -305,12 +283,12 @@ def test_no_lock_stays_open(tmp_path: Path) -> None:
 
 
 def test_an_accounts_lock_waits(tmp_path: Path) -> None:
-    """Two runs that make an account at the same CA: the second waits a minute, then says for whom."""
+    """Two runs create an account at the same CA: the second waits a minute, and its error names the account."""
     store, clock = Store(tmp_path), FakeClock()
     with store.accounts(DIRECTORY, "lab").lock():
         with pytest.raises(LockedError) as caught:
             store.accounts(DIRECTORY, "lab", context(clock)).lock().__enter__()
         with store.accounts("https://other.test/dir", "lab").lock():
             pass
-    assert clock.seconds == pytest.approx(60)
+    assert clock.elapsed == pytest.approx(60)
     assert "account lab-" in caught.value.message

@@ -11,14 +11,14 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, Store
-from tests.unit.store_kit import DIRECTORY, assert_whole, first_issuance, keep
+from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep
 
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
 
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """Another umask for a while."""
+    """Set another umask for a while."""
     old = os.umask(mask)
     try:
         yield
@@ -27,7 +27,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def assert_private(root: Path) -> None:
-    """Every folder 0700, every file as private as it has to be."""
+    """Assert that every folder is 0700 and every file has its mode."""
     for path in (root, *root.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
         if path.is_symlink():
@@ -41,7 +41,7 @@ def assert_private(root: Path) -> None:
 @pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies"])
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) -> None:
-    """Folders 0700, keys and our own files 0600, certificates 0644: the umask decides nothing."""
+    """Folders 0700, keys and files of dnsrenew 0600, certificates 0644, whatever the umask."""
     with umask(mask):
         store = Store(tmp_path / "a/b/state", windows=windows)
         first_issuance(store)
@@ -51,7 +51,7 @@ def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) ->
 
 
 def test_what_stood_open_is_closed(tmp_path: Path) -> None:
-    """Folders and keys that stood there with wrong modes are private after the next run."""
+    """Folders and keys with open modes are private after the next run."""
     store = Store(tmp_path / "state")
     first_issuance(store)
     for path in (tmp_path / "state", *(tmp_path / "state").rglob("*")):
@@ -64,7 +64,7 @@ def test_what_stood_open_is_closed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["accounts", "certificates", "locks", "certificates/home"])
 def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> None:
-    """A folder of the store that is a symbolic link is refused by name, and nothing is written where it leads."""
+    """The error names a folder that is a symbolic link, and nothing is written through it."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     link = tmp_path / "state" / place
@@ -79,7 +79,7 @@ def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> 
 
 @pytest.mark.parametrize("name", ["state.json", "key.pem"])
 def test_a_linked_file_is_not_read(tmp_path: Path, name: str) -> None:
-    """A file of ours that is a symbolic link is refused."""
+    """A file of the store that is a symbolic link is refused."""
     store = Store(tmp_path / "state")
     first_issuance(store)
     (path,) = (tmp_path / "state").rglob(name)
@@ -91,7 +91,7 @@ def test_a_linked_file_is_not_read(tmp_path: Path, name: str) -> None:
 
 
 def test_a_linked_file_is_replaced_not_written_through(tmp_path: Path) -> None:
-    """Writing puts a file of our own in place of a link, and leaves alone what the link led to."""
+    """A write replaces a link and leaves its target unchanged."""
     target = tmp_path / "target"
     target.write_text("foreign")
     (tmp_path / "file").symlink_to(target)
@@ -102,7 +102,7 @@ def test_a_linked_file_is_replaced_not_written_through(tmp_path: Path) -> None:
 
 
 def test_removing_does_not_follow_links(tmp_path: Path) -> None:
-    """A link is removed, not what it leads to."""
+    """A link is removed, not its target."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("foreign")
@@ -115,7 +115,7 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
 
 
 def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
-    """The user's own choice of place is followed."""
+    """A store that is a symbolic link to a folder is used."""
     (tmp_path / "real").mkdir(mode=0o755)
     (tmp_path / "state").symlink_to(tmp_path / "real")
     keep(Store(tmp_path / "state"), 1)
@@ -130,7 +130,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
-    """Whatever the config has let through, every door of the store checks the name again."""
+    """Every method checks the name again, whatever the config allows."""
     store = Store(tmp_path / "state")
     for door in (
         lambda: store.read_state(name),
@@ -146,13 +146,13 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["home", "_.example.test", "a", "0", "console", "com10", "a..b", "x-", "a" * 64])
 def test_good_names_are_taken(tmp_path: Path, name: str) -> None:
-    """Names that the contract allows are allowed."""
+    """Names that the contract allows are accepted."""
     assert Store(tmp_path).read_state(name).version is None
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800"])
 def test_a_path_that_cannot_be_one(path: str) -> None:
-    """A path that the operating system would choke on is a typed error."""
+    """A path that the operating system does not accept is a typed error."""
     with pytest.raises(StoreError) as caught:
         Store(path)
     assert caught.value.code == "store-bad-path"
@@ -161,7 +161,7 @@ def test_a_path_that_cannot_be_one(path: str) -> None:
 
 @pytest.mark.parametrize("ca", ["../../etc", "My CA!", "", "x" * 300, "a/b", "ö"])
 def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
-    """The name of a CA is the user's word; only what is fit for a file name is shown of it."""
+    """Only the characters of a CA's name that are safe in a file name are used."""
     store = Store(tmp_path / "state")
     with store.accounts(DIRECTORY, ca).lock():
         pass
@@ -172,7 +172,7 @@ def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
 
 @pytest.mark.parametrize("zone", ["example.test.", "../x", "a/b.", "*." + "a" * 240, "\0", "duckdns.org"])
 def test_a_zone_lock_stays_in_the_store(tmp_path: Path, zone: str) -> None:
-    """DNS allows more in a name than a file system does."""
+    """DNS allows more characters in a name than a file system does."""
     with Store(tmp_path / "state").lock_zone(zone, context=Context()):
         (lock,) = os.listdir(tmp_path / "state/locks")
     assert lock.startswith("zone-")

@@ -7,7 +7,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,58 +14,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Route
 from dnsrenew.runtime.context import Context
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.pending_orders import PendingOrder, PendingOrders
-from tests.unit.store_kit import Counting, Failing, Killed, Killing, leftovers
+from tests.kit.stores import ORDER, Counting, Failing, Killed, Killing, leftovers
 
-ORDER = PendingOrder(
-    url="https://ca.test/order/1",
-    ca="lab",
-    account_url="https://ca.test/acct/1",
-    identifiers=("home.test", "*.home.test"),
-    profile="shortlived",
-    routes={
-        "home.test": Route("http-01", ca="lab", webroot="/srv/www"),
-        "*.home.test": Route("dns-01", dns=("a", "b"), ca="lab", alias="x.other.test", follow_cname=False),
-    },
-    version=3,
-    written=datetime(2026, 11, 25, 20, 30, tzinfo=UTC),
-    key_pem=b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
-    csr_der=b"\x30\x82\x00\xff",
-)
 OTHER = dataclasses.replace(
     ORDER, url="https://ca.test/order/2", account_url=None, profile=None, version=None, key_pem=b"key", csr_der=b"csr"
 )
 
 
 def orders(root: Path, before: Counting | None = None) -> PendingOrders:
-    """The orders of the store there."""
+    """Return the orders of a store."""
     return PendingOrders(AtomicFiles(before), Paths(str(root)))
 
 
 def load(root: Path, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
-    """The order of `home`."""
+    """Return the order of `home`."""
     return orders(root).load(context or Context(), "home", version=version)
 
 
 def folder(root: Path) -> Path:
-    """Where it is."""
+    """Return its folder."""
     return root / "certificates/home/order"
 
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory."""
+    """Return a folder in memory."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as path:
         yield Path(path)
 
 
 def test_saved_loaded_cleared(tmp_path: Path) -> None:
-    """It comes back as it was, each certificate's its own; cleared, nothing is left of it."""
+    """An order is loaded as it was saved, by certificate; after `clear` no file is left."""
     assert load(tmp_path) is None
     orders(tmp_path).save("home", ORDER)
     orders(tmp_path).save("away", OTHER)
@@ -83,12 +66,12 @@ def test_saved_loaded_cleared(tmp_path: Path) -> None:
 
 
 def test_no_key_in_a_repr() -> None:
-    """The key is in no log that shows the order."""
+    """A log that shows the order has no key."""
     assert "PRIVATE" not in repr(ORDER)
 
 
 def test_a_later_order_takes_the_place(tmp_path: Path) -> None:
-    """One for each certificate: the last that was saved."""
+    """Each certificate has one order: the last that was saved."""
     orders(tmp_path).save("home", ORDER)
     orders(tmp_path).save("home", dataclasses.replace(OTHER, version=3))
     found = load(tmp_path)
@@ -98,7 +81,7 @@ def test_a_later_order_takes_the_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [None, 2, 4])
 def test_an_order_that_has_done_its_work(tmp_path: Path, version: int | None) -> None:
-    """With another version in force it is forgotten: it would bring the certificate that is there already."""
+    """With another version in force it is removed: its certificate is already stored."""
     orders(tmp_path).save("home", ORDER)
     assert load(tmp_path, version=version) is None
     assert not folder(tmp_path).exists()
@@ -118,7 +101,7 @@ def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
 
 
 def test_everything_is_durable_before_the_name(tmp_path: Path) -> None:
-    """Each file and their folder are fsynced before the rename, the name after it."""
+    """Each file and their folder are synced before the rename, the name after it."""
     orders(tmp_path).save("home", ORDER)
     orders(tmp_path).clear("home")
     counting = Counting()
@@ -129,7 +112,7 @@ def test_everything_is_durable_before_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
-    """The folder is 0700, its files 0600; what stood open is closed when it is read."""
+    """The folder is 0700 and its files 0600; open modes are restricted on load."""
     old = os.umask(mask)
     try:
         orders(tmp_path / "state").save("home", ORDER)
@@ -147,7 +130,7 @@ def test_private_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "con"])
 def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
-    """Every door checks it."""
+    """Every method checks the name."""
     place = orders(tmp_path)
     doors: tuple[Callable[[], object], ...] = (
         lambda: place.save(name, ORDER),
@@ -165,7 +148,7 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("before", [None, OTHER])
 def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: PendingOrder | None) -> None:
-    """Dead before any of them: the new order, the old one or none, whole; nothing is set aside; the next run works."""
+    """Killed before any operation: the new order, the old one or none, complete; the next run works."""
 
     def prepare(root: Path) -> Path:
         if before is not None:
@@ -189,7 +172,7 @@ def test_killed_at_every_disk_operation_of_a_save(quick: Path, before: PendingOr
 
 
 def test_killed_at_every_disk_operation_of_a_clear(quick: Path) -> None:
-    """Dead before any of them: the whole order is there, or none; nothing is set aside."""
+    """Killed before any operation: the complete order, or none; no file is renamed."""
     counting = Counting()
     orders(quick / "count").save("home", ORDER)
     orders(quick / "count", counting).clear("home")
@@ -207,7 +190,7 @@ def test_killed_at_every_disk_operation_of_a_clear(quick: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ENOENT])
 def test_refused_at_every_disk_operation_of_a_save(quick: Path, number: int) -> None:
-    """A typed error, and then no half order; or it goes well."""
+    """A StoreError and no partial order, or success."""
     counting = Counting()
     orders(quick / "count", counting).save("home", ORDER)
     for at in range(len(counting.seen)):
@@ -227,7 +210,7 @@ def test_refused_at_every_disk_operation_of_a_save(quick: Path, number: int) -> 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
 def test_refused_at_every_disk_operation_of_a_load_and_a_clear(quick: Path, number: int) -> None:
-    """Neither raises: an order that cannot be read is set aside, one that cannot be removed is no harm."""
+    """Neither raises: an unreadable order is renamed, and one that cannot be removed does no harm."""
     counting = Counting()
     orders(quick / "count").save("home", ORDER)
     orders(quick / "count", counting).load(Context(), "home", version=3)
@@ -246,7 +229,7 @@ def test_refused_at_every_disk_operation_of_a_load_and_a_clear(quick: Path, numb
 
 
 def form(**changes: object) -> bytes:
-    """Its order.json with some parts changed."""
+    """Return its order.json with some fields changed."""
     with tempfile.TemporaryDirectory() as root:
         orders(Path(root)).save("home", ORDER)
         return json.dumps({**json.loads((folder(Path(root)) / "order.json").read_bytes()), **changes}).encode()
@@ -276,7 +259,7 @@ def form(**changes: object) -> bytes:
     ],
 )
 def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes | None) -> None:
-    """Truncated, emptied, lost, of a later dnsrenew: it is said, and a new order can be saved."""
+    """Truncated, empty, missing, or of a newer dnsrenew: there is a warning, and a new order can be saved."""
     orders(tmp_path).save("home", ORDER)
     path = folder(tmp_path) / file
     if content is None:
@@ -287,14 +270,14 @@ def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes 
     assert load(tmp_path, context) is None
     (notice,) = context.notices
     assert notice.code == "store-damaged"
-    assert "A new order is made." in notice.message
+    assert "creates a new order." in notice.message
     assert folder(tmp_path).with_name("order.damaged").is_dir()
     orders(tmp_path).save("home", ORDER)
     assert load(tmp_path) == ORDER
 
 
 def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
-    """A file, or a link that leads elsewhere, in its place: what it leads to is neither read nor changed."""
+    """A file, or a link, in its place: the target of the link is neither read nor changed."""
     orders(tmp_path / "other").save("home", ORDER)
     orders(tmp_path / "state").save("home", ORDER)
     orders(tmp_path / "state").clear("home")
@@ -310,7 +293,7 @@ def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None)
 @given(file=st.sampled_from(["order.json", "key.pem", "csr.der"]), data=st.data())
 def test_any_bytes_are_the_order_or_damage(file: str, data: st.DataObject) -> None:
-    """Whatever one of the files holds: the order as it was saved, or none."""
+    """Any content of one of the files: the order as it was saved, or none."""
     with tempfile.TemporaryDirectory() as root:
         orders(Path(root)).save("home", ORDER)
         path = folder(Path(root)) / file

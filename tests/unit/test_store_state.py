@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, Meta, State, Store
 from dnsrenew.store.state import Ari
-from tests.unit.store_kit import SPEC, assert_whole, issue, keep
+from tests.kit.stores import SPEC, assert_whole, issue, keep
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
 def state_file(root: Path) -> Path:
-    """Where the state of `home` is."""
+    """Return the file of the state of `home`."""
     return root / "certificates/home/state.json"
 
 
 def put(root: Path, data: bytes) -> Store:
-    """A store with one certificate and these octets for its state."""
+    """Return a store with one certificate and these bytes as its state."""
     if not (root / "certificates").exists():
         keep(Store(root), 1)
     state_file(root).write_bytes(data)
@@ -37,18 +37,18 @@ def put(root: Path, data: bytes) -> Store:
 
 
 def valid(**changes: Any) -> bytes:
-    """The octets of a good state.json with some fields changed."""
+    """Return the bytes of a valid state.json with some fields changed."""
     form = json.loads(State().renewed(1, meta()).to_json())
     return json.dumps(form | changes).encode()
 
 
 def fail(store: Store, code: str, message: str = "message", now: datetime = NOW) -> None:
-    """Remember a failure of `home`."""
+    """Record a failure of `home`."""
     store.update("home", lambda state: state.failed(code, message, now))
 
 
 def meta() -> Meta:
-    """What meta.json says of certificate number 1."""
+    """Return meta.json of version 1."""
     fullchain, key, facts = issue(1)
     return Meta(
         issuer=facts.issuer,
@@ -91,7 +91,7 @@ MUTATED = st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("2026-11-25T10
 @example(data=b'{"schema": 1, "next_attempt": "0001-01-01T00:00:00Z"}')
 @example(data=b'{"schema": 1, "next_attempt": "9999-12-31T23:59:59-23:59"}')
 def test_any_octets_are_a_state_or_set_aside(data: bytes) -> None:
-    """Whatever stands in state.json: a state that can be written and read again, or it is set aside and said."""
+    """Any content of state.json: a state that can be written and read again, or the file is renamed, with a warning."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         path = state_file(root)
@@ -116,7 +116,7 @@ def test_any_octets_are_a_state_or_set_aside(data: bytes) -> None:
 
 
 def texts(**size: int) -> st.SearchStrategy[str]:
-    """Texts that a file can hold."""
+    """Generate texts that a file can contain."""
     return st.text(st.characters(exclude_categories=["Cs"]), **size)
 
 
@@ -160,7 +160,7 @@ ARI = st.builds(
     )
 )
 def test_what_is_written_is_read(state: State) -> None:
-    """Any state survives the file."""
+    """Any state is read as it was written."""
     assert State.from_json(state.to_json()) == state
 
 
@@ -181,7 +181,7 @@ def test_what_is_written_is_read(state: State) -> None:
     ids=lambda data: repr(data[:12]),
 )
 def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
-    """The certificate in force is found again, the file is kept aside, and a person is told, once."""
+    """The certificate in force is found again, the file is renamed, and there is one warning."""
     store = put(tmp_path, data)
     state = store.read_state("home")
     assert state == State().renewed(1, meta())
@@ -232,7 +232,7 @@ def test_a_damaged_state_is_made_anew(tmp_path: Path, data: bytes) -> None:
     ids=str,
 )
 def test_a_wrong_type_is_damage(tmp_path: Path, changes: dict[str, Any]) -> None:
-    """A field that is not what we write is never guessed at."""
+    """A field of another type is damage."""
     assert put(tmp_path, valid(**changes)).read_state("home").rebuilt
 
 
@@ -257,13 +257,13 @@ NOTHING = {"start": None, "end": None, "chosen": None, "next_poll": NOW, "explan
     ids=str,
 )
 def test_what_the_ca_suggested_can_be_asked_again(tmp_path: Path, ari: object, expected: object) -> None:
-    """A window that is not one is forgotten, and damages nothing: the CA knows it."""
+    """An invalid suggested window is dropped and is no damage: the CA can be asked again."""
     store = put(tmp_path, valid(ari=ari))
     assert (store.read_state("home").ari, store.read_state("home").notices) == (expected, ())
 
 
 def test_a_new_certificate_starts_anew() -> None:
-    """What was said of the one before it is not said of it; which routes failed and which worked stays known."""
+    """Failures of the old certificate are reset; the history of routes stays."""
     said: dict[str, Any] = {
         "failures": 2,
         "next_attempt": NOW,
@@ -277,7 +277,7 @@ def test_a_new_certificate_starts_anew() -> None:
 
 
 def test_a_state_of_the_first_dnsrenew_is_read(tmp_path: Path) -> None:
-    """A file without what came later is a state, and what came later is not in it while it says nothing."""
+    """A file without newer fields is valid, and unset newer fields are not written."""
     old = {
         "schema": 1,
         "version": 1,
@@ -300,7 +300,7 @@ def test_a_state_of_the_first_dnsrenew_is_read(tmp_path: Path) -> None:
 
 
 def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
-    """The second one gets a name of its own."""
+    """The second one gets another name."""
     for data in (b"1", b"2", b"3"):
         put(tmp_path, data).read_state("home")
     folder = tmp_path / "certificates/home"
@@ -309,17 +309,17 @@ def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_pipe_for_a_state_is_damage(tmp_path: Path) -> None:
-    """Nobody waits for somebody to write into it: it is set aside."""
+    """Opening it does not block: it is renamed."""
     store = put(tmp_path, b"")
     state_file(tmp_path).unlink()
     os.mkfifo(state_file(tmp_path))
     state = assert_whole(store, {1})
-    assert "it is no file" in state.notices[0].message
+    assert "it is not a file" in state.notices[0].message
     assert (tmp_path / "certificates/home/state.json.damaged").is_fifo()
 
 
 def test_a_folder_for_a_state_is_damage(tmp_path: Path) -> None:
-    """Somebody made a folder of that name: it is set aside."""
+    """A folder with that name is renamed."""
     store = put(tmp_path, b"")
     state_file(tmp_path).unlink()
     state_file(tmp_path).mkdir()
@@ -328,7 +328,7 @@ def test_a_folder_for_a_state_is_damage(tmp_path: Path) -> None:
 
 
 def test_a_damaged_state_is_answered_for_a_reader(tmp_path: Path) -> None:
-    """Who may not rename it (`status`) is told of it all the same, and gets what stands."""
+    """`status` may not rename the file, and returns the rebuilt state with a warning."""
 
     def read_only(operation: str, path: str) -> None:
         if operation == "rename":
@@ -342,7 +342,7 @@ def test_a_damaged_state_is_answered_for_a_reader(tmp_path: Path) -> None:
 
 
 def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
-    """A file of a later dnsrenew is named, with both numbers, and left as it is; nothing is written over it."""
+    """The error has the file and both schema numbers, and the file is not overwritten."""
     data = valid(schema=2, version="a new kind of thing")
     store = put(tmp_path, data)
     for work in (
@@ -358,7 +358,7 @@ def test_a_newer_state_is_never_guessed_at(tmp_path: Path) -> None:
 
 
 def test_unknown_fields_are_kept(tmp_path: Path) -> None:
-    """What a later dnsrenew of the same schema has noted survives our writing."""
+    """Fields of a newer dnsrenew with the same schema are kept."""
     store = put(tmp_path, valid(weather={"wind": [1, 2]}))
     fail(store, "dns-no-zone", "There is no zone.")
     keep(store, 2)
@@ -366,7 +366,7 @@ def test_unknown_fields_are_kept(tmp_path: Path) -> None:
 
 
 def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
-    """Each failure counts up and the last one is told; a success ends it."""
+    """Each failure is counted and the last one is stored; a success resets them."""
     store = Store(tmp_path)
     fail(store, "dns-no-zone", "There is no zone.")
     fail(store, "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
@@ -385,7 +385,7 @@ def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(tmp_path: Path) -> None:
-    """The newest version that lacks nothing is in force; one without its key is passed over."""
+    """The newest complete version is in force; one without its key is skipped."""
     store = Store(tmp_path)
     for serial in (1, 2, 3):
         keep(store, serial)
@@ -397,7 +397,7 @@ def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(tmp_path: Pa
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}", b'{"schema": 9}', None], ids=repr)
 def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | None) -> None:
-    """Where meta.json is damaged or gone too, the PEM files tell all but the CA and the spelling of IDN."""
+    """If meta.json is damaged or missing too, the PEM files have everything but the CA and the spelling of IDNs."""
     store = put(tmp_path, b"{")
     path = tmp_path / "certificates/home/versions/1/meta.json"
     path.unlink() if damage is None else path.write_bytes(damage)
@@ -406,7 +406,7 @@ def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | No
 
 
 def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
-    """Where nothing of a version can be read, it is as if it were not there."""
+    """A version of which nothing can be read is ignored."""
     store = put(tmp_path, b"{")
     for name in os.listdir(tmp_path / "certificates/home/versions/1"):
         (tmp_path / "certificates/home/versions/1" / name).write_bytes(b"\xff garbage")
@@ -418,7 +418,7 @@ def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Reading the states of 10,000 certificates, and whether their keys are there: measured, reported, all right."""
+    """The states of 10,000 certificates are read and their files checked; the time is reported."""
     keep(Store(tmp_path), 1)
     data = state_file(tmp_path).read_bytes()
     for number in range(500):

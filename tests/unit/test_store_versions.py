@@ -10,7 +10,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, Meta, State, Store
 from dnsrenew.store.paths import FILES
-from tests.unit.store_kit import (
+from tests.kit.stores import (
     SPEC,
     Counting,
     Killed,
@@ -27,12 +27,12 @@ both = pytest.mark.parametrize("windows", [False, True], ids=["symlink", "copies
 
 
 def versions(root: Path) -> list[str]:
-    """What stands in the folder of versions."""
+    """Return the names in the folder of versions."""
     return sorted(os.listdir(root / "certificates/home/versions"))
 
 
 def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
-    """Every file is where the contract says, and nothing else is there."""
+    """Every file has the path of the contract, and there are no others."""
     first_issuance(Store(tmp_path / "state"))
     found = {str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*") if path.is_file()}
     (account,) = os.listdir(tmp_path / "state/accounts")
@@ -51,7 +51,7 @@ def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
 
 @both
 def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
-    """After `keep` both dnsrenew and other programs have it; its paths are absolute and in one version."""
+    """After `keep`, dnsrenew and other programs read it; its paths are absolute and in one version."""
     store = Store(tmp_path, windows=windows)
     state = keep(store, 1)
     assert state == store.read_state("home") == assert_whole(store, {1})
@@ -65,7 +65,7 @@ def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
 
 @both
 def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool) -> None:
-    """The fifth renewal leaves 3, 4 and 5, and `current` is the fifth."""
+    """The fifth renewal keeps 3, 4 and 5, and `current` is the fifth."""
     store = Store(tmp_path, windows=windows)
     for serial in range(1, 5):
         keep(store, serial)
@@ -77,7 +77,7 @@ def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool)
 
 
 def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
-    """Even where somebody removed the versions: the state remembers."""
+    """Not even after the versions were removed: the state has the number."""
     store = Store(tmp_path)
     keep(store, 1)
     keep(store, 2)
@@ -87,7 +87,7 @@ def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
 
 
 def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
-    """Versions that were written and never put into force do not push out the one that is."""
+    """Newer versions that were never put into force do not displace it."""
     store = Store(tmp_path)
     state = keep(store, 1)
     chain, key, facts = issue(2)
@@ -100,15 +100,15 @@ def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
         identifiers=SPEC.identifiers,
     )
     for _ in range(4):
-        store.add_version("home", chain, key, meta)
+        store.add_version("home", chain, key, meta, store.read_state("home"))
     old = Meta(**{name: getattr(state, name) for name in Meta.__dataclass_fields__})
-    store.activate("home", 1, old)
+    store.activate("home", 1, old, store.read_state("home"))
     assert versions(tmp_path) == ["1", "3", "4", "5"]
     assert_whole(store, {1})
 
 
 def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
-    """Foreign and unfinished names neither count nor are removed, unfinished ones are swept."""
+    """Foreign and temporary names do not count; temporary ones are removed, foreign ones stay."""
     store = Store(tmp_path)
     keep(store, 1)
     for name in ("007", "1.bak", "x", "٣", ".tmp-1-99"):
@@ -120,10 +120,10 @@ def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
 
 
 def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
-    """A leaf without intermediates is a whole certificate, with an empty chain.pem."""
+    """A leaf without intermediates is a complete certificate with an empty chain.pem."""
     chain, key, facts = issue(1)
     store = Store(tmp_path)
-    store.keep(SPEC, "lab", chain[: len(chain) // 2], key, facts)
+    store.keep(SPEC, "lab", chain[: len(chain) // 2], key, facts, state=store.read_state("home"))
     assert (tmp_path / "certificates/home/current/chain.pem").read_bytes() == b""
     (tmp_path / "certificates/home/state.json").unlink()
     assert store.read_state("home").version == 1
@@ -131,7 +131,7 @@ def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) -> None:
-    """A version whose key is gone is not whole: it is renewed, not handed out."""
+    """A version without its key is incomplete: it is renewed, not returned."""
     store = Store(tmp_path)
     state = keep(store, 1)
     key = tmp_path / "certificates/home/versions/1/privkey.pem"
@@ -141,7 +141,7 @@ def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) ->
 
 
 def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
-    """A store that is not there yet says so without being made."""
+    """A missing store has no certificate, and a query does not create it."""
     store = Store(tmp_path / "state")
     assert store.read_state("home") == State()
     assert not store.is_whole("home", State())
@@ -155,7 +155,7 @@ def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", ["versions/1", "nowhere", None])
 def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
-    """`current` that does not lead to the version in state.json does so after the next run."""
+    """The next run makes `current` point to the version in state.json."""
     store = Store(tmp_path)
     keep(store, 1)
     state = keep(store, 2)
@@ -169,7 +169,7 @@ def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
 
 @both
 def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
-    """A folder where the link should be (a copied store), or the reverse, is kept aside, said and replaced."""
+    """A folder in the place of the link (a copied store), or the reverse, is renamed and replaced, with a warning."""
     keep(Store(tmp_path, windows=not windows), 1)
     store = Store(tmp_path, windows=windows)
     store.repair("home", store.read_state("home"), Context())
@@ -182,7 +182,7 @@ def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
 
 @both
 def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) -> None:
-    """Nothing is written, no lock is taken."""
+    """Nothing is written, and no lock is taken."""
     keep(Store(tmp_path, windows=windows), 1)
     counting = Counting()
     store = Store(tmp_path, disk=AtomicFiles(counting), windows=windows)
@@ -195,7 +195,7 @@ def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) 
 
 @both
 def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
-    """While another run holds the lock, it is the one that is moving `current`."""
+    """While another run holds the lock, that run is switching `current`."""
     store = Store(tmp_path, windows=windows)
     keep(store, 1)
     state = replace(keep(store, 2), switching=2)
@@ -207,7 +207,7 @@ def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
 
 
 def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
-    """Windows: killed between two files, the next run copies the rest; dnsrenew itself never reads the mix."""
+    """Windows: killed between two files, the next run copies the rest; dnsrenew itself never reads a mixture."""
     keep(Store(tmp_path, windows=True), 1)
     counting = Counting()
 
@@ -230,7 +230,7 @@ def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
-    """Windows: where the version that was being copied is gone, `current` is the one in force again."""
+    """Windows: if the version that was being copied is missing, `current` becomes the one in force again."""
     store = Store(tmp_path, windows=True)
     store.write_state("home", replace(keep(store, 1), switching=7))
     (tmp_path / "certificates/home/current/privkey.pem").write_bytes(issue(2)[1])
@@ -240,7 +240,7 @@ def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
 
 
 def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
-    """Windows: where a program holds a file of `current` open, it is in force for us, said, and copied next time."""
+    """Windows: if a program has a file of `current` open, there is a warning, and the next run copies it."""
     keep(Store(tmp_path, windows=True), 1)
 
     def in_use(operation: str, path: str) -> None:
@@ -257,7 +257,7 @@ def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
 
 
 def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
-    """`status` on a read-only store answers: mending is for those who can."""
+    """`status` on a read-only store succeeds without a repair."""
 
     def read_only(operation: str, path: str) -> None:
         if operation in {"lock", "mkdir", "create", "rename", "symlink", "chmod"}:
@@ -275,7 +275,7 @@ def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
 
 
 def test_fsyncs_are_counted(tmp_path: Path) -> None:
-    """A renewal forces 8 things to the disk; the first one, with a new store and a new account, 14; the journal 2."""
+    """A renewal takes 8 fsyncs, the first one with a new store and a new account 14, the journal 2."""
     disk = AtomicFiles()
     store = Store(tmp_path / "state", disk=disk)
     first_issuance(store)
@@ -285,7 +285,7 @@ def test_fsyncs_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
-    """Every file, its folder and its number are on disk before the link; state.json moves last, and is made durable."""
+    """Every file, its folder and its number are synced before the link; state.json is last, and synced."""
     keep(Store(tmp_path), 1)
     counting = Counting()
     keep(Store(tmp_path, disk=AtomicFiles(counting)), 2)

@@ -16,29 +16,29 @@ from dnsrenew.errors import LockedError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from dnsrenew.store.zone_locks import ZoneLocks
-from tests.unit.clocks import FakeClock
+from tests.kit.clock import FakeClock
 
 ZONE = "home.duckdns.org."
 
 
 class Waiting(Context):
-    """Tells that somebody waits: who does looks up from time to time."""
+    """Signals that the run waits for a lock."""
 
     came: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """Note it."""
+        """Signal it."""
         self.came.set()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty one."""
+    """Return an empty store."""
     return Store(tmp_path)
 
 
 def is_free(store: Store) -> bool:
-    """Whether another run could be alone in the zone."""
+    """Tell whether another run could lock the zone."""
     try:
         with ZoneLocks(store).value(Context(), ZONE):
             return True
@@ -47,7 +47,7 @@ def is_free(store: Store) -> bool:
 
 
 def test_other_runs_are_kept_away_until_the_last_has_left(store: Store) -> None:
-    """The next certificate of the run stands in line while the first one is at it: nobody comes in between."""
+    """The next certificate of the run shares the lock of the first one: no other run comes between."""
     locks, first, second, waiting = ZoneLocks(store), contextlib.ExitStack(), contextlib.ExitStack(), Waiting()
     first.enter_context(locks.value(Context(), ZONE))
     task = threads.start(lambda: second.enter_context(locks.value(waiting, ZONE)))
@@ -61,18 +61,18 @@ def test_other_runs_are_kept_away_until_the_last_has_left(store: Store) -> None:
 
 
 def test_who_is_refused_leaves_nothing_behind(store: Store) -> None:
-    """Each of its certificates asks anew, and has the zone once it is free."""
+    """Each certificate of a refused run asks again, and gets the zone once it is free."""
     locks = ZoneLocks(store)
     with ZoneLocks(store).value(Context(), ZONE):
         for _ in range(2):
-            with pytest.raises(LockedError, match=r"The DNS zone home\.duckdns\.org is being worked on by process"):
+            with pytest.raises(LockedError, match=r"The DNS zone home\.duckdns\.org is locked by process"):
                 locks.value(Context(), ZONE).__enter__()
     with locks.value(Context(), ZONE):
         assert not is_free(store)
 
 
 def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
-    """One of its threads asks for it, the others join it: it is waited for in the other run once."""
+    """One thread waits for the lock, the others share it: one wait per run."""
     locks, waiting, behind, both = ZoneLocks(store, wait=60), Waiting(), Waiting(), threading.Barrier(2)
     theirs = contextlib.ExitStack()
     theirs.enter_context(ZoneLocks(store).value(Context(), ZONE))
@@ -91,7 +91,7 @@ def test_a_run_that_waits_has_the_zone_afterwards(store: Store) -> None:
 
 
 def test_all_of_a_run_wait_together(store: Store) -> None:
-    """Another run does not let go: five certificates wait no longer than one."""
+    """Another run does not release the lock: five certificates wait no longer than one."""
     locks, barrier = ZoneLocks(store, wait=0.4), threading.Barrier(5)
 
     def go() -> None:
@@ -109,18 +109,18 @@ def test_all_of_a_run_wait_together(store: Store) -> None:
 
 
 class Noting(Context):
-    """Tells that somebody was kept out by another run, and waits."""
+    """Signals that another run holds the lock, and waits."""
 
     kept_out: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, seconds: float) -> None:
-        """Note it."""
+        """Signal it."""
         self.kept_out.set()
         super().wait(seconds)
 
 
 def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Store) -> None:
-    """Unasked: who has written lets the one that waits go first."""
+    """Even without `wait`, a run that has written lets the waiting run go first."""
     busy, other, waiting = ZoneLocks(store), ZoneLocks(store), Noting()
     order: list[str] = []
 
@@ -140,7 +140,7 @@ def test_writing_is_shared_in_turn_by_runs_that_write_again_and_again(store: Sto
 
 
 def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One's own writers take as long as they take; whom another run keeps away answers for those behind."""
+    """Waits for threads of the same run do not count; the refusal of one thread holds for those behind it."""
     monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.2)
     clock, locks = FakeClock(), ZoneLocks(store)
     context, behind = Context(clock=clock), Waiting(clock=clock)
@@ -169,14 +169,14 @@ def test_who_writes_in_turn_waits_for_other_runs_only(store: Store, monkeypatch:
 
 
 def test_writing_and_a_value_are_two_things(store: Store) -> None:
-    """A host can want both, and nobody waits for himself."""
+    """A host may need both locks, and no run waits for itself."""
     locks = ZoneLocks(store)
     with locks.value(Context(), ZONE), locks.writing(Context(), ZONE):
         assert not is_free(store)
 
 
 def test_who_writes_too_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was stopped in the middle holds it up no longer than that."""
+    """A stopped run blocks another one no longer than the limit."""
     monkeypatch.setattr("dnsrenew.store.zone_locks.WRITING", 0.05)
     with (
         ZoneLocks(store).writing(Context(), ZONE),

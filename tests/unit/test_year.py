@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.year import DOWN, HALF, OFF, SIX_DAYS, Scene, live
-from tests.unit.year_ca import DAY, HOUR
-from tests.unit.year_page import SCENES, page
-from tests.unit.year_world import START, certificate, world
+from tests.kit.acme_server import DAY, HOUR
+from tests.kit.year import DOWN, HALF, OFF, SIX_DAYS, Scene, live
+from tests.kit.year_page import SCENES, page
+from tests.kit.year_world import START, certificate, world
 
 LONG = [scene for scene in SCENES if scene.lifetime != SIX_DAYS]
 SHORT = [scene for scene in SCENES if scene.lifetime == SIX_DAYS]
@@ -49,11 +49,11 @@ def test_everything_happened_and_nothing_else(scene: Scene) -> None:
 @every_scene
 def test_no_order_is_beyond_a_limit(scene: Scene) -> None:
     """Nor anywhere near: the CA's own count."""
-    for ca in live(scene).cas.values():
-        assert ca.exceeded == []
-        assert ca.failed.least >= 4
-        assert ca.same_set.least >= 3
-        assert ca.orders.least >= 298
+    for limits in live(scene).limits.values():
+        assert limits.exceeded == []
+        assert limits.failed.least >= 4
+        assert limits.same_set.least >= 3
+        assert limits.orders.least >= 298
 
 
 @every_scene
@@ -169,7 +169,7 @@ def test_a_fleet_is_spread_by_ari() -> None:
             passed = (here.clock.now() - START - 15 * DAY) / (15 * DAY)
             assert abs(len(renewed) - 300 * min(max(passed, 0), 1)) <= 30
         assert len(renewed) == 300
-        assert here.cas["letsencrypt"].exceeded == []
+        assert here.limits["letsencrypt"].exceeded == []
 
 
 # ── the simulation itself ───────────────────────────────────────────────────────────────
@@ -189,12 +189,12 @@ def test_the_same_seed_is_the_same_year_and_another_is_another() -> None:
 def test_the_ca_sees_an_order_beyond_its_limit() -> None:
     """Its count is worth something: the sixth certificate for the same names in a week is refused, and noted."""
     with world(45 * DAY, ari=None, seed=1, port_closes=NEVER) as here:
-        ca = here.cas["letsencrypt"]
+        limits = here.limits["letsencrypt"]
         for _ in range(5):
-            ca.same_set[frozenset({"home.test"})].take(here.clock.now())
+            limits.same_set[frozenset({"home.test"})].take(here.clock.now())
         (outcome,) = here.renewer([certificate()]).run()
     assert outcome.status == "failed"
-    assert [line.partition(": ")[2] for line in ca.exceeded] == ["same set of names"]
+    assert [line.partition(": ")[2] for line in limits.exceeded] == ["same set of names"]
 
 
 def test_the_page_is_up_to_date() -> None:

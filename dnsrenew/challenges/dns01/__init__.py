@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base import names
 from dnsrenew.base.values import replace
+from dnsrenew.challenges import texts
 from dnsrenew.challenges.dns01.published import PublishedValues
-from dnsrenew.challenges.dns01.records import Placement, RecordWriter, TxtValue, no_account
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, batches, no_account
+from dnsrenew.challenges.dns01.resolver_caches import ResolverCaches
+from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
-from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, ProviderError, StoreError
-from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route, TxtRecord
+from dnsrenew.errors import (
+    AttemptError,
+    Cancelled,
+    DnsError,
+    DnsRenewError,
+    PropagationError,
+    ProviderError,
+    StoreError,
+)
+from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.runtime.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
-    from dnsrenew.dns import DnsView, Target
-    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.dns import Target
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.journal import Journal
-    from dnsrenew.store.zone_locks import ZoneLocks
 
 _WRITERS = 8
 """Accounts written to at once."""
@@ -38,30 +49,55 @@ _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 """What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
 
 
-class Dns01:
-    """Places, writes, waits for and withdraws the values of dns-01 challenges.
+def make_solver(resources: SolverResources) -> Dns01:
+    """Return the solver of this type."""
+    return Dns01(resources)
 
-    One serves all certificates of a run, and their threads.
 
-    :param locks: keep others away from where only one value or one writer is possible at a time.
-    :param journal: where values are written down before they are written to DNS.
-    """
+class Dns01(Solver):
+    """Publishes TXT values through DNS accounts and waits until every name server shows them."""
 
-    def __init__(
+    def __init__(self, resources: SolverResources) -> None:
+        self._dns = resources.dns
+        self._writers = {
+            name: RecordWriter(account, resources.providers[account.provider])
+            for name, account in resources.accounts.items()
+        }
+        self._locks = resources.locks
+        self._published = PublishedValues(resources.journal)
+        self._caches = ResolverCaches(resources.dns)
+        self._breaker = CircuitBreaker()
+
+    # ── preflight ───────────────────────────────────────────────────────────────────────
+
+    def preflight(
         self,
-        dns: DnsView,
-        accounts: Mapping[str, DnsAccount],
-        providers: Mapping[str, Provider],
-        locks: ZoneLocks,
-        journal: Journal,
+        context: Context,
+        identifiers: Sequence[str],
+        route: Route,
+        check: PropagationCheck,
+        placements: Placements,
     ) -> None:
-        self._dns = dns
-        self._writers = {name: RecordWriter(account, providers[account.provider]) for name, account in accounts.items()}
-        self._locks = locks
-        self._standing = PublishedValues(journal)
-        self._silence = CircuitBreaker()
+        """Follow CNAMEs, find zones, and choose the accounts that write."""
+        targets, refused = self.targets(context, identifiers, route, check)
+        for identifier, error in refused.items():
+            placements.block(route, [identifier], error)
+        for identifier, target in targets.items():
+            self._preflight_one(identifier, target, route, placements)
+        self._dns.warn_wildcard_shadow(context, targets)
 
-    # ── where ───────────────────────────────────────────────────────────────────────────
+    def _preflight_one(self, identifier: str, target: Target, route: Route, placements: Placements) -> None:
+        several = self.routes(target.name, route)
+        if not several:
+            placements.block(route, [identifier], no_account(identifier, target.name, self._writers.values()))
+            return
+        if several != [route]:
+            placements.opened[identifier] = (route, several)
+        placements.routes[identifier] = several[0]
+        try:
+            placements.placements[identifier] = self.place(identifier, target, several[0])
+        except AttemptError as error:
+            placements.block(several[0], [identifier], error)
 
     def targets(
         self, context: Context, identifiers: Collection[str], route: Route, check: PropagationCheck
@@ -96,7 +132,7 @@ class Dns01:
         fitting.sort(key=lambda writer: len(names.labels(writer.zone_of(owner) or "")), reverse=True)
         return [replace(route, dns=(writer.account.name,)) for writer in fitting]
 
-    def place(self, identifier: str, target: Target, route: Route) -> Placement:
+    def place(self, identifier: str, target: Target, route: Route) -> TxtPlacement:
         """Return where the value goes and who writes it; nothing is written yet.
 
         :raises DnsError: ``dns-no-account``: an account may not write there.
@@ -106,13 +142,9 @@ class Dns01:
             if not writer.may_write(target.name):
                 raise no_account(identifier, target.name, [writer])
         spots = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
-        return Placement(identifier, target.name, spots)
+        return TxtPlacement(identifier, target.name, spots)
 
-    def no_account(self, identifier: str, owner: str) -> DnsError:
-        """Return the error for a name that no account may write."""
-        return no_account(identifier, owner, self._writers.values())
-
-    def prepare_drivers(self, context: Context, placements: Collection[Placement]) -> None:
+    def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
         """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
 
         :raises SecretError: a reference leads to nothing.
@@ -121,24 +153,28 @@ class Dns01:
         """
         writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
         for writer in writers.values():
-            self._silence.check(context, writer.account.name)
+            self._breaker.check(context, writer.account.name)
             invoke.prepare(context, writer.provider, writer.account)
 
-    def warn_shadows(self, context: Context, targets: Mapping[str, Target]) -> None:
-        """Warn of names that exist only through a wildcard, and would vanish while their TXT stands."""
-        self._dns.warn_wildcard_shadow(context, targets)
+    # ── values ──────────────────────────────────────────────────────────────────────────
 
-    # ── what and when ───────────────────────────────────────────────────────────────────
+    def make_values(self, ca: CAClient, placement: TxtPlacement, challenge: Challenge) -> list[TxtValue]:
+        """Return the TXT value of a challenge (RFC 8555 section 8.4), once for each account that writes it."""
+        return self.values(placement, ca.dns01_value(challenge))
 
-    def values(self, placement: Placement, text: str) -> list[TxtValue]:
+    def values(self, placement: TxtPlacement, text: str) -> list[TxtValue]:
         """Return the finished TXT value for a placement, once for each account that writes it."""
         return [
             TxtValue(placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl))
             for writer, zone in placement.writers
         ]
 
+    def batches(self, values: Sequence[TxtValue]) -> list[list[TxtValue]]:
+        """Split the values into batches that can stand in DNS at the same time."""
+        return batches(values)
+
     @contextlib.contextmanager
-    def alone(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> Iterator[None]:
         """Keep others away, as long as we need them, from the places that can hold only one value.
 
         :raises LockedError: another run is there.
@@ -154,7 +190,7 @@ class Dns01:
 
         :raises StoreError: it cannot be written; then nothing may be published.
         """
-        return self._standing.journaled(context, [value for value in values if value.is_to_be_removed])
+        return self._published.journaled(context, [value for value in values if value.is_to_be_removed])
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
@@ -166,46 +202,51 @@ class Dns01:
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
         started = context.clock.monotonic()
-        with self._standing.alone(context, values):
+        with self._published.exclusive(context, values):
             self._each_account(context, values, invoke.call_add)
         context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
-    def ttl(self, context: Context, name: str) -> int:
-        """Return how long (seconds) a resolver may keep what is served at a name now."""
-        return self._dns.ttl(context, name)
-
-    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return the A and AAAA addresses of hosts; one of which they cannot be found out is left out."""
-        return self._dns.addresses(context, hosts)
-
     def wait_visible(
-        self, context: Context, values: Sequence[TxtValue], wanted: Propagation, more: float = 0.0
+        self, context: Context, values: Sequence[TxtValue], wanted: Propagation, settle: float = 0.0
     ) -> None:
         """Wait until every name server of every zone shows the values.
 
-        :param more: seconds more to settle than is wanted.
-        :raises PropagationError: not in time, or no server can be reached.
+        :param settle: seconds to wait afterwards, on top of what is configured.
+        :raises PropagationError: not in time, or no server can be reached; ``evidence`` has the ``identifiers`` and
+            ``accounts`` concerned.
         """
         behaviours = [value.writer.provider.behaviour for value in values]
         timeout = wanted.timeout
         if timeout is None:
             timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
-        settle = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
+        configured = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
         records = list({(value.record.name, value.record.value): value.record for value in values}.values())
-        self._dns.wait_visible(context, records, timeout=timeout, settle=settle + more, check=wanted.check)
+        settle += configured
+        try:
+            self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
+        except PropagationError as error:
+            raise _about(error, values) from None
+
+    def wait_caches(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Wait until no resolver of the CA caches an older value of these names."""
+        self._caches.wait(context, ca, values)
+
+    def note_answered(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Note that the CA's resolvers cache these values from now on."""
+        self._caches.note(context, ca, values)
 
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Remove the values; what cannot be removed is said in a warning and hides no other error."""
-        begun = [value for value in values if self._standing.fate(context, value) is not None]
+        begun = [value for value in values if self._published.fate(context, value) is not None]
         removable = [value for value in begun if value.is_to_be_removed]
         if not removable:
             return
-        silent = any(self._silence.holds(value.writer.account.name) for value in removable)
+        silent = any(self._breaker.is_open(value.writer.account.name) for value in removable)
         ending = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
         started = context.clock.monotonic()
         try:
-            with self._standing.alone(ending, removable):
-                removable = self._standing.last(ending, removable)
+            with self._published.exclusive(ending, removable):
+                removable = self._published.last(ending, removable)
                 self._each_account(ending, removable, invoke.call_remove)
         except DnsRenewError as error:
             self._leave(ending, removable, error)
@@ -216,19 +257,19 @@ class Dns01:
 
     def _leave(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
         """Leave to a later run what could not be removed, but for what was never written."""
-        left = [value for value in values if self._standing.fate(context, value) is not None]  # not yet gone
+        left = [value for value in values if self._published.fate(context, value) is not None]  # not yet gone
         refused = [value for value in left if self._was_refused(context, value)]
-        self._standing.gone(context, refused)
+        self._published.gone(context, refused)
         kept = [value for value in left if value not in refused]
         if kept:
-            written = any(self._standing.fate(context, value) == "written" for value in kept)
-            self._standing.leave(context, kept)
+            written = any(self._published.fate(context, value) == "written" for value in kept)
+            self._published.leave(context, kept)
             context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
-            context.warn("txt-kept", *_kept(kept, error, written=written))
+            context.warn(*_kept(kept, error, written=written))
 
     def _was_refused(self, context: Context, value: TxtValue) -> bool:
         """Tell whether a value was certainly not written. Not to see it proves nothing: most hosts take a while."""
-        if self._standing.fate(context, value) != "refused":
+        if self._published.fate(context, value) != "refused":
             return False
         try:
             return value.record.value not in self._dns.values(context, value.record.name)
@@ -259,12 +300,12 @@ class Dns01:
                 self._add(context, values, records)
             else:
                 self._call(context, writer, records, call)
-                self._standing.gone(context, values)
+                self._published.gone(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue], records: Sequence[TxtRecord]) -> None:
         """Have one account add its values, and note what is known of them then."""
-        self._silence.check(context, values[0].writer.account.name)
-        asking = partial(self._standing.note, context, values, "asked")
+        self._breaker.check(context, values[0].writer.account.name)
+        asking = partial(self._published.note, context, values, "asked")
         try:
             tries = self._call(context, values[0].writer, records, partial(invoke.call_add, asking=asking))
         except StoreError:  # it was not asked
@@ -274,10 +315,10 @@ class Dns01:
             in_several = len({record.zone for record in records}) > 1  # one may have been written before the other
             if invoke.UNANSWERED.isdisjoint(tries):
                 refused = not in_several and _REFUSALS.issuperset(tries)
-                self._standing.note(context, values, "refused" if refused else "unsure")
+                self._published.note(context, values, "refused" if refused else "unsure")
             raise
         if invoke.UNANSWERED.isdisjoint(tries):
-            self._standing.note(context, values, "written")
+            self._published.note(context, values, "written")
 
     def _call(
         self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
@@ -288,19 +329,24 @@ class Dns01:
             tries = call(context, writer.provider, writer.account, records)
         except ProviderError as error:
             if error.code == _HUNG:
-                self._silence.unanswered(context, account, error, started)
+                self._breaker.record_timeout(context, account, error, started)
             elif error.code != _UNREACHED:  # to refuse is to answer
-                self._silence.answered(context, account)
+                self._breaker.record_success(context, account)
             raise
-        self._silence.answered(context, account)
+        self._breaker.record_success(context, account)
         return tries
 
 
-def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str]:
-    owners = ", ".join(sorted({names.relative(value.record.name) for value in values}))
-    why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
-    what = "TXT values" if written else "TXT values that may have been written"
-    return (
-        f"{what} at {owners} could not be removed ({why}).",
-        "They do no harm; the next run tries again to remove them, and so does dnsrenew cleanup.",
-    )
+def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationError:
+    """Add to the evidence whose values are missing in DNS, and which accounts wrote them."""
+    missing = error.evidence.get("names", ())
+    late = [value for value in values if names.relative(value.record.name) in missing] or values
+    identifiers = list(dict.fromkeys(value.identifier for value in late))
+    accounts = list(dict.fromkeys(value.writer.account.name for value in late))
+    return error.with_evidence(identifiers=identifiers, accounts=accounts)
+
+
+def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str, str]:
+    owners = sorted({names.relative(value.record.name) for value in values})
+    reason = "no time was left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)

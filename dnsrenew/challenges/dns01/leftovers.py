@@ -163,7 +163,7 @@ class _Cleanup(Frozen):
     def _has_moved(self, entry: JournalEntry, name: str) -> bool:
         """Tell whether an account has been pointed at another host since it wrote."""
         account = self.accounts.get(name)
-        return account is not None and not entry.was_at(
+        return account is not None and not entry.wrote_to(
             name, self.providers[account.provider].host_fingerprint(account)
         )
 

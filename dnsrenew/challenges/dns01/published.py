@@ -29,7 +29,7 @@ class PublishedValues:
 
     One serves all certificates of a run, and their threads. What it knows of a value is under the certificate too, for
     a CA may ask two of them for the same one, which stands until nobody needs it any more: who writes a value, or takes
-    it away, is :meth:`alone` with it meanwhile. A key is one certificate's, and each step one operation on a dict.
+    it away, is :meth:`exclusive` with it meanwhile. A key is one certificate's, and each step one operation on a dict.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -59,14 +59,14 @@ class PublishedValues:
             entry.keep()
 
     @contextlib.contextmanager
-    def alone(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
+    def exclusive(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
         """Keep away other certificates of this run that write, or take away, one of these values.
 
         :raises Cancelled: called away while waiting.
         """
         with contextlib.ExitStack() as turns:
             for written in sorted({value.written for value in values}, key=repr):
-                turns.enter_context(self._turns.alone(context, written))
+                turns.enter_context(self._turns.hold(context, written))
             yield
 
     def note(self, context: Context, values: Sequence[TxtValue], fate: PublishState) -> None:
@@ -78,9 +78,9 @@ class PublishedValues:
             key = _key(context, value)
             entry = self._entries.get(key)
             if entry is not None and fate == "asked":
-                entry.ask([key[1]])
+                entry.mark_in_flight([key[1]])
             elif entry is not None:
-                entry.answered([key[1]])
+                entry.clear_in_flight([key[1]])
             self._fates[key] = fate
             self._users.setdefault(value.written, set()).add(context.certificate)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.errors import DnsError
 from dnsrenew.model import DnsAccount, TxtRecord
@@ -52,13 +53,15 @@ class RecordWriter(Frozen):
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
 
-class Placement(Frozen):
+class TxtPlacement(Frozen):
     """Where the TXT values of one identifier go.
 
     :ivar name: the owner name of the TXT; absolute.
     :ivar writers: who writes it, each with the zone it writes in (absolute); several where a zone lives at several
         hosts.
     """
+
+    challenge: ClassVar[str] = "dns-01"
 
     identifier: str
     name: str
@@ -73,6 +76,8 @@ class Placement(Frozen):
 
 class TxtValue(Frozen):
     """One TXT value, written by one account."""
+
+    challenge: ClassVar[str] = "dns-01"
 
     identifier: str
     writer: RecordWriter
@@ -126,11 +131,5 @@ def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]) -> DnsError:
     """Return the error for a name that none of some accounts may write."""
     zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
-    where = ", ".join(zones) or "none"
-    return DnsError(
-        "dns-no-account",
-        f"No DNS account may write {names.relative(owner)}, which proves control of {identifier}: "
-        f"the zones of the accounts asked are {where}.",
-        fix="Add the zone to the account that holds it (zones = […]), or an account for it.",
-        evidence={"identifier": identifier, "name": owner, "zones": zones},
-    )
+    text = texts.NO_ACCOUNT if zones else texts.NO_ACCOUNT_NO_ZONES
+    return DnsError.of(text, identifier=identifier, name=owner, record=names.relative(owner), zones=zones)

@@ -7,17 +7,24 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import no_wildcard, texts
 from dnsrenew.challenges.http01 import listener
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.challenges.http01.webroot import Webroot
-from dnsrenew.errors import CAError, Cancelled, ChallengeError, DnsRenewError
+from dnsrenew.challenges.solver import Solver
+from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError
 from dnsrenew.model import Route
 
 if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import Propagation, PropagationCheck
     from dnsrenew.runtime.context import Context
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
@@ -49,6 +56,8 @@ class HttpPlacement(Frozen):
     :ivar webroot: the folder that a web server serves.
     """
 
+    challenge: ClassVar[str] = "http-01"
+
     identifier: str
     place: Responder
     listen: str | None = None
@@ -66,6 +75,8 @@ class HttpValue(Frozen):
     token: str
     key_authorization: str
 
+    challenge: ClassVar[str] = "http-01"
+
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -80,19 +91,40 @@ class HttpValue(Frozen):
         return self.key_authorization.encode("ascii")
 
 
-class Http01:
-    """Places, publishes, looks at and withdraws the answers to http-01 challenges; one for a run. Thread-safe.
+def make_solver(resources: SolverResources) -> Http01:
+    """Return the solver of this type."""
+    return Http01(resources.dns)
 
+
+class Http01(Solver):
+    """Serves key authorizations from a listener of our own, or writes them into a webroot.
+
+    :param dns: finds the addresses of a name that the CA could not reach.
     :param listeners: the ports that are open; by default those of this process.
     """
 
-    def __init__(self, listeners: listener.Listeners = listener.SHARED) -> None:
+    def __init__(self, dns: DnsView | None = None, listeners: listener.HttpListeners = listener.SHARED) -> None:
+        self._dns = dns
         self._listeners = listeners
         self._webroots: dict[str, Webroot] = {}
         self._lock = threading.Lock()
         self._standing: set[HttpValue] = set()
 
-    # ── where ───────────────────────────────────────────────────────────────────────────
+    # ── preflight ───────────────────────────────────────────────────────────────────────
+
+    def preflight(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        route: Route,
+        _check: PropagationCheck,
+        placements: Placements,
+    ) -> None:
+        """Find out where the responses are served, and whether the port or folder can be used."""
+        try:
+            placements.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
+        except AttemptError as error:
+            placements.block(route, identifiers, error)
 
     def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
         """Find out, for each identifier, where the CA's question is answered, and whether it can be.
@@ -106,7 +138,7 @@ class Http01:
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
             if wildcards:
-                raise no_wildcard(wildcards)
+                raise no_wildcard("http-01", wildcards)
             listen, webroot = _responder(route)
             place = self._place(listen, webroot)
             probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
@@ -123,18 +155,20 @@ class Http01:
         with self._lock:
             return self._webroots.setdefault(webroot, Webroot(webroot))
 
+    def make_values(self, ca: CAClient, placement: HttpPlacement, challenge: Challenge) -> list[HttpValue]:
+        """Return the response to a challenge.
+
+        :raises CAError: the token is malformed.
+        """
+        return [self.value(placement, challenge.token or "", ca.key_authorization(challenge))]
+
     def value(self, placement: HttpPlacement, token: str, key_authorization: str) -> HttpValue:
         """Return the finished answer for a placement.
 
         :raises CAError: the token has characters that no token has: it would become a part of a path.
         """
         if not _TOKEN.fullmatch(token):
-            raise CAError(
-                "ca-malformed-answer",
-                f"The CA gave a token for {placement.identifier} that is none: {token[:100]!r}.",
-                fix="Try again later, or use another CA.",
-                evidence={"identifier": placement.identifier, "token": token[:100]},
-            )
+            raise CAError.of(texts.HTTP_TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
         return HttpValue(placement, token, key_authorization)
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
@@ -162,7 +196,13 @@ class Http01:
                 self._withdraw(values)
                 return
 
-    def wait_visible(self, context: Context, values: Sequence[HttpValue]) -> None:
+    def wait_visible(
+        self,
+        context: Context,
+        values: Sequence[HttpValue],
+        _wanted: Propagation | None = None,
+        _settle: float = 0.0,
+    ) -> None:
         """Look whether our own side answers: each listener by a GET, each file by reading it.
 
         Whether the CA's question finds the way here from outside is for the CA to find out.
@@ -185,9 +225,15 @@ class Http01:
         described = [_describe(value) for value in standing]
         if errors:
             ending.emit("http-kept", answers=described, error=errors[0].to_dict())
-            ending.warn("http-kept", *_kept(standing, errors[0]))
+            ending.warn(*_kept(standing, errors[0]))
         else:
             ending.emit("http-removed", answers=described)
+
+    def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
+        """Return the error with the addresses that the names lead to, and a likely cause."""
+        from dnsrenew.challenges.http01 import diagnosis  # rarely needed
+
+        return error if self._dns is None else diagnosis.explain(context, self._dns, identifiers, error)
 
     def _withdraw(self, values: Sequence[HttpValue]) -> list[DnsRenewError]:
         """Remove one after the other, whatever happens, and return what went wrong."""
@@ -224,30 +270,12 @@ def _describe(value: HttpValue) -> dict[str, str | None]:
     return {"identifier": at.identifier, "url": url, "listen": at.listen, "webroot": at.webroot}
 
 
-def no_wildcard(identifiers: Sequence[str]) -> ChallengeError:
-    """Return the error for wildcards that are to be proved by http-01."""
-    return ChallengeError(
-        "http-wildcard",
-        f"A wildcard cannot be proved by http-01: {', '.join(identifiers)}.",
-        fix="Give it a dns-01 route.",
-        evidence={"identifiers": list(identifiers)},
-    )
-
-
-def _not_served(value: HttpValue, why: str) -> ChallengeError:
+def _not_served(value: HttpValue, cause: str) -> ChallengeError:
     where = value.placement.webroot or value.placement.listen
-    return ChallengeError(
-        "http-not-served",
-        f"The answer for {value.placement.identifier} at {where} cannot be seen from this host itself: {why}.",
-        fix="See whether a firewall or another program meddles there, or use dns-01.",
-        evidence={**_describe(value), "cause": why},
-    )
+    return ChallengeError.of(texts.HTTP_NOT_SERVED, **_describe(value), where=where, cause=cause)
 
 
-def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str]:
-    places = ", ".join(sorted({value.placement.webroot or value.placement.listen or "" for value in values}))
-    why = "there was no time left" if isinstance(error, Cancelled) else error.message.rstrip(".")
-    return (
-        f"Answers for the CA could not be removed at {places} ({why}).",
-        "They do no harm; remove the files in .well-known/acme-challenge when you come by.",
-    )
+def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:
+    where = sorted({value.placement.webroot or value.placement.listen or "" for value in values})
+    reason = "no time was left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    return texts.HTTP_KEPT.fill(where=where, reason=reason)

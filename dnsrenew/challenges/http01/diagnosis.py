@@ -1,4 +1,4 @@
-"""Why a CA may not have got our answer by HTTP: looked into after it has failed, for the evidence."""
+"""Why a CA may not have reached this host by HTTP: evidence that is collected after a failure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from dnsrenew.checks import addresses
 from dnsrenew.errors import CAError, DnsRenewError
 
 if TYPE_CHECKING:
-    from dnsrenew.challenges.dns01 import Dns01
+    from dnsrenew.dns import DnsView
     from dnsrenew.errors import AttemptError
-    from dnsrenew.model import Route
     from dnsrenew.runtime.context import Context
 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
@@ -22,26 +21,26 @@ _ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
 """Addresses that nobody has (RFC 5737, RFC 3849): the way there is the way out of this network."""
 
 
-def explain(context: Context, dns: Dns01, routes: Mapping[str, Route], error: AttemptError) -> None:
-    """Add to an error of names that go by http-01 where they lead, and what is likely; it raises nothing."""
+def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
+    """Return an error of names on http-01 with their addresses in its evidence, and with a likely cause, if any.
+
+    ``evidence`` gets ``addresses``, ``ours``, and where a cause is likely ``likely`` and ``likely_fix``.
+    """
     if not isinstance(error, CAError):
-        return
+        return error
     failed = [problem["identifier"] for problem in error.subproblems if problem.get("code") in _CODES]
-    hosts = [name for name in failed if name in routes and routes[name].challenge == "http-01"][:_MOST]
+    hosts = [name for name in failed if name in identifiers][:_MOST]
     found: Mapping[str, Sequence[str]] = {}
-    with contextlib.suppress(DnsRenewError):  # not to know it is no reason to stop
+    with contextlib.suppress(DnsRenewError):  # the addresses are only evidence
         found = dns.addresses(context, hosts) if hosts else {}
     if not found:
-        return
+        return error
     ours = own_addresses([address for each in found.values() for address in each])
     verdicts = [addresses.judge(name, each, ours) for name, each in found.items()]
     where = {name: addresses.by_family(each) for name, each in found.items()}
     error.evidence |= {"addresses": where, "ours": addresses.by_family(ours)}
     likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
-    if likely is not None:
-        error.evidence["likely"] = likely.summary
-        error.message = f"{error.message} {likely.summary}"
-        error.fix = likely.fix
+    return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
 
 
 def own_addresses(asked: Sequence[str]) -> list[str]:

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from dnsrenew.challenges.contents import Contents
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
-from dnsrenew.challenges.http01.tokens import TokenContents
 from dnsrenew.errors import ChallengeError
 
 PLACE: Final = (".well-known", "acme-challenge")
@@ -27,7 +27,7 @@ class Webroot:
         self.path = path
         self._handles = handles
         self._lock = threading.Lock()
-        self._contents = TokenContents()
+        self._contents: Contents[bytes] = Contents()
         self._made: list[tuple[str, ...]] = []
 
     def check(self, name: str) -> None:

@@ -1,10 +1,12 @@
-"""Ninety DNS hosts through dns-lexicon, with its traps closed.
+"""About 90 DNS hosts through dns-lexicon, with workarounds for its problems.
 
-- It looks for no zone and loads no public suffix list: the zone is ours, and what splits names in its modules is ours.
-- No module of it that a host program uses is touched: each of its provider modules is loaded once more, for us alone,
+- It looks up no zone and loads no public suffix list: dnsrenew passes the zone and replaces the function that splits
+  names.
+- Its modules that the calling program may use stay unchanged: each provider module is loaded again, only for dnsrenew,
   with a ``requests`` that always has time-outs (:mod:`~dnsrenew.drivers.lexicon.loading`).
-- Its providers belong to one thread and change their configuration: each call makes its own.
-- ``False`` is a failure; an exception about a value that stands (or is gone) already is none: then the list decides.
+- Its providers are not thread-safe and modify their configuration: each call creates a new one.
+- ``False`` is a failure. After an exception that may mean "exists already" or "does not exist", the list of records
+  decides.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from lexicon.config import ConfigResolver
 
 from dnsrenew.base import names
 from dnsrenew.drivers.error_mapping import classify
-from dnsrenew.drivers.lexicon import loading, shims
+from dnsrenew.drivers.lexicon import loading, shims, texts
 from dnsrenew.errors import ProviderError
 from dnsrenew.secrets import Secret
 
@@ -27,43 +29,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnsrenew.drivers.protocol import DriverContext
+    from dnsrenew.errors import Text
     from dnsrenew.model import TxtRecord
 
-_TALKING: Final = ("lexicon", "tldextract", "filelock")
-_ABOUT_THE_VALUE: Final = frozenset({"provider-refused", "provider-bug", "provider-zone-unknown"})
-"""Failures that may only mean "it is so already"; after any other the host is not asked again."""
+_LOGGERS: Final = ("lexicon", "tldextract", "filelock")
+_MAYBE_DONE: Final = frozenset({"provider-refused", "provider-bug", "provider-zone-unknown"})
+"""Errors that may mean "exists already" or "does not exist"; after any other the records are not listed."""
 
 
 class LexiconDriver:
     """Writes through one of lexicon's providers.
 
-    Driver options: ``provider`` (lexicon's name for it); ``look_first`` (it would write a value twice) and
-    ``look_after`` (it keeps failed removals to itself); any other is passed on to lexicon as it stands.
+    Driver options: ``provider`` (its name in lexicon); ``look_first`` (list the records before a write: it would write
+    a value twice) and ``look_after`` (list them after a removal: it hides failures). All others are passed to lexicon.
     """
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        fixed = dict(context.driver_options)
-        self._name = str(fixed.pop("provider", ""))
-        self._look_first = bool(fixed.pop("look_first", False))
-        self._look_after = bool(fixed.pop("look_after", False))
-        self._fixed = fixed
+        options = dict(context.driver_options)
+        self._name = str(options.pop("provider", ""))
+        self._lists_before_add = bool(options.pop("look_first", False))
+        self._lists_after_remove = bool(options.pop("look_after", False))
+        self._driver_options = options
         self._provider_class = loading.provider_class(self._name)
-        for name in _TALKING:
-            # What a library should do by itself: without any handler, Python prints its warnings to standard error.
-            logging.getLogger(name).addHandler(_SILENT)
+        for name in _LOGGERS:
+            # Libraries should do this themselves: without a handler, Python prints warnings to standard error.
+            logging.getLogger(name).addHandler(_NULL_HANDLER)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values, one after the other, with one session for each zone."""
-        self._each(records, self._add)
+        """Write the values one by one, with one session for each zone."""
+        self._for_each(records, self._add)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Take the values away, one after the other, with one session for each zone."""
-        self._each(records, self._remove)
+        """Remove the values one by one, with one session for each zone."""
+        self._for_each(records, self._remove)
 
-    def _each(self, records: Sequence[TxtRecord], work: Callable[[Any, TxtRecord], None]) -> None:
+    def _for_each(self, records: Sequence[TxtRecord], work: Callable[[Any, TxtRecord], None]) -> None:
         with shims.limited(self._seconds_left):
-            for (zone, ttl), group in groupby(sorted(records, key=_place), key=_place):
+            for (zone, ttl), group in groupby(sorted(records, key=_zone_and_ttl), key=_zone_and_ttl):
                 with self._session(zone, ttl) as session:
                     for record in group:
                         self._context.check()
@@ -71,16 +74,16 @@ class LexiconDriver:
 
     @contextlib.contextmanager
     def _session(self, zone: str, ttl: int) -> Iterator[Any]:
-        """Return one of lexicon's providers, authenticated."""
+        """Yield an authenticated provider of lexicon."""
         domain = names.relative(zone)
-        resolver: Any = ConfigResolver  # it has no annotations
+        resolver: Any = ConfigResolver  # lexicon has no annotations
         config = resolver().with_dict(
             {
                 "provider_name": self._name,
                 "domain": domain,
                 "delegated": domain,
                 "ttl": ttl,
-                self._name: {**self._fixed, **self._revealed()},
+                self._name: {**self._driver_options, **self._revealed()},
             }
         )
         provider = self._provider_class(config)
@@ -98,67 +101,67 @@ class LexiconDriver:
         return 0.0 if self._context.cancel.is_set() else self._context.seconds_left()
 
     def _add(self, session: Any, record: TxtRecord) -> None:
-        if self._look_first and _standing(session, record):
+        if self._lists_before_add and _identifiers(session, record):
             return
-        if self._did(session, record, lambda name: session.create_record("TXT", name, record.value), standing=True):
-            return
-        raise self._refusal(record, "write")
+        if not self._change(
+            session, record, lambda name: session.create_record("TXT", name, record.value), exists=True
+        ):
+            raise self._refusal(texts.NOT_WRITTEN, record)
 
     def _remove(self, session: Any, record: TxtRecord) -> None:
-        done = self._did(
+        is_done = self._change(
             session,
             record,
             lambda name: session.delete_record(rtype="TXT", name=name, content=record.value),
-            standing=False,
+            exists=False,
         )
-        if done and self._look_after and (left := _standing(session, record)):
-            # It was looked for in another spelling (quoted, say): what the host calls it is certain.
+        if is_done and self._lists_after_remove and (left := _identifiers(session, record)):
+            # The provider compared another form of the value (quoted, for example); the identifier is unambiguous.
             for identifier in filter(None, left):
                 session.delete_record(identifier=identifier)
-            done = not _standing(session, record)
-        if not done:
-            raise self._refusal(record, "remove")
+            is_done = not _identifiers(session, record)
+        if not is_done:
+            raise self._refusal(texts.NOT_REMOVED, record)
 
-    def _did(self, session: Any, record: TxtRecord, act: Callable[[str], Any], *, standing: bool) -> bool:
-        """Do it; where it failed, tell whether all is as it should be nevertheless."""
+    def _change(self, session: Any, record: TxtRecord, call: Callable[[str], Any], *, exists: bool) -> bool:
+        """Make the call; return whether the value then exists, or not, as wanted, also after a failure.
+
+        :param exists: whether the value is to exist.
+        """
         try:
-            if act(names.relative(record.name)) is not False:
+            if call(names.relative(record.name)) is not False:
                 return True
         except Exception as error:
-            if classify(error) not in _ABOUT_THE_VALUE:
+            if classify(error) not in _MAYBE_DONE:
                 raise
-            with contextlib.suppress(Exception):  # the first error is the one to tell
-                if bool(_standing(session, record)) is standing:
+            with contextlib.suppress(Exception):  # the first error is the one to report
+                if bool(_identifiers(session, record)) is exists:
                     return True
             raise
-        return bool(_standing(session, record)) is standing
+        return bool(_identifiers(session, record)) is exists
 
-    def _refusal(self, record: TxtRecord, verb: str) -> ProviderError:
-        return ProviderError(
-            "provider-refused",
-            f"The DNS host of the account {self._context.account} did not {verb} the TXT value at "
-            f"{names.relative(record.name)}, and did not say why.",
-            fix="See in the host's own control panel whether the zone can be changed, then run it again.",
-            evidence={"zone": names.relative(record.zone), "name": names.relative(record.name)},
-        )
+    def _refusal(self, text: Text, record: TxtRecord) -> ProviderError:
+        zone, name = names.relative(record.zone), names.relative(record.name)
+        return ProviderError.of(text, account=self._context.account, zone=zone, name=name)
 
 
-_SILENT: Final = logging.NullHandler()
+_NULL_HANDLER: Final = logging.NullHandler()
 
 
-def _place(record: TxtRecord) -> tuple[str, int]:
+def _zone_and_ttl(record: TxtRecord) -> tuple[str, int]:
     return record.zone, record.ttl
 
 
-def _standing(session: Any, record: TxtRecord) -> list[Any]:
-    """Return what the host calls the value in its own list (mostly once, or not at all); some hosts quote it there."""
+def _identifiers(session: Any, record: TxtRecord) -> list[Any]:
+    """Return the host's identifiers of the value (usually one or none) from its list of records."""
     found = session.list_records("TXT", names.relative(record.name), None)
-    return [item.get("id") for item in found if _is_value(item, record) and _at(item, record)]
+    return [item.get("id") for item in found if _has_value(item, record) and _has_name(item, record)]
 
 
-def _is_value(item: dict[str, Any], record: TxtRecord) -> bool:
+def _has_value(item: dict[str, Any], record: TxtRecord) -> bool:
+    """Compare the values; some hosts quote them in the list."""
     return str(item.get("content", "")).strip('"') == record.value
 
 
-def _at(item: dict[str, Any], record: TxtRecord) -> bool:
+def _has_name(item: dict[str, Any], record: TxtRecord) -> bool:
     return names.labels(str(item.get("name", ""))) == names.labels(record.name)

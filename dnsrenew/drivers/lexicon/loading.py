@@ -1,7 +1,7 @@
-"""Lexicon's provider modules, loaded once more for us alone, with stand-ins for what they import.
+"""Load lexicon's provider modules again, only for dnsrenew, with shims for the modules that they import.
 
-The module that the host program may use stays as it is, and ours is changed before it runs and never after: two
-threads need no lock around their calls.
+The modules that the calling program may use stay unchanged. Those of dnsrenew are patched before they run and never
+afterwards, so that threads need no lock around their calls.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.lexicon import shims
+from dnsrenew.drivers.lexicon import shims, texts
 from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
 
@@ -29,16 +29,16 @@ EXTRAS: Final = {
     "route53": "boto3",
     "softlayer": "SoftLayer",
 }
-"""Lexicon's providers that need more than lexicon, each with the module that must be there.
+"""Providers of lexicon that need another package, each with the module to check for.
 
-These modules send by themselves, past our ``requests``. Of what we ship only Route 53 is among them: botocore follows
-no redirect. (Nor does ``xmlrpc.client``, by which lexicon's inwx and the old interface of Gandi send.)
+These packages do not send through the shim of ``requests``. Of the shipped providers only Route 53 is one: botocore
+follows no redirect. (Nor does ``xmlrpc.client``, which the providers inwx and the old interface of Gandi use.)
 """
-_OURS: Final = frozenset({"route53"})
+_OWN_EXTRAS: Final = frozenset({"route53"})
 _UNUSABLE: Final = {
-    "auto": "it guesses the host from the domain: name the host",
-    "ddns": "it does not look at the server's answer: use the provider rfc2136",
-    "duckdns": "it removes nothing: use the provider duckdns",
+    "auto": texts.GUESSES_HOST,
+    "ddns": texts.IGNORES_ANSWER,
+    "duckdns": texts.REMOVES_NOTHING,
 }
 
 _modules: dict[str, ModuleType] = {}
@@ -49,15 +49,16 @@ _logger = logging.getLogger("dnsrenew.drivers.lexicon")
 def provider_class(name: str) -> Callable[..., Any]:
     """Return the class of one of lexicon's providers.
 
-    :raises ConfigError: ``provider-invalid``, lexicon has none of that name, or none that can be used.
+    :raises ConfigError: ``provider-invalid``, lexicon has no such provider, or it cannot be used.
     :raises ProviderError: ``provider-extra-missing``, it needs a package that is not installed.
     """
     if name in _UNUSABLE:
-        raise _invalid(name, _UNUSABLE[name])
+        raise ConfigError.of(_UNUSABLE[name], provider=name)
     if not NAME.fullmatch(name) or importlib.util.find_spec(f"{_PACKAGE}.{name}") is None:
-        raise _invalid(name, "lexicon knows no such host")
+        raise ConfigError.of(texts.UNKNOWN, provider=name)
     if name in EXTRAS and importlib.util.find_spec(EXTRAS[name]) is None:
-        raise _extra_missing(name)
+        package = f"dnsrenew[{name}]" if name in _OWN_EXTRAS else f"dns-lexicon[{name}]"
+        raise ProviderError.of(texts.EXTRA_MISSING, provider=name, module=EXTRAS[name], package=package)
     kind: Callable[..., Any] = _load(name).Provider
     return kind
 
@@ -67,9 +68,9 @@ def _load(name: str) -> ModuleType:
         if name not in _modules:
             spec = importlib.util.find_spec(f"{_PACKAGE}.{name}")
             if spec is None or spec.loader is None:
-                raise _invalid(name, "lexicon knows no such host")
+                raise ConfigError.of(texts.UNKNOWN, provider=name)
             module = importlib.util.module_from_spec(spec)
-            # An import statement looks for __import__ among the builtins of its module.
+            # An import statement calls __import__ of the builtins of its module.
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, "print": _logger.debug}
             spec.loader.exec_module(module)
             shims.patch(name, module)
@@ -80,30 +81,11 @@ def _load(name: str) -> ModuleType:
 def _import(
     name: str, module_globals: Any = None, module_locals: Any = None, fromlist: Any = (), level: int = 0
 ) -> Any:
-    """Import for a module of ours (as :func:`builtins.__import__` does): a stand-in where there is one."""
+    """Import for a module loaded here, as :func:`builtins.__import__`; return the shim if there is one."""
     package, _, provider = name.rpartition(".")
     if level == 0 and package == _PACKAGE and fromlist:
-        return _load(provider)  # one provider builds upon another
+        return _load(provider)  # one provider is a subclass of another
     real = builtins.__import__(name, module_globals, module_locals, fromlist, level)
     if level == 0 and (not fromlist or "." not in name):
-        return shims.stand_in(real)
+        return shims.shim_for(real)
     return real
-
-
-def _invalid(name: str, why: str) -> ConfigError:
-    return ConfigError(
-        "provider-invalid",
-        f"The driver option provider = {name!r} cannot be used: {why}.",
-        fix="Correct [driver_options] in the provider file.",
-        evidence={"provider": name},
-    )
-
-
-def _extra_missing(name: str) -> ProviderError:
-    package = f"dnsrenew[{name}]" if name in _OURS else f"dns-lexicon[{name}]"
-    return ProviderError(
-        "provider-extra-missing",
-        f"For {name} the Python package {EXTRAS[name]} is needed, and it is not installed.",
-        fix=f"Install it into the same environment: pip install '{package}'.",
-        evidence={"provider": name, "module": EXTRAS[name]},
-    )

@@ -1,6 +1,6 @@
-"""Stand-ins for what lexicon's modules import: the same face, with time-outs, and offline where it should be.
+"""Shims for the modules that lexicon imports: the same interface, with time-outs and without hidden downloads.
 
-They are made from the real module, which is handed in: lexicon has imported it anyway.
+Each wraps the real module, which lexicon has imported already.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _seconds_left: ContextVar[Callable[[], float]] = ContextVar("seconds_left", defa
 
 @contextlib.contextmanager
 def limited(seconds_left: Callable[[], float]) -> Iterator[None]:
-    """Have every request of this thread end within ``seconds_left``."""
+    """Limit every request of this thread to ``seconds_left``."""
     token = _seconds_left.set(seconds_left)
     try:
         yield
@@ -29,22 +29,22 @@ def limited(seconds_left: Callable[[], float]) -> Iterator[None]:
 
 
 def left() -> float:
-    """Return the seconds that this thread's call has left."""
+    """Return the seconds until the deadline of the call in this thread."""
     return _seconds_left.get()()
 
 
-def stand_in(module: ModuleType) -> Any:
-    """Return what one of lexicon's modules gets instead of a module it imports."""
-    make = _STAND_INS.get(module.__name__)
+def shim_for(module: ModuleType) -> Any:
+    """Return the shim of a module, or the module itself."""
+    make = _SHIMS.get(module.__name__)
     return module if make is None else make(module)
 
 
 class _ModuleProxy(ModuleType):
-    """A module of which some names are ours and the rest are the real one's."""
+    """A module with some names replaced; the rest come from the real module."""
 
-    def __init__(self, real: ModuleType, **ours: Any) -> None:
+    def __init__(self, real: ModuleType, **replaced: Any) -> None:
         super().__init__(real.__name__)
-        self.__dict__.update(ours, _real=real)
+        self.__dict__.update(replaced, _real=real)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -55,21 +55,21 @@ class _ModuleProxy(ModuleType):
 
 @cache
 def _requests(real: Any) -> ModuleType:
-    from dnsrenew.http import third_party  # brings requests, which is here by now
+    from dnsrenew.http import third_party  # it imports requests, which is imported already
 
     class TimedSession(real.Session):  # type: ignore[misc]
-        """Gives every request time-outs, every answer an end, lets none be unverified, and none be led elsewhere."""
+        """Adds time-outs and a size limit, always verifies TLS, and follows no redirect to another host."""
 
         def send(self, request: Any, **arguments: Any) -> Any:
             seconds = left()
             if seconds <= 0:
-                raise real.exceptions.Timeout("the call's time is over")
+                raise real.exceptions.Timeout("the deadline of the call has passed")
             arguments["timeout"] = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
             arguments["verify"] = arguments.get("verify") or True
             return super().send(request, **arguments)
 
         def mount(self, prefix: str, adapter: Any) -> None:
-            """Take an adapter of the provider's own, whose retries must not sleep past the end of the call."""
+            """Mount an adapter of the provider; its retries must not sleep past the deadline of the call."""
             retries = getattr(adapter, "max_retries", None)
             if retries is not None and retries.total:
                 kind: Any = type(retries)
@@ -78,15 +78,15 @@ def _requests(real: Any) -> ModuleType:
             super().mount(prefix, adapter)
 
         def get_redirect_target(self, resp: Any) -> str | None:
-            """Return where an answer leads: the whole URL, for requests would not read some as we do."""
+            """Return the absolute URL of a redirect: requests parses some relative ones differently."""
             if not 300 <= resp.status_code < 400:
                 return None
-            # Without a place to go it is refused too: to lexicon it would be no failure.
+            # A redirect without a Location is refused too: lexicon would take it for success.
             location = resp.headers.get("Location") if resp.is_redirect else None
             return third_party.redirected(resp.request.method, resp.url, location)
 
         def resolve_redirects(self, *arguments: Any, yield_requests: bool = False, **more: Any) -> Any:
-            """Follow redirects; what a provider asked not to have followed, it looks at itself."""
+            """Follow redirects, except for a provider that handles them itself."""
             return iter(()) if yield_requests else super().resolve_redirects(*arguments, **more)
 
     def request(method: str, url: str, **arguments: Any) -> Any:
@@ -117,7 +117,7 @@ _POSITIONAL: Final[dict[str, tuple[str, ...]]] = {
 @cache
 def _bounded(retry: Any) -> Any:
     class BoundedRetry(retry):  # type: ignore[misc]
-        """Ends with the call, whatever Retry-After and back-off say."""
+        """Never waits past the deadline of the call."""
 
         def get_retry_after(self, response: Any) -> Any:
             seconds = super().get_retry_after(response)
@@ -142,7 +142,7 @@ class _Parts(NamedTuple):
 
 
 def _split(domain: str, *_: Any, **__: Any) -> _Parts:
-    """Split a zone at its first dot: it is what the host calls a domain, so no list of suffixes is needed."""
+    """Split a zone at its first dot: it is the domain at the host, so no public suffix list is needed."""
     name, _dot, suffix = domain.rstrip(".").partition(".")
     return _Parts("", name, suffix)
 
@@ -152,7 +152,7 @@ def _tldextract(real: ModuleType) -> ModuleType:
 
 
 def _requests_unixsocket(real: ModuleType) -> ModuleType:
-    # Its monkeypatch() changes requests for the whole process, and it is back too early when two threads do it.
+    # Its monkeypatch() changes requests for the whole process, and two threads restore it too early.
     return _ModuleProxy(real, monkeypatch=contextlib.nullcontext)
 
 
@@ -163,14 +163,14 @@ def _boto3(real: Any) -> ModuleType:
             read_timeout=min(READ_SECONDS, left()),
             retries={"mode": "standard", "max_attempts": 2},
         )
-        arguments.setdefault("region_name", "us-east-1")  # Route 53 is everywhere, and signed for as if it were there
-        # A session of our own: the default one is shared by all threads, and by the host program.
+        arguments.setdefault("region_name", "us-east-1")  # Route 53 is global; requests are signed for this region
+        # A new session: the default one is shared with all threads and the calling program.
         return real.session.Session().client(service, config=config, **arguments)
 
     return _ModuleProxy(real, client=client)
 
 
-_STAND_INS: Final[dict[str, Callable[[Any], ModuleType]]] = {
+_SHIMS: Final[dict[str, Callable[[Any], ModuleType]]] = {
     "boto3": _boto3,
     "requests": _requests,
     "requests_unixsocket": _requests_unixsocket,
@@ -178,11 +178,11 @@ _STAND_INS: Final[dict[str, Callable[[Any], ModuleType]]] = {
 }
 
 
-# ── mended ──────────────────────────────────────────────────────────────────────────────
+# ── patches ─────────────────────────────────────────────────────────────────────────────
 
 
 def patch(name: str, module: Any) -> None:
-    """Correct what is wrong in our copy of one of lexicon's modules."""
+    """Fix the bugs in a module of lexicon that was loaded for dnsrenew."""
     if name == "aliyun":
         _patch_aliyun(module.Provider)
     if name == "valuedomain":
@@ -190,19 +190,19 @@ def patch(name: str, module: Any) -> None:
 
 
 def _patch_aliyun(provider: Any) -> None:
-    """Write the time as Alibaba Cloud wants it: lexicon 3.25 appends "Z" to a time that ends with "+00:00"."""
-    build = provider._build_signature_parameters  # noqa: SLF001  # our own copy of the class
+    """Send the time in the format of Alibaba Cloud: lexicon 3.25 appends "Z" to a time that ends with "+00:00"."""
+    build = provider._build_signature_parameters  # noqa: SLF001  # a private copy of the class
 
-    def mended(self: Any) -> Any:
+    def patched(self: Any) -> Any:
         parameters = build(self)
         parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
         return parameters
 
-    provider._build_signature_parameters = mended  # noqa: SLF001  # our own copy of the class
+    provider._build_signature_parameters = patched  # noqa: SLF001  # a private copy of the class
 
 
 def _patch_valuedomain(module: Any) -> None:
-    """Keep the token with the host: it is the one module that sends by urllib, which takes all along to any host."""
+    """Never send the token to another host: urllib, which only this module uses, forwards headers on redirects."""
     from dnsrenew.http import third_party
 
     request: Any = module.request
@@ -210,7 +210,7 @@ def _patch_valuedomain(module: Any) -> None:
 
     class Redirects(kind):  # type: ignore[misc]
         def redirect_request(self, req: Any, *answer: Any) -> Any:
-            third_party.redirected(req.get_method(), req.full_url, answer[-1])  # the last is where it leads
+            third_party.redirected(req.get_method(), req.full_url, answer[-1])  # the last is the new URL
             return super().redirect_request(req, *answer)
 
     module.restapi_build_opener = lambda: request.build_opener(Redirects(), request.HTTPCookieProcessor())

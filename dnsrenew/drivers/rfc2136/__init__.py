@@ -1,4 +1,4 @@
-"""Dynamic update (RFC 2136), signed with TSIG (RFC 8945): BIND, Knot, PowerDNS, Windows DNS and others."""
+"""Dynamic update (RFC 2136), signed with TSIG (RFC 8945), for BIND, Knot, PowerDNS, Windows DNS and others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.update
 
 from dnsrenew.base import host_port, names
-from dnsrenew.drivers.rfc2136 import options
+from dnsrenew.drivers.rfc2136 import options, texts
 from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
 
@@ -30,20 +30,20 @@ REQUEST_SECONDS: Final = 30.0
 
 
 class Rfc2136Driver:
-    """One UPDATE message for all records of a zone."""
+    """Sends one UPDATE message for all records of a zone."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         self._host, self._port = options.address(context)
-        self._where = host_port.join(self._host, self._port)
+        self._server = host_port.join(self._host, self._port)
         self._key = options.tsig_key(context)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Add each value to the set that stands (RFC 2136 section 2.5.1)."""
+        """Add each value to its RRset (RFC 2136 section 2.5.1)."""
         self._update(records, lambda update, name, ttl, value: update.add(name, ttl, value))
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Delete each value from its set (RFC 2136 section 2.5.4); a missing one is no error."""
+        """Delete each value from its RRset (RFC 2136 section 2.5.4); a missing one is not an error."""
         self._update(records, lambda update, name, _ttl, value: update.delete(name, value))
 
     def _update(self, records: Sequence[TxtRecord], change: Callable[..., None]) -> None:
@@ -56,19 +56,21 @@ class Rfc2136Driver:
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
         seconds = min(CONNECT_SECONDS, self._context.seconds_left())
-        where = {"server": self._where, "zone": names.relative(zone)}
+        evidence = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
         try:
-            # By TCP at once: an update of many names does not fit a datagram, and a lost one would be sent twice.
+            # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
             with _connect(self._addresses(), seconds) as connection:
                 answer = self._exchange(connection, update.to_wire())
             rcode = read(answer, update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
-            raise self._failure(error, where) from None
+            raise _failure(error, evidence) from None
         if rcode != dns.rcode.NOERROR:
-            raise self._refusal(rcode, where)
+            raise ProviderError.of(
+                REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence, rcode=dns.rcode.to_text(rcode)
+            )
 
     def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
-        """Send a message and return the answer (RFC 1035 section 4.2.2), all of it within :data:`REQUEST_SECONDS`."""
+        """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`."""
         until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
         self._limit(connection, until)
         connection.sendall(len(message).to_bytes(2, "big") + message)
@@ -86,9 +88,9 @@ class Rfc2136Driver:
         return data
 
     def _limit(self, connection: socket.socket, until: float) -> None:
-        """Let the next step take what is left, and not begin anew: a server may send one octet now and then.
+        """Set the time-out to the time left for the exchange: a slow server may send one byte at a time.
 
-        :param until: how many seconds of the call are to be left.
+        :param until: the seconds of the call that must be left at the end.
         """
         seconds = self._context.seconds_left() - until
         if seconds <= 0:
@@ -98,35 +100,16 @@ class Rfc2136Driver:
     def _addresses(self) -> list[Any]:
         return socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
 
-    def _refusal(self, rcode: dns.rcode.Rcode, where: dict[str, Any]) -> ProviderError:
-        word = dns.rcode.to_text(rcode)
-        code, what, fix = REFUSALS.get(
-            rcode,
-            ("provider-refused", "refused the change of the zone {zone}", "Read the server's log, which says why."),
-        )
-        return ProviderError(
-            code,
-            f"The name server {self._where} of the account {self._context.account} "
-            f"{what.format(zone=where['zone'])} (it answered {word}).",
-            fix=fix,
-            evidence={**where, "rcode": word},
-        )
 
-    def _failure(self, error: Exception, where: dict[str, Any]) -> ProviderError:
-        code, what, fix = explain(error)
-        return ProviderError(
-            code,
-            f"The update of {where['zone']} at the name server {self._where} of the account "
-            f"{self._context.account} failed: {what}.",
-            fix=fix,
-            evidence={**where, "cause": f"{type(error).__name__}: {error}"},
-        )
+def _failure(error: Exception, evidence: dict[str, Any]) -> ProviderError:
+    cause = f"{type(error).__name__}: {error}"
+    return ProviderError.of(explain(error), **evidence, cause=cause, reason=getattr(error, "strerror", None))
 
 
 def _connect(addresses: list[Any], seconds: float) -> socket.socket:
-    """Return a connection to the first address that takes one.
+    """Return a connection to the first address that accepts one.
 
-    :raises OSError: what the last address said.
+    :raises OSError: the error of the last address.
     """
     last: OSError = OSError("no address")
     for family, kind, protocol, _name, address in addresses:
@@ -143,7 +126,7 @@ def _connect(addresses: list[Any], seconds: float) -> socket.socket:
 
 
 def _txt(value: str) -> dns.rdata.Rdata:
-    # From the wire form: text would need escapes. One string of at most 255 octets.
+    # From wire format: the text format would need escapes. One string of at most 255 bytes.
     raw = value.encode()
     wire = bytes([len(raw)]) + raw
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.TXT, wire, 0, len(wire))

@@ -1,9 +1,9 @@
-"""What a name server answers to an update, and why one got no answer, in our words."""
+"""Read the response of a name server to an update, and explain a missing or wrong one."""
 
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dns.exception
 import dns.message
@@ -12,52 +12,32 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
-# What a server answers, and what a person does about it; {zone} is filled in. A missing one is "provider-refused".
+from dnsrenew.drivers.rfc2136 import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import Text
+
 REFUSALS: Final = {
-    dns.rcode.REFUSED: (
-        "provider-unauthorized",
-        "does not let this key change the zone {zone}",
-        "Allow the key in the zone's update-policy (or allow-update) on the server.",
-    ),
-    dns.rcode.NOTAUTH: (
-        "provider-unauthorized",
-        "does not accept the key for the zone {zone}, or is not its primary server",
-        "Compare server, tsig_name, tsig_algorithm and tsig_secret with the primary server's configuration.",
-    ),
-    dns.rcode.NOTZONE: (
-        "provider-zone-unknown",
-        "says that a name is outside the zone {zone}",
-        "State the right zone in the account's `zones`.",
-    ),
-    dns.rcode.NXDOMAIN: (
-        "provider-zone-unknown",
-        "does not have the zone {zone}",
-        "State the primary server of the zone in `server`, and the zone in `zones`.",
-    ),
-    dns.rcode.SERVFAIL: (
-        "provider-server-error",
-        "could not write the change of the zone {zone}",
-        "Read the server's log: often its zone file or journal is not writable.",
-    ),
-    dns.rcode.NOTIMP: (
-        "provider-refused",
-        "does not do dynamic updates of the zone {zone}",
-        "Switch dynamic updates on there, or use another provider.",
-    ),
+    dns.rcode.REFUSED: texts.KEY_NOT_ALLOWED,
+    dns.rcode.NOTAUTH: texts.NOT_AUTHORIZED,
+    dns.rcode.NOTZONE: texts.NOT_IN_ZONE,
+    dns.rcode.NXDOMAIN: texts.NO_SUCH_ZONE,
+    dns.rcode.SERVFAIL: texts.SERVER_FAILED,
+    dns.rcode.NOTIMP: texts.NO_DYNAMIC_UPDATE,
 }
+"""The text of each RCODE; any other is :data:`texts.UPDATE_REFUSED`."""
 
 
 class UnsignedError(dns.exception.DNSException):
-    """A server says that it has done what a key of ours has signed, and does not sign that itself."""
+    """The response to a signed update reports success but is not signed."""
 
 
 def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
-    """Return what the server says.
+    """Return the RCODE of a response.
 
-    A refusal is believed without a signature, for nothing is done on it: a server that knows nothing of keys or of
-    updates can do no better.
+    An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
 
-    :raises DNSException: it is no answer to this update, or its signature is not right.
+    :raises DNSException: it is no response to this update, or its signature is invalid.
     """
     unchecked = dns.message.from_wire(answer, keyring=False)
     if not update.is_response(unchecked):
@@ -69,44 +49,24 @@ def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
     return dns.message.from_wire(answer, keyring=update.keyring, request_mac=update.mac).rcode()
 
 
-def explain(error: Exception) -> tuple[str, str, str]:
-    """Return code, what was seen, what to do."""
-    key = "Compare tsig_name, tsig_algorithm and tsig_secret with the server's key."
+def explain(error: Exception) -> Text:
+    """Return the text for an update without a usable response."""
     if isinstance(error, dns.tsig.PeerBadKey):
-        return "provider-unauthorized", "the server does not know the key", key
+        return texts.KEY_UNKNOWN
     if isinstance(error, dns.tsig.PeerBadSignature | dns.tsig.BadSignature):
-        return "provider-unauthorized", "the key's secret is not the server's", key
+        return texts.SECRET_WRONG
     if isinstance(error, dns.tsig.PeerBadTime | dns.tsig.BadTime):
-        return (
-            "provider-unauthorized",
-            "the clocks of this machine and of the server are too far apart",
-            "Set the clock of this machine and of the server (with NTP).",
-        )
+        return texts.CLOCK_SKEW
     if isinstance(error, dns.tsig.PeerError | dns.message.UnknownTSIGKey | dns.exception.DNSException) and (
         "tsig" in type(error).__module__ or "TSIG" in type(error).__name__
     ):
-        return "provider-unauthorized", "the server's signature is not right", key
+        return texts.SIGNATURE_WRONG
     if isinstance(error, dns.exception.Timeout | TimeoutError):
-        return (
-            "provider-timeout",
-            "it did not answer in time",
-            "See whether the server runs, and whether a firewall drops TCP to its port.",
-        )
+        return texts.TIMED_OUT
     if isinstance(error, socket.gaierror):
-        return "provider-unreachable", "its name was not found in DNS", "Correct `server`, or state an address there."
+        return texts.SERVER_NAME_UNKNOWN
     if isinstance(error, OSError | EOFError):
-        what = (
-            f"it cannot be reached ({error.strerror or 'the connection broke'})" if isinstance(error, OSError) else ""
-        )
-        return (
-            "provider-unreachable",
-            what or "the connection broke",
-            "See whether the server runs, and whether `server` names its address and port.",
-        )
+        return texts.UNREACHABLE if getattr(error, "strerror", None) else texts.CONNECTION_LOST
     if isinstance(error, UnsignedError):
-        return (
-            "provider-refused",
-            "its answer is not signed with the key",
-            "See whether something between here and the server answers in its place, and what listens at `server`.",
-        )
-    return "provider-refused", "its answer is not a DNS answer to this update", "See what listens at `server`."
+        return texts.NOT_SIGNED
+    return texts.NO_DNS_ANSWER

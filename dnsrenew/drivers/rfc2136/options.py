@@ -1,4 +1,4 @@
-"""The options of an account: where the primary server is, and the key."""
+"""The options of an account: the primary server and the key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dns.name
 import dns.tsig
 
 from dnsrenew.base import host_port
+from dnsrenew.drivers.rfc2136 import texts
 from dnsrenew.errors import ConfigError
 from dnsrenew.secrets import Secret
 
@@ -33,65 +34,49 @@ def _text(context: DriverContext, key: str) -> str:
     return (value.reveal() if isinstance(value, Secret) else value).strip()
 
 
-def _wrong(context: DriverContext, key: str, what: str, fix: str) -> ConfigError:
-    return ConfigError(
-        "option-invalid",
-        f"The option {key} of the account {context.account} {what}.",
-        fix=fix,
-        evidence={"account": context.account, "key": key},
-    )
-
-
 def address(context: DriverContext) -> tuple[str, int]:
     """Return host and port of the primary server.
 
     :raises ConfigError: ``option-invalid``.
     """
-    account, text = context.account, _text(context, "server")
+    text = _text(context, "server")
     try:
         host, port = host_port.split(text, PORT)
     except ValueError:
         host, port = "", PORT
     if not host:
-        raise ConfigError(
-            "option-invalid",
-            f"The option server of the account {account} is not an address.",
-            fix="State it as HOST or HOST:PORT, an IPv6 address in brackets.",
-            evidence={"account": account, "key": "server", "found": text},
-        )
+        raise ConfigError.of(texts.NOT_AN_ADDRESS, account=context.account, key="server", found=text)
     return host, port
 
 
 def tsig_key(context: DriverContext) -> dns.tsig.Key | None:
-    """Return the key that updates are signed with; None where there is none.
+    """Return the key for signing updates; None without one.
 
     :raises ConfigError: ``option-invalid``.
     """
-    # No variable here holds the secret while an error is raised: a monitor shows them.
+    # No variable holds the secret while an error is raised: a tool may show the variables of a traceback.
     name, has_secret = _text(context, "tsig_name"), bool(_text(context, "tsig_secret"))
     if not name and not has_secret:
         return None
     if not name or not has_secret:
         given, missing = ("tsig_name", "tsig_secret") if name else ("tsig_secret", "tsig_name")
-        raise _wrong(context, missing, f"is missing, though {given} is there", f"State both, or neither: {missing}.")
+        raise ConfigError.of(texts.KEY_INCOMPLETE, account=context.account, key=missing, given=given)
     algorithm = (_text(context, "tsig_algorithm") or "hmac-sha256").lower().removesuffix(".")
     if algorithm not in ALGORITHMS:
-        raise _wrong(context, "tsig_algorithm", "is not known", f"State one of {', '.join(ALGORITHMS)}.")
+        raise ConfigError.of(
+            texts.ALGORITHM_UNKNOWN, account=context.account, key="tsig_algorithm", algorithms=list(ALGORITHMS)
+        )
     try:
         key_name = dns.name.from_text(name)
     except (dns.exception.DNSException, ValueError):
-        raise _wrong(
-            context, "tsig_name", "is not a domain name", "Copy the name from the server's key statement."
-        ) from None
-    raw = _octets(context)
+        raise ConfigError.of(texts.KEY_NAME_INVALID, account=context.account, key="tsig_name") from None
+    raw = _decoded_secret(context)
     if raw is None:
-        raise _wrong(
-            context, "tsig_secret", "is not base64", "Copy the secret from the server's key, without the quotes."
-        )
+        raise ConfigError.of(texts.SECRET_NOT_BASE64, account=context.account, key="tsig_secret")
     return dns.tsig.Key(key_name, raw, algorithm=ALGORITHMS[algorithm])
 
 
-def _octets(context: DriverContext) -> bytes | None:
+def _decoded_secret(context: DriverContext) -> bytes | None:
     try:
         return base64.b64decode(_text(context, "tsig_secret"), validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""The ledger of an account, ``ledger.json``: what can be known to make the CA refuse an order.
+"""The ledger of an account, ``ledger.json``: limits and waits because of which the CA would refuse an order.
 
-No fsync: what a power cut takes, the CA says again. Nothing here stops a renewal: a ledger that cannot be
-read or written knows nothing, and that is said.
+No fsync: what a power cut takes, the CA says again. A ledger that cannot be read or written stops no renewal: it
+counts as empty, with a warning.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.model import rfc3339
-from dnsrenew.store import file_locks, json_files
+from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.damage import newer_schema, set_aside
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limits
@@ -28,166 +27,157 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.paths import Paths
 
-_WORDS: Final = {
-    "failed": (
-        "The CA {ca} would refuse an order for {names} until {until}: {count} proofs of a name may fail {window}.",
-        "Put right what made the proof of {names} fail; the first run after {until} tries again, `--now` at once.",
-    ),
-    "same-set": (
-        "The CA {ca} would refuse an order for {names} until {until}: it issues the same {count} times {window}.",
-        "Wait until {until} and keep what was issued, or add a name to the certificate.",
-    ),
-    "retry-after": (
-        "The CA {ca} asked to wait with an order for {names} until {until}.",
-        "Wait until {until}; the first run after that tries again by itself, `--now` at once.",
-    ),
-    "paused": (
-        "The CA {ca} has paused {names}: it takes no order for it until somebody opens {url}.",
-        "Open the address, end the pause there, and then run `dnsrenew renew --now`.",
-    ),
+_TEXTS: Final = {
+    "failed": texts.TOO_MANY_FAILURES,
+    "same-set": texts.TOO_MANY_CERTIFICATES,
+    "retry-after": texts.RETRY_AFTER,
+    "paused": texts.PAUSED,
 }
-_WINDOWS: Final = {timedelta(hours=1): "an hour", timedelta(days=7): "in 7 days"}
+_ALL_TEXTS: Final = {"retry-after": texts.RETRY_AFTER_ALL, "paused": texts.PAUSED_ALL}
+"""For a wait that holds for all orders."""
 WAIT: Final = 10.0
-"""Seconds to wait for another run that writes to the same ledger: each takes milliseconds."""
+"""Seconds to wait for other runs that write to the same ledger; each takes milliseconds."""
 
 
 class Ledger(Frozen):
-    """The ledger of one account. Thread-safe, and other processes may write to it.
+    """The ledger of one account. Thread-safe; other processes may write to the same file.
 
-    :ivar ca: name of the CA, for people.
-    :ivar folder: the account's.
-    :ivar context: whose clock it goes by, and who is told where it is damaged.
+    :ivar ca: name of the CA, for messages.
+    :ivar folder: the folder of the account.
+    :ivar context: gives the clock and takes warnings.
     """
 
     disk: AtomicFiles
-    layout: Paths
+    paths: Paths
     ca: str
     folder: str
     limits: Limits
     context: Context
 
     @classmethod
-    def at(cls, disk: AtomicFiles, layout: Paths, ca: str, directory: str, context: Context) -> Ledger:
+    def at(cls, disk: AtomicFiles, paths: Paths, ca: str, directory: str, context: Context) -> Ledger:
         """Return the ledger of the account at a CA's directory, with the limits of that CA."""
-        return cls(disk, layout, ca, layout.account(ca, directory), LIMITS.get(directory, NONE), context)
+        return cls(disk, paths, ca, paths.account(ca, directory), LIMITS.get(directory, NONE), context)
 
     def may_order(self, identifiers: Collection[str], *, replaces: bool = False) -> CAError | None:
-        """Return why an order would be refused now; None: nothing is known against it. Costs reading one file.
+        """Return the error the CA would answer an order with now, or None if none is known. Reads one file.
 
-        :param replaces: it replaces a certificate in the CA's eyes (RFC 9773 section 5), which only a pause holds back.
-        :returns: an error ``ca-ledger``, to be the attempt's; ``evidence["until"]`` and ``retry_after`` tell when.
+        :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
+        :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
-        held = (self._read() or LedgerState()).held(identifiers, self.limits, now, replaces=replaces)
-        return None if held is None else self._error(held, identifiers, now)
+        blocked = (self._read() or LedgerState()).blocked(identifiers, self.limits, now, replaces=replaces)
+        return None if blocked is None else self._error(blocked, identifiers, now)
 
     def may_begin(self) -> CAError | None:
-        """Return why nothing at all should be asked of the CA now, an account neither; None: nothing is known.
+        """Return the error if the CA refuses every request now, a new account too; else None.
 
         :returns: as :meth:`may_order`.
         """
         return self.may_order(())
 
     def note_failed_validation(self, identifiers: Collection[str]) -> None:
-        """Note that the CA looked at each of these (``*.`` included) once, and did not accept the proof."""
+        """Record one failed validation of each identifier (``*.`` included)."""
         if self.limits.failed is not None and identifiers:
-            self._change(lambda book, now: book.with_failed(identifiers, self.limits, now))
+            self._change(lambda state, now: state.with_failed(identifiers, self.limits, now))
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
-        """Note a certificate for this set of names; one with ``replaces`` too, which the CA counts, and lets pass."""
+        """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
         if self.limits.same_set is not None:
-            self._change(lambda book, now: book.with_certificate(identifiers, self.limits, now))
+            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now))
 
     def note_retry_after(
         self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None
     ) -> None:
-        """Note that the CA asked to wait.
+        """Record that the CA asked to wait.
 
-        :param identifiers: those of the order that it refused; None: it refuses everything.
-        :param url: where a person ends the wait, of a name that the CA has paused.
+        :param identifiers: those of the refused order; None: the CA refuses every request.
+        :param url: where a person ends the pause, if the CA has paused a name.
         """
-        self._change(lambda book, now: book.with_wait(seconds, identifiers, now, url=url))
+        self._change(lambda state, now: state.with_wait(seconds, identifiers, now, url=url))
 
-    def _error(self, held: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
-        until = rfc3339(held.until)
-        limit = {"failed": self.limits.failed, "same-set": self.limits.same_set}.get(held.limit)
-        reason, fix = _WORDS[held.limit]
-        words = {
+    def _error(self, blocked: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
+        until, names = rfc3339(blocked.until), blocked.identifier or _abbreviated(identifiers)
+        evidence = {
             "ca": self.ca,
-            "names": held.identifier or _some(identifiers),
-            "url": held.url,
             "until": until,
-            "count": limit.count if limit else 0,
-            "window": _WINDOWS.get(limit.window, "") if limit else "",
+            "limit": blocked.limit,
+            "identifier": blocked.identifier,
+            "names": names,
+            **({"url": blocked.url} if blocked.url else {}),
+            **self._limit(blocked.limit),
         }
-        evidence = {"ca": self.ca, "until": until, "limit": held.limit, "identifier": held.identifier}
-        evidence |= {"url": held.url} if held.url else {}
-        return CAError(
-            "ca-ledger",
-            reason.format(**words),
-            fix=fix.format(**words),
-            evidence=evidence,
-            retry_after=(held.until - now).total_seconds(),
-        )
+        text = _TEXTS[blocked.limit] if names else _ALL_TEXTS.get(blocked.limit, _TEXTS[blocked.limit])
+        code, message, fix = text.fill(**evidence)
+        wait = (blocked.until - now).total_seconds()
+        return CAError(code, message, fix=fix, evidence=evidence, retry_after=wait)
+
+    def _limit(self, name: str) -> dict[str, Any]:
+        limit = {"failed": self.limits.failed, "same-set": self.limits.same_set}.get(name)
+        return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
     # ── the file ────────────────────────────────────────────────────────────────────────
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The file."""
         return os.path.join(self.folder, "ledger.json")
 
     @property
     def _folders(self) -> Directories:
-        return Directories(self.disk, self.layout)
+        return Directories(self.disk, self.paths)
 
     def _read(self) -> LedgerState | None:
-        """Return what stands; None where it is not ours to touch (then that is said)."""
+        """Return the ledger, or None with a warning if the file must stay as it is."""
         try:
-            self.disk.inside(self.layout.root, self.path)
-            return self._book(json_files.read(self.disk, self.path))
-        except DamagedFile as damage:
-            notice = set_aside(self.disk, self.path, str(damage), "What the CA refused lately is not known any more.")
-            self.context.warn(notice.code, notice.message, notice.fix)
+            self.disk.refuse_links(self.paths.root, self.path)
+            data = json_files.read(self.disk, self.path)
+            return LedgerState() if data is None else LedgerState.from_json(data)
+        except DamagedFile as fault:
+            warning = damage.quarantine(self.disk, self.path, texts.LEDGER_DAMAGED, str(fault))
+            self.context.warn(warning.code, warning.message, warning.fix)
             return LedgerState()
         except NewerSchema as error:
-            newer = newer_schema(self.path, error.schema, SCHEMA)
+            newer = damage.newer_schema(self.path, error.schema, SCHEMA)
             self.context.warn(newer.code, newer.message, newer.fix)
         except StoreError as error:
             self.context.warn(error.code, error.message, error.fix)
         return None
 
-    def _book(self, data: bytes | None) -> LedgerState:
-        return LedgerState() if data is None else LedgerState.from_json(data)
-
     def _change(self, change: Callable[[LedgerState, datetime], LedgerState]) -> None:
-        # Who was called away has still been refused: a few seconds for that.
+        # A cancelled run has still been refused: it gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
         try:
             with self._lock(context):
-                book = self._read()
-                if book is not None:
-                    self._write(change(book, context.clock.now()))
+                state = self._read()
+                if state is not None:
+                    self._write(change(state, context.clock.now()))
         except (StoreError, LockedError) as error:
-            self.context.warn(error.code, f"The ledger of the CA {self.ca} is not kept. {error.message}", error.fix)
+            _, message, fix = texts.LEDGER_NOT_SAVED.fill(ca=self.ca, cause=error.message, cause_fix=error.fix)
+            self.context.warn(error.code, message, fix)
         except Cancelled:
             return
 
     def _lock(self, context: Context) -> AbstractContextManager[None]:
         self._folders.make_base()
-        # Not the account's own lock: that one is held while the CA is talked to.
+        # Not the account's lock: a run holds that one during requests to the CA.
         name = os.path.basename(self.folder)
         return file_locks.hold(
-            self.disk, self.layout.lock(f"ledger-{name}"), f"ledger of {name}", wait=WAIT, context=context
+            self.disk, self.paths.lock(f"ledger-{name}"), f"ledger of {name}", wait=WAIT, context=context
         )
 
-    def _write(self, book: LedgerState) -> None:
-        self.disk.folder(self.folder)
-        self.disk.write(self.path, book.to_json(), PRIVATE, sync=False)
+    def _write(self, state: LedgerState) -> None:
+        self.disk.ensure_folder(self.folder)
+        self.disk.write(self.path, state.to_json(), PRIVATE, sync=False)
         written = self.disk.do("stat", self.path, lambda: os.lstat(self.path).st_mtime)
-        self._folders.sweep_shared(self.folder, written)  # the account's own files are written here too
+        self._folders.remove_stale_temp(self.folder, written)  # other processes write the account's files here
 
 
-def _some(identifiers: Collection[str]) -> str:
-    first = next(iter(identifiers), "any name")
-    return first if len(identifiers) < 2 else f"{first} and {len(identifiers) - 1} more"
+def _abbreviated(identifiers: Collection[str]) -> str:
+    first, more = next(iter(identifiers), ""), len(identifiers) - 1
+    return f"{first} (+{more})" if more > 0 else first
+
+
+def _duration(window: timedelta) -> str:
+    hours = window / timedelta(hours=1)
+    return f"{hours:g} h" if hours < 24 else f"{hours / 24:g} days"

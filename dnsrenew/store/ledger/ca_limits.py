@@ -1,7 +1,7 @@
-"""The limits of the built-in CAs that can be known to refuse an order, as data.
+"""The rate limits of the built-in CAs that dnsrenew can count itself, as data.
 
-Others (orders an account, certificates a registered domain) hold for what other people and machines do too,
-so only the CA knows where they stand.
+Other limits (orders per account, certificates per registered domain) also count what other machines and people do,
+so only the CA knows their state.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dnsrenew.base.values import Frozen
 
 
 class Limit(Frozen):
-    """So many within so long; what was used comes back steadily (a token bucket).
+    """A token bucket.
 
-    :ivar count: how many, at most, at once.
-    :ivar window: how long it takes until all of them have come back.
+    :ivar count: its capacity in tokens.
+    :ivar window: the time in which an empty bucket is refilled.
     """
 
     count: int
@@ -24,14 +24,14 @@ class Limit(Frozen):
 
     @property
     def each(self) -> timedelta:
-        """How long it takes until one has come back."""
+        """The time in which one token is refilled."""
         return self.window / self.count
 
 
 class Limits(Frozen, kw_only=True):
-    """What one CA allows; None: it is not known.
+    """The limits of one CA; None if it has none, or an unknown one.
 
-    :ivar failed: failed validations of one identifier, by one account.
+    :ivar failed: failed validations of one identifier by one account.
     :ivar same_set: certificates for exactly the same set of names.
     """
 
@@ -49,4 +49,4 @@ LIMITS: Final = {
         failed=Limit(200, _HOUR), same_set=Limit(30_000, _WEEK)
     ),
 }
-"""By the URL of the CA's directory."""
+"""By the directory URL of the CA."""

@@ -1,0 +1,462 @@
+"""The texts of errors and warnings about a CA.
+
+Some fields are the evidence in a form for people: ``{request}`` is what ``stage`` asked for, ``{reason}`` is
+``detail`` with the subproblems, ``{problems}`` is each subproblem with its identifier, ``{wait}`` is ``retry_after``
+with the time at which it ends, ``{content}`` is ``content_type`` or :data:`NO_CONTENT`. ``{error}`` is the message of
+the error that caused this one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+NO_REASON: Final = "no reason given"
+"""The ``detail`` of a problem document that has none."""
+NO_CONTENT: Final = "no content"
+"""The ``{content}`` of an answer without a Content-Type."""
+NO_ADDRESS: Final = "no address"
+"""The ``address`` of a URL without a host."""
+NO_IDENTIFIER: Final = "the order"
+"""What a subproblem without an identifier is about."""
+
+# ── requests: what {request} says of each stage ─────────────────────────────────────────
+
+REQUEST: Final = "the request"
+REQUESTS: Final = {
+    "directory": "the request for its directory",
+    "newNonce": "the request for a nonce",
+    "renewalInfo": "the request for renewal information",
+    "newAccount": "to create an account",
+    "account": "to update the account",
+    "accountInfo": "to show the account",
+    "keyChange": "to change the account key",
+    "revokeCert": "to revoke the certificate",
+    "newOrder": "the order",
+    "order": "the order",
+    "authorization": "to show an authorization",
+    "challenge": "the response to a challenge",
+    "finalize": "to issue the certificate",
+    "certificate": "to send the certificate",
+}
+
+# ── refusals, by the type of the problem document (RFC 8555 section 6.7) ────────────────
+
+_REFUSED: Final = "The CA {ca} refused {request}: {reason}"
+
+ACCOUNT_REFUSED: Final = Text(
+    "ca-account-refused",
+    _REFUSED,
+    "Check `contact` and `agree_terms`, and whether the CA has closed the account.",
+)
+CONTACT_INVALID: Final = Text(
+    "ca-account-refused",
+    _REFUSED,
+    "Set `contact` to an email address that the CA accepts.",
+)
+EAB_REFUSED: Final = Text(
+    "ca-account-refused",
+    _REFUSED,
+    "Get a new `eab` from the CA: many are valid for one account only, or for a few days.",
+)
+REVOCATION_REFUSED: Final = Text(
+    "ca-account-refused",
+    _REFUSED,
+    "Revoke it with the certificate's own key, or from the host whose account obtained it.",
+)
+ALREADY_REVOKED: Final = Text(
+    "ca-already-revoked",
+    _REFUSED,
+    "Renew the certificate to replace it; it is revoked already.",
+)
+CSR_REFUSED: Final = Text(
+    "ca-bad-csr",
+    _REFUSED,
+    "Choose another `key`, or ask the CA which key types and names it accepts.",
+)
+PUBLIC_KEY_REFUSED: Final = Text("ca-bad-csr", _REFUSED, "Choose another `key`.")
+BAD_REASON: Final = Text("ca-bad-reason", _REFUSED, "Choose another `--reason`, or omit it.")
+CAA_FORBIDS: Final = Text(
+    "ca-caa",
+    _REFUSED,
+    "Add this CA to the CAA records of the names, or remove those records.",
+)
+CONNECTION_FAILED: Final = Text(
+    "ca-connection",
+    _REFUSED,
+    "Check whether the name servers of the names can be reached from the internet.",
+)
+TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check whether this host can be reached from the internet.")
+DNS_FAILED: Final = Text(
+    "ca-dns",
+    _REFUSED,
+    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+)
+EAB_MISSING: Final = Text(
+    "ca-eab-required",
+    _REFUSED,
+    "Get a key for external account binding from the CA and set it as `eab` of this CA.",
+)
+INCORRECT_RESPONSE: Final = Text(
+    "ca-incorrect-response",
+    _REFUSED,
+    "Run dnsrenew again; if the error persists, raise `propagation.settle`.",
+)
+UNAUTHORIZED: Final = Text(
+    "ca-unauthorized",
+    _REFUSED,
+    "Run dnsrenew again; if the error persists, raise `propagation.settle`.",
+)
+PROFILE_REFUSED: Final = Text(
+    "ca-profile-unknown",
+    _REFUSED,
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+IDENTIFIER_REJECTED: Final = Text(
+    "ca-rejected-identifier",
+    _REFUSED,
+    "Order other names, or use another CA for these.",
+)
+NAME_MALFORMED: Final = Text(
+    "ca-malformed-name",
+    _REFUSED,
+    "Correct the name in `domains`, or remove it: no CA can issue for it.",
+)
+ACTION_REQUIRED: Final = Text(
+    "ca-user-action-required",
+    _REFUSED,
+    "Open the address in the message and do what the CA asks.",
+)
+ACTION_REQUIRED_AT: Final = Text(
+    "ca-user-action-required",
+    "The CA {ca} refused {request}: {reason} See {instance}",
+    "Open the address in the message and do what the CA asks.",
+)
+SERVER_ERROR: Final = Text("ca-server-error", _REFUSED, "Try again later; if the error persists, ask the CA.")
+OTHER: Final = Text("ca-error", _REFUSED, "Read the CA's explanation in the message, or ask the CA.")
+SEVERAL_PROBLEMS: Final = Text(
+    "ca-order-invalid",
+    _REFUSED,
+    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+)
+ORDER_INVALID: Final = Text(
+    "ca-order-invalid",
+    _REFUSED,
+    "Read the CA's explanation in the message, or ask the CA.",
+)
+ORDER_INVALID_NO_REASON: Final = Text(
+    "ca-order-invalid",
+    "The CA {ca} marked the order invalid without giving a reason.",
+    "Try again later; if the error persists, ask the CA.",
+)
+
+# ── rate limits ─────────────────────────────────────────────────────────────────────────
+
+RATE_LIMITED: Final = Text(
+    "ca-rate-limited",
+    _REFUSED,
+    "Wait as long as the CA asks, and do not retry earlier.",
+)
+RATE_LIMITED_UNTIL: Final = Text(
+    "ca-rate-limited",
+    _REFUSED,
+    "Wait {wait}, as the CA asks, and do not retry earlier.",
+)
+PAUSED: Final = Text(
+    "ca-rate-limited",
+    _REFUSED,
+    "Open the address in the message: the CA refuses these names until you let it continue there.",
+)
+PAUSED_AT: Final = Text(
+    "ca-rate-limited",
+    "The CA {ca} refused {request}: {reason} See {url}",
+    "Open the address in the message: the CA refuses these names until you let it continue there.",
+)
+
+# ── refusals without a problem document ─────────────────────────────────────────────────
+
+_UNEXPLAINED: Final = "The CA {ca} refused {request} with HTTP status {status} and no explanation ({content})."
+
+UNEXPLAINED: Final = Text(
+    "ca-malformed-answer",
+    _UNEXPLAINED,
+    "Try again later; if the error persists, ask the CA.",
+)
+SERVER_ERROR_UNEXPLAINED: Final = Text(
+    "ca-server-error",
+    _UNEXPLAINED,
+    "Try again later; if the error persists, ask the CA.",
+)
+RATE_LIMITED_UNEXPLAINED: Final = Text(
+    "ca-rate-limited",
+    _UNEXPLAINED,
+    "Wait as long as the CA asks, and do not retry earlier.",
+)
+RATE_LIMITED_UNEXPLAINED_UNTIL: Final = Text(
+    "ca-rate-limited",
+    _UNEXPLAINED,
+    "Wait {wait}, as the CA asks, and do not retry earlier.",
+)
+NONCES_REFUSED: Final = Text(
+    "ca-error",
+    "The CA {ca} refused {count} of its own nonces in a row.",
+    "Try again later; if the error persists, ask the CA.",
+)
+
+# ── failed validations ──────────────────────────────────────────────────────────────────
+
+VALIDATION_FAILED: Final = "The CA {ca} could not validate {problems}"
+"""The message for each type of problem; code and fix are those of the refusal."""
+VALIDATIONS_FAILED: Final = Text(
+    "ca-order-invalid",
+    VALIDATION_FAILED,
+    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+)
+
+# ── no answer ───────────────────────────────────────────────────────────────────────────
+
+UNREACHABLE: Final = Text(
+    "ca-unreachable",
+    "The CA {ca} cannot be reached at {address}: {reason}.",
+    "Check whether this host can reach the CA's `directory`: network, DNS, proxy and firewall.",
+)
+UNTRUSTED: Final = Text(
+    "ca-untrusted",
+    "The CA {ca} cannot be trusted at {address}: {reason}.",
+    "Set `trust` to a file with the roots of this CA if it is your own, or find out what intercepts the connection.",
+)
+UNTRUSTED_DATES: Final = Text(
+    "ca-untrusted",
+    "The CA {ca} cannot be trusted at {address}: {reason}. The clock of this host shows {now}.",
+    "Set the clock of this host (with NTP) if it is wrong; otherwise the CA must renew its server certificate.",
+)
+TIMEOUT_VALIDATION: Final = Text(
+    "ca-timeout",
+    "The CA {ca} did not validate {identifiers} within {timeout:g} s.",
+    "Run dnsrenew again later, or raise `timeout` of this CA.",
+)
+TIMEOUT_READY: Final = Text(
+    "ca-timeout",
+    "The CA {ca} validated all names, and the order was not ready within {timeout:g} s.",
+    "Run dnsrenew again later, or raise `timeout` of this CA.",
+)
+TIMEOUT_ISSUANCE: Final = Text(
+    "ca-timeout",
+    "The CA {ca} did not issue the certificate within {timeout:g} s.",
+    "Run dnsrenew again later, or raise `timeout` of this CA.",
+)
+
+# ── invalid answers ─────────────────────────────────────────────────────────────────────
+
+ANSWER_TOO_LARGE: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent an answer that is too large: {reason}.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NO_NONCE: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent no valid nonce (RFC 8555 section 6.5).",
+    "Try again later; if the error persists, ask the CA.",
+)
+NOT_JSON: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent the {resource} as {content_type} that is not valid JSON.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NOT_JSON_NO_TYPE: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent the {resource} without a Content-Type and not as JSON.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NOT_A_CHAIN: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent an answer ({content_type}) that is not the certificate chain.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NOT_A_CHAIN_NO_TYPE: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent an answer without a Content-Type that is not the certificate chain.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NOT_AN_OBJECT: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent JSON that is not an object as the {resource}.",
+    "Try again later; if the error persists, ask the CA.",
+)
+FIELD_MISSING: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent no valid `{field}` in the {resource} (RFC 8555 section 7.1).",
+    "Try again later; if the error persists, ask the CA.",
+)
+FIELD_TOO_LONG: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent {count} `{field}` in the {resource}; at most {limit} are accepted.",
+    "Try again later; if the error persists, ask the CA.",
+)
+NO_URL: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent the new {resource} without its URL (Location).",
+    "Try again later; if the error persists, ask the CA.",
+)
+NO_CERTIFICATE_URL: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} sent a valid order without `certificate` (RFC 8555 section 7.1.3).",
+    "Try again later; if the error persists, ask the CA.",
+)
+PENDING_ORDER_UNKNOWN: Final = Text(
+    "ca-malformed-answer",
+    "The CA {ca} does not tell whether the order of the earlier run still exists. {error}",
+    "Try again later; if the error persists, ask the CA.",
+)
+
+# ── the directory ───────────────────────────────────────────────────────────────────────
+
+NOT_ACME_STATUS: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: it answers with status {status}.",
+    "Set `directory` to the ACME address that the CA publishes.",
+)
+NOT_ACME_TYPE: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: {content_type} is not JSON.",
+    "Set `directory` to the ACME address that the CA publishes.",
+)
+NOT_ACME_NO_TYPE: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: its answer is not JSON.",
+    "Set `directory` to the ACME address that the CA publishes.",
+)
+NOT_ACME_OBJECT: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: its JSON is not an object.",
+    "Set `directory` to the ACME address that the CA publishes.",
+)
+NOT_ACME_FIELDS: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} has no ACME directory (RFC 8555 section 7.1.1) at {directory}: its JSON has no URL for {missing}.",
+    "Set `directory` to the ACME address that the CA publishes.",
+)
+NOT_ACME_REDIRECT: Final = Text(
+    "ca-not-acme",
+    "The CA {ca} cannot be used at {address}: {reason}.",
+    "Set `directory` to the address that the redirect leads to.",
+)
+REVOCATION_NOT_OFFERED: Final = Text(
+    "ca-not-offered",
+    "The CA {ca} does not offer to revoke certificates.",
+    "Ask the CA to revoke the certificate.",
+)
+KEY_CHANGE_NOT_OFFERED: Final = Text(
+    "ca-not-offered",
+    "The CA {ca} does not offer to change the key of an account.",
+    "Keep the key, or remove this CA's folder under accounts/ in the store to get a new account.",
+)
+
+# ── the account ─────────────────────────────────────────────────────────────────────────
+
+TERMS: Final = Text(
+    "ca-terms",
+    "The CA {ca} requires agreement to its terms of service: {terms}",
+    "Read them, and set agree_terms = true.",
+)
+EAB_REQUIRED: Final = Text(
+    "ca-eab-required",
+    "The CA {ca} creates accounts only with an external account binding.",
+    "Get a key for external account binding from the CA and set it as `eab` of this CA.",
+)
+EAB_NO_KID: Final = Text(
+    "eab-invalid",
+    "The CA {ca} cannot be given the external account binding: `eab.kid` is empty.",
+    "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
+)
+EAB_BAD_HMAC: Final = Text(
+    "eab-invalid",
+    "The CA {ca} cannot be given the external account binding: `eab.hmac` is {fault}.",
+    "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
+)
+EAB_UNREADABLE: Final = Text(
+    "eab-invalid",
+    "The CA {ca} cannot be given the external account binding. {error}",
+    "{error_fix}",
+)
+EAB_TIMEOUT: Final = Text(
+    "eab-invalid",
+    "The CA {ca} cannot be given the external account binding: {reference} could not be read within {timeout:g} s.",
+    "Check whether `eab.hmac` can be read unattended: a keyring may be locked, or a disk may hang.",
+)
+KEY_CHANGE_PENDING: Final = Text(
+    "",
+    "The CA {ca} did not confirm the new key of the account. {error}",
+    "Run dnsrenew again: the new key is kept beside the old one, and both are tried.",
+)
+"""The code is that of the error that left the change pending."""
+ACCOUNT_DAMAGED: Final = Text(
+    "account-damaged",
+    "The stored account key is not a P-256 key in PEM format.",
+    "Remove the file key.pem of this CA under accounts/ in the store; a new account is then created.",
+)
+CONTACT_REFUSED: Final = Text(
+    "contact-refused",
+    "The CA {ca} still has the old contact of the account. {error}",
+    "Set `contact` to an email address that the CA accepts.",
+)
+
+# ── profiles and chains ─────────────────────────────────────────────────────────────────
+
+PROFILE_UNKNOWN: Final = Text(
+    "ca-profile-unknown",
+    'The CA {ca} does not offer the profile "{profile}"; it offers {offered}.',
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+PROFILE_UNKNOWN_NONE: Final = Text(
+    "ca-profile-unknown",
+    'The CA {ca} does not offer the profile "{profile}"; it offers no profiles.',
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+PROFILE_IGNORED: Final = Text(
+    "profile-unknown",
+    'The CA {ca} does not offer the profile "{profile}", so its default profile is used; it offers {offered}.',
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+PROFILE_IGNORED_NONE: Final = Text(
+    "profile-unknown",
+    'The CA {ca} does not offer the profile "{profile}", so its default profile is used; it offers no profiles.',
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+PROFILE_IGNORED_REFUSED: Final = Text(
+    "profile-unknown",
+    'The CA {ca} refused the profile "{profile}", so its default profile is used. {error}',
+    "Set `profile` to one that the CA offers, or omit it.",
+)
+CHAIN_UNKNOWN: Final = Text(
+    "chain-unknown",
+    'The CA {ca} has no chain to the root "{root}", so its default chain is used; its chains lead to {offered}.',
+    "Set `preferred_chain` to one of these, or omit it.",
+)
+
+# ── the clock ───────────────────────────────────────────────────────────────────────────
+
+CLOCK_WRONG: Final = Text(
+    "clock-wrong",
+    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: "
+    "a certificate issued now would not be valid here.",
+    "Set the clock of this host (with NTP), and run dnsrenew again.",
+)
+CLOCK_WRONG_ISSUED: Final = Text(
+    "clock-wrong",
+    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: "
+    "the issued certificate is not valid here.",
+    "Set the clock of this host (with NTP), and run dnsrenew again: it downloads the same certificate.",
+)
+CLOCK_AHEAD: Final = Text(
+    "clock-ahead",
+    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: certificates are renewed too early.",
+    "Set the clock of this host (with NTP).",
+)
+
+# ── ACME Renewal Information (RFC 9773): no warnings, only the reason of a NoWindow ─────
+
+ARI_LATE: Final = Text("ari-late", "The CA {ca} did not send renewal information in time.", "")
+ARI_NOT_OFFERED: Final = Text("ari-not-offered", "The CA {ca} does not offer renewal information.", "")
+ARI_MALFORMED: Final = Text("ari-malformed", "The renewal information of the CA {ca} is invalid: {cause}.", "")

@@ -1,0 +1,218 @@
+"""The ports on which challenges are answered: opened with the first response, closed with the last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from dnsrenew.base import host_port
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.challenges.port_owner import owner_of
+from dnsrenew.challenges.server import ChallengeServer
+from dnsrenew.errors import ChallengeError, Text
+
+T = TypeVar("T")
+
+TIMEOUT: Final = 5.0
+"""Seconds for a listener of ours to respond to ourselves."""
+_BACKLOG: Final = 128
+_NO_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
+_NO_ROUTE: Final = _NO_FAMILY | {errno.ENETUNREACH, errno.EHOSTUNREACH}
+_FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here: where to ask ourselves
+
+
+class PortTexts(NamedTuple):
+    """The errors of a port, by what the system says."""
+
+    taken: Text
+    taken_unknown: Text
+    forbidden: Text
+    address_missing: Text
+    failed: Text
+
+
+class Endpoint(NamedTuple):
+    """One socket address."""
+
+    family: socket.AddressFamily
+    address: tuple[Any, ...]
+
+
+class Listeners(Generic[T]):
+    """The listeners of a process for one challenge type, shared by all certificates. Thread-safe.
+
+    An address is ``:PORT`` (all of IPv4 and IPv6), ``HOST:PORT`` or ``[IPV6]:PORT``. A challenge type sets ``texts``
+    and overrides :meth:`start` and :meth:`fetch`.
+
+    :param monotonic: real seconds, for time-outs of clients.
+    """
+
+    texts: PortTexts
+
+    def __init__(self, monotonic: Callable[[], float] = SystemClock.monotonic) -> None:
+        self.monotonic = monotonic
+        self._lock = threading.Lock()
+        self._servers: dict[Endpoint, ChallengeServer[T]] = {}
+        self._endpoints: dict[str, list[Endpoint]] = {}
+
+    def start(self, listening: socket.socket) -> ChallengeServer[T]:
+        """Return a running server on a listening socket.
+
+        :raises OSError: no handle is left.
+        """
+        raise NotImplementedError
+
+    def fetch(self, host: str, port: int, key: str) -> bytes:
+        """Ask one of our own servers for a response as a CA would; return it whole.
+
+        :raises OSError: it does not respond.
+        """
+        raise NotImplementedError
+
+    def check(self, listen: str) -> None:
+        """Check whether the port can be opened, by binding it for a moment; a port we serve already is fine.
+
+        :raises ChallengeError: it is taken or forbidden, or the address is not of this host.
+        """
+        endpoints = self._resolve(listen)
+        with self._lock:
+            for opened in self._open(listen, endpoints, serve=False).values():
+                opened.close()
+
+    def add(self, listen: str, key: str, content: T) -> None:
+        """Serve a response on an address; open its port if it is the first.
+
+        :raises ChallengeError: the port cannot be opened; nothing is open that was not open before.
+        """
+        resolved = self._resolve(listen)
+        with self._lock:
+            endpoints = self._endpoints.get(listen, resolved)
+            self._start(listen, self._open(listen, endpoints, serve=True))
+            self._endpoints[listen] = endpoints
+            for server in self._running(endpoints):
+                server.contents.add(key, content)
+
+    def remove(self, listen: str, key: str, content: T) -> None:
+        """Undo one :meth:`add`; the port is closed with its last response."""
+        with self._lock:
+            endpoints = self._endpoints.get(listen, [])
+            for server in self._running(endpoints):
+                server.contents.remove(key, content)
+            for endpoint in endpoints:
+                if endpoint in self._servers and not self._servers[endpoint].contents:
+                    self._servers.pop(endpoint).stop()
+            self._endpoints = {each: its for each, its in self._endpoints.items() if self._running(its)}
+
+    def ask(self, listen: str, key: str) -> dict[str, bytes]:
+        """Ask our own listeners for a response as a CA would; return each answer, by address.
+
+        Skip a family that can be bound but has no address here (IPv6 switched off), but not both.
+
+        :raises OSError: a listener does not respond.
+        """
+        with self._lock:
+            addresses = [server.address for server in self._running(self._endpoints.get(listen, []))]
+        answers: dict[str, bytes] = {}
+        absent = None
+        for host, port in addresses:
+            try:
+                answers[host_port.join(host, port)] = self.fetch(_ANY.get(host, host), port, key)
+            except OSError as error:
+                if error.errno not in _NO_ROUTE:
+                    raise
+                absent = error
+        if absent is not None and not answers:
+            raise absent
+        return answers
+
+    def _running(self, endpoints: Sequence[Endpoint]) -> list[ChallengeServer[T]]:
+        return [self._servers[endpoint] for endpoint in endpoints if endpoint in self._servers]
+
+    def _open(self, listen: str, endpoints: Sequence[Endpoint], *, serve: bool) -> dict[Endpoint, socket.socket]:
+        """Open what is not open yet; one family may be missing on this host, but not both."""
+        opened: dict[Endpoint, socket.socket] = {}
+        absent = None
+        try:
+            for endpoint in endpoints:
+                if endpoint in self._servers:
+                    continue
+                try:
+                    opened[endpoint] = _bind(endpoint, serve=serve)
+                except OSError as error:
+                    if error.errno not in _NO_FAMILY:
+                        raise
+                    absent = error
+            if absent is not None and not opened and not self._running(endpoints):
+                raise absent
+        except OSError as error:
+            for half in opened.values():
+                half.close()
+            raise self._failure(listen, error) from None
+        return opened
+
+    def _start(self, listen: str, opened: Mapping[Endpoint, socket.socket]) -> None:
+        try:
+            for endpoint, one in opened.items():
+                self._servers[endpoint] = self.start(one)
+        except OSError as error:  # no handle is left
+            for endpoint, one in opened.items():
+                if endpoint in self._servers:
+                    self._servers.pop(endpoint).stop()
+                one.close()
+            raise self._failure(listen, error) from None
+
+    def _resolve(self, listen: str) -> list[Endpoint]:
+        """Return the socket addresses of a listen address.
+
+        :raises ChallengeError: its host is not known.
+        """
+        host, port = host_port.split(listen)
+        if not host:
+            any4, any6 = "0.0.0.0", "::"  # noqa: S104  # the CA connects from outside
+            return [
+                Endpoint(socket.AF_INET, (any4, port)),
+                Endpoint(socket.AF_INET6, (any6, port, 0, 0)),
+            ]
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise self._failure(listen, error) from None
+        return list(dict.fromkeys(Endpoint(family, address) for family, _, _, _, address in found))
+
+    def _failure(self, listen: str, error: OSError) -> ChallengeError:
+        """Translate an error of the system into the error of this challenge type."""
+        _, port = host_port.split(listen)
+        evidence = {"listen": listen, "port": port, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
+        if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
+            owner = owner_of(port)
+            text = self.texts.taken if owner else self.texts.taken_unknown
+            return ChallengeError.of(text, **evidence, owner=owner and owner.name, pid=owner and owner.pid)
+        if error.errno in _FORBIDDEN:
+            return ChallengeError.of(self.texts.forbidden, **evidence)
+        if error.errno in _NO_FAMILY or isinstance(error, socket.gaierror):
+            return ChallengeError.of(self.texts.address_missing, **evidence)
+        return ChallengeError.of(self.texts.failed, **evidence)
+
+
+def _bind(endpoint: Endpoint, *, serve: bool) -> socket.socket:
+    """Bind an address. Listen only to ``serve``: two checks at the same time must not disturb each other."""
+    opened = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    try:
+        if os.name == "nt":  # there, reuse would share the port with its present owner
+            opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", ~socket.SO_REUSEADDR), 1)
+        else:  # lingering connections of the last renewal do not matter
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if endpoint.family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(endpoint.address)
+        if serve:
+            opened.listen(_BACKLOG)
+    except BaseException:
+        opened.close()
+        raise
+    return opened

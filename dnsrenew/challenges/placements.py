@@ -1,0 +1,98 @@
+"""The result of the preflight: where the response for each identifier goes, and what rules a route out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.checks.caa import denials
+
+if TYPE_CHECKING:
+    from dnsrenew.checks.caa import CaaFacts
+    from dnsrenew.errors import AttemptError, ProviderError
+    from dnsrenew.model import Route
+
+
+class Placement(Protocol):
+    """Where the response to the challenge of one identifier goes."""
+
+    @property
+    def challenge(self) -> str:
+        """The challenge type, such as ``dns-01``."""
+
+    @property
+    def identifier(self) -> str:
+        """The identifier."""
+
+
+class Value(Protocol):
+    """One response, ready to be published."""
+
+    @property
+    def challenge(self) -> str:
+        """The challenge type."""
+
+    @property
+    def identifier(self) -> str:
+        """The identifier that it validates."""
+
+
+class Blocker(Frozen):
+    """Why a route cannot work for some identifiers; certain, and known before anything is ordered."""
+
+    route: Route
+    identifiers: tuple[str, ...]
+    error: AttemptError
+
+
+@dataclass(slots=True)
+class Placements:
+    """What the preflight of a route selection found.
+
+    :ivar routes: for each identifier the route it takes: of one that stands for several accounts, the first.
+    :ivar validated: identifiers with a validation that the CA probably still accepts; blockers of these are ignored
+        until it asks again.
+    :ivar opened: identifiers whose route stands for several accounts: that route, and one for each account.
+    """
+
+    routes: dict[str, Route]
+    validated: Collection[str] = ()
+    placements: dict[str, Placement] = field(default_factory=dict)
+    blockers: list[Blocker] = field(default_factory=list)
+    opened: dict[str, tuple[Route, list[Route]]] = field(default_factory=dict)
+
+    _blocked: dict[str, AttemptError] = field(default_factory=dict)
+
+    def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
+        """Note that a route cannot work for some identifiers."""
+        self._blocked.update(dict.fromkeys(identifiers, error))
+        concerned = tuple(identifier for identifier in identifiers if identifier not in self.validated)
+        if concerned:
+            self.blockers.append(Blocker(route, concerned, error))
+
+    def placement(self, identifier: str) -> Placement:
+        """Return where the response for a pending authorization goes.
+
+        :raises AttemptError: it is blocked: the CA asks again for what it had validated.
+        """
+        if identifier not in self.placements:
+            raise self._blocked[identifier]
+        return self.placements[identifier]
+
+    def needed(self) -> list[Placement]:
+        """Return the placements of the identifiers that will probably be pending."""
+        return [place for identifier, place in self.placements.items() if identifier not in self.validated]
+
+    def refuse(self, error: ProviderError) -> None:
+        """Block the routes through a DNS account that cannot be used as it is configured."""
+        for route in dict.fromkeys(self.routes.values()):
+            if error.evidence.get("account") in route.dns:
+                users = [identifier for identifier, its in self.routes.items() if its == route]
+                self.block(route, users, error)
+
+    def forbid(self, answers: Mapping[str, CaaFacts], ca_identities: Sequence[str], account_url: str) -> None:
+        """Block the routes that CAA records forbid (RFC 8659, RFC 8657)."""
+        for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
+            self.block(self.routes[identifier], [identifier], error)

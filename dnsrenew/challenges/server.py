@@ -1,0 +1,154 @@
+"""A small server for challenge responses: one thread, bounded in clients, bytes and time.
+
+It is open to the Internet, if only for seconds. No request waits for another, no client is waited for longer than
+some seconds, and nothing is revealed about this host, not even its time.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from dnsrenew.challenges.contents import Contents
+
+T = TypeVar("T")
+
+MOST_BYTES: Final = 8192
+"""Bytes of a request that are read at most."""
+_PATIENCE: Final = 10.0
+"""Seconds for a client to make its request; a CA takes as long as one round trip."""
+_FAREWELL: Final = 2.0
+"""Seconds for a client to close after its response: closing first could lose the response."""
+_MOST_CLIENTS: Final = 128
+_TICK: Final = 0.5
+_BREATH: Final = 0.05
+
+
+class Client:
+    """One connection and its deadline."""
+
+    __slots__ = ("answered", "received", "socket", "until")
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self.socket = connection
+        self.until = until
+        self.received = b""
+        self.answered = False
+
+
+class ChallengeServer(Generic[T]):
+    """Serves ``contents`` on one socket, in a daemon thread, until it is stopped.
+
+    A challenge type says in :meth:`read` what it does with a client that has sent something.
+
+    :param listening: bound and listening; the server owns it from now on.
+    :param monotonic: real seconds, for time-outs.
+    """
+
+    def __init__(self, listening: socket.socket, monotonic: Callable[[], float]) -> None:
+        self.contents: Contents[T] = Contents()
+        self.address: tuple[str, int] = listening.getsockname()[:2]
+        self._listening = listening
+        self._monotonic = monotonic
+        self._clients: dict[socket.socket, Client] = {}  # in the order in which they connected
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._woken = socket.socketpair()
+        self._stopped = threading.Event()
+        listening.setblocking(False)
+        self._selector.register(listening, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="dnsrenew-challenge", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port; it is free again when this returns."""
+        self._stopped.set()
+        self._waker.send(b"\0")
+        self._thread.join()
+        self._waker.close()
+        self._woken.close()
+
+    # ── what a challenge type overrides ─────────────────────────────────────────────────
+
+    def wrap(self, connection: socket.socket) -> socket.socket:
+        """Return the socket to read from; ``connection`` does not block."""
+        return connection
+
+    def read(self, client: Client) -> bool:
+        """Read from a client and respond when it has asked; return False to close the connection.
+
+        :raises BlockingIOError: nothing can be read now.
+        :raises OSError: the connection failed; it is closed.
+        """
+        raise NotImplementedError
+
+    def farewell(self, client: Client) -> None:
+        """Note that the client has its response: it has a moment to close."""
+        client.answered = True
+        client.until = min(client.until, self._monotonic() + _FAREWELL)
+
+    # ── the loop ────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                for key, _ in self._selector.select(_TICK if self._clients else None):
+                    client = self._clients.get(key.fileobj)  # type: ignore[call-overload]  # typed as int too
+                    if client is not None:
+                        self._serve(client)
+                    elif key.fileobj is self._listening:
+                        self._accept()
+                self._drop_late()
+        finally:
+            for client in list(self._clients.values()):
+                self._drop(client)
+            self._selector.close()
+            self._listening.close()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # the client has gone
+        except OSError:  # no handle is left: the client that has waited longest makes room
+            self._drop_oldest()
+            self._stopped.wait(_BREATH)  # without a client to drop, the next round would start at once
+            return
+        if len(self._clients) >= _MOST_CLIENTS:
+            self._drop_oldest()
+        connection.setblocking(False)
+        try:
+            wrapped = self.wrap(connection)
+        except OSError:
+            connection.close()
+            return
+        self._clients[wrapped] = Client(wrapped, self._monotonic() + _PATIENCE)
+        self._selector.register(wrapped, selectors.EVENT_READ)
+
+    def _serve(self, client: Client) -> None:
+        try:
+            keep = self.read(client)
+        except BlockingIOError:
+            return
+        except OSError:
+            keep = False
+        if not keep:
+            self._drop(client)
+
+    def _drop_late(self) -> None:
+        now = self._monotonic()
+        for client in [client for client in self._clients.values() if now >= client.until]:
+            self._drop(client)
+
+    def _drop_oldest(self) -> None:
+        for client in self._clients.values():
+            self._drop(client)
+            return
+
+    def _drop(self, client: Client) -> None:
+        del self._clients[client.socket]
+        self._selector.unregister(client.socket)
+        client.socket.close()

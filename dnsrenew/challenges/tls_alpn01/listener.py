@@ -1,0 +1,47 @@
+"""The listeners for tls-alpn-01."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
+from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate, TlsAlpnServer
+
+DEFAULT: Final = ":443"
+"""Where every CA connects (RFC 8737 section 3); another port works only where something forwards from there to it."""
+
+
+class TlsAlpnListeners(Listeners[ChallengeCertificate]):
+    """The listeners for tls-alpn-01; a response is the DER of the certificate that is presented."""
+
+    texts = PortTexts(
+        texts.TLS_ALPN_PORT_TAKEN,
+        texts.TLS_ALPN_PORT_TAKEN_UNKNOWN,
+        texts.TLS_ALPN_PORT_FORBIDDEN,
+        texts.TLS_ALPN_ADDRESS_MISSING,
+        texts.TLS_ALPN_PORT_FAILED,
+    )
+
+    def start(self, listening: socket.socket) -> TlsAlpnServer:
+        """Return a running server on a listening socket."""
+        return TlsAlpnServer(listening, self.monotonic)
+
+    def fetch(self, host: str, port: int, key: str) -> bytes:
+        """Return the certificate that is presented for a name, as DER; never through a proxy."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is self-signed, and is compared byte by byte
+        context.set_alpn_protocols([PROTOCOL])
+        with (
+            socket.create_connection((host, port), timeout=TIMEOUT) as connection,
+            context.wrap_socket(connection, server_hostname=key) as tls,
+        ):
+            agreed = tls.selected_alpn_protocol() == PROTOCOL
+            return tls.getpeercert(binary_form=True) or b"" if agreed else b""
+
+
+SHARED: Final = TlsAlpnListeners()
+"""A port belongs to the process: two runs in one program share it."""

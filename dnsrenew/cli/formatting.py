@@ -1,0 +1,163 @@
+"""Formatting for people: times, durations, lists, and lines that fit a terminal."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+_COLOUR_MARKS: Final = range(0xE000, 0xE006)  # the colour marks of terminal.py have no width
+GLUE: Final = "\u00a0"
+"""A space at which lines are not broken."""
+
+_SHORT_LIFE: Final = timedelta(days=10)
+_CLOSE: Final = timedelta(days=2)
+
+
+def count(number: int, one: str) -> str:
+    """Return ``1 file``, ``2 files``."""
+    return f"{number:,} {one if number == 1 else one + 's'}"
+
+
+def seconds(value: float) -> str:
+    """Return a duration: ``0.25 s``, ``90 s``, ``2 h 5 min``."""
+    if value < 9.95 and value != int(value):
+        return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
+    if value < 180:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def distance(time: datetime, now: datetime) -> str:
+    """Return how far away a time is: ``90 days``, ``5 hours ago``."""
+    gap = time - now
+    size = abs(gap)
+    if size >= _CLOSE:
+        text = count(round(size / timedelta(days=1)), "day")  # an hour after issuance, 90 days are still left
+    elif size >= timedelta(hours=2):
+        text = count(int(size.total_seconds() // 3600), "hour")
+    elif size >= timedelta(minutes=1):
+        text = count(int(size.total_seconds() // 60), "minute")
+    else:
+        text = "less than a minute"
+    return f"{text} ago" if gap < timedelta() else text
+
+
+def short_distance(time: datetime, now: datetime) -> str:
+    """Return the distance for a table column: ``90 d``, ``5 h ago``."""
+    shortened = distance(time, now)
+    for long, short in ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min")):
+        shortened = shortened.replace(long, short)
+    return shortened
+
+
+def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
+    """Return the date; add the time (UTC) if it is within two days or the certificate is short-lived."""
+    exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
+    return time.strftime("%Y-%m-%d %H:%M UTC" if exact else "%Y-%m-%d")
+
+
+def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:
+    """Return the date and its distance: ``2027-01-25 (60 days)``."""
+    return f"{date(time, now, life)} ({distance(time, now)})"
+
+
+def as_time(value: object) -> datetime | None:
+    """Return a datetime from a datetime or an RFC 3339 string, else None."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return None
+
+
+def listed(items: Iterable[str], most: int = 4) -> str:
+    """Return ``a, b, c``, and the number of items left out: ``a, b and 3 more``."""
+    items = list(items)
+    if len(items) <= most + 1:
+        return ", ".join(items)
+    return f"{', '.join(items[:most])} and {len(items) - most} more"
+
+
+def width(text: str) -> int:
+    """Return the number of terminal columns of the text."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if character.isascii():
+        return 1
+    if ord(character) in _COLOUR_MARKS or unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def fit(text: str, columns: int | None, end: str = "…") -> str:
+    """Return the text cut to so many columns. Colour marks are kept."""
+    if columns is None or width(text) <= columns:
+        return text
+    available = max(columns - width(end), 0)
+    kept: list[str] = []
+    cut = False
+    for character in text:
+        size = _columns(character)
+        if size and (cut or size > available):
+            cut = True
+            continue
+        available -= size
+        kept.append(character)
+    index = len(kept)
+    while index and ord(kept[index - 1]) in _COLOUR_MARKS:  # the ellipsis has the colour of the text
+        index -= 1
+    return "".join([*kept[:index], end if columns >= width(end) else "", *kept[index:]])
+
+
+def relative_path(path: str, folder: str) -> str:
+    """Return the path relative to a folder if it is below that folder, else unchanged."""
+    below = path.startswith(folder.rstrip(os.sep) + os.sep) and folder != os.sep
+    return os.path.relpath(path, folder) if below else path
+
+
+def fit_path(path: str, columns: int | None, ellipsis: str = "…") -> str:
+    """Return the path without its first folders if it is wider than so many columns."""
+    if columns is None or width(path) <= columns:
+        return path
+    parts = path.split(os.sep)
+    shown = parts.pop()
+    while parts and width(ellipsis) + 2 + width(parts[-1]) + width(shown) <= columns:
+        shown = parts.pop() + os.sep + shown
+    return ellipsis + os.sep + shown
+
+
+def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> list[str]:
+    """Break the text into lines between words. ``first`` and ``rest`` are the prefixes of the lines."""
+    lines: list[str] = []
+    for paragraph in text.splitlines() or [""]:
+        line, empty = (first if not lines else rest), True
+        for word in paragraph.split(" "):
+            if not empty and columns is not None and width(line) + 1 + width(word) > columns:
+                lines.append(line)
+                line, empty = rest, True
+            line, empty = (line + word if empty else f"{line} {word}"), False
+        lines.append(line)
+    return [line.replace(GLUE, " ") for line in lines]
+
+
+def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
+    """Return rows of label and text. The texts are aligned and wrapped."""
+    longest = max((width(label) for label, _ in pairs), default=0)
+    lines: list[str] = []
+    for label, text in pairs:
+        head = "  " + label + " " * (longest - width(label) + 2)
+        lines += wrap(text, columns, head, " " * width(head))
+    return lines

@@ -1,0 +1,401 @@
+"""Every text of the command line but its help: errors, progress, results. Fields in braces are filled from values."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from dnsrenew.errors import Text
+
+DONE, FAILED, WARNING, PLAIN = "done", "failed", "warning", "plain"
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────
+
+_HELP: Final = "For help, run: {command} --help"
+
+UNEXPECTED_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", _HELP)
+MISSPELT_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", f"Did you mean --{{nearest}}? {_HELP}")
+UNEXPECTED_FILE: Final = Text(
+    "usage", "unexpected argument '{argument}'", "To use that configuration file, run: {command} --config {argument}"
+)
+WRONG_ARGUMENT: Final = Text("usage", "{problem}", _HELP)
+UNKNOWN_COMMAND: Final = Text("usage", "unknown command '{argument}'", _HELP)
+MISSPELT_COMMAND: Final = Text("usage", "unknown command '{argument}'", f"Did you mean {{nearest}}? {_HELP}")
+NO_COMMAND: Final = Text("usage", "no command given", _HELP)
+NAMES_AND_ALL: Final = Text(
+    "usage", "--all cannot be combined with certificate names", "Give names or --all, not both."
+)
+FORCE_WITHOUT_NAMES: Final = Text(
+    "usage",
+    "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible",
+    "Name the certificates, or add --all.",
+)
+REVOKE_WITHOUT_NAME: Final = Text("usage", "no certificate name given", "Run: dnsrenew revoke NAME")
+SCHEDULE_KIND: Final = Text(
+    "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
+)
+NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
+
+SCHEDULE_INSTALLED: Final = Text(
+    "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
+)
+UNKNOWN_PROVIDER: Final = Text("provider-unknown", "No DNS host is named '{name}'.", "Run: dnsrenew providers")
+MISSPELT_PROVIDER: Final = Text(
+    "provider-unknown", "No DNS host is named '{name}'.", "Did you mean {nearest}? Run: dnsrenew providers {nearest}"
+)
+STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run it again.")
+STOPPED_UNFINISHED: Final = Text(
+    "cancelled",
+    "Stopped before the cleanup was finished.",
+    "Run it again: it first removes the TXT records that this run may have left in DNS.",
+)
+
+NOT_YET: Final = {
+    "doctor": Text(
+        "not-yet",
+        "dnsrenew doctor is not available in this version.",
+        "Run dnsrenew check, then dnsrenew renew: their errors say what prevents a renewal.",
+    ),
+    "init": Text(
+        "not-yet",
+        "dnsrenew init is not available in this version.",
+        "Run dnsrenew providers NAME for your DNS host and copy the block it prints into dnsrenew.toml.",
+    ),
+    "deploy": Text(
+        "not-yet",
+        "dnsrenew deploy is not available in this version.",
+        "Let your server read certificates/NAME/current in the store, and reload it after dnsrenew renew.",
+    ),
+    "remove": Text(
+        "not-yet",
+        "dnsrenew remove is not available in this version.",
+        "Remove the certificate from dnsrenew.toml, and delete its folder under certificates in the store.",
+    ),
+}
+"""Commands of the contract that this version lacks: what to do instead."""
+
+# ── events ──────────────────────────────────────────────────────────────────────────────
+
+
+class EventSentence(NamedTuple):
+    """How an event is shown.
+
+    :ivar activity: what the run does next, or "" if the event does not change that.
+    :ivar line: the line that stays, or "".
+    :ivar mark: the mark before the line.
+    :ivar verbose: show the line only with ``-v``.
+    :ivar timed: show the duration of the step.
+    """
+
+    activity: str = ""
+    line: str = ""
+    mark: str = DONE
+    verbose: bool = False
+    timed: bool = True
+
+
+EVENTS: Final = {
+    "certificate-started": EventSentence("checking DNS and the CA", "{action}: {domains}", PLAIN, timed=False),
+    "lock-waiting": EventSentence(
+        "waiting for {holder}", "the {what} is locked: waiting for {holder}", PLAIN, timed=False
+    ),
+    "route-started": EventSentence("creating an order at {ca}", "trying {route}", PLAIN, timed=False),
+    "route-failed": EventSentence("{route} failed: trying the next route", "{route} failed", FAILED),
+    "route-failed/skipped": EventSentence(
+        "skipped {route}: trying the next route", "skipped {route}", FAILED, timed=False
+    ),
+    "order-created": EventSentence("preparing the challenges", "order created at {ca}"),
+    "order-created/some-valid": EventSentence(
+        "preparing the challenges", "order created at {ca}: {valid} of {total} names already validated"
+    ),
+    "order-created/all-valid": EventSentence(
+        "preparing the challenges", "order created at {ca}: all names already validated"
+    ),
+    "order-created/url": EventSentence("", "order: {url}", PLAIN, verbose=True, timed=False),
+    "order-resumed": EventSentence(
+        "requesting the certificate from {ca}", "resumed the order of an interrupted run at {ca}"
+    ),
+    "txt-writing": EventSentence("writing {values} to {zones}", "writing {records}", PLAIN, verbose=True, timed=False),
+    "txt-writing/accounts": EventSentence(
+        "writing {values} to {zones} with {accounts}", "writing {records}", PLAIN, verbose=True, timed=False
+    ),
+    "txt-written": EventSentence("querying the name servers", "{values} written to {zones}"),
+    "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
+    "dns-waiting/unlimited": EventSentence("waiting for DNS"),
+    "dns-visible": EventSentence("requesting validation by {ca}", "visible on {servers}"),
+    "caches-waiting": EventSentence("waiting {seconds} for the DNS caches of {ca}"),
+    "caches-waiting/long": EventSentence(
+        "waiting {seconds} for the DNS caches of {ca}",
+        "waiting {seconds}: a resolver of {ca} may still cache the previous value",
+        PLAIN,
+        timed=False,
+    ),
+    "http-published": EventSentence("testing the challenge responses", "{responses} {places}"),
+    "http-visible": EventSentence("requesting validation by {ca}", "reachable from this machine", verbose=True),
+    "http-removed": EventSentence("finishing", "{responses} removed", timed=False),
+    "challenges-answered": EventSentence("waiting for {ca} to validate {names}"),
+    "authorizations-valid": EventSentence("requesting the certificate from {ca}", "{ca} validated {names}"),
+    "order-finalized": EventSentence("waiting for {ca} to issue the certificate"),
+    "txt-removed": EventSentence("finishing", "{values} removed"),
+    "certificate-stored": EventSentence("finishing", "certificate issued, checked and stored"),
+    "kept": EventSentence("", "the stored certificate stays in use", WARNING, timed=False),
+    "certificate-finished/obtained": EventSentence("", "obtained"),
+    "certificate-finished/renewed": EventSentence("", "renewed"),
+    "certificate-finished/rehearsed": EventSentence("", "dry run succeeded"),
+    "certificate-finished/not-due": EventSentence("", "not due", PLAIN, verbose=True, timed=False),
+    "certificate-finished/failed": EventSentence("", "failed", FAILED),
+    "certificate-finished/interrupted": EventSentence("", "interrupted", WARNING),
+    "certificate-finished/locked": EventSentence("", "locked by another run", WARNING),
+    "certificate-finished/deferred": EventSentence("", "deferred", WARNING),
+}
+"""Event kind, or kind and variant, to its sentences. A warning shows ``txt-kept`` and ``http-kept``."""
+
+ACTIONS: Final = {
+    "missing": "obtaining",
+    "expired": "expired, renewing",
+    "revoked": "revoked, replacing",
+    "changed": "changed in the configuration, renewing",
+    "forced": "renewing because of --force",
+}
+"""Reason of a renewal to the action shown at its start."""
+RENEWING: Final = "renewing"
+DRY_RUN: Final = "dry run"
+STARTING: Final = "starting"
+THE_CA: Final = "the CA"
+
+OTHER_CERTIFICATE: Final = "another certificate of this run"
+OTHER_PROCESS: Final = "process {pid} on {host}"
+OTHER_RUN: Final = "another run"
+
+TXT_VALUE: Final = "TXT value"
+RESPONSE: Final = "challenge response"
+CERTIFICATE: Final = "certificate"
+DNS_ACCOUNT: Final = "DNS account"
+ORDER: Final = "order"
+OTHER_ROUTE: Final = "other route"
+
+SERVED: Final = "served on {listen}"
+SAVED: Final = "written to {webroot}"
+SERVED_AND_SAVED: Final = "served on {listen} and written to {webroot}"
+
+SERVERS: Final = ("the name servers", "the name server", "both name servers")
+ALL_SERVERS: Final = "all {total} name servers"
+SOME_SERVERS: Final = "{count} of {total} name servers"
+SERVERS_UPDATED: Final = "{count} of {total} name servers updated"
+ONE_SERVER_UPDATED: Final = "{count} of 1 name server updated"
+SERVERS_NOT_UPDATED: Final = "not updated yet: {servers}"
+SERVERS_SILENT: Final = "no answer from {servers}"
+
+DNS_PROGRESS: Final = "{activity}, {elapsed} so far: {servers}"
+LEFTOVERS_REMOVED: Final = "Removed {values} that an earlier run left in {zones}."
+MORE_CERTIFICATES: Final = "… and {certificates} in progress"
+MORE_CERTIFICATE: Final = "more certificate"
+
+# ── results of renew and run ────────────────────────────────────────────────────────────
+
+STOPPING: Final = "Stopping: removing our TXT records. To stop at once, interrupt again."
+DELAYED: Final = "Starting in {delay} (--jitter)"
+NO_CERTIFICATES: Final = "No certificates are configured."
+USING: Final = "Using {path}"
+OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
+
+HEADS: Final = {
+    "obtained": "{name} obtained",
+    "renewed": "{name} renewed",
+    "rehearsed": "{name} dry run succeeded",
+    "rehearsed-at": "{name} dry run at {ca} succeeded",
+    "failed": "{name} failed",
+    "dry-run-failed": "{name} dry run failed",
+    "deferred": "{name} deferred",
+    "deferred-until": "{name} deferred until {time}",
+    "locked": "{name} locked by another run",
+    "interrupted": "{name} interrupted",
+    "not-due": "{name} not due",
+}
+"""The headline of an outcome."""
+
+STATUSES: Final = {"not-due": "not due", "rehearsed": "dry run succeeded"}
+"""The statuses that are counted under another name."""
+
+VALID: Final = "valid until {expiry}"
+VALID_NEXT: Final = "valid until {expiry}, next renewal {renewal}"
+EXPIRY: Final = "{expiry}"
+EXPIRY_NEXT: Final = "{expiry}, next renewal {renewal}"
+UNKNOWN: Final = "unknown"
+TRIED: Final = "{route} ({orders}, {duration})"
+NEXT_ATTEMPT: Final = "Next attempt: {time}."
+RETRY_OR_WAIT: Final = "{time}; to retry now, run: {command}"
+CA_ASKED_TO_WAIT: Final = "{command} (but the CA asked to wait)"
+LAST_FAILURE: Final = "{ago}: {message}"
+LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
+FILES_IN: Final = "files: {names} in"
+FILES: Final = "{folder}: {names}"
+NOTHING_SAVED: Final = "Nothing was saved. {current}"
+
+NO_CERTIFICATE: Final = "There is no certificate yet."
+UNREADABLE: Final = "Could not read the current certificate."
+REVOKED: Final = "The stored certificate is revoked: clients that check revocation reject it."
+EXPIRED: Final = "The stored certificate expired {distance}."
+STAYS: Final = "The stored certificate stays in use: valid until {expiry}."
+STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry}. It is not due before {renewal}."
+
+DEPLOYED: Final = "deployed: {target}"
+NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
+
+SUMMARY: Final = "{certificates}: {counts}"
+SUMMARY_NEXT: Final = "{certificates}: {counts}; next renewal {renewal}"
+
+NEXT_CHECK: Final = "Next check: {time} (in {distance}). Nothing is due until then."
+NEXT_CHECK_FOR: Final = "Next check: {time} (in {distance}), for {name}."
+STOPPED: Final = "Stopped."
+STOPPED_RENEWING: Final = "Stopped. A renewal was interrupted."
+LOG_LINE: Final = "{outcome}: {message} {fix}"
+LOG_LINE_NEXT: Final = "{outcome}: {message} {fix} {next_attempt}"
+
+LABELS: Final = {
+    "valid-until": "valid until",
+    "certificate": "certificate",
+    "key": "key",
+    "files": "files",
+    "by": "by",
+    "tried": "tried",
+    "skipped": "skipped",
+    "error": "error",
+    "fix": "what to do",
+    "next": "next try",
+    "last-failure": "last failure",
+    "reason": "reason",
+    "see": "see",
+    "retry": "to retry now",
+    "domains": "domains",
+    "ca": "CA",
+    "route": "route",
+    "expires": "expires",
+    "renewal": "renewal",
+    "account": "account",
+    "contact": "contact",
+    "serial": "serial",
+    "website": "website",
+    "documentation": "documentation",
+    "options": "options",
+    "when": "runs",
+    "inspect": "inspect",
+    "note": "note",
+    "undo": "undo",
+    "off": "reason",
+}
+"""The labels of rows."""
+
+# ── status ──────────────────────────────────────────────────────────────────────────────
+
+STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE")
+RENEWAL_NOW: Final = "now"
+RENEWAL_REASONS: Final = {"ari": "{date} *"}
+RENEWAL_REASON: Final = "{date} {reason}"
+CHOSEN_BY_CA: Final = "* The CA suggested this renewal time."
+STATES: Final = {
+    "unknown": "unknown",
+    "unreadable": "{state}, unreadable",
+    "overdue": "overdue",
+    "failed": "valid, failed",
+    "failing": "{state}, failing",
+    "changed": "due (changed)",
+}
+"""The states that have more to say than the word of the JSON."""
+
+RETRY_NOW: Final = "{names}: to retry now, run: {command}"
+RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
+FAILURES: Final = {
+    (True, True): "{name} failed {ago} by {route}: {message}",
+    (True, False): "{name} failed {ago}: {message}",
+    (False, True): "{name} failed by {route}: {message}",
+    (False, False): "{name} failed: {message}",
+}
+"""A failure, by whether its time and its route are known."""
+UNREADABLE_CERTIFICATE: Final = "{name}: {message}"
+EARLIER_FAILURE: Final = "{route}: {reason}"
+EARLIER: Final = "  before that: "
+NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, run: dnsrenew renew {name} --force"
+
+# ── check, cleanup, account, revoke ─────────────────────────────────────────────────────
+
+CONFIG_VALID: Final = "{path} is valid: {certificates}, {accounts}, all secrets readable"
+
+NOTHING_TO_CLEAN_UP: Final = "Nothing to clean up."
+VALUES_REMOVED: Final = "{name}: {values} removed"
+VALUES_KEPT: Final = "{name}: {values} not removed"
+RECORD_NAME: Final = "{name} (account {account})"
+JOURNAL_DAMAGED: Final = "{path} is damaged. TXT values that only this file lists may remain in DNS."
+JOURNAL_DAMAGED_FIX: Final = (
+    "Remove old TXT values from the _acme-challenge names of your domains at your DNS host, then delete the file."
+)
+JOURNAL_NEWER: Final = "{path} was written by a newer dnsrenew. TXT values that only this file lists may remain in DNS."
+JOURNAL_NEWER_FIX: Final = "Update dnsrenew, then run: dnsrenew cleanup"
+
+NO_ACCOUNTS: Final = "No CA accounts yet. The first order at a CA creates one."
+KEY_REPLACED: Final = "key replaced"
+ACCOUNT_STATUSES: Final = {"unknown": "not known to the CA; the next order registers it again with the same key"}
+
+REVOKING: Final = "Revoking {name} (reason: {reason}). The next run replaces it."
+REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed with the account key)"
+REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"
+ALREADY_REVOKED: Final = "{name} was already revoked at {ca}. The store now records it."
+REPLACE: Final = (
+    "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from "
+    "the configuration."
+)
+NOT_REPLACED: Final = "It is not in the configuration, so nothing replaces it."
+
+# ── providers ───────────────────────────────────────────────────────────────────────────
+
+PROVIDER_COLUMNS: Final = ("NAME", "DNS HOST", "NEEDS")
+PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
+SEE_DOCUMENTATION: Final = "see its documentation"
+OPTIONAL: Final = "{option} (optional)"
+PLUGIN_OPTIONS: Final = "see the documentation of the plug-in"
+NO_OPTIONS: Final = ("none", "")
+PROVIDER_NEEDS: Final = "Options"
+PROVIDER_BLOCK: Final = "For dnsrenew.toml"
+PROVIDER_BLOCK_NOTE: Final = "  (choose any name after dns.)"
+PROVIDER_LIMITS: Final = "Behaviour"
+WAITS: Final = "Waits up to {timeout} for a new value."
+WAITS_LONGER: Final = "Waits up to {timeout} for a new value, then {settle} more."
+ONE_VALUE_A_ZONE: Final = "Keeps one TXT value for the whole zone: names are validated one after the other."
+ONE_VALUE_A_NAME: Final = "Keeps one TXT value for a name: values are validated one after the other."
+EXCLUSIVE: Final = "Only one run writes to it at a time."
+REMOVES_NOTHING: Final = "Needs no cleanup."
+
+# ── schedule ────────────────────────────────────────────────────────────────────────────
+
+SCHEDULE_STATES: Final = {
+    "none": "{title}: not installed",
+    "same": "{title}: installed",
+    "older": "{title}: installed, but changed by an update or by hand",
+    "other": "{title}: installed for another configuration",
+    "foreign": "{title}: not installed by dnsrenew",
+}
+SCHEDULE_INACTIVE: Final = "{title}: installed, but not active; nothing renews automatically"
+SCHEDULE_NOW: Final = "dnsrenew renew now runs automatically: {title}"
+SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
+SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
+SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
+SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
+SCHEDULE_INSTALL_KIND: Final = "Run: dnsrenew schedule install --kind {kind}"
+SCHEDULE_OTHER_MACHINE: Final = (
+    "{kind} is not available on this machine. This is what another machine would get; check its paths."
+)
+SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
+SCHEDULE_PREVIEW: Final = "This would be installed: {title}, {times}."
+SCHEDULE_PREVIEW_EXAMPLE: Final = (
+    "This would be installed: {title}, {times}. No configuration was found; {example} stands for yours."
+)
+SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
+SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
+COMMAND_FAILED: Final = "{command} failed. {fix}"
+FROM_ENVIRONMENT: Final = (
+    "{names} is read from the environment, which scheduled runs do not have. Store it in a file that only you can "
+    "read, and write file:PATH instead of env:{first} in {path}."
+)
+FROM_ENVIRONMENT_ALL: Final = (
+    "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you can "
+    "read, and write file:PATH instead of env:{first} in {path}."
+)

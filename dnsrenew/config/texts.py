@@ -1,0 +1,262 @@
+"""The texts of the configuration: its errors and warnings, and the phrases of its mistakes.
+
+A mistake reads ``KEY: FOUND, expected EXPECTED``, so a phrase starts in lower case and has no full stop. Phrases of
+provider files as well stand in :mod:`dnsrenew.validation.texts`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── errors: the file ────────────────────────────────────────────────────────────────────
+
+CONFIG_NOT_FOUND: Final = Text(
+    "config-missing",
+    "No configuration found. Searched: {searched}.",
+    "Create {suggested}, or name your file with --config.",
+)
+CONFIG_MISSING: Final = Text(
+    "config-missing",
+    "The configuration {searched} does not exist.",
+    "Correct the path, or create the file.",
+)
+CONFIG_MISSING_OPTION: Final = Text(
+    "config-missing",
+    "--config names {searched}, which does not exist.",
+    "Correct the path, or create the file.",
+)
+CONFIG_MISSING_VARIABLE: Final = Text(
+    "config-missing",
+    "$DNSRENEW_CONFIG names {searched}, which does not exist.",
+    "Correct the variable, or create the file.",
+)
+CONFIG_NOT_UTF8: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: it is not UTF-8 text (byte {position}).",
+    "Save it as UTF-8 text.",
+)
+CONFIG_FOLDER: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: it is a folder.",
+    "Name the file in the folder.",
+)
+CONFIG_NOT_A_FILE: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: it is {kind}.",
+    "Write it to a file and name that file; dnsrenew reads it more than once.",
+)
+CONFIG_FORBIDDEN: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: permission denied.",
+    "Give read access to the user who runs dnsrenew.",
+)
+CONFIG_UNREADABLE: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: {cause}.",
+    "Check the path.",
+)
+CONFIG_NO_PATH: Final = Text(
+    "config-unreadable",
+    "The configuration {file} cannot be read: this is not a valid path.",
+    "Check the path.",
+)
+_TRUST: Final = "If you trust it, run chown and chmod go-w so that only you can write it, or name it with --config."
+CONFIG_OTHER_OWNER: Final = Text(
+    "config-untrusted",
+    "{file}, found in the current folder, belongs to user {owner}. It was not read: a configuration can run programs.",
+    _TRUST,
+)
+CONFIG_WRITABLE: Final = Text(
+    "config-untrusted",
+    "{file}, found in the current folder, can be written by everybody (mode {mode}). "
+    "It was not read: a configuration can run programs.",
+    _TRUST,
+)
+
+# ── warnings ────────────────────────────────────────────────────────────────────────────
+
+SECRET_PLAIN: Final = Text(
+    "secret-plain",
+    "The configuration holds secrets in plain text: {keys}.",
+    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead, or "literal:…" to keep it.',
+)
+SECRET_ODD: Final = Text(
+    "secret-odd",
+    "These secrets look like references of an unknown kind: {keys}. Each is used as the secret itself.",
+    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }}; '
+    'or "literal:…" if it is the secret itself.',
+)
+DEPLOY_UNSUPPORTED: Final = Text(
+    "not-yet",
+    "{keys}: this version does not deploy; a later version will.",
+    "Remove the key to silence this warning, or keep it for the later version.",
+)
+NO_CERTIFICATES: Final = Text(
+    "no-certificates",
+    "The configuration has no certificate.",
+    "Add a [[certificate]] with its domains.",
+)
+
+# ── phrases: tables and keys ────────────────────────────────────────────────────────────
+
+MORE: Final = "{keys} and {count:,} more"
+ARGUMENTS: Final = "the arguments"
+CONFIGURATION: Final = "the configuration"
+A_MAPPING: Final = "a mapping of tables"
+A_VALUE_FOR: Final = "a value for {key}"
+MISPLACED_KEY: Final = "unknown key in this table"
+ABOVE_TABLES: Final = "this line above the first [table] of the file"
+NO_EFFECT: Final = "a key without effect in this route"
+ONLY_WITH: Final = "this key only with challenge = {challenge}"
+NAME: Final = "the name"
+ANOTHER_NAME: Final = "another name: {where} uses it already"
+FIRST: Final = "the first"
+
+# ── phrases: values ─────────────────────────────────────────────────────────────────────
+
+NOT_EMPTY: Final = "a text that is not empty"
+WHOLE_NUMBER: Final = "a whole number from {least} to {most}"
+SECONDS: Final = "a number of seconds from {least} to {most}"
+RESERVED: Final = "{words}; this word is reserved for a later version"
+LIST_LENGTH: Final = "a list of {count}"
+STORE_PATH: Final = "the path of a folder; databases are reserved for a later version"
+A_URL: Final = "a URL"
+PLAIN_NAME: Final = "a name of letters, digits, dots, hyphens and underscores"
+CERTIFICATE_NAME: Final = (
+    "1 to 64 characters a-z, 0-9, dot, hyphen and underscore, without a dot or hyphen at the start or a dot at the end"
+)
+WINDOWS_NAME: Final = "a name that is not reserved on Windows"
+HTTPS_URL: Final = "a URL that starts with https://"
+WEB_URL: Final = "a URL that starts with https:// or http://"
+URL_WITH_USER: Final = "a URL with a user name"
+HTTPS_URL_NO_USER: Final = "a URL that starts with https:// and has no user name"
+WEB_URL_NO_USER: Final = "a URL that starts with https:// or http:// and has no user name"
+ADDRESS: Final = "an address HOST or HOST:PORT, IPv6 in brackets"
+TARGET_ADDRESS: Final = "an address HOST:PORT, IPv6 in brackets"
+LISTEN_ADDRESS: Final = "an address :PORT or HOST:PORT, IPv6 in brackets"
+PORT: Final = "a port from 1 to 65535"
+MAIL: Final = 'a mail address such as "me@example.com"'
+FILE_MODE: Final = 'an octal file mode in quotes, such as "0640"'
+RENEW_BEFORE: Final = 'a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"'
+FRACTION: Final = "a fraction of the lifetime between 0 and 1"
+TIME_UNIT: Final = "a time in {units}"
+TIME_ABOVE_ZERO: Final = "a time longer than zero"
+FILE_EXISTS: Final = "the path of an existing file"
+
+# ── phrases: lists ──────────────────────────────────────────────────────────────────────
+
+DOMAINS: Final = 'a list with at least one domain name, such as ["example.com"]'
+CONTACTS: Final = 'a list of mail addresses, such as ["me@example.com"]'
+ZONES: Final = 'a list with at least one zone, such as ["example.com"]'
+ROUTES: Final = "a list with at least one route"
+TABLES: Final = "a list of tables"
+ADDRESSES: Final = "a list of addresses HOST[:PORT]"
+URLS: Final = "a list of https URLs"
+INCLUDES: Final = 'a list of paths such as ["conf.d/*.toml"]'
+COMMAND: Final = 'a list of texts, such as ["systemctl", "reload", "nginx"]'
+
+# ── phrases: domains ────────────────────────────────────────────────────────────────────
+
+DOMAIN: Final = "a domain name"
+DOMAIN_BECAUSE: Final = "a domain name: {reason}"
+DOMAIN_NO_URL: Final = "a domain name, without https:// and without a port"
+DOMAIN_NO_PATH: Final = "a domain name: remove the / and everything after it"
+DOMAIN_NO_SPACE: Final = "a domain name: remove the space at its start or end"
+DOMAIN_STAR: Final = 'a domain name, or a wildcard such as "*.example.com" whose whole first label is the star'
+DOMAIN_NO_STAR: Final = "a name without a star"
+IP_ADDRESS: Final = "a domain name: dns-01 cannot validate an IP address"
+DOMAIN_TWICE: Final = "each domain once: this is {domain} again"
+
+# ── phrases: include ────────────────────────────────────────────────────────────────────
+
+NO_FILE_AT: Final = "no file at {path}"
+INCLUDE_FILE: Final = "the path of an existing file, or a pattern such as conf.d/*.toml"
+BAD_PATTERN: Final = "a pattern that no file can match"
+INCLUDE_PATTERN: Final = "a pattern such as conf.d/*.toml"
+
+# ── phrases: CAs ────────────────────────────────────────────────────────────────────────
+
+CA_TABLES: Final = "tables [ca.NAME]"
+CA_TABLE: Final = "a table [ca.NAME]"
+SECOND_CA: Final = "a second CA of this name"
+CA_DIRECTORY: Final = "the https URL of the CA's directory"
+UNKNOWN_CA: Final = "the unknown CA {ca}"
+ROOTS: Final = "a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+UNREADABLE_ROOTS: Final = "{file}, which cannot be read ({cause})"
+NO_ROOTS: Final = "{file}, which holds no certificate in PEM form"
+NO_EAB: Final = "the CA {ca} without its external account binding"
+EAB: Final = "[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}"
+EAB_SOURCES: Final = {
+    "google": "from `gcloud publicca external-account-keys create`",
+    "google-staging": "from `gcloud publicca external-account-keys create`, with the test API selected in gcloud",
+    "zerossl": "from https://app.zerossl.com/developer",
+    "sslcom": "from the API credentials of your account at https://secure.ssl.com",
+    "actalis": "from the ACME page of your account at https://www.actalis.com",
+}
+"""Where to get the external account binding (RFC 8555 section 7.3.4) that these CAs require."""
+
+# ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
+
+DNS_TABLES: Final = "tables [dns.NAME]"
+DNS_TABLE: Final = "a table [dns.NAME], whose name you choose"
+SECOND_ACCOUNT: Final = "a second account of this name"
+TWO_ACCOUNTS: Final = "two accounts of this name"
+OWN_ACCOUNT_NAME: Final = "a different name for each: DnsAccount(…, name=…)"
+NO_NAME_KEY: Final = "no such key: the word after `dns.` is the account's name"
+UNKNOWN_ACCOUNT: Final = "the unknown DNS account {account}"
+ACCOUNT_NAMES: Final = "the name of an account, or a list of names"
+NAME_TWICE: Final = "a list with a name twice"
+EACH_ACCOUNT_ONCE: Final = "each account once"
+NO_ACCOUNT: Final = "a certificate, but no DNS account"
+ACCOUNT_NEEDED: Final = "a [dns.NAME] that can write its TXT records"
+DNS_HOST: Final = "the name of a DNS host, see `dnsrenew providers`"
+DNS_HOST_NAME: Final = "the name of a DNS host, of letters, digits, dots, hyphens and underscores"
+UNKNOWN_HOST: Final = "the unknown DNS host {provider}"
+PLANNED_HOST: Final = "{provider}, which this version does not support yet"
+PLANNED_DRIVER: Final = "{provider}, whose driver {driver} this version does not support yet"
+NO_DRIVER: Final = "{provider}, whose driver {driver} is not installed"
+SUPPORTED_HOST: Final = "a DNS host with a built-in or installed driver, see `dnsrenew providers`"
+OPTION: Final = "{help} (required by {provider})"
+OPTION_VALUE: Final = "a value"
+WORKING_ACCOUNT: Final = "an account that works"
+
+# ── phrases: certificates and routes ────────────────────────────────────────────────────
+
+CERTIFICATES: Final = "tables [[certificate]], with two brackets"
+PROFILE: Final = 'the name of a profile, or { prefer = "…" }'
+NAME_AGAIN: Final = "the name {name} a second time"
+CERTIFICATE_HERE: Final = "certificate number {number}"
+CERTIFICATE_THERE: Final = "certificate number {number} in {file}"
+NAME_NEEDED: Final = 'a line such as name = "home", because {name} cannot be the name of a folder'
+DOH_NEEDED: Final = 'a URL in resolver.doh, or "authoritative"'
+SECOND_ANSWER: Final = "a second way to serve the response"
+LISTEN_OR_WEBROOT: Final = '"listen" or "webroot", not both'
+ROUTE: Final = "a route"
+SAME_ROUTE: Final = "a different one: it is the same as number {number} in the list"
+OUTSIDE_ZONES: Final = "{domain} outside the zones of the accounts"
+IN_ZONES: Final = "a name in {zones}"
+WILDCARD: Final = "a dns-01 route as well: http-01 and tls-alpn-01 cannot validate a wildcard"
+
+# ── phrases: deployments ────────────────────────────────────────────────────────────────
+
+DEPLOYMENT: Final = "{{ to = {targets}, … }} or {{ run = […] }}"
+NO_FILE: Final = "no file to write"
+AT_LEAST_ONE: Final = "at least one of {keys}"
+
+# ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
+
+REFERENCE: Final = 'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", { command = ["…"] } or "literal:…"'
+REFERENCE_EMPTY: Final = '"{scheme}:" with nothing after it'
+REFERENCE_NUL: Final = "a text with a NUL character"
+KEYRING: Final = '"keyring:SERVICE/USER"'
+KEYRING_PARTS: Final = '"keyring:" without a service and a user'
+COMMAND_LIST: Final = 'a command as a list of texts, such as { command = ["pass", "show", "dns"] }'
+ENV_NAMES: Final = 'the names of environment variables, such as env = ["VAULT_TOKEN"]'
+COMMAND_REFERENCE: Final = '{ command = ["…"] }'
+SCHEME_HINT: Final = "{key} (did you mean {reference}?)"
+READABLE: Final = "a secret that can be read"
+FILE_MISSING: Final = "file {name} not found"
+FILE_MISSING_FIX: Final = "Create it and paste your {key} into it."
+HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"

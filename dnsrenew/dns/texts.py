@@ -1,0 +1,217 @@
+"""The texts of DNS errors and warnings, and the reasons that they quote.
+
+Some fields are the evidence in a form for people: ``{answers}`` is each server with its reason, ``{chain}`` is ``hops``
+without final dots, ``{name}``, ``{target}`` and ``{last}`` are names of that chain. A reason is a clause that continues
+"the server …".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── recursive servers ───────────────────────────────────────────────────────────────────
+
+_FAILED: Final = "No DNS server used here resolves the name: {answers}."
+_UNREACHABLE: Final = "No DNS server can be reached from here: {answers}."
+
+NAMESERVERS_FAILED: Final = Text(
+    "dns-unreachable",
+    _FAILED,
+    "Set `resolver.nameservers` to a server that resolves every domain for this machine.",
+)
+SYSTEM_NAMESERVERS_FAILED: Final = Text(
+    "dns-unreachable",
+    _FAILED,
+    "Check the system's DNS settings: they must name a server that resolves every domain for this machine.",
+)
+NAMESERVERS_UNREACHABLE: Final = Text(
+    "dns-unreachable",
+    _UNREACHABLE,
+    "Check that this machine has a network connection and that `resolver.nameservers` is right.",
+)
+SYSTEM_NAMESERVERS_UNREACHABLE: Final = Text(
+    "dns-unreachable",
+    _UNREACHABLE,
+    "Check that this machine has a network connection and that the system's DNS settings are right.",
+)
+NAMESERVERS_UNKNOWN: Final = Text(
+    "dns-unreachable",
+    "No DNS server can be reached from here: none of the configured names has an address.",
+    "Set `resolver.nameservers` to the IP address of a server.",
+)
+
+# ── zones ───────────────────────────────────────────────────────────────────────────────
+
+NOT_REGISTERED: Final = Text(
+    "dns-no-zone",
+    "The domain {name} is not registered: the name servers of {zone} do not know it.",
+    "Check the spelling of {name}, and that its registration has not expired.",
+)
+NO_ZONE: Final = Text(
+    "dns-no-zone",
+    "No DNS zone was found for {name}: neither it nor a name above it exists in DNS.",
+    "Check the spelling of {name}, and that the domain is registered and has name servers.",
+)
+ZONE_SILENT: Final = Text(
+    "dns-unreachable",
+    "None of the name servers of {zone} gives an answer: {answers}.",
+    "Check that the name servers of {zone} run and that this machine may query them on port 53; where it may not, "
+    "set `resolver.doh`.",
+)
+ZONE_WITHOUT_ADDRESS: Final = Text(
+    "dns-unreachable",
+    "No name server of {zone} has an address.",
+    "Check the NS records of {zone}, and that the servers they name have A or AAAA records.",
+)
+ZONE_WITHOUT_SERVERS: Final = Text(
+    "dns-unreachable",
+    "The name servers of the zone {zone} could not be found.",
+    "Check that {zone} has NS records, and that the DNS server used here answers for them.",
+)
+DNS_CLOSED: Final = Text(
+    "dns-closed",
+    "The zones' own name servers do not answer this machine, so it is unknown whether {names} has a CNAME record.",
+    "If it has one, set `alias` of the route to the name at which the CNAME ends.",
+)
+
+# ── delegation by CNAME ─────────────────────────────────────────────────────────────────
+
+CNAME_LOOP: Final = Text(
+    "cname-loop",
+    "The CNAME records that start at {name} never end: {chain}.",
+    "Change the CNAME record at {last} so that it leads to the name that will hold the TXT record.",
+)
+CNAME_DANGLING: Final = Text(
+    "cname-dangling",
+    "The CNAME record at {name} leads to {target}, which is in no DNS zone.",
+    "Correct the CNAME record at {name}, or remove it so that the TXT record is written there.",
+)
+ALIAS_HAS_CNAME: Final = Text(
+    "alias-not-delegated",
+    "The alias {alias} itself has a CNAME record, which leads to {leads_to}.",
+    'Set `alias = "{leads_to}"`, or remove the CNAME record at {alias}.',
+)
+ALIAS_ELSEWHERE: Final = Text(
+    "alias-not-delegated",
+    "The CNAME record at {name} leads to {leads_to} and not to the alias {alias}.",
+    "Change it to: {name}. CNAME {alias}.",
+)
+ALIAS_WITHOUT_CNAME: Final = Text(
+    "alias-not-delegated",
+    "{name} has no CNAME record to the alias {alias}, so the CA would not look there.",
+    "Create this record at the DNS host of {name}: {name}. CNAME {alias}.",
+)
+WILDCARD_SHADOW: Final = Text(
+    "wildcard-shadow",
+    "{domain} exists only through *.{parent}, so it will be absent from DNS while the TXT record for its certificate "
+    "exists, and for some time after.",
+    "Request *.{parent} instead, or give {domain} a record of its own.",
+)
+
+# ── propagation ─────────────────────────────────────────────────────────────────────────
+
+_SOME_UPDATED: Final = "{updated} of {total} name servers updated after {seconds:.0f} s: {answers}."
+_NONE_UPDATED: Final = "No name server updated after {seconds:.0f} s: {answers}."
+_OPEN_FILES: Final = (
+    "Allow dnsrenew more open files (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer certificates at once "
+    "(--workers)."
+)
+
+SOME_UPDATED: Final = Text(
+    "propagation-timeout",
+    _SOME_UPDATED,
+    "Ask the operator of that name server why it does not follow the zone, or raise `propagation.timeout`.",
+)
+NONE_UPDATED: Final = Text(
+    "propagation-timeout",
+    _NONE_UPDATED,
+    "Check that the DNS account writes to these name servers, or raise `propagation.timeout`.",
+)
+SOME_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _SOME_UPDATED, _OPEN_FILES)
+NONE_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _NONE_UPDATED, _OPEN_FILES)
+SERVERS_UNREACHABLE: Final = Text(
+    "dns-unreachable",
+    "No name server of {zones} can be queried for the new value: {answers}.",
+    "Check that these servers run and that this machine may query them on port 53 (UDP and TCP); where it may not, "
+    "set `resolver.doh`.",
+)
+SERVER_UNREACHABLE: Final = Text(
+    "dns-unreachable",
+    "The name server {server} of {zone} {reason}; all others are updated.",
+    "Repair {name}, or remove it from the NS records of {zone}: the CA may query it.",
+)
+DOH_MISSING: Final = Text(
+    "doh-missing",
+    'The propagation check is "doh", but no DNS-over-HTTPS server is configured.',
+    'Add `doh = ["https://…/dns-query"]` under [resolver] in the configuration.',
+)
+DOH_TIMEOUT: Final = Text(
+    "propagation-timeout",
+    "Not every DNS-over-HTTPS server has the new value after {seconds:.0f} s: {answers}.",
+    "Raise `propagation.settle`: such a server caches the absence of a value if it is queried too early.",
+)
+DOH_UNREACHABLE: Final = Text(
+    "dns-unreachable",
+    "No DNS-over-HTTPS server can be queried for the new value: {answers}.",
+    "Check this machine's network connection and the addresses in `resolver.doh`.",
+)
+
+AND_MORE: Final = "and {count} more"
+SERVER: Final = "{name} ({address})"
+ADDRESS_MISSING: Final = "no address"
+
+# ── reasons: how a server answers ───────────────────────────────────────────────────────
+
+RCODE: Final = "answers {rcode}"
+OTHER_NAME: Final = "answers for another name"
+REFERRAL: Final = "refers to other servers instead of resolving the name"
+LAME: Final = "answers, but not as an authority for {zone}"
+# An authoritative server does not offer recursion; a resolver to which port 53 is redirected does.
+LAME_RECURSIVE: Final = "answers, but not as an authority for {zone} (a device on the path may answer in its place)"
+NOT_DNS: Final = "sent something that is not a DNS message"
+NOT_THE_ANSWER: Final = "sent something that is not a DNS answer to the question"
+HTTP_STATUS: Final = "answers with the HTTP status {status}"
+HTTP_FAILURE: Final = "cannot be reached ({kind})"
+
+UPDATED: Final = "is updated"
+ALL_NAMES_UPDATED: Final = "is updated for all {total} names"
+SOME_NAMES_UPDATED: Final = "is updated for {updated} of {total} names"
+NOT_UPDATED: Final = "is not updated yet"
+NOT_ANSWERED_YET: Final = "is being queried"
+SKIPPED: Final = "is not queried: {reason}"
+
+# ── reasons: why a server does not answer ───────────────────────────────────────────────
+
+NO_ROUTE: Final = "cannot be reached: this machine has no route to it"
+NO_ROUTE_ON_PATH: Final = "cannot be reached: the network reports that there is no route to it"
+NO_REPLY: Final = "did not answer"
+REFUSED: Final = "does not accept connections there (connection refused)"
+FORBIDDEN: Final = "cannot be reached: this machine forbids it (a firewall?)"
+NO_SOCKET: Final = "could not be queried: {cause}"
+CONNECTION_LOST: Final = "closed the connection"
+
+PROCESS_FILES: Final = "this process has too many open files"
+SYSTEM_FILES: Final = "this machine has too many open files"
+NO_MEMORY: Final = "this machine has no memory left for it"
+
+# ── reasons: why a server is not queried (whole clauses) ────────────────────────────────
+
+NO_SERVER_ADDRESS: Final = "it has no address"
+NO_FAMILY_ROUTE: Final = "this machine has no {family} route to it"
+NO_IPV6_SOURCE: Final = "this machine has no global IPv6 address to query it from"
+NOT_ASKED: Final = "was not queried"
+
+# ── reasons: why the CAA records are unknown (whole sentences) ──────────────────────────
+
+CAA_INCOMPLETE: Final = "Not every name above it could be queried."
+CAA_TIMEOUT: Final = "The name servers did not answer within {seconds:.0f} seconds."
+CAA_NO_ZONE: Final = "{name} is in no DNS zone."
+CAA_REFERRALS: Final = "The referrals for {name} never end."
+CAA_CNAME_LOOP: Final = "The CNAME records that start at {name} never end."
+CAA_ZONE_SILENT: Final = "The name servers of {zone} do not say whether {name} has CAA records: {answers}."
+CAA_NO_ADDRESS: Final = "No name server of {zone} has an address, so none says whether {name} has CAA records."
+CAA_RECURSIVE: Final = "No recursive DNS server says whether {name} has CAA records: {answers}."
+CAA_RECURSIVE_SILENT: Final = "No recursive DNS server says in time whether {name} has CAA records."
+CAA_CLOSED: Final = "The zone's own name servers do not answer this machine."

@@ -1,0 +1,256 @@
+"""The texts of errors of DNS hosts and their drivers.
+
+``{answer}`` is the HTTP status and the message of the host. ``{error}`` and ``{instruction}`` are the message and the
+fix of the error that caused this one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── finding and creating a driver ───────────────────────────────────────────────────────
+
+DRIVER_INVALID: Final = Text(
+    "driver-invalid",
+    "The driver {driver} does not have the methods add and remove.",
+    "Install another version of its package.",
+)
+OBJECT_INVALID: Final = Text(
+    "driver-invalid",
+    "The object for the DNS account {account} does not have the methods add and remove.",
+    "Pass a DnsAccount, or an object with both methods.",
+)
+DRIVER_NOT_IMPLEMENTED: Final = Text(
+    "driver-coming",
+    "The driver {driver} is not implemented in this version.",
+    "Use another driver.",
+)
+DRIVER_MISSING: Final = Text(
+    "driver-missing",
+    "The driver {driver} is not installed.",
+    "Install the package of the driver {driver} into the environment of dnsrenew.",
+)
+DRIVER_BROKEN: Final = Text(
+    "driver-broken",
+    "The driver {driver} ({entry_point}) cannot be imported.",
+    "Reinstall or update the package of the driver {driver}.",
+)
+OPTION_SECRET_MISSING: Final = Text(
+    "secret-missing",
+    "{error} The option {key} of the account {account} needs it.",
+    "{instruction}",
+)
+
+# ── one call of a driver ────────────────────────────────────────────────────────────────
+
+_TIMEOUT: Final = "provider-timeout"
+_TRY_LATER: Final = "Try again later."
+_CHECK_NETWORK: Final = "Try again later; if it persists, check whether a firewall or proxy blocks the connection."
+
+PREPARE_TIMED_OUT: Final = Text(
+    _TIMEOUT,
+    "{title} (account {account}): the driver was not ready after {seconds:g} s.",
+    _CHECK_NETWORK,
+)
+ADD_TIMED_OUT: Final = Text(
+    _TIMEOUT,
+    "{title} (account {account}) had not written the TXT values after {seconds:g} s. It may still write them.",
+    _CHECK_NETWORK,
+)
+REMOVE_TIMED_OUT: Final = Text(
+    _TIMEOUT,
+    "{title} (account {account}) had not removed the TXT values after {seconds:g} s. It may still remove them.",
+    _CHECK_NETWORK,
+)
+CALL_OVER: Final = Text(
+    _TIMEOUT,
+    "The call for the account {account} was over before all records were written or removed.",
+    _TRY_LATER,
+)
+
+# ── errors of a DNS host: without and with its answer ───────────────────────────────────
+
+_ZONE_UNKNOWN: Final = "provider-zone-unknown"
+_UNREACHABLE: Final = "provider-unreachable"
+_UNTRUSTED: Final = "provider-untrusted"
+
+_CHECK_CREDENTIALS: Final = (
+    "Check {options} of the account {account} (`dnsrenew providers {provider}` lists what the host needs), "
+    "and allow them to edit the TXT records of {zones}."
+)
+_CHECK_OPTIONS: Final = "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}."
+_CHECK_ZONE: Final = "Add {zones} to this account, or list the zones of the account in its option `zones`."
+_WAIT: Final = "Wait a few minutes and run it again."
+_CHECK_API: Final = "Check whether this machine can reach the host's API, and whether a proxy or firewall blocks it."
+_CHECK_PORTAL: Final = (
+    "Check whether this network requires a login first, as in a hotel, and whether the account {account} has an "
+    "outdated API address; if neither, update dnsrenew and its libraries."
+)
+_CHECK_ROOTS: Final = (
+    "Check whether a proxy intercepts TLS connections, and update the root certificates of this machine."
+)
+_CHECK_CLOCK: Final = (
+    "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
+    "connections."
+)
+_UPDATE: Final = "Try again later; if it persists, update dnsrenew and its libraries."
+_FOLLOW: Final = "Do what the message of the host asks for, then run it again."
+_REPORT: Final = (
+    "Check the options of the account {account}; if they are right, report this to the author of the driver."
+)
+
+UNAUTHORIZED: Final = Text(
+    "provider-unauthorized",
+    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    _CHECK_CREDENTIALS,
+)
+UNAUTHORIZED_ANSWER: Final = Text(
+    "provider-unauthorized",
+    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    _CHECK_CREDENTIALS,
+)
+UNAUTHORIZED_PLUG_IN: Final = Text(
+    "provider-unauthorized",
+    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    _CHECK_OPTIONS,
+)
+UNAUTHORIZED_PLUG_IN_ANSWER: Final = Text(
+    "provider-unauthorized",
+    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    _CHECK_OPTIONS,
+)
+ZONE_UNKNOWN: Final = Text(
+    _ZONE_UNKNOWN,
+    "{title} (account {account}) has no zone {zones} that these credentials can see.",
+    _CHECK_ZONE,
+)
+ZONE_UNKNOWN_ANSWER: Final = Text(
+    _ZONE_UNKNOWN,
+    "{title} (account {account}) has no zone {zones} that these credentials can see: {answer}.",
+    _CHECK_ZONE,
+)
+RATE_LIMITED: Final = Text(
+    "provider-rate-limited",
+    "{title} (account {account}) received too many requests.",
+    _WAIT,
+)
+RATE_LIMITED_ANSWER: Final = Text(
+    "provider-rate-limited",
+    "{title} (account {account}) received too many requests: {answer}.",
+    _WAIT,
+)
+UNREACHABLE: Final = Text(
+    _UNREACHABLE,
+    "{title} (account {account}) cannot be reached.",
+    _CHECK_API,
+)
+UNREACHABLE_ANSWER: Final = Text(
+    _UNREACHABLE,
+    "{title} (account {account}) cannot be reached: {answer}.",
+    _CHECK_API,
+)
+REDIRECTED: Final = Text(
+    _UNREACHABLE,
+    "{title} (account {account}), or something in between, redirects the request.",
+    _CHECK_PORTAL,
+)
+REDIRECTED_ANSWER: Final = Text(
+    _UNREACHABLE,
+    "{title} (account {account}), or something in between, redirects the request: {answer}.",
+    _CHECK_PORTAL,
+)
+UNTRUSTED: Final = Text(
+    _UNTRUSTED,
+    "{title} (account {account}) has a TLS certificate that is not trusted on this machine.",
+    _CHECK_ROOTS,
+)
+UNTRUSTED_ANSWER: Final = Text(
+    _UNTRUSTED,
+    "{title} (account {account}) has a TLS certificate that is not trusted on this machine: {answer}.",
+    _CHECK_ROOTS,
+)
+UNTRUSTED_DATES: Final = Text(
+    _UNTRUSTED,
+    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time of this machine.",
+    _CHECK_CLOCK,
+)
+UNTRUSTED_DATES_ANSWER: Final = Text(
+    _UNTRUSTED,
+    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time of this machine: {answer}.",
+    _CHECK_CLOCK,
+)
+TIMED_OUT: Final = Text(
+    _TIMEOUT,
+    "{title} (account {account}) did not answer in time.",
+    _CHECK_NETWORK,
+)
+TIMED_OUT_ANSWER: Final = Text(
+    _TIMEOUT,
+    "{title} (account {account}) did not answer in time: {answer}.",
+    _CHECK_NETWORK,
+)
+SERVER_ERROR: Final = Text(
+    "provider-server-error",
+    "{title} (account {account}) has an internal error.",
+    _TRY_LATER,
+)
+SERVER_ERROR_ANSWER: Final = Text(
+    "provider-server-error",
+    "{title} (account {account}) has an internal error: {answer}.",
+    _TRY_LATER,
+)
+MALFORMED_ANSWER: Final = Text(
+    "provider-malformed-answer",
+    "{title} (account {account}) sent an answer that its driver cannot read.",
+    _UPDATE,
+)
+MALFORMED_ANSWER_ANSWER: Final = Text(
+    "provider-malformed-answer",
+    "{title} (account {account}) sent an answer that its driver cannot read: {answer}.",
+    _UPDATE,
+)
+REFUSED: Final = Text(
+    "provider-refused",
+    "{title} (account {account}) refused the change.",
+    _FOLLOW,
+)
+REFUSED_ANSWER: Final = Text(
+    "provider-refused",
+    "{title} (account {account}) refused the change: {answer}.",
+    _FOLLOW,
+)
+DRIVER_BUG: Final = Text(
+    "provider-bug",
+    "The driver of {title} (account {account}) failed with an internal error.",
+    _REPORT,
+)
+DRIVER_BUG_ANSWER: Final = Text(
+    "provider-bug",
+    "The driver of {title} (account {account}) failed with an internal error: {answer}.",
+    _REPORT,
+)
+
+# ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
+
+DUCKDNS_RATE_LIMITED: Final = Text(
+    "provider-rate-limited",
+    "DuckDNS (account {account}) received too many requests (HTTP {status}).",
+    _TRY_LATER,
+)
+DUCKDNS_SERVER_ERROR: Final = Text(
+    "provider-server-error",
+    "DuckDNS (account {account}) has an internal error (HTTP {status}).",
+    _TRY_LATER,
+)
+DUCKDNS_KO: Final = Text(
+    "provider-unauthorized",
+    "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
+    "Copy the token from {website}, logged in as the owner of {zone}.",
+)
+DUCKDNS_MALFORMED: Final = Text(
+    "provider-malformed-answer",
+    "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
+    "Try again later, and check whether a proxy answers instead of DuckDNS.",
+)

@@ -1,0 +1,59 @@
+"""The texts of scheduling: errors, and the titles and notes of plans."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────
+
+SCHEDULE_NONE: Final = Text(
+    "schedule-none",
+    "This machine has no systemd and no cron, as in a container.",
+    "Use dnsrenew run: it stays in the foreground and renews certificates when they are due.",
+)
+SCHEDULE_PATH: Final = Text(
+    "schedule-path",
+    "The path {path} contains a control character, which a schedule cannot hold.",
+    "Rename the file or folder.",
+)
+SCHEDULE_FOREIGN: Final = Text(
+    "schedule-foreign",
+    "{path} exists and was not written by dnsrenew.",
+    "Move it, or choose another kind with --kind.",
+)
+SCHEDULE_OTHER: Final = Text(
+    "schedule-other",
+    "{path} exists and runs dnsrenew for another configuration.",
+    "Run dnsrenew schedule remove first. To schedule both, include one configuration in the other.",
+)
+_PERMISSIONS: Final = "Check the permissions of the file and its folder, or run this as root."
+SCHEDULE_UNREADABLE: Final = Text("schedule-unreadable", "{path} cannot be read: {reason}.", _PERMISSIONS)
+SCHEDULE_UNWRITABLE: Final = Text("schedule-unwritable", "{path} cannot be written: {reason}.", _PERMISSIONS)
+SCHEDULE_NOT_REMOVABLE: Final = Text("schedule-unwritable", "{path} cannot be removed: {reason}.", _PERMISSIONS)
+_RUN_IT: Final = "Run the command yourself for details, choose another kind with --kind, or use dnsrenew run."
+SCHEDULE_FAILED: Final = Text("schedule-failed", "{command} failed: {output}.", _RUN_IT)
+SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with exit status {status}.", _RUN_IT)
+
+# ── titles of plans ─────────────────────────────────────────────────────────────────────
+
+SYSTEMD_SYSTEM: Final = "a system-wide systemd timer"
+SYSTEMD_USER: Final = "a systemd timer of user {user}"
+CRON_SYSTEM: Final = "a system-wide cron job"
+CRON_USER: Final = "a cron job of user {user}"
+LAUNCHD_SYSTEM: Final = "a launchd daemon"
+LAUNCHD_USER: Final = "a launchd agent of user {user}"
+WINDOWS_TASK: Final = "a task of the Task Scheduler, run as {user}"
+
+# ── notes of plans ──────────────────────────────────────────────────────────────────────
+
+CRON_NOTE: Final = (
+    "Cron does not catch up on runs missed while the machine was off; the next run is at most 7 hours away."
+)
+LAUNCHD_NOTE: Final = "It runs only while you are logged in."
+WINDOWS_NOTE: Final = (
+    "It runs only while you are logged in. To run it always, install it from a terminal opened as administrator."
+)
+LINGER_FIX: Final = "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
+NO_PROGRAM: Final = "there is no program {program}"

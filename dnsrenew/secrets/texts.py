@@ -1,0 +1,83 @@
+"""The texts of errors about secrets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+_MISSING: Final = "secret-missing"
+
+VARIABLE_NOT_SET: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the environment variable is not set.",
+    "Set {variable} in the environment of dnsrenew.",
+)
+VARIABLE_EMPTY: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the environment variable is empty.",
+    "Set {variable} in the environment of dnsrenew.",
+)
+FILE_UNREADABLE: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: {cause}.",
+    "Put the secret into {file}, readable by the user that runs dnsrenew.",
+)
+FILE_NOT_UTF8: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the file is not UTF-8 text.",
+    "Put the secret into {file} as UTF-8 text.",
+)
+FILE_EMPTY: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the file is empty.",
+    "Put the secret into {file}.",
+)
+KEYRING_MISSING: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the package keyring is not installed.",
+    "Install it: pip install 'dnsrenew[keyring]'.",
+)
+KEYRING_FAILED: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the keyring failed ({cause}).",
+    "Unlock the keyring for the user that runs dnsrenew.",
+)
+KEYRING_NO_ENTRY: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the keyring has no such entry.",
+    "Run: keyring set {service} {user}.",
+)
+
+_RUN_BY_HAND: Final = "Run the command by hand, as the user that runs dnsrenew, and read its error message."
+
+COMMAND_CANNOT_RUN: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command cannot be run ({cause}).",
+    "Correct the path of the command, and let the user that runs dnsrenew execute it.",
+)
+COMMAND_OUTPUT_TOO_LONG: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command printed more than {limit} KiB.",
+    "Use a command that prints only the secret.",
+)
+COMMAND_TIMED_OUT: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command was still running after {seconds} s.",
+    "Use a command that ends by itself and asks no question.",
+)
+COMMAND_FAILED: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command exited with status {status}.",
+    "Run the command by hand as the user that runs dnsrenew, and list the environment variables it needs in `env`.",
+)
+COMMAND_NOT_UTF8: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command did not print UTF-8 text.",
+    _RUN_BY_HAND,
+)
+COMMAND_PRINTED_NOTHING: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: the command printed nothing.",
+    _RUN_BY_HAND,
+)

@@ -1,0 +1,235 @@
+"""The texts of the store's errors and warnings."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from dnsrenew.errors import Text
+
+# ── refusals of the operating system ────────────────────────────────────────────────────
+
+FULL: Final = Text(
+    "store-full",
+    "{path} cannot be written: {reason}.",
+    "Free space, inodes or quota on the disk that holds {existing}.",
+)
+READ_ONLY: Final = Text(
+    "store-read-only",
+    "{path} cannot be written: its file system is read-only.",
+    "Mount {existing} read-write (in a systemd unit: ReadWritePaths=), or set `store` to another folder.",
+)
+NO_LINKS: Final = Text(
+    "store-no-links",
+    "The file system of {existing} does not support symbolic links, and `current` of a certificate is one.",
+    "Set `store` to a folder on another file system, or mount this one with symbolic links (SMB: mfsymlinks).",
+)
+NO_LOCKS: Final = Text(
+    "store-no-locks",
+    "The file system of {folder} does not report whether an open file is still the one at its path.",
+    "Set `store` to a folder on another file system, or mount this one with the server's inode numbers "
+    "(SMB: serverino).",
+)
+NOT_A_FILE: Final = Text(
+    "store-not-a-file",
+    "{path} should be a file, but is {found}.",
+    "Move {path} elsewhere.",
+)
+NOT_A_FOLDER: Final = Text(
+    "store-not-a-folder",
+    "{culprit} should be a folder, but is a file.",
+    "Move the file {culprit} elsewhere, or set `store` to another folder.",
+)
+VANISHED: Final = Text(
+    "store-vanished",
+    "{path} or its folder no longer exists.",
+    "Run dnsrenew again, and change nothing in the store while it runs.",
+)
+SYMLINK: Final = Text(
+    "store-symlink",
+    "{path} is a symbolic link, and dnsrenew follows none inside its store.",
+    "Replace the link {path} with the file or folder it points to (only the store itself may be a link).",
+)
+IO_ERROR: Final = Text(
+    "store-io-error",
+    "The disk failed at {path}: {reason}.",
+    "Check the disk that holds {existing} (dmesg, smartctl), or set `store` to a folder on another disk.",
+)
+FAILED: Final = Text(
+    "store-failed",
+    "The operating system refused an operation on {path}: {reason}.",
+    "Fix the reported system error, or set `store` to another folder.",
+)
+NOT_PRIVATE: Final = Text(
+    "store-not-private",
+    "Other users can write to {path} (owner {owner}, mode {mode}), and its mode cannot be changed.",
+    "Make it private to the user that runs dnsrenew: chown {user} {path} && chmod 700 {path}",
+)
+
+
+class DeniedTexts(NamedTuple):
+    """The texts of one cause of a denied access."""
+
+    reading: Text
+    writing: Text
+
+
+_CANNOT_READ: Final = "{path} cannot be read by {user}."
+_CANNOT_WRITE: Final = "{path} cannot be written by {user}."
+_CANNOT_READ_OWNER: Final = (
+    "{path} cannot be read: {culprit} belongs to {owner} (mode {mode}), and dnsrenew runs as {user}."
+)
+_CANNOT_WRITE_OWNER: Final = (
+    "{path} cannot be written: {culprit} belongs to {owner} (mode {mode}), and dnsrenew runs as {user}."
+)
+
+
+def _denied(fix: str) -> DeniedTexts:
+    return DeniedTexts(
+        Text("store-unreadable", _CANNOT_READ_OWNER, fix), Text("store-not-writable", _CANNOT_WRITE_OWNER, fix)
+    )
+
+
+def _denied_to_user(fix: str) -> DeniedTexts:
+    return DeniedTexts(Text("store-unreadable", _CANNOT_READ, fix), Text("store-not-writable", _CANNOT_WRITE, fix))
+
+
+DENIED: Final = _denied_to_user("Give {user} access to {folder}.")
+DENIED_ON_WINDOWS: Final = _denied_to_user("Give {user} full control of {culprit}.")
+DENIED_IN_STORE: Final = _denied(
+    "Run dnsrenew as {owner}, or give the store to {user}: sudo chown -R {user} {quoted_store}"
+)
+DENIED_NEW_STORE: Final = _denied(
+    "Run dnsrenew as {owner}, or create the store for {user}: sudo install -d -m 700 -o {user} {quoted_store}"
+)
+DENIED_ABOVE_STORE: Final = _denied("Run dnsrenew as {owner}, or set `store` to a folder of {user}.")
+DENIED_BY_MODE: Final = _denied("Give its owner access: chmod u+rwX {quoted_culprit}")
+DENIED_TO_ROOT: Final = _denied(
+    "Give it to root, which cannot bypass modes here (it lacks CAP_DAC_OVERRIDE): chown -R root {quoted_store}, "
+    "or check {culprit} for an immutable flag, an ACL, AppArmor or SELinux."
+)
+DENIED_TO_OWNER: Final = _denied("Check {culprit} for an immutable flag, an ACL, AppArmor or SELinux.")
+
+# ── locks and names ─────────────────────────────────────────────────────────────────────
+
+LOCKED: Final = Text(
+    "locked",
+    "The {what} is locked by another run.",
+    "Wait until that run has finished, or let dnsrenew wait: --wait, in Python wait=… of a Renewer.",
+)
+LOCKED_BY: Final = Text(
+    "locked",
+    "The {what} is locked by process {pid} on {host} since {since}.",
+    "Wait until that run has finished, or let dnsrenew wait: --wait, in Python wait=… of a Renewer.",
+)
+BAD_NAME: Final = Text(
+    "store-bad-name",
+    "{name!r} cannot be the name of a certificate.",
+    "Choose a name of at most 64 characters a-z, 0-9, `_`, `-` and `.`, without a dot at either end, that Windows has "
+    "not reserved.",
+)
+BAD_PATH: Final = Text(
+    "store-bad-path",
+    "{path} is not a valid path on this system.",
+    "Set `store` to the path of a folder.",
+)
+
+# ── damaged files ───────────────────────────────────────────────────────────────────────
+
+
+class DamageTexts(NamedTuple):
+    """The texts of one kind of damaged file, by what happened to the file.
+
+    :ivar quarantined: renamed to ``{copy}``.
+    :ivar stuck: it could not be renamed.
+    :ivar pending: it stays in place until it is replaced.
+    :ivar missing: there is no file.
+    """
+
+    quarantined: Text
+    stuck: Text
+    pending: Text
+    missing: Text
+
+
+def _damage(message: str) -> DamageTexts:
+    return DamageTexts(
+        Text("store-damaged", message, "Inspect {copy} in the same folder if you need the cause, then delete it."),
+        Text("store-damaged", message, "Rename or delete the file; dnsrenew cannot: {cause}"),
+        Text(
+            "store-damaged",
+            message,
+            "Inspect {copy}, which will be in the same folder, if you need the cause, then delete it.",
+        ),
+        Text("store-damaged", message, "Find out what removed it."),
+    )
+
+
+STATE_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from the certificates in the store.")
+VERSION_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew renews the certificate.")
+CHAIN_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.")
+ACCOUNT_DAMAGED: Final = _damage("{path} is damaged: {reason}. The CA finds the account by its key.")
+KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates an account with a new key.")
+ONE_KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew tries the account's other key.")
+ORDER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates a new order.")
+JOURNAL_DAMAGED: Final = _damage(
+    "{path} is damaged: {reason}. TXT values that a run wrote and did not remove may remain in DNS."
+)
+LEDGER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew forgets what the CA refused recently.")
+
+NEWER_SCHEMA: Final = Text(
+    "store-newer",
+    "{path} was written by a newer dnsrenew (schema {schema}; this one supports {known}).",
+    "Update dnsrenew, or set `store` to another folder.",
+)
+JOURNAL_NEWER: Final = Text(
+    "store-newer",
+    "{path} was written by a newer dnsrenew (schema {schema}; this one supports {known}).",
+    "Update dnsrenew, then run: dnsrenew cleanup",
+)
+CURRENT_BEHIND: Final = Text(
+    "current-behind",
+    "{path} could not be updated: {cause}",
+    "Close the program that has a file in it open; the next run copies the new certificate.",
+)
+CURRENT_REPLACED: Final = Text(
+    "store-damaged",
+    "{path} was not what dnsrenew had put there. dnsrenew has recreated it.",
+    "Inspect {copy} in the same folder if you need the cause, then delete it.",
+)
+
+# ── the ledger ──────────────────────────────────────────────────────────────────────────
+
+TOO_MANY_FAILURES: Final = Text(
+    "ca-ledger",
+    "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
+    "in {window}.",
+    "Fix what made the validation of {names} fail; the first run after {until} tries again, `--now` at once.",
+)
+TOO_MANY_CERTIFICATES: Final = Text(
+    "ca-ledger",
+    "The CA {ca} would refuse an order for {names} until {until}: it issues {count} certificates for the same names "
+    "in {window}.",
+    "Wait until {until} and use the certificates you have, or add a name to the certificate.",
+)
+RETRY_AFTER: Final = Text(
+    "ca-ledger",
+    "The CA {ca} asked to wait until {until} before an order for {names}.",
+    "Wait until {until}; the first run after that tries again, `--now` at once.",
+)
+RETRY_AFTER_ALL: Final = Text(
+    "ca-ledger",
+    "The CA {ca} asked to wait until {until} before any order.",
+    "Wait until {until}; the first run after that tries again, `--now` at once.",
+)
+PAUSED: Final = Text(
+    "ca-ledger",
+    "The CA {ca} has paused {names}: it refuses orders until someone opens {url}.",
+    "Open the address, end the pause there, then run `dnsrenew renew --now`.",
+)
+PAUSED_ALL: Final = Text(
+    "ca-ledger",
+    "The CA {ca} has paused this account: it refuses orders until someone opens {url}.",
+    "Open the address, end the pause there, then run `dnsrenew renew --now`.",
+)
+LEDGER_NOT_SAVED: Final = Text("", "The ledger of the CA {ca} could not be saved: {cause}", "{cause_fix}")
+"""The code stays that of the cause."""

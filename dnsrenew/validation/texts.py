@@ -1,0 +1,73 @@
+"""The texts of mistakes: the error that lists them, and the phrases that recur in them.
+
+A mistake reads ``KEY: FOUND, expected EXPECTED``, so a phrase starts in lower case and has no full stop.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── the error that lists all mistakes ───────────────────────────────────────────────────
+
+_FIX_ONE: Final = "Fix this and run the command again. Nothing was changed."
+_FIX_ALL: Final = "Fix these {count} mistakes and run the command again. Nothing was changed."
+
+CONFIG_INVALID_ONE: Final = Text("config-invalid", "{lines}", _FIX_ONE)
+CONFIG_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL)
+CONFIG_SYNTAX_ONE: Final = Text("config-syntax", "{lines}", _FIX_ONE)
+CONFIG_SYNTAX: Final = Text("config-syntax", "{lines}", _FIX_ALL)
+PROVIDER_INVALID_ONE: Final = Text("provider-invalid", "{lines}", _FIX_ONE)
+PROVIDER_INVALID: Final = Text("provider-invalid", "{lines}", _FIX_ALL)
+
+# ── one mistake ─────────────────────────────────────────────────────────────────────────
+
+MISTAKE: Final = "{key}: {found}, expected {expected}"
+MISTAKE_NEAREST: Final = "{key}: {found}, expected {expected}; did you mean {nearest}?"
+MISTAKE_FIX: Final = "{key}: {found}. {fix}"
+
+MISSING: Final = "missing"
+UNKNOWN_KEY: Final = "unknown key"
+EMPTY_TEXT: Final = "an empty text"
+EMPTY_LIST: Final = "an empty list"
+LARGE_NUMBER: Final = "a very large number"
+TRUE_OR_FALSE: Final = "true or false"
+NUMBER: Final = "a number"
+TEXT: Final = "a text"
+TABLE: Final = "a table"
+LIST: Final = "a list"
+NOTHING: Final = "nothing"
+NONE: Final = "none"
+OTHERS: Final = "one of {count:,} more"
+
+# ── TOML syntax ─────────────────────────────────────────────────────────────────────────
+
+TOML: Final = "TOML, see https://toml.io"
+TOML_FOUND: Final = "something else"
+TOML_TOO_DEEP: Final = "a value that is nested too deeply or is too long"
+TOML_EXPECTED: Final = "{expected} ({toml})"
+TOML_COLUMN: Final = "column {column}"
+TOML_END: Final = "end of file"
+TOML_SYNTAX: Final = "syntax"
+
+# What tomllib reports, and the likely cause: the start of its message, what was found, what is expected.
+TOML_CAUSES: Final = (
+    ("Illegal character '\\n'", "the end of the line inside a text", "a closing quote"),
+    ("Illegal character '\\r", "the end of the line inside a text", "a closing quote"),
+    ("Unterminated string", "the end of the file inside a text", "a closing quote"),
+    ('Expected "\'"', "the end of the file inside a text", "a closing quote"),
+    ("Invalid hex value", "a backslash in a text", "/ in paths, also on Windows; or the path in single quotes"),
+    ("Unescaped '\\'", "a backslash in a text", "/ in paths, also on Windows; or the path in single quotes"),
+    ("Cannot overwrite a value", "a key that was set before", "each key once in a table"),
+    ("Cannot declare", "a table that was declared before", "each [table] once"),
+    ("Unclosed array", "a list that is not closed", "a comma between items, and ] at the end of the list"),
+    ("Unclosed inline table", "a table that is not closed", "a comma between keys, and } on the same line"),
+    ("Invalid statement", "a line that is neither KEY = VALUE nor a [table]", TOML),
+)
+# What tomllib calls an invalid value: what was found, what is expected.
+TOML_QUOTES: Final = ("typographic quotes", 'straight quotes: "…"')
+TOML_TRUE: Final = ("True", "true, in lower case")
+TOML_FALSE: Final = ("False", "false, in lower case")
+TOML_NO_VALUE: Final = ("no value", "a value after =")
+TOML_NO_QUOTES: Final = ("a value that TOML does not know", "text in quotes, a number, true, false, a list or a table")

@@ -1,0 +1,435 @@
+"""After a failure: when the next attempt is, what is put off until then, and who may override it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from dnsrenew import Outcome
+from tests.kit.fallback_stage import codes, problem, refusing, second_ca
+from tests.kit.renew_stage import Stage, certificates
+from tests.lab import AcmeProxy
+from tests.lab.acmemessages import DROP, Response
+from tests.lab.settings import to_toml
+from tests.lab.workspace import Workspace
+
+REFUSED = refusing("newOrder", problem("rejectedIdentifier", "We do not issue for this.", 400))
+DUE = timedelta(days=61)
+"""A certificate of 90 days is due then, and valid."""
+NOW = timedelta()
+
+
+@pytest.fixture
+def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
+    """The CA, before which a proxy refuses on demand."""
+    with workspace.lab.acme_proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
+    """Nothing has been obtained yet."""
+    return Stage(workspace, {"ca.lab.directory": ca.directory_url})
+
+
+def pause(outcome: Outcome, later: timedelta = NOW) -> float:
+    """Seconds from now, as the run saw it, to the next attempt."""
+    assert outcome.next_attempt is not None
+    return (outcome.next_attempt - datetime.now(UTC) - later).total_seconds()
+
+
+def refused(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> Outcome:
+    """A run whose order is refused."""
+    ca.on_request = REFUSED
+    before = ca.counts["newOrder"]
+    outcome = stage.one(later=later, **how)
+    assert (outcome.status, codes(outcome)) == ("failed", ["ca-rejected-identifier"])
+    assert ca.counts["newOrder"] > before
+    return outcome
+
+
+def put_off(stage: Stage, ca: AcmeProxy, later: timedelta = NOW, **how: Any) -> Outcome:
+    """A run that tries nothing, and sends nothing anywhere."""
+    before = len(ca.exchanges)
+    outcome = stage.one(later=later, **how)
+    assert outcome.status == "deferred"
+    assert outcome.attempts == ()
+    assert len(ca.exchanges) == before
+    return outcome
+
+
+def test_the_pauses_grow_to_a_day(stage: Stage, ca: AcmeProxy) -> None:
+    """1, 10, 100 minutes, then a day and a day again, each ± 20 %; until then it is put off, afterwards tried."""
+    later = NOW
+    for minutes in (1, 10, 100, 1440, 1440):
+        outcome = refused(stage, ca, later)
+        seconds = pause(outcome, later)
+        assert 0.8 * minutes * 60 - 5 <= seconds <= 1.2 * minutes * 60 + 5
+        put_off(stage, ca, later + timedelta(seconds=seconds - 20))
+        later += timedelta(seconds=seconds + 5)
+    (status,) = stage.renewer(later=later - timedelta(minutes=1)).status()
+    assert status.last_failure is not None
+    assert status.last_failure["code"] == "ca-rejected-identifier"
+
+
+def test_at_once_afterwards_it_is_put_off(stage: Stage, ca: AcmeProxy) -> None:
+    """The outcome says what failed, and when the next attempt is; `status` says the same."""
+    failed = refused(stage, ca)
+    outcome = put_off(stage, ca)
+    assert outcome.next_attempt == failed.next_attempt
+    assert outcome.reason == "missing"
+    assert outcome.error is not None
+    assert outcome.error.code == "ca-rejected-identifier"
+    assert outcome.error.message == str(failed.error).removesuffix(f" {failed.error.fix}" if failed.error else "")
+    assert outcome.error.fix
+    (status,) = stage.renewer().status()
+    assert status.next_attempt == failed.next_attempt
+    assert stage.kinds().count("certificate-started") == 0
+
+
+@pytest.mark.parametrize("how", ["now", "force"])
+def test_a_person_overrides_it(stage: Stage, ca: AcmeProxy, how: str) -> None:
+    """`--now` and `--force` try at once."""
+    override = {"now": how == "now", "force": how == "force"}
+    refused(stage, ca)
+    refused(stage, ca, NOW, **override)
+    ca.on_request = None
+    assert stage.one(None, NOW, **override).status == "renewed"
+
+
+def test_now_does_not_renew_what_is_not_due(stage: Stage, ca: AcmeProxy) -> None:
+    """Unlike `--force`."""
+    stage.renewed()
+    assert stage.one(now=True).status == "not-due"
+
+
+def test_success_forgets(stage: Stage, ca: AcmeProxy) -> None:
+    """The next failure waits a minute again, and `status` tells of none."""
+    refused(stage, ca)
+    refused(stage, ca, now=True)
+    ca.on_request = None
+    outcome = stage.renewed(now=True)
+    assert outcome.next_attempt is None
+    (status,) = stage.renewer().status()
+    assert (status.state, status.last_failure, status.next_attempt) == ("valid", None, None)
+    assert pause(refused(stage, ca, DUE), DUE) < 75
+
+
+def test_one_that_is_put_off_does_not_stop_the_others(stage: Stage, ca: AcmeProxy) -> None:
+    """Each certificate has a memory of its own."""
+    refused(stage, ca)
+    ca.on_request = None
+    two = [
+        {"name": "home", "domains": ["example.test", "*.example.test"]},
+        {"name": "more", "domains": ["more.example.test"]},
+    ]
+    home, more = stage.run({"certificate": two})
+    assert (home.status, more.status) == ("deferred", "renewed")
+
+
+# ── the program: exit status, and an edited file ────────────────────────────────────────
+
+
+def write(workspace: Workspace, ca: AcmeProxy, **changes: Any) -> None:
+    """Write the configuration."""
+    workspace.write({"ca.lab.directory": ca.directory_url, **changes})
+
+
+def test_the_exit_status_is_1_as_long_as_the_last_attempt_failed(workspace: Workspace, ca: AcmeProxy) -> None:
+    """`renew` and `status --check`; the JSON has the next attempt, and people are told it too."""
+    write(workspace, ca)
+    ca.on_request = REFUSED
+    exit_status, document = workspace.run_json("renew")
+    (failed,) = document["outcomes"]
+    assert (exit_status, failed["status"]) == (1, "failed")
+    exit_status, document = workspace.run_json("renew")
+    (outcome,) = document["outcomes"]
+    assert (exit_status, outcome["status"], outcome["attempts"]) == (1, "deferred", [])
+    assert outcome["next_attempt"] == failed["next_attempt"]
+    assert outcome["next_attempt"].endswith("Z")
+    done = workspace.run("renew")
+    assert done.returncode == 1
+    assert " deferred until " in done.stdout + done.stderr
+    assert workspace.run("status", "--check").returncode == 1
+    ca.on_request = None
+    assert workspace.run("renew", "--now").returncode == 0
+    assert workspace.run("renew").returncode == 0
+
+
+def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
+    """The man who has just put it right does not wait for a minute to pass."""
+    write(workspace, ca, **{"dns.home.server": f"127.0.0.1:{workspace.lab.reserve()}"})
+    assert workspace.run("renew").returncode == 1
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "deferred"
+    write(workspace, ca)
+    workspace.lab.flush()
+    exit_status, document = workspace.run_json("renew")
+    assert (exit_status, document["outcomes"][0]["status"]) == (0, "renewed")
+
+
+def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeProxy) -> None:
+    """A comment, an account that no route of it uses, its margin: the pause holds; also if the edition is not known."""
+
+    def tried() -> str:
+        outcome: str = workspace.run_json("renew")[1]["outcomes"][0]["status"]
+        return outcome
+
+    other = dict(workspace.config()["dns"]["home"])
+    routes = {"certificate.0.routes": [{"challenge": "dns-01", "dns": "home"}]}
+    write(workspace, ca, **routes)
+    ca.on_request = REFUSED
+    assert tried() == "failed"
+    text = workspace.config_path.read_text()
+    workspace.write_text(f"# a comment\n{text}\n")
+    assert tried() == "deferred"
+    write(workspace, ca, **routes, **{"dns.other": other, "certificate.0.renew_before": "10 days"})
+    assert tried() == "deferred"
+    state = workspace.store / "certificates" / "home" / "state.json"
+    known = json.loads(state.read_text())
+    assert known.pop("tried_with")
+    state.write_text(json.dumps(known))
+    write(workspace, ca, **routes, agree_terms=True, contact=["other@example.test"])
+    assert tried() == "deferred"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"contact": ["other@example.test"]},
+        {"certificate.0.key": "rsa2048"},
+        {"certificate.0.propagation": {"timeout": 77}},
+        {"dns.home.tsig_secret": "literal:c29tZXRoaW5nIGVsc2U="},
+        {"ca.lab.timeout": 77},
+        {"resolver.authoritative_port": 5353},
+    ],
+    ids=lambda edit: next(iter(edit)),
+)
+def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmeProxy, edit: dict[str, Any]) -> None:
+    """The certificate, its CA, its account with its secret, the resolver."""
+    write(workspace, ca)
+    ca.on_request = REFUSED
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "failed"
+    write(workspace, ca, **edit)
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] != "deferred"
+
+
+def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> None:
+    """What is edited may stand in conf.d."""
+    settings = workspace.config({"ca.lab.directory": ca.directory_url})
+    account = settings.pop("dns")
+    folder = workspace.path / "conf.d"
+    folder.mkdir()
+    included = folder / "dns.toml"
+    workspace.write_text(to_toml({"include": ["conf.d/*.toml"], **settings}))
+    broken = {"home": {**account["home"], "server": f"127.0.0.1:{workspace.lab.reserve()}"}}
+    included.write_text(to_toml({"dns": broken}))
+    assert workspace.run("renew").returncode == 1
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "deferred"
+    included.write_text(to_toml({"dns": account}))
+    workspace.lab.flush()
+    assert workspace.run("renew").returncode == 0
+
+
+# ── a CA that asks to wait ──────────────────────────────────────────────────────────────
+
+
+def limit(wait: str) -> Any:
+    """A hook: every order meets a limit."""
+    return refusing("newOrder", problem("rateLimited", "too many certificates", 429, ("Retry-After", wait)))
+
+
+def in_an_hour() -> str:
+    """The form with a date."""
+    return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+
+
+@pytest.mark.parametrize("wait", ["3600", "date"])
+def test_a_long_retry_after_wins(stage: Stage, ca: AcmeProxy, wait: str) -> None:
+    """An hour instead of a minute, in both forms, exactly; never waited for within the run."""
+    ca.on_request = limit(in_an_hour() if wait == "date" else wait)
+    outcome = stage.one()
+    assert codes(outcome) == ["ca-rate-limited"]
+    assert 3590 <= pause(outcome) <= 3605
+    assert outcome.attempts[0].seconds < 5
+    put_off(stage, ca, timedelta(minutes=59))
+    ca.on_request = None
+    assert stage.one(later=timedelta(minutes=61)).status == "renewed"
+
+
+def test_a_short_one_does_not_shorten_the_pause(stage: Stage, ca: AcmeProxy) -> None:
+    """A second is no reason to come back sooner than after a minute."""
+    ca.on_request = limit("1")
+    outcome = stage.one()
+    assert outcome.status == "failed"
+    assert pause(outcome) > 45
+
+
+def test_the_ca_s_own_wait_is_no_failure_while_a_valid_certificate_stands(workspace: Workspace, ca: AcmeProxy) -> None:
+    """The run that was refused failed (1); those put off after it have nothing that a person must do (0)."""
+    write(workspace, ca)
+    assert workspace.run("renew").returncode == 0
+    write(workspace, ca, **{"certificate.0.key": "ecdsa-p384"})  # so it is due
+    ca.on_request = limit("7200")
+    assert workspace.run("renew").returncode == 1
+    exit_status, document = workspace.run_json("renew")
+    (outcome,) = document["outcomes"]
+    assert (exit_status, outcome["status"], outcome["reason"]) == (0, "deferred", "changed")
+    assert outcome["not_after"] is not None
+    assert outcome["next_attempt"] is not None
+    # An edited configuration does not change what the CA asked for.
+    write(workspace, ca, **{"certificate.0.key": "rsa2048"})
+    orders = ca.counts["newOrder"]
+    assert workspace.run("renew").returncode == 0
+    assert ca.counts["newOrder"] == orders
+
+
+def test_without_a_valid_certificate_it_is_one(workspace: Workspace, ca: AcmeProxy) -> None:
+    """Nothing serves the names: exit status 1 until it is had."""
+    write(workspace, ca)
+    ca.on_request = limit("7200")
+    assert workspace.run("renew").returncode == 1
+    exit_status, document = workspace.run_json("renew")
+    assert (exit_status, document["outcomes"][0]["status"]) == (1, "deferred")
+
+
+def test_the_ledger_holds_a_forced_order_until_a_person_insists(stage: Stage, ca: AcmeProxy) -> None:
+    """`--force` alone sends no order that the CA has said it will refuse; `--now` besides does."""
+    ca.on_request = limit("7200")
+    stage.one()
+    orders = ca.counts["newOrder"]
+    held = stage.one(force=True)
+    assert held.status == "deferred"
+    assert codes(held) == ["ca-ledger"]
+    assert held.error is not None
+    assert "until" in held.error.message
+    assert 7180 <= pause(held) <= 7205
+    assert ca.counts["newOrder"] == orders
+    ca.on_request = None
+    assert stage.one(force=True, now=True).status == "renewed"
+    assert ca.counts["newOrder"] == orders + 1
+
+
+def test_a_wait_for_one_set_of_names_holds_no_other(stage: Stage, ca: AcmeProxy) -> None:
+    """The limit was about this order; another certificate of the same account goes on."""
+    ca.on_request = limit("7200")
+    stage.one()
+    ca.on_request = None
+    other = [{"name": "more", "domains": ["more.example.test"]}]
+    assert stage.one({"certificate": other}).status == "renewed"
+
+
+def test_a_renewal_with_replaces_is_never_held(stage: Stage, ca: AcmeProxy) -> None:
+    """RFC 9773: no limit counts for it, so the ledger does not hold it back."""
+    stage.renewed()
+    ca.on_request = limit("7200")
+    outcome = stage.one(force=True)
+    assert codes(outcome) == ["ca-rate-limited"]
+    orders = ca.counts["newOrder"]
+    stage.one(force=True)
+    assert ca.counts["newOrder"] == orders + 1
+
+
+# ── a name that the CA has paused ───────────────────────────────────────────────────────
+
+UNPAUSE = "https://portal.ca.test/unpause?jwt=abc.def.ghi"
+
+
+def test_a_paused_name_shows_where_it_is_unpaused_and_waits(stage: Stage, ca: AcmeProxy) -> None:
+    """The address is in the message and in the evidence, also while it is put off; it is not asked again for a day."""
+    words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
+    ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
+    outcome = stage.one()
+    assert codes(outcome) == ["ca-rate-limited"]
+    assert 0.8 * 86_400 - 5 <= pause(outcome) <= 1.2 * 86_400 + 5
+    waiting = put_off(stage, ca, timedelta(hours=18))
+    for error in (outcome.error, waiting.error):
+        assert error is not None
+        assert UNPAUSE in error.message
+        assert error.evidence["url"] == UNPAUSE
+        assert "Open the address" in error.fix
+    ca.on_request = None
+    assert stage.one(now=True).status == "renewed"  # he has been there
+
+
+def test_a_paused_name_waits_also_where_another_ca_fails_after_it(stage: Stage, ca: AcmeProxy) -> None:
+    """The pause of the run is the other CA's, a minute; the one that has paused the name is not asked with it."""
+    words = f"Your account is temporarily prevented from requesting certificates for example.test. Visit {UNPAUSE}"
+    ca.on_request = refusing("newOrder", problem("rateLimited", words, 429))
+    with second_ca(stage) as other:
+        other.on_request = refusing("newOrder", problem("rejectedIdentifier", "no", 400))
+        ways = [{"challenge": "dns-01", "dns": "home", "ca": name} for name in ("lab", "other")]
+        both = {"certificate.0.routes": ways}
+        assert codes(stage.one(both)) == ["ca-rate-limited", "ca-rejected-identifier"]
+        outcome = stage.one(both, timedelta(minutes=3))
+        assert codes(outcome) == ["ca-ledger", "ca-rejected-identifier"]
+        assert outcome.attempts[0].error is not None
+        assert outcome.attempts[0].error.evidence["url"] == UNPAUSE
+        assert (ca.counts["newOrder"], other.counts["newOrder"]) == (1, 2)
+
+
+# ── many certificates and a CA in trouble ───────────────────────────────────────────────
+
+
+def test_an_account_that_is_refused_is_asked_for_once(stage: Stage, ca: AcmeProxy) -> None:
+    """By all certificates of a run, and not again before the time that the CA named."""
+    ca.on_request = refusing("newAccount", problem("rateLimited", "too many accounts", 429, ("Retry-After", "7200")))
+    many = {"certificate": certificates(*[f"n{number}" for number in range(12)])}
+    outcomes = stage.run(many, workers=2)
+    assert {outcome.status for outcome in outcomes} <= {"failed", "deferred"}
+    assert ca.counts["newAccount"] == 1
+    stage.run(many, timedelta(minutes=30))
+    assert ca.counts["newAccount"] == 1
+
+
+def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> None:
+    """Sixteen certificates, two at a time: three requests in all, as for one."""
+    ca.on_request = lambda request: DROP
+    many = {"certificate": certificates(*[f"n{number}" for number in range(16)])}
+    outcomes = stage.run(many, workers=2)
+    assert {outcome.error.code for outcome in outcomes if outcome.error} == {"ca-unreachable"}
+    assert ca.counts["directory"] == 3
+
+
+# ── what is written down may be damaged ─────────────────────────────────────────────────
+
+
+def test_a_damaged_state_is_set_aside_and_gone_on_with(workspace: Workspace, ca: AcmeProxy) -> None:
+    """The certificate is not due, the damaged file is kept beside, and a warning says so."""
+    write(workspace, ca)
+    assert workspace.run("renew").returncode == 0
+    folder = workspace.store / "certificates" / "home"
+    (folder / "state.json").write_text('{"schema": 1, "version": ')
+    exit_status, document = workspace.run_json("renew")
+    (outcome,) = document["outcomes"]
+    assert (exit_status, outcome["status"]) == (0, "not-due")
+    assert [warning["code"] for warning in outcome["warnings"]] == ["store-damaged"]
+    assert (folder / "state.json.damaged").read_text() == '{"schema": 1, "version": '
+    assert json.loads((folder / "state.json").read_text())["version"] == 1
+    assert workspace.run_json("renew")[1]["outcomes"][0]["warnings"] == []
+
+
+def test_a_damaged_ledger_is_set_aside_and_gone_on_with(stage: Stage, ca: AcmeProxy) -> None:
+    """What the CA refused lately is not known any more, and that is said; nothing is stopped."""
+    ca.on_request = limit("7200")
+    stage.one()
+    (ledger,) = stage.workspace.store.glob("accounts/*/ledger.json")
+    ledger.write_text("{")
+    ca.on_request = None
+    outcome = stage.one(force=True)
+    assert outcome.status == "renewed"
+    assert [notice.code for notice in outcome.warnings] == ["store-damaged"]
+    assert "ledger.json" in outcome.warnings[0].message
+    assert ledger.with_name("ledger.json.damaged").exists()
+
+
+def test_an_answer_of_the_ca_without_a_wait_is_remembered_as_any_failure(stage: Stage, ca: AcmeProxy) -> None:
+    """429 without Retry-After."""
+    ca.on_request = refusing("newOrder", Response(429, b"slow down"))
+    outcome = stage.one()
+    assert codes(outcome) == ["ca-rate-limited"]
+    assert 45 < pause(outcome) < 75

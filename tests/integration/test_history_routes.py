@@ -1,0 +1,93 @@
+"""Which route comes first: the one that worked, before those that failed within a day."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, site, tried
+from tests.kit.renew_stage import Stage
+from tests.lab.workspace import Workspace
+
+HOUR = timedelta(hours=1)
+DUE = timedelta(days=61)
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Stage:
+    """Nothing has been obtained yet."""
+    return Stage(workspace)
+
+
+def closed_first(stage: Stage, second: dict[str, Any]) -> dict[str, Any]:
+    """The change: http-01 by a port that the CA does not reach comes first."""
+    return {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), second]}
+
+
+def methods(outcome: Any) -> list[str]:
+    """The challenge of every attempt."""
+    return [attempt.route.challenge for attempt in outcome.attempts]
+
+
+@pytest.mark.parametrize("second", [dns("home"), DNS], ids=["with-its-account", "with-any-account"])
+def test_the_route_that_worked_comes_before_the_one_that_failed(stage: Stage, second: dict[str, Any]) -> None:
+    """The port is still closed an hour later: no order is spent on finding that out; a day later it is tried again."""
+    changes = closed_first(stage, second)
+    assert methods(stage.renewed(changes)) == ["http-01", "dns-01"]
+    assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]
+    assert methods(stage.renewed(changes, 26 * HOUR, force=True)) == ["http-01", "dns-01"]
+
+
+def test_a_route_that_failed_is_still_tried_after_the_one_that_worked(stage: Stage) -> None:
+    """Its host refuses meanwhile: then the first route has its turn, and it works again."""
+    port = stage.lab.pebble.http_port
+    routes = {"certificate.0.routes": [{**http(port)}, dns("home")]}
+    shut = {"certificate.0.routes": [http(port, listen=f"127.0.0.1:{stage.lab.reserve()}"), dns("home")]}
+    assert methods(stage.renewed({**site(stage), **shut})) == ["http-01", "dns-01"]
+    broken = {"dns.home.tsig_name": "nobody"}
+    outcome = stage.one({**site(stage), **shut, **broken}, HOUR, force=True)
+    assert methods(outcome) == ["dns-01", "http-01"]
+    assert outcome.status == "failed"
+    mended = stage.renewed({**site(stage), **routes}, 2 * HOUR, now=True, force=True)
+    assert methods(mended) == ["http-01"]
+
+
+def test_a_skipped_route_is_no_failed_one(stage: Stage) -> None:
+    """The port was taken by somebody for a moment; that costs nothing, so it stays the first."""
+    import socket
+
+    port = stage.lab.pebble.http_port
+    changes = {**site(stage), "certificate.0.routes": [http(port), dns("home")]}
+    with socket.create_server(("127.0.0.1", port)):
+        assert codes(stage.renewed(changes)) == ["http-port-taken", None]
+    assert methods(stage.renewed(changes, HOUR, force=True)) == ["http-01"]
+
+
+def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
+    """It was down an hour ago; the certificate is of the other one now, and that is tried first."""
+    down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
+    changes = {"ca.lab.directory": down, "certificate.0.routes": [dns("home"), dns("home", ca="other")]}
+    with second_ca(stage):
+        outcome = stage.renewed(changes)
+        assert [each[0] for each in tried(outcome)] == ["lab", "other"]
+        again = stage.renewed(changes, HOUR, force=True)
+        assert [each[0] for each in tried(again)] == ["other"]
+
+
+def test_what_is_remembered_can_be_read(stage: Stage) -> None:
+    """`state.json` has the routes by their names, with what stopped them and when."""
+    changes = closed_first(stage, dns("home"))
+    stage.renewed(changes)
+    state = json.loads((stage.workspace.store / "certificates" / "home" / "state.json").read_text())
+    assert state["worked"] == ["lab/dns-01/dns=home"]
+
+
+def test_a_mix_remembers_each_of_its_routes(stage: Stage) -> None:
+    """The apex moves to DNS with the wildcard; next time the whole certificate goes by DNS at once."""
+    changes = {**closed_first(stage, dns("home")), "certificate.0.domains": [SITE, f"*.{SITE}"]}
+    stage.also["route-failed"] = stage.lab.flush
+    assert methods(stage.renewed(changes)) == ["mixed", "dns-01"]
+    assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]

@@ -1,0 +1,166 @@
+"""The tls-alpn-01 challenge (RFC 8737) in front of a real CA: it connects, and finds the certificate it wants."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dnsrenew import Outcome
+from dnsrenew.challenges.tls_alpn01 import listener
+from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
+from tests.kit.fallback_stage import codes, site, tried
+from tests.kit.renew_stage import Stage
+from tests.lab.ports import has_ipv6
+from tests.lab.workspace import Workspace
+
+
+@pytest.fixture
+def stage(workspace: Workspace) -> Iterator[Stage]:
+    """A stage; afterwards nothing of ours listens where the CA connects."""
+    made = Stage(workspace)
+    yield made
+    assert not is_open(made)
+
+
+def is_open(stage: Stage) -> bool:
+    """Whether somebody listens where this CA connects instead of port 443."""
+    with socket.socket() as probe:
+        probe.settimeout(10)
+        return probe.connect_ex(("127.0.0.1", stage.lab.pebble.tls_port)) == 0
+
+
+def alpn(stage: Stage, host: str = "") -> dict[str, Any]:
+    """A tls-alpn-01 route at the CA's port."""
+    return {"challenge": "tls-alpn-01", "listen": f"{host}:{stage.lab.pebble.tls_port}"}
+
+
+def renewed(stage: Stage, *names: str, routes: list[dict[str, Any]] | None = None) -> Outcome:
+    """A renewal by these routes; default: tls-alpn-01 only."""
+    return stage.renewed({**site(stage, *names), "certificate.0.routes": routes or [alpn(stage)]})
+
+
+def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
+    """One port, one certificate for each name, and no TXT value anywhere."""
+    outcome = renewed(stage, "site.test", "www.site.test")
+    assert tried(outcome) == [("lab", "tls-alpn-01", (), 1, None)]
+    assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "tls-alpn-01", "dns": []}
+    assert "txt-written" not in stage.kinds()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.parametrize("host", ["", "[::1]"])
+def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
+    """A name with an AAAA record only."""
+    stage.lab.add_zone("six.test", "@ AAAA ::1\n")
+    changes = {"dns.home.zones": ["six.test"], "certificate.0.domains": ["six.test"]}
+    assert stage.renewed({**changes, "certificate.0.routes": [alpn(stage, host)]}).status == "renewed"
+
+
+def test_a_wildcard_takes_the_dns_route_beside_it(stage: Stage) -> None:
+    """One order holds the mix; the CA asks each name by its own route."""
+    routes = [alpn(stage), {"challenge": "dns-01", "dns": "home"}]
+    outcome = renewed(stage, "site.test", "*.site.test", routes=routes)
+    assert outcome.to_dict()["route"]["challenge"] == "mixed"
+    assert len(outcome.attempts) == 1
+
+
+def test_a_taken_port_costs_no_order(stage: Stage) -> None:
+    """The error names the process; the next route is tried in the same run."""
+    with socket.create_server(("127.0.0.1", stage.lab.pebble.tls_port)):
+        outcome = renewed(stage, routes=[alpn(stage, "127.0.0.1"), {"challenge": "dns-01", "dns": "home"}])
+        assert tried(outcome) == [
+            ("lab", "tls-alpn-01", (), 0, "tls-alpn-port-taken"),
+            ("lab", "dns-01", ("home",), 1, None),
+        ]
+        error = outcome.attempts[0].error
+        assert error is not None
+        assert error.evidence["port"] == stage.lab.pebble.tls_port
+        assert "tls-alpn-01" in error.message
+
+
+def test_a_ca_that_cannot_connect_costs_one_order(stage: Stage) -> None:
+    """The listener is at another port than the CA's: the next route is tried, and the port is closed again."""
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    routes = [{"challenge": "tls-alpn-01", "listen": f":{port}"}, {"challenge": "dns-01", "dns": "home"}]
+    outcome = renewed(stage, routes=routes)
+    assert codes(outcome) == ["ca-unauthorized", None]  # pebble's word for it; other CAs say "connection"
+
+
+def test_certificates_at_once_share_the_port(stage: Stage) -> None:
+    """Each client gets the certificate of the name that it asks for."""
+    names = ["site.test", "www.site.test", "mail.site.test"]
+    certificates = [{"domains": [name], "routes": [alpn(stage)]} for name in names]
+    outcomes = stage.run({**site(stage), "certificate": certificates})
+    assert [outcome.status for outcome in outcomes] == ["renewed"] * 3
+
+
+def test_a_cancel_closes_the_port(stage: Stage) -> None:
+    """As soon as the CA was told: the outcome is interrupted, and nothing listens any more."""
+    cancel = threading.Event()
+    stage.also["challenges-answered"] = cancel.set
+    outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]}, cancel=cancel)
+    assert outcome.status == "interrupted"
+    assert not is_open(stage)
+
+
+def shake_hands(port: int, name: str, protocol: str | None = PROTOCOL) -> bytes | None:
+    """Return the certificate that the listener presents; None where it refuses."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if protocol:
+        context.set_alpn_protocols([protocol])
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=name) as tls,
+        ):
+            return tls.getpeercert(binary_form=True)
+    except ssl.SSLError:
+        return None
+    except OSError as error:
+        assert error.errno == errno.ECONNRESET  # noqa: PT017  # what a refusal may look like
+        return None
+
+
+def test_strangers_learn_nothing(stage: Stage) -> None:
+    """An unknown name gets an alert, garbage and silence hold nobody up, and the CA is served all the while."""
+    port = stage.lab.pebble.tls_port
+    found: list[bytes | None] = []
+
+    def visit() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as rude, socket.create_connection(("127.0.0.1", port)):
+            rude.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            found.append(shake_hands(port, "nobody.test"))
+            found.append(shake_hands(port, "SITE.test"))
+
+    ask = listener.TlsAlpnListeners.ask
+
+    def asked(listeners: listener.TlsAlpnListeners, listen: str, key: str) -> dict[str, bytes]:
+        visit()
+        return ask(listeners, listen, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listener.TlsAlpnListeners, "ask", asked)
+        assert renewed(stage).status == "renewed"
+    assert found[0] is None
+    assert found[1] is not None
+
+
+def test_the_first_look_is_ours(stage: Stage) -> None:
+    """Where the listener presents something else, the CA is not asked: a wrong answer would count."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listener.TlsAlpnListeners, "fetch", lambda *_: b"something else")
+        outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]})
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.code == "tls-alpn-not-served"
+    assert "challenges-answered" not in stage.kinds()

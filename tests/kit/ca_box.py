@@ -1,0 +1,141 @@
+"""A real Pebble behind a proxy that counts and misbehaves, and clients for it; its fixtures are a plugin (conftest)."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import x509
+from dnsrenew.ca import CAClient, Order
+from dnsrenew.errors import CAError
+from dnsrenew.http import HttpClient
+from dnsrenew.model import CA, Eab
+from dnsrenew.runtime.context import Context
+from tests.kit.clock import FakeClock
+from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions
+
+NO_DNS = "127.0.0.1:9"
+
+
+def ca_clock() -> FakeClock:
+    """Return a clock that begins now, as the CA's does; each wait really takes 5 ms, in which the CA can act."""
+    return FakeClock(datetime.now(UTC).replace(microsecond=0), pause=0.005)
+
+
+class MemoryStore:
+    """An account store that counts how often it was written."""
+
+    def __init__(self) -> None:
+        self.account: Any = None
+        self.saved = 0
+        self._lock = threading.Lock()
+
+    def load(self) -> Any:
+        """Return the account."""
+        return self.account
+
+    def save(self, account: Any) -> None:
+        """Keep the account."""
+        self.saved += 1
+        self.account = account
+
+    def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
+        """Exclude other threads."""
+        return self._lock
+
+
+@dataclass
+class Box:
+    """A CA behind a proxy, and clients for it."""
+
+    pebble: Pebble
+    lab_ca: LabCA
+    proxy: AcmeProxy
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: FakeClock = field(default_factory=ca_clock)
+
+    @property
+    def context(self) -> Context:
+        """A context whose waits take no time."""
+        return Context(clock=self.clock)
+
+    def client(self, *, eab: Eab | None = None, **changes: Any) -> CAClient:
+        """Return a new client, as a new process would have it."""
+        settings = {"contact": ["me@example.test"], "agree_terms": True, **changes}
+        ca = CA(self.proxy.directory_url, name="lab", timeout=60, eab=eab)
+        return CAClient(ca, HttpClient(trust=self.lab_ca.trust_pem), self.store, **settings)
+
+    def issue(self, names: Sequence[str], context: Context | None = None, client: CAClient | None = None) -> x509.Facts:
+        """Go the whole way and check the certificate. In real time, unless a context is given."""
+        client, context = client or self.client(), context or Context()
+        order = client.new_order(context, names)
+        prove(client, context, order)
+        key = x509.new_key("ecdsa-p256")
+        chain = client.issue(context, order, x509.make_csr(key, names))
+        return x509.check_chain(chain, key, names, Context().clock.now())
+
+
+def prove(client: CAClient, context: Context, order: Order) -> int:
+    """Answer all that is pending; return how many that were."""
+    pending = [each for each in client.authorizations(context, order) if each.status == "pending"]
+    challenges = [each.challenge("dns-01") for each in pending]
+    for challenge in challenges:
+        assert challenge is not None
+        assert len(client.dns01_value(challenge)) == 43
+    client.answer(context, [challenge for challenge in challenges if challenge is not None])
+    return len(pending)
+
+
+@pytest.fixture(scope="module")
+def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> LabCA:
+    """Return the issuer of the CA's own HTTPS certificate."""
+    return LabCA(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def pebble(lab_ca: LabCA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
+    """Run a CA that believes everything; without Retry-After, whose dates are nothing to a clock that stands still."""
+    options = PebbleOptions(always_valid=True, blocklist=("blocked.test",), retry_authz=0, retry_order=0)
+    with Pebble(tmp_path_factory.mktemp("pebble"), lab_ca, NO_DNS, options) as running:
+        yield running
+
+
+@pytest.fixture
+def box(pebble: Pebble, lab_ca: LabCA) -> Iterator[Box]:
+    """Put a proxy in front of it."""
+    with AcmeProxy(pebble, lab_ca) as proxy:
+        yield Box(pebble, lab_ca, proxy)
+
+
+@pytest.fixture
+def run_pebble(lab_ca: LabCA, tmp_path: Path) -> Iterator[Callable[..., Box]]:
+    """Run another CA with options of its own."""
+    opened: list[AbstractContextManager[Any]] = []
+
+    def run(**options: Any) -> Box:
+        pebble = Pebble(tmp_path / f"pebble-{len(opened)}", lab_ca, NO_DNS, PebbleOptions(**options))
+        opened.append(pebble)
+        pebble.__enter__()
+        proxy = AcmeProxy(pebble, lab_ca)
+        opened.append(proxy)
+        return Box(pebble, lab_ca, proxy.__enter__())
+
+    yield run
+    for each in reversed(opened):
+        each.__exit__(None, None, None)
+
+
+def refused(call: Callable[[], object]) -> CAError:
+    """Return the error of a call that must fail; it has all that an error must have, and no secret."""
+    with pytest.raises(CAError) as caught:
+        call()
+    error = caught.value
+    assert error.message.startswith("The CA lab ")
+    assert error.fix.endswith(".")
+    assert error.__cause__ is None
+    return error

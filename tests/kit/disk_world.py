@@ -1,0 +1,292 @@
+"""A host with a store, its DNS and its CA, in memory; whole runs there, and a disk that refuses what it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeVar
+from unittest import mock
+
+from dnsrenew import x509
+from dnsrenew.base import threads
+from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.config import Config
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.provider import OWN_OBJECT
+from dnsrenew.events import Event
+from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
+from dnsrenew.renewal import renewal_info
+from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.testing import InMemoryDriver
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from tests.kit.clock import FakeClock
+from tests.kit.dns import MemoryDns
+from tests.kit.memory import in_memory
+
+DIRECTORY: Final = "https://acme-v02.api.letsencrypt.org/directory"
+"""Of a CA whose limits our ledger knows, so that the ledger is written too."""
+T = TypeVar("T")
+Kind = Literal["first", "renewal", "sweep"]
+
+NAME: Final = "_acme-challenge.example.test."
+FOREIGN: Final = TxtRecord("example.test.", NAME, "somebody-else-wrote-this", 60)
+LEFT: Final = TxtRecord("example.test.", NAME, "a-dead-run-wrote-this", 60)
+SPEC: Final = CertificateSpec(
+    name="home",
+    domains=("example.test", "*.example.test"),
+    identifiers=("example.test", "*.example.test"),
+    ca="lab",
+    routes=(Route("dns-01", dns="home"),),
+)
+SEASON: Final = timedelta(days=61)
+"""After so long a certificate is due."""
+CODES: Final = {
+    errno.ENOSPC: {"store-full"},
+    errno.EIO: {"store-io-error"},
+    errno.EROFS: {"store-read-only"},
+    errno.EACCES: {"store-not-writable", "store-unreadable", "store-not-private"},
+    errno.ENOENT: {"store-vanished"},
+}
+"""What each refusal of the operating system is called."""
+READING: Final = {"read", "list", "stat"}
+"""No operating system says of these that the disk is full or read-only."""
+CHANGING: Final = {
+    errno.ENOSPC: {"mkdir", "create", "write", "symlink"},
+    errno.EROFS: {"mkdir", "create", "write", "symlink", "chmod", "fsync", "rename", "unlink", "rmdir", "lock"},
+}
+"""What goes wrong on a disk that stays full, or read-only."""
+Tree = dict[str, tuple[int, bytes]]
+
+
+class Operation(NamedTuple):
+    """One thing that is done to the disk.
+
+    :ivar path: within the store, without what is another one in every run.
+    """
+
+    what: str
+    path: str
+
+
+Happens = Callable[[int, Operation], object]
+"""How many operations later it is, and which."""
+
+
+class Fault:
+    """The seam: counts the operations, and lets something happen at one of them.
+
+    :param at: which, from 0; None: none.
+    :param happens: called with the operation's number and the operation, from then on; it may raise.
+    """
+
+    def __init__(self, root: Path, at: int | None = None, happens: Happens | None = None) -> None:
+        self._root = str(root)
+        self._at = at
+        self._happens = happens
+        self.seen: list[Operation] = []
+        self.on_change: Callable[[str], object] = lambda path: None
+
+    def __call__(self, what: str, path: str) -> None:
+        """Let it happen, or not."""
+        operation = Operation(what, _plain(path.removeprefix(self._root)))
+        self.seen.append(operation)
+        if what != "read":
+            self.on_change(operation.path)
+        number = len(self.seen) - 1
+        if self._happens is not None and self._at is not None and number >= self._at:
+            self._happens(number - self._at, operation)
+
+
+def refuse(number: int, *, for_good: bool = False) -> Happens:
+    """The operating system says this, once; or from then on, to everything that it can say it to."""
+
+    def happens(since: int, operation: Operation) -> None:
+        if since == 0 or (for_good and operation.what in CHANGING[number]):
+            raise OSError(number, os.strerror(number))
+
+    return happens
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\.tmp-[0-9-]+", "aside", re.sub(r"-[0-9a-f]{16}\b", "", path)).strip("/")
+
+
+@dataclass
+class Ran:
+    """What came of a run.
+
+    :ivar orders: that it made.
+    """
+
+    outcome: Outcome
+    seen: list[Operation]
+    orders: int
+    events: list[Event]
+
+
+@dataclass
+class World:
+    """A host with a store, its DNS and its CA."""
+
+    path: Path
+    spec: CertificateSpec = SPEC
+    clock: FakeClock = field(default_factory=FakeClock)
+    driver: InMemoryDriver = field(default_factory=InMemoryDriver)
+    accounts: dict[str, str] = field(default_factory=dict)
+    ca: AcmeServer = field(init=False)
+    _stored: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.ca = AcmeServer(DIRECTORY, self.clock, self._validate, accounts=self.accounts)
+        self.driver.add([FOREIGN])
+
+    def _validate(self, proof: Proof) -> Problem | None:
+        return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
+
+    # ── what is there before ────────────────────────────────────────────────────────────
+
+    def copied(self, path: Path) -> World:
+        """Another world that is like this one."""
+        if self.path.exists():
+            shutil.copytree(self.path, path, symlinks=True)
+        other = World(path, self.spec, accounts=dict(self.accounts))
+        other.clock.elapsed = self.clock.elapsed
+        other.ca.take_over(self.ca)
+        other.driver.values = {name: list(values) for name, values in self.driver.values.items()}
+        return other
+
+    def prepare(self, kind: Kind) -> None:
+        """An empty folder; a certificate that is due, after others; one that is not due, and a value of a dead run."""
+        if kind == "first":
+            return
+        for _ in range(3):
+            self.clock.elapsed += SEASON.total_seconds()
+            assert self.run().outcome.status == "renewed"
+        if kind == "renewal":
+            self.clock.elapsed += SEASON.total_seconds()
+        else:
+            self.leave_a_value()
+
+    def leave_a_value(self) -> None:
+        """A run dies that has written to DNS."""
+        entry = Store(self.path).journal.enter(Context(clock=self.clock), "home", [(LEFT, "home")])
+        self.driver.add([LEFT])
+        entry.keep()
+
+    # ── a run ───────────────────────────────────────────────────────────────────────────
+
+    def run(self, fault: Fault | None = None) -> Ran:
+        """What a timer starts; one thing happens after the other, so that the numbers are the same each time."""
+        fault = fault or Fault(self.path)
+        events: list[Event] = []
+        renewer = self._renewer(fault, events)
+        self._stored.clear()
+        fault.on_change = self._changed
+        before = self.ca.counts["newOrder"]
+        with self._in_place():
+            (outcome,) = renewer.renew()
+        return Ran(outcome, fault.seen, self.ca.counts["newOrder"] - before, events)
+
+    def cleanup(self, fault: Fault) -> CleanupResult:
+        """What a person starts."""
+        with self._in_place():
+            return self._renewer(fault, []).cleanup()
+
+    def _renewer(self, fault: Fault, events: list[Event]) -> Renewer:
+        renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
+        renewer._store = Store(self.path, disk=AtomicFiles(fault))
+        return renewer
+
+    def _changed(self, path: str) -> None:
+        """The CA tells when it wants a certificate renewed once that is in force: so what is done then is done, too."""
+        if path == "certificates/home/state.json":
+            self._stored.set()
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[None]:
+        def at_once(function: Callable[[], T]) -> threads.Task[T]:
+            task = threads.Task(function)
+            task.run()
+            if getattr(function, "func", None) is renewal_info._about:
+                task.done = self._stored
+            return task
+
+        with (
+            in_memory([self.ca], MemoryDns({"home": self.driver})),
+            mock.patch("dnsrenew.base.threads.start", at_once),
+        ):
+            yield
+
+    def _config(self) -> Config:
+        provider = find_provider(OWN_OBJECT)
+        assert provider is not None
+        return Config(
+            path=None,
+            store=self.path,
+            contact=(),
+            agree_terms=True,
+            default_ca="lab",
+            cas={"lab": CA(DIRECTORY, name="lab")},
+            accounts={"home": DnsAccount(OWN_OBJECT, name="home", driver=self.driver)},
+            providers={OWN_OBJECT: provider},
+            resolver=Resolver(),
+            certificates=(self.spec,),
+        )
+
+    # ── what stands after it ────────────────────────────────────────────────────────────
+
+    @property
+    def current(self) -> Path:
+        """What other programs read."""
+        return self.path / "certificates" / "home" / "current"
+
+    def served(self, current: Path | None = None) -> dict[str, bytes]:
+        """The files of `current`; a whole pair, if it is there."""
+        current = current or self.current
+        if not current.exists():
+            return {}
+        files = {path.name: path.read_bytes() for path in current.iterdir() if path.is_file()}
+        assert {"fullchain.pem", "privkey.pem", "cert.pem", "chain.pem"} <= set(files)
+        assert files["fullchain.pem"] == files["cert.pem"] + files["chain.pem"]
+        x509.check_chain(
+            files["fullchain.pem"].decode(),
+            x509.key_from_pem(files["privkey.pem"]),
+            SPEC.identifiers,
+            x509.read_certificate(files["cert.pem"]).not_before,
+        )
+        return files
+
+    def left(self) -> set[str]:
+        """TXT values that are not somebody else's, who has lost nothing."""
+        values = self.driver.look(NAME)
+        assert FOREIGN.value in values
+        return values - {FOREIGN.value}
+
+    def in_journal(self) -> set[str]:
+        """The values that a next run would remove."""
+        pages = (json.loads(path.read_text()) for path in (self.path / "journal").glob("*.json"))
+        return {value["value"] for page in pages for value in page["values"]}
+
+    def tree(self) -> Tree:
+        """Everything in the store."""
+        return {
+            _plain(str(path.relative_to(self.path))): (path.lstat().st_mode, _content(path))
+            for path in self.path.rglob("*")
+        }
+
+
+def _content(path: Path) -> bytes:
+    if path.is_symlink():
+        return os.fsencode(path.readlink())
+    return path.read_bytes() if path.is_file() else b""

@@ -1,0 +1,154 @@
+"""DNS in memory: hosts that are drivers, and a view of what they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from dnsrenew.base.names import base_domain, relative
+from dnsrenew.dns import Target
+from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
+from dnsrenew.errors import DnsError, PropagationError, ProviderError
+from dnsrenew.model import TxtRecord
+from dnsrenew.runtime.context import Context
+from dnsrenew.testing import InMemoryDriver
+
+T = TypeVar("T")
+Around = Callable[[Callable[[], None]], None]
+FATES: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
+TIMEOUT: Final = 120.0
+
+
+def at_once(call: Callable[[], None]) -> None:
+    """Do it."""
+    call()
+
+
+class Host(InMemoryDriver):
+    """A DNS host.
+
+    :param one: whether it keeps one value at a name.
+    :param around: makes each call; a test may let the run die before or after it.
+    :ivar fate: ``ok``; or it ``refuses`` to write, writes ``half``, is ``down``, does what it is asked and does not
+        answer (``lost``), lets nothing be removed (``keeps``), or its servers do not show what it has (``hidden``).
+    """
+
+    def __init__(self, fate: str = "ok", *, one: bool = False, around: Around = at_once) -> None:
+        super().__init__()
+        self.fate = fate
+        self._one = one
+        self._around = around
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write, as far as it goes."""
+        self._around(lambda: self._add(records))
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove, if it may."""
+        self._around(lambda: self._remove(records))
+
+    def _add(self, records: Sequence[TxtRecord]) -> None:
+        self._refuse("refuses", "down")
+        written = records[:1] if self.fate == "half" else records
+        if self._one:
+            self.values.update({record.name: [record.value] for record in written})
+        else:
+            super().add(written)
+        self._refuse("half", "lost")
+
+    def _remove(self, records: Sequence[TxtRecord]) -> None:
+        self._refuse("keeps", "down")
+        super().remove(records)
+        self._refuse("lost")
+
+    def _refuse(self, *fates: str) -> None:
+        if self.fate not in fates:
+            return
+        if self.fate in {"down", "lost"}:
+            raise ConnectionError("nobody answers")
+        raise ProviderError("provider-refused", "The host says no.", fix="Ask it why.")
+
+
+@dataclass
+class MemoryDns:
+    """In the place of a DnsView: shows what the hosts have. Every zone has two labels.
+
+    :ivar seconds: how long it takes until a new value is seen.
+    :ivar lost: domains whose zone cannot be found.
+    :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
+    """
+
+    hosts: Mapping[str, InMemoryDriver]
+    seconds: float = 0.0
+    lost: Collection[str] = ()
+    caa_values: Mapping[str, str] = field(default_factory=dict)
+
+    def challenge_targets(self, context: Context, identifiers: Sequence[str], **_: Any) -> dict[str, Target]:
+        """Where the TXT record of each goes."""
+        context.check()
+        for identifier in identifiers:
+            if base_domain(identifier) in self.lost:
+                raise DnsError("dns-no-zone", f"{identifier} has no zone.", fix="Register it.")
+        return {name: Target(f"_acme-challenge.{base_domain(name)}.", (), zone_of(name)) for name in identifiers}
+
+    def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
+        """Nothing is hidden here."""
+
+    def caa(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
+        """The CAA records of each."""
+        return {name: self._caa(base_domain(name)) for name in identifiers}
+
+    def _caa(self, domain: str) -> CaaAnswer:
+        value = self.caa_values.get(domain)
+        if value is None:
+            return CaaAnswer()
+        if value == "?":
+            return CaaAnswer(trouble="nobody answers")
+        return CaaAnswer((CaaRecord(0, "issue", value),), domain, domain)
+
+    def wait_visible(
+        self, context: Context, records: Sequence[TxtRecord], *, settle: float = 0.0, timeout: float = TIMEOUT, **_: Any
+    ) -> None:
+        """Wait until each value is served by all who have it, or it has taken too long."""
+        context.wait(self.seconds)
+        late = [record.name for record in records if self._is_late(record)]
+        if late:
+            context.wait(min(timeout, TIMEOUT))
+            names = sorted({relative(name) for name in late})
+            raise PropagationError(
+                "propagation-timeout", "Not every server shows it.", fix="Wait.", evidence={"names": names}
+            )
+        context.wait(settle)
+
+    def _is_late(self, record: TxtRecord) -> bool:
+        hidden = (host for host in self.hosts.values() if _is_hidden(host))
+        return record.value not in self.served(record.name) or any(
+            record.value in host.look(record.name) for host in hidden
+        )
+
+    def served(self, name: str) -> set[str]:
+        """The values that the name servers show."""
+        return {value for host in self.hosts.values() if not _is_hidden(host) for value in host.look(name)}
+
+    def values(self, context: Context, name: str) -> set[str]:
+        """What is served."""
+        return self.served(name)
+
+    def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """This host."""
+        context.check()
+        return dict.fromkeys(hosts, ("127.0.0.1",))
+
+    def ttl(self, context: Context, name: str) -> int:
+        """How long a resolver may keep it (seconds)."""
+        return 60
+
+
+def _is_hidden(host: InMemoryDriver) -> bool:
+    return isinstance(host, Host) and host.fate == "hidden"
+
+
+def zone_of(name: str) -> str:
+    """The zone of a name: its last two labels."""
+    return ".".join(name.split(".")[-2:]) + "."

@@ -1,0 +1,86 @@
+"""Drivers as the tests make them: accounts, the calls of check_driver, and what the logs say."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dnsrenew.drivers import Driver, find_provider
+from dnsrenew.drivers.lexicon import loading
+from dnsrenew.drivers.loading import make_driver
+from dnsrenew.model import DnsAccount
+from tests.kit.api_server import Api
+from tests.lab.lab import Lab
+from tests.lab.powerdns import PowerDns
+
+CANARY = "c4naryT0ken+/with=signs&and%more"
+"""A secret with characters that travel in several spellings."""
+
+
+def rfc2136_account(lab: Lab, **changes: Any) -> DnsAccount:
+    """An account at the lab's primary."""
+    options: dict[str, Any] = {
+        "server": lab.dns_server,
+        "tsig_name": lab.key.name,
+        "tsig_algorithm": lab.key.algorithm,
+        "tsig_secret": lab.key.secret,
+        **changes,
+    }
+    return DnsAccount("rfc2136", name="home", **{key: value for key, value in options.items() if value is not None})
+
+
+def powerdns_account(server: PowerDns, **changes: Any) -> DnsAccount:
+    """An account at a PowerDNS."""
+    return DnsAccount(
+        "powerdns", name="pdns", **{"pdns_server": server.api_url, "auth_token": server.api_key, **changes}
+    )
+
+
+def maker(account: DnsAccount, seconds: float = 30.0) -> Callable[[], Driver]:
+    """What check_driver wants: makes a new driver each time."""
+    provider = find_provider(account.provider)
+    assert provider is not None
+    return lambda: make_driver(provider, account, seconds_left=lambda: seconds, cancel=threading.Event())
+
+
+class Kept(logging.Handler):
+    """Every log record, as text."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it, as any handler would write it."""
+        self.texts.append(logging.Formatter("%(name)s %(message)s").format(record))
+
+
+def assert_nothing_foreign(error: BaseException) -> None:
+    """Neither cause nor context may lead to an exception that is not ours."""
+    one: BaseException | None = error
+    while one is not None:
+        assert type(one).__module__.startswith("dnsrenew.")
+        one = one.__cause__ or one.__context__
+
+
+def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Api) -> None:
+    """Have our copy of lexicon's module talk to a stand-in."""
+    kind: Any = loading.provider_class(name)
+    original = kind.__init__
+
+    def here(self: Any, config: Any) -> None:
+        original(self, config)
+        self.api_endpoint = self.endpoint_api = host.url
+        if name == "namecheap":
+            self.client.endpoint = host.url
+
+    monkeypatch.setattr(kind, "__init__", here)
+    module = loading._modules[name]
+    if name == "hetzner":
+        monkeypatch.setattr(vars(module)["HetznerCloud"], "API_ENDPOINT", host.url)
+    if name == "aliyun":
+        monkeypatch.setattr(module, "ALIYUN_DNS_API_ENDPOINT", host.url)

@@ -1,0 +1,117 @@
+"""A stand-in for DuckDNS, written from its public specification (https://www.duckdns.org/spec.jsp).
+
+`GET /update?domains={domain}&token={token}&txt={value}[&verbose=true][&clear=true]` answers `OK` or `KO`; the TXT is
+one for the domain, and it is what is answered for every name below the domain too.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from tests.lab import Lab, Query
+
+SERVER: Final = "127.0.0.7"
+PROVIDERS: Final = Path(__file__).resolve().parents[2] / "providers"
+
+
+class DuckDns:
+    """An HTTP server on loopback; `url` is its update address."""
+
+    def __init__(self, token: str, *domains: str) -> None:
+        """`domains`: those of the token's account, without `.duckdns.org`."""
+        self.token = token
+        self.values: dict[str, str] = dict.fromkeys(domains, "")
+        self.requests: list[dict[str, str]] = []
+        self.asked = 0
+        self.answer: tuple[int, str] | None = None
+        """What is answered instead, when it is set."""
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked += 1
+                status, body = outer.answer or (200, outer.update(self.path))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's signature
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/update"
+
+    def update(self, path: str) -> str:
+        """Do what a request says."""
+        parts = urlsplit(path)
+        asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        self.requests.append(asked)
+        domains = asked.get("domains", "").split(",")
+        known = parts.path == "/update" and all(domain in self.values for domain in domains)
+        if not known or asked.get("token") != self.token or "txt" not in asked:
+            return "KO"
+        for domain in domains:
+            self.values[domain] = "" if asked.get("clear") == "true" else asked["txt"]
+        return "OK"
+
+    def look(self, name: str) -> set[str]:
+        """The TXT values that are served at an absolute name: the domain's one, however deep the name."""
+        labels = name.removesuffix(".").split(".")
+        value = self.values.get(labels[-3], "") if labels[-2:] == ["duckdns", "org"] and len(labels) > 2 else ""
+        return {value} if value else set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class DuckDnsZone:
+    """The stand-in's web side, and its name server, which notes the values that were ever served together."""
+
+    def __init__(self, lab: Lab, duck: DuckDns) -> None:
+        self.duck = duck
+        self._server = lab.forwarder(SERVER, self._answer)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def _answer(self, query: Query) -> dns.message.Message:
+        """TXT of a domain and below it as DuckDNS has it now; all else as in an ordinary zone.
+
+        The ordinary answer is changed, and not made anew: BIND mistrusts one that lacks the cookie of the last.
+        """
+        answer = dns.message.from_wire(query.forward())
+        found = self.duck.look(f"{query.name}.") if query.rdtype == "TXT" else set()
+        if found:
+            answer.set_rcode(dns.rcode.NOERROR)
+            answer.authority.clear()
+            answer.answer = [
+                dns.rrset.from_text_list(answer.question[0].name, 0, "IN", "TXT", list(map(json.dumps, found)))
+            ]
+        return answer
+
+
+def add_zone(lab: Lab) -> None:
+    """Put duckdns.org into the lab's Internet, once for all tests that share the lab."""
+    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\n"
+    lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
+    if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
+        lab.resolver.set_stubs({"duckdns.org": (SERVER,)})

@@ -1,0 +1,148 @@
+"""The program, started so that it sends itself a signal at one point of its run (SIGKILL: nothing is tidied up).
+
+``python -m tests.kit.dying`` loads the program once, and then for each line of JSON on its standard input forks a
+process that runs it: ``{"point", "number", "passed", "heard", "folder", "environ", "arguments", "out", "err"}``. It
+answers with the process's number; and to ``{"wait": number}`` at its end with its status. ``number`` is that of the
+signal. Where the program can hear that, it goes on from the point when it has, and the file ``heard`` is there from
+then on.
+
+A point is a word: ``event txt-written`` (before anybody hears of it), ``add, not sent``, ``add, done``,
+``disk: rename certificates/home/current`` (before it is done); with ``(2)`` at its end, for the second time. The points
+that the run comes by are written to the file ``passed``, one a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import dnsrenew.ca.client
+import dnsrenew.challenges.dns01.leftovers
+import dnsrenew.cli.renew
+import dnsrenew.http.client
+import dnsrenew.renewal.services
+import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
+from dnsrenew.cli import main
+from dnsrenew.cli.signals import SignalHandler
+from dnsrenew.drivers.rfc2136 import Rfc2136Driver
+from dnsrenew.events import Emitter
+from dnsrenew.model import TxtRecord
+from dnsrenew.store.atomic_io import AtomicFiles
+
+_CHANGES: Final = {"mkdir", "create", "write", "rename", "symlink", "unlink", "rmdir"}
+"""Operations that leave another disk behind, to the eyes of the next process; an fsync does not."""
+_ONCE: Final = {"event dns-waiting"}
+"""Repeated while time passes: the second one is like the first."""
+
+
+class Death:
+    """Counts what happens, and sends the signal at the point."""
+
+    def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
+        self._point = point
+        self._number = number
+        self._heard_file = heard
+        self._heard = threading.Event()
+        self._seen: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._file = os.open(passed, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def pass_by(self, point: str) -> None:
+        """Die here, or go on."""
+        with self._lock:
+            self._seen[point] += 1
+            number = self._seen[point]
+            if number > 1 and point in _ONCE:
+                return
+            name = point if number == 1 else f"{point} ({number})"
+            os.write(self._file, f"{name}\n".encode())
+            if name == self._point:
+                os.kill(os.getpid(), self._number)
+        # Handlers run in the main thread, which must not wait for itself.
+        if name == self._point and threading.current_thread() is not threading.main_thread():
+            self._heard.wait()
+
+    def watch(self) -> None:
+        """Let everything pass by here."""
+        emit, do = Emitter.emit, AtomicFiles.do
+
+        def emits(emitter: Emitter, kind: str, *rest: Any) -> None:
+            self.pass_by(f"event {kind}")
+            emit(emitter, kind, *rest)
+
+        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any]) -> Any:
+            if operation in _CHANGES:
+                self.pass_by(f"disk: {operation} {_plain(path)}")
+            return do(disk, operation, path, function)
+
+        handle = SignalHandler._handle  # the only place that knows when a signal has come
+
+        def handles(interrupt: SignalHandler, number: int, frame: Any) -> None:
+            os.close(os.open(self._heard_file, os.O_WRONLY | os.O_CREAT, 0o600))
+            try:
+                handle(interrupt, number, frame)
+            finally:
+                self._heard.set()
+
+        put: list[tuple[type, str, Any]] = [(Emitter, "emit", emits), (AtomicFiles, "do", does)]
+        put += [(SignalHandler, "_handle", handles)]
+        put += [(Rfc2136Driver, name, self._watched(name, getattr(Rfc2136Driver, name))) for name in ("add", "remove")]
+        for owner, name, function in put:
+            setattr(owner, name, function)
+
+    def _watched(self, name: str, method: Callable[..., None]) -> Callable[..., None]:
+        def called(driver: Any, records: Sequence[TxtRecord]) -> None:
+            self.pass_by(f"{name}, not sent")
+            method(driver, records)
+            self.pass_by(f"{name}, done")
+
+        return called
+
+
+def _plain(path: str) -> str:
+    """Return a path within the store, without what is another one in every run."""
+    inside = path.partition("/state")[2].strip("/") or "the store"
+    return re.sub(r"\.tmp-[0-9-]+", "aside", re.sub(r"-[0-9a-f]{16}\b", "", inside))
+
+
+def _run(wanted: dict[str, Any], death: type[Death]) -> int:
+    """Run the program in this process, which was made for it."""
+    os.environ.clear()
+    os.environ.update(wanted["environ"])
+    os.chdir(wanted["folder"])
+    for descriptor, stream in ((1, "out"), (2, "err")):
+        os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
+    death(wanted["point"], wanted["number"], wanted["passed"], wanted["heard"]).watch()
+    return main(wanted["arguments"])
+
+
+def serve(death: type[Death] = Death) -> None:
+    """Run the program, in a process of its own, for each line of the standard input."""
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        if "wait" in wanted:
+            _answer(os.waitstatus_to_exitcode(os.waitpid(wanted["wait"], 0)[1]))
+            continue
+        child = os.fork()
+        if not child:
+            status = 70
+            try:
+                status = _run(wanted, death)
+            finally:
+                os._exit(status)
+        _answer(child)
+
+
+def _answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,168 @@
+"""The machine: any order of {renew, kill, fill the disk, break the CA, break DNS, change the config, clock on}."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from dnsrenew.base.names import base_domain
+from dnsrenew.model import CertificateSpec, KeyKind, Route
+from tests.kit.machine_ca import FATES as CA_FATES
+from tests.kit.machine_gate import Trouble
+from tests.kit.machine_model import Model
+from tests.kit.machine_world import FOREIGN, world
+
+DOMAINS: Final = {
+    "home": (("home.test",), ("home.test", "*.home.test"), ("home.test", "shop.test")),
+    "shop": (("shop.test",), ("*.shop.test",)),
+}
+FIRST, SECOND = "letsencrypt", "second"
+ROUTES: Final = tuple(
+    tuple(Route("dns-01", dns=(dns,), ca=ca) for dns, ca in routes)
+    for routes in (
+        (("many", FIRST),),
+        (("many", FIRST), ("single", FIRST)),
+        (("many", FIRST), ("many", SECOND)),
+        (("single", SECOND), ("many", FIRST)),
+    )
+)
+HOST_FATES: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+PATIENCE: Final = 9 * DAY
+"""No wait is longer: neither our own, nor what a CA may ask for, nor until a limit has room again."""
+MOST_ACTS: Final = 180
+"""As many as a run that obtains both certificates has."""
+
+
+def wanted(name: str, domains: tuple[str, ...], key: KeyKind, routes: tuple[Route, ...]) -> CertificateSpec:
+    """Return what is wanted."""
+    return CertificateSpec(name=name, domains=domains, identifiers=domains, ca=FIRST, key=key, routes=routes)
+
+
+class Machine(RuleBasedStateMachine):
+    """A home user's host for some months, in which everything goes wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound = True
+        self.stack = ExitStack()
+        self.world = self.stack.enter_context(world())
+        specs = [wanted(name, domains[0], "ecdsa-p256", ROUTES[1]) for name, domains in DOMAINS.items()]
+        self.model = Model(self.world, specs)
+        names = {base_domain(domain) for sets in DOMAINS.values() for domains in sets for domain in domains}
+        for name in names:
+            self.world.hosts["many"].values[f"_acme-challenge.{name}."] = [FOREIGN]
+
+    @initialize(already=st.booleans())
+    def begin(self, already: bool) -> None:
+        """With certificates in force, or with an empty folder."""
+        if already:
+            self.renew(force=False, times=1)
+
+    # ── runs ────────────────────────────────────────────────────────────────────────────
+
+    @rule(force=st.booleans(), times=st.sampled_from([1, 1, 1, 6]))
+    def renew(self, force: bool, times: int) -> None:
+        """A run, as things stand; or somebody loses patience."""
+        for _ in range(times):
+            self._run(force=force)
+
+    @rule(force=st.booleans(), at=st.integers(1, MOST_ACTS))
+    def kill(self, force: bool, at: int) -> None:
+        """A run that is killed before its n-th act; one that has fewer ends as it does."""
+        self._run(force=force, dies_at=at)
+
+    def _run(self, *, force: bool, dies_at: int | None = None) -> None:
+        with self._looking():
+            self.model.note(self.world.renew(self.model.specs, force=force, dies_at=dies_at))
+
+    @rule(at=st.none() | st.integers(1, 10))
+    def clean_up(self, at: int | None) -> None:
+        """`dnsrenew cleanup`, which may be killed too."""
+        self.world.clean_up(self.model.specs, dies_at=at)
+
+    # ── what goes wrong ─────────────────────────────────────────────────────────────────
+
+    @rule(after=st.integers(0, 120), number=st.sampled_from([errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EROFS]))
+    def fill_the_disk(self, after: int, number: int) -> None:
+        """Each run from now on may change so much, and then no more."""
+        self.world.trouble = Trouble(after, number)
+
+    @rule()
+    def free_the_disk(self) -> None:
+        """All is well again."""
+        self.world.trouble = None
+
+    @rule(name=st.sampled_from([FIRST, FIRST, SECOND]), fate=st.sampled_from(CA_FATES))
+    def break_the_ca(self, name: str, fate: str) -> None:
+        """Or mend it."""
+        self.world.cas[name].fate = fate
+
+    @rule(name=st.sampled_from(["many", "many", "single"]), fate=st.sampled_from(HOST_FATES))
+    def break_dns(self, name: str, fate: str) -> None:
+        """Or mend it."""
+        self.world.hosts[name].fate = fate
+
+    @rule(
+        name=st.sampled_from(list(DOMAINS)),
+        number=st.integers(0, 2),
+        key=st.sampled_from(["ecdsa-p256", "ecdsa-p256", "ecdsa-p384"]),
+        routes=st.integers(0, len(ROUTES) - 1),
+    )
+    def change_the_config(self, name: str, number: int, key: KeyKind, routes: int) -> None:
+        """Other names, another key, other routes: then an account may be gone that has written."""
+        sets = DOMAINS[name]
+        self.model.edit(wanted(name, sets[number % len(sets)], key, ROUTES[routes]))
+
+    @rule(seconds=st.sampled_from([30.0, 120.0, 900.0, 2 * HOUR, DAY, 8 * DAY, 40 * DAY, 100 * DAY]))
+    def clock_on(self, seconds: float) -> None:
+        """Nothing runs meanwhile."""
+        self.world.pass_time(seconds)
+
+    @rule()
+    def repair(self) -> None:
+        """Everything, so that runs come to their end often enough."""
+        self.world.trouble = None
+        for host in self.world.hosts.values():
+            host.fate = "ok"
+        for ca in self.world.cas.values():
+            ca.fate = "ok"
+
+    # ── what holds ──────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def holds(self) -> None:
+        """After every step."""
+        with self._looking():
+            self.model.holds()
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Know whether something was found."""
+        self.sound = False
+        yield
+        self.sound = True
+
+    def teardown(self) -> None:
+        """With everything mended and the accounts back, one run more and nothing is left; the next one does nothing."""
+        with self.stack:
+            if self.sound:  # else this would be told instead of what was found
+                self._end()
+
+    def _end(self) -> None:
+        self.repair()
+        for spec in self.model.specs:
+            self.model.edit(wanted(spec.name, spec.domains, spec.key, ROUTES[1]))
+        self.world.pass_time(PATIENCE)
+        ran = self.world.renew(self.model.specs)
+        self.model.note(ran)
+        self.model.is_clean(ran.outcomes or [])
+        again = self.world.renew(self.model.specs)
+        assert {outcome.status for outcome in again.outcomes or []} == {"not-due"}
+        assert again.acts == 0

@@ -1,0 +1,272 @@
+"""More stand-ins for the APIs of DNS hosts, from their public documentation: only what TXT records need."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.kit.api_server import Answer, Asked
+from tests.kit.dns_hosts import ZONE, Host
+
+
+class RestHost(Host):
+    """A host with paths below one that names the zone; names are relative, `@` for the zone itself."""
+
+    prefix = ""
+
+    def answer(self, asked: Asked) -> Answer:
+        """Split a request into its parts."""
+        parts = urlsplit(asked.path)
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        path = [part for part in parts.path.removeprefix(self.prefix).split("/") if part]
+        body = json.loads(asked.body) if asked.body.startswith(("{", "[")) else {}
+        return self.rest(asked.method, path, query, body)
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """Answer one request."""
+        raise NotImplementedError
+
+    @staticmethod
+    def full(name: str) -> str:
+        """The whole name."""
+        return ZONE if name in {"", "@"} else f"{name}.{ZONE}"
+
+    @staticmethod
+    def short(name: str) -> str:
+        """The name within the zone."""
+        return name.removesuffix(ZONE).rstrip(".")
+
+    def replace(self, name: str, values: list[str]) -> None:
+        """Set all values of a name."""
+        self.values = {key: record for key, record in self.values.items() if record[0] != name}
+        for value in values:
+            self.put(name, value.strip('"'))
+
+    def quoted(self, name: str) -> list[str]:
+        """The values of a name as zone files have them."""
+        return [f'"{value}"' for value in sorted(self.look(name))]
+
+
+class Hetzner(RestHost):
+    """https://docs.hetzner.cloud/reference/cloud: values are added to and removed from record sets by actions."""
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """Zones, record sets, actions."""
+        if path == [ZONE]:
+            return 200, {"zone": {"id": 7, "name": ZONE}}
+        if method == "GET":
+            names = sorted({name for name, _ in self.values.values() if query.get("name") in {None, self.short(name)}})
+            sets = [
+                {
+                    "name": self.short(name),
+                    "type": "TXT",
+                    "ttl": 60,
+                    "records": [{"value": v} for v in self.quoted(name)],
+                }
+                for name in names
+            ]
+            return 200, {"rrsets": sets, "meta": {"pagination": {"page": 1, "last_page": 1}}}
+        name, values = self.full(path[2]), [record["value"].strip('"') for record in body["records"]]
+        if path[-1] == "add_records":
+            self.replace(name, [*self.look(name), *values])
+        elif not set(values) <= self.look(name):
+            return 422, {"error": {"code": "invalid_input", "message": "record does not exist"}}
+        else:
+            self.replace(name, sorted(self.look(name) - set(values)))
+        return 201, {"action": {"id": 1, "status": "success"}}
+
+
+class Desec(RestHost):
+    """https://desec.readthedocs.io: record sets, whose records are replaced; none left removes the set."""
+
+    prefix = f"/domains/{ZONE}"
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """The domain and its record sets."""
+        if method == "GET":
+            names = sorted(
+                {name for name, _ in self.values.values() if query.get("subname") in {None, self.short(name)}}
+            )
+            sets = [
+                {"name": f"{n}.", "subname": self.short(n), "type": "TXT", "ttl": 3600, "records": self.quoted(n)}
+                for n in names
+            ]
+            return 200, sets if path else {"name": ZONE}
+        if int(body.get("ttl", 3600)) < 3600:
+            return 400, {"ttl": ["Ensure this value is greater than or equal to 3600."]}
+        self.replace(self.full(body["subname"]), body["records"])
+        return 200, body
+
+
+class Gandi(RestHost):
+    """https://api.gandi.net/docs/livedns/: the values of a name are replaced."""
+
+    prefix = f"/domains/{ZONE}"
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """The domain and the values of its names."""
+        if not path:
+            return 200, {"fqdn": ZONE}
+        name = self.full(path[1])
+        if method == "GET":
+            found = {"rrset_name": path[1], "rrset_type": "TXT", "rrset_ttl": 300, "rrset_values": self.quoted(name)}
+            return (200, found) if self.look(name) else (404, {"message": "Can't find the DNS record"})
+        if method == "DELETE":
+            self.replace(name, [])
+            return 204, ""
+        if len(set(body["rrset_values"])) < len(body["rrset_values"]):
+            return 400, {"message": "duplicate values"}
+        self.replace(name, body["rrset_values"])
+        return 201, {"message": "DNS Record Created"}
+
+
+class DigitalOcean(RestHost):
+    """https://docs.digitalocean.com/products/networking/dns/reference/api/: records with numbers."""
+
+    prefix = f"/domains/{ZONE}"
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """The domain and its records."""
+        if not path:
+            return 200, {"domain": {"name": ZONE}}
+        if method == "GET":
+            return 200, {"domain_records": [self._record(key) for key in self.values], "links": {}}
+        if method == "DELETE":
+            return (204, "") if self.values.pop(path[1], None) else (404, {"message": "not found"})
+        return 201, {"domain_record": self._record(self.put(self.full(body["name"]), body["data"]))}
+
+    def _record(self, key: str) -> dict[str, Any]:
+        name, value = self.values[key]
+        return {"id": key, "type": "TXT", "name": self.short(name) or "@", "data": value, "ttl": 60}
+
+
+class Porkbun(RestHost):
+    """https://porkbun.com/api/json/v3/documentation: everything is POSTed, with the keys in the body."""
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """Ping, retrieve, create, delete."""
+        if body.get("apikey") is None or body.get("secretapikey") is None:
+            return 400, {"status": "ERROR", "message": "Invalid API key."}
+        records = []
+        if path[:2] == ["dns", "retrieve"]:
+            records = [
+                {"id": key, "name": name, "type": "TXT", "content": value, "ttl": "600"}
+                for key, (name, value) in self.values.items()
+            ]
+        elif path[:2] == ["dns", "create"]:
+            self.put(self.full(body["name"]), body["content"])
+        elif path[:2] == ["dns", "delete"]:
+            self.values.pop(path[3])
+        return 200, {"status": "SUCCESS", "records": records}
+
+
+class GoDaddy(RestHost):
+    """https://developer.godaddy.com/doc/endpoint/domains: records are replaced by name, or all of a type at once."""
+
+    prefix = f"/domains/{ZONE}"
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """The domain and its records."""
+        if not path:
+            return 200, {"domainId": 5}
+        only = self.full(path[2]) if len(path) > 2 else None
+        if method == "GET":
+            return 200, [
+                {"type": "TXT", "name": self.short(name) or "@", "data": value, "ttl": 600}
+                for name, value in self.values.values()
+                if only in {None, name}
+            ]
+        if method == "DELETE" and only:
+            self.replace(only, [])
+            return 204, ""
+        if not body:
+            return 422, {"code": "EMPTY"}
+        self.values = {key: record for key, record in self.values.items() if only not in {None, record[0]}}
+        for record in body:
+            self.put(only or self.full(record["name"]), record["data"])
+        return 200, ""
+
+
+class Ovh(RestHost):
+    """https://api.ovh.com/console/: records with numbers, in force after a refresh."""
+
+    def rest(self, method: str, path: list[str], query: dict[str, str], body: Any) -> Answer:
+        """The time, the zone and its records."""
+        if path[0] == "auth":
+            return 200, "1764000000"
+        if path == ["domain", "zone"]:
+            return 200, json.dumps([ZONE])
+        if path[-1] in {"status", "refresh"}:
+            return 200, {"isDeployed": True}
+        if method == "POST":
+            return 200, {"id": self.put(self.full(body["subDomain"]), body["target"])}
+        if method == "DELETE":
+            self.values.pop(path[4])
+            return 200, "null"
+        if len(path) > 4:
+            name, value = self.values[path[4]]
+            target = {"id": path[4], "fieldType": "TXT", "subDomain": self.short(name), "ttl": 60}
+            return 200, {**target, "target": f'"{value}"'}
+        wanted = self.full(query["subDomain"])
+        return 200, json.dumps([key for key, (name, _) in self.values.items() if name == wanted])
+
+
+class FormHost(RestHost):
+    """A host that is asked by form fields."""
+
+    def answer(self, asked: Asked) -> Answer:
+        """Split a request into its fields."""
+        parts = urlsplit(asked.path)
+        fields = parse_qs(parts.query) | parse_qs(asked.body)
+        return self.form(parts.path.strip("/"), {key: values[0] for key, values in fields.items()})
+
+    def form(self, path: str, fields: dict[str, str]) -> Answer:
+        """Answer one request."""
+        raise NotImplementedError
+
+
+class DnsPod(FormHost):
+    """https://docs.dnspod.cn/api/: a status inside, whatever HTTP says."""
+
+    def form(self, path: str, fields: dict[str, str]) -> Answer:
+        """Domain.Info, Record.List, Record.Create, Record.Remove."""
+        code = "1"
+        more: dict[str, Any] = {}
+        if path == "Domain.Info":
+            more = {"domain": {"id": "9"}}
+        elif path == "Record.List":
+            records = [
+                {"id": key, "type": "TXT", "name": self.short(name) or "@", "value": value, "ttl": "600"}
+                for key, (name, value) in self.values.items()
+            ]
+            more = {"records": records}
+        elif path == "Record.Create":
+            name = self.full(fields["sub_domain"])
+            if fields["value"] in self.look(name):
+                code = "31"
+            else:
+                self.put(name, fields["value"])
+        elif path == "Record.Remove":
+            self.values.pop(fields["record_id"])
+        return 200, {"status": {"code": code, "message": "record exists" if code == "31" else "ok"}, **more}
+
+
+class Aliyun(FormHost):
+    """https://www.alibabacloud.com/help/en/dns/: an Action among signed parameters; lists by keywords."""
+
+    def form(self, path: str, fields: dict[str, str]) -> Answer:
+        """DescribeDomainInfo, DescribeDomainRecords, AddDomainRecord, DeleteDomainRecord."""
+        if not fields["Timestamp"].endswith("Z") or "+" in fields["Timestamp"]:
+            return 400, {"Code": "InvalidTimeStamp.Format", "Message": "Specified time stamp is not well formatted."}
+        action = fields["Action"]
+        if action == "AddDomainRecord":
+            self.put(self.full(fields["RR"]), fields["Value"])
+        elif action == "DeleteDomainRecord":
+            self.values.pop(fields["RecordId"])
+        records = [
+            {"RecordId": key, "Type": "TXT", "RR": self.short(name) or "@", "Value": value, "TTL": 600}
+            for key, (name, value) in self.values.items()
+            if fields.get("RRKeyWord", "") in self.short(name) and fields.get("ValueKeyWord", "") in value
+        ]
+        return 200, {"DomainId": "d1", "DomainRecords": {"Record": records}}

@@ -1,0 +1,98 @@
+"""The page that lists what comes of each fault of the network: ``python -m tests.kit.network_page`` writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.kit import network_ca, network_dns, network_hosts
+from tests.kit.network import WRONG, Matrix, Place, Prepare
+from tests.lab import Lab, Pebble
+
+_MEMORY: Final = "/dev/shm"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "network-faults.md"
+SIDES: Final = (*network_ca.SIDES, *network_dns.SIDES, *network_hosts.SIDES)
+
+_HEAD: Final = """\
+# Faults of the network
+
+Each line is a renewal, or several, in which one thing on the network was wrong, all the time: with Pebble as the CA
+behind a proxy that spoils its answers, and BIND behind a name server that spoils them. A certificate was in force
+before. Each run came to its end within its deadlines, with a new certificate or with an error of this code; in no case
+was there a traceback or a secret in anything that was said or written, the old certificate was in force and whole
+where there was no new one, and no TXT value of ours stood in DNS that was not in the journal, from which `dnsrenew
+cleanup` then took it. To another host that a DNS host redirected to, nothing was sent.
+
+- *what is wrong*: at the CA and at the DNS hosts the request was done, and its answer spoilt.
+- *what it hits*: which request to the CA, which kind of question to a DNS server, or whether all requests to the DNS
+  host or those after the first value stood.
+- *what came of it*: `renewed`, or the code of the [error](errors.md); with the warnings that there were.
+
+This page is written by `python -m tests.kit.network_page`; a test repeats every line.
+"""
+
+
+def section(side: str, results: Mapping[Place, str]) -> str:
+    """Return a part of the page: a line for each fault and what came of it."""
+    lines = [f"\n## {side}\n", "| what is wrong | what it hits | what came of it |", "|---|---|---|"]
+    grouped: dict[tuple[str, str], list[str]] = {}
+    mine = {place: result for place, result in results.items() if place.side == side}
+    for fault in dict.fromkeys(place.fault for place in mine):
+        for place, result in mine.items():
+            if place.fault == fault:
+                grouped.setdefault((fault, result), []).append(place.where)
+    lines += [f"| {fault} | {'; '.join(places)} | {result} |" for (fault, result), places in grouped.items()]
+    return "\n".join(lines) + "\n"
+
+
+def run(lab: Lab, sides: Iterable[str]) -> dict[Place, str]:
+    """Run the cells of some parts, and return what came of each; once more where the CA did not live to the end.
+
+    The CA is one of its own: two dozen clients that break everything off are more than a small test CA must bear.
+    """
+    wanted = set(sides)
+    with lab.another_pebble() as pebble:
+        results = _results(lab, pebble, wanted)
+        if pebble.process.running:
+            return results
+    with lab.another_pebble() as pebble:
+        return _results(lab, pebble, wanted)
+
+
+def _results(lab: Lab, pebble: Pebble, wanted: set[str]) -> dict[Place, str]:
+    with contextlib.ExitStack() as stack:
+        # In memory, where that can be had: the disk is no matter here, and a thousand runs wait for it.
+        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
+        cells: dict[Place, Prepare] = network_ca.cells()
+        if not wanted.isdisjoint(network_dns.SIDES):
+            servers = network_dns.NameServers(lab)
+            stack.enter_context(servers.running())
+            cells |= network_dns.cells(servers)
+        if not wanted.isdisjoint(network_hosts.SIDES):
+            cells |= network_hosts.cells(stack.enter_context(network_hosts.Api.running(lab)))
+        chosen = {place: cell for place, cell in cells.items() if place.side in wanted}
+        return Matrix(lab, pebble, folder, chosen).results()
+
+
+def page(results: Mapping[Place, str]) -> str:
+    """Return the whole page."""
+    return _HEAD + "".join(section(side, results) for side in SIDES)
+
+
+def main() -> None:
+    """Run everything, and write the page."""
+    with Lab.start() as lab:
+        results = run(lab, SIDES)
+    wrong = [f"{place}: {result}" for place, result in results.items() if result.startswith(WRONG)]
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+    PAGE.write_text(page(results), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""The program in processes that die at a point, or are told to stop there; and the renewal that they are at."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from dnsrenew.model import rfc3339
+from dnsrenew.store.journal import LATEST
+from tests.kit.child import Child
+from tests.kit.program import PATIENCE, Kept
+from tests.lab import SECONDARY, Lab
+from tests.lab.acmemessages import DROP, Request, Response
+from tests.lab.workspace import Workspace
+
+NAME: Final = "_acme-challenge.example.test"
+FOREIGN: Final = "somebody-else-wrote-this"
+NEVER: Final = "never"
+
+
+class Zygote(Child):
+    """Processes of the program that die at a point: see dying.py."""
+
+    def __init__(self, module: str = "tests.kit.dying") -> None:
+        super().__init__(module)
+
+    def start(self, workspace: Workspace, point: str, *arguments: str, number: int = signal.SIGKILL) -> Run:
+        """Let a process run the program in a workspace."""
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=workspace.path))
+        files = {what: str(folder / what) for what in ("passed", "heard", "out", "err")}
+        wanted = {"point": point, "number": number, "arguments": arguments, **files}
+        return Run(self._ask({**wanted, "folder": str(workspace.path), "environ": workspace.env}), self, folder)
+
+    def wait(self, pid: int) -> int:
+        """Wait for the end of a process, and return its status."""
+        return self._ask({"wait": pid})
+
+    def _ask(self, wanted: Mapping[str, object]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(wanted), file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+
+class End(NamedTuple):
+    """How a process ended.
+
+    :ivar status: minus the signal's number, if one ended it.
+    :ivar out: what it wrote to standard output, and in ``err`` to standard error.
+    :ivar passed: the points that it came by.
+    :ivar seconds: since it heard the signal, if it did.
+    """
+
+    status: int
+    out: str
+    err: str
+    passed: list[str]
+    seconds: float | None
+
+
+@dataclass
+class Run:
+    """A process under way."""
+
+    pid: int
+    _zygote: Zygote
+    _folder: Path
+
+    def signal(self, number: int) -> None:
+        """Send a signal, and wait until it is heard, if it is one that a program can hear."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        if number != signal.SIGKILL:
+            wait_until((self._folder / "heard").exists)
+
+    def has_passed(self, point: str) -> bool:
+        """Tell whether it has come by a point."""
+        return point in self._read("passed").splitlines()
+
+    def has_said(self, words: str) -> bool:
+        """Tell whether it has said so, on standard output or standard error."""
+        return words in self._read("out") + self._read("err")
+
+    def _read(self, what: str) -> str:
+        path = self._folder / what
+        return path.read_text() if path.exists() else ""
+
+    def end(self) -> int:
+        """Wait for its end, and return its status: minus the signal's number, if one ended it."""
+        return self._zygote.wait(self.pid)
+
+    def ended(self) -> End:
+        """Wait for its end, and return all of it; the workspace looks for secrets in what it wrote."""
+        status, now = self.end(), time.time()
+        out, err, passed = (self._read(what) for what in ("out", "err", "passed"))
+        heard = self._folder / "heard"
+        return End(status, out, err, passed.splitlines(), now - heard.stat().st_mtime if heard.exists() else None)
+
+
+@dataclass
+class Stage:
+    """A workspace whose CA counts what it has done, and takes the process with it at a question.
+
+    :ivar asked: what the CA has done for the latest run, by the kind of the question.
+    """
+
+    workspace: Workspace
+    zygote: Zygote
+    kind: str
+    asked: Counter[str] = field(default_factory=Counter)
+    _all: Counter[str] = field(default_factory=Counter)
+    _sent: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _log_from: int = 0
+    _deadly: str = ""
+    _number: int = signal.SIGKILL
+    _run: Run | None = None
+    _known: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def orders(self) -> int:
+        """Orders that were made, by all runs."""
+        return self._all["newOrder"]
+
+    @property
+    def issued(self) -> int:
+        """Certificates that the CA has issued."""
+        return self._all["finalize"]
+
+    @classmethod
+    @contextlib.contextmanager
+    def at(cls, workspace: Workspace, zygote: Zygote, kind: str) -> Iterator[Stage]:
+        """A certificate that is in force and is to be replaced by one with another kind of key; or none."""
+        stage = cls(workspace, zygote, kind)
+        stage._log_from = workspace.lab.pebble.process.log_path.stat().st_size
+        if kind == "renewal":
+            Kept.place(workspace)
+        with workspace.lab.acme_proxy(stage._ask, stage._answered) as proxy:
+            changes: dict[str, Any] = {"ca.lab.directory": proxy.directory_url, "certificate.0.key": "ecdsa-p384"}
+            workspace.write(changes)
+            yield stage
+
+    def _ask(self, request: Request) -> Response | None:
+        """Let the CA hear it; but of two challenges, sent at once, one only, where the point is in their midst."""
+        with self._lock:
+            self._sent[request.kind] += 1
+            late = request.kind == "challenge" and self._sent[request.kind] > 1
+        return DROP if late and self._deadly == "the CA has answered challenge" else None
+
+    def _answered(self, request: Request, response: Response) -> Response:
+        """The CA has done what it was asked; at the point nobody ever hears its answer.
+
+        What chance would decide is decided here: a proof has been looked at when the answer comes, and the CA's wish is
+        told late.
+        """
+        if request.kind == "renewalInfo":
+            self._wait_for_the_state()
+        if response.status >= 400:  # an order that replaces a certificate which an earlier test has replaced
+            return response
+        with self._lock:
+            self._all[request.kind] += 1
+            self.asked[request.kind] += 1
+            first = self.asked[request.kind] == 1
+        if request.kind == "challenge":
+            wait_until(lambda: self._looks() >= self._all["challenge"])
+        if first and self._deadly == f"the CA has answered {request.kind}":
+            assert self._known.wait(PATIENCE)
+            assert self._run is not None
+            self._run.signal(self._number)
+            assert self._over.wait(PATIENCE)
+        return response
+
+    def _looks(self) -> int:
+        """How many proofs the CA has looked at."""
+        with self.workspace.lab.pebble.process.log_path.open("rb") as log:
+            log.seek(self._log_from)
+            return len(re.findall(rb"set (?:IN)?VALID by", log.read()))
+
+    def _wait_for_the_state(self) -> None:
+        """Keep the CA's wish back until the run has written its state without it: else chance would tell how often."""
+        run = self._run
+        if run is not None:
+            wait_until(lambda: self._over.is_set() or run.has_passed("disk: rename certificates/home/state.json"))
+
+    def die(self, point: str, *arguments: str) -> list[str]:
+        """Run until the point; return the points that were come by."""
+        end = self.signalled(point, *arguments or ("renew",), number=signal.SIGKILL)
+        assert end.status == (0 if point == NEVER else -signal.SIGKILL), end
+        return end.passed
+
+    def signalled(self, point: str, *arguments: str, number: int) -> End:
+        """Run, with a signal at the point."""
+        self._number = number
+        self.asked.clear()
+        self._sent.clear()
+        self._deadly = point
+        self._known.clear()
+        self._over.clear()
+        self._run = self.zygote.start(self.workspace, point, *arguments, number=number)
+        self._known.set()
+        end = self._run.ended()
+        self._over.set()
+        self._deadly = ""
+        # The CA's wish is asked while the store writes: no point that has its place.
+        asked = [f"the CA has answered {kind}" for kind in self.asked if kind != "renewalInfo"]
+        return end._replace(passed=end.passed + asked)
+
+    def ours(self) -> set[str]:
+        """Our values, at any of the two servers, once these agree."""
+        lab = self.workspace.lab
+        wait_until(lambda: lab.txt(NAME) == lab.txt(NAME, SECONDARY))
+        found = lab.txt(NAME)
+        assert FOREIGN in found
+        return found - {FOREIGN}
+
+    def next_run(self, *, forked: bool = False) -> tuple[str, int]:
+        """A plain run puts everything right; return the outcome's status, and how many values were swept.
+
+        :param forked: of the loaded program, which is quicker; else it is started as by a timer.
+        """
+        self.workspace.lab.flush()  # else the CA's resolver would keep the dead run's values for their second
+        swept = sum(len(json.loads(path.read_text())["values"]) for path in self.journal("*.json"))
+        if forked:
+            end = self.zygote.start(self.workspace, NEVER, "renew", "--json").ended()
+            status, document = end.status, json.loads(end.out)
+        else:
+            status, document = self.workspace.run_json("renew")
+        (outcome,) = document["outcomes"]
+        assert (status, outcome["error"], outcome["warnings"]) == (0, None, []), outcome
+        self.assert_right(outcome)
+        return outcome["status"], swept
+
+    def assert_right(self, outcome: Any) -> None:
+        """Nothing of ours in DNS or in the journal; one certificate in force, the new one, whole."""
+        assert self.ours() == set()
+        settle(self.workspace)
+        assert self.journal("*") == []
+        Kept.of(self.workspace.store).assert_whole()
+        leaf = self.leaf()
+        assert is_new(leaf)
+        assert f"{leaf.serial_number:x}" == outcome["serial"]
+        state = json.loads((self.workspace.store / "certificates" / "home" / "state.json").read_text())
+        assert state["serial"] == outcome["serial"]
+        if outcome["status"] == "renewed":  # else nothing was written: it goes with the next renewal
+            assert list((self.workspace.store / "certificates").rglob(".tmp-*")) == []
+
+    def leaf(self) -> x509.Certificate:
+        """The certificate in force."""
+        folder = self.workspace.store / "certificates" / "home" / "current"
+        return x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes())
+
+    def journal(self, pattern: str = "*") -> list[Path]:
+        """What is in the journal; a file that was not complete is none, and is removed after an hour."""
+        return [path for path in (self.workspace.store / "journal").glob(pattern) if not path.name.startswith(".tmp-")]
+
+
+def settle(workspace: Workspace) -> None:
+    """Let ten minutes pass where a host had not answered when the run ended: then what it was asked to do is undone."""
+    marks = list((workspace.store / "journal").glob("*.asked"))
+    for mark in marks:
+        path = mark.with_suffix(".json")
+        page = json.loads(path.read_text())
+        since = datetime.fromisoformat(page["since"]) - LATEST
+        path.write_text(json.dumps({**page, "since": rfc3339(since)}))
+    if marks:
+        status, document = workspace.run_json("cleanup")
+        assert (status, document["kept"]) == (0, [])
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    """Until it is true, or too long."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def is_new(leaf: x509.Certificate) -> bool:
+    """Whether it is the one that the run was to obtain."""
+    key = leaf.public_key()
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1"
+
+
+@contextlib.contextmanager
+def foreign(lab: Lab) -> Iterator[None]:
+    """A value of somebody else at our name."""
+    update = [("_acme-challenge", "TXT", f'"{FOREIGN}"')]
+    lab.update("example.test", add=update)
+    yield
+    lab.update("example.test", remove=update)

@@ -1,0 +1,64 @@
+"""Descriptions of machines for the tests of scheduling, and a stand-in for their programs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dnsrenew.schedule import Host, ScheduledJob
+from dnsrenew.schedule.installer import ProgramResult
+
+DEBIAN_ROOT = Host(
+    platform="linux", admin=True, user="root", uid=0, home="/root", config_home="/root/.config", name="web",
+    systemd=True, cron_folder=True, crontab=True,
+)  # fmt: skip
+DEBIAN_USER = replace(DEBIAN_ROOT, admin=False, user="joe", uid=1000, home="/home/joe", config_home="/home/joe/.config")
+MAC_ROOT = replace(DEBIAN_ROOT, platform="darwin", systemd=False)
+MAC_USER = replace(MAC_ROOT, admin=False, user="joe", uid=501, home="/Users/joe", config_home="/Users/joe/.config")
+WINDOWS_ADMIN = Host(
+    platform="win32", admin=True, user="DESKTOP\\joe", uid=0, home="C:\\Users\\joe",
+    config_home="C:\\Users\\joe\\AppData\\Local", name="DESKTOP",
+)  # fmt: skip
+WINDOWS_USER = replace(WINDOWS_ADMIN, admin=False)
+CONTAINER = replace(DEBIAN_ROOT, systemd=False, cron_folder=False, crontab=False)
+
+JOB = ScheduledJob(program=("/usr/local/bin/dnsrenew",), config="/etc/dnsrenew/dnsrenew.toml", minute=197)
+JOB_OF_JOE = ScheduledJob(program=("/home/joe/my tools/dnsrenew",), config="/home/joe/100% mine/$HOME.toml", minute=197)
+JOB_ON_WINDOWS = ScheduledJob(
+    program=("C:\\Program Files\\Python\\pythonw.exe", "-P", "-m", "dnsrenew"),
+    config="C:\\Users\\joe\\AppData\\Roaming\\dnsrenew & more\\dnsrenew.toml",
+    minute=197,
+)
+
+
+class Programs:
+    """A stand-in for the programs of a machine; it keeps a crontab.
+
+    :ivar ran: what was run, in order.
+    :ivar refuse: the first words of commands that fail.
+    """
+
+    def __init__(self, *, crontab: str | None = None, refuse: Sequence[str] = ()) -> None:
+        self.crontab = crontab
+        self.refuse = tuple(refuse)
+        self.ran: list[str] = []
+
+    def __call__(self, arguments: Sequence[str], text: str | None = None) -> ProgramResult:
+        """Run."""
+        line = " ".join(arguments)
+        self.ran.append(line)
+        if any(line.startswith(refused) for refused in self.refuse):
+            return ProgramResult(1, "", "first line\nAccess denied.\n")
+        if line == "crontab -l":
+            return (
+                ProgramResult(1, "", "no crontab for joe")
+                if self.crontab is None
+                else ProgramResult(0, self.crontab, "")
+            )
+        if line == "crontab -":
+            self.crontab = text
+        return ProgramResult(0, "", "")
+
+
+def in_folder(host: Host, folder: Path) -> Host:
+    """The same machine, with the user's files in a folder of the test."""
+    return replace(host, home=str(folder), config_home=str(folder / ".config"))

@@ -1,0 +1,183 @@
+"""What must hold after each renewal of a soak."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.kit.machine_model import whole
+from tests.kit.processes import End
+from tests.kit.soak_lab import ZONE, Issued, Servers
+
+STATUSES: Final = {0, 1, 143, -9, -15}
+"""With a signal that comes before the program can hear it."""
+LOCKED: Final = 3
+GARBAGE: Final = (b"", b"{", b'{"schema": 1, "values": 7}', bytes(range(200)))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """What was run, and how its processes ended."""
+
+    command: tuple[str, ...]
+    at_once: int
+    ends: Sequence[End]
+
+
+class Look:
+    """Remembers from one renewal to the next what it must."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers = servers
+        self.store = servers.workspace.store
+        self._in_force: dict[str, x509.Certificate] = {}
+        self._owed: dict[str, Issued] = {}
+        self._resting: dict[str, datetime] = {}
+        self._given_up: set[tuple[str, str]] = set()
+
+    # ── what changes ────────────────────────────────────────────────────────────────────
+
+    def edited(self, name: str) -> None:
+        """Another certificate is wanted: it may be tried at once, and an order for the other one is of no use."""
+        self._owed.pop(name, None)
+        self.rested(name)
+
+    def rested(self, name: str) -> None:
+        """An edit may have mended what was wrong: it may be tried at once."""
+        self._resting.pop(name, None)
+
+    def damage(self, chance: Random) -> str:
+        """Damage a file of ours, but none of what is in force; say which."""
+        found = sorted(
+            path
+            for path in self.store.rglob("*")
+            if path.is_file() and "versions" not in path.parts and "locks" not in path.parts and path.suffix != ".lock"
+        )
+        if not found:
+            return ""
+        path = chance.choice(found)
+        if path.parent.name == "journal":  # values that only this file knows of are lost, and the program says so
+            self._given_up |= values_in(path)
+        path.write_bytes(chance.choice(GARBAGE))
+        self._owed.clear()
+        self._resting.clear()
+        return f"{path.relative_to(self.store)} is damaged"
+
+    # ── after a run ─────────────────────────────────────────────────────────────────────
+
+    def after(self, seen: RunSeen, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Look at everything."""
+        for end in seen.ends:
+            assert end.status in STATUSES or (seen.at_once > 1 and end.status == LOCKED), end
+            assert "Traceback" not in end.err, end.err
+            assert "internal-error" not in end.out + end.err, end
+        self._nothing_is_lost()
+        by_names = {frozenset(settings["domains"]): name for name, settings in wanted.items()}
+        self._orders_are_few(seen, by_names)
+        self._no_second_certificate(seen, by_names)
+        for name in wanted:
+            self._look_at(name)
+        if seen.command != ("cleanup",):
+            self._note_waits(seen, wanted)
+
+    def _nothing_is_lost(self) -> None:
+        """TXT of ours is in the journal, and what is not ours stands."""
+        self._given_up &= self.servers.texts()
+        left = self.servers.texts() - self._written_down() - self._given_up
+        assert left == set(), f"in DNS and not in the journal: {left}"
+        assert self.servers.foreign() == {f"_acme-challenge.{ZONE}", f"_acme-challenge.shop.{ZONE}"}
+
+    def _written_down(self) -> set[tuple[str, str]]:
+        return {value for path in (self.store / "journal").glob("*.json") for value in values_in(path)}
+
+    def _orders_are_few(self, seen: RunSeen, by_names: Mapping[frozenset[str], str]) -> None:
+        """One a run, and one more where the CA missed what all servers showed; none before its time.
+
+        Each is asked for once more where the CA's answer to it was lost (contract, Deadlines).
+        """
+        fault = self.servers.at_ca
+        most = seen.at_once * 2 * (2 if fault and fault.kind == "newOrder" else 1)
+        for names, number in Counter(self.servers.orders).items():
+            assert names in by_names, f"an order for {names}"
+            assert number <= most, f"{self.servers.orders}: {seen}"
+            until = self._resting.get(by_names[names])
+            if seen.command == ("renew",) and until is not None:
+                assert datetime.now(UTC) >= until, f"{by_names[names]} rests until {until}"
+
+    def _no_second_certificate(self, seen: RunSeen, by_names: Mapping[frozenset[str], str]) -> None:
+        """What the CA has issued, and nobody has heard of, is fetched by the next run."""
+        # Of two at once the second one may come after the first, and is asked to renew once more.
+        if seen.at_once > 1:
+            self._owed.update({by_names[issued.names]: issued for issued in self.servers.issued})
+            return
+        for issued in self.servers.issued:
+            name = by_names[issued.names]
+            owed = self._owed.get(name)
+            assert owed is None or owed.order == issued.order, f"a second certificate for {name}: {issued}, and {owed}"
+            self._owed[name] = issued
+
+    def _look_at(self, name: str) -> None:
+        """What a server would serve is whole; what was in force is not gone."""
+        current = self.store / "certificates" / name / "current"
+        if not current.is_symlink():
+            assert name not in self._in_force, f"{name} was in force and is gone"
+            return
+        leaf = whole(current)
+        if leaf != self._in_force.get(name):
+            self._owed.pop(name, None)
+        self._in_force[name] = leaf
+
+    def _note_waits(self, seen: RunSeen, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Remember until when the program itself says that it will not try again."""
+        for name in wanted:
+            self._resting.pop(name, None)
+        if seen.at_once > 1 or seen.ends[0].status not in {0, 1}:
+            return
+        for outcome in json.loads(seen.ends[0].out)["outcomes"]:
+            # A disk that fails keeps no wait.
+            if (
+                outcome["status"] == "failed"
+                and outcome["next_attempt"]
+                and not outcome["error"]["code"].startswith("store")
+            ):
+                self._resting[outcome["name"]] = datetime.fromisoformat(outcome["next_attempt"])
+
+    # ── at the end ──────────────────────────────────────────────────────────────────────
+
+    def is_clean(self, end: End, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Nothing of ours anywhere, what is in force is what is wanted, no secret has got out."""
+        assert end.status == 0, end
+        outcomes = json.loads(end.out)["outcomes"]
+        assert {outcome["status"] for outcome in outcomes} <= {"renewed", "not-due"}, outcomes
+        assert self.servers.texts() - self._given_up == set()
+        marks = (self.store / "journal").glob("*.asked")
+        pages = [page for mark in marks if (page := mark.with_suffix(".json")).exists()]
+        # What a host has not answered is removed, and once more after ten minutes.
+        assert self._written_down() == {value for page in pages for value in values_in(page)}
+        for name, settings in wanted.items():
+            leaf = self._in_force[name]
+            names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            assert sorted(names.get_values_for_type(x509.DNSName)) == sorted(settings["domains"])
+            assert leaf.not_valid_after_utc > datetime.now(UTC) + timedelta(days=80)
+            key = leaf.public_key()
+            assert isinstance(key, ec.EllipticCurvePublicKey)
+            assert key.curve.name == {"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1"}[settings["key"]]
+        self.servers.workspace.assert_clean()
+
+
+def values_in(path: Path) -> set[tuple[str, str]]:
+    """Return the values in a file of the journal; none in one that is damaged."""
+    try:
+        found = json.loads(path.read_bytes())["values"]
+        return {(value["name"].removesuffix("."), value["value"]) for value in found}
+    except (ValueError, KeyError, TypeError):
+        return set()

@@ -1,0 +1,177 @@
+"""A year of one certificate, in a second: the host, the CA and port 80 fail, and every run is kept.
+
+The host is switched off for a week and the CA is down for three days, each at the worst moment: when the renewal has
+just become due. Half-way through the year port 80 closes for good.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.schedule.plan import JITTER
+from tests.kit.acme_server import DAY, HOUR, Limits, suggest
+from tests.kit.year_world import ROUTES, SECOND, START, World, certificate, world
+
+DAYS: Final = 365
+HALF: Final = START + 182 * DAY
+SIX_DAYS: Final = 160 * HOUR
+"""What Let's Encrypt calls a certificate of six days."""
+OFF: Final = 7 * DAY
+DOWN: Final = 3 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Which year.
+
+    :ivar lifetime: of the certificates.
+    :ivar ari: whether the CAs have it.
+    :ivar second: whether there is a second CA to fall back on.
+    """
+
+    lifetime: timedelta
+    ari: bool = True
+    second: bool = False
+    seed: int = 1
+
+    @property
+    def runs_a_day(self) -> int:
+        """How often the program runs: evenly, but each time up to an hour later by chance, as our schedule does it."""
+        return 1 if self.lifetime > 10 * DAY else 4
+
+    @property
+    def spec(self) -> CertificateSpec:
+        """The certificate: by port 80, else by DNS, else at another CA."""
+        return certificate(routes=[*ROUTES, SECOND] if self.second else ROUTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the program.
+
+    :ivar up: whether there was a CA that could be reached.
+    :ivar until: when the certificate that stood before it ends; None: there was none.
+    """
+
+    time: datetime
+    up: bool
+    until: datetime | None
+    outcome: Outcome
+
+    @property
+    def status(self) -> str:
+        """What came of it."""
+        return self.outcome.status
+
+    @property
+    def orders(self) -> int:
+        """How many orders it made."""
+        return sum(attempt.orders for attempt in self.outcome.attempts)
+
+    @property
+    def codes(self) -> list[str]:
+        """What stopped the attempts that failed."""
+        return [attempt.error.code for attempt in self.outcome.attempts if attempt.error is not None]
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the certificate that stood before it was still valid; negative: it was not any more."""
+        return None if self.until is None else self.until - self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a valid certificate.
+
+    :ivar missed: the runs before it that tried nothing although the CA was there, and the renewal was due.
+    """
+
+    start: datetime
+    end: datetime
+    missed: tuple[Run, ...]
+
+
+@dataclass(slots=True)
+class Year:
+    """What happened.
+
+    :ivar off: when the host was switched off, and on again.
+    :ivar down: when the first CA went down, and up again.
+    :ivar left_behind: how many proofs are still published at the end.
+    """
+
+    scene: Scene
+    limits: dict[str, Limits]
+    off: tuple[datetime, datetime] | None = None
+    down: tuple[datetime, datetime] | None = None
+    left_behind: int = 0
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def renewals(self) -> list[Run]:
+        """The runs that brought a certificate."""
+        return [run for run in self.runs if run.status == "renewed"]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """When there was no valid certificate, once there had been one."""
+        ended = [(run.until, run.time) for run in self.renewals if run.until is not None and run.until < run.time]
+        return [Gap(start, end, tuple(self._missed(start))) for start, end in ended]
+
+    def _missed(self, end: datetime) -> Iterator[Run]:
+        """Yield the runs that could have replaced the certificate that ends then, and did not."""
+        for run in self.runs:
+            if run.until == end and run.time < end and run.up and run.status not in {"not-due", "renewed"}:
+                yield run
+
+    def until_renewed(self, start: datetime) -> list[Run]:
+        """Return the runs from then on, up to the first one that renewed."""
+        last = next(run.time for run in self.renewals if run.time >= start)
+        return [run for run in self.runs if start <= run.time <= last]
+
+
+@functools.cache
+def live(scene: Scene) -> Year:
+    """Live through a year; the same seed is the same year."""
+    with world(scene.lifetime, ari=suggest if scene.ari else None, seed=scene.seed, port_closes=HALF) as here:
+        year = Year(scene, here.limits)
+        for moment in _moments(scene, here):
+            here.set_time(moment)
+            _happen(year, here)
+            if year.off is None or not _is_within(here, year.off):
+                year.runs.append(_run(scene, here))
+        year.left_behind = here.left_behind
+    return year
+
+
+def _moments(scene: Scene, here: World) -> Iterator[datetime]:
+    part = DAY / scene.runs_a_day
+    for number in range(DAYS * scene.runs_a_day):
+        yield START + number * part + here.chance.random() * timedelta(seconds=JITTER)
+
+
+def _happen(year: Year, here: World) -> None:
+    """Switch off the host, or the CA, when the renewal has just become due."""
+    now, due = here.clock.now(), here.renewer([year.scene.spec]).status()[0].next_renewal
+    if due is not None and due <= now:
+        if year.off is None and now >= START + 45 * DAY:
+            year.off = due, due + OFF
+        elif year.off is not None and year.down is None and now >= START + 100 * DAY:
+            year.down = due, due + DOWN
+    here.cas["letsencrypt"].up = year.down is None or not _is_within(here, year.down)
+
+
+def _is_within(here: World, time: tuple[datetime, datetime]) -> bool:
+    return time[0] <= here.clock.now() < time[1]
+
+
+def _run(scene: Scene, here: World) -> Run:
+    renewer = here.renewer([scene.spec])
+    now, until = here.clock.now(), renewer.status()[0].not_after
+    (outcome,) = renewer.run()
+    return Run(now, scene.second or here.cas["letsencrypt"].up, until, outcome)

@@ -1,0 +1,134 @@
+"""A host, its DNS and its CAs in memory, on one clock, around the real renewer and the real store."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from unittest import mock
+
+from dnsrenew.config import Config
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.provider import OWN_OBJECT
+from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route
+from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
+from dnsrenew.testing import InMemoryDriver
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof, Suggest, problem
+from tests.kit.clock import FakeClock
+from tests.kit.dns import MemoryDns
+from tests.kit.memory import Ports, in_memory
+
+START: Final = datetime(2027, 1, 1, tzinfo=UTC)
+CAS: Final = {
+    "letsencrypt": CA(
+        "https://acme-v02.api.letsencrypt.org/directory", name="letsencrypt"
+    ),  # our ledger knows its limits
+    "second": CA("https://second.test/directory", name="second"),
+}
+ROUTES: Final = (Route("http-01", ca="letsencrypt"), Route("dns-01", dns="home", ca="letsencrypt"))
+SECOND: Final = Route("dns-01", dns="home", ca="second")
+
+
+def certificate(name: str = "home", *, routes: Sequence[Route] = ROUTES) -> CertificateSpec:
+    """Return what is wanted: port 80 first, then DNS."""
+    domains = (f"{name}.test",)
+    return CertificateSpec(name=name, domains=domains, identifiers=domains, ca="letsencrypt", routes=tuple(routes))
+
+
+class World:
+    """One host, its DNS and two CAs, on one clock.
+
+    :param port_closes: when the CAs cannot reach port 80 any more.
+    """
+
+    def __init__(
+        self, path: Path, lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime
+    ) -> None:
+        self.clock = FakeClock(START)
+        self.chance = random.Random(seed)
+        self.web = Ports()
+        self.driver = InMemoryDriver()
+        self.limits = {name: Limits() for name in CAS}
+        self.cas = {
+            name: AcmeServer(
+                ca.directory,
+                self.clock,
+                self._validate,
+                name=name,
+                lifetime=lifetime,
+                suggest=ari,
+                limits=self.limits[name],
+            )
+            for name, ca in CAS.items()
+        }
+        self.port_closes = port_closes
+        self._path = path
+        self._account = DnsAccount(OWN_OBJECT, name="home", driver=self.driver)
+
+    def _validate(self, proof: Proof) -> Problem | None:
+        if proof.challenge == "dns-01":
+            return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
+        if self.clock.now() >= self.port_closes:
+            return problem("connection", "Timeout during connect (likely firewall problem)")
+        return None if proof.expected.encode() == self.web.contents.get(proof.token) else UNAUTHORIZED
+
+    def set_time(self, now: datetime) -> None:
+        """Let time pass until then; it never goes back."""
+        self.clock.elapsed = max(self.clock.elapsed, (now - START).total_seconds())
+
+    @property
+    def left_behind(self) -> int:
+        """How many proofs are still published."""
+        return len(self.web.contents) + len(self.driver.values)
+
+    def renewer(self, specs: Sequence[CertificateSpec]) -> SeededRenewer:
+        """Return the renewer of a new process: it knows what is in the store, and no more."""
+        provider = find_provider(OWN_OBJECT)
+        assert provider is not None
+        config = Config(
+            path=None,
+            store=self._path,
+            contact=(),
+            agree_terms=True,
+            default_ca="letsencrypt",
+            cas=CAS,
+            accounts={"home": self._account},
+            providers={OWN_OBJECT: provider},
+            resolver=Resolver(),
+            certificates=tuple(specs),
+        )
+        return SeededRenewer(config, self)
+
+
+class SeededRenewer(Renewer):
+    """A renewer whose chance and services are the world's: one thread, so that every year of a seed is the same."""
+
+    def __init__(self, config: Config, world: World) -> None:
+        super().__init__(config, clock=world.clock)
+        self._world = world
+
+    def _context(self, cancel: threading.Event | None) -> Context:
+        return replace(super()._context(cancel), random=self._world.chance)
+
+    def run(self, *, force: bool = False) -> list[Outcome]:
+        """Renew what is due, as a timer does."""
+        world = self._world
+        with in_memory(world.cas.values(), MemoryDns({"home": world.driver}, seconds=3.0), world.web):
+            return self.renew(workers=1, force=force)
+
+
+@contextmanager
+def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[World]:
+    """Give a world with an empty store; the disk is not what is looked at here: nothing is forced onto it."""
+    memory = Path("/dev/shm")
+    in_memory = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"):
+        yield World(Path(folder), lifetime, ari=ari, seed=seed, port_closes=port_closes)

@@ -1,0 +1,109 @@
+"""Words for people: they fit, and they say what they mean."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.cli import formatting
+from dnsrenew.cli.terminal import green
+
+NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0 s"),
+        (4, "4 s"),
+        (0.034, "0.03 s"),
+        (0.996, "1.0 s"),
+        (9.949, "9.9 s"),
+        (9.96, "10 s"),
+        (120, "120 s"),
+        (180, "3 min"),
+        (3599.9, "1 h 0 min"),
+        (605, "10 min 5 s"),
+        (7260, "2 h 1 min"),
+    ],
+)
+def test_seconds(value: float, words: str) -> None:
+    """Short times have digits, long ones minutes and hours."""
+    assert formatting.seconds(value) == words
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (timedelta(days=89, hours=23), "90 days"),
+        (timedelta(days=-3), "3 days ago"),
+        (timedelta(hours=30), "30 hours"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (-timedelta(seconds=5), "less than a minute ago"),
+        (-timedelta(hours=5), "5 hours ago"),
+    ],
+)
+def test_distance(gap: timedelta, words: str) -> None:
+    """A certificate of 90 days is said to be one, an hour after it was made."""
+    assert formatting.distance(NOW + gap, NOW) == words
+
+
+def test_dates_are_exact_where_it_matters() -> None:
+    """The time of day is told close by and for short-lived certificates, and says that it is UTC."""
+    assert formatting.date(NOW + timedelta(days=60), NOW) == "2027-01-24"
+    assert formatting.date(NOW + timedelta(hours=5), NOW) == "2026-11-25 15:00 UTC"
+    assert formatting.date(NOW + timedelta(days=5), NOW, timedelta(days=6)) == "2026-11-30 10:00 UTC"
+
+
+def test_as_time() -> None:
+    """Times are taken as they come; what is none is none."""
+    assert formatting.as_time("2026-11-25T10:00:00Z") == NOW
+    assert formatting.as_time(NOW) is NOW
+    assert formatting.as_time("yesterday") is None
+    assert formatting.as_time(None) is None
+
+
+def test_listed() -> None:
+    """A long list is cut, and never to hide just one."""
+    assert formatting.listed("abcde", 4) == "a, b, c, d, e"
+    assert formatting.listed("abcdef", 4) == "a, b, c, d and 2 more"
+
+
+@given(st.text(), st.integers(1, 40))
+def test_fit_never_exceeds(words: str, columns: int) -> None:
+    """Whatever the text, it takes at most so many columns."""
+    assert formatting.width(formatting.fit(words, columns)) <= columns
+
+
+def test_fit_keeps_colours_whole() -> None:
+    """The colour of a text that was cut ends."""
+    cut = formatting.fit(green("abcdefgh"), 5)
+    assert cut == green("abcd…")
+    assert formatting.fit("日本語", 4) == "日…"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), min_size=1), st.integers(10, 60))
+def test_wrap_loses_nothing(words: list[str], columns: int) -> None:
+    """Every word is there, in order, and only a word that is longer than a line sticks out."""
+    lines = formatting.wrap(" ".join(words), columns, "> ", "  ")
+    assert " ".join(line[2:] for line in lines).split() == " ".join(words).split()
+    for line in lines:
+        assert formatting.width(line) <= columns or " " not in line[2:]
+
+
+def test_paths_keep_their_end() -> None:
+    """Below the current folder a path starts there; too long a path loses its first folders."""
+    assert formatting.relative_path("/srv/x/state/a.pem", "/srv/x") == "state/a.pem"
+    assert formatting.relative_path("/srv/xy/a.pem", "/srv/x") == "/srv/xy/a.pem"
+    assert formatting.relative_path("/srv/a.pem", "/") == "/srv/a.pem"
+    assert formatting.fit_path("/tmp/one/two/dnsrenew.toml", 40) == "/tmp/one/two/dnsrenew.toml"
+    assert formatting.fit_path("/tmp/one/two/dnsrenew.toml", 20) == "…/two/dnsrenew.toml"
+    assert formatting.fit_path("/tmp/one/two/dnsrenew.toml", 5) == "…/dnsrenew.toml"
+
+
+def test_fields_are_aligned() -> None:
+    """Labels stand in one column, texts in another, and a long text keeps its own."""
+    lines = formatting.fields([("a", "one two three"), ("label", "x")], 16)
+    assert lines == ["  a      one two", "         three", "  label  x"]

@@ -1,0 +1,527 @@
+"""What a failure changes: who leaves which route, what is told, what is remembered. No CA, no DNS, no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dnsrenew.challenges.placements import Blocker, Placements
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
+from dnsrenew.events import Emitter, Event
+from dnsrenew.fallback.attempt import ActiveAttempt
+from dnsrenew.fallback.history import route_key
+from dnsrenew.fallback.planner import SETTLE_AGAIN, FallbackPlanner
+from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import State
+from tests.kit.clock import START, FakeClock
+
+APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"
+HTTP = Route("http-01", listen=":80", ca="one")
+ALPN = Route("tls-alpn-01", listen=":443", ca="one")
+A = Route("dns-01", dns="a", ca="one")
+B = Route("dns-01", dns="b", ca="one")
+ANY = Route("dns-01", ca="one")
+TWO = Route("dns-01", dns="c", ca="two")
+SELF = {"one": "one", "two": "two"}
+
+
+class Stage:
+    """A course of some names over some routes, and the ways it went."""
+
+    def __init__(
+        self,
+        *routes: Route,
+        names: Sequence[str] = (APEX, WILD),
+        state: State | None = None,
+        authority: Mapping[str, str] = SELF,
+    ) -> None:
+        self.events: list[Event] = []
+        self.clock = FakeClock()
+        context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
+        self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
+                                    routes=routes)  # fmt: skip
+        self.course = FallbackPlanner(self.spec, state or State(), context, authority)
+
+    def next(self) -> ActiveAttempt:
+        """The way to go, which there is."""
+        way = self.course.next()
+        assert way is not None
+        return way
+
+    def look(self, *blockers: Blocker, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
+        """Look at the next way; tell whether another is to be gone."""
+        self.way = self.next()
+        places = Placements(dict(self.way.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
+        places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
+        return self.course.apply_preflight(self.way, places)
+
+    def order(self, *pending: str) -> ActiveAttempt:
+        """Order by the next way; these are to be proved."""
+        assert not self.look()
+        self.way.orders += 1
+        self.way.pending = list(pending)
+        return self.way
+
+    def fail(self, error: AttemptError, *pending: str, seen: bool = False) -> None:
+        """Order, and fail."""
+        self.order(*pending).seen = seen
+        self.course.failed(self.way, error)
+
+    def routes(self) -> dict[str, Route]:
+        """What is tried next, by name; empty when there is nothing."""
+        way = self.course.next()
+        return {} if way is None else dict(way.selection.routes)
+
+    def told(self) -> list[tuple[str, tuple[str, ...], int, str | None]]:
+        """The attempts."""
+        return [
+            (each.route.challenge, each.route.dns, each.orders, each.error.code if each.error else None)
+            for each in self.course.attempts
+        ]
+
+
+def ca_error(code: str, *about: str, **more: Any) -> CAError:
+    """What a CA says about some names."""
+    problems = [{"type": "x", "detail": "no", "identifier": name} for name in about]
+    return CAError(code, "No.", fix="Ask it.", subproblems=problems, **more)
+
+
+def refused(account: str) -> ProviderError:
+    """A host says no."""
+    return ProviderError("provider-refused", "No.", fix="Ask it.", evidence={"account": account})
+
+
+# ── the way ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mix_is_told_with_its_names() -> None:
+    """As they are written, each with its challenge and accounts; no mix has no names."""
+    stage = Stage(HTTP, A)
+    assert stage.next().taken().to_dict() == {
+        "ca": "one",
+        "challenge": "mixed",
+        "dns": ["a"],
+        "names": {
+            APEX: {"challenge": "http-01", "dns": []},
+            WILD: {"challenge": "dns-01", "dns": ["a"]},
+        },
+    }
+    assert Stage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
+
+
+def test_a_mix_of_accounts_is_told_with_its_names() -> None:
+    """Otherwise it would read like one zone that lives at both hosts."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.next().taken().to_dict() == {
+        "ca": "one",
+        "challenge": "dns-01",
+        "dns": ["a", "b"],
+        "names": {
+            APEX: {"challenge": "dns-01", "dns": ["a"]},
+            OTHER: {"challenge": "dns-01", "dns": ["b"]},
+        },
+    }
+    both = Route("dns-01", dns=("a", "b"), ca="one")
+    assert Stage(both).next().taken().names is None
+
+
+def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
+    """There are only wildcards; where another name can take it, nothing is skipped."""
+    stage = Stage(HTTP, A, names=[WILD])
+    assert stage.told() == [("http-01", (), 0, "http-wildcard")]
+    assert stage.routes() == {WILD: A}
+    assert Stage(HTTP, A).told() == []
+
+
+def test_in_a_rehearsal_the_twins_are_asked() -> None:
+    """Two routes whose CAs have one twin are one: it would fail the same way twice."""
+    stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
+    stage.fail(refused("a"), APEX, WILD)
+    assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
+    assert stage.course.attempts[0].route.ca == "stage"
+    assert stage.routes() == {}
+
+
+def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
+    """Nothing was tried, so no attempt tells what stopped it; the name does."""
+    stage = Stage(HTTP)
+    assert stage.course.next() is None
+    assert stage.course.error.code == "no-route-left"
+    assert WILD in stage.course.error.message
+    assert stage.course.attempts == []
+
+
+# ── who is to blame ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ca_error("ca-connection", APEX),
+        ChallengeError("http-not-served", "No.", fix="Look.", evidence={"challenge": "http-01"}),
+        ChallengeError("http-not-served", "No.", fix="Look.", evidence={"identifier": APEX}),
+        ca_error("ca-no-challenge", evidence={"identifier": APEX}),
+    ],
+)
+def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptError) -> None:
+    """The wildcard has no other route: it must not lose this one because port 80 is closed."""
+    stage = Stage(HTTP, A)
+    stage.fail(error, APEX, WILD)
+    assert stage.routes() == {APEX: A, WILD: A}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ca_error("ca-connection", WILD),
+        refused("a"),
+        refused("unheard of").with_evidence(challenge="dns-01"),
+        PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"challenge": "dns-01"}),
+        ca_error("ca-no-challenge", evidence={"identifier": WILD}),
+    ],
+)
+def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptError) -> None:
+    """A name that goes by http-01 stays there."""
+    stage = Stage(HTTP, A, B)
+    stage.fail(error, APEX, WILD)
+    assert stage.routes() == {APEX: HTTP, WILD: B}
+
+
+@pytest.mark.parametrize(
+    ("route", "code", "port"), [(HTTP, "http-unreachable", "80"), (ALPN, "tls-alpn-unreachable", "443")]
+)
+def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: str) -> None:
+    """The error names the port; the subproblem has the same code, which scripts look at."""
+    stage = Stage(route, names=(APEX,))
+    problem = {"type": "connection", "code": "ca-connection", "detail": "No.", "identifier": APEX}
+    stage.fail(CAError("ca-connection", "No.", fix="Ask.", subproblems=[problem]), APEX)
+    (attempt,) = [one for one in stage.course.attempts if one.orders]
+    assert isinstance(attempt.error, CAError)
+    assert attempt.error.code == code
+    assert f"port {port}" in attempt.error.message
+    assert [problem["code"] for problem in attempt.error.subproblems] == [code]
+
+
+def test_who_wrote_what_is_seen_keeps_the_route() -> None:
+    """Of two accounts one has not got through: the name that the other one wrote stays with it."""
+    stage = Stage(A, B, TWO, names=[APEX, OTHER])
+    stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
+    assert stage.order(APEX, OTHER).culprits(late) == [B]
+    stage.course.failed(stage.way, late)
+    assert set(stage.course.failures) == {B}
+
+
+def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
+    """A route that writes with both of them fails with either."""
+    both = Route("dns-01", dns=("a", "b"), ca="one")
+    stage = Stage(both, A, B, names=[APEX])
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {APEX: A}
+
+
+@pytest.mark.parametrize("pending", [(), (APEX,)])
+@pytest.mark.parametrize("error", [ca_error("ca-error"), ca_error("ca-order-invalid", APEX), refused("a")])
+def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple[str, ...]) -> None:
+    """Before an order, with everything valid already, or blamed on a name that was: the run ends."""
+    stage = Stage(A, names=[APEX, OTHER])
+    stage.fail(error, *pending)
+    assert stage.routes() == {}
+
+
+def test_a_proved_name_keeps_its_route() -> None:
+    """It needs no new proof; the others leave what failed, until nothing is left to them."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
+    assert stage.routes() == {APEX: A, OTHER: HTTP, WILD: A}
+    assert stage.next().validated == {OTHER, WILD}
+    stage.fail(ca_error("ca-connection", APEX), APEX)
+    assert stage.routes() == {}
+
+
+def test_what_the_ca_has_not_looked_at_is_not_proved() -> None:
+    """It had no answer for it when the other failed, and so it leaves the route with it."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX, evidence={"undecided": [OTHER]}), APEX, OTHER)
+    assert stage.routes() == {APEX: A, OTHER: A}
+
+
+def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
+    """What the others have left is tried; it keeps what it has."""
+    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-error"))
+    assert stage.routes() == {APEX: B, OTHER: HTTP}
+
+
+def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
+    """It has asked again for what it had found proved."""
+    stage = Stage(HTTP, A, B, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-connection", OTHER), APEX, OTHER)
+    assert stage.routes() == {APEX: A, OTHER: A}
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    assert stage.routes() == {APEX: B, OTHER: B}
+
+
+def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
+    """Nothing else can be taken away, and the run has to end."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
+    stage.fail(ca_error("ca-error"))
+    assert stage.routes() == {}
+
+
+# ── several names, several reasons ──────────────────────────────────────────────────────
+
+
+def several(*about: tuple[str, str], **more: Any) -> CAError:
+    """What a CA says of an order that failed for several reasons."""
+    problems = [{"type": "x", "code": code, "detail": "no", "identifier": name} for name, code in about]
+    return CAError("ca-order-invalid", "No.", fix="Look.", subproblems=problems,
+                   evidence={"subproblems": problems}, **more)  # fmt: skip
+
+
+def test_each_name_is_mended_by_what_is_said_of_it() -> None:
+    """The apex leaves port 80, and the wildcard tries its TXT once more: one order mends both."""
+    stage = Stage(HTTP, A, B)
+    stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)
+    assert stage.routes() == {APEX: A, WILD: A}
+    assert stage.next().settle == SETTLE_AGAIN
+    assert stage.course.failures == {HTTP: "http-unreachable", A: "ca-unauthorized"}
+    assert stage.course.error.code == "ca-order-invalid"
+    assert [problem["code"] for problem in stage.course.error.evidence["subproblems"]] == [
+        "http-unreachable",
+        "ca-unauthorized",
+    ]
+
+
+def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
+    """What is said of the one is nothing about the other."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-dns")), APEX, OTHER, seen=True)
+    assert stage.routes() == {APEX: B, OTHER: A}
+    stage.fail(several((OTHER, "ca-dns")), OTHER, seen=True)
+    assert stage.routes() == {APEX: B, OTHER: B}
+
+
+@pytest.mark.parametrize("strongest", ["ca-rejected-identifier", "ca-malformed-name"])
+def test_what_is_said_of_one_name_can_be_about_the_whole_ca(strongest: str) -> None:
+    """It would refuse the next order too; or any would."""
+    stage = Stage(HTTP, A, TWO, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, strongest)))
+    assert stage.routes() == ({APEX: TWO, OTHER: TWO} if strongest == "ca-rejected-identifier" else {})
+
+
+def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
+    """All went by port 80, which the CA could not come to for one of them."""
+    stage = Stage(HTTP, A, names=[APEX, OTHER])
+    stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-unauthorized")), APEX, OTHER, seen=True)
+    assert stage.course.error.code == "http-unreachable"
+    assert stage.routes() == {APEX: A, OTHER: A}
+
+
+# ── once more ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
+    """We saw the value everywhere, and it did not; twice is enough."""
+    stage = Stage(A, B, names=[APEX])
+    assert stage.next().settle == 0
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
+    assert stage.routes() == {APEX: A}
+    assert stage.next().settle == SETTLE_AGAIN
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
+    assert stage.routes() == {APEX: B}
+    assert stage.next().settle == 0
+
+
+@pytest.mark.parametrize(("route", "seen"), [(A, False), (HTTP, True)])
+def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
+    """What we did not see ourselves, and http-01, which has nothing to spread."""
+    stage = Stage(route, B, names=[APEX])
+    stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=seen)
+    assert stage.routes() == {APEX: B}
+
+
+# ── leaving a CA, stopping ──────────────────────────────────────────────────────────────
+
+
+def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
+    """Each that was left until then is told as skipped, once, with what the CA said."""
+    stage = Stage(HTTP, A, B, TWO)
+    stage.fail(ca_error("ca-rate-limited"), APEX, WILD)
+    assert stage.told() == [("mixed", ("a",), 1, "ca-rate-limited"), ("dns-01", ("b",), 0, "ca-rate-limited")]
+    assert stage.routes() == {APEX: TWO, WILD: TWO}
+    assert [event.data["dns"] for event in stage.events] == [["a"], ["b"]]
+
+
+def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
+    """No other route and no other CA is tried; the rest is not told, it was never reached."""
+    stage = Stage(A, TWO)
+    stage.fail(ca_error("ca-malformed-name", APEX), APEX, WILD)
+    assert stage.course.next() is None
+    assert len(stage.course.attempts) == 1
+    assert stage.course.error.code == "ca-malformed-name"
+
+
+def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
+    """Though several names are denied, by several routes."""
+    stage = Stage(HTTP, A, B, TWO)
+    denials = [
+        Blocker(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
+        for name, route in ((APEX, HTTP), (WILD, A))
+    ]
+    assert stage.look(*denials)
+    assert stage.told() == [
+        ("http-01", (), 0, "caa"),
+        ("dns-01", ("a",), 0, "caa"),
+        ("dns-01", ("b",), 0, "caa"),
+    ]
+    assert stage.routes() == {APEX: TWO, WILD: TWO}
+
+
+def test_a_skip_is_for_the_names_it_is_about() -> None:
+    """Others may go there: an account that has not this zone may have that one."""
+    stage = Stage(A, B, names=[APEX, OTHER])
+    assert stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.routes() == {APEX: A, OTHER: B}
+    assert stage.told() == [("dns-01", ("a",), 0, "dns-no-account")]
+
+
+# ── a route that stands for several ─────────────────────────────────────────────────────
+
+
+def test_a_route_without_accounts_becomes_one_for_each() -> None:
+    """The first is gone at once, without looking twice; the next when it fails."""
+    stage = Stage(ANY, names=[APEX])
+    assert not stage.look(opened={APEX: (ANY, [A, B])})
+    assert stage.way.selection.routes == {APEX: A}
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    assert stage.routes() == {APEX: B}
+
+
+def test_what_failed_does_not_come_back_in_disguise() -> None:
+    """The account was named, and failed: the route that stands for all of them goes on without it."""
+    stage = Stage(A, ANY, names=[APEX])
+    stage.fail(refused("a"), APEX)
+    assert stage.routes() == {APEX: ANY}
+    assert stage.look(opened={APEX: (ANY, [A, B])})  # look anew: not by the first of them
+    assert stage.routes() == {APEX: B}
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {}
+
+
+def test_what_it_stands_for_is_tried_in_its_place() -> None:
+    """Not where the user names one of them once more."""
+    stage = Stage(ANY, HTTP, A, names=[APEX])
+    assert not stage.look(opened={APEX: (ANY, [A, B])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    assert stage.routes() == {APEX: B}
+    stage.fail(refused("b"), APEX)
+    assert stage.routes() == {APEX: HTTP}
+    stage.fail(ca_error("ca-connection", APEX), APEX)
+    assert stage.routes() == {}
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_failed_and_what_worked_is_remembered() -> None:
+    """In the same run too: of the two accounts the one that worked comes first next time."""
+    stage = Stage(ANY, names=[APEX])
+    stage.look(opened={APEX: (ANY, [A, B])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    state = stage.course.remembered(State(), START, [B])
+    assert set(state.routes) == {route_key(A, "one")}
+    assert set(state.worked) == {route_key(B, "one"), route_key(ANY, "one")}
+
+    later = Stage(ANY, names=[APEX], state=state)
+    assert later.look(opened={APEX: (ANY, [A, B])})
+    assert later.routes() == {APEX: B}
+
+
+def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
+    """Then it comes after the one that worked; but a route that was skipped has not failed."""
+    stage = Stage(ANY, HTTP, names=[APEX])
+    stage.look(opened={APEX: (ANY, [A])})
+    stage.way.pending = [APEX]
+    stage.course.failed(stage.way, refused("a"))
+    state = stage.course.remembered(State(), START, [HTTP])
+    assert set(state.routes) == {route_key(A, "one"), route_key(ANY, "one")}
+    assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
+
+    skipped = Stage(A, names=[APEX])
+    skipped.look(Blocker(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
+    assert skipped.course.remembered(State(), START).routes == {}
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
+    """One CA that did not ask may be tried again sooner."""
+    stage = Stage(A, TWO, names=[APEX])
+    stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
+    assert stage.course.asked_to_wait() == 3600.0
+    stage.fail(ca_error("ca-rate-limited", retry_after=60.0), APEX)
+    assert stage.course.asked_to_wait() == 60.0
+    stage = Stage(A, TWO, names=[APEX])
+    stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
+    stage.fail(refused("c"), APEX)
+    assert stage.course.asked_to_wait() is None
+
+
+def test_held_back_by_the_ledger_is_nothing_tried() -> None:
+    """Unless something else was tried as well."""
+    stage = Stage(A, TWO, names=[APEX])
+    assert not stage.course.only_held()
+    stage.fail(ca_error("ca-ledger", retry_after=60.0), APEX)
+    assert stage.course.only_held()
+    stage.fail(refused("c"), APEX)
+    assert not stage.course.only_held()
+
+
+def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
+    """The port was taken, and the CA has asked to wait: until then, whatever the other CA's routes lack."""
+    taken = ChallengeError("http-port-taken", "No.", fix="Free it.")
+    stage = Stage(HTTP, A, TWO, names=[APEX])
+    assert stage.look(Blocker(HTTP, (APEX,), taken))
+    stage.fail(ca_error("ca-ledger", retry_after=60.0))
+    assert stage.look(Blocker(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
+    assert stage.routes() == {}
+    assert stage.course.only_held()
+    assert stage.course.asked_to_wait() == 60.0
+    assert stage.course.error.code == "ca-ledger"
+
+
+def test_only_skips_are_no_deferral() -> None:
+    """Nobody has said when it would be otherwise."""
+    stage = Stage(HTTP, names=[APEX])
+    stage.look(Blocker(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
+    assert not stage.course.only_held()
+    assert stage.course.error.code == "http-port-taken"
+
+
+def test_a_closed_port_is_said_in_our_words() -> None:
+    """With what the CA said, and its evidence; where dns-01 is concerned it is another thing."""
+    stage = Stage(HTTP, A)
+    stage.clock.elapsed += timedelta(seconds=3).total_seconds()
+    stage.fail(ca_error("ca-connection", APEX, type="connection", detail="timed out"), APEX, WILD)
+    (attempt,) = stage.course.attempts
+    error = attempt.error
+    assert isinstance(error, CAError)
+    assert (error.code, error.type, error.detail) == ("http-unreachable", "connection", "timed out")
+    assert error.subproblems[0]["identifier"] == APEX
+    assert "port 80" in error.message
+    stage.fail(ca_error("ca-connection", WILD), APEX, WILD)
+    assert stage.course.error.code == "ca-connection"

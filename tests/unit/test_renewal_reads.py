@@ -1,0 +1,75 @@
+"""What a renewal reads from the store, and what a run with nothing due loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.store import AtomicFiles
+from tests.kit.run_stage import Stage, World
+
+SPEC = CertificateSpec(
+    name="site",
+    domains=("x.test",),
+    identifiers=("x.test",),
+    ca="one",
+    key="ecdsa-p256",
+    routes=(Route("dns-01", dns="a", ca="one"),),
+)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that were read."""
+    found: list[str] = []
+    read = AtomicFiles.read
+
+    def noted(files: AtomicFiles, path: str) -> bytes | None:
+        found.append(path)
+        return read(files, path)
+
+    monkeypatch.setattr(AtomicFiles, "read", noted)
+    return found
+
+
+@pytest.mark.parametrize(("host", "status"), [("ok", "renewed"), ("half", "failed")])
+def test_state_json_is_read_twice_in_a_renewal(tmp_path: Path, reads: list[str], host: str, status: str) -> None:
+    """Once before the lock and once after it, whether it succeeds or fails."""
+    assert Stage(tmp_path / "state", World(hosts={"a": host})).run(SPEC).status == status
+    assert len([path for path in reads if path.endswith("/state.json")]) == 2
+
+
+NOTHING_DUE = (
+    "dnsrenew.renewal.renew",
+    "dnsrenew.renewal.resume",
+    "dnsrenew.renewal.failure",
+    "dnsrenew.renewal.job",
+    "dnsrenew.fallback.planner",
+    "dnsrenew.fallback.attempt",
+    "dnsrenew.fallback.candidates",
+    "dnsrenew.fallback.policy",
+    "dnsrenew.challenges",
+    "dnsrenew.ca",
+    "dnsrenew.dns",
+    "dnsrenew.http",
+    "dnsrenew.x509",
+    "acme",
+    "cryptography",
+    "dns",
+    "josepy",
+    "requests",
+    "tenacity",
+)
+"""Modules that cost time and that a run with nothing due does not need."""
+
+
+def test_a_run_with_nothing_due_loads_no_heavy_module() -> None:
+    """They are imported at the seams: a timer starts this program every few hours."""
+    code = "import sys, dnsrenew.cli.renew, dnsrenew.renewer, dnsrenew.renewal.batch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(done.stdout.split())
+    assert [name for name in NOTHING_DUE if name in loaded] == []

@@ -1,0 +1,198 @@
+"""Frozen values do what frozen dataclasses do, and cost next to nothing to define."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib
+import inspect
+import pickle
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+import dnsrenew
+from dnsrenew import Certificate, Outcome, TxtRecord
+from dnsrenew.base.values import Frozen, field, replace
+
+
+class Plain(Frozen):
+    """A value whose fields may be given by place."""
+
+    kind: ClassVar[str] = "plain"
+    a: int
+    b: str | None = None
+    c: list[int] = field(default_factory=list)
+
+
+class Named(Frozen, kw_only=True, hidden=("secret",), uncompared=("note",)):
+    """A value whose fields are given by name."""
+
+    a: int = 1
+    secret: str
+    note: str = ""
+
+
+class More(Plain):
+    """A value with one field more than another."""
+
+    d: int = 4
+
+
+class Own(Frozen):
+    """A value that takes what it keeps in another form."""
+
+    words: tuple[str, ...]
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(words=words)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standard:
+    """What the standard library makes of the same fields."""
+
+    a: int
+    b: str | None = None
+    c: list[int] = dataclasses.field(default_factory=list)
+
+
+def test_fields_are_given_by_place_or_by_name() -> None:
+    """By place in the order of the class, by name in any; what is not given is the default."""
+    value = Plain(1, c=[2])
+    assert (value.a, value.b, value.c, value.kind) == (1, None, [2], "plain")
+    assert Plain(c=[2], a=1) == value
+    assert list(vars(Plain(c=[2], a=1))) == Plain.fields() == ["a", "b", "c"]
+
+
+def test_a_made_default_belongs_to_one_value() -> None:
+    """What one value collects, another has not."""
+    one, other = Plain(1), Plain(1)
+    one.c.append(5)
+    assert other.c == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda of: of(),
+        lambda of: of(b="x"),
+        lambda of: of(1, a=2),
+        lambda of: of(1, "b", [], 4),
+        lambda of: of(1, d=4),
+        lambda of: of(1, kind="other"),
+    ],
+)
+@pytest.mark.parametrize("of", [Plain, Standard])
+def test_a_wrong_call_is_refused(of: Callable[..., Any], call: Callable[[Any], Any]) -> None:
+    """A field that is missing, unknown, given twice, or one too many, as with a dataclass."""
+    with pytest.raises(TypeError):
+        call(of)
+
+
+def test_fields_that_want_a_name_are_not_taken_by_place() -> None:
+    """With ``kw_only``; then one without a default may follow one with."""
+    wrong: Callable[..., Named] = Named
+    with pytest.raises(TypeError, match="1 positional"):
+        wrong(1, secret="s")
+    assert Named(secret="s").a == 1
+
+
+@pytest.mark.parametrize("value", [Plain(1), Standard(1)])
+def test_a_value_cannot_be_changed(value: Any) -> None:
+    """Neither by setting a field, old or new, nor by taking one away."""
+    for name in ("a", "new"):
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(value, name, 2)
+    with pytest.raises(AttributeError):
+        del value.a
+    assert value.a == 1
+
+
+def test_equality_is_of_one_class_and_its_fields() -> None:
+    """The same fields in another class are another value; those that do not count may differ."""
+    assert Plain(1, "b") == Plain(1, "b") != Plain(1, "c")
+    assert Plain(1) != Standard(1)
+    assert Named(secret="s", note="x") == Named(secret="s", note="y")
+    assert len({Own("a"), Own("a"), Own("b")}) == 2
+    assert hash(Named(secret="s", note="x")) == hash(Named(secret="s"))
+    with pytest.raises(TypeError):
+        hash(Plain(1))  # it has a list
+
+
+def test_a_hidden_field_is_not_shown() -> None:
+    """A key in a value does not get into a message by accident."""
+    assert repr(Named(secret="canary")) == "Named(a=1, note='')"
+    assert repr(Plain(1)) == repr(Standard(1)).replace("Standard", "Plain")
+
+
+def test_another_value_is_made_from_one() -> None:
+    """Only the named fields differ, the first stays as it was, and an unknown one is refused."""
+    before = Plain(1, "b")
+    assert replace(before, a=2) == Plain(2, "b")
+    assert before == Plain(1, "b")
+    with pytest.raises(TypeError):
+        replace(before, d=4)
+
+
+def test_a_class_has_the_fields_of_the_one_it_extends() -> None:
+    """In front of its own."""
+    assert More(1, d=5) == More(1, None, [], 5)
+    assert More(1) != Plain(1)
+
+
+@pytest.mark.parametrize("value", [Plain(1, "b", [2]), More(1), Named(secret="s"), Own("a", "b")])
+def test_values_travel(value: Any) -> None:
+    """Copied and pickled they are equal."""
+    assert copy.copy(value) == copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == value
+
+
+def test_the_standard_functions_take_them() -> None:
+    """``dataclasses.fields``, ``asdict``, ``replace``: programs that use them need not know the difference."""
+    ours, theirs = dataclasses.fields(Plain), dataclasses.fields(Standard)
+    assert [(each.name, each.default) for each in ours] == [(each.name, each.default) for each in theirs]
+    assert dataclasses.is_dataclass(Plain(1))
+    assert dataclasses.asdict(Plain(1, "b")) == {"a": 1, "b": "b", "c": []}
+    assert dataclasses.replace(Plain(1), a=2) == Plain(2)
+    assert [each.name for each in dataclasses.fields(More)] == ["a", "b", "c", "d"]
+
+
+def test_the_signature_tells_the_fields() -> None:
+    """``help`` and editors show what a class takes, as they do for a dataclass: by name only where it is so."""
+    ours, theirs = inspect.signature(Plain), inspect.signature(Standard)
+    assert [str(each) for each in ours.parameters.values()] == [str(each) for each in theirs.parameters.values()]
+    assert str(inspect.signature(Named)) == "(*, a: 'int' = 1, secret: 'str', note: 'str' = '')"
+    assert list(inspect.signature(More).parameters) == ["a", "b", "c", "d"]
+    assert str(inspect.signature(Own)) == "(*words: 'str') -> 'None'"
+    assert not hasattr(Plain(1), "__signature__")
+
+
+def test_every_frozen_class_has_a_signature() -> None:
+    """None of the package is told as ``(*values, **named)``, nor has fields that cannot be put in a row."""
+    for module in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found = [Frozen]
+    for each in found:
+        found += each.__subclasses__()
+        assert "named" not in inspect.signature(each).parameters, each
+    assert {Certificate, Outcome, TxtRecord} < set(found)
+
+
+def test_values_are_matched_by_place() -> None:
+    """In a ``case``, in the order of their fields; a class whose fields want names is matched by name."""
+    match More(1, "b", [2], 5):
+        case More(a, b, c, d):
+            assert (a, b, c, d) == (1, "b", [2], 5)
+    assert Plain.__match_args__ == Standard.__match_args__
+    assert Named.__match_args__ == ()
+
+
+def test_the_slow_modules_are_loaded_when_they_are_needed() -> None:
+    """A run in which nothing is due loads neither dataclasses nor inspect for its values."""
+    code = "import sys, dnsrenew.model; sys.exit(bool({'inspect', 'dataclasses'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
