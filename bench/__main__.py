@@ -1,4 +1,4 @@
-"""`python -m bench [NAME…]`: measure, and print the table. Everything runs on loopback, and is stopped afterwards."""
+"""`python -m bench [NAME…]`: measure and print the table. All servers run on loopback and are stopped at the end."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what is asked for. Exit status 1: something could not be measured (a missed goal is a figure, no failure)."""
+    """Run the measurements. Exit status 1: one of them failed (a missed goal is no failure)."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.docs and options.names:
-        parser.error("--docs wants a run of all")
+        parser.error("--docs needs a run of all measurements")
     figures: list[Figure] = []
     status, begin = 0, time.perf_counter()
     place = machine.words() + machine.busy()
@@ -58,9 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures how fast dnsrenew is.")
     known = ", ".join(MEASUREMENTS)
     parser.add_argument("names", nargs="*", type=_known, metavar="NAME", help=f"one of {known}; default: all")
-    parser.add_argument("--rounds", type=int, metavar="N", help="so many of each, instead of what fits it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--docs", action="store_true", help="write docs/benchmark.md too (from a run of all)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="number of rounds of each (default: depends on the measurement)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--docs", action="store_true", help="also write docs/benchmark.md (needs a run of all)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The bare script: the least a Python client must do for a certificate.
+"""The bare script: the minimum of a Python client for a certificate.
 
 Run it: `python bench/bare.py SETTINGS FOLDER NAME…`. One requests.Session, cryptography, dnspython; one thread; no
 store, no config, no checks, no retries, no clean-up. It is told what dnsrenew has to find out (the zone and the
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 POLL = 0.02
-"""Seconds between two looks, at DNS and at the CA."""
+"""Seconds between two polls of DNS and of the CA."""
 
 
 def b64(data: bytes) -> str:
@@ -65,7 +65,7 @@ class Client:
         return answer
 
     def wait(self, url: str, status: str) -> dict[str, Any]:
-        """The order, once it has the status."""
+        """Poll the order until it has the status, and return it."""
         while True:
             order: dict[str, Any] = self.post(url).json()
             if order["status"] == status:
@@ -87,7 +87,7 @@ def write(settings: dict[str, Any], values: list[tuple[str, str]]) -> None:
 
 
 def wait_visible(settings: dict[str, Any], values: list[tuple[str, str]]) -> None:
-    """Until each server has every value."""
+    """Wait until each server has every value."""
     for server in settings["servers"]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             for name, value in values:

@@ -1,4 +1,4 @@
-"""dnsrenew with every fsync noted: `python bench/count_syncs.py FILE ARGUMENT…` writes the list of them to FILE."""
+"""Runs dnsrenew and records every fsync: `python bench/count_syncs.py FILE ARGUMENT…` writes their list to FILE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ calls: list[str] = []
 
 
 def noted(name: str) -> Callable[..., None]:
-    """The function of os under this name, which now leaves a note."""
+    """Return the function of os with this name, which now records each call."""
     real: Callable[..., None] = getattr(os, name)
 
     def call(*arguments: int) -> None:

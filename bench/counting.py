@@ -1,4 +1,4 @@
-"""How often a run forces data to the disk, and how much memory it takes."""
+"""The number of fsyncs of a run, and its peak memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def syncs(rounds: int | None) -> list[Figure]:
-    """The fsyncs of a first certificate, account and all, and of its renewal."""
+    """The fsyncs of a first certificate, with a new account, and of its renewal."""
     del rounds  # a count is a count
     with Place() as place:
         folder = place.fresh(place.config(1))

@@ -1,4 +1,4 @@
-"""What a measurement brings: figures with their goals."""
+"""The figures of a measurement, with their goals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Unit:
     name: str
     digits: int
     factor: float = 1.0
-    """Figures are kept in seconds, MiB or as plain numbers; this many of the unit make one of those."""
+    """Figures are stored in seconds, MiB or as plain numbers; the factor converts them to the unit."""
 
     def text(self, value: float) -> str:
         """The figure as it is printed."""
@@ -34,21 +34,21 @@ class Figure:
     """One line of the table. Less is always better."""
 
     key: str
-    """`orders-100`: which line it is, for programs and for the reason why a goal is missed."""
+    """`orders-100`: the name of the line, for programs and for the reason of a missed goal."""
     what: str
     unit: Unit
     goal: float | None
     """None: for comparison only."""
     value: float
-    """What is held against the goal: the median, or the ratio of two medians."""
+    """The value that is compared with the goal: the median, or the ratio of two medians."""
     best: float
-    """The same with the least of each instead of the median: what the noise of the machine hides."""
+    """The same with the minimum instead of the median: without the noise of the machine."""
     detail: str = ""
     rounds: int = 1
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met, as exactly as it is printed."""
+        """Whether the goal is met, with the precision of the table."""
         if self.goal is None:
             return None
         digits = self.unit.digits
@@ -80,7 +80,7 @@ def of_samples(key: str, what: str, unit: Unit, goal: float | None, samples: Seq
 
 
 def of_pairs(key: str, what: str, goal: float | None, ours: Sequence[float], bare: Sequence[float]) -> Figure:
-    """A ratio from rounds that were run in turns."""
+    """A ratio of two sides whose rounds alternated."""
     mine, theirs = statistics.median(ours), statistics.median(bare)
     return Figure(
         key=key,

@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> int:
-    """Start it, wait for it, pass on its exit status."""
+    """Start the command, wait for it, and exit with its status."""
     child = os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:])  # noqa: S606  # subprocess would be the larger of the two
     _, status, usage = os.wait4(child, 0)
     with open(sys.argv[1], "w", encoding="ascii") as file:

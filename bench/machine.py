@@ -1,4 +1,4 @@
-"""The machine, in words that name no owner."""
+"""A description of the machine, without names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def words() -> str:
 
 
 def busy() -> str:
-    """What else the machine was doing in the last minute, as an addition to `words`; empty when that was little."""
+    """The load of the last minute, as an addition to the description; empty if it was low."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return f", busy with other work at the same time (load average {load:.1f} before the start)" if load > 1 else ""
 

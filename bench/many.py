@@ -1,4 +1,4 @@
-"""Many certificates in one run, a CA that refuses nonces, and what it costs that nothing can be lost."""
+"""Many certificates in one run, a CA that refuses nonces, and the cost of journal and locks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Done(NamedTuple):
 
 
 def many(rounds: int | None) -> list[Figure]:
-    """So many certificates far away from everything, by eight workers, against one worker and against fewer."""
+    """Many certificates with a 50 ms round trip: eight workers against one, and against fewer certificates."""
     del rounds  # it takes a minute
     with Place(round_trip=0.05) as place:
         _renew(place, 1, 1)  # for the caches
@@ -50,7 +50,7 @@ def many(rounds: int | None) -> list[Figure]:
 
 
 def nonces(rounds: int | None) -> list[Figure]:
-    """Issuances at a CA that refuses most nonces: the slowest counts, and every one must succeed."""
+    """Issuances at a CA that refuses most nonces: the figure is the slowest, and each must succeed."""
     with Place(pebble=PebbleOptions(nonce_reject=_NONCES)) as place:
         place.ours(1)
         samples = [place.ours(1).seconds for _ in range(rounds or 10)]
@@ -69,7 +69,7 @@ def nonces(rounds: int | None) -> list[Figure]:
 
 
 def guards(rounds: int | None) -> list[Figure]:
-    """One name with and without journal, locks and proofs, both without fsyncs, in turns."""
+    """One name with and without journal, locks and proofs, both without fsyncs, alternating."""
     samples: dict[str, list[float]] = {"with": [], "without": []}
     with Place() as place:
         for number in range(1 + (rounds or 15)):
@@ -84,7 +84,7 @@ def guards(rounds: int | None) -> list[Figure]:
 
 
 def _renew(place: Place, count: int, workers: int) -> _Done:
-    """So many certificates of one name from nothing, in one run."""
+    """Obtain this number of certificates of one name in one run, with an empty store."""
     names = [f"c{number:03}" for number in range(count)]
     listed = [{"name": name, "domains": [f"{name}.{ZONE}"]} for name in names]
     folder = place.fresh(place.config(1, certificate=listed))

@@ -1,18 +1,18 @@
-"""One certificate from nothing: near, far away, and with a secondary that lags."""
+"""One certificate with an empty store: near, far away, and with a secondary that lags."""
 
 from __future__ import annotations
 
 from bench.figures import SECONDS, Figure, of_pairs, of_samples
 from bench.place import Place
 
-_NEAR = {1: (1.6, 15), 20: (1.5, 11), 100: (1.3, 7)}
+_NEAR = {1: (1.45, 15), 20: (1.35, 11), 100: (1.15, 7)}
 """Names: (goal, rounds)."""
 _LAGS = {3: 3, 10: 2}
 """Seconds: rounds."""
 
 
 def near(rounds: int | None) -> list[Figure]:
-    """The whole process against the bare script, in turns."""
+    """The whole process against the bare script, alternating."""
     figures = []
     with Place() as place:
         for count, (goal, usual) in _NEAR.items():
@@ -29,7 +29,7 @@ def near(rounds: int | None) -> list[Figure]:
 
 
 def fallback(rounds: int | None) -> list[Figure]:
-    """http-01 on a port that the CA cannot reach, then dns-01, in one run: against dns-01 alone, in turns."""
+    """http-01 on a port that the CA cannot reach, then dns-01, in one run: against dns-01 alone, alternating."""
     with Place() as place:
         closed = {"challenge": "http-01", "listen": f"127.0.0.1:{place.lab.reserve()}"}
         routes = {"certificate.0.routes": [closed, {"challenge": "dns-01", "dns": "home"}]}
@@ -43,19 +43,19 @@ def fallback(rounds: int | None) -> list[Figure]:
 
 
 def far(rounds: int | None) -> list[Figure]:
-    """100 names where the CA and every name server are 50 ms away, there and back."""
+    """100 names with a round trip of 50 ms to the CA and every name server."""
     with Place(round_trip=0.05) as place:
         place.ours(1)
         ours = [place.ours(100).seconds for _ in range(rounds or 5)]
         bare = [place.bare(100).seconds]
     return [
-        of_samples("far-100", "100 names, 50 ms round trip to CA and DNS", SECONDS, 2.5, ours),
+        of_samples("far-100", "100 names, 50 ms round trip to CA and DNS", SECONDS, 1.8, ours),
         of_samples("far-100-bare", "the same, the bare script (one thread)", SECONDS, None, bare),
     ]
 
 
 def lag(rounds: int | None) -> list[Figure]:
-    """One name, and a secondary that follows its primary late: what is left when the lag is taken off."""
+    """One name, and a secondary that lags behind its primary: the total time minus the lag."""
     figures = []
     with Place() as place:
         place.ours(1)

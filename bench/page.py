@@ -7,51 +7,52 @@ from collections.abc import Sequence
 from bench.figures import Figure
 
 _LOADING = (
-    "Almost two thirds of the processor time is Python loading modules. Most of these are requests, cryptography and "
-    "dnspython, which the bare script loads too; josepy and our own are a quarter more. What else there is over the "
-    "bare script hardly grows with the names: finding the zone and its servers, CAA, the store, four connections to "
-    "the CA where it has one, and taking the values back"
+    "Almost two thirds of the processor time is Python loading modules. Most of these are requests, cryptography "
+    "and dnspython, which the bare script loads too; josepy and dnsrenew's own are a quarter more. The rest hardly "
+    "grows with the number of names: finding the zone and its servers, CAA, the store, four connections to the CA "
+    "instead of one, and removing the TXT values"
 )
 _WAITING = (
-    "In processor time it is about a quarter more than the bare script: some 60 ms that do not depend on the number of "
-    "names (half of it loads our modules and josepy, the rest is finding the zone, CAA, the store, and four "
-    "connections to the CA instead of one), and half a millisecond for each name. Before each first look at what the "
-    "CA is working on there is a short wait (30 ms for 100 names), which keeps the requests at 4 + 2 N"
+    "The processor time is about a quarter more than that of the bare script: some 60 ms that do not depend on the "
+    "number of names (half of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, "
+    "and four connections to the CA instead of one), and half a millisecond for each name. Before the first poll of "
+    "the order and of each authorization there is a short wait (30 ms for 100 names), which keeps the number of "
+    "requests at 4 + 2 N"
 )
 _FAR = (
-    "What is left is round trips that cannot be made at once: the CA answers so many requests at a time, and so do the "
-    "name servers, and each step needs the one before it"
+    "The rest is round trips that cannot run in parallel: the CA and the name servers answer a limited number of "
+    "requests at a time, and each step needs the one before it"
 )
 _PACE = (
-    "Servers are asked again after a fiftieth of the time waited so far, so the moment at which the last one agrees is "
-    "seen up to so much later: 60 ms after 3 s, 200 ms after 10 s. The rest is what one name takes without any lag, "
-    "most of it loading modules before the wait; nothing is loaded after it"
+    "Each name server is polled again after a fiftieth of the time waited so far, so dnsrenew notices the last "
+    "update with a delay: up to 60 ms after 3 s, 200 ms after 10 s. The rest is the time that one name takes "
+    "without any lag, most of it loading modules before the wait; no module is loaded after it"
 )
 _START = (
-    "Two thirds of it is the bare interpreter, whose line is above; the rest finds and loads a handful of small "
-    "modules, and what other work there is on the same cores"
+    "Two thirds of it is the bare interpreter, see its line above; the rest finds and loads a few small modules, "
+    "and is other work on the same cores"
 )
 _IDLE = (
-    "Of the processor time, 50 ms on this machine, a fifth is the bare interpreter, two fifths load 75 modules of the "
-    "standard library, a third loads 80 of dnsrenew, and less than a tenth is the work and the end. No other library "
-    "is loaded. What the clock shows beyond that is other work on the same cores"
+    "Of the processor time, 50 ms on this machine, a fifth is the bare interpreter, two fifths load 75 modules of "
+    "the standard library, a third loads 80 of dnsrenew, and less than a tenth is the work and the end of the "
+    "process. No other library is loaded. The rest of the measured time is other work on the same cores"
 )
 _EACH = (
     "Each certificate takes about 70 µs of processor time: a fifth reads its table in the configuration, two thirds "
-    "read its state, check the paths it names and make its outcome. What the clock shows beyond that is other work on "
-    "the same cores"
+    "read its state, check its paths and make its outcome. The rest of the measured time is other work on the same "
+    "cores"
 )
 _SHARED = (
-    "Eight workers keep the program and the servers busy all the time, and they share the cores of this machine: what "
-    "is left is work, and no waiting that more workers could use"
+    "Eight workers keep the program and the servers busy all the time, and they share the cores of this machine: "
+    "the rest is work, and more workers could not use it"
 )
 _REFUSED = (
-    "Chance decides how often each request is refused, and with it how many more are signed and sent: the slowest "
-    "issuance had bad luck, on a machine that runs the CA as well"
+    "The number of refusals of each request is random, and with it the number of requests that are signed and sent "
+    "again: the slowest issuance had bad luck, on a machine that also runs the CA"
 )
 _GUARDS = (
-    "It is a few milliseconds in every run, whatever else it does: files that are written, locked, read and removed, "
-    "and the modules for it, which have to be loaded"
+    "It is a few milliseconds in every run: files that are written, locked, read and removed, and the modules for "
+    "it, which have to be loaded"
 )
 WHY = {
     "near-1": _LOADING,
@@ -72,7 +73,7 @@ WHY = {
 """Why a goal is missed, by the key of its figure. Written by a person, shown only while it is missed."""
 
 _ROUNDS_NOTE = (
-    "Measured is the median of the rounds, or the ratio of two medians; best is the same with the least of each."
+    "*Measured* is the median of the rounds, or the ratio of two medians; *best* is the same with the minimum."
 )
 
 
@@ -104,7 +105,9 @@ def _missed(figures: Sequence[Figure]) -> str:
     missed = [figure for figure in figures if figure.met is False]
     if not missed:
         return "Every goal is met on this machine."
-    return "\n".join(f"- {_by_how_much(figure)}. {WHY.get(figure.key, 'Why is not known yet')}." for figure in missed)
+    return "\n".join(
+        f"- {_by_how_much(figure)}. {WHY.get(figure.key, 'The reason is not known yet')}." for figure in missed
+    )
 
 
 def _by_how_much(figure: Figure) -> str:
@@ -118,14 +121,14 @@ _PAGE = """\
 
 <!-- Made by `python -m bench --docs`; change bench/page.py, not this file. -->
 
-`make bench` measures this anew on your machine in a few minutes. All servers are real and run on loopback: Pebble as
-the CA, a BIND primary, a BIND secondary and a BIND resolver; the program and the servers share the cores.
+`make bench` repeats the measurements on your machine in a few minutes. All servers are real and run on loopback: Pebble
+as the CA, a BIND primary, a BIND secondary and a BIND resolver. The program and the servers share the cores.
 
-The figures below are of this machine: {machine}.
+The figures below are from this machine: {machine}.
 
 {table}
 
-{note} Other work on a machine only ever adds to a time. Where a line is a ratio, both sides ran in turns, in one run.
+{note} Other work on the machine can only add to a time. The two sides of a ratio were measured alternately, in one run.
 
 ## Goals that are missed
 
@@ -133,7 +136,7 @@ The figures below are of this machine: {machine}.
 
 ## Others
 
-Measured on the same kind of lab, whole process, nothing to wait for:
+Measured with the same servers, whole process, nothing to wait for:
 
 | what | lego | certbot | acme.sh |
 |---|---|---|---|
@@ -143,24 +146,24 @@ Measured on the same kind of lab, whole process, nothing to wait for:
 
 ## What is measured
 
-- **The bare script** (`bench/bare.py`) is the least a Python client must do for the same order at the same Pebble: one
+- **The bare script** (`bench/bare.py`) does the minimum of a Python client for the same order at the same Pebble: one
   `requests.Session`, cryptography and dnspython, one thread. It has no store, no config, no checks, no retries, and
-  leaves its TXT values behind. It is told the zone and its servers, which dnsrenew finds out, and it looks every 20 ms
-  at DNS and at the CA, whatever Retry-After the CA sends, which dnsrenew honours after one early look.
+  does not remove its TXT values. Its arguments contain the zone and its servers, which dnsrenew has to find. It polls
+  DNS and the CA every 20 ms and ignores Retry-After, which dnsrenew respects after one early poll.
 - **Whole process**: from the start of a fresh Python to its end, with a new store and a new account each time. dnsrenew
-  runs as people run it, and withdraws its TXT values. The first run of each kind is not counted: it fills the caches.
-- **50 ms round trip**: proxies in front of the CA, of the resolver and of both authoritative servers delay each
-  direction by 25 ms, on TCP and on UDP, the time of connecting included. The CA's own look at DNS is not delayed.
-- **Secondary lags**: the primary's NOTIFY reaches the secondary so many seconds late, and until then it serves the old
-  zone. What is left after the lag is taken off is everything else, the start of Python included.
-- **Nothing due**: `dnsrenew renew` on a config and a store with so many valid certificates, each with a known time
-  of the CA's wish (ARI). Nobody is asked anything.
-- **fsyncs**: how often `os.fsync` and its like are called in the process (`bench/count_syncs.py`).
-- **Peak memory**: the largest resident set that the kernel counted (`ru_maxrss`).
-- **200 certificates**: of one name each, from one CA, in one zone, in one run that begins with nothing. One worker is
-  measured with one certificate and with 20; each of the others is taken to last as long as one of those.
-- **Nonces refused**: Pebble refuses so many of the good nonces; each refusal brings a fresh one, which is used at once.
-- **With journal, locks and proofs**: a run as it is, and one without the journal of TXT values, without any lock,
-  without the proof that the store can be written, without the order that is kept for a later run
+  runs as a command, and removes its TXT values. The first run of each kind is not counted: it fills the caches.
+- **50 ms round trip**: proxies in front of the CA, the resolver and both authoritative servers delay each
+  direction by 25 ms, for TCP (with the connection set-up) and UDP. The CA's own DNS queries are not delayed.
+- **Secondary lags**: the primary's NOTIFY reaches the secondary late, by this number of seconds; until then it serves
+  the old zone. The figure is the total time minus the lag, and includes the start of Python.
+- **Nothing due**: `dnsrenew renew` on a config and a store with this number of valid certificates, each with stored
+  renewal information (ARI). It sends no request.
+- **fsyncs**: the number of calls of `os.fsync` and similar functions in the process (`bench/count_syncs.py`).
+- **Peak memory**: the maximum resident set size by the kernel's count (`ru_maxrss`).
+- **200 certificates**: of one name each, from one CA, in one zone, in one run with an empty store. One worker is
+  measured with one certificate and with 20, and the time for 200 is calculated from these.
+- **Nonces refused**: Pebble refuses this share of the valid nonces; each refusal has a new one, which is used at once.
+- **With journal, locks and proofs**: a normal run against one without the journal of TXT values, without locks,
+  without the test that the store is writable, and without the pending order on disk
   (`bench/unguarded.py`). On both sides fsync does nothing: fsyncs are counted above.
 """

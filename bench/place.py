@@ -1,4 +1,4 @@
-"""Where orders are run: a lab, and for each run a fresh folder with nothing in it but the settings."""
+"""The lab for orders, and for each run a new folder with only the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ZONE = "example.test"
 
 
 def names(count: int) -> list[str]:
-    """So many names of the lab's zone."""
+    """Return this number of names of the lab's zone."""
     return [ZONE, *(f"n{number}.{ZONE}" for number in range(1, count))]
 
 
@@ -41,7 +41,7 @@ class Place:
         self._stack.close()
 
     def config(self, count: int, **changes: Any) -> str:
-        """The dnsrenew.toml for one certificate with so many names."""
+        """Return the dnsrenew.toml for one certificate with this number of names."""
         wanted = {"dns.home.tsig_secret": "env:TSIG_SECRET", "certificate.0.domains": names(count), **changes}
         return to_toml(self.lab.config(wanted))
 
@@ -55,7 +55,7 @@ class Place:
         return folder
 
     def ours(self, count: int, **changes: Any) -> Run:
-        """`dnsrenew renew` from nothing; changes to the settings as in `config`."""
+        """`dnsrenew renew` with an empty store; changes to the settings as in `config`."""
         folder = self.fresh(self.config(count, **changes))
         done = self.renew(folder)
         self._check(folder / "state" / "certificates" / "home" / "current")
@@ -68,7 +68,7 @@ class Place:
         return processes.run(command, folder, self.env)
 
     def bare(self, count: int) -> Run:
-        """The bare script; its TXT values are taken away afterwards."""
+        """Run the bare script, and remove its TXT values afterwards."""
         folder = self.fresh("")
         (folder / "settings.json").write_text(json.dumps(self._settings()))
         argv = [*processes.python(), str(BENCH / "bare.py"), "settings.json", ".", *names(count)]

@@ -20,37 +20,37 @@ _STRIPPED = ("DNSRENEW_", "LEXICON_", "XDG_", "PYTHON")
 
 
 class RunFailedError(Exception):
-    """A process that was to be measured ended badly: its figure would mean nothing."""
+    """A measured process failed, so its figure would be meaningless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process that ended well."""
+    """One process that succeeded."""
 
     seconds: float
     output: str
 
 
 def python() -> list[str]:
-    """The interpreter that everything is run with."""
+    """The interpreter that runs everything."""
     return [sys.executable]
 
 
 def program() -> list[str]:
-    """The command as people call it, or, where it is not installed, the module."""
+    """The command, or the module if the command is not installed."""
     script = Path(sys.executable).with_name("dnsrenew")
     return [str(script)] if script.exists() else [*python(), "-m", "dnsrenew"]
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment in which nothing of the real user's is seen."""
+    """An environment without the files of the real user."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_STRIPPED)}
     found = {} if len(program()) == 1 else {"PYTHONPATH": str(ROOT)}
     return {**kept, **found, "HOME": str(home), **(extra or {})}
 
 
 def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Run:
-    """Run it to its end, in this folder; what it prints goes to files, which hold up nobody.
+    """Run the process to its end, in this folder; its output goes to files, so that it never blocks.
 
     :raises RunFailedError: its exit status was not 0.
     """

@@ -1,4 +1,4 @@
-"""How long the program takes to say the least it can say."""
+"""The time of the shortest commands: `--version` and `--help`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ was seen and its ``fix`` is the one sentence that says what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,19 +178,23 @@ class CAError(AttemptError):
         self.retry_after = retry_after
 
 
-def stopped(fix: str = "Run it again.") -> Cancelled:
-    """Return what a run ends with that was called away."""
-    return Cancelled("cancelled", "The run was stopped before it was finished.", fix=fix)
+CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished.", "Run it again.")
+INTERNAL: Final = Text(
+    "internal-error",
+    "An unexpected error stopped dnsrenew ({type}).",
+    "Run it again with -vv and report what it prints.",
+)
+
+
+def stopped() -> Cancelled:
+    """Return the error for a cancelled run."""
+    code, message, fix = CANCELLED
+    return Cancelled(code, message, fix=fix)
 
 
 def internal(error: BaseException, cause: str) -> DnsRenewError:
-    """Return what is told of an error that should not have happened.
+    """Return the error for an exception that must not happen.
 
-    :param cause: what the evidence may say of it; the error's own text may hold anything.
+    :param cause: redacted text for the evidence; the text of the exception itself can hold anything.
     """
-    return DnsRenewError(
-        "internal-error",
-        f"Something unexpected went wrong in dnsrenew itself ({type(error).__name__}).",
-        fix="Run it again with -vv and report what it prints.",
-        evidence={"cause": cause},
-    )
+    return DnsRenewError.of(INTERNAL, type=type(error).__name__, cause=cause)

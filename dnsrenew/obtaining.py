@@ -1,4 +1,4 @@
-"""One call: obtain a certificate, or keep the one that stands."""
+"""The function ``obtain()``: one call obtains a certificate or returns the stored one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.model import RenewalFailed, rfc3339
 from dnsrenew.model.wording import describe_route, first_sentence, is_skip
+from dnsrenew.operations import texts
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from dnsrenew.model import CA, Certificate, DnsAccount, KeyKind, Outcome, Propagation, Resolver, Route
 
 _WAIT: Final = 180.0
-"""Seconds to wait for another process at work on it, where no valid certificate stands. A server that starts several
-workers at once has them all ask; a renewal seldom takes longer, and who starts a server waits no longer."""
+"""Seconds to wait for another process that works on the certificate, if no valid one is stored.
+
+A server may start several workers at once, and each of them calls ``obtain()``. A renewal seldom takes longer.
+"""
 
 _logger = logging.getLogger("dnsrenew")
 
 
-def obtain(  # the contract: everything that a configuration file could say
+def obtain(  # public: one argument for each key of a configuration file
     domains: str | Sequence[str],
     *,
     dns: DnsAccount | Driver | Iterable[DnsAccount | Driver],
@@ -50,37 +53,37 @@ def obtain(  # the contract: everything that a configuration file could say
 ) -> Certificate:
     """Obtain a certificate by ACME (RFC 8555), or return the stored one while it is not due.
 
-    It can stand at the start of a program: not due, the stored certificate is returned at once; due, it is
-    renewed; if that fails while the stored one is still valid, that one is returned, and a warning is logged. Where
-    another process is at work on it and no valid one stands, it is waited for, up to three minutes.
+    Call it at the start of a program. It returns the stored certificate at once if no renewal is due. If a due renewal
+    fails while the stored certificate is valid, it logs a warning and returns the stored one. If another process works
+    on the certificate and no valid one is stored, it waits for that process, at most 180 seconds.
 
-    :param domains: the names, the first one first; ``*.example.com`` is a wildcard.
-    :param dns: who writes the TXT values: an account, several, or any object with ``add`` and ``remove``
+    :param domains: the DNS names; ``*.example.com`` is a wildcard.
+    :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
         (see :class:`Driver`).
     :param contact: e-mail addresses for the CA.
-    :param agree_terms: whether you agree to the CA's terms of service; without it the error shows their address.
+    :param agree_terms: whether you agree to the CA's terms of service; if not, the error shows their URL.
     :param ca: a built-in name (``letsencrypt``, ``letsencrypt-staging`` …) or a :class:`CA`.
-    :param store: the folder for certificates and accounts; None: the user's state folder.
-    :param name: what the certificate is called in the store; None: the first domain.
+    :param store: the folder for certificates and accounts; None: the state folder of the user.
+    :param name: the name of the certificate in the store; None: the first domain.
     :param key: ``ecdsa-p256``, ``ecdsa-p384``, ``rsa2048``, ``rsa3072`` or ``rsa4096``.
-    :param profile: a certificate profile of the CA: its name, or ``{"prefer": NAME}`` to do without it if need be.
-    :param preferred_chain: the common name of the root that the chain shall lead to, where the CA offers several.
+    :param profile: a certificate profile of the CA: its name, or ``{"prefer": NAME}`` if it is optional.
+    :param preferred_chain: the common name of the wanted root, if the CA offers several chains.
     :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``.
-    :param routes: how control is proved; None: dns-01 with the accounts that fit.
-    :param propagation: how DNS is waited for, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
-        seconds until it is an error, seconds more after all name servers agree, and who is asked (also ``doh``,
-        ``none``). What is not said, and None, is as the DNS host needs it.
-    :param deploy: what is to be done with a new certificate; accepted, and not carried out yet.
-    :param resolver: how DNS is looked at from here.
-    :param force: renew although it is not due.
+    :param routes: the routes to try, in order; None: dns-01 with the accounts that fit.
+    :param propagation: how to wait for DNS, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
+        seconds until it is an error, seconds to wait after all name servers agree, and what is queried (also ``doh``,
+        ``none``). A missing key, and None, mean the default of the DNS host.
+    :param deploy: what to do with a new certificate; accepted, but not carried out yet.
+    :param resolver: how this host queries DNS.
+    :param force: renew even if it is not due.
     :param on_event: called with every :class:`Event`.
     :param cancel: set it to stop.
-    :raises ConfigError: an argument is wrong; all mistakes at once.
+    :raises ConfigError: an argument is wrong; the message lists all mistakes.
     :raises StoreError: the store cannot be read or written.
     :raises Cancelled: ``cancel`` was set.
-    :raises RenewalFailed: it could not be obtained, for whatever other reason, and no valid certificate stands: its
-        message says what was tried and what stopped it, ``fix`` the one thing to do; ``attempts`` has every attempt,
-        ``evidence["cause"]`` the error that stopped it (a secret that leads to nothing, another run at work …).
+    :raises RenewalFailed: it could not be obtained for any other reason, and no valid certificate is stored. The
+        message says what was tried and what stopped the run, and ``fix`` what to do. ``attempts`` has every attempt,
+        ``evidence["cause"]`` the error that stopped the run (a missing secret, a lock of another run …).
     """
     from dnsrenew.config import single_certificate  # not needed to import this module
 
@@ -111,9 +114,9 @@ def obtain(  # the contract: everything that a configuration file could say
 
 
 def _accounts(dns: object) -> list[DnsAccount]:
-    """Return accounts; an object of the caller's own becomes an account without a provider.
+    """Return accounts. A driver object of the caller becomes an account without a provider.
 
-    :raises ConfigError: ``config-invalid``: there is one that is neither.
+    :raises ConfigError: ``config-invalid``: an object is neither an account nor a driver.
     """
     from dnsrenew.drivers.protocol import Driver, OneAtATime
     from dnsrenew.model import DnsAccount
@@ -121,14 +124,14 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
     several = _several(dns)
     accounts, mistakes = [], []
-    for place, one in enumerate([dns] if several is None else several):
+    for index, one in enumerate([dns] if several is None else several):
         if isinstance(one, DnsAccount):
             accounts.append(one)
         elif isinstance(one, Driver):
-            name = f"{type(one).__name__.lower()}-{place + 1}"
+            name = f"{type(one).__name__.lower()}-{index + 1}"
             accounts.append(DnsAccount("", name=name, driver=OneAtATime(one)))
         else:
-            key = "dns" if several is None else f"dns[{place}]"
+            key = "dns" if several is None else f"dns[{index}]"
             mistakes.append(Mistake("", None, key, kind(one), "a DnsAccount or an object with add and remove"))
     if mistakes:
         raise config_error(mistakes)
@@ -136,7 +139,7 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
 
 def _several(dns: object) -> Iterable[object] | None:
-    """Return what may be several accounts; None for a single one.
+    """Return ``dns`` if it can hold several accounts, or None for a single one.
 
     A set has methods ``add`` and ``remove`` too; any other object with both is a driver, even if it can be iterated.
     """
@@ -148,8 +151,8 @@ def _several(dns: object) -> Iterable[object] | None:
 
 
 def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
-    """Return the stored certificate while it is valid; raise what stopped its renewal otherwise."""
-    error = outcome.error or RenewalFailed("renewal-failed", "The renewal failed.", fix="Try again.")
+    """Return the stored certificate if it is valid; otherwise raise the error that stopped its renewal."""
+    error = outcome.error or RenewalFailed.of(texts.NO_CAUSE)
     if isinstance(error, Cancelled | StoreError):
         raise error
     stored = renewer.valid_certificate(outcome.name)
@@ -160,31 +163,31 @@ def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
     return stored
 
 
-def _failure(outcome: Outcome, error: DnsRenewError) -> RenewalFailed:
-    """Return what to raise: what was tried, what stopped it, the one thing to do."""
-    told = " ".join(_told(outcome, error))
-    return RenewalFailed(
-        "renewal-failed",
-        f"No certificate could be obtained for {', '.join(outcome.domains)}. {told}",
-        fix=error.fix,
-        evidence={"cause": error.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]},
-        attempts=outcome.attempts,
-    )
+def _failure(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
+    """Return the error of a failed renewal: every attempt, the cause and its fix."""
+    details = " ".join(_details(outcome, cause))
+    code, message, fix = texts.NOT_OBTAINED.fill(domains=outcome.domains, details=details, cause_fix=cause.fix)
+    evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
+    return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
 
 
-def _told(outcome: Outcome, stopped: DnsRenewError) -> Iterator[str]:
-    """Say of each attempt what came of it, and in full what stopped it in the end."""
-    told: list[DnsRenewError] = []
+def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
+    """Give one sentence for each failed attempt, and the whole message of the cause."""
+    shown: list[DnsRenewError] = []
     for attempt in outcome.attempts:
         error = attempt.error
         if error is None:
             continue
-        what = f"{'Skipped' if is_skip(attempt) else 'Tried'} {describe_route(attempt.route.to_dict())}"
-        why = error.message if error is stopped else first_sentence(error.message)
-        yield f"{what}: {why.strip()}" if error not in told else f"{what}: the same."
-        told.append(error)
+        skipped, repeated = is_skip(attempt), error in shown
+        if repeated:
+            text = texts.SKIPPED_SAME if skipped else texts.TRIED_SAME
+        else:
+            text = texts.SKIPPED if skipped else texts.TRIED
+        reason = error.message if error is cause else first_sentence(error.message)
+        yield text.format(route=describe_route(attempt.route.to_dict()), reason=reason.strip())
+        shown.append(error)
     if outcome.status == "deferred" and outcome.next_attempt is not None:
-        earlier = "" if told else "An earlier attempt failed. "
-        yield f"{earlier}Nothing is tried before {rfc3339(outcome.next_attempt)}."
-    if stopped not in told:
-        yield stopped.message.strip()
+        text = texts.DEFERRED if shown else texts.DEFERRED_AFTER_FAILURE
+        yield text.format(time=rfc3339(outcome.next_attempt))
+    if cause not in shown:
+        yield cause.message.strip()

@@ -1,4 +1,4 @@
-"""The door for Python programs: a configuration, and what can be done with its certificates."""
+"""The Python API: a configuration, and the operations on its certificates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
+from dnsrenew.operations import texts
 from dnsrenew.operations.status import CertificateStatus, status_of
 from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore, Store
 from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 class Renewer:
     """Obtains and renews the certificates of a configuration. Thread-safe.
 
-    :param config: what is wanted.
+    :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
-    :param clock: the time; for tests.
+    :param clock: the clock; for tests.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Renewer:
         clock: Clock | None = None,
     ) -> None:
         self._config = config
-        self._store = Store(config.store)
+        self._store: Store = FolderStore(config.store)
         self._clock = clock or SystemClock()
         self._emitter = Emitter(self._clock, on_event)
         self._redactor = Redactor()
@@ -61,20 +62,20 @@ class Renewer:
         wait: float = 0,
         cancel: threading.Event | None = None,
     ) -> list[Outcome]:
-        """Obtain what is missing and renew what is due.
+        """Obtain missing certificates and renew due ones.
 
-        :param names: certificates to look at; None: all.
-        :param force: renew also what is not due, and although an earlier failure says later.
-        :param now: renew what is due although an earlier failure or the ledger says later.
-        :param dry_run: rehearse with the CA's staging twin: everything is done, nothing is kept.
+        :param names: names of certificates; None: all.
+        :param force: renew even if it is not due, and even if an earlier failure defers it.
+        :param now: renew a due certificate even if an earlier failure or the ledger defers it.
+        :param dry_run: use the staging CA: do everything, store nothing.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
-        :param cancel: set it to stop; what was published is withdrawn first. It is set here where this thread is
-            interrupted (Ctrl-C in a program of one's own).
-        :returns: one outcome for each certificate, in the order of the configuration. Whatever goes wrong with one of
-            them is in its outcome, a store that cannot be read or written and a cancel too: none of it is raised.
-        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration. Nothing else is raised, but
-            ``KeyboardInterrupt`` where this thread is interrupted.
+        :param cancel: set it to stop; published values are withdrawn first. ``renew`` sets it itself if this thread is
+            interrupted (Ctrl-C).
+        :returns: one outcome for each certificate, in the order of the configuration. An outcome holds every error of
+            its certificate, also a store that cannot be read or written, and a cancel.
+        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration. Nothing else is raised, except
+            ``KeyboardInterrupt`` if this thread is interrupted.
         """
         specs = self._chosen(names)
         context = self._context(cancel)
@@ -86,7 +87,7 @@ class Renewer:
             services.close()
 
     def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
-        """Return what stands in the store for each certificate; asks nobody.
+        """Return the status of each certificate from the store; contacts no CA and no DNS.
 
         :raises ConfigError: ``certificate-unknown``.
         """
@@ -94,7 +95,7 @@ class Renewer:
         return [status_of(spec, self._store, context) for spec in self._chosen(names)]
 
     def certificate(self, name: str) -> Certificate:
-        """Return the certificate that is in force.
+        """Return the current certificate.
 
         :raises ConfigError: ``certificate-unknown``: the name is not in the configuration.
         :raises StoreError: ``certificate-missing``: it has not been obtained yet.
@@ -102,16 +103,11 @@ class Renewer:
         (spec,) = self._chosen([name])
         found = self._store.certificate(spec.name, self._store.read_state(spec.name))
         if found is None:
-            raise StoreError(
-                "certificate-missing",
-                f"The certificate {name} has not been obtained yet.",
-                fix=f"Run: dnsrenew renew {name}",
-                evidence={"name": name},
-            )
+            raise StoreError.of(texts.CERTIFICATE_MISSING, name=name)
         return found
 
     def valid_certificate(self, name: str) -> Certificate | None:
-        """Return the certificate that is in force if it has not expired, else None."""
+        """Return the current certificate if it has not expired, else None."""
         try:
             found = self.certificate(name)
         except StoreError:
@@ -121,20 +117,21 @@ class Renewer:
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
     ) -> Revocation:
-        """Revoke the certificate that is in force, and mark it: the next run replaces it.
+        """Revoke the current certificate, and mark it so that the next run replaces it (RFC 8555 section 7.6).
 
-        Signed by the account, or by the certificate's own key where the account is gone or is another one.
-        What was revoked before is marked too, and that is no error.
+        The account signs the request, or the key of the certificate if the CA does not accept the account.
+        A certificate that is already revoked is marked too, without an error.
 
-        :param name: of the configuration, or of a certificate that stands in the store only.
+        :param name: a name from the configuration, or of a certificate that is only in the store.
         :param reason: a key of :data:`dnsrenew.operations.revoke.REASONS`.
         :param wait: seconds to wait for another run that holds its lock.
-        :raises ConfigError: ``certificate-unknown``, ``reason-unknown``, ``ca-unknown``: the one that issued it.
-        :raises StoreError: ``certificate-missing``; the store cannot be written; LockedError: another run works on it.
+        :raises ConfigError: ``certificate-unknown``, ``reason-unknown``; ``ca-unknown``: its CA is not configured.
+        :raises StoreError: ``certificate-missing``, or the store cannot be written.
+        :raises LockedError: another run works on the certificate.
         :raises CAError: the CA did not revoke it.
-        :raises Cancelled: when called away; it may be revoked or not.
+        :raises Cancelled: the run was cancelled; the certificate may be revoked or not.
         """
-        from dnsrenew.operations import revoke  # rarely wanted
+        from dnsrenew.operations import revoke  # rarely needed
 
         context = self._context(cancel).for_certificate(name)
         spec = next((spec for spec in self._config.certificates if spec.name == name), None)
@@ -146,9 +143,9 @@ class Renewer:
     def accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
     ) -> list[AccountStatus]:
-        """Return what the CAs say of our accounts; none is made.
+        """Return the accounts as the CAs report them; create none.
 
-        :param cas: names of CAs; None: all where we have an account.
+        :param cas: names of CAs; None: all CAs with a stored account.
         :raises ConfigError: ``ca-unknown``.
         """
         from dnsrenew.operations import accounts
@@ -160,9 +157,9 @@ class Renewer:
     def roll_accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
     ) -> list[AccountStatus]:
-        """Give our accounts new keys (RFC 8555 section 7.3.5), safe at any crash; arguments as for :meth:`accounts`.
+        """Replace the account keys (RFC 8555 section 7.3.5); arguments as for :meth:`accounts`. A crash loses no key.
 
-        :raises Cancelled: when called away; both keys are kept, and the next use finds out which one holds.
+        :raises Cancelled: the run was cancelled; both keys are kept, and the next use finds out which one is valid.
         """
         from dnsrenew.operations import accounts
 
@@ -171,27 +168,29 @@ class Renewer:
             return accounts.roll(cas, self._config, services, context)
 
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
-        """Remove from DNS what killed runs have left there: only values in the journal, by those who wrote them.
+        """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
 
-        :param wait: seconds to wait for another run that is at it, or has its value where a host keeps one.
-        :raises LockedError: another run is at it.
+        :param wait: seconds to wait for another cleanup, and for a run that uses the same single-value name or zone.
+        :raises LockedError: another cleanup is running.
         :raises StoreError: the journal cannot be read.
-        :raises Cancelled: when called away; what was removed until then is off the journal.
+        :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
         """
         from dnsrenew.challenges.dns01 import leftovers
         from dnsrenew.store.zone_locks import ZoneLocks
 
         context, config = self._context(cancel), self._config
         with self._working(context) as services:
-            journal, locks, look = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
-            return leftovers.cleanup(context, journal, config.accounts, config.providers, locks, wait=wait, look=look)
+            journal, locks, served = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
+            return leftovers.cleanup(
+                context, journal, config.accounts, config.providers, locks, wait=wait, served=served
+            )
 
     def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
 
     def redact(self, text: str) -> str:
-        """Return a text without the secrets that were used so far: for a traceback, or a log of one's own."""
+        """Return a text without the secrets that were used so far, for a traceback or a log."""
         return self._redactor.redact(text)
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
@@ -208,7 +207,7 @@ class Renewer:
 
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:
-        """Hand out what one command works with, and end its connections."""
+        """Give the services for one operation, and close their connections afterwards."""
         services = make_services(self._config, self._store, context)
         try:
             with self._redactor.guard_logs(*DRIVEN):
@@ -226,10 +225,9 @@ class Renewer:
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
-    meant = nearest(name, known)
-    return ConfigError(
-        "certificate-unknown",
-        f"There is no certificate named {name} in the configuration.",
-        fix=f"Did you mean {meant}?" if meant else f"Known are: {', '.join(known) or 'none'}.",
-        evidence={"name": name, "nearest": meant},
-    )
+    likely = nearest(name, known)
+    if likely:
+        text = texts.CERTIFICATE_UNKNOWN_NEAREST
+    else:
+        text = texts.CERTIFICATE_UNKNOWN if known else texts.CERTIFICATE_UNKNOWN_NONE
+    return ConfigError.of(text, name=name, nearest=likely, known=known)

@@ -1,11 +1,11 @@
-"""Private keys, signing requests, reading and checking certificates: the only user of cryptography."""
+"""Private keys, certificate signing requests and certificates: the only module that uses cryptography."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, Text
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
@@ -26,19 +26,46 @@ Extension = TypeVar("Extension", bound=x509.ExtensionType)
 _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
 SKEW: Final = timedelta(hours=1)
-"""A clock may be so much behind: a certificate that is not valid yet by it is kept all the same."""
+"""How far this host's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
 _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
+_FIX: Final = "Run dnsrenew again, and ask the CA if it happens again; the certificate was not kept."
+
+WRONG_PEM: Final = Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX)
+WRONG_KEY: Final = Text("certificate-wrong", "The certificate from the CA is for another key than requested.", _FIX)
+WRONG_NAMES: Final = Text(
+    "certificate-wrong", "The certificate from the CA is not for {missing}; its names: {names}.", _FIX
+)
+NO_NAMES: Final = Text(
+    "certificate-wrong", "The certificate from the CA is not for {missing}: it has no DNS names.", _FIX
+)
+WRONG_DATES: Final = Text(
+    "certificate-wrong",
+    "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+    _FIX,
+)
+WRONG_CHAIN_DATES: Final = Text(
+    "certificate-wrong",
+    "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
+    "{now}.",
+    _FIX,
+)
+WRONG_CHAIN: Final = Text(
+    "certificate-wrong",
+    "The chain from the CA is broken: certificate {place} was not issued by the next one.",
+    _FIX,
+)
+
 
 class Facts(Frozen, kw_only=True):
-    """What a certificate says of itself.
+    """The fields of a certificate.
 
-    :ivar issuer: the issuer's common name, else its organisation, else its whole name (RFC 4514).
-    :ivar serial: hexadecimal, lower case, as short as it can be.
-    :ivar not_before: when it begins to be valid, in UTC.
-    :ivar not_after: when it ends to be valid, in UTC.
-    :ivar names: its DNS names (A-labels, lower case), as they stand in it.
+    :ivar issuer: the issuer's common name, else its organisation, else its full name (RFC 4514).
+    :ivar serial: hexadecimal, lower case, without leading zeros.
+    :ivar not_before: the start of its validity, in UTC.
+    :ivar not_after: the end of its validity, in UTC.
+    :ivar names: its DNS names (A-labels, lower case), in order.
     """
 
     issuer: str
@@ -52,7 +79,7 @@ class Facts(Frozen, kw_only=True):
 
 
 def new_key(kind: KeyKind) -> PrivateKey:
-    """Make a private key. RSA takes up to a second."""
+    """Return a new private key. An RSA key takes up to a second."""
     if kind in _CURVES:
         return ec.generate_private_key(_CURVES[kind]())
     return rsa.generate_private_key(65537, _SIZES[kind])
@@ -66,12 +93,12 @@ def key_to_pem(key: PrivateKey) -> bytes:
 
 
 def key_from_pem(pem: bytes) -> PrivateKey:
-    """Read a private key of ours.
+    """Read a private key that :func:`key_to_pem` wrote.
 
-    :raises ValueError: when it is no unencrypted ECDSA or RSA key; its text says nothing of the content.
+    :raises ValueError: it is not an unencrypted ECDSA or RSA key; the message never contains the key.
     """
     try:
-        # Our own file, made by new_key: the check of an RSA key's primes would take 36 ms.
+        # dnsrenew wrote the file: checking the primes of an RSA key would take 36 ms.
         key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("not an unencrypted private key in PEM form") from None
@@ -81,16 +108,16 @@ def key_from_pem(pem: bytes) -> PrivateKey:
 
 
 def key_kind(key: PrivateKey) -> KeyKind | None:
-    """Return the kind of a key; None for one that the configuration cannot name."""
+    """Return the kind of a key, or None if the configuration has no name for it."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return next((kind for kind, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
     return next((kind for kind, size in _SIZES.items() if key.key_size == size), None)
 
 
 def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
-    """Return a signing request (PKCS#10, DER) for A-label names: all in the SAN, the subject empty.
+    """Return a signing request (PKCS#10, DER) for A-label names, all in the SAN; the subject is empty.
 
-    The common name is obsolete, and too short for a long domain (RFC 8555 section 7.4, RFC 5280 appendix A).
+    A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A).
     """
     names = x509.SubjectAlternativeName([x509.DNSName(name) for name in identifiers])
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
@@ -98,13 +125,13 @@ def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
 
 
 def self_signed_pem(name: str, oid: str, extension: bytes) -> bytes:
-    """Return a new key and a certificate that it signs for itself, as one PEM text.
+    """Return a new key and its self-signed certificate, as one PEM text.
 
     The certificate has one DNS name and one critical extension (RFC 8737 section 3). It is valid at any time: the
-    CA does not look at its dates, and the clock of this host may be wrong.
+    CA ignores its dates, and this host's clock may be wrong.
 
-    :param oid: of the extension, dotted.
-    :param extension: its value, as DER.
+    :param oid: the extension's object identifier, dotted.
+    :param extension: the extension's value, as DER.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dnsrenew challenge")])
@@ -129,24 +156,24 @@ def self_signed_pem(name: str, oid: str, extension: bytes) -> bytes:
 def split_chain(fullchain_pem: str) -> tuple[str, str]:
     """Return the leaf and the rest of a chain, each as PEM; the rest may be empty.
 
-    :raises ValueError: when there is no certificate in it.
+    :raises ValueError: it contains no certificate.
     """
     leaf, *rest = _blocks(fullchain_pem)
     return leaf, "".join(rest)
 
 
 def _blocks(pem: str) -> list[str]:
-    """Return each certificate's PEM, without what may stand between them."""
+    """Return the PEM of each certificate, without any text between them."""
     blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
     if not blocks:
-        raise ValueError("there is no certificate in it")
+        raise ValueError("it contains no certificate")
     return blocks
 
 
 def read_certificate(pem: str | bytes) -> Facts:
     """Read the first certificate.
 
-    :raises ValueError: when there is none, or it cannot be read.
+    :raises ValueError: there is none, or it cannot be read.
     """
     return _facts(_first(pem))
 
@@ -158,24 +185,24 @@ def _first(pem: str | bytes) -> x509.Certificate:
 def to_der(pem: str | bytes) -> bytes:
     """Return the first certificate in a PEM text as DER.
 
-    :raises ValueError: when there is none, or it cannot be read.
+    :raises ValueError: there is none, or it cannot be read.
     """
     return _first(pem).public_bytes(serialization.Encoding.DER)
 
 
 def top_issuer(fullchain_pem: str) -> str:
-    """Return who issued the last certificate of a chain: the root that it leads to.
+    """Return the issuer of the last certificate of a chain: its root.
 
-    :raises ValueError: when there is no certificate in it, or it cannot be read.
+    :raises ValueError: it contains no certificate, or one that cannot be read.
     """
     return _issuer(_load(_blocks(fullchain_pem)[-1]).issuer)
 
 
 def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
-    """Return what names a certificate for ARI (RFC 9773 section 4.1), of the first one.
+    """Return the two parts of the first certificate's ARI identifier (RFC 9773 section 4.1).
 
-    :return: the identifier of the key that signed it, and the octets of its serial number as DER has them (one that
-        begins with a bit set has a leading 00).
+    :return: the authority key identifier, and the octets of the serial number as in DER (with a leading 00 if the
+        first bit is set).
     :raises ValueError: it cannot be read, or has no authority key identifier.
     """
     certificate = _first(pem)
@@ -193,16 +220,16 @@ def _load(pem: str) -> x509.Certificate:
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError("it is not a certificate in PEM form") from None
     if certificate.serial_number < 1:
-        raise ValueError("its serial number is not one (RFC 5280 section 4.1.2.2)")
+        raise ValueError("its serial number is not positive (RFC 5280 section 4.1.2.2)")
     return certificate
 
 
 def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
-    """Return an extension; None where it is not there, or cannot be read."""
+    """Return an extension, or None if it is absent or cannot be read."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return None  # ValueError: a name that is not ASCII, or octets that are none of its kind
+        return None  # ValueError: a name that is not ASCII, or a malformed extension
 
 
 def _facts(certificate: x509.Certificate) -> Facts:
@@ -223,27 +250,29 @@ def _issuer(name: x509.Name) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text as one line that steers no terminal: it is shown."""
+    """Return a text as one line without control characters: it is shown on terminals."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     names = _extension(certificate, x509.SubjectAlternativeName)
     found = () if names is None else names.get_values_for_type(x509.DNSName)
-    return tuple(name.lower() for name in found if name.isprintable())  # another is none, and is shown
+    return tuple(
+        name.lower() for name in found if name.isprintable()
+    )  # a name with control characters is invalid, and names are shown
 
 
-# ── is it the one that was asked for? ───────────────────────────────────────────────────
+# ── checks of a certificate from the CA ─────────────────────────────────────────────────
 
 
 def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str], now: datetime) -> Facts:
-    """Check that a chain from the CA is the one that was asked for, leaf first.
+    """Check that a chain from the CA is the requested one, leaf first.
 
-    There is no root to end at, so each certificate is checked against the next. A clock that is an
-    hour behind is forgiven; more names than were asked for are, too (some CAs add ``www``).
+    The root is not part of the chain, so each certificate is only checked against the next. This host's clock may be an
+    hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
     :param identifiers: A-label names, wildcards with their ``*.``.
-    :param now: the time, in UTC.
+    :param now: the current time, in UTC.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``,
         ``dates`` or ``chain``.
     """
@@ -251,21 +280,13 @@ def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str],
         chain = [_load(block) for block in _blocks(fullchain_pem)]
         facts = _facts(chain[0])
     except ValueError as error:
-        _wrong("pem", f"What the CA sent as the certificate cannot be read: {error}.")
+        code, message, fix = WRONG_PEM.fill(reason=str(error))
+        raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
     _check_key(chain[0], key)
     _check_names(facts, identifiers)
     _check_dates(chain, now)
     _check_links(chain)
     return facts
-
-
-def _wrong(what: str, message: str, **evidence: object) -> NoReturn:
-    raise CAError(
-        "certificate-wrong",
-        message,
-        fix="Run dnsrenew again, and ask the CA if the same happens; the certificate was not kept.",
-        evidence={"wrong": what, **evidence},
-    )
 
 
 def _check_key(leaf: x509.Certificate, key: PrivateKey) -> None:
@@ -274,30 +295,23 @@ def _check_key(leaf: x509.Certificate, key: PrivateKey) -> None:
     except (ValueError, UnsupportedAlgorithm):
         fits = False
     if not fits:
-        _wrong("key", "The certificate from the CA is for another key than the one in the request.")
+        raise CAError.of(WRONG_KEY, wrong="key")
 
 
 def _check_names(facts: Facts, identifiers: Sequence[str]) -> None:
     missing = [name for name in identifiers if name.lower() not in facts.names]
     if missing:
-        has = ", ".join(facts.names) or "none"
-        _wrong(
-            "names",
-            f"The certificate from the CA is not for {', '.join(missing)}; its names: {has}.",
-            missing=missing,
-            names=list(facts.names),
-        )
+        text = WRONG_NAMES if facts.names else NO_NAMES
+        raise CAError.of(text, wrong="names", missing=missing, names=list(facts.names))
 
 
 def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
-    for place, certificate in enumerate(chain):
+    for number, certificate in enumerate(chain):
         if not _is_valid(certificate, now):
             begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            which = "The certificate from the CA" if place == 0 else "A certificate in the chain from the CA"
-            _wrong(
-                "dates",
-                f"{which} is valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC,"
-                f" and now it is {now:%Y-%m-%d %H:%M} UTC here.",
+            raise CAError.of(
+                WRONG_DATES if number == 0 else WRONG_CHAIN_DATES,
+                wrong="dates",
                 not_before=rfc3339(begin),
                 not_after=rfc3339(end),
                 now=rfc3339(now),
@@ -309,7 +323,7 @@ def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
 
 
 def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
-    """Tell whether a chain is valid at a time (in UTC), as far as its dates go; one that cannot be read is not."""
+    """Tell whether a chain is valid at a time (in UTC) by its dates; an unreadable chain is not."""
     try:
         return all(_is_valid(_load(block), now) for block in _blocks(fullchain_pem))
     except ValueError:
@@ -321,8 +335,4 @@ def _check_links(chain: Sequence[x509.Certificate]) -> None:
         try:
             lower.verify_directly_issued_by(upper)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-            _wrong(
-                "chain",
-                f"The chain from the CA is broken: certificate {place} was not issued by certificate {place + 1}.",
-                place=place,
-            )
+            raise CAError.of(WRONG_CHAIN, wrong="chain", place=place) from None

@@ -1,4 +1,4 @@
-"""Puts what comes from the code into a page that people write: between two marks that name it."""
+"""Fills the blocks of a page that come from the code. Two comments mark a block and name it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _BLOCK: Final = re.compile(r"(<!-- made from the code: ([a-z-]+) -->\n).*?(<!-- 
 
 
 def filled(page: Path, blocks: Mapping[str, Callable[[], str]]) -> str:
-    """Return the text of a page with each of its marked blocks made anew.
+    """Return the text of a page with each of its marked blocks generated again.
 
-    :raises KeyError: a mark names no block.
+    :raises KeyError: the page has a block with an unknown name.
     """
     return _BLOCK.sub(lambda found: f"{found[1]}{blocks[found[2]]().rstrip()}\n{found[3]}", page.read_text("utf-8"))
 

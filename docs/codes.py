@@ -1,7 +1,8 @@
 """Every error and warning code, with its texts and its classes, from the catalogues (``texts.py``) of the package.
 
 The texts are read by importing the catalogues. The class of a text is read out of the source: from the place where
-the text is used. A field of a template becomes ``…``.
+the text is used. Errors that are made without a catalogue, as in ``errors.py``, are read from the call that makes them.
+A field of a template becomes ``…``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from string import Formatter
 from typing import Any, Final
 
 from dnsrenew.errors import Text
-from docs import scan, uses
-from docs.syntax import UNKNOWN, source, tidy
+from docs import uses
+from docs.syntax import UNKNOWN, Function, called_name, source, tidy
 
 NOTICE: Final = uses.NOTICE
 classes_of = uses.classes_of
 
-_DASHED: Final = re.compile(r"[a-z]+(-[a-z]+)+")
+_CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 @dataclass(slots=True)
@@ -70,18 +71,42 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
     """Return every entry, by its code and by whether it is that of a warning."""
     found: dict[tuple[str, bool], Entry] = {}
     for (module, name), texts in catalogue().items():
-        for kind in uses.classes_of(module, name):
+        for kind in uses.classes_of(module, name) - {uses.VERDICT}:
             for text in texts:
-                if text.code:
+                if text.code and text.fix:
                     entry = found.setdefault((text.code, kind == NOTICE), Entry(text.code))
                     entry.classes.add(kind)
                     entry.add(text)
-    for (code, kind), old in scan.source().found.items():
-        entry = found.setdefault((code, kind == NOTICE), Entry(code))
-        entry.classes |= old.classes
-        entry.messages |= old.messages
-        entry.fixes |= old.fixes
+    for each in source().values():
+        for node in ast.walk(each.tree):
+            if isinstance(node, ast.Call) and called_name(node) in uses.error_classes():
+                _add_call(found, node, each.inside.get(node))
     return dict(sorted(found.items()))
+
+
+def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None) -> None:
+    """Add an error that is made with its code, message and fix in place: ``Kind("code", "message", fix="fix")``."""
+    given = dict(zip(("code", "message"), call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    code, message, fix = (_template(given.get(name), function) for name in ("code", "message", "fix"))
+    if _CODE.fullmatch(code):
+        entry = found.setdefault((code, False), Entry(code))
+        entry.classes.add(called_name(call))
+        entry.add(Text(code, message, fix))
+
+
+def _template(node: ast.expr | None, function: Function | None) -> str:
+    """Return the template that an expression is like: a text, an f-string, or the default of a parameter."""
+    if isinstance(node, ast.Name) and function is not None:
+        arguments = function.args
+        names = [each.arg for each in arguments.args]
+        node = dict(zip(names[::-1], arguments.defaults[::-1], strict=False)).get(node.id)
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(_escaped(part.value) if isinstance(part, ast.Constant) else "{_}" for part in parts)
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("{", "{{").replace("}", "}}")
 
 
 def errors() -> dict[str, Entry]:
@@ -100,7 +125,10 @@ def literals() -> set[str]:
         node.value
         for module in source().values()
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DASHED.fullmatch(node.value)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and "-" in node.value
+        and _CODE.fullmatch(node.value)
     }
 
 

@@ -1,4 +1,4 @@
-"""The picture of the floors, drawn from the imports of the code; a test holds the code to the same list."""
+"""The page of the floors, from the imports of the code. ``tests/unit/test_layers.py`` enforces the same list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from docs.syntax import PACKAGE
 
-# Top to bottom. A floor may import from the floors below it; its members do not know each other.
+# Top to bottom. A unit imports only from the floors below its own.
 FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("__main__",),
     ("cli",),
@@ -38,7 +38,7 @@ PLANNED: Final = {
     "watch": "above renewal, below cli",
     "setup": "above renewal, below cli",
 }
-"""Folders that are to come, and where they will stand."""
+"""Planned folders and their floors."""
 
 
 def unit_of(path: str) -> str:
@@ -47,7 +47,7 @@ def unit_of(path: str) -> str:
 
 
 def imported(source: str, path: str) -> Iterator[str]:
-    """Give every module named in an import, late ones and those for typing too, absolute: ``dnsrenew.errors``."""
+    """Give the absolute name of every imported module, also of late imports and those for typing."""
     here = ("dnsrenew", *Path(path).parts[:-1])
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -74,7 +74,7 @@ def edges(sources: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def reached(edges: Mapping[str, set[str]], start: str) -> set[str]:
-    """Return the files that a file imports, straight or by way of others."""
+    """Return the files that a file imports, directly or through others."""
     seen: set[str] = set()
     left = list(edges[start])
     while left:
@@ -86,7 +86,7 @@ def reached(edges: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def page() -> str:
-    """Return the page: a line a floor, each unit with its files, lines and the units it imports."""
+    """Return the page: the floors, and each unit with the number of its files and the units it imports."""
     sources = {file.relative_to(PACKAGE).as_posix(): file.read_text("utf-8") for file in sorted(PACKAGE.rglob("*.py"))}
     del sources["__init__.py"]
     uses: dict[str, set[str]] = {}

@@ -1,6 +1,6 @@
-"""Write the pages that come from data: one for each DNS host, their list, and parts of others that come from the code.
+"""Writes the pages that come from data or code: one for each DNS host, their list, the floors, and parts of others.
 
-Run by `make docs`; a test compares what it returns with what stands in the repository.
+`make docs` runs it; a test compares the result with the files in the repository.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from docs.reference import BLOCKS
 
 HERE = Path(__file__).parent
 REFERENCE = ("errors.md", "events.md", "fallback.md", "limits.md")
-"""Pages that people write, with parts that are made."""
+"""Pages written by people, with parts that are generated."""
 
 
 def provider_page(provider: Provider) -> str:
@@ -25,17 +25,17 @@ def provider_page(provider: Provider) -> str:
     if behaviour.note:
         lines += [behaviour.note, ""]
     lines += [
-        "## What it needs",
+        "## Options",
         "",
-        "| option | needed | secret | what it is, and where to get it |",
+        "| option | required | secret | what it is, and where to get it |",
         "|---|---|---|---|",
     ]
     lines += [
         f"| `{key}` | {_yes(spec.required)} | {_yes(spec.secret)} | {spec.help} |"
         for key, spec in provider.options.items()
     ]
-    lines += ["", "## A block to copy", "", "```toml", provider.block().rstrip(), "```", ""]
-    lines += ["## How it behaves", "", *(f"- {sentence}" for sentence in _behaviour(provider)), ""]
+    lines += ["", "## Example", "", "```toml", provider.block().rstrip(), "```", ""]
+    lines += ["## Behaviour", "", *(f"- {sentence}" for sentence in _behaviour(provider)), ""]
     if provider.docs:
         lines += [f"The host's own documentation: <{provider.docs}>", ""]
     return "\n".join(lines)
@@ -48,27 +48,23 @@ def _yes(answer: bool) -> str:  # noqa: FBT001  # a cell of a table
 def _behaviour(provider: Provider) -> list[str]:
     behaviour = provider.behaviour
     sentences = [
-        f"TXT records are written with a TTL of {behaviour.ttl} s.",
-        f"Its name servers are given {behaviour.propagation_timeout:g} s to show a value"
-        + (
-            f", and {behaviour.settle:g} s more after all agree."
-            if behaviour.settle
-            else "; we go on when the last one does."
-        ),
+        f"dnsrenew writes TXT records with a TTL of {behaviour.ttl} s.",
+        f"It waits up to {behaviour.propagation_timeout:g} s until all name servers have a value"
+        + (f", and {behaviour.settle:g} s more after that." if behaviour.settle else "."),
     ]
     if behaviour.values == "one":
         where = "the whole zone" if behaviour.scope == "zone" else "a name"
         sentences.append(
-            f"It keeps one TXT value for {where}: names are proved one after the other, and values of others "
-            "at the same place are replaced."
+            f"The host keeps one TXT value for {where}: names are validated one after the other, and an existing "
+            "value is replaced."
         )
     if behaviour.exclusive:
-        sentences.append("It rewrites the whole zone at each change, so only one change is made at a time.")
+        sentences.append("Each change rewrites the whole zone, so only one run at a time makes a change.")
     if not behaviour.removes:
-        sentences.append("There is nothing to remove afterwards.")
+        sentences.append("Values need no removal.")
     if provider.zone_suffixes:
         sentences.append(
-            f"The zone is one label more than {', '.join(f'`{suffix}`' for suffix in provider.zone_suffixes)}."
+            f"The zone is one label longer than {', '.join(f'`{suffix}`' for suffix in provider.zone_suffixes)}."
         )
     return sentences
 
@@ -80,13 +76,13 @@ def provider_list(providers: list[Provider]) -> str:
         f"{', '.join(f'`{key}`' for key, spec in provider.options.items() if spec.required)} |"
         for provider in providers
     ]
-    head = ["# DNS hosts", "", "| host | `provider =` | needs |", "|---|---|---|"]
+    head = ["# DNS hosts", "", "| host | `provider =` | required options |", "|---|---|---|"]
     more = [
         "",
         (
-            "A host that is not here: write a file of your own, `providers/NAME.toml` beside your `dnsrenew.toml`, "
-            "when dns-lexicon knows it ([how](../writing-a-driver.md)), or delegate: a CNAME at "
-            "`_acme-challenge.your.domain` to a name at a host that is here is followed by itself."
+            "For another host there are two solutions. If dns-lexicon supports it, write a file `providers/NAME.toml` "
+            "beside your `dnsrenew.toml` ([how](../writing-a-driver.md)). Or add a CNAME record from "
+            "`_acme-challenge.your.domain` to a name at a host of this list; dnsrenew follows it."
         ),
         "",
     ]
@@ -102,7 +98,7 @@ def pages() -> dict[str, str]:
 
 
 def simulated() -> dict[str, str]:
-    """Return the pages that take seconds to make, so that tests which only list the others need not wait."""
+    """Return the pages that take seconds to make; tests that list the others do not wait for them."""
     from tests.kit import year_page  # loads the CA, DNS and a whole year
 
     return {"renewal-year.md": year_page.page()}

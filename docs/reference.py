@@ -1,4 +1,4 @@
-"""The pages of reference that are made from the code: errors and warnings, events, decisions, limits."""
+"""The tables of the reference that come from the code: errors and warnings, events, decisions, limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dnsrenew import errors as tree
 from dnsrenew import events, model
@@ -24,17 +24,17 @@ MEANINGS: Final = Path(__file__).with_name("error_codes.toml")
 _MANY: Final = 200
 """Certificates in an example."""
 _SHARED: Final = 8
-"""Codes of one class that say the same: then it is said once, above them."""
+"""The number of codes of a class with the same message from which on the message is listed once, above them."""
 
 _CLASSES: Final = (
-    ("ConfigError", "The configuration, or the command line"),
+    ("ConfigError", "The configuration and the command line"),
     ("SecretError", "Secrets"),
     ("StoreError", "The store"),
     ("LockedError", "Another run"),
     ("Cancelled", "Stopped"),
     ("RenewalFailed", "No route led to a certificate"),
     ("CAError", "The CA"),
-    ("ChallengeError", "http-01"),
+    ("ChallengeError", "http-01 and tls-alpn-01"),
     ("DnsError", "DNS"),
     ("PropagationError", "Waiting for DNS"),
     ("ProviderError", "The DNS host"),
@@ -45,8 +45,8 @@ _CLASSES: Final = (
 
 
 @cache
-def meanings() -> Mapping[str, Mapping[str, Any]]:
-    """Return the data file: ``errors``, ``warnings``, ``hide``."""
+def meanings() -> Mapping[str, Mapping[str, str]]:
+    """Return the data file: ``errors``, ``warnings``."""
     return tomllib.loads(MEANINGS.read_text("utf-8"))
 
 
@@ -71,12 +71,15 @@ def _summary(name: str) -> str:
 
 
 def _section(entries: list[codes.Entry]) -> list[str]:
-    says = {entry.code: _said(entry) for entry in entries}
+    says = {entry.code: list(entry.messages) for entry in entries}
     everything = [message for messages in says.values() for message in messages]
     shared = [text for text in dict.fromkeys(everything) if everything.count(text) >= _SHARED]
     lines: list[str] = []
     if shared:
-        lines += ["Many of these are said in one of these ways, with the other side's own words at the end:", ""]
+        lines += [
+            "Many of these have one of the following messages, which ends with the words of the CA or DNS host:",
+            "",
+        ]
         lines += [_quoted(shared), ""]
     for entry in entries:
         lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
@@ -90,22 +93,17 @@ def _quoted(texts: list[str]) -> str:
     return "<br>\n".join(f"> {_plain(text)}" for text in texts)
 
 
-def _said(entry: codes.Entry) -> list[str]:
-    hidden = meanings()["hide"].get(entry.code, ())
-    return [text for text in entry.messages if not any(re.search(pattern, text) for pattern in hidden)]
-
-
 def warning_list() -> str:
     """Return all codes of warnings."""
     rows = [
         (f"`{code}`", meanings()["warnings"].get(code, ""), "<br>".join(map(_cell, entry.fixes)))
         for code, entry in codes.warnings().items()
     ]
-    return table(("code", "what it means", "what to do"), rows)
+    return table(("code", "meaning", "what to do"), rows)
 
 
 def _plain(text: str) -> str:
-    """Return a text in which Markdown sees nothing of its own."""
+    """Return a text with the characters of Markdown escaped."""
     return re.sub(r"([*<\[])", r"\\\1", " ".join(text.split()))
 
 
@@ -119,7 +117,7 @@ def event_list() -> str:
     for kind, text in events.KINDS.items():
         what, _, data = text.partition("; data: ")
         rows.append((f"`{kind}`", what, data))
-    return table(("kind", "what happened", "what `data` holds"), rows)
+    return table(("kind", "what happened", "`data`"), rows)
 
 
 def decision_list() -> str:
@@ -127,8 +125,8 @@ def decision_list() -> str:
     words = {step: step.name.lower().replace("_", " ") for step in NextAction}
     rows = [(f"`{row.code}`", f"**{words[row.step]}**", row.why) for row in TABLE]
     steps = [(f"**{words[step]}**", step.value) for step in NextAction]
-    what = table(("step", "what is done"), steps)
-    return f"{table(('error', 'step', 'why'), rows)}\n\n{what}"
+    what = table(("step", "what happens next"), steps)
+    return f"{table(('error', 'step', 'reason'), rows)}\n\n{what}"
 
 
 def limit_list() -> str:
@@ -140,7 +138,7 @@ def limit_list() -> str:
     ]
     others = ", ".join(f"`{name}`" for directory, name in names.items() if directory not in LIMITS)
     rows.append((f"{others}, and your own", "not known", "not known"))
-    return table(("CA", "failed proofs of one name", "certificates for exactly the same names"), rows)
+    return table(("CA", "failed validations of one name", "certificates for exactly the same names"), rows)
 
 
 def _limit(limit: Limit | None) -> str:
@@ -150,11 +148,11 @@ def _limit(limit: Limit | None) -> str:
     window = f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
     each = limit.each.total_seconds()
     back = f"{each / 3600:.3g} h" if each >= 3600 else f"{each / 60:.3g} min" if each >= 60 else f"{each:.3g} s"
-    return f"{limit.count:,} in {window}; one comes back every {back}"
+    return f"{limit.count:,} in {window}; one more every {back}"
 
 
 def pace_list() -> str:
-    """Return how fast CAs and DNS hosts are asked."""
+    """Return how fast dnsrenew sends requests."""
     named = (
         ("requests to a CA", CA_REQUESTS),
         ("new nonces from a CA", CA_NONCES),
@@ -164,10 +162,10 @@ def pace_list() -> str:
     one = 1 + REQUESTS_A_RECORD
     minutes = (2 * one * _MANY - HOST_REQUESTS.burst) / HOST_REQUESTS.per_second / 60
     said = (
-        f"To write a TXT value counts as {one} requests to the DNS host, to remove it as {one} more. So {_MANY} "
+        f"Writing a TXT value counts as {one} requests to the DNS host, and its removal as {one} more. So {_MANY} "
         f"certificates of\none name at one host take {minutes:.0f} minutes, if all are due at once."
     )
-    return f"{table(('what', 'at once', 'and then'), rows)}\n\n{said}"
+    return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 
 
 BLOCKS: Final = {

@@ -33,9 +33,7 @@ class Module:
     @property
     def makes_texts(self) -> bool:
         """Whether it calls :class:`dnsrenew.errors.Text`."""
-        return self.imports.get("Text") == "dnsrenew.errors" and any(
-            isinstance(node, ast.Call) and called_name(node) == "Text" for node in ast.walk(self.tree)
-        )
+        return any(isinstance(node, ast.Call) and called_name(node) == "Text" for node in ast.walk(self.tree))
 
 
 @cache

@@ -20,7 +20,6 @@ from dnsrenew.runtime.retry import Policy
 
 if TYPE_CHECKING:
     import random
-    from pathlib import Path
 
     from dnsrenew.ca.fetch import Fetcher
     from dnsrenew.ca.session import Session
@@ -90,14 +89,6 @@ def cert_id(pem: str | bytes) -> str:
 
     authority, serial = x509.authority_and_serial(pem)
     return f"{base64url(authority)}.{base64url(serial)}"
-
-
-def cert_id_of(path: Path) -> str | None:
-    """Return the ARI identifier of the certificate in a file, or None if there is none: ARI is only a hint."""
-    try:
-        return cert_id(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None
 
 
 def fetch_windows(

@@ -1,6 +1,6 @@
-"""The challenge types (RFC 8555 section 8): one folder each, and this table of them.
+"""The challenge types (RFC 8555 section 8): a folder for each, and the table of them.
 
-To add one: a folder with a ``make_solver``, a line in :data:`CHALLENGES`, its keys in ``config/routes.py``.
+To add a type, add a folder with ``make_solver``, a row in :data:`CHALLENGES`, and its keys in ``config/routes.py``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class ChallengeType(NamedTuple):
-    """What the choice of routes has to know of a challenge type.
+    """What the fallback needs to know of a challenge type.
 
-    :ivar module: where its ``make_solver`` is.
-    :ivar no_wildcard: the error for a wildcard, where the type cannot validate one; else None.
-    :ivar unreachable: the error for a CA that cannot connect to this host, where the type needs that; else None.
-    :ivar unreachable_because: the same, where a likely cause was found.
+    :ivar module: the module with its ``make_solver``.
+    :ivar no_wildcard: the error for a wildcard if the type cannot validate one, else None.
+    :ivar unreachable: the error for a CA that cannot connect to this host if the type needs a connection, else None.
+    :ivar unreachable_because: the same error with a likely cause.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     """
 
@@ -32,7 +32,7 @@ class ChallengeType(NamedTuple):
     propagates: bool = False
 
 
-# In the order in which the values of one batch are published.
+# The values of a batch are published in this order.
 CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "http-01": ChallengeType(
         "dnsrenew.challenges.http01",
@@ -53,5 +53,5 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
 def no_wildcard(challenge: str, identifiers: Sequence[str]) -> ChallengeError:
     """Return the error for wildcards on a route whose challenge type cannot validate them."""
     text = CHALLENGES[challenge].no_wildcard
-    assert text is not None  # noqa: S101  # only such types rule wildcards out
+    assert text is not None  # noqa: S101  # the caller checked it
     return ChallengeError.of(text, identifiers=list(identifiers))

@@ -1,4 +1,4 @@
-"""The challenge responses that a server or a webroot holds, while several certificates may need the same one."""
+"""The challenge responses that a server or a webroot serves; several certificates may need the same one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 class Contents(Generic[T]):
-    """Responses by key (a token, a server name); each stays until everybody who added it has removed it.
+    """Responses by key (a token, a server name); each stays until every :meth:`add` of it is undone.
 
-    A CA may give one pending authorization, and so one token, to two certificates that share a name. The server's
-    thread reads without a lock: every entry is replaced as a whole. Writers hold a lock of their own.
+    A CA may give one pending authorization, and so one token, to two certificates that share a name. Writers hold a
+    lock. The server's thread reads without one, because every entry is replaced as a whole.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The ports on which challenges are answered: opened with the first response, closed with the last."""
+"""Ports for challenge responses: opened with the first response, closed with the last."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dnsrenew.errors import ChallengeError, Text
 T = TypeVar("T")
 
 TIMEOUT: Final = 5.0
-"""Seconds for a listener of ours to respond to ourselves."""
+"""Seconds for our own listener to respond."""
 _BACKLOG: Final = 128
 _NO_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 _NO_ROUTE: Final = _NO_FAMILY | {errno.ENETUNREACH, errno.EHOSTUNREACH}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here: where to ask ourselves
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not bound: the address to connect to for each wildcard address
 
 
 class PortTexts(NamedTuple):
-    """The errors of a port, by what the system says."""
+    """The texts of the errors of a port."""
 
     taken: Text
     taken_unknown: Text
@@ -49,7 +49,7 @@ class Listeners(Generic[T]):
     An address is ``:PORT`` (all of IPv4 and IPv6), ``HOST:PORT`` or ``[IPV6]:PORT``. A challenge type sets ``texts``
     and overrides :meth:`start` and :meth:`fetch`.
 
-    :param monotonic: real seconds, for time-outs of clients.
+    :param monotonic: a clock in seconds, for time-outs of clients.
     """
 
     texts: PortTexts
@@ -63,21 +63,21 @@ class Listeners(Generic[T]):
     def start(self, listening: socket.socket) -> ChallengeServer[T]:
         """Return a running server on a listening socket.
 
-        :raises OSError: no handle is left.
+        :raises OSError: no file descriptor is left.
         """
         raise NotImplementedError
 
     def fetch(self, host: str, port: int, key: str) -> bytes:
-        """Ask one of our own servers for a response as a CA would; return it whole.
+        """Request a response from one of our servers as a CA would; return all of it.
 
         :raises OSError: it does not respond.
         """
         raise NotImplementedError
 
     def check(self, listen: str) -> None:
-        """Check whether the port can be opened, by binding it for a moment; a port we serve already is fine.
+        """Check whether the port can be opened, by binding it for a moment. A port that is already served is fine.
 
-        :raises ChallengeError: it is taken or forbidden, or the address is not of this host.
+        :raises ChallengeError: the port is taken or forbidden, or this host does not have the address.
         """
         endpoints = self._resolve(listen)
         with self._lock:
@@ -85,9 +85,9 @@ class Listeners(Generic[T]):
                 opened.close()
 
     def add(self, listen: str, key: str, content: T) -> None:
-        """Serve a response on an address; open its port if it is the first.
+        """Serve a response on an address; open its port for the first one.
 
-        :raises ChallengeError: the port cannot be opened; nothing is open that was not open before.
+        :raises ChallengeError: the port cannot be opened; no other port stays open.
         """
         resolved = self._resolve(listen)
         with self._lock:
@@ -109,9 +109,9 @@ class Listeners(Generic[T]):
             self._endpoints = {each: its for each, its in self._endpoints.items() if self._running(its)}
 
     def ask(self, listen: str, key: str) -> dict[str, bytes]:
-        """Ask our own listeners for a response as a CA would; return each answer, by address.
+        """Request a response from our own listeners as a CA would; return each response by address.
 
-        Skip a family that can be bound but has no address here (IPv6 switched off), but not both.
+        Skip an address family that can be bound but is not routed (IPv6 disabled), unless both are.
 
         :raises OSError: a listener does not respond.
         """
@@ -134,7 +134,7 @@ class Listeners(Generic[T]):
         return [self._servers[endpoint] for endpoint in endpoints if endpoint in self._servers]
 
     def _open(self, listen: str, endpoints: Sequence[Endpoint], *, serve: bool) -> dict[Endpoint, socket.socket]:
-        """Open what is not open yet; one family may be missing on this host, but not both."""
+        """Open the endpoints that are not open yet. This host may lack one address family, but not both."""
         opened: dict[Endpoint, socket.socket] = {}
         absent = None
         try:
@@ -150,8 +150,8 @@ class Listeners(Generic[T]):
             if absent is not None and not opened and not self._running(endpoints):
                 raise absent
         except OSError as error:
-            for half in opened.values():
-                half.close()
+            for one in opened.values():
+                one.close()
             raise self._failure(listen, error) from None
         return opened
 
@@ -159,7 +159,7 @@ class Listeners(Generic[T]):
         try:
             for endpoint, one in opened.items():
                 self._servers[endpoint] = self.start(one)
-        except OSError as error:  # no handle is left
+        except OSError as error:  # no file descriptor is left
             for endpoint, one in opened.items():
                 if endpoint in self._servers:
                     self._servers.pop(endpoint).stop()
@@ -169,7 +169,7 @@ class Listeners(Generic[T]):
     def _resolve(self, listen: str) -> list[Endpoint]:
         """Return the socket addresses of a listen address.
 
-        :raises ChallengeError: its host is not known.
+        :raises ChallengeError: its host cannot be resolved.
         """
         host, port = host_port.split(listen)
         if not host:
@@ -185,7 +185,7 @@ class Listeners(Generic[T]):
         return list(dict.fromkeys(Endpoint(family, address) for family, _, _, _, address in found))
 
     def _failure(self, listen: str, error: OSError) -> ChallengeError:
-        """Translate an error of the system into the error of this challenge type."""
+        """Translate an OSError into the error of this challenge type."""
         _, port = host_port.split(listen)
         evidence = {"listen": listen, "port": port, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
         if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
@@ -200,12 +200,12 @@ class Listeners(Generic[T]):
 
 
 def _bind(endpoint: Endpoint, *, serve: bool) -> socket.socket:
-    """Bind an address. Listen only to ``serve``: two checks at the same time must not disturb each other."""
+    """Bind an address; listen only if ``serve``, so that two checks at the same time do not conflict."""
     opened = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
-        if os.name == "nt":  # there, reuse would share the port with its present owner
+        if os.name == "nt":  # there, SO_REUSEADDR would share the port with its owner
             opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", ~socket.SO_REUSEADDR), 1)
-        else:  # lingering connections of the last renewal do not matter
+        else:  # ignore connections of the last renewal in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if endpoint.family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

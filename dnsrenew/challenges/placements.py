@@ -40,7 +40,7 @@ class Value(Protocol):
 
 
 class Blocker(Frozen):
-    """Why a route cannot work for some identifiers; certain, and known before anything is ordered."""
+    """The reason why a route certainly cannot work for some identifiers; known before an order."""
 
     route: Route
     identifiers: tuple[str, ...]
@@ -51,10 +51,10 @@ class Blocker(Frozen):
 class Placements:
     """What the preflight of a route selection found.
 
-    :ivar routes: for each identifier the route it takes: of one that stands for several accounts, the first.
-    :ivar validated: identifiers with a validation that the CA probably still accepts; blockers of these are ignored
-        until it asks again.
-    :ivar opened: identifiers whose route stands for several accounts: that route, and one for each account.
+    :ivar routes: the route of each identifier; the first one if its route was expanded.
+    :ivar validated: identifiers with a validation that the CA probably still accepts; their blockers are ignored
+        until the CA wants a new validation.
+    :ivar opened: identifiers whose route names no account and was expanded: that route, and one for each account.
     """
 
     routes: dict[str, Route]
@@ -75,7 +75,7 @@ class Placements:
     def placement(self, identifier: str) -> Placement:
         """Return where the response for a pending authorization goes.
 
-        :raises AttemptError: it is blocked: the CA asks again for what it had validated.
+        :raises AttemptError: the route is blocked, but the CA wants a new validation.
         """
         if identifier not in self.placements:
             raise self._blocked[identifier]
@@ -83,10 +83,10 @@ class Placements:
 
     def needed(self) -> list[Placement]:
         """Return the placements of the identifiers that will probably be pending."""
-        return [place for identifier, place in self.placements.items() if identifier not in self.validated]
+        return [placement for identifier, placement in self.placements.items() if identifier not in self.validated]
 
     def refuse(self, error: ProviderError) -> None:
-        """Block the routes through a DNS account that cannot be used as it is configured."""
+        """Block the routes through a DNS account whose driver refuses its configuration."""
         for route in dict.fromkeys(self.routes.values()):
             if error.evidence.get("account") in route.dns:
                 users = [identifier for identifier, its in self.routes.items() if its == route]

@@ -23,7 +23,7 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
     sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(f"{proc}/net/{table}", port)}
     if not sockets:
         return None
-    # The lowest first: a server's workers hold the socket too.
+    # The lowest process ID first: the workers of a server hold the socket too.
     for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
         if any(_target(f"{handles}/{handle}") in sockets for handle in _names(handles)):

@@ -1,7 +1,7 @@
-"""A small server for challenge responses: one thread, bounded in clients, bytes and time.
+"""A small server for challenge responses: one thread, with limits on clients, bytes and time.
 
-It is open to the Internet, if only for seconds. No request waits for another, no client is waited for longer than
-some seconds, and nothing is revealed about this host, not even its time.
+It is open to the Internet for seconds. No request blocks another, each client has a deadline of seconds, and a
+response reveals nothing about this host, not even its time.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dnsrenew.challenges.contents import Contents
 T = TypeVar("T")
 
 MOST_BYTES: Final = 8192
-"""Bytes of a request that are read at most."""
+"""Maximum size of a request in bytes."""
 _PATIENCE: Final = 10.0
-"""Seconds for a client to make its request; a CA takes as long as one round trip."""
+"""Seconds for a client to send its request; a CA needs one round trip."""
 _FAREWELL: Final = 2.0
-"""Seconds for a client to close after its response: closing first could lose the response."""
+"""Seconds for a client to close after its response; to close first could lose the response."""
 _MOST_CLIENTS: Final = 128
 _TICK: Final = 0.5
-_BREATH: Final = 0.05
+_RETRY_ACCEPT: Final = 0.05
 
 
 class Client:
@@ -42,10 +42,10 @@ class Client:
 class ChallengeServer(Generic[T]):
     """Serves ``contents`` on one socket, in a daemon thread, until it is stopped.
 
-    A challenge type says in :meth:`read` what it does with a client that has sent something.
+    A challenge type implements :meth:`read`.
 
-    :param listening: bound and listening; the server owns it from now on.
-    :param monotonic: real seconds, for time-outs.
+    :param listening: a listening socket; the server owns it from now on.
+    :param monotonic: a clock in seconds, for time-outs.
     """
 
     def __init__(self, listening: socket.socket, monotonic: Callable[[], float]) -> None:
@@ -64,7 +64,7 @@ class ChallengeServer(Generic[T]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port; it is free again when this returns."""
+        """Close the port; it is free when this returns."""
         self._stopped.set()
         self._waker.send(b"\0")
         self._thread.join()
@@ -78,7 +78,7 @@ class ChallengeServer(Generic[T]):
         return connection
 
     def read(self, client: Client) -> bool:
-        """Read from a client and respond when it has asked; return False to close the connection.
+        """Read from a client and respond to a complete request; return False to close the connection.
 
         :raises BlockingIOError: nothing can be read now.
         :raises OSError: the connection failed; it is closed.
@@ -86,7 +86,7 @@ class ChallengeServer(Generic[T]):
         raise NotImplementedError
 
     def farewell(self, client: Client) -> None:
-        """Note that the client has its response: it has a moment to close."""
+        """Note that the client has its response; it now has two seconds to close."""
         client.answered = True
         client.until = min(client.until, self._monotonic() + _FAREWELL)
 
@@ -113,9 +113,9 @@ class ChallengeServer(Generic[T]):
             connection, _ = self._listening.accept()
         except (BlockingIOError, ConnectionError):
             return  # the client has gone
-        except OSError:  # no handle is left: the client that has waited longest makes room
+        except OSError:  # no file descriptor is left: drop the oldest client
             self._drop_oldest()
-            self._stopped.wait(_BREATH)  # without a client to drop, the next round would start at once
+            self._stopped.wait(_RETRY_ACCEPT)  # without a client to drop, the loop would spin
             return
         if len(self._clients) >= _MOST_CLIENTS:
             self._drop_oldest()

@@ -28,7 +28,7 @@ class SolverResources(Frozen):
     """What a solver may need; shared by all certificates of a run.
 
     :ivar locks: locks of zones that hold one value, or take one writer, at a time.
-    :ivar journal: where TXT values are written down before they are written to DNS.
+    :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
     """
 
     dns: DnsView
@@ -54,7 +54,7 @@ class Solver:
     ) -> None:
         """Find out where the responses for some identifiers go, and what rules the route out. Publish nothing.
 
-        :param placements: takes the result.
+        :param placements: receives the result.
         """
         raise NotImplementedError
 
@@ -73,15 +73,15 @@ class Solver:
         raise NotImplementedError
 
     def wait_visible(self, context: Context, values: Sequence[Any], wanted: Propagation, settle: float) -> None:
-        """Wait until the values can be seen.
+        """Wait until the values are visible.
 
-        :param settle: seconds to wait afterwards, on top of what is configured.
-        :raises AttemptError: they were not seen in time.
+        :param settle: seconds to wait afterwards, in addition to the configured ones.
+        :raises AttemptError: they were not visible in time.
         """
         raise NotImplementedError
 
     def withdraw(self, context: Context, values: Sequence[Any]) -> None:
-        """Remove the values. Raise nothing: warn of those that stay."""
+        """Remove the values. Raise nothing; warn of those that stay."""
         raise NotImplementedError
 
     def prepare(self, context: Context, placements: Collection[Any]) -> None:
@@ -97,9 +97,9 @@ class Solver:
         return [list(values)]
 
     def exclusive(self, context: Context, placements: Collection[Any]) -> AbstractContextManager[None]:
-        """Keep other runs away from places that hold one value at a time.
+        """Lock the names and zones that hold one value at a time.
 
-        :raises LockedError: another run is there.
+        :raises LockedError: another run holds one.
         """
         del context, placements
         return contextlib.nullcontext()
@@ -116,10 +116,10 @@ class Solver:
         """Wait until no resolver of the CA caches an older value."""
 
     def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:
-        """Note that the CA looks at the values from now on."""
+        """Note that the CA queries the values from now on."""
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
-        """Return the error with what can be found out about it; the same error if that is nothing."""
+        """Return the error with a likely cause if one is found, else the same error."""
         del context, identifiers
         return error
 
@@ -163,9 +163,9 @@ class Solvers:
 
     @contextlib.contextmanager
     def exclusive(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
-        """Keep other runs away from places that hold one value at a time.
+        """Lock the names and zones that hold one value at a time.
 
-        :raises LockedError: another run is there.
+        :raises LockedError: another run holds one.
         """
         with contextlib.ExitStack() as held:
             for solver, some in self._each(placements):
@@ -193,10 +193,10 @@ class Solvers:
                 solver.publish(context, some)
 
     def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, settle: float) -> None:
-        """Wait until the values can be seen.
+        """Wait until the values are visible.
 
-        :param settle: seconds to wait afterwards, on top of what is configured.
-        :raises AttemptError: they were not seen in time.
+        :param settle: seconds to wait afterwards, in addition to the configured ones.
+        :raises AttemptError: they were not visible in time.
         """
         for solver, some in self._each(values):
             with _about(some):
@@ -208,24 +208,24 @@ class Solvers:
             solver.wait_caches(context, ca, some)
 
     def note_answered(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Note that the CA looks at the values from now on."""
+        """Note that the CA queries the values from now on."""
         for solver, some in self._each(values):
             solver.note_answered(context, ca, some)
 
     def withdraw(self, context: Context, values: Sequence[Value]) -> None:
-        """Remove the values. Raise nothing: warn of those that stay."""
+        """Remove the values. Raise nothing; warn of those that stay."""
         for solver, some in self._each(values):
             solver.withdraw(context, some)
 
     def explain(self, context: Context, routes: Mapping[str, Route], error: AttemptError) -> AttemptError:
-        """Return the error with what can be found out about it."""
+        """Return the error with a likely cause if one is found."""
         for challenge in dict.fromkeys(route.challenge for route in routes.values()):
             identifiers = [identifier for identifier, route in routes.items() if route.challenge == challenge]
             error = self._solvers[challenge].explain(context, identifiers, error)
         return error
 
     def _each(self, items: Collection[_T]) -> Iterator[tuple[Solver, list[_T]]]:
-        """Give each solver with its items, in the order of the table of challenges."""
+        """Give each solver with its items, in the order of :data:`CHALLENGES`."""
         for challenge in CHALLENGES:
             some = [item for item in items if item.challenge == challenge]
             if some:
@@ -247,7 +247,7 @@ class _LazySolvers(dict[str, Solver]):
 
     def __missing__(self, challenge: str) -> Solver:
         make: Callable[[SolverResources], Solver] = import_module(CHALLENGES[challenge].module).make_solver
-        # Two threads may both make one: the first that is stored serves everybody.
+        # Two threads may both make one: the first that is stored is used by both.
         return self.setdefault(challenge, make(self._resources))
 
 

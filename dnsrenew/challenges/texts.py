@@ -10,7 +10,7 @@ from dnsrenew.errors import Text
 
 HTTP_NO_WILDCARD: Final = Text(
     "http-wildcard",
-    "http-01 cannot validate a wildcard: {identifiers}.",
+    "The challenge http-01 cannot validate a wildcard: {identifiers}.",
     "Add a dns-01 route for the wildcard.",
 )
 HTTP_UNREACHABLE: Final = Text(
@@ -25,7 +25,7 @@ HTTP_UNREACHABLE_BECAUSE: Final = Text(
 )
 TLS_ALPN_NO_WILDCARD: Final = Text(
     "tls-alpn-wildcard",
-    "tls-alpn-01 cannot validate a wildcard: {identifiers}.",
+    "The challenge tls-alpn-01 cannot validate a wildcard: {identifiers}.",
     "Add a dns-01 route for the wildcard.",
 )
 TLS_ALPN_UNREACHABLE: Final = Text(
@@ -40,6 +40,14 @@ TLS_ALPN_UNREACHABLE_BECAUSE: Final = Text(
 )
 LIKELY_CAUSE: Final = Text("", "{ca_message} {likely}", "{likely_fix}")
 """The CA's own error with its own code, and a likely cause."""
+
+# Clauses for the field {cause} or {reason}.
+NO_TIME_LEFT: Final = "no time was left"
+LISTENER_SILENT: Final = "the listener does not respond ({reason})"
+OTHER_RESPONSE: Final = "{address} responds with something else"
+OTHER_CERTIFICATE: Final = "{address} presents another certificate"
+FILE_UNREADABLE: Final = "its file cannot be read ({reason})"
+FILE_CHANGED: Final = "its file has other content"
 
 # ── http-01 ─────────────────────────────────────────────────────────────────────────────
 
@@ -58,19 +66,34 @@ HTTP_KEPT: Final = Text(
     "Challenge responses could not be removed at {where} ({reason}).",
     "They do no harm. Delete the files in .well-known/acme-challenge when convenient.",
 )
+HTTP_WEBROOT_LINK: Final = Text(
+    "http-webroot-link",
+    "A symbolic link leads from {path} out of the webroot to {leads_to}.",
+    "Replace the link with a folder, or set webroot to a folder without such a link.",
+)
+HTTP_WEBROOT_MISSING: Final = Text(
+    "http-webroot-missing",
+    "The webroot {webroot} is not a folder.",
+    "Set webroot to the folder whose files the web server serves at http://NAME/.",
+)
+HTTP_WEBROOT_UNWRITABLE: Final = Text(
+    "http-webroot-unwritable",
+    "The user that runs dnsrenew cannot write files in {path}: {reason}.",
+    "Give this user write access to the folder, or use dns-01, which needs no files.",
+)
 HTTP_PORT_TAKEN: Final = Text(
     "http-port-taken",
-    "{owner} (process {pid}) uses port {port}, which http-01 needs.",
+    "Port {port}, which http-01 needs, is in use by {owner} (process {pid}).",
     "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
 )
 HTTP_PORT_TAKEN_UNKNOWN: Final = Text(
     "http-port-taken",
-    "Another program uses port {port}, which http-01 needs.",
+    "Port {port}, which http-01 needs, is in use by another program.",
     "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
 )
 HTTP_PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",
-    "dnsrenew is not allowed to listen on port {port}, which http-01 needs.",
+    "The user that runs dnsrenew is not allowed to listen on port {port}, which http-01 needs.",
     "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
 )
 HTTP_ADDRESS_MISSING: Final = Text(
@@ -93,17 +116,17 @@ TLS_ALPN_NOT_SERVED: Final = Text(
 )
 TLS_ALPN_PORT_TAKEN: Final = Text(
     "tls-alpn-port-taken",
-    "{owner} (process {pid}) uses port {port}, which tls-alpn-01 needs.",
+    "Port {port}, which tls-alpn-01 needs, is in use by {owner} (process {pid}).",
     "Stop the program while the certificate is renewed, or use dns-01, which needs no port.",
 )
 TLS_ALPN_PORT_TAKEN_UNKNOWN: Final = Text(
     "tls-alpn-port-taken",
-    "Another program uses port {port}, which tls-alpn-01 needs.",
+    "Port {port}, which tls-alpn-01 needs, is in use by another program.",
     "Stop the program while the certificate is renewed, or use dns-01, which needs no port.",
 )
 TLS_ALPN_PORT_FORBIDDEN: Final = Text(
     "tls-alpn-port-forbidden",
-    "dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.",
+    "The user that runs dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.",
     "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
 )
 TLS_ALPN_ADDRESS_MISSING: Final = Text(
@@ -139,3 +162,42 @@ NO_ACCOUNT_NO_ZONES: Final = Text(
     "No DNS account can write {record}, which validates {identifier}.",
     "Add the zone to the account that holds it (zones = […]), or add an account for it.",
 )
+
+# ── removing what earlier runs left ─────────────────────────────────────────────────────
+
+ACCOUNT_GONE: Final = Text(
+    "account-gone",
+    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. "
+    "The values are listed in {paths}.",
+    "Add the account {account} again, or remove the values at your DNS host: the next run checks that they are gone.",
+)
+ACCOUNT_CHANGED: Final = Text(
+    "account-changed",
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. "
+    "The new host does not remove them: {reason}.",
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it was "
+    "and run: dnsrenew cleanup",
+)
+ACCOUNT_CHANGED_SERVED: Final = Text(
+    "account-changed",
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. "
+    "They are still in DNS, or no name server responds.",
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it was "
+    "and run: dnsrenew cleanup",
+)
+SWEEP_UNFINISHED: Final = Text(
+    "sweep-unfinished",
+    "The DNS host of the account {account} did not remove the TXT values at {names} in time.",
+    "Run: dnsrenew cleanup",
+)
+SWEEP_KEPT: Final = Text(
+    "sweep-kept",
+    "TXT values of an earlier run at {names} could not be removed: {reason}",
+    "{reason_fix}",
+)
+JOURNAL_UNREADABLE: Final = Text(
+    "",
+    "It is not known whether killed runs left values in DNS. {reason}",
+    "{reason_fix}",
+)
+"""An error of the store with its own code, as a warning before a run."""

@@ -1,7 +1,7 @@
-"""Whether CAA records let a CA issue (RFC 8659), from this account and by this method (RFC 8657).
+"""Whether CAA records allow a CA to issue (RFC 8659), for this account and by this method (RFC 8657).
 
-Pure: the records come from elsewhere. Only what is certain is a denial; where CAs are known to differ, or where
-something is not known here, the verdict is unknown, and the CA is to decide.
+Pure: the caller looks up the records. A verdict is "bad" only if the denial is certain. If CAs are known to differ, or
+if a fact is missing, it is "unknown", and the CA decides.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.checks import Verdict
+from dnsrenew.checks import Verdict, texts
 from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
 from dnsrenew.errors import DnsError
 
 if TYPE_CHECKING:
+    from dnsrenew.errors import Text
     from dnsrenew.model import Route
 
-CODE: Final = "caa"
-
 _CRITICAL: Final = 128
-_TAKEN_FOR_CRITICAL: Final = 1
-"""Many take the lowest bit for the critical one, and Let's Encrypt follows them."""
+_MISREAD_CRITICAL: Final = 1
+"""Many zones set the lowest bit by mistake, and Let's Encrypt treats it as critical too."""
 _UNDERSTOOD: Final = frozenset({"issue", "issuewild", "iodef"})
-_ELSEWHERE: Final = frozenset({"issuemail", "issuevmc", "contactemail", "contactphone"})
-"""Registered, and not about web servers: a CA may understand them or not."""
+_REGISTERED: Final = frozenset({"issuemail", "issuevmc", "contactemail", "contactphone"})
+"""Registered tags that do not concern web servers: a CA may or may not understand them."""
 
 
 class Record(Protocol):
@@ -46,11 +45,11 @@ class Record(Protocol):
 
 
 class CaaFacts(Protocol):
-    """The records that count for a domain (RFC 8659 section 3)."""
+    """The records that apply to a domain (RFC 8659 section 3)."""
 
     @property
     def records(self) -> Sequence[Record]:
-        """The records; empty when neither the domain nor any above it has some."""
+        """The records; empty if neither the domain nor a name above it has some."""
 
     @property
     def found_at(self) -> str | None:
@@ -58,25 +57,25 @@ class CaaFacts(Protocol):
 
     @property
     def owner(self) -> str | None:
-        """The name that holds them: another one when ``found_at`` has a CNAME record."""
+        """The name that holds them: another one if ``found_at`` has a CNAME record."""
 
     @property
     def unknown_reason(self) -> str:
-        """Why nothing can be said about them; a clause without a full stop. Empty when something can."""
+        """Why the records are unknown, as a sentence; empty if they are known."""
 
 
 class _Grade(Enum):
-    """What one ``issue`` or ``issuewild`` record says to us."""
+    """What one ``issue`` or ``issuewild`` record means for this CA, account and method."""
 
     FITS = 1
     DOUBT = 2
-    METHOD = 3  # another method would do
-    ACCOUNT = 4  # another account would do
-    OTHER = 5  # not this CA, or nobody
+    METHOD = 3  # another method is allowed
+    ACCOUNT = 4  # another account is allowed
+    OTHER = 5  # another CA is allowed, or none
 
 
 class _Case(Frozen):
-    """What is to be judged."""
+    """The input of one verdict."""
 
     identifier: str
     answer: CaaFacts
@@ -85,7 +84,7 @@ class _Case(Frozen):
     challenge: str
 
     def evidence(self, **more: Any) -> dict[str, Any]:  # JSON values
-        """Return what every verdict shows."""
+        """Return the evidence that every verdict has."""
         return {
             "identifier": self.identifier,
             "found_at": self.answer.found_at,
@@ -99,10 +98,10 @@ class _Case(Frozen):
         return _line(self.answer.owner or "", record.flags, record.tag, record.value)
 
     @property
-    def where(self) -> str:
-        """The domain that has the records, and the name that holds them where it is another."""
+    def place(self) -> str:
+        """The domain that has the records, with the name that holds them if it is another."""
         found_at, owner = self.answer.found_at, self.answer.owner
-        return f"{found_at}" if owner == found_at else f"{found_at} (through its CNAME record, at {owner})"
+        return f"{found_at}" if owner == found_at else texts.CNAME_PLACE.format(found_at=found_at, owner=owner)
 
 
 def judge(
@@ -112,36 +111,36 @@ def judge(
 
     :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
     :param challenge: the method, such as ``"dns-01"``.
-    :param ca_identities: the names by which records mean this CA (``caaIdentities`` of its directory); without any
-        nothing can be said.
-    :param account_url: of our account there; None when it is not known yet.
+    :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); if it has none, the
+        verdict is unknown.
+    :param account_url: the URL of the account at this CA; None if it is not known yet.
     """
     identities = tuple(identity.lower() for identity in ca_identities)
     case = _Case(identifier, answer, identities, account_url, challenge)
     if answer.unknown_reason:
-        return _unknown(case, f"It could not be found out whether CAA records restrict {identifier}: {answer.unknown_reason}.")
+        return Verdict.of(texts.CAA_UNKNOWN, "unknown", case.evidence(), reason=answer.unknown_reason)
     if not answer.records:
-        return Verdict(CODE, "ok", f"No CAA record restricts who may issue for {identifier}.", case.evidence())
+        return Verdict.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
     if not identities:
-        return _unknown(case, f"There are CAA records at {case.where}, but the CA does not say which names mean it.")
+        return Verdict.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
     return _judge_records(case)
 
 
 def to_error(verdict: Verdict) -> DnsError:
     """Return the error for a denial.
 
-    Its ``evidence["scope"]``: ``"ca"`` when this CA may not issue whatever the account and the method,
-    ``"account"`` when it may not from our account, ``"method"`` when it may not by this method.
+    Its ``evidence["scope"]`` is ``"ca"`` if this CA may not issue for any account or method, ``"account"`` if it may
+    not issue for this account, ``"method"`` if it may not issue by this method.
     """
-    return DnsError(CODE, verdict.summary, fix=verdict.fix, evidence=verdict.evidence)
+    return DnsError(verdict.code, verdict.summary, fix=verdict.fix, evidence=verdict.evidence)
 
 
 def denials(
     answers: Mapping[str, CaaFacts], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
 ) -> dict[str, DnsError]:
-    """Return the error of each identifier that CAA certainly keeps from the route it is to take.
+    """Return the error of each identifier whose route is certainly denied by CAA records.
 
-    :param answers: by identifier; one that is missing is not judged.
+    :param answers: by identifier; an identifier without an answer is skipped.
     :param routes: by identifier, all of one CA.
     """
     verdicts = {
@@ -158,26 +157,25 @@ def denials(
 
 
 def _judge_records(case: _Case) -> Verdict:
-    strange = [record for record in case.answer.records if record.tag.lower() not in _UNDERSTOOD]
-    critical = [record for record in strange if record.flags & _CRITICAL]
+    unknown = [record for record in case.answer.records if record.tag.lower() not in _UNDERSTOOD]
+    critical = [record for record in unknown if record.flags & _CRITICAL]
     for record in critical:
-        if record.tag.lower() not in _ELSEWHERE:
+        if record.tag.lower() not in _REGISTERED:
             return _critical(case, record)
     issuers = _relevant(case)
     grades = {record: _grade(case, record.value) for record in issuers}
     if issuers and not {_Grade.FITS, _Grade.DOUBT} & set(grades.values()):
         return _denied(case, grades)
-    doubtful = critical or [record for record in strange if record.flags & _TAKEN_FOR_CRITICAL]
+    doubtful = critical or [record for record in unknown if record.flags & _MISREAD_CRITICAL]
     if issuers and _Grade.FITS not in grades.values():
         doubtful = [record for record, grade in grades.items() if grade is _Grade.DOUBT]
     if doubtful:
-        shown = case.text(doubtful[0])
-        return _unknown(case, f"Whether the CA may issue for {case.identifier} hangs on how it reads {shown}.")
-    return Verdict(CODE, "ok", f"The CAA records at {case.where} allow it.", case.evidence())
+        return Verdict.of(texts.CAA_DOUBTFUL, "unknown", case.evidence(), record=case.text(doubtful[0]))
+    return Verdict.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
 
 
 def _relevant(case: _Case) -> list[Record]:
-    """Return the records that say who may issue for this kind of name; none: anybody may."""
+    """Return the ``issue`` or ``issuewild`` records for this kind of name; without any, every CA may issue."""
     by_tag: dict[str, list[Record]] = {"issue": [], "issuewild": []}
     for record in case.answer.records:
         by_tag.setdefault(record.tag.lower(), []).append(record)
@@ -192,7 +190,7 @@ def _grade(case: _Case, value: str) -> _Grade:
     accounts, methods = issuer.all("accounturi"), issuer.all("validationmethods")
     allowed = parse_methods(methods[0]) if methods else None
     if len(accounts) > 1 or len(methods) > 1 or (methods and not allowed):
-        return _Grade.OTHER  # nobody can fulfil it: RFC 8657 sections 3 and 4
+        return _Grade.OTHER  # no CA can meet it: RFC 8657 sections 3 and 4
     account = _is_ours(accounts[0], case.account_url) if accounts else True
     if account is False:
         return _Grade.ACCOUNT
@@ -202,9 +200,9 @@ def _grade(case: _Case, value: str) -> _Grade:
 
 
 def _is_ours(uri: str, account_url: str | None) -> bool | None:
-    """Tell whether the URI is our account's; None when the CA may know it under this one too.
+    """Tell whether the URI is that of this account; None if it may be an alias of it.
 
-    Let's Encrypt does: its older servers had the same accounts at other addresses, with the same number at the end.
+    Let's Encrypt has aliases: its older servers had the same accounts at other URLs, with the same number at the end.
     """
     if account_url is None:
         return None
@@ -216,19 +214,9 @@ def _is_ours(uri: str, account_url: str | None) -> bool | None:
 # ── the verdicts ────────────────────────────────────────────────────────────────────────
 
 
-def _unknown(case: _Case, summary: str) -> Verdict:
-    return Verdict(CODE, "unknown", summary, case.evidence())
-
-
 def _critical(case: _Case, record: Record) -> Verdict:
-    return Verdict(
-        CODE,
-        "bad",
-        f"A CAA record at {case.where} has a tag that CAs do not know ({_escaped(record.tag)}) and is marked critical, "
-        f"so no CA may issue for {case.identifier}.",
-        case.evidence(scope="ca", record=case.text(record)),
-        f"Remove this record at the DNS host of {case.answer.owner}: {case.text(record)}",
-    )
+    evidence = case.evidence(scope="ca", record=case.text(record))
+    return Verdict.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
 
 
 def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Verdict:
@@ -236,39 +224,38 @@ def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Verdict:
     grade = next(grade for grade in scopes if grade in grades.values())
     record = next(record for record, its in grades.items() if its is grade)
     issuer = parse_issuer(record.value)
-    identity = case.identities[0] if issuer is None or issuer.domain not in case.identities else issuer.domain
-    said = f"The CAA records at {case.where}"
+    ca = case.identities[0] if issuer is None or issuer.domain not in case.identities else issuer.domain
+    fields = {"place": case.place, "ca": ca, "challenge": case.challenge}
     if grade is _Grade.OTHER:
-        wanted = Issuer(identity)
-        summary = f"{said} let {_who_may(case, grades)} issue for {case.identifier}."
+        wanted = Issuer(ca)
+        text, issuers = _other_ca(case, grades)
+        fields["issuers"] = texts.AND.join(issuers)
     else:
-        assert issuer is not None  # noqa: S101  # _grade parsed it: only so can it be one of these
+        assert issuer is not None  # noqa: S101  # _grade parsed it, else the grade would be OTHER
         wanted = issuer.extended(case.account_url, case.challenge)
-        only = "from an account that is not ours" if grade is _Grade.ACCOUNT else f"by {_methods(issuer)}"
-        way = "" if grade is _Grade.ACCOUNT else f", not by {case.challenge}"
-        summary = f"{said} let {identity} issue for {case.identifier} only {only}{way}."
+        text = texts.CAA_OTHER_ACCOUNT if grade is _Grade.ACCOUNT else texts.CAA_OTHER_METHOD
+        fields["methods"] = _methods(issuer)
     line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
-    return Verdict(
-        CODE,
-        "bad",
-        summary,
-        case.evidence(scope=scopes[grade], record=case.text(record), wanted=line),
-        f"Add this record at the DNS host of {case.answer.owner}: {line}",
-    )
+    return Verdict.of(text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), **fields)
 
 
-def _who_may(case: _Case, grades: Mapping[Record, _Grade]) -> str:
+def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[str]]:
+    """Return the text for a denial of this CA, and the other CAs that may issue."""
     issuers = [parse_issuer(record.value) for record in grades]
-    domains = dict.fromkeys(issuer.domain for issuer in issuers if issuer is not None and issuer.domain)
+    domains = list(dict.fromkeys(issuer.domain for issuer in issuers if issuer is not None and issuer.domain))
     others = [domain for domain in domains if domain not in case.identities]
-    who = f"only {' and '.join(others)}, not {case.identities[0]}," if others else "no CA"
     if None in issuers:
-        return f"{who} (a record is malformed, and so names nobody)"
-    return who if len(others) == len(domains) else f"{who} (a record names this CA, but nobody can meet its conditions)"
+        text = texts.CAA_OTHER_CA_MALFORMED if others else texts.CAA_NO_CA_MALFORMED
+    elif len(others) < len(domains):
+        text = texts.CAA_OTHER_CA_UNMEETABLE if others else texts.CAA_NO_CA_UNMEETABLE
+    else:
+        text = texts.CAA_OTHER_CA if others else texts.CAA_NO_CA
+    return text, others
 
 
 def _methods(issuer: Issuer) -> str:
-    return " or ".join(parse_methods(issuer.all("validationmethods")[0]) or ())
+    """Return the methods that the record allows; empty if it does not restrict them."""
+    return texts.OR.join(method for value in issuer.all("validationmethods") for method in parse_methods(value) or ())
 
 
 def _line(owner: str, flags: int, tag: str, value: str) -> str:
@@ -276,7 +263,7 @@ def _line(owner: str, flags: int, tag: str, value: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as it is written in a zone file (RFC 1035 section 5.1)."""
+    """Return a text with the escapes of a zone file (RFC 1035 section 5.1)."""
     return "".join(
         f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\{ord(char):03d}" for char in text
     )

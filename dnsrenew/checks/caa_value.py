@@ -1,4 +1,4 @@
-"""The value of a CAA ``issue`` or ``issuewild`` record, read strictly (RFC 8659 section 4.2, RFC 8657)."""
+"""Parses the value of a CAA ``issue`` or ``issuewild`` record strictly (RFC 8659 section 4.2, RFC 8657)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _METHODS: Final = re.compile(r"(?:[A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)?")
 
 
 class Issuer(Frozen):
-    """Who may issue, and under which conditions.
+    """A CA that may issue, and the conditions.
 
-    :ivar domain: in lower case; empty: nobody.
-    :ivar parameters: tags in lower case, and values, in order.
+    :ivar domain: in lower case; empty: no CA may issue.
+    :ivar parameters: tags in lower case with their values, in order.
     """
 
     domain: str
     parameters: tuple[tuple[str, str], ...] = ()
 
     def all(self, tag: str) -> list[str]:
-        """Return every value given for a tag."""
+        """Return every value of a tag."""
         return [value for its, value in self.parameters if its == tag]
 
     def extended(self, account_url: str | None, challenge: str) -> Issuer:
-        """Return it with our account in place of the one named, and with our method beside those allowed."""
+        """Return a copy with this account in place of the one named, and with the method added to those allowed."""
         return Issuer(
             self.domain, tuple((tag, _extended(tag, value, account_url, challenge)) for tag, value in self.parameters)
         )
@@ -40,11 +40,11 @@ class Issuer(Frozen):
 
 
 def parse_issuer(value: str) -> Issuer | None:
-    """Return what the value says, or None when it is malformed: it then allows nobody.
+    """Return the parsed value, or None if it is malformed: it then allows no CA.
 
-    Never raises, whatever the text.
+    It never raises, whatever the text.
     """
-    head, *rest = value.split(";")  # no part may hold a semicolon itself
+    head, *rest = value.split(";")  # no part may contain a semicolon
     domain = head.strip(_BLANK)
     if domain and not _DOMAIN.fullmatch(domain):
         return None
@@ -56,7 +56,7 @@ def parse_issuer(value: str) -> Issuer | None:
 
 
 def parse_methods(value: str) -> tuple[str, ...] | None:
-    """Return the methods that a ``validationmethods`` lists, or None when it is malformed."""
+    """Return the methods in a ``validationmethods`` value, or None if it is malformed."""
     if not _METHODS.fullmatch(value):
         return None
     return tuple(method for method in value.split(",") if method)

@@ -34,7 +34,7 @@ def account(invocation: Invocation) -> int:
     columns, _ = (terminal.err if only_problems else terminal.out).size()
     lines = _lines(failed if only_problems else found, columns, rolled=rolled)
     if not found and not only_problems:
-        lines = [dim(texts.NO_ACCOUNTS)]
+        lines = [dim(line) for line in formatting.wrap(texts.NO_ACCOUNTS, columns)]
     if lines:
         (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
     return int(bool(failed))

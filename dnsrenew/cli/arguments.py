@@ -58,7 +58,7 @@ class _Options:
     def option(self, name: str, **settings: Any) -> None:  # settings: as for argparse
         self._options.add_argument(name, help=self._texts[name], **settings)
 
-    def wait(self) -> None:
+    def wait_option(self) -> None:
         self.option("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S")
 
     def jitter(self) -> None:
@@ -85,7 +85,7 @@ def _renew(options: _Options) -> None:
     for name in ("--force", "--all", "--now", "--dry-run"):
         options.flag(name)
     options.workers()
-    options.wait()
+    options.wait_option()
     options.jitter()
 
 
@@ -103,7 +103,7 @@ def _revoke(options: _Options) -> None:
 
     options.argument("name", nargs="?", metavar="NAME")
     options.option("--reason", choices=tuple(REASONS), default="unspecified", metavar="R")
-    options.wait()
+    options.wait_option()
 
 
 def _account(options: _Options) -> None:
@@ -128,7 +128,7 @@ _OPTIONS: Final = {
     "status": _status,
     "providers": _providers,
     "revoke": _revoke,
-    "cleanup": _Options.wait,
+    "cleanup": _Options.wait_option,
     "account": _account,
     "schedule": _schedule,
     "run": _run,

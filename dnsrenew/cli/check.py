@@ -33,5 +33,7 @@ def check(invocation: Invocation) -> int:
             "certificates": formatting.count(len(config.certificates), texts.CERTIFICATE),
             "accounts": formatting.count(len(config.accounts), texts.DNS_ACCOUNT),
         }
-        invocation.terminal.write_result(f"{green('✓')} {texts.CONFIG_VALID.format_map(fields)}")
+        columns, _ = invocation.terminal.out.size()
+        lines = formatting.wrap(texts.CONFIG_VALID.format_map(fields), columns, f"{green('✓')} ", "  ")
+        invocation.terminal.write_result("\n".join(lines))
     return 0

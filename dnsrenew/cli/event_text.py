@@ -100,7 +100,8 @@ class EventText:
     def _certificate_started(self, event: Event) -> list[EventLine]:
         self._domains = [str(domain) for domain in event.data.get("domains", ())]
         action = texts.DRY_RUN if self.dry_run else texts.ACTIONS.get(event.data.get("reason", ""), texts.RENEWING)
-        return self._sentence(event, action=action, domains=formatting.listed(self._domains))
+        variant = "same-name" if self._domains == [self.name] else ""
+        return self._sentence(event, variant, action=action, domains=formatting.listed(self._domains))
 
     def _route_started(self, event: Event) -> list[EventLine]:
         self._ca = str(event.data.get("ca") or texts.THE_CA)

@@ -65,7 +65,8 @@ class Invocation(Frozen):
         self.terminal.write_info(dim(texts.USING.format(path=path)))
         config = Config.find(self.options.config)  # unlike load, it checks who can change the file
         for notice in config.warnings:
-            self.terminal.write_message(f"{yellow('!')} {notice.message} {notice.fix}")
+            lines = formatting.wrap(f"{notice.message} {notice.fix}", columns, f"{yellow('!')} ", "  ")
+            self.terminal.write_message("\n".join(lines))
         self.signals.check()
         return config
 

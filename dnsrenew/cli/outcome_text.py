@@ -60,8 +60,8 @@ class OutcomeText:
         elif status == "deferred" and outcome.next_attempt is not None:
             status, time = "deferred-until", self._when(outcome.next_attempt)
         ca = outcome.route.ca if outcome.route is not None else ""
-        words = texts.HEADS[status].format(name=outcome.name, ca=ca, time=time)
-        return f"{_MARKS.get(outcome.status, yellow('!'))} {words}"
+        text = texts.HEADS[status].format(name=outcome.name, ca=ca, time=time)
+        return f"{_MARKS.get(outcome.status, yellow('!'))} {text}"
 
     def next_attempt(self, outcome: Outcome) -> str:
         """Return when the next attempt is made, or ""."""

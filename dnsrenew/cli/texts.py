@@ -95,6 +95,7 @@ class EventSentence(NamedTuple):
 
 EVENTS: Final = {
     "certificate-started": EventSentence("checking DNS and the CA", "{action}: {domains}", PLAIN, timed=False),
+    "certificate-started/same-name": EventSentence("checking DNS and the CA", "{action}", PLAIN, timed=False),
     "lock-waiting": EventSentence(
         "waiting for {holder}", "the {what} is locked: waiting for {holder}", PLAIN, timed=False
     ),

@@ -50,7 +50,7 @@ CONFIG_NOT_A_FILE: Final = Text(
 CONFIG_FORBIDDEN: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: permission denied.",
-    "Give read access to the user who runs dnsrenew.",
+    "Give read access to the user that runs dnsrenew.",
 )
 CONFIG_UNREADABLE: Final = Text(
     "config-unreadable",

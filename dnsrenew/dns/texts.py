@@ -185,7 +185,7 @@ SKIPPED: Final = "is not queried: {reason}"
 # ── reasons: why a server does not answer ───────────────────────────────────────────────
 
 NO_ROUTE: Final = "cannot be reached: this machine has no route to it"
-NO_ROUTE_ON_PATH: Final = "cannot be reached: the network reports that there is no route to it"
+NO_ROUTE_ON_PATH: Final = "cannot be reached: a router reports no route to it"
 NO_REPLY: Final = "did not answer"
 REFUSED: Final = "does not accept connections there (connection refused)"
 FORBIDDEN: Final = "cannot be reached: this machine forbids it (a firewall?)"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files, names
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, OptionSpec, Provider
 from dnsrenew.secrets import Secret
+from dnsrenew.validation import texts as phrases
 from dnsrenew.validation.mistakes import Mistake, kind, nearest, one_of
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
@@ -80,7 +82,7 @@ def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistak
     if provider.any_options:
         return []
     mistakes = [
-        _mistake(key, "missing", f"{spec.help or 'a value'} (required by {provider.title})")
+        _mistake(key, phrases.MISSING, texts.REQUIRED.format(help=spec.help or texts.VALUE, title=provider.title))
         for key, spec in provider.options.items()
         if spec.required and key not in options
     ]
@@ -105,8 +107,8 @@ def zone_for(provider: Provider, name: str) -> str | None:
 
 def _unknown(provider: Provider, key: str) -> Mistake:
     known = sorted(provider.options)
-    expected = one_of(known) if known else "no option of its own"
-    return _mistake(key, "an unknown option", expected, nearest(key, known))
+    expected = one_of(known) if known else texts.NO_OPTION
+    return _mistake(key, texts.UNKNOWN_OPTION, expected, nearest(key, known))
 
 
 def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
@@ -115,10 +117,10 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
     if isinstance(value, str):
         if value.strip() or not spec.required:
             return None
-        return _mistake(key, "an empty text", spec.help or "a value")
+        return _mistake(key, phrases.EMPTY_TEXT, spec.help or texts.VALUE)
     if spec.secret and isinstance(value, Mapping) and {"command"} <= set(value) <= {"command", "env"}:
         return None
-    return _mistake(key, kind(value), "a text, or a reference to a secret" if spec.secret else "a text in quotes")
+    return _mistake(key, kind(value), texts.TEXT_OR_REFERENCE if spec.secret else texts.QUOTED_TEXT)
 
 
 def _mistake(key: str, found: str, expected: str, near: str | None = None) -> Mistake:

@@ -1,4 +1,4 @@
-"""Reading one ``providers/*.toml``: imported only when a file is read."""
+"""Read one ``providers/*.toml``; imported only when a file is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.provider import NAME, RESERVED, Behaviour, OptionSpec, Provider
+from dnsrenew.validation import texts as phrases
 from dnsrenew.validation.mistakes import (
     KeyPath,
     Mistake,
@@ -49,12 +51,12 @@ def _url(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("https://", "http://"))
 
 
-def _seconds(least: int, most: int, *kinds: type) -> Test:
-    return lambda value: type(value) in kinds and least <= value <= most
+def _seconds(minimum: int, maximum: int, *kinds: type) -> Test:
+    return lambda value: type(value) in kinds and minimum <= value <= maximum
 
 
-def _word(*words: str) -> Test:
-    return lambda value: value in words
+def _one_of(*choices: str) -> Test:
+    return lambda value: value in choices
 
 
 def _suffixes(value: object) -> bool:
@@ -68,63 +70,63 @@ def _is_domain(text: str) -> bool:
         return False
 
 
-# Each key: a test, and what is expected in words.
+# key: the test of a value, and the description of a valid one
 _TOP: Final[dict[str, tuple[Test, str]]] = {
-    "title": (lambda value: _is_text(value) and bool(value), "the host's name, a text"),
-    "website": (_url, "an https:// address"),
-    "docs": (_url, "an https:// address"),
+    "title": (lambda value: _is_text(value) and bool(value), texts.TITLE),
+    "website": (_url, texts.URL),
+    "docs": (_url, texts.URL),
     "driver": (
         lambda value: _is_text(value) and bool(NAME.fullmatch(value)),
-        "the name of a driver, such as lexicon or rfc2136",
+        texts.DRIVER_NAME,
     ),
-    "zone_suffixes": (_suffixes, "a list of domain names in lower case, without a final dot"),
-    "driver_options": (_is_table, "a table"),
-    "options": (_is_table, "a table of tables, one for each option"),
-    "behaviour": (_is_table, "a table"),
+    "zone_suffixes": (_suffixes, texts.ZONE_SUFFIXES),
+    "driver_options": (_is_table, phrases.TABLE),
+    "options": (_is_table, texts.OPTION_TABLES),
+    "behaviour": (_is_table, phrases.TABLE),
 }
 _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
-    "required": (_is_bool, "true or false"),
-    "secret": (_is_bool, "true or false"),
+    "required": (_is_bool, phrases.TRUE_OR_FALSE),
+    "secret": (_is_bool, phrases.TRUE_OR_FALSE),
     "env": (
         lambda value: _is_text(value) and bool(_ENV.fullmatch(value)),
-        "the name of an environment variable",
+        texts.VARIABLE_NAME,
     ),
-    "help": (_is_text, "a text"),
+    "help": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
-    "ttl": (_seconds(1, 7 * _DAY, int), "a whole number of seconds from 1 to 604800"),
-    "propagation_timeout": (_seconds(1, _DAY, int, float), "a number of seconds from 1 to 86400"),
-    "settle": (_seconds(0, 3600, int, float), "a number of seconds from 0 to 3600"),
-    "values": (_word("many", "one"), '"many" or "one"'),
-    "scope": (_word("name", "zone"), '"name" or "zone"'),
-    "exclusive": (_is_bool, "true or false"),
-    "removes": (_is_bool, "true or false"),
-    "note": (_is_text, "a text"),
+    "ttl": (_seconds(1, 7 * _DAY, int), texts.TTL),
+    "propagation_timeout": (_seconds(1, _DAY, int, float), texts.PROPAGATION_TIMEOUT),
+    "settle": (_seconds(0, 3600, int, float), texts.SETTLE),
+    "values": (_one_of("many", "one"), texts.VALUES),
+    "scope": (_one_of("name", "zone"), texts.SCOPE),
+    "exclusive": (_is_bool, phrases.TRUE_OR_FALSE),
+    "removes": (_is_bool, phrases.TRUE_OR_FALSE),
+    "note": (_is_text, phrases.TEXT),
 }
 
 
 def parse(text: str, name: str, file: str) -> Provider:
-    """Return what the file says.
+    """Return the provider of a file.
 
     :raises ConfigError: ``provider-invalid``, with all mistakes.
     """
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.validation.toml_positions import syntax_mistake  # wanted only after a mistake
+        from dnsrenew.validation.toml_positions import syntax_mistake  # late: only after a mistake
 
         raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
-    reading = _Reading()
-    reading.table((), document, _TOP, required=("title", "driver"))
+    check = _FileCheck()
+    check.table((), document, _TOP, required=("title", "driver"))
     behaviour = _table(document, "behaviour")
-    reading.table(("behaviour",), behaviour, _BEHAVIOUR)
+    check.table(("behaviour",), behaviour, _BEHAVIOUR)
     if behaviour.get("scope") == "zone" and behaviour.get("values", "many") != "one":
-        reading.mistake(("behaviour", "scope"), '"zone"', '"name", as long as values is not "one"')
+        check.mistake(("behaviour", "scope"), texts.SCOPE_FOUND, texts.SCOPE_OF_MANY)
     options = _table(document, "options")
     for key, table in options.items():
-        reading.option(key, table)
-    if reading.mistakes:
-        raise reading.error(text, file)
+        check.option(key, table)
+    if check.mistakes:
+        raise check.error(text, file)
     return Provider(
         name=name,
         title=document["title"],
@@ -139,9 +141,9 @@ def parse(text: str, name: str, file: str) -> Provider:
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
-    """Return the error for a file that is there and cannot be read."""
-    why = str(error.strerror).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
-    return config_error([Mistake(str(path), None, "the file", why, "one that can be read")], code=_INVALID)
+    """Return the error for a file that exists but cannot be read."""
+    found = str(error.strerror).lower() if isinstance(error, OSError) else texts.NOT_UTF8
+    return config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -149,8 +151,8 @@ def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-class _Reading:
-    """One file being read: collects its mistakes."""
+class _FileCheck:
+    """Checks one file and collects its mistakes."""
 
     def __init__(self) -> None:
         self.mistakes: list[tuple[KeyPath, str, str, str | None]] = []
@@ -164,29 +166,29 @@ class _Reading:
     ) -> None:
         for key in required:
             if key not in table:
-                self.mistake((*path, key), "missing", known[key][1])
+                self.mistake((*path, key), phrases.MISSING, known[key][1])
         for key, value in table.items():
             if key not in known:
-                self.mistake((*path, key), "an unknown key", one_of(sorted(known)), nearest(key, known))
+                self.mistake((*path, key), phrases.UNKNOWN_KEY, one_of(sorted(known)), nearest(key, known))
             elif not known[key][0](value):
                 self.mistake((*path, key), describe_found(value), known[key][1])
 
     def option(self, key: str, table: object) -> None:
         path = ("options", key)
         if key in RESERVED:
-            self.mistake(path, "a reserved word", "another name: every account has an option of this name")
+            self.mistake(path, texts.RESERVED_NAME, texts.OTHER_NAME)
         elif not _OPTION.fullmatch(key):
-            self.mistake(path, "a name that is not an option's", "lower-case letters, digits and underscores")
+            self.mistake(path, texts.OPTION_NAME_FOUND, texts.OPTION_NAME)
         if isinstance(table, dict):
             self.table(path, table, _OPTIONS)
         else:
-            self.mistake(path, kind(table), "a table")
+            self.mistake(path, kind(table), phrases.TABLE)
 
     def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
         self.mistakes.append((path, found, expected, near))
 
     def error(self, text: str, file: str) -> ConfigError:
-        from dnsrenew.validation.toml_positions import key_lines, line_of  # wanted only after a mistake
+        from dnsrenew.validation.toml_positions import key_lines, line_of  # late: only after a mistake
 
         lines = key_lines(text)
         mistakes = [

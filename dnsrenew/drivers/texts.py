@@ -254,3 +254,32 @@ DUCKDNS_MALFORMED: Final = Text(
     "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
     "Try again later, and check whether a proxy answers instead of DuckDNS.",
 )
+
+# ── mistakes in a provider file and in the options of an account (phrases, see validation/texts.py) ─────────────────
+
+FILE: Final = "the file"
+NOT_UTF8: Final = "not UTF-8 text"
+READABLE: Final = "a readable file"
+TITLE: Final = "the name of the host, a text"
+URL: Final = "an https:// address"
+DRIVER_NAME: Final = "the name of a driver, such as lexicon or rfc2136"
+ZONE_SUFFIXES: Final = "a list of domain names in lower case, without a final dot"
+OPTION_TABLES: Final = "a table of tables, one for each option"
+VARIABLE_NAME: Final = "the name of an environment variable"
+TTL: Final = "a whole number of seconds from 1 to 604800"
+PROPAGATION_TIMEOUT: Final = "a number of seconds from 1 to 86400"
+SETTLE: Final = "a number of seconds from 0 to 3600"
+VALUES: Final = '"many" or "one"'
+SCOPE: Final = '"name" or "zone"'
+SCOPE_FOUND: Final = '"zone"'
+SCOPE_OF_MANY: Final = '"name", unless values is "one"'
+RESERVED_NAME: Final = "a reserved name"
+OTHER_NAME: Final = "another name: every account has an option of this name"
+OPTION_NAME_FOUND: Final = "an invalid name"
+OPTION_NAME: Final = "lower-case letters, digits and underscores"
+UNKNOWN_OPTION: Final = "an unknown option"
+NO_OPTION: Final = "no option of its own"
+VALUE: Final = "a value"
+REQUIRED: Final = "{help} (required by {title})"
+TEXT_OR_REFERENCE: Final = "a text, or a reference to a secret"
+QUOTED_TEXT: Final = "a text in quotes"

@@ -1,4 +1,4 @@
-"""The attempt in progress: a route selection, how far it got, and which of its routes an error is about."""
+"""The attempt in progress: its route selection, its progress, and the routes that an error is about."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec
     from dnsrenew.store.pending_orders import PendingOrder
 
-_NOT_REACHING: Final = frozenset({"ca-connection", "ca-dns"})
-"""Codes of a CA that could not connect to this host, where the challenge needs that."""
+_UNREACHABLE: Final = frozenset({"ca-connection", "ca-dns"})
+"""Codes of a CA that could not connect to this host."""
 
 
-class Reselect(Exception):  # a step of the loop, not an error
+class Reselect(Exception):  # control flow, not an error
     """The preflight ruled routes out, or a pending order is dead: choose again."""
 
 
@@ -29,12 +29,12 @@ class ActiveAttempt:
     """A route selection in progress.
 
     :param started: monotonic second.
-    :param settle: seconds to wait after propagation, on top of what is configured.
+    :param settle: seconds to wait after propagation, in addition to the configured ones.
     :param validated: identifiers with a validation that this CA probably still accepts.
     :param pending_order: the order of a killed run that this attempt resumes, or None.
-    :ivar orders: number of orders made.
+    :ivar orders: number of orders.
     :ivar pending: identifiers whose authorizations are pending.
-    :ivar seen: whether every value was seen everywhere.
+    :ivar visible: whether every value was visible on every name server.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class ActiveAttempt:
         self.pending_order = pending_order
         self.orders = 0
         self.pending: list[str] = []
-        self.seen = False
+        self.visible = False
 
     def taken(self) -> RouteTaken:
-        """Return the routes as an outcome has them."""
+        """Return the routes as in an outcome."""
         routes = self.selection.distinct()
         accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
         kinds = {route.challenge for route in routes}
@@ -76,7 +76,7 @@ class ActiveAttempt:
     def ended(self, error: DnsRenewError | None, now: float) -> Attempt:
         """Return the finished attempt.
 
-        :param error: what stopped it; None: it led to a certificate.
+        :param error: the error that ended it; None: it led to a certificate.
         :param now: monotonic second.
         """
         return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
@@ -87,18 +87,18 @@ class ActiveAttempt:
         return [name for name in self.selection.routes if name in named]
 
     def valid_names(self, error: AttemptError) -> frozenset[str]:
-        """Return the identifiers with a valid authorization, as far as is known."""
+        """Return the identifiers that are known to have a valid authorization."""
         failed = self.failed_names(error)
         if not self.pending:  # nothing was validated
             return self.validated.difference(failed)
-        # A CA that names the failed ones has validated the others, except those it has not looked at.
-        open_ones = [*failed, *error.evidence.get("undecided", ())] if failed else self.pending
-        return frozenset(self.selection.routes).difference(open_ones)
+        # A CA that names the failed identifiers has validated the others, except the undecided ones.
+        unresolved = [*failed, *error.evidence.get("undecided", ())] if failed else self.pending
+        return frozenset(self.selection.routes).difference(unresolved)
 
     def culprits(self, error: AttemptError) -> list[Route]:
-        """Return the routes that an error is about; if that is unknown, all routes with a pending authorization."""
-        unproved = [name for name in self.selection.routes if name not in self.validated]
-        concerned = self._named_by(error) or self.pending or unproved or list(self.selection.routes)
+        """Return the routes that an error is about; if unknown, all routes with a pending authorization."""
+        unvalidated = [name for name in self.selection.routes if name not in self.validated]
+        concerned = self._named_by(error) or self.pending or unvalidated or list(self.selection.routes)
         routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
         named = self.selection.routes.get(error.evidence.get("identifier", ""))
         account = error.evidence.get("account")
@@ -119,16 +119,15 @@ class ActiveAttempt:
 
 
 def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
-    """Return the code that a CA's error has for each identifier that it names."""
+    """Return the code of each identifier that an error of a CA names."""
     problems = error.subproblems if isinstance(error, CAError) else ()
     return {problem["identifier"]: problem.get("code") for problem in problems if problem.get("identifier")}
 
 
 def describe_error(error: AttemptError, selection: Selection, culprits: Sequence[Route]) -> AttemptError:
-    """Return the error as the user gets it.
+    """Return the error for the user.
 
-    A CA that cannot connect for a challenge that needs that is "unreachable", and a likely cause that was found is
-    said.
+    It says that the CA cannot reach this host if the challenge type needs a connection, and it adds a likely cause.
     """
     if not isinstance(error, CAError):
         return error
@@ -143,14 +142,14 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
 
 
 def _text(error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route]) -> Text | None:
-    """Return the text that says more than the CA's own; None where there is none."""
+    """Return the text that replaces the message of the CA, or None to keep it."""
     types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
     unreachable = types[0].unreachable if len(types) == 1 else None
     likely = "likely" in error.evidence
     if unreachable is None:
         return texts.LIKELY_CAUSE if likely else None
     named = error.code == MIXED and any(problem.get("code") == unreachable.code for problem in problems)
-    if named or error.code in _NOT_REACHING:
+    if named or error.code in _UNREACHABLE:
         return types[0].unreachable_because if likely else unreachable
     return texts.LIKELY_CAUSE if likely else None
 
@@ -158,6 +157,6 @@ def _text(error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Seque
 def _describe_problem(problem: Mapping[str, Any], selection: Selection) -> dict[str, Any]:
     route = selection.routes.get(problem.get("identifier") or "")
     unreachable = None if route is None else CHALLENGES[route.challenge].unreachable
-    if unreachable is not None and problem.get("code") in _NOT_REACHING:
+    if unreachable is not None and problem.get("code") in _UNREACHABLE:
         return {**problem, "code": unreachable.code}
     return dict(problem)

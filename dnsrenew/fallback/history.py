@@ -1,4 +1,4 @@
-"""What one run remembers for the next: when to try again, and which route first. Pure functions over the state."""
+"""The history that a run keeps for the next one: when to try again, and which route first. Pure functions of State."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
-"""How long after the first, second … failure in a row nothing is tried; the last one from then on."""
+"""Pauses after the first, second … consecutive failure; the last one is repeated."""
 SPREAD: Final = 0.2
-"""The share by which a pause is made longer or shorter at random, so that a fleet does not come at once."""
+"""Random share by which a pause is longer or shorter, so that many hosts do not try at the same time."""
 
 MOST_ATTEMPTS: Final = 8
-"""Attempts of a run that are kept: the last ones."""
+"""Number of attempts of a run that are kept: the last ones."""
 MOST_NAMES: Final = 10
-"""A mix for more names is kept without them."""
+"""The routes of more names than these are kept without the names."""
 
 
 # ── when to try again ───────────────────────────────────────────────────────────────────
@@ -41,34 +41,34 @@ def after_failure(
     retry_after: float | None = None,
     attempts: Sequence[Attempt] = (),
 ) -> State:
-    """Return the state after an attempt that brought no certificate.
+    """Return the state after a run without a certificate.
 
-    :param error: what is told of it, by ``status`` and while the next attempt is deferred.
-    :param retry_after: seconds after which a CA may take an order, where every CA that could be used asked to wait
-        (the soonest of them); it wins where it is longer than the pause. At most a week of it is kept.
-    :param attempts: what was tried; the last of them is the one that ``status`` tells of.
+    :param error: the error that ``status`` shows, also while the next attempt is deferred.
+    :param retry_after: seconds until the first CA may accept an order, if every CA asked to wait. The longer of this
+        and the pause counts, up to a week.
+    :param attempts: the attempts of the run; ``status`` shows the last one.
     """
     failed = state.failed(error.code, error.message, now)
-    # A name that the CA has paused waits for a person, who says --now afterwards.
+    # The CA has paused a name: a person must unpause it, and then run with --now.
     unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
     pause = DAY if unpause else PAUSES[min(failed.failures, len(PAUSES)) - 1]
     if failed.not_after is not None and now < failed.not_after and not unpause:
-        # A day is long for a certificate that has three left: at most a quarter of them is waited.
+        # Do not wait longer than a quarter of the remaining lifetime.
         pause = min(pause, max((failed.not_after - now) / 4, PAUSES[2]))
     pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
-    told: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
+    failure: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
     if unpause:
-        told["url"] = unpause
+        failure["url"] = unpause
     if asked > pause:
-        told["asked_to_wait"] = True
-    # The file holds whole seconds, and a second too soon is refused again.
+        failure["asked_to_wait"] = True
+    # The file has whole seconds; a request one second too early is refused again.
     until = (now + max(pause, asked) + timedelta(seconds=1)).replace(microsecond=0)
-    return replace(failed, last_failure=told, next_attempt=until, attempt_set_at=now)
+    return replace(failed, last_failure=failure, next_attempt=until, attempt_set_at=now)
 
 
 def _tried(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Return what was tried as it is kept: short, for it is read at every run."""
+    """Return the attempts as they are kept: short, because every run reads them."""
     if not attempts:
         return {}
     last = attempts[-1].route
@@ -83,17 +83,17 @@ def _kept(attempt: Attempt, route: dict[str, Any]) -> dict[str, Any]:
 
 
 def deferred_until(state: State, now: datetime) -> datetime | None:
-    """Return the time before which nothing is tried; None: it is past, or a clock that jumped made it up."""
+    """Return the time before which no attempt is made; None if it is past, or implausible after a clock jump."""
     until = state.next_attempt
     if until is None:
         return None
-    if state.attempt_set_at is None:  # written by somebody else
+    if state.attempt_set_at is None:  # not written by dnsrenew
         return until if now < until <= now + 2 * DAY else None
     return until if is_waiting(state.attempt_set_at, until, now) else None
 
 
 def was_asked_to_wait(state: State) -> bool:
-    """Tell whether it is the CA's wish that nothing is tried before the next attempt."""
+    """Return whether the next attempt is deferred because a CA asked to wait."""
     return bool(state.last_failure and state.last_failure.get("asked_to_wait"))
 
 
@@ -101,9 +101,9 @@ def was_asked_to_wait(state: State) -> bool:
 
 
 def route_key(route: Route, ca: str) -> str:
-    """Return what a route is called in the state: ``letsencrypt/dns-01/dns=cloudflare``; no two share a key.
+    """Return the unique key of a route in the state, such as ``letsencrypt/dns-01/dns=cloudflare``.
 
-    :param ca: the certificate's CA, for a route that names none.
+    :param ca: the CA of the certificate, for a route that names none.
     """
     parts = [_plain(route.ca or ca), _plain(route.challenge)]
     if route.dns:
@@ -115,27 +115,29 @@ def route_key(route: Route, ca: str) -> str:
     if route.listen:
         parts.append("listen=" + _plain(route.listen))
     if route.webroot:
-        parts.append("webroot=" + _plain(str(route.webroot), safe="/"))  # the last: it may hold what parts the others
+        parts.append(
+            "webroot=" + _plain(str(route.webroot), safe="/")
+        )  # last, because a path may contain the separator
     return "/".join(parts)
 
 
 def route_from_keys(keys: Iterable[str]) -> RouteTaken | None:
-    """Return the way that keys of routes stand for; None: of these it cannot be told.
+    """Return the routes that some keys describe, or None if they are unreadable.
 
-    Of a mix it is not kept which name went which way: it has no ``names``.
+    The keys do not say which name took which route, so the result has no ``names``.
     """
-    ways = [key.split("/") for key in keys if "/" in key]
-    if not ways:
+    routes = [key.split("/") for key in keys if "/" in key]
+    if not routes:
         return None
-    challenges = {_read(challenge) for _, challenge, *_ in ways}
-    writers = [part.removeprefix("dns=") for _, _, *rest in ways for part in rest[:1] if part.startswith("dns=")]
+    challenges = {_read(challenge) for _, challenge, *_ in routes}
+    writers = [part.removeprefix("dns=") for _, _, *rest in routes for part in rest[:1] if part.startswith("dns=")]
     accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
     challenge = challenges.pop() if len(challenges) == 1 else "mixed"
-    return RouteTaken(ca=_read(ways[0][0]), challenge=challenge, dns=tuple(accounts))
+    return RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
 
 
 def _plain(text: str, safe: str = "") -> str:
-    from urllib.parse import quote  # slow to load, and nothing due needs none of it
+    from urllib.parse import quote  # slow to load, and not needed while nothing is due
 
     return quote(text, safe=":[]" + safe, errors="surrogatepass")
 
@@ -143,13 +145,13 @@ def _plain(text: str, safe: str = "") -> str:
 def _read(text: str) -> str:
     from urllib.parse import unquote  # as above
 
-    return unquote(text)  # never fails: somebody may have written in the file
+    return unquote(text)  # never fails, even on an edited file
 
 
 def remember_failures(state: State, failures: Mapping[str, str], now: datetime) -> State:
-    """Return the state after routes have failed; for skipped ones nothing is remembered, they cost nothing.
+    """Return the state after routes have failed. Skipped routes are not recorded, because they cost no time.
 
-    :param failures: for the key of each, the code of its error.
+    :param failures: the code of the error, by route key.
     """
     routes = {key: entry for key, entry in state.routes.items() if _is_fresh(entry, now)}
     for key, code in failures.items():
@@ -160,19 +162,19 @@ def remember_failures(state: State, failures: Mapping[str, str], now: datetime) 
 def remember_success(state: State, keys: Collection[str], now: datetime) -> State:
     """Return the state after routes have led to a certificate.
 
-    :param keys: of that one, or of all routes of the mix.
+    :param keys: the keys of these routes.
     """
     left = {key: entry for key, entry in state.routes.items() if key not in keys and _is_fresh(entry, now)}
     return replace(state, routes=left, worked=tuple(dict.fromkeys(keys)))
 
 
 def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) -> list[Route]:
-    """Return one name's routes in the order in which they are tried: the user's.
+    """Return the routes of one name in the order of their attempts.
 
-    But where one of them led to the last certificate, and has not failed since, those that failed within a day
-    come after all that have not.
+    This is the order of the configuration. If one of them led to the last certificate and has not failed since, routes
+    that failed within a day come last.
 
-    :param ca: the certificate's CA, for routes that name none.
+    :param ca: the CA of the certificate, for routes that name none.
     """
     listed = list(routes)
     known = state.routes
@@ -183,8 +185,8 @@ def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) 
     keys = [route_key(route, ca) for route in listed]
     if not any(key in state.worked and not has_failed(key) for key in keys):
         return listed
-    return [listed[place] for place in sorted(range(len(listed)), key=lambda place: has_failed(keys[place]))]
+    return [listed[index] for index in sorted(range(len(listed)), key=lambda index: has_failed(keys[index]))]
 
 
 def _is_fresh(entry: RouteFailure, now: datetime) -> bool:
-    return abs(now - entry["failed"]) < DAY  # of a clock that jumped: not for longer than a day either
+    return abs(now - entry["failed"]) < DAY  # abs: a clock may have jumped back

@@ -1,4 +1,4 @@
-"""Decides what is tried next for one certificate, and what a failure changes. Pure: it asks no CA and no DNS."""
+"""Decides the next attempt for one certificate, and what a failure changes. Pure: it asks no CA and no DNS."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from dnsrenew.store.pending_orders import PendingOrder
 
 SETTLE_AGAIN: Final = 15.0
-"""Seconds more to wait where the CA saw nothing of what we saw everywhere: anycast, several vantage points."""
+"""More seconds to wait if the CA did not see values that every name server showed us: anycast, vantage points."""
 _NAMED: Final = 3
-"""Names that one error for several names lists."""
+"""Names that one error lists at most."""
 
 
 class FallbackPlanner:
     """The attempts so far, and the routes that are left.
 
-    :param effective_ca: for the name of a CA, the one that is really asked: itself, or in a dry run its staging CA.
+    :param effective_ca: by the name of a CA, the CA to use: itself, or in a dry run its staging CA.
     """
 
     def __init__(self, spec: CertificateSpec, state: State, context: Context, effective_ca: Mapping[str, str]) -> None:
@@ -44,13 +44,13 @@ class FallbackPlanner:
         self._skips: list[Attempt] = []
         self._again: set[Route] = set()
         self._validated: dict[str, frozenset[str]] = {}
-        self._forgetting: set[str] = set()
+        self._without_reuse: set[str] = set()
         self._stopped = False
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
         # In a dry run two routes can become one: their CAs may share a staging CA.
-        asked = dict.fromkeys(replace(route, ca=effective_ca[route.ca or spec.ca]) for route in spec.routes)
-        routes = self._in_order(list(asked))
+        effective = dict.fromkeys(replace(route, ca=effective_ca[route.ca or spec.ca]) for route in spec.routes)
+        routes = self._in_order(list(effective))
         self._candidates = Candidates(
             {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes
         )
@@ -59,9 +59,9 @@ class FallbackPlanner:
     def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
         """Give the attempts one after the other, until no route is left; the caller stops after a success.
 
-        Between two of them the caller reports what happened: :meth:`apply_preflight`, :meth:`failed`.
+        In between, the caller reports the result: :meth:`apply_preflight`, :meth:`failed`.
 
-        :param pending: the order of a killed run: it comes first.
+        :param pending: the order of a killed run, which comes first.
         """
         if pending is not None:
             routes = {identifier: pending.routes[identifier] for identifier in self._spec.identifiers}
@@ -83,21 +83,21 @@ class FallbackPlanner:
     # ── before an order ─────────────────────────────────────────────────────────────────
 
     def apply_preflight(self, attempt: ActiveAttempt, placements: Placements) -> bool:
-        """Drop the routes that are ruled out; return whether another selection is to be tried.
+        """Drop the routes that are ruled out; return whether the caller must choose another selection.
 
-        Otherwise the attempt goes on with the routes that the preflight found.
+        If not, the attempt continues with the routes that the preflight found.
         """
         for identifier, (route, several) in placements.opened.items():
             self._opened[route, tuple(several)] = None
             self._candidates.expand(identifier, route, self._in_order(several))
-        blockers = _together(placements.blockers)
+        blockers = _merge_equal(placements.blockers)
         for blocker in blockers:
             self._skipped(blocker.route, blocker.error)
-            self._candidates.leave(blocker.route, blocker.identifiers)
+            self._candidates.drop(blocker.route, blocker.identifiers)
         skipped = [blocker.route for blocker in blockers]
         for blocker in blockers:
             if next_action(blocker.error) is NextAction.LEAVE_CA:
-                self._leave_ca(blocker.route.ca or self._spec.ca, blocker.error, skipped)
+                self._drop_ca(blocker.route.ca or self._spec.ca, blocker.error, skipped)
         attempt.selection = replace(attempt.selection, routes=placements.routes)
         return bool(blockers) or self._candidates.choose() != attempt.selection
 
@@ -105,7 +105,7 @@ class FallbackPlanner:
         return history.order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
 
     def _skip_useless(self, routes: Sequence[Route]) -> None:
-        """Skip the routes that no name can take."""
+        """Skip the routes that can validate none of the names."""
         for route in routes:
             if not any(_fitting(identifier, [route]) for identifier in self._spec.identifiers):
                 self._skipped(route, no_wildcard(route.challenge, self._spec.identifiers))
@@ -113,7 +113,7 @@ class FallbackPlanner:
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
         if any(attempt.error is error and attempt.route == taken for attempt in self.attempts):
-            return  # two routes with one listener look alike
+            return  # routes that differ only in their listener look the same here
         attempt = Attempt(route=taken, orders=0, seconds=0.0, error=error)
         self.attempts.append(attempt)
         self._skips.append(attempt)
@@ -127,7 +127,7 @@ class FallbackPlanner:
         error = describe_error(error, attempt.selection, culprits)
         self.attempts.append(attempt.ended(error, self._now()))
         self._emit_failed(attempt.taken(), error)
-        self._note_proved(attempt, error)
+        self._note_validated(attempt, error)
         codes = codes_by_identifier(error)
         for route in culprits:
             self.failures[route] = next(filter(None, map(codes.get, attempt.selection.users(route))), error.code)
@@ -135,49 +135,49 @@ class FallbackPlanner:
         if action is NextAction.STOP:
             self._stopped = True
         elif action is NextAction.LEAVE_CA:
-            self._leave_ca(attempt.selection.ca, error, skipped=attempt.selection.distinct())
+            self._drop_ca(attempt.selection.ca, error, skipped=attempt.selection.distinct())
         else:
-            self._leave_routes(attempt, error, culprits)
+            self._drop_routes(attempt, error, culprits)
 
-    def _note_proved(self, attempt: ActiveAttempt, error: AttemptError) -> None:
-        """Note which names need no new proof at this CA."""
+    def _note_validated(self, attempt: ActiveAttempt, error: AttemptError) -> None:
+        """Note which names have a valid authorization at this CA."""
         ca = attempt.selection.ca
-        if not attempt.validated.isdisjoint(attempt.pending):  # it keeps nothing
-            self._forgetting.add(ca)
-        self._validated[ca] = frozenset() if ca in self._forgetting else attempt.valid_names(error)
+        if not attempt.validated.isdisjoint(attempt.pending):  # the CA does not reuse authorizations
+            self._without_reuse.add(ca)
+        self._validated[ca] = frozenset() if ca in self._without_reuse else attempt.valid_names(error)
 
-    def _leave_routes(self, attempt: ActiveAttempt, error: AttemptError, culprits: Sequence[Route]) -> None:
-        """Take the routes that failed from those who went by them and are not proved, nor worth a second try."""
+    def _drop_routes(self, attempt: ActiveAttempt, error: AttemptError, culprits: Sequence[Route]) -> None:
+        """Drop failed routes for every name that used them, unless it is validated or gets a second try."""
         validated, codes = self._validated[attempt.selection.ca], codes_by_identifier(error)
         failed: dict[Route, set[str]] = {}
         for route in culprits:
             users = attempt.selection.users(route)
-            about = [name for name in users if name in codes] or users
+            concerned = [name for name in users if name in codes] or users
             again: set[str] = set()
-            if attempt.seen and CHALLENGES[route.challenge].propagates and route not in self._again:
-                again = {name for name in about if action_for_code(codes.get(name) or error.code) is NextAction.AGAIN}
+            if attempt.visible and CHALLENGES[route.challenge].propagates and route not in self._again:
+                again = {
+                    name for name in concerned if action_for_code(codes.get(name) or error.code) is NextAction.AGAIN
+                }
             if again:
                 self._again.add(route)
-            if again != set(about):
+            if again != set(concerned):
                 failed[route] = again | validated.intersection(users)
-        taken = [self._candidates.failed(route, keep) for route, keep in failed.items()]
-        if failed and not any(taken):  # a way that led nowhere is not gone again
+        dropped = [self._candidates.failed(route, keep) for route, keep in failed.items()]
+        if failed and not any(dropped):  # otherwise the same selection would fail again
             for route in failed:
                 self._candidates.failed(route, ())
 
-    def _leave_ca(self, ca: str, error: AttemptError, skipped: Collection[Route]) -> None:
-        several = [
-            replace(route, dns=()) for route in skipped
-        ]  # the route that stands for these, if it was not expanded yet
-        for route in self._candidates.leave_ca(ca):
-            if route not in skipped and route not in several:
+    def _drop_ca(self, ca: str, error: AttemptError, skipped: Collection[Route]) -> None:
+        unexpanded = [replace(route, dns=()) for route in skipped]
+        for route in self._candidates.drop_ca(ca):
+            if route not in skipped and route not in unexpanded:
                 self._skipped(route, error)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────
 
     @property
     def error(self) -> DnsRenewError:
-        """What stopped it: the error of the last attempt; where nothing but the ledger did, what it says."""
+        """The error of the last attempt. Skips do not count if only the ledger stopped the run."""
         attempts = self._made() if self.only_held() else self.attempts
         errors = [attempt.error for attempt in attempts if attempt.error is not None]
         if errors:
@@ -186,9 +186,9 @@ class FallbackPlanner:
         return AttemptError.of(texts.NO_ROUTE_LEFT, identifiers=identifiers)
 
     def asked_to_wait(self) -> float | None:
-        """Return the seconds after which some CA may take an order; None unless every CA asked to wait.
+        """Return the seconds until the first CA may accept an order, or None unless every CA asked to wait.
 
-        A CA to which only skipped routes lead counts, except where nothing but the ledger stopped the run.
+        A CA with only skipped routes counts, except if only the ledger stopped the run.
         """
         by_ca: dict[str, float | None] = {}
         for attempt in self._made() if self.only_held() else self.attempts:
@@ -198,7 +198,7 @@ class FallbackPlanner:
         return min(waits) if waits and len(waits) == len(by_ca) else None
 
     def only_held(self) -> bool:
-        """Tell whether nothing was tried: the ledger held every order back, and other routes were skipped."""
+        """Return whether no order was made, because the ledger deferred all that were not skipped."""
         made = self._made()
         return bool(made) and all(each.error is not None and each.error.code == "ca-ledger" for each in made)
 
@@ -209,7 +209,7 @@ class FallbackPlanner:
     def remembered(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
         """Return the state with the routes that failed, and those that led to a certificate.
 
-        A route that stands for several has failed when for some name all of them have, and worked when one of them has.
+        An expanded route has failed if all its routes have failed for some name, and worked if one of them has.
         """
         failed = dict(self.failures)
         for route, several in self._opened:
@@ -237,13 +237,13 @@ def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
     return [route for route in routes if CHALLENGES[route.challenge].no_wildcard is None]
 
 
-def _together(blockers: Iterable[Blocker]) -> list[Blocker]:
-    """Merge blockers that are alike for several names of a route: a skipped route is one attempt."""
-    alike: dict[tuple[Route, str, Any], list[Blocker]] = {}
+def _merge_equal(blockers: Iterable[Blocker]) -> list[Blocker]:
+    """Merge equal blockers of a route for several names: a skipped route is one attempt."""
+    groups: dict[tuple[Route, str, Any], list[Blocker]] = {}
     for blocker in blockers:
         kind = (blocker.route, blocker.error.code, blocker.error.evidence.get("scope"))
-        alike.setdefault(kind, []).append(blocker)
-    return [_merged(group) for group in alike.values()]
+        groups.setdefault(kind, []).append(blocker)
+    return [_merged(group) for group in groups.values()]
 
 
 def _merged(group: Sequence[Blocker]) -> Blocker:

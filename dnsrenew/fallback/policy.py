@@ -1,4 +1,4 @@
-"""What happens after an error: one table, from the error's code to the next step.
+"""The policy of the fallback: one table from the code of an error to the next action.
 
 The page "How fallback decides" is generated from it.
 """
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
 
 MIXED: Final = "ca-order-invalid"
-"""The code of an order that failed for several reasons: each of its names has one of its own."""
+"""The code of an order whose names failed for different reasons: each name has its own code."""
 
 
 class NextAction(Enum):
-    """What is done next."""
+    """The next action after an error."""
 
-    AGAIN = "the same route once more, with a longer settle; then the next route"
-    NEXT_ROUTE = "the next route of the names concerned"
-    LEAVE_CA = "all other routes to this CA are skipped; another CA may well accept"
-    STOP = "no CA can help: nothing more is tried"
+    AGAIN = "try the same route once more with a longer settle, then the next route"
+    NEXT_ROUTE = "try the next route of the names concerned"
+    LEAVE_CA = "skip all other routes to this CA: another CA may accept the order"
+    STOP = "stop: no CA can help"
 
 
 class PolicyRow(NamedTuple):
-    """One line of the table; ``code`` may end in ``*``."""
+    """One row of the table; ``code`` may end in ``*``."""
 
     code: str
     step: NextAction
@@ -36,43 +36,43 @@ class PolicyRow(NamedTuple):
 
 
 TABLE: Final = (
-    PolicyRow("ca-malformed-name", NextAction.STOP, "the name itself cannot be in a certificate"),
+    PolicyRow("ca-malformed-name", NextAction.STOP, "no CA can issue for this name"),
     PolicyRow("ca-rejected-identifier", NextAction.LEAVE_CA, "this CA does not issue for the name"),
-    PolicyRow("ca-rate-limited", NextAction.LEAVE_CA, "its limits hold for every route; the time it names is kept"),
-    PolicyRow("ca-terms", NextAction.LEAVE_CA, "its terms are not agreed to"),
-    PolicyRow("ca-user-action-required", NextAction.LEAVE_CA, "it wants a person to do something"),
-    PolicyRow("ca-account-refused", NextAction.LEAVE_CA, "it does not take our account"),
-    PolicyRow("ca-eab-required", NextAction.LEAVE_CA, "it wants an external account binding"),
-    PolicyRow("eab-invalid", NextAction.LEAVE_CA, "the external account binding is not usable"),
-    PolicyRow("ca-profile-unknown", NextAction.LEAVE_CA, "it does not offer the profile that is required"),
+    PolicyRow("ca-rate-limited", NextAction.LEAVE_CA, "its limits apply to every route; its Retry-After is kept"),
+    PolicyRow("ca-terms", NextAction.LEAVE_CA, "you have not agreed to its terms"),
+    PolicyRow("ca-user-action-required", NextAction.LEAVE_CA, "it requires an action by you"),
+    PolicyRow("ca-account-refused", NextAction.LEAVE_CA, "it refuses the account"),
+    PolicyRow("ca-eab-required", NextAction.LEAVE_CA, "it requires an external account binding"),
+    PolicyRow("eab-invalid", NextAction.LEAVE_CA, "the external account binding cannot be used"),
+    PolicyRow("ca-profile-unknown", NextAction.LEAVE_CA, "it does not offer the required profile"),
     PolicyRow("ca-caa", NextAction.LEAVE_CA, "CAA forbids this CA"),
-    PolicyRow("ca-bad-csr", NextAction.LEAVE_CA, "it does not take this kind of key or request"),
-    PolicyRow("ca-unreachable", NextAction.LEAVE_CA, "nothing of it can be reached"),
-    PolicyRow("ca-untrusted", NextAction.LEAVE_CA, "it cannot be told from somebody in between"),
-    PolicyRow("trust-unreadable", NextAction.LEAVE_CA, "without its roots it cannot be told from somebody in between"),
-    PolicyRow("ca-not-acme", NextAction.LEAVE_CA, "it is no ACME server"),
-    PolicyRow("ca-malformed-answer", NextAction.LEAVE_CA, "its answers cannot be used"),
-    PolicyRow("ca-server-error", NextAction.LEAVE_CA, "it is out of order"),
-    PolicyRow("ca-timeout", NextAction.LEAVE_CA, "it does not decide"),
+    PolicyRow("ca-bad-csr", NextAction.LEAVE_CA, "it does not accept this type of key or request"),
+    PolicyRow("ca-unreachable", NextAction.LEAVE_CA, "this host cannot connect to it"),
+    PolicyRow("ca-untrusted", NextAction.LEAVE_CA, "something may intercept the connection"),
+    PolicyRow("trust-unreadable", NextAction.LEAVE_CA, "without its roots it cannot be authenticated"),
+    PolicyRow("ca-not-acme", NextAction.LEAVE_CA, "the server does not speak ACME"),
+    PolicyRow("ca-malformed-answer", NextAction.LEAVE_CA, "its responses are invalid"),
+    PolicyRow("ca-server-error", NextAction.LEAVE_CA, "it has an internal problem"),
+    PolicyRow("ca-timeout", NextAction.LEAVE_CA, "it does not finish the order"),
     PolicyRow(
-        "clock-wrong", NextAction.LEAVE_CA, "its time is so far from ours that its certificate would be of no use here"
+        "clock-wrong", NextAction.LEAVE_CA, "its clock differs too much: its certificate would not be valid here"
     ),
-    PolicyRow("certificate-wrong", NextAction.LEAVE_CA, "what it issued is not what was ordered"),
-    PolicyRow("ca-ledger", NextAction.LEAVE_CA, "it would refuse the order: a limit is reached"),
-    PolicyRow("ca-unauthorized", NextAction.AGAIN, "it saw no value, or another one, where we saw ours"),
-    PolicyRow("ca-incorrect-response", NextAction.AGAIN, "it saw no value, or another one, where we saw ours"),
-    PolicyRow("ca-dns", NextAction.AGAIN, "its look at DNS failed where ours did not"),
-    PolicyRow("ca-*", NextAction.NEXT_ROUTE, "this proof failed, another may do"),
-    PolicyRow("caa", NextAction.NEXT_ROUTE, "CAA forbids this way"),
+    PolicyRow("certificate-wrong", NextAction.LEAVE_CA, "the certificate does not match the order"),
+    PolicyRow("ca-ledger", NextAction.LEAVE_CA, "it would refuse the order, because a limit is reached"),
+    PolicyRow("ca-unauthorized", NextAction.AGAIN, "it did not see the value that this host saw"),
+    PolicyRow("ca-incorrect-response", NextAction.AGAIN, "it did not see the value that this host saw"),
+    PolicyRow("ca-dns", NextAction.AGAIN, "its DNS query failed, but that of this host did not"),
+    PolicyRow("ca-*", NextAction.NEXT_ROUTE, "this validation failed, another may succeed"),
+    PolicyRow("caa", NextAction.NEXT_ROUTE, "CAA forbids this route"),
     PolicyRow("provider-*", NextAction.NEXT_ROUTE, "this DNS account cannot write"),
-    PolicyRow("*", NextAction.NEXT_ROUTE, "this way failed, another may do"),
+    PolicyRow("*", NextAction.NEXT_ROUTE, "this route failed, another may succeed"),
 )
 
 
 def next_action(error: AttemptError) -> NextAction:
-    """Return what happens after an error.
+    """Return the next action after an error.
 
-    Where the CA says something of single names, the strongest counts: stop, leave ca, next route, again.
+    If the names of an order have different codes, the strongest action counts: stop, leave CA, next route, again.
     """
     if error.code == "caa" and error.evidence.get("scope") in {"ca", "account"}:
         return NextAction.LEAVE_CA
@@ -88,5 +88,5 @@ def next_action(error: AttemptError) -> NextAction:
 
 
 def action_for_code(code: str) -> NextAction:
-    """Return what happens after an error of this code: the first fitting line of the table."""
+    """Return the next action for a code: that of the first row that matches."""
     return next(row.step for row in TABLE if fnmatchcase(code, row.code))

@@ -1,1 +1,1 @@
-"""What a Renewer offers besides renewing: status, revocation, accounts."""
+"""The operations of a Renewer besides renewal: status, revocation, accounts."""

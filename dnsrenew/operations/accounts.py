@@ -1,4 +1,4 @@
-"""Our accounts at the CAs: what the CAs say of them, and new keys for them."""
+"""The ACME accounts: their status at the CAs, and new keys for them (RFC 8555 section 7.3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
+from dnsrenew.operations import texts
 from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
 
-_AT_ONCE: Final = 8
+_WORKERS: Final = 8
+"""CAs asked at once."""
 
 
 class AccountStatus(Frozen, kw_only=True):
     """An account at a CA.
 
     :ivar ca: the CA's name in the configuration.
-    :ivar url: what ``accounturi`` in CAA records means (RFC 8657); None where there is no account.
-    :ivar contact: the addresses that the CA has, as URLs.
-    :ivar status: ``valid``, ``deactivated``, ``revoked`` as the CA says; ``unknown``: it knows no such account, or
-        could not be asked; ``missing``: none was made yet.
-    :ivar error: why it could not be asked, or has no new key.
+    :ivar url: the account URL, for ``accounturi`` in CAA records (RFC 8657); None if there is no account.
+    :ivar contact: the contact URLs that the CA has.
+    :ivar status: ``valid``, ``deactivated`` or ``revoked`` at the CA; ``unknown``: the CA does not know the account,
+        or the request failed; ``missing``: the account is not created yet.
+    :ivar error: why the request or the new key failed; None: it did not.
     """
 
     ca: str
@@ -49,7 +51,7 @@ class AccountStatus(Frozen, kw_only=True):
 def show(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.accounts`."""
     names = _chosen(cas, config, services, context)
-    tasks = context.call_all([partial(_one, name, config, services, context) for name in names], _AT_ONCE)
+    tasks = context.call_all([partial(_one, name, config, services, context) for name in names], _WORKERS)
     return [task.result() for task in tasks]
 
 
@@ -60,13 +62,15 @@ def roll(cas: Iterable[str] | None, config: Config, services: Services, context:
 
 
 def _one(name: str, config: Config, services: Services, context: Context, *, new_key: bool = False) -> AccountStatus:
-    """Return one account, with a new key if wanted; what stops that is part of the answer."""
+    """Return one account, with a new key if ``new_key``; an error becomes part of the result."""
     url: str | None = None
     contact: tuple[str, ...] = ()
     try:
         stored = services.store.accounts(config.cas[name].directory, name, context).load()
         if stored is None:
-            return AccountStatus(ca=name, url=None, contact=(), status="missing", error=_missing(name))
+            return AccountStatus(
+                ca=name, url=None, contact=(), status="missing", error=StoreError.of(texts.ACCOUNT_MISSING, ca=name)
+            )
         url, contact = stored.url, stored.contact
         client = services.ca(name)
         if new_key:
@@ -76,41 +80,28 @@ def _one(name: str, config: Config, services: Services, context: Context, *, new
         raise
     except DnsRenewError as error:
         return AccountStatus(ca=name, url=url, contact=contact, status="unknown", error=error)
-    assert info is not None  # noqa: S101  # it is kept: we have looked
+    assert info is not None  # noqa: S101  # it is stored: checked above
     return AccountStatus(ca=name, url=info.url, contact=info.contact, status=info.status)
 
 
 def _chosen(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[str]:
-    """Return the named CAs, each once; or all where an account is kept.
+    """Return the named CAs, each once; for None all CAs with a stored account.
 
     :raises ConfigError: ``ca-unknown``.
     """
     if cas is None:
-        return [name for name in config.cas if _is_kept(name, config, services, context)]
+        return [name for name in config.cas if _is_stored(name, config, services, context)]
     chosen = [cas] if isinstance(cas, str) else list(dict.fromkeys(cas))
     for name in chosen:
         if name not in config.cas:
-            meant = nearest(name, config.cas)
-            raise ConfigError(
-                "ca-unknown",
-                f"There is no CA named {name} in the configuration.",
-                fix=f"Did you mean {meant}?" if meant else f"Known are: {', '.join(config.cas)}.",
-                evidence={"ca": name, "nearest": meant},
-            )
+            likely = nearest(name, config.cas)
+            text = texts.CA_UNKNOWN_NEAREST if likely else texts.CA_UNKNOWN
+            raise ConfigError.of(text, ca=name, nearest=likely, known=list(config.cas))
     return chosen
 
 
-def _is_kept(name: str, config: Config, services: Services, context: Context) -> bool:
+def _is_stored(name: str, config: Config, services: Services, context: Context) -> bool:
     try:
         return services.store.accounts(config.cas[name].directory, name, context).load() is not None
     except StoreError:
-        return True  # it is told when its turn comes
-
-
-def _missing(name: str) -> StoreError:
-    return StoreError(
-        "account-missing",
-        f"There is no account at the CA {name} yet.",
-        fix="Run dnsrenew renew: the account is made with the first certificate from there.",
-        evidence={"ca": name},
-    )
+        return True  # _one() reports the error

@@ -1,13 +1,14 @@
-"""Revoking a certificate: at its CA, and in what is stored of it, so that the next run replaces it."""
+"""Revokes a certificate at its CA (RFC 8555 section 7.6), and marks it so that the next run replaces it."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.fallback import history
+from dnsrenew.operations import texts
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Certificate
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store import State
+    from dnsrenew.store import State, Store
     from dnsrenew.x509 import PrivateKey
 
 REASONS: Final = {
@@ -25,17 +26,17 @@ REASONS: Final = {
     "superseded": 4,
     "cessation-of-operation": 5,
 }
-"""The reasons that a subscriber may give, with their numbers (RFC 5280 section 5.3.1)."""
+"""The reasons that a subscriber may give, with their codes (RFC 5280 section 5.3.1)."""
 
 Signed = Literal["account", "certificate"]
 
 
 class Revocation(Frozen, kw_only=True):
-    """What came of it.
+    """The result of a revocation.
 
-    :ivar serial: of the certificate, hexadecimal.
-    :ivar already: it was revoked before; then the reason that was given now did not count.
-    :ivar signed_by: whose key signed: the account's, or the certificate's own.
+    :ivar serial: serial number of the certificate, hexadecimal.
+    :ivar already: the certificate was revoked before; the CA then ignored the new reason.
+    :ivar signed_by: the key that signed the request: that of the account or that of the certificate.
     """
 
     name: str
@@ -50,70 +51,66 @@ class Revocation(Frozen, kw_only=True):
         return dict(vars(self))
 
 
+class _Revoked(NamedTuple):
+    """The certificate to revoke, and where its files are."""
+
+    store: Store
+    stored: Certificate
+    state: State
+
+
 def revoke(
     name: str, config: Config, services: Services, context: Context, *, reason: str, wait: float = 0
 ) -> Revocation:
     """See :meth:`dnsrenew.Renewer.revoke`."""
     if reason not in REASONS:
-        raise ConfigError(
-            "reason-unknown",
-            f"There is no reason {reason!r} to revoke a certificate.",
-            fix=f"Use one of {', '.join(REASONS)}.",
-            evidence={"reason": reason},
-        )
+        raise ConfigError.of(texts.REASON_UNKNOWN, reason=reason, reasons=list(REASONS))
     store = services.store
     with store.lock(name, context=context, wait=wait):
         state = store.read_state(name)
         stored = store.certificate(name, state)
         if stored is None:
-            raise StoreError(
-                "certificate-missing",
-                f"There is no certificate {name} in the store, so there is none to revoke.",
-                fix="See what there is with: dnsrenew status",
-                evidence={"name": name},
-            )
+            raise StoreError.of(texts.NOTHING_TO_REVOKE, name=name)
         ca = _issuer(name, state, config)
-        # First: killed once the CA has revoked it, or on a full disk, it must not be left as it is.
-        store.update(name, _marked)
+        # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
+        store.update(name, _mark_revoked)
         try:
-            already, signed_by = _ask(services.ca(ca), stored, REASONS[reason], context)
+            already, signed_by = _revoke(services.ca(ca), _Revoked(store, stored, state), REASONS[reason], context)
         except DnsRenewError as error:
-            if not _may_be_done(error):
-                store.update(name, partial(_as_before, state))
+            if not _may_be_revoked(error):
+                store.update(name, partial(_restore, state))
             raise
-        store.orders.clear(name)  # the key that it is for may be the one that was revoked
+        store.orders.clear(name)  # its key may be the one that was revoked
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
 
 
 def _issuer(name: str, state: State, config: Config) -> str:
-    """Return the name of the CA that issued it; where that is not known any more, the one that is configured."""
-    wanted = {spec.name: spec.ca for spec in config.certificates}
-    ca = state.ca or wanted.get(name, config.default_ca)
+    """Return the name of the CA that issued the certificate, or of the configured CA if that is no longer known."""
+    configured = {spec.name: spec.ca for spec in config.certificates}
+    ca = state.ca or configured.get(name, config.default_ca)
     if ca not in config.cas:
-        raise ConfigError(
-            "ca-unknown",
-            f"The certificate {name} was issued by the CA {ca}, which is not in the configuration.",
-            fix=f"Put [ca.{ca}] with its directory into the configuration again.",
-            evidence={"name": name, "ca": ca},
-        )
+        raise ConfigError.of(texts.ISSUER_REMOVED, name=name, ca=ca)
     return ca
 
 
-def _ask(client: CAClient, stored: Certificate, reason: int, context: Context) -> tuple[bool, Signed]:
-    """Ask the CA; return whether it was revoked before, and who signed."""
+def _revoke(client: CAClient, revoked: _Revoked, reason: int, context: Context) -> tuple[bool, Signed]:
+    """Revoke at the CA; return whether it was revoked before, and the signer.
+
+    The account signs if it is valid and the CA accepts it; otherwise the key of the certificate.
+    """
     account = context.call(partial(client.account_info, context))
     if account is not None and account.status == "valid":
         try:
-            return context.call(partial(_post, client, stored, reason, context, "account")), "account"
+            return context.call(partial(_post, client, revoked, reason, context, "account")), "account"
         except CAError as error:
             if error.code != "ca-account-refused":
                 raise
-    return context.call(partial(_post, client, stored, reason, context, "certificate")), "certificate"
+    return context.call(partial(_post, client, revoked, reason, context, "certificate")), "certificate"
 
 
-def _post(client: CAClient, stored: Certificate, reason: int, context: Context, signer: Signed) -> bool:
-    """Ask once; return whether it was revoked before."""
-    pem, key = _read(stored, signer)
+def _post(client: CAClient, revoked: _Revoked, reason: int, context: Context, signer: Signed) -> bool:
+    """Send one request; return whether the certificate was revoked before."""
+    pem, key = _read(revoked, signer)
     try:
         client.revoke(context, pem, reason, key=key)
     except CAError as error:
@@ -123,43 +120,41 @@ def _post(client: CAClient, stored: Certificate, reason: int, context: Context, 
     return False
 
 
-def _read(stored: Certificate, signer: Signed) -> tuple[str, PrivateKey | None]:
-    """Return the certificate, and its key where that signs.
+def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
+    """Return the certificate, and its key if the key signs.
 
     :raises StoreError: ``store-damaged``.
     """
     from dnsrenew import x509
 
+    store, stored, state = revoked.store, revoked.stored, revoked.state
     path = stored.fullchain_path
     try:
-        pem = stored.fullchain_pem
+        pem = store.read_chain(stored.name, state) or ""
         x509.read_certificate(pem)
         if signer == "account":
             return pem, None
         path = stored.private_key_path
-        return pem, x509.key_from_pem(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            "store-damaged",
-            f"{path} is damaged, so {stored.name} cannot be revoked with it.",
-            fix=f"Replace it (dnsrenew renew --force {stored.name}), and ask the CA to revoke the old one.",
-            evidence={"path": str(path), "serial": stored.serial, "cause": type(error).__name__},
-        ) from None
+        return pem, x509.key_from_pem(store.read_private_key(stored.name, state) or b"")
+    except (StoreError, ValueError) as error:
+        evidence = {"path": str(path), "serial": stored.serial, "cause": type(error).__name__}
+        raise StoreError.of(texts.FILE_DAMAGED, name=stored.name, **evidence) from None
 
 
-def _may_be_done(error: DnsRenewError) -> bool:
-    """Tell whether the CA may have revoked it although we have an error: an answer was lost, or is not waited for."""
+def _may_be_revoked(error: DnsRenewError) -> bool:
+    """Return whether the CA may have revoked it despite the error: its response was lost, or the call was cancelled."""
     lost = error.code == "ca-unreachable" and error.evidence.get("stage") in {"reset", "timeout"}
     return lost or isinstance(error, Cancelled)
 
 
-def _as_before(before: State, state: State) -> State:
+def _restore(before: State, state: State) -> State:
+    """Undo :func:`_mark_revoked`."""
     waits = {"next_attempt": before.next_attempt, "attempt_set_at": before.attempt_set_at}
     return replace(state, revoked=before.revoked, **waits)
 
 
-def _marked(state: State) -> State:
-    """Return the state of a revoked certificate: an earlier failure does not keep the next run from replacing it."""
+def _mark_revoked(state: State) -> State:
+    """Return the state of a revoked certificate. The next run replaces it at once, unless a CA asked to wait."""
     if history.was_asked_to_wait(state):
         return replace(state, revoked=True)
     return replace(state, revoked=True, next_attempt=None, attempt_set_at=None)

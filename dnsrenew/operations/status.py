@@ -1,4 +1,4 @@
-"""What stands in the store for a certificate, and what is going to happen to it."""
+"""The stored state of a certificate, and its next renewal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.model import rfc3339
 from dnsrenew.renewal import due
+from dnsrenew.renewal.check_due import why
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.outcomes import in_current
-from dnsrenew.renewal.check_due import why
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class CertificateStatus(Frozen, kw_only=True):
-    """What ``dnsrenew status`` says of one certificate; fields as in its JSON.
+    """The status of one certificate; the fields are those of ``dnsrenew status --json``.
 
-    :ivar route: the way that led to the certificate in force, as in an outcome; None where that is not known.
-    :ivar known: False where the store cannot be read (``last_failure`` says why): then this is only what the
-        certificate in ``current`` says of itself, and ``missing`` means that not even that is known.
+    :ivar route: the route that led to the current certificate, as in an outcome; None if unknown.
+    :ivar known: False if the state cannot be read (``last_failure`` has the error). The other fields are then read
+        from the certificate in ``current``; ``missing`` means that it cannot be read either.
     """
 
     name: str
@@ -58,39 +58,37 @@ class CertificateStatus(Frozen, kw_only=True):
 
 
 def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
-    """Return what stands in the store for a certificate; asks nobody."""
+    """Return the status of a certificate from the store; contacts no CA and no DNS."""
     now = context.clock.now()
     known = True
     try:
         state = store.read_state(spec.name, quarantine=False)
         reason = why(spec, state, store, context, RunOptions())
-    except StoreError as error:  # of this one: the others can be told of
+    except StoreError as error:  # must not hide the status of the other certificates
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
         state = replace(in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
     for notice in state.notices:
         context.for_certificate(spec.name).emit("warning", **notice.to_dict())
-    stands = reason != "missing"
-    attempt = history.route_from_keys(state.worked)
-    words = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
+    exists = reason != "missing"
+    route = history.route_from_keys(state.worked)
+    states = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
     at = due.next_renewal(spec, state)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
         ca=state.ca or spec.ca,
-        issuer=state.issuer if stands else None,
-        serial=state.serial if stands else None,
-        not_before=state.not_before if stands else None,
-        not_after=state.not_after if stands else None,
-        state=words.get(reason, "due"),
-        next_renewal=at if stands else None,
+        issuer=state.issuer if exists else None,
+        serial=state.serial if exists else None,
+        not_before=state.not_before if exists else None,
+        not_after=state.not_after if exists else None,
+        state=states.get(reason, "due"),
+        next_renewal=at if exists else None,
         reason=reason or due.next_reason(state, at),
-        route=None if not stands or attempt is None else attempt.to_dict(),
+        route=None if not exists or route is None else route.to_dict(),
         last_failure=None if state.last_failure is None else dict(state.last_failure),
-        next_attempt=None
-        if reason is None
-        else history.deferred_until(state, now),  # what is not due is not tried then
-        path=store.current(spec.name) if stands else None,
+        next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
+        path=store.current(spec.name) if exists else None,
         known=known,
     )

@@ -79,9 +79,9 @@ class Batch(Frozen):
 
         locks = ZoneLocks(self.store)
         with self.context.redactor.guard_logs(*DRIVEN):
-            look = self.services().dns.values
+            served = self.services().dns.values
             accounts, providers = self.config.accounts, self.config.providers
-            leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, look=look)
+            leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, served=served)
 
     # ── what is due, before the locks ───────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""When a certificate is renewed, and why: pure functions from what is stored, what is wanted and the time."""
+"""When a certificate is renewed, and why. Pure functions of the configuration, the stored state and the time."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
     from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)
-"""Certificates that live shorter are renewed at half of their lifetime, others with a third of it left."""
+"""Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
 
 
 def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore | None) -> datetime:
-    """Return when to renew, from the lifetime alone: CAs shorten it, so no number of days is ever assumed."""
+    """Return when to renew, by the lifetime of the certificate: CAs shorten it, so no number of days is assumed."""
     lifetime = not_after - not_before
     before = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
     if wanted is not None and wanted.fraction is not None:
         before = lifetime * wanted.fraction
-    # A margin as long as the lifetime would renew at every run: then the default holds.
+    # Ignore a margin as long as the lifetime: it would renew at every run.
     if wanted is not None and wanted.seconds is not None and timedelta(seconds=wanted.seconds) < lifetime:
         before = timedelta(seconds=wanted.seconds)
     return not_after - before
 
 
 def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
-    """Return when the stored certificate will be renewed; None where there is none.
+    """Return when the stored certificate will be renewed, or None if there is none.
 
-    The CA's wish (ARI) may come earlier than our own margin; it never makes a renewal later.
+    The window that the CA suggests (ARI, RFC 9773) can only make a renewal earlier.
     """
     if state is None or state.not_before is None or state.not_after is None:
         return None
     own = renewal_time(state.not_before, state.not_after, spec.renew_before)
-    wish = state.ari["chosen"] if state.ari else None
-    return own if wish is None or own <= wish else wish
+    suggested = state.ari["chosen"] if state.ari else None
+    return own if suggested is None or own <= suggested else suggested
 
 
 def next_reason(state: State, at: datetime | None) -> Reason:
-    """Return why it will be renewed, as things stand, at the time that :func:`next_renewal` tells."""
-    wish = state.ari["chosen"] if state.ari else None
-    return "ari" if wish is not None and wish == at else "renew-before"
+    """Return the reason for the renewal at the time of :func:`next_renewal`."""
+    suggested = state.ari["chosen"] if state.ari else None
+    return "ari" if suggested is not None and suggested == at else "renew-before"
 
 
 def explanation(state: State) -> tuple[Notice, ...]:
-    """Return the CA's explanation of its wish as a warning, if it gives one."""
+    """Return the CA's explanation of its suggested window as a warning, if it gives one."""
     url = state.ari["explanation"] if state.ari else None
     if url is None:
         return ()
@@ -55,9 +55,9 @@ def explanation(state: State) -> tuple[Notice, ...]:
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether the config now asks for something else than what is stored: other names, key type, CA or profile.
+    """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 
-    What is not known any more (the store was damaged and mended) is not taken for a change.
+    An unknown value (the store was damaged and repaired) does not count as a change.
     """
     profile = spec.profile.name if spec.profile else ""
     return (
@@ -71,9 +71,9 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
 
 
 def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole: bool) -> Reason | None:
-    """Return why the certificate has to be renewed now; None when it does not.
+    """Return why the certificate is due now, or None.
 
-    :param whole: whether the files of the version in force are there.
+    :param whole: whether the files of the current version exist.
     """
     at = next_renewal(spec, state)
     if state is None or at is None or state.not_after is None or not whole:

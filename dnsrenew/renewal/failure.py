@@ -32,7 +32,7 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
         return
     ledger = job.services.ledger(attempt.selection.ca)
     failed = attempt.failed_names(error)
-    if failed and attempt.seen:
+    if failed and attempt.visible:
         ledger.note_failed_validation(failed)
     if not isinstance(error, CAError) or error.code != "ca-rate-limited":
         return

@@ -1,4 +1,4 @@
-"""From what happened to one certificate to its outcome."""
+"""Makes the outcome of one certificate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, in
 from dnsrenew.fallback import history
 from dnsrenew.model import Outcome, Status
 from dnsrenew.renewal import due, texts
-from dnsrenew.store import AtomicFiles, State
+from dnsrenew.store import State
 
 if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Notice, Reason
@@ -31,22 +31,22 @@ def outcome(
     before: State | None = None,
     **more: Any,
 ) -> Outcome:
-    """Return the outcome for one certificate: what is in force now, and what happened.
+    """Return the outcome of one certificate: its current state, and what happened.
 
-    :param before: what was stored before, where that is another state: its wish is what the CA explains.
+    :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
     """
     warnings = _warnings(state, before or state, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
     if state is None:
         return _unread(spec, store, context, more)
-    # What is damaged, and could not be renewed, is of no use to anybody. Where nothing is due, that was looked at.
-    if state.version is None or (status != "not-due" and not _stands(spec.name, store, state)):
+    # A damaged certificate counts as missing. Where nothing is due, it was checked before.
+    if state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
         return Outcome(reason=reason or "missing", **more)
     return _with_facts(spec, store, state, reason, more)
 
 
-def _stands(name: str, store: Store, state: State) -> bool:
-    """Tell whether the certificate in force is there; where nobody may look, that it is not would be a guess."""
+def _exists(name: str, store: Store, state: State) -> bool:
+    """Return whether the files of the current certificate exist; True if that cannot be checked."""
     try:
         return store.is_whole(name, state)
     except StoreError:
@@ -54,7 +54,7 @@ def _stands(name: str, store: Store, state: State) -> bool:
 
 
 def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[str, Any]) -> Outcome:
-    """Return the outcome of a certificate whose state cannot be read; that it is missing would be a guess."""
+    """Return the outcome of a certificate whose state cannot be read. It may exist, so it is not called missing."""
     found = in_current(spec.name, store)
     if found is None:
         return Outcome(reason=None, **more)
@@ -78,14 +78,14 @@ def _with_facts(
 
 
 def in_current(name: str, store: Store) -> State | None:
-    """Return what the certificate in ``current`` says of itself: for where its state cannot be read.
+    """Return the state according to the certificate in ``current``, for a state file that cannot be read.
 
-    Other programs are served with it, whatever the state is. None: there is none, or it cannot be read either.
+    Other programs use this certificate in any case. None: it does not exist, or cannot be read either.
     """
-    from dnsrenew import x509  # slow to load, and hardly ever needed
+    from dnsrenew import x509  # slow to load, and rarely needed
 
     try:
-        facts = x509.read_certificate(AtomicFiles().read(str(store.current(name) / "fullchain.pem")) or b"")
+        facts = x509.read_certificate(store.read_current(name) or b"")
     except (StoreError, ValueError):
         return None
     return State(
@@ -99,7 +99,7 @@ def in_current(name: str, store: Store) -> State | None:
 
 
 def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, context: Context) -> Outcome | None:
-    """Return the outcome of a certificate that an earlier failure holds back; None when none does."""
+    """Return the outcome of a certificate that an earlier failure defers, or None."""
     now = context.clock.now()
     until = history.deferred_until(state, now)
     if until is None:
@@ -120,15 +120,15 @@ def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, 
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 
-def _warnings(state: State | None, wish: State | None, context: Context) -> tuple[Notice, ...]:
-    stored = (*(() if state is None else state.notices), *(() if wish is None else due.explanation(wish)))
-    for notice in stored:  # the others were told when they were noted
+def _warnings(state: State | None, ari_state: State | None, context: Context) -> tuple[Notice, ...]:
+    stored = (*(() if state is None else state.notices), *(() if ari_state is None else due.explanation(ari_state)))
+    for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)
 
 
 def unexpected(error: Exception, context: Context) -> DnsRenewError:
-    """Translate what should not have happened; the traceback goes, without secrets, to the debug log only."""
+    """Translate an unexpected exception. The traceback, without secrets, goes only to the debug log."""
     redact = context.redactor.redact
     _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
     return internal(error, f"{type(error).__name__}: {redact(str(error))}")

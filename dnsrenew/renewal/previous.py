@@ -1,24 +1,37 @@
-"""What a new certificate takes over from the previous one: its ARI identifier for ``replaces``, perhaps its key."""
+"""What a new certificate takes from the previous one: its ARI identifier for ``replaces``, and its key if reused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnsrenew.errors import StoreError
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.renewal.job import Job
+    from dnsrenew.store import State, Store
     from dnsrenew.x509 import PrivateKey
 
 
 def replaced_cert_id(job: Job, ca: str) -> str | None:
     """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
+    if not job.may_replace(ca) or not job.services.ca(ca).offers_renewal_info(job.context):
+        return None
+    return cert_id(job.services.store, job.spec.name, job.state)
+
+
+def cert_id(store: Store, name: str, state: State) -> str | None:
+    """Return the ARI identifier of the certificate in force (RFC 9773 section 4.1).
+
+    None if it cannot be read: ARI is only a hint, and without ``replaces`` a renewal counts like any other order.
+    """
     from dnsrenew.ca import ari
 
-    stored = job.services.store.certificate(job.spec.name, job.state) if job.may_replace(ca) else None
-    if stored is None or not job.services.ca(ca).offers_renewal_info(job.context):
+    try:
+        pem = store.read_chain(name, state)
+        return None if pem is None else ari.cert_id(pem)
+    except (StoreError, ValueError):
         return None
-    return ari.cert_id_of(stored.certificate_path)  # without it, the renewal counts like any other order
 
 
 def key_for(job: Job) -> PrivateKey:
@@ -33,8 +46,8 @@ def key_for(job: Job) -> PrivateKey:
         return x509.new_key(spec.key)
     path = stored.private_key_path
     try:
-        return x509.key_from_pem(path.read_bytes())
-    except (OSError, ValueError) as error:
-        cause = (error.strerror if isinstance(error, OSError) else None) or "it holds no private key"
+        return x509.key_from_pem(job.services.store.read_private_key(spec.name, job.state) or b"")
+    except (StoreError, ValueError) as error:
+        cause = error.message.rstrip(".") if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
         job.context.warn(*texts.KEY_NOT_REUSED.fill(path=path, cause=cause))
         return x509.new_key(spec.key)

@@ -181,7 +181,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             published.callback(solvers.withdraw, context, batch)  # also what a failed publish has written
             solvers.publish(context, batch)
             solvers.wait_visible(context, batch, spec.propagation, attempt.settle)
-            attempt.seen = True
+            attempt.visible = True
             solvers.wait_caches(context, ca_name, batch)
             ca.answer(context, [challenges[identifier] for identifier in _identifiers(batch)])
             context.emit("challenges-answered", domains=_identifiers(batch))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import threads
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.renewal import previous
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
@@ -25,23 +26,23 @@ if TYPE_CHECKING:
     from dnsrenew.store.state import Ari
 
 PATIENCE: Final = 5.0
-"""Seconds that the answers to all questions of a moment are waited for."""
+"""Seconds to wait for the responses to all queries of one moment."""
 SOON: Final = timedelta(hours=1)
-"""When it is asked again what the CA could not say right after issuance: it may not have heard of it everywhere yet."""
+"""When to ask again if the CA has no window right after issuance: its servers may not know the certificate yet."""
 _LONGEST: Final = timedelta(days=1)
-"""Between two questions, whatever the CA says (RFC 9773 section 4.3.2); a time further off is a clock that jumped."""
+"""Longest time between two queries (RFC 9773 section 4.3.2). A later time means that the clock has jumped."""
 
 
-# ── about what was just issued ──────────────────────────────────────────────────────────
+# ── right after issuance ──────────────────────────────────────────────────────────
 
 
 class RenewalInfoQuery:
-    """What is asked of a CA about the certificate that it has just issued (RFC 9773 section 4.3), while it is stored.
+    """The query about a certificate that was just issued (RFC 9773 section 4.3); it runs while the files are stored.
 
-    :param name: of the CA.
+    :param name: the name of the CA.
     :param fullchain_pem: the certificate.
     :param reason: why it was renewed.
-    :param unresponsive: the CAs that did not answer such a query of this run in time; the run skips them.
+    :param unresponsive: the CAs that did not respond to such a query of this run in time; they are not asked again.
     """
 
     def __init__(
@@ -50,26 +51,26 @@ class RenewalInfoQuery:
         self._ca = name
         self._context = _limited(context)
         self._reason = reason
-        self._deaf = unresponsive
-        self._counts = False
-        about = partial(_about, ca, fullchain_pem, self._context)
-        self._task = None if name in unresponsive else threads.start(about)
+        self._unresponsive = unresponsive
+        self._in_state = False
+        query = partial(_query, ca, fullchain_pem, self._context)
+        self._task = None if name in unresponsive else threads.start(query)
 
     def noted(self, state: State) -> State:
-        """Return the state of the new certificate with what is known by now."""
-        self._counts = self._task is None or self._task.done.is_set()
+        """Return the state of the new certificate with the window, if the CA has responded by now."""
+        self._in_state = self._task is None or self._task.done.is_set()
         return self._with_answer(state)
 
     def settle(self, store: Store, name: str, state: State) -> State:
-        """Wait a little for an answer that was not there when the state was written, and keep it; return the state."""
-        if self._counts or self._task is None:
+        """Wait up to :data:`PATIENCE` for a response that :meth:`noted` missed, and store it; return the state."""
+        if self._in_state or self._task is None:
             return state
-        # Nothing of this undoes a certificate that is in force: not Ctrl-C, and not a disk that has become full.
+        # The certificate is in use already: neither Ctrl-C nor a full disk may make the renewal fail now.
         with contextlib.suppress(Exception, Cancelled):
             self._context.join(self._task)
         answer = self._answer
         if not self._task.done.is_set() or (answer is not None and answer.is_late):
-            self._deaf.add(self._ca)
+            self._unresponsive.add(self._ca)
             return state
         new = self._with_answer(state)
         try:
@@ -84,15 +85,15 @@ class RenewalInfoQuery:
         return task.result() if task is not None and task.done.is_set() and task.error is None else None
 
     def _with_answer(self, state: State) -> State:
-        wished = with_renewal_info(state, self._answer, self._context, otherwise=SOON)
-        chosen = wished.ari["chosen"] if wished.ari else None
+        changed = with_renewal_info(state, self._answer, self._context, otherwise=SOON)
+        chosen = changed.ari["chosen"] if changed.ari else None
         if self._reason != "ari" or chosen is None or chosen > self._context.clock.now():
-            return wished
-        # A CA that wanted it renewed, and wants the new one renewed at once too, would have us renew for ever.
+            return changed
+        # The CA suggests to renew the new certificate at once too: ignore it, or the renewals would never end.
         return with_renewal_info(state, None, self._context)
 
 
-def _about(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
+def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
     from dnsrenew.ca import ari
 
     try:
@@ -103,26 +104,26 @@ def _about(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWin
     return answer
 
 
-# ── about what stands in the store ──────────────────────────────────────────────────────
+# ── stored certificates ──────────────────────────────────────────────────────
 
 
 def is_poll_due(state: State, now: datetime) -> bool:
-    """Tell whether it is time to ask the CA about a certificate; after its end nobody asks."""
+    """Return whether it is time to ask the CA about a certificate; an expired one is never due."""
     if state.not_after is None or not state.ca or now >= state.not_after:
         return False
     return state.ari is None or not now < state.ari["next_poll"] <= now + _LONGEST
 
 
 def poll(states: Mapping[str, State], store: Store, ca: Callable[[str], CAClient], context: Context) -> None:
-    """Ask all CAs at once, each about its certificates, and keep what they have said within :data:`PATIENCE`.
+    """Ask all CAs in parallel about their certificates, and store the responses that come within :data:`PATIENCE`.
 
-    :param states: by the names of the certificates.
-    :param ca: gives the client for a CA, by name.
-    :raises Cancelled: when called away.
+    :param states: the states by certificate name.
+    :param ca: returns the client of a CA by name.
+    :raises Cancelled: the run was cancelled.
     """
     by_ca: dict[str, dict[str, str]] = {}
     for name, state in states.items():
-        cert_id = _cert_id(name, store, state)
+        cert_id = previous.cert_id(store, name, state)
         if cert_id is not None:
             by_ca.setdefault(state.ca, {})[name] = cert_id
     limited = _limited(context)
@@ -138,49 +139,42 @@ def _limited(context: Context) -> Context:
     return replace(context, deadline=context.clock.monotonic() + PATIENCE)
 
 
-def _cert_id(name: str, store: Store, state: State) -> str | None:
-    from dnsrenew.ca import ari
-
-    stored = store.certificate(name, state)
-    return None if stored is None else ari.cert_id_of(stored.certificate_path)
-
-
 def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> None:
-    """Keep the wish.
+    """Store the window.
 
-    :param serial: of the certificate that it is about; another run may have replaced it meanwhile.
+    :param serial: the serial number of the certificate; another run may have replaced it meanwhile.
     """
 
     def change(state: State) -> State:
         return with_renewal_info(state, answer, context) if state.serial == serial else state
 
-    # Another run is at it, or the store cannot be written: the next run asks again.
+    # If another run holds the lock, or the store cannot be written, the next run asks again.
     with contextlib.suppress(LockedError, StoreError), store.lock(name, context=context):
-        store.update(name, change, sync=False)  # what a power cut takes is asked again
+        store.update(name, change, sync=False)  # after a power cut the next run asks again
 
 
-# ── what is kept ────────────────────────────────────────────────────────────────────────
+# ── the stored window ────────────────────────────────────────────────────────────────────────
 
 
 def with_renewal_info(
     state: State, answer: Window | NoWindow | None, context: Context, *, otherwise: timedelta | None = None
 ) -> State:
-    """Return the state with a wish, and one time in its window: chosen at random, again only when the window changes.
+    """Return the state with the window, and one random time in it, which changes only with the window.
 
-    :param answer: None: there was none.
-    :param otherwise: when to ask again where there was no window, and nothing was said of that; None: as the RFC does.
+    :param answer: the response of the CA; None: there was none.
+    :param otherwise: when to ask again if there is no window and no Retry-After; None: as RFC 9773 recommends.
     """
     from dnsrenew.ca.ari import DEFAULT, Window
 
     after = None if answer is None else answer.retry_after
     pause = timedelta(seconds=after) if after is not None else otherwise or timedelta(seconds=DEFAULT)
     next_poll = context.clock.now() + pause
-    wish: Ari = state.ari or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
+    info: Ari = state.ari or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
     if isinstance(answer, Window):
-        # Whole seconds are kept, and a CA may say it to the nanosecond.
+        # The state has whole seconds; a CA may send nanoseconds.
         start, end = answer.start.replace(microsecond=0), answer.end.replace(microsecond=0)
-        same = (wish["start"], wish["end"]) == (start, end)
-        chosen = wish["chosen"] if same else answer.pick(context.random).replace(microsecond=0)
-        wish = {"start": start, "end": end, "chosen": chosen, "explanation": answer.explanation_url,
+        same = (info["start"], info["end"]) == (start, end)
+        chosen = info["chosen"] if same else answer.pick(context.random).replace(microsecond=0)
+        info = {"start": start, "end": end, "chosen": chosen, "explanation": answer.explanation_url,
                 "next_poll": next_poll}  # fmt: skip
-    return replace(state, ari={**wish, "next_poll": next_poll})
+    return replace(state, ari={**info, "next_poll": next_poll})

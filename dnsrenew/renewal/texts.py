@@ -26,6 +26,7 @@ KEY_NOT_REUSED: Final = Text(
     "{path} cannot be reused ({cause}). A new key is made, although reuse_key is set.",
     "Publish the new key where the old one is pinned, as in TLSA records.",
 )
+NO_PRIVATE_KEY: Final = "it holds no private key"
 NO_STAGING: Final = Text(
     "no-staging",
     "The CA {ca} has no staging CA for a dry run.",

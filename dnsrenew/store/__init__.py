@@ -2,7 +2,8 @@
 
 from dnsrenew.store.account_files import AccountFiles
 from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.folder_store import FolderStore
+from dnsrenew.store.protocol import Store
 from dnsrenew.store.state import Meta, State
-from dnsrenew.store.store import Store
 
-__all__ = ["AccountFiles", "AtomicFiles", "Meta", "State", "Store"]
+__all__ = ["AccountFiles", "AtomicFiles", "FolderStore", "Meta", "State", "Store"]

@@ -15,7 +15,7 @@ from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store.store import Store
+    from dnsrenew.store.protocol import Store
 
 WRITING: Final = 60.0
 """Seconds to wait for other writers of a zone even without ``wait``; each sends only a few requests to its host."""

@@ -11,8 +11,8 @@ from dnsrenew.errors import Text
 
 # ── the error that lists all mistakes ───────────────────────────────────────────────────
 
-_FIX_ONE: Final = "Fix this and run the command again. Nothing was changed."
-_FIX_ALL: Final = "Fix these {count} mistakes and run the command again. Nothing was changed."
+_FIX_ONE: Final = "Fix this and run the command again; nothing was changed."
+_FIX_ALL: Final = "Fix these {count} mistakes and run the command again; nothing was changed."
 
 CONFIG_INVALID_ONE: Final = Text("config-invalid", "{lines}", _FIX_ONE)
 CONFIG_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL)

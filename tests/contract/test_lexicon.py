@@ -206,8 +206,8 @@ def test_the_stand_in_sends_what_requests_would() -> None:
 def test_the_page_of_limits_says_how_much_is_read() -> None:
     """As the code has it."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text("utf-8")
-    assert f"| that of a CA, of DuckDNS | {MAX_BYTES >> 20} MiB |" in page
-    assert f"by dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
+    assert f"| a CA, DuckDNS | {MAX_BYTES >> 20} MiB |" in page
+    assert f"through dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
 
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:

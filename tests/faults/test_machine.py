@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from dnsrenew.challenges.dns01 import leftovers
-from dnsrenew.renewal import renew, resume
+from dnsrenew.renewal import check_due, resume
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
 from dnsrenew.store.journal_entry import JournalEntry
@@ -95,11 +95,11 @@ Broken = tuple[Callable[[Machine], None], object, str, Callable[..., Any], str]
 """Some steps, what is replaced there, by what, and what is then found."""
 BROKEN: Final[list[Broken]] = [
     (values_stay, Journal, "enter", forgetful, "in DNS and not in the journal"),
-    (values_stay, leftovers, "sweep_first", nothing, "left behind"),
+    (values_stay, leftovers, "cleanup_before_run", nothing, "left behind"),
     (killed_anywhere, AtomicFiles, "put", in_two_steps, "was in force and is gone"),
-    (seen_nowhere_yet, renew, "deferred", nothing, "rests until"),
+    (seen_nowhere_yet, check_due, "deferred", nothing, "rests until"),
     (seen_nowhere, Ledger, "may_order", nothing, "beyond what letsencrypt allows"),
-    (not_heard_of, resume, "left_behind", nothing, "a second certificate"),
+    (not_heard_of, resume, "load_pending", nothing, "a second certificate"),
 ]
 
 

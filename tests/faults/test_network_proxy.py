@@ -100,7 +100,11 @@ def test_a_sound_proxy_leads_there(ca: LabCA, server: int) -> None:
     ("talk", "kind", "words"),
     [
         (silent, "timeout", "no complete answer arrived"),
-        (drips(bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000), "timeout", "no complete answer arrived"),
+        (
+            drips(bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000),
+            "timeout",
+            "no complete answer arrived",
+        ),
         (endless, "timeout", "no complete answer arrived"),
         (says(b""), "reset", "the connection ended"),
         (says(b"SSH-2.0-x\r\n"), "reset", "its answer is not HTTP"),

@@ -47,10 +47,10 @@ WAITS: Final = (".wait", ".join", ".acquire")
 
 EXCEPTIONS: Final = {
     ("dns/ipv6_source.py", "socket"): "a datagram socket that nothing is sent over",
-    ("challenges/http01/server.py", "wait"): "its thread has been told to stop",
+    ("challenges/server.py", "wait"): "its thread has been told to stop",
     ("challenges/http01/diagnosis.py", "socket"): "a datagram socket that nothing is sent over",
-    ("challenges/http01/listener.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
-    ("challenges/http01/listener.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
+    ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("ca/finalize.py", "wait"): "a pace, which knows its end",
     ("ca/order_polling.py", "wait"): "a pace, which knows its end",
     ("http/adapter.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",

@@ -149,7 +149,7 @@ CASES = (
         "a server that is none",
         not_a_name_server,
         "provider-unreachable",
-        ("connection broke", "127.0.0.1"),
+        ("closed the connection", "127.0.0.1"),
         1,
         again=False,
     ),

@@ -18,7 +18,7 @@ from dnsrenew.model import CA, Eab
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore, Store
 from tests.kit.ca_box import Box, prove, refused
 from tests.lab import DROP, Request, Response
 
@@ -175,7 +175,7 @@ def test_a_lost_key_is_a_new_account(box: Box) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Return a real store: what is on the disk is the point."""
-    return Store(tmp_path / "store")
+    return FolderStore(tmp_path / "store")
 
 
 class Rolling:

@@ -97,7 +97,7 @@ def test_a_lock_is_free_after_a_kill(workspace: Workspace) -> None:
     """No file that a killed run left behind stops the next one."""
     with held_at_finalize(workspace) as go_on:
         with Run.start(workspace, "renew", "--json") as first:
-            first.wait_for("order accepted")
+            first.wait_for("order created")
             first.process.kill()
             first.process.wait(PATIENCE)
         left = workspace.lab.all_txt()

@@ -66,7 +66,7 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
     error = outcome.attempts[0].error
     assert error is not None
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
-    assert error.message.endswith("So it is with *.example.test.")
+    assert error.message.endswith("Same for *.example.test.")
     assert proxy.counts["newOrder"] == 1
 
 

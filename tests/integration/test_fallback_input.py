@@ -146,7 +146,7 @@ def test_no_route_left_after_skipping_is_told_to_a_person(workspace: Workspace) 
         "dns-01",
         f"Port {port}",
         "in use",
-        "No DNS account may write",
+        "No DNS account can write",
         "zones = [",
         "next try",
     ):

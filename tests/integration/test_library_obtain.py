@@ -180,7 +180,7 @@ def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) 
         program.obtain(propagation={"timeout": 1})
     with pytest.raises(RenewalFailed) as second:
         program.obtain(propagation={"timeout": 1})
-    assert "An earlier attempt failed. Nothing is tried before 20" in second.value.message
+    assert "An earlier attempt failed. No attempt is made before 20" in second.value.message
     assert second.value.evidence["cause"]["message"] == first.value.evidence["cause"]["message"]
     assert second.value.attempts == ()
 

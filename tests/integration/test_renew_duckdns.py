@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
 from tests.kit.renew_stage import Stage, names_in
 from tests.lab import Lab
@@ -135,7 +135,7 @@ def test_the_shipped_file_is_used_without_a_file_of_the_user_s(stage: Stage) -> 
 
 def test_another_run_that_has_the_zone(stage: Stage) -> None:
     """Nothing has failed: the outcome is `locked`, names who has it, and no failure is remembered; no order is made."""
-    with Store(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
+    with FolderStore(stage.workspace.store).lock_zone("home.duckdns.org.", context=Context()):
         outcome = stage.one({"certificate": [certificate("home")]})
     assert outcome.status == "locked"
     assert outcome.error is not None

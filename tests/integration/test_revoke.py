@@ -14,7 +14,7 @@ import pytest
 
 from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
@@ -64,7 +64,7 @@ def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
 def test_revoked_twice_is_calm(stage: Stage) -> None:
     """The second time is no error, and marks it all the same: a crash may have come in between."""
     stage.renewer().revoke("home")
-    store = Store(stage.workspace.store)
+    store = FolderStore(stage.workspace.store)
     with store.lock("home", context=Context()):
         state = json.loads((stage.workspace.store / "certificates/home/state.json").read_text())
         del state["revoked"]
@@ -127,7 +127,7 @@ def test_what_cannot_be_revoked(stage: Stage) -> None:
     with pytest.raises(ConfigError) as unknown:
         stage.renewer(renamed).revoke("home")
     assert unknown.value.code == "ca-unknown"
-    with Store(stage.workspace.store).lock("home", context=Context()):
+    with FolderStore(stage.workspace.store).lock("home", context=Context()):
         assert stage.workspace.run("revoke", "home").returncode == 3
         with pytest.raises(LockedError):
             renewer.revoke("home")
@@ -194,9 +194,9 @@ def test_a_silent_ca_can_be_left(stage: Stage) -> None:
             go_on.set()
             process.kill()
     assert process.returncode == 130
-    assert "The run was stopped before it was finished. Run it again." in said
+    assert "The run was cancelled before it finished. Run it again." in said
     assert stage.renewer().status()[0].state == "revoked"  # it may be
-    with Store(stage.workspace.store).lock("home", context=Context()):
+    with FolderStore(stage.workspace.store).lock("home", context=Context()):
         pass
 
 

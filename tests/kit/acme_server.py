@@ -365,7 +365,7 @@ class AcmeServer:
         known = next((url for url, has in self.accounts.items() if has == mark), None)
         if known is None and (request.payload or {}).get("onlyReturnExisting"):
             raise Refusal(400, "accountDoesNotExist", "there is no account with this key")
-        url = known or f"{self._base}/account/{mark[:16]}"
+        url = known or f"{self._base}/account/{len(self.accounts) + 1}"
         self.accounts[url] = mark
         return Response.of_json(201 if known is None else 200, {"status": "valid"}, ("Location", url))
 
@@ -436,11 +436,16 @@ class AcmeServer:
     # ── authorizations ──────────────────────────────────────────────────────────────────
 
     def _authorization(self, request: Request) -> Response:
-        authorization = self._authorizations[f"{self._base}{request.path}"]
+        authorization = self._authorization_at(f"{self._base}{request.path}")
         if (request.payload or {}).get("status") == "deactivated":
             authorization.status = "deactivated"
             self._valid = {key: each for key, each in self._valid.items() if each is not authorization}
         return Response.of_json(200, self._described(authorization))
+
+    def _authorization_at(self, url: str) -> Authorization:
+        if url not in self._authorizations:
+            raise Refusal(404, "malformed", "there is no such authorization")
+        return self._authorizations[url]
 
     def _described(self, authorization: Authorization) -> dict[str, Any]:
         name = authorization.identifier
@@ -463,7 +468,7 @@ class AcmeServer:
         """Look at once at what is published."""
         *path, kind = request.path.split("/")
         url = f"{self._base}{'/'.join(path).replace('/challenge/', '/authorization/')}"
-        authorization, account = self._authorizations[url], request.header["kid"]
+        authorization, account = self._authorization_at(url), request.header["kid"]
         if authorization.status == "pending":
             found = self._validate(self._proof(authorization, kind, account))
             authorization.answered, authorization.error = kind, found

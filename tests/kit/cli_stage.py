@@ -161,7 +161,7 @@ class Script:
         """One event, then a pause."""
         self.emitter.emit(kind, self.name, data)
         if self.cancel.wait(self.pace):
-            raise Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again.")
+            raise Cancelled("cancelled", "The run was cancelled before it finished.", fix="Run it again.")
 
     def begin(self) -> None:
         """Until the values are written."""

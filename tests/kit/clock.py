@@ -71,7 +71,7 @@ class RealClock(SystemClock):
         """Return the time in UTC."""
         return super().now() + self._later + timedelta(seconds=self._ahead)
 
-    def monotonic(self) -> float:  # type: ignore[override]  # a method here, a function of C there
+    def monotonic(self) -> float:
         """Return the real seconds, and those that were not waited."""
         return time.monotonic() + self._ahead
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store, json_files
+from dnsrenew.store import FolderStore, json_files
 from dnsrenew.store.journal import LATEST
 from dnsrenew.store.state import SCHEMA
 from tests.kit.disk_world import CODES, SEASON, Ran, Tree, World
@@ -76,7 +76,7 @@ def check_next(world: World, *, more: int = 0) -> None:
         assert world.run().outcome.status == "renewed"
         issued += 1
     assert list((world.path / "certificates").rglob(".tmp-*")) == []
-    store = Store(world.path)
+    store = FolderStore(world.path)
     state = store.read_state("home")
     assert state.notices == ()
     assert os.readlink(world.current) == f"versions/{state.version}"

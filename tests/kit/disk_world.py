@@ -20,19 +20,17 @@ from dnsrenew import x509
 from dnsrenew.base import threads
 from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.config import Config
-from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.events import Event
-from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route, TxtRecord
+from dnsrenew.model import CA, CertificateSpec, Outcome, Route, TxtRecord
 from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
-from tests.kit.memory import in_memory
+from tests.kit.memory import host_config, in_memory
 
 DIRECTORY: Final = "https://acme-v02.api.letsencrypt.org/directory"
 """Of a CA whose limits our ledger knows, so that the ledger is written too."""
@@ -180,7 +178,7 @@ class World:
 
     def leave_a_value(self) -> None:
         """A run dies that has written to DNS."""
-        entry = Store(self.path).journal.enter(Context(clock=self.clock), "home", [(LEFT, "home")])
+        entry = FolderStore(self.path).journal.enter(Context(clock=self.clock), "home", [(LEFT, "home")])
         self.driver.add([LEFT])
         entry.keep()
 
@@ -205,7 +203,7 @@ class World:
 
     def _renewer(self, fault: Fault, events: list[Event]) -> Renewer:
         renewer = Renewer(self._config(), on_event=events.append, clock=self.clock)
-        renewer._store = Store(self.path, disk=AtomicFiles(fault))
+        renewer._store = FolderStore(self.path, disk=AtomicFiles(fault))
         return renewer
 
     def _changed(self, path: str) -> None:
@@ -218,7 +216,7 @@ class World:
         def at_once(function: Callable[[], T]) -> threads.Task[T]:
             task = threads.Task(function)
             task.run()
-            if getattr(function, "func", None) is renewal_info._about:
+            if getattr(function, "func", None) is renewal_info._query:
                 task.done = self._stored
             return task
 
@@ -229,20 +227,8 @@ class World:
             yield
 
     def _config(self) -> Config:
-        provider = find_provider(OWN_OBJECT)
-        assert provider is not None
-        return Config(
-            path=None,
-            store=self.path,
-            contact=(),
-            agree_terms=True,
-            default_ca="lab",
-            cas={"lab": CA(DIRECTORY, name="lab")},
-            accounts={"home": DnsAccount(OWN_OBJECT, name="home", driver=self.driver)},
-            providers={OWN_OBJECT: provider},
-            resolver=Resolver(),
-            certificates=(self.spec,),
-        )
+        cas = {"lab": CA(DIRECTORY, name="lab")}
+        return host_config(self.path, [self.spec], {"home": self.driver}, cas)
 
     # ── what stands after it ────────────────────────────────────────────────────────────
 

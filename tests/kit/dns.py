@@ -72,25 +72,42 @@ class Host(InMemoryDriver):
 
 @dataclass
 class MemoryDns:
-    """In the place of a DnsView: shows what the hosts have. Every zone has two labels.
+    """In the place of a DnsView: shows what the hosts have.
 
+    :ivar zones: without the final dot; none: every zone has two labels.
+    :ivar cnames: where a name leads to.
     :ivar seconds: how long it takes until a new value is seen.
+    :ivar is_strict: whether a value that is not served is waited for, and in vain.
     :ivar lost: domains whose zone cannot be found.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
+    :ivar asked: the identifiers of each question for targets, and how it was asked.
+    :ivar waits: what each wait was for.
     """
 
     hosts: Mapping[str, InMemoryDriver]
+    zones: Sequence[str] = ()
+    cnames: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    is_strict: bool = True
     lost: Collection[str] = ()
     caa_values: Mapping[str, str] = field(default_factory=dict)
+    asked: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
+    waits: list[dict[str, Any]] = field(default_factory=list)
 
-    def challenge_targets(self, context: Context, identifiers: Sequence[str], **_: Any) -> dict[str, Target]:
+    def challenge_targets(self, context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
         """Where the TXT record of each goes."""
         context.check()
+        self.asked.append((list(identifiers), how))
         for identifier in identifiers:
             if base_domain(identifier) in self.lost:
                 raise DnsError("dns-no-zone", f"{identifier} has no zone.", fix="Register it.")
-        return {name: Target(f"_acme-challenge.{base_domain(name)}.", (), zone_of(name)) for name in identifiers}
+        return {identifier: self._target(identifier, how.get("alias")) for identifier in identifiers}
+
+    def _target(self, identifier: str, alias: str | None) -> Target:
+        name = f"_acme-challenge.{base_domain(identifier)}."
+        name = f"{alias}." if alias else self.cnames.get(name, name)
+        zones = [f"{zone}." for zone in self.zones] or [".".join(name.split(".")[-3:])]
+        return Target(name, (), max((zone for zone in zones if f".{name}".endswith(f".{zone}")), key=len))
 
     def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
         """Nothing is hidden here."""
@@ -104,15 +121,22 @@ class MemoryDns:
         if value is None:
             return CaaAnswer()
         if value == "?":
-            return CaaAnswer(trouble="nobody answers")
+            return CaaAnswer(unknown_reason="No server answers.")
         return CaaAnswer((CaaRecord(0, "issue", value),), domain, domain)
 
     def wait_visible(
-        self, context: Context, records: Sequence[TxtRecord], *, settle: float = 0.0, timeout: float = TIMEOUT, **_: Any
+        self,
+        context: Context,
+        records: Sequence[TxtRecord],
+        *,
+        settle: float = 0.0,
+        timeout: float = TIMEOUT,
+        **how: Any,
     ) -> None:
         """Wait until each value is served by all who have it, or it has taken too long."""
+        self.waits.append({"records": list(records), "settle": settle, "timeout": timeout, **how})
         context.wait(self.seconds)
-        late = [record.name for record in records if self._is_late(record)]
+        late = [record.name for record in records if self.is_strict and self._is_late(record)]
         if late:
             context.wait(min(timeout, TIMEOUT))
             names = sorted({relative(name) for name in late})
@@ -147,8 +171,3 @@ class MemoryDns:
 
 def _is_hidden(host: InMemoryDriver) -> bool:
     return isinstance(host, Host) and host.fate == "hidden"
-
-
-def zone_of(name: str) -> str:
-    """The zone of a name: its last two labels."""
-    return ".".join(name.split(".")[-2:]) + "."

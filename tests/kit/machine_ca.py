@@ -1,28 +1,39 @@
-"""The CA of the machine: that of the year (real certificates, its own count of its limits), and it may break."""
+"""The CA of the machine: it counts against its limits, keeps a record of all that it was asked for, and may break."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 
 from dnsrenew.base.clock import Clock
-from dnsrenew.ca.resources import Authorization, Challenge, Order
-from dnsrenew.errors import CAError
-from dnsrenew.runtime.context import Context
-from tests.kit.year_ca import DAY, HOUR, Bucket, Look, YearCA, suggest
+from dnsrenew.http import HttpFailure
+from dnsrenew.http import Response as HttpResponse
+from tests.kit.acme_server import (
+    DAY,
+    HOUR,
+    UNAUTHORIZED,
+    AcmeServer,
+    Bucket,
+    Limits,
+    Order,
+    Problem,
+    Proof,
+    Refusal,
+)
+from tests.lab.acmemessages import Request, Response
 
 if TYPE_CHECKING:
     from tests.kit.machine_gate import Gate
 
-LIFETIME: Final = 90 * DAY
 KEPT: Final = 7 * DAY
 """How long it knows of an order."""
 ASKS_TO_WAIT: Final = 2 * HOUR
 FATES: Final = ("ok", "down", "busy", "limit", "blind", "lost", "slow", "refuses", "wrong")
+_CHANGES: Final = ("/newAccount", "/newOrder", "/challenge/", "/finalize/")
 
 
 @dataclass(slots=True)
@@ -63,85 +74,95 @@ class IssuedHere:
     chain: str = field(repr=False)
 
 
-class FaultyCA(YearCA):
-    """What :class:`dnsrenew.ca.CAClient` offers.
+class FaultyCA(AcmeServer):
+    """A CA in memory that breaks, and knows of each thing that it did which run asked for it.
 
     :ivar fate: ``ok``; or it is ``down``, takes no order (``busy``), asks to wait (``limit``), sees no proof
-        (``blind``), issues and does not answer (``lost``) or takes too long for us (``slow``), does not issue
+        (``blind``), issues and does not send it (``lost``) or takes too long for us (``slow``), does not issue
         (``refuses``), or issues something else (``wrong``).
     :ivar run: the number of the run that is under way.
     :ivar counted: what it counted against its limits.
     :ivar made: the orders that it was asked for.
+    :ivar certificates: what it issued, by the URL of the order.
     :ivar waits: for a set of names, until when it asked to wait with an order, and the run that it told so.
     """
 
-    def __init__(self, name: str, clock: Clock, look: Look, gate: Callable[[], Gate]) -> None:
-        super().__init__(name, clock, LIFETIME, lambda kind, place: "" if self.fate == "blind" else look(kind, place),
-                         suggest=suggest)  # fmt: skip
+    def __init__(
+        self,
+        name: str,
+        directory: str,
+        clock: Clock,
+        served: Callable[[str], set[str]],
+        gate: Callable[[], Gate],
+    ) -> None:
+        self.count = Limits()
+        super().__init__(directory, clock, self._look, name=name, limits=self.count)
         self.fate = "ok"
         self.run = 0
         self.counted: list[Counted] = []
         self.made: list[Made] = []
-        self.issued: dict[str, IssuedHere] = {}
+        self.certificates: dict[str, IssuedHere] = {}
         self.waits: dict[frozenset[str], tuple[datetime, int]] = {}
+        self._served = served
         self._gate = gate
-        self._born: dict[str, datetime] = {}
+        self._refused_with: tuple[int, frozenset[str]] | None = None
 
     # ── what it counts ──────────────────────────────────────────────────────────────────
 
-    def _count(self, names: tuple[str, ...], now: datetime) -> None:
-        for key, bucket in self._buckets(names).items():
-            if bucket.left(now) < 1:
-                self.made.append(Made(now, self.run, frozenset(names), key))
-                self.waits[frozenset(names)] = now + HOUR, self.run
-        super()._count(names, now)
-
     def _buckets(self, names: Sequence[str]) -> dict[str, Bucket]:
-        failed = {f"failed {name}": self.failed[name] for name in names}
-        return {same_set(names): self.same_set[frozenset(names)], **failed}
+        failed = {f"failed {name}": self.count.failed[name] for name in names}
+        return {same_set(names): self.count.same_set[frozenset(names)], **failed}
 
-    def _seen(self, authorization: Authorization, challenge: Challenge) -> Authorization:
-        seen = super()._seen(authorization, challenge)
-        if seen.status == "invalid":
-            self._keep_in_bounds(self.failed[authorization.identifier], HOUR)
-            self.counted.append(Counted(self._clock.now(), f"failed {authorization.identifier}", self.run))
-        return seen
-
-    def _keep_in_bounds(self, bucket: Bucket, window: timedelta) -> None:
-        """A bucket is not emptier than empty, however many orders were exempt."""
-        bucket._full_at = min(bucket._full_at, self._clock.now() + window)
+    def _look(self, proof: Proof) -> Problem | None:
+        if self.fate != "blind" and proof.expected in self._served(proof.txt_name):
+            return None
+        self.counted.append(Counted(self._clock.now(), f"failed {proof.identifier}", self.run))
+        return UNAUTHORIZED
 
     # ── what it is asked ────────────────────────────────────────────────────────────────
 
-    def _knock(self) -> None:
+    def request(self, method: str, url: str, **more: Any) -> HttpResponse:
+        """Answer a request; a run may die before or after one that changes something here."""
         self.up = self.fate != "down"
-        super()._knock()
+        gate = self._gate()
+        if method == "POST" and any(part in url for part in _CHANGES):
+            return gate.around(lambda: super(FaultyCA, self).request(method, url, **more))
+        gate.check()
+        return super().request(method, url, **more)
 
-    def new_order(
-        self, context: Context, identifiers: Sequence[str], *, replaces: str | None = None, profile: object = None
-    ) -> Order:
-        """Take an order."""
-        return self._gate().around(lambda: self._new_order(context, identifiers, replaces))
-
-    def _new_order(self, context: Context, identifiers: Sequence[str], replaces: str | None) -> Order:
-        names, now = frozenset(identifiers), self._clock.now()
-        self.made.append(Made(now, self.run, names))
-        self._say("busy", "ca-server-error")
+    def _newOrder(self, request: Request) -> Response:
+        payload = request.payload or {}
+        listed = [each["value"] for each in payload["identifiers"]]
+        names, now, replaces = frozenset(listed), self._clock.now(), "replaces" in payload
+        if (self.run, names) != self._refused_with:  # else the same order once more, without `replaces`
+            self.made.append(Made(now, self.run, names))
+        self._refused_with = (self.run, names) if replaces else None
+        if self.fate == "busy":
+            raise Refusal(500, "serverInternal", "the server is busy")
         if self.fate == "limit":
             self.waits[names] = now + ASKS_TO_WAIT, self.run
-            self._say("limit", "ca-rate-limited", ASKS_TO_WAIT)
-        if replaces is None:
+            raise Refusal(429, "rateLimited", "wait", ("Retry-After", str(int(ASKS_TO_WAIT.total_seconds()))))
+        if not replaces:
             self._look_at_the_time(names, now)
-        order = self._unfinished(names, now) or super().new_order(context, identifiers, replaces=replaces)
-        self._born.setdefault(order.url, now)
-        return order
+        unfinished = self._unfinished(names, now)
+        if unfinished is not None:
+            return self._shown(unfinished, 201)
+        try:
+            response = super()._newOrder(request)
+        except Refusal:
+            beyond = [key for key, bucket in self._buckets(listed).items() if bucket.left(now) < 1]
+            self.made += [Made(now, self.run, names, key) for key in beyond]
+            self.waits[names] = now + HOUR, self.run
+            raise
+        self._refused_with = None
+        return response
 
     def _unfinished(self, names: frozenset[str], now: datetime) -> Order | None:
         """Return an order for the same names that is still of use, as Let's Encrypt does."""
-        for url, ordered in self._ordered.items() if self.name == "letsencrypt" else ():
-            usable = {one.status for one in ordered.authorizations} <= {"pending", "valid"}
-            if usable and frozenset(ordered.order.identifiers) == names and url not in self.issued:
-                return ordered.order if now - self._born[url] < KEPT else None
+        for order in self.orders.values() if self.name == "letsencrypt" else ():
+            usable = order.status in {"pending", "ready"} and now - order.created <= KEPT
+            if usable and frozenset(order.names) == names:
+                return order
         return None
 
     def _look_at_the_time(self, names: frozenset[str], now: datetime) -> None:
@@ -149,51 +170,36 @@ class FaultyCA(YearCA):
         if now < until:
             self.made.append(Made(now, self.run, names, f"wait {run}"))
 
-    def find_order(self, context: Context, url: str) -> Order | None:
-        """Return an order of an earlier run as it is now, unless it is forgotten."""
-        self._gate().act()
-        self._knock()
-        known = self._ordered.get(url)
-        if known is None or self._clock.now() - self._born[url] > KEPT:
-            return None
-        statuses = {authorization.status for authorization in known.authorizations}
-        status = "pending" if "pending" in statuses else "invalid" if "invalid" in statuses else "ready"
-        return replace(known.order, status="valid" if url in self.issued else status)
+    def order_of(self, request: Request) -> Order:
+        """Return an order, unless it is forgotten."""
+        order = super().order_of(request)
+        if self._clock.now() - order.created > KEPT:
+            raise Refusal(404, "malformed", "there is no such order any more")
+        order.processing = self.fate == "slow" and order.chain is not None
+        return order
 
-    def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
-        """Look at each proof."""
-        self._gate().around(lambda: super(FaultyCA, self).answer(context, challenges))
+    def _finalize(self, request: Request) -> Response:
+        if self.fate == "refuses":
+            raise Refusal(500, "serverInternal", "the server cannot issue")
+        return super()._finalize(request)
 
-    def issue(self, context: Context, order: Order, csr: bytes, **_: Any) -> str:
-        """Issue; the same order is the same certificate, however often it is asked for."""
-        return self._gate().around(lambda: self._issue(context, order, csr))
-
-    def _issue(self, context: Context, order: Order, csr: bytes) -> str:
-        self._knock()
-        self._say("refuses", "ca-server-error")
-        if self.fate == "wrong" and order.url not in self.issued:
-            # For somebody else: no limit of ours is touched.
-            own = replace(order, identifiers=("wrong.test",), replaces=None)
-            return super().issue(context, own, csr, preferred_chain=None)
-        if order.url not in self.issued:
-            chain = super().issue(context, order, csr, preferred_chain=None)
-            self._note_issued(order, chain)
-        self._say("lost", "ca-unreachable")
-        self._say("slow", "ca-timeout")
-        return self.issued[order.url].chain
-
-    def _note_issued(self, order: Order, chain: str) -> None:
-        now, names = self._clock.now(), frozenset(order.identifiers)
-        self._keep_in_bounds(self.same_set[names], 7 * DAY)
-        serial = x509.load_pem_x509_certificate(chain.encode()).serial_number
-        self.issued[order.url] = IssuedHere(now, self.run, order.url, names, serial, chain)
-        self.counted.append(Counted(now, same_set(order.identifiers), self.run))
+    def _issue(self, order: Order, csr: x509.CertificateSigningRequest) -> None:
+        if self.fate == "wrong":  # for another name: no limit of ours is touched
+            order.chain = self._issuer.sign(csr.public_key(), ("wrong.test",), self._clock.now() - HOUR)
+            return
+        super()._issue(order, csr)
+        assert order.chain is not None
+        now, names = self._clock.now(), frozenset(order.names)
+        serial = x509.load_pem_x509_certificate(order.chain.encode()).serial_number
+        self.certificates[order.url] = IssuedHere(now, self.run, order.url, names, serial, order.chain)
+        self.counted.append(Counted(now, same_set(order.names), self.run))
         self.waits.pop(names, None)
+        order.processing = self.fate == "slow"
 
-    def _say(self, fate: str, code: str, wait: timedelta | None = None) -> None:
-        if self.fate == fate:
-            after = None if wait is None else wait.total_seconds()
-            raise CAError(code, f"The CA {self.name} says {code}.", fix="Ask it.", retry_after=after)
+    def _certificate(self, request: Request) -> Response:
+        if self.fate == "lost":
+            raise HttpFailure("timeout", "nothing was answered within 30 s")
+        return super()._certificate(request)
 
 
 def same_set(names: Sequence[str]) -> str:

@@ -7,7 +7,8 @@ see. The locks that it held are released, as the operating system does. A child 
 hundred times as much, and the world would have to live in a process of its own; that is what soak.py does, with real
 servers, and kills that are real.
 
-Threads run at once, where they are started, so that the n-th act of a run is always the same one.
+Threads run at once, where they are started (:func:`tests.kit.memory.threads_at_once`), so that the n-th act of a run
+is always the same one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import ENOSPC
 from typing import Any, Final, TypeVar
 from unittest import mock
 
-from dnsrenew.base import threads
 from dnsrenew.store import file_locks
 
 T = TypeVar("T")
@@ -70,10 +70,14 @@ class Gate:
         if self.dead:
             raise Killed
 
-    def disk(self, operation: str, path: str) -> None:
-        """Let an operation of the disk pass; reading is no act, but the dead do not read."""
+    def check(self) -> None:
+        """Let something pass that changes nothing: the dead do not even ask."""
         if self.dead:
             raise Killed
+
+    def disk(self, operation: str, path: str) -> None:
+        """Let an operation of the disk pass; reading is no act, but the dead do not read."""
+        self.check()
         if operation not in CHANGES:
             return
         self.act()
@@ -108,23 +112,3 @@ def locks_of_a_process() -> Iterator[None]:
     for handle in handles:
         with contextlib.suppress(OSError):  # closed long since
             fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-# ── threads ─────────────────────────────────────────────────────────────────────────────
-
-
-def _at_once(function: Callable[[], T]) -> threads.Task[T]:
-    task = threads.Task(function)
-    task.run()
-    return task
-
-
-def _all_at_once(_pool: threads.ThreadPool, functions: Sequence[Callable[[], T]]) -> list[threads.Task[T]]:
-    return [_at_once(function) for function in functions]
-
-
-@contextlib.contextmanager
-def threads_at_once() -> Iterator[None]:
-    """Let what is to run in a thread run where it is started."""
-    with mock.patch.object(threads, "start", _at_once), mock.patch.object(threads.ThreadPool, "start", _all_at_once):
-        yield

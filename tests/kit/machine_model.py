@@ -114,7 +114,7 @@ class Model:
 
     def _no_second_certificate(self, name: str, ca: FaultyCA, ran: Ran) -> None:
         """An order that was killed, or not heard of, once its CSR was sent is the one whose certificate is fetched."""
-        for issued in (one for one in ca.issued.values() if one.run == ran.number):
+        for issued in (one for one in ca.certificates.values() if one.run == ran.number):
             for known in self.known.values():
                 if known.names != issued.names:
                     continue
@@ -204,7 +204,7 @@ class Model:
             return None
         leaf = whole(current)
         ca = leaf.issuer.rfc4514_string().removeprefix("CN=")
-        assert leaf.serial_number in {one.serial for one in self.world.cas[ca.split()[0]].issued.values()}
+        assert leaf.serial_number in {one.serial for one in self.world.cas[ca.split()[0]].certificates.values()}
         return ca, leaf.serial_number
 
     # ── at the end ──────────────────────────────────────────────────────────────────────

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 from unittest import mock
 
+from dnsrenew.base import threads
 from dnsrenew.challenges import http01
+from dnsrenew.config import Config
+from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError
+from dnsrenew.model import CA, CertificateSpec, DnsAccount, Resolver
+from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import AcmeServer, Internet
 from tests.kit.dns import MemoryDns
+
+T = TypeVar("T")
 
 
 class Ports:
@@ -55,6 +63,61 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
     with (
         mock.patch("dnsrenew.http.HttpClient", return_value=internet),
         mock.patch("dnsrenew.dns.DnsView", return_value=dns),
-        mock.patch.object(http01, "Http01", lambda *view: real(*view, listeners=listeners)),
+        mock.patch.object(http01, "Http01", lambda view=None: real(view, listeners)),
     ):
+        yield
+
+
+def host_config(
+    store: Path,
+    specs: Sequence[CertificateSpec],
+    drivers: Mapping[str, InMemoryDriver],
+    cas: Mapping[str, CA],
+    *,
+    behaviours: Mapping[str, Behaviour] | None = None,
+    path: Path | None = None,
+) -> Config:
+    """Return the configuration of a host: a DNS account for each driver, and the first CA by default.
+
+    :param path: of the configuration file; None: there is none.
+    """
+    accounts = {name: DnsAccount(f"host-{name}", name=name, driver=driver) for name, driver in drivers.items()}
+    providers = {
+        account.provider: Provider(
+            name=account.provider,
+            title=name,
+            driver=OWN_OBJECT,
+            any_options=True,
+            behaviour=(behaviours or {}).get(name, Behaviour()),
+        )
+        for name, account in accounts.items()
+    }
+    return Config(
+        path=path,
+        store=store,
+        contact=(),
+        agree_terms=True,
+        default_ca=next(iter(cas)),
+        cas=dict(cas),
+        accounts=accounts,
+        providers=providers,
+        resolver=Resolver(),
+        certificates=tuple(specs),
+    )
+
+
+def _at_once(function: Callable[[], T]) -> threads.Task[T]:
+    task = threads.Task(function)
+    task.run()
+    return task
+
+
+def _all_at_once(_pool: threads.ThreadPool, functions: Sequence[Callable[[], T]]) -> list[threads.Task[T]]:
+    return [_at_once(function) for function in functions]
+
+
+@contextlib.contextmanager
+def threads_at_once() -> Iterator[None]:
+    """Let what is to run in a thread run where it is started."""
+    with mock.patch.object(threads, "start", _at_once), mock.patch.object(threads.ThreadPool, "start", _all_at_once):
         yield

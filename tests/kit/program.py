@@ -81,7 +81,7 @@ def check_error(error: Any, code: str, words: Iterable[str]) -> None:
     assert error["evidence"], error
     if "mistakes" not in error["evidence"]:  # those are lines for editors: FILE:LINE: KEY: …
         first, last = error["message"][0], error["message"].split()[-1]
-        assert first.isupper() or first in "/-$", error
+        assert first.isupper() or first.isdigit() or first in "/-$", error
         assert last.endswith((".", "!", "?")) or last in error["evidence"].values(), (
             error
         )  # an address has no full stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
 from requests.structures import CaseInsensitiveDict
@@ -15,9 +16,11 @@ from dnsrenew.errors import DnsRenewError
 from dnsrenew.http import HttpClient, HttpFailure, Response
 from dnsrenew.model import CA, Profile
 from dnsrenew.runtime.context import Context
+from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.ca_box import MemoryStore
-from tests.kit.clock import FakeClock
+from tests.kit.clock import START, FakeClock
 from tests.kit.stores import issue
+from tests.lab.acmemessages import Request
 
 T = TypeVar("T")
 Answer = tuple[int, Mapping[str, str | None], bytes]
@@ -26,44 +29,26 @@ CA_URL: Final = "https://ca.test"
 NAMES: Final = ("a.test",)
 MOST_REQUESTS: Final = 400
 LONGEST: Final = 3600.0
-CHAIN: Final = issue(1)[0]
 KEY: Final = x509.key_from_pem(issue(1)[1])
 CSR: Final = x509.make_csr(KEY, NAMES)
-
-DIRECTORY: Final[dict[str, Any]] = {
-    "newNonce": f"{CA_URL}/nonce",
-    "newAccount": f"{CA_URL}/acct",
-    "newOrder": f"{CA_URL}/order",
-    "revokeCert": f"{CA_URL}/revoke",
-    "keyChange": f"{CA_URL}/key",
-    "renewalInfo": f"{CA_URL}/ari",
-    "meta": {
-        "termsOfService": f"{CA_URL}/tos",
-        "externalAccountRequired": False,
-        "caaIdentities": ["ca.test"],
-        "profiles": {"classic": "The usual"},
-    },
+META: Final[dict[str, Any]] = {
+    "termsOfService": f"{CA_URL}/tos",
+    "externalAccountRequired": False,
+    "caaIdentities": ["ca.test"],
+    "profiles": {"classic": "The usual"},
 }
-ACCOUNT: Final[dict[str, Any]] = {"status": "valid", "contact": ["mailto:me@a.test"], "orders": f"{CA_URL}/orders"}
-ORDER: Final[dict[str, Any]] = {
-    "status": "pending",
-    "expires": "2026-12-01T00:00:00Z",
-    "identifiers": [{"type": "dns", "value": "a.test"}],
-    "authorizations": [f"{CA_URL}/authz/1"],
-    "finalize": f"{CA_URL}/finalize/1",
+MORE: Final[dict[str, dict[str, Any]]] = {
+    "newAccount": {"contact": ["mailto:me@a.test"], "orders": f"{CA_URL}/orders"},
+    "account": {"orders": f"{CA_URL}/orders"},
+    "newOrder": {"expires": "2026-12-01T00:00:00Z"},
+    "order": {"expires": "2026-12-01T00:00:00Z"},
+    "authorization": {"expires": "2026-12-01T00:00:00Z"},
+    "renewalInfo": {"explanationURL": f"{CA_URL}/why"},
 }
-ISSUED: Final = {**ORDER, "status": "valid", "certificate": f"{CA_URL}/cert/1"}
-CHALLENGE: Final[dict[str, Any]] = {"type": "dns-01", "url": f"{CA_URL}/chall/1", "token": "tok", "status": "pending"}
-AUTHORIZATION: Final[dict[str, Any]] = {
-    "status": "pending",
-    "expires": "2026-12-01T00:00:00Z",
-    "identifier": {"type": "dns", "value": "a.test"},
-    "wildcard": False,
-    "challenges": [CHALLENGE, {**CHALLENGE, "type": "http-01", "url": f"{CA_URL}/chall/2"}],
-}
-WINDOW: Final[dict[str, Any]] = {
-    "suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-03T00:00:00Z"},
-    "explanationURL": f"{CA_URL}/why",
+"""What a CA may say beside what it must."""
+MORE_HEADERS: Final[dict[str, dict[str, str]]] = {
+    "renewalInfo": {"Retry-After": "3600"},
+    "certificate": {"Link": f'<{CA_URL}/certificate/1>;rel="alternate"'},
 }
 PROBLEM: Final[dict[str, Any]] = {
     "type": "urn:ietf:params:acme:error:rateLimited",
@@ -79,45 +64,42 @@ PROBLEM: Final[dict[str, Any]] = {
         }
     ],
 }
-JSON: Final[dict[str, tuple[int, Mapping[str, str | None], dict[str, Any]]]] = {
-    "GET /dir": (200, {}, DIRECTORY),
-    "POST /acct": (201, {"Location": f"{CA_URL}/acct/1"}, ACCOUNT),
-    "POST /acct/1": (200, {}, ACCOUNT),
-    "POST /order": (201, {"Location": f"{CA_URL}/order/1"}, ORDER),
-    "POST /order/1": (200, {}, ISSUED),
-    "POST /authz/1": (200, {}, AUTHORIZATION),
-    "POST /chall/1": (200, {}, CHALLENGE),
-    "POST /finalize/1": (200, {}, ISSUED),
-    "GET /ari/x.y": (200, {"Retry-After": "3600"}, WINDOW),
-}
-_PEM: Final[Mapping[str, str | None]] = {"Content-Type": "application/pem-certificate-chain"}
-ANSWERS: Final[dict[str, Answer]] = {
-    **{place: (status, headers, json.dumps(body).encode()) for place, (status, headers, body) in JSON.items()},
-    "HEAD /nonce": (200, {}, b""),
-    "POST /cert/1": (200, {"Link": f'<{CA_URL}/cert/2>;rel="alternate"', **_PEM}, CHAIN.encode()),
-    "POST /cert/2": (200, _PEM, CHAIN.encode()),
-    "POST /revoke": (200, {}, b""),
-    "POST /key": (200, {}, b""),
-}
 
 
-class ScriptedHttp:
-    """In the place of an :class:`HttpClient`: answers by method and path, and with a nonce."""
+class ScriptedCA(AcmeServer):
+    """A CA that does what it is asked for, unless it is to refuse it, and answers as the script has it.
 
-    def __init__(self, changes: Mapping[str, Answer]) -> None:
-        self._answers = {**ANSWERS, **changes}
-        self.asked = 0
+    :param changes: other answers, by the kind of the request.
+    :ivar answers: the first answer to each kind, without its nonce.
+    """
 
-    def request(self, method: str, url: str, **_: Any) -> Response:
-        """Return an answer; no place but the CA's own is reached."""
-        self.asked += 1
-        assert self.asked < MOST_REQUESTS, "it must come to an end"
-        place = f"{method} {url.removeprefix(CA_URL)}"
-        if place not in self._answers:
+    def __init__(self, changes: Mapping[str, Answer], clock: FakeClock) -> None:
+        super().__init__(f"{CA_URL}/directory", clock, nothing, name="ca", meta=META)
+        self.issued["x.y"] = START - timedelta(days=60), START + timedelta(days=30)
+        self._changes = changes
+        self.answers: dict[str, Answer] = {}
+
+    def request(self, method: str, url: str, *, data: bytes | None = None, **more: Any) -> Response:
+        """Answer; no place but the CA's own is reached."""
+        assert self.counts.total() < MOST_REQUESTS, "it must come to an end"
+        if not url.startswith(f"{CA_URL}/"):
             raise HttpFailure("connect", "there is nothing at that address")
-        status, changed, body = self._answers[place]
-        headers = {"Replay-Nonce": "bm9uY2U", "Content-Type": "application/json", **changed}
-        kept = {name: value for name, value in headers.items() if value is not None}
+        kind = Request(method, url.removeprefix(CA_URL), {}, b"", 0).kind
+        if kind in self._changes and self._changes[kind][0] >= 400:  # then it has not done it
+            self.counts[kind] += 1
+            said = Response(200, {"Replay-Nonce": self._nonce()}, b"{}", url)
+        else:
+            said = super().request(method, url, data=data, **more)
+        nonce = said.headers["Replay-Nonce"]
+        headers = {key: value for key, value in said.headers.items() if key != "Replay-Nonce"}
+        body = said.body
+        if said.status < 300:
+            headers |= MORE_HEADERS.get(kind, {})
+            body = json.dumps({**said.json(), **MORE[kind]}).encode() if kind in MORE else body
+        self.answers.setdefault(kind, (said.status, headers, body))
+        status, changed, body = self._changes.get(kind, (said.status, headers, body))
+        sent = {"Replay-Nonce": nonce, "Content-Type": "application/json", **changed}
+        kept = {name: value for name, value in sent.items() if value is not None}
         return Response(status, CaseInsensitiveDict(kept), body, url)
 
 
@@ -126,11 +108,12 @@ class Visit:
 
     def __init__(self, changes: Mapping[str, Answer]) -> None:
         self.errors: list[DnsRenewError] = []
-        self.http = ScriptedHttp(changes)
-        self.context = Context(clock=FakeClock())
-        ca = CA(f"{CA_URL}/dir", name="lab", timeout=20)
+        clock = FakeClock()
+        self.server = ScriptedCA(changes, clock)
+        self.context = Context(clock=clock)
+        ca = CA(self.server.directory, name="lab", timeout=20)
         self.store = MemoryStore()
-        http = cast("HttpClient", self.http)
+        http = cast("HttpClient", self.server)
         self.ca = CAClient(ca, http, self.store, contact=["me@a.test"], agree_terms=True)
 
     def do(self, call: Callable[[], T]) -> T | None:
@@ -159,7 +142,8 @@ class Visit:
             return None
         self.do(lambda: ca.account_info(context))
         chain = self.do(self._certificate)
-        self.do(lambda: ca.revoke(context, CHAIN))
+        issued = next((order.chain for order in self.server.orders.values() if order.chain is not None), CHAIN)
+        self.do(lambda: ca.revoke(context, issued))
         self.do(lambda: ca.roll_key(context))
         assert context.clock.monotonic() < LONGEST, "it must come to an end"
         return chain
@@ -167,6 +151,7 @@ class Visit:
     def _certificate(self) -> str:
         ca, context = self.ca, self.context
         order = ca.new_order(context, NAMES, replaces="x.y", profile=Profile("classic"))
+        self.do(lambda: ca.find_order(context, order.url))
         answered = []
         for authorization in ca.authorizations(context, order):
             challenge = authorization.challenge("dns-01")
@@ -178,3 +163,22 @@ class Visit:
         self.do(lambda: x509.check_chain(chain, KEY, NAMES, context.clock.now()))
         ca.deactivate_authorizations(context, order)
         return chain
+
+
+CHAIN: Final = issue(1)[0]
+"""A certificate for another name, which this CA has not issued."""
+
+
+def _recorded() -> dict[str, Answer]:
+    visit = Visit({})
+    assert visit.whole_way()
+    return visit.server.answers
+
+
+ANSWERS: Final = _recorded()
+"""The answers of a CA where all is well, by the kind of the request."""
+JSON: Final[dict[str, tuple[int, Mapping[str, str | None], dict[str, Any]]]] = {
+    kind: (status, headers, json.loads(body))
+    for kind, (status, headers, body) in ANSWERS.items()
+    if headers.get("Content-Type") == "application/json"
+}

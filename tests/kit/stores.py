@@ -16,7 +16,7 @@ from dnsrenew import x509
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, State, Store
+from dnsrenew.store import AtomicFiles, FolderStore, State, Store
 from dnsrenew.store.pending_orders import PendingOrder
 from tests.kit.clock import START
 
@@ -124,7 +124,7 @@ class Failing(Counting):
 def operations(work: Callable[[Store], object], root: Path, *, windows: bool) -> list[tuple[str, str]]:
     """The disk operations that some work takes."""
     counting = Counting()
-    work(Store(root, disk=AtomicFiles(counting), windows=windows))
+    work(FolderStore(root, disk=AtomicFiles(counting), windows=windows))
     return counting.seen
 
 
@@ -164,7 +164,7 @@ def leftovers(root: Path) -> list[str]:
 
 def assert_recovers(root: Path, serials: set[int], *, windows: bool) -> None:
     """The next run finds a whole certificate, mends `current`, renews, and leaves nothing unfinished."""
-    store = Store(root, windows=windows)
+    store = FolderStore(root, windows=windows)
     state = assert_whole(store, serials)
     if not windows:
         assert_current_whole(root, serials)

@@ -15,16 +15,14 @@ from typing import Final
 from unittest import mock
 
 from dnsrenew.config import Config
-from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.drivers.provider import OWN_OBJECT
-from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome, Resolver, Route
+from dnsrenew.model import CA, CertificateSpec, Outcome, Route
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits, Problem, Proof, Suggest, problem
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
-from tests.kit.memory import Ports, in_memory
+from tests.kit.memory import Ports, host_config, in_memory
 
 START: Final = datetime(2027, 1, 1, tzinfo=UTC)
 CAS: Final = {
@@ -71,7 +69,6 @@ class World:
         }
         self.port_closes = port_closes
         self._path = path
-        self._account = DnsAccount(OWN_OBJECT, name="home", driver=self.driver)
 
     def _validate(self, proof: Proof) -> Problem | None:
         if proof.challenge == "dns-01":
@@ -91,20 +88,7 @@ class World:
 
     def renewer(self, specs: Sequence[CertificateSpec]) -> SeededRenewer:
         """Return the renewer of a new process: it knows what is in the store, and no more."""
-        provider = find_provider(OWN_OBJECT)
-        assert provider is not None
-        config = Config(
-            path=None,
-            store=self._path,
-            contact=(),
-            agree_terms=True,
-            default_ca="letsencrypt",
-            cas=CAS,
-            accounts={"home": self._account},
-            providers={OWN_OBJECT: provider},
-            resolver=Resolver(),
-            certificates=tuple(specs),
-        )
+        config = host_config(self._path, specs, {"home": self.driver}, CAS)
         return SeededRenewer(config, self)
 
 

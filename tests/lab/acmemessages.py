@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-# Pebble's paths; what the directory calls them is what tests and people know (and the paths of tests/kit/acme_server.py).
+# Pebble's paths; what the directory calls them is what tests and people know (and the paths of tests/kit).
 _KINDS: Final = {
     "dir": "directory",
     "nonce-plz": "newNonce",

@@ -15,7 +15,7 @@ from dnsrenew.ca.transport import Transport
 from dnsrenew.errors import LockedError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AccountFiles, Store
+from dnsrenew.store import AccountFiles, FolderStore
 
 URL = "https://ca.test/acct/1"
 CONTACT = ("mailto:new@example.test",)
@@ -36,7 +36,7 @@ class Answering:
 
 def folder(root: Path) -> AccountFiles:
     """The store of one account."""
-    return Store(root).accounts("https://ca.test/dir", "lab")
+    return FolderStore(root).accounts("https://ca.test/dir", "lab")
 
 
 def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:

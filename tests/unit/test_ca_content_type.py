@@ -10,7 +10,7 @@ ODD = "text/\x1b[31mhtml\x9b\x07; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    ("place", "status", "code"), [("GET /dir", 200, "ca-not-acme"), ("POST /acct", 503, "ca-server-error")]
+    ("place", "status", "code"), [("directory", 200, "ca-not-acme"), ("newAccount", 503, "ca-server-error")]
 )
 def test_a_content_type_is_shown_without_control_characters(place: str, status: int, code: str) -> None:
     """In the error for an invalid directory, and for a refusal without a problem document."""

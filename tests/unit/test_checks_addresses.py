@@ -27,7 +27,7 @@ def test_a_name_without_addresses_is_certain() -> None:
     """No CA finds anything to ask."""
     verdict = judge(NAME, [], [PRIVATE])
     assert verdict.result == "bad"
-    assert "no A and no AAAA" in verdict.summary
+    assert "no A or AAAA" in verdict.summary
     assert NAME in verdict.fix
 
 
@@ -42,10 +42,10 @@ def test_a_name_that_leads_here_is_well() -> None:
 @pytest.mark.parametrize(
     ("found", "ours", "said", "fix"),
     [
-        ([PUBLIC, "2001:db8::1"], [PUBLIC], "AAAA record of x.test leads to 2001:db8::1", "Correct the AAAA record"),
-        ([ROUTER], [PRIVATE], "A record of x.test leads to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
+        ([PUBLIC, "2001:db8::1"], [PUBLIC], "AAAA record of x.test points to 2001:db8::1", "Correct the AAAA record"),
+        ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
         ([ROUTER], [PUBLIC], "not an address of this host (8.8.4.4)", "Correct the A record"),
-        ([ROUTER], [], "none of that kind", "Correct the A record"),
+        ([ROUTER], [], "no address of that family", "Correct the A record"),
     ],
 )
 def test_an_address_that_is_not_ours_is_likely_the_reason(

@@ -176,12 +176,14 @@ def test_no_record_is_no_restriction() -> None:
     free = caa.judge(Answer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
     assert (free.code, free.result) == ("caa", "ok")
     unknown = caa.judge(
-        Answer(unknown_reason="The servers do not {answer}."), "example.com", "dns-01", ca_identities=CA, account_url=None
+        Answer(unknown_reason="The servers do not {answer}."),
+        "example.com",
+        "dns-01",
+        ca_identities=CA,
+        account_url=None,
     )
     assert unknown.result == "unknown"
-    assert (
-        unknown.summary == "It is unknown whether CAA records restrict example.com. The servers do not {answer}."
-    )
+    assert unknown.summary == "It is unknown whether CAA records restrict example.com. The servers do not {answer}."
 
 
 @pytest.mark.parametrize(
@@ -271,21 +273,27 @@ def text(*records: tuple[int, str, str], owner: str = "example.com", challenge: 
 def test_the_text_of_each_denial() -> None:
     """What stands there, and the one thing to do."""
     assert text((0, "issue", "b.test"), (0, "issue", "a.test")) == (
-        "The CAA records at example.com let only b.test and a.test, not letsencrypt.org, issue for www.example.com. "
+        "The CAA records at example.com allow only b.test and a.test, not letsencrypt.org, to issue for "
+        "www.example.com. "
         'Add this record at the DNS host of example.com: example.com. CAA 0 issue "letsencrypt.org"'
     )
     assert text((0, "issue", ";"), owner="cdn.test").startswith(
-        "The CAA records at example.com (through its CNAME record, at cdn.test) let no CA issue for www.example.com. "
+        "The CAA records at example.com (through its CNAME record, at cdn.test) allow no CA to issue for "
+        "www.example.com. "
         "Add this record at the DNS host of cdn.test: cdn.test. CAA"
     )
-    assert "let no CA (a record is malformed, and so names nobody) issue" in text((0, "issue", "%"))
-    assert "a record names this CA, but nobody can meet" in text((0, "issue", "le.test; validationmethods="))
+    assert "allow no CA to issue for www.example.com (a malformed record allows no CA)" in text((0, "issue", "%"))
+    assert "(a record names this CA, but its conditions cannot be met)" in text(
+        (0, "issue", "le.test; validationmethods=")
+    )
     assert text((0, "issue", "le.test; accounturi=x")) == (
-        "The CAA records at example.com let le.test issue for www.example.com only from an account that is not ours. "
+        "The CAA records at example.com allow le.test to issue for www.example.com only for another "
+        "account than this one. "
         f'Add this record at the DNS host of example.com: example.com. CAA 0 issue "le.test; accounturi={ACCOUNT}"'
     )
     assert text((0, "issue", "le.test; validationmethods=http-01,x-01")).startswith(
-        "The CAA records at example.com let le.test issue for www.example.com only by http-01 or x-01, not by dns-01. "
+        "The CAA records at example.com allow le.test to issue for www.example.com only by http-01 or x-01, "
+        "not by dns-01. "
     )
     assert text((128, "tbs", 'a"b\\\xff')).endswith(
         'Remove this record at the DNS host of example.com: example.com. CAA 128 tbs "a\\"b\\\\\\255"'

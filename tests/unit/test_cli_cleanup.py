@@ -155,7 +155,7 @@ def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> N
     [
         (LockedError("locked", "The journal is being worked on.", fix="Wait."), 3),
         (StoreError("store-unreadable", "It cannot be read.", fix="Let it be."), 1),
-        (Cancelled("cancelled", "The run was stopped before it was finished.", fix="Run it again."), 130),
+        (Cancelled("cancelled", "The run was cancelled before it finished.", fix="Run it again."), 130),
     ],
 )
 def test_what_stops_it(renewer: Cleaner, error: DnsRenewError, status: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The dns-01 challenge: places, turns, locks and the withdrawal, with DNS and hosts of our own making."""
+"""The dns-01 challenge: placements, batches, locks and withdrawal, with fake DNS and hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.names import base_domain
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue, no_account
@@ -28,59 +27,24 @@ from dnsrenew.events import Emitter, Event
 from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import Journal
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
+from tests.kit.dns import MemoryDns
 
 ROUTE = Route("dns-01")
-
-
-class FakeDns:
-    """Knows zones by heart, and shows what the drivers hold."""
-
-    def __init__(self, *zones: str, cnames: Mapping[str, str] | None = None) -> None:
-        self.zones = zones
-        self.cnames = cnames or {}
-        self.asked: list[tuple[list[str], dict[str, Any]]] = []
-        self.waits: list[dict[str, Any]] = []
-        self.drivers: list[InMemoryDriver] = []
-        self.lost: set[str] = set()
-
-    def challenge_targets(self, context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
-        """The place of each; none where one of them is lost."""
-        self.asked.append((list(identifiers), how))
-        for identifier in identifiers:
-            if identifier in self.lost:
-                raise DnsError("dns-no-zone", f"No zone for {identifier}.", fix="Register it.")
-        return {identifier: self._target(identifier, how.get("alias")) for identifier in identifiers}
-
-    def _target(self, identifier: str, alias: str | None) -> Target:
-        name = f"_acme-challenge.{base_domain(identifier)}."
-        name = f"{alias}." if alias else self.cnames.get(name, name)
-        zone = max((zone for zone in self.zones if f".{name}".endswith(f".{zone}.")), key=len)
-        return Target(name, (), f"{zone}.")
-
-    def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
-        """Nothing is hidden here."""
-
-    def wait_visible(self, context: Context, records: Sequence[TxtRecord], **how: Any) -> None:
-        """At once."""
-        self.waits.append({"records": list(records), **how})
-
-    def values(self, context: Context, name: str) -> set[str]:
-        """What is served."""
-        return {value for driver in self.drivers for value in driver.values.get(name, [])}
 
 
 class Stage:
     """Accounts at hosts that behave as a test wants; `locked` has every lock that was taken, in order."""
 
     def __init__(self, *zones: str, cnames: Mapping[str, str] | None = None) -> None:
-        self.dns = FakeDns(*(zones or ("example.test", "other.test")), cnames=cnames)
+        self.hosts: dict[str, InMemoryDriver] = {}
+        self.dns = MemoryDns(self.hosts, zones or ("example.test", "other.test"), cnames or {}, is_strict=False)
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.locked: list[str] = []
@@ -109,7 +73,7 @@ class Stage:
             behaviour=Behaviour(**behaviour),
         )
         memory = cast("InMemoryDriver", driver)
-        self.dns.drivers.append(memory)
+        self.hosts[name] = memory
         return memory
 
     @property
@@ -173,7 +137,7 @@ def texts(rounds: list[list[TxtValue]]) -> list[list[str]]:
 
 
 def test_a_name_and_its_wildcard_have_one_place() -> None:
-    """RFC 8555 section 8.4: the wildcard is proved at its base domain."""
+    """A wildcard is validated at its base domain (RFC 8555 section 8.4)."""
     stage = Stage()
     stage.account("home")
     placed = stage.place("example.test", "*.example.test")
@@ -198,9 +162,9 @@ def test_a_name_and_its_wildcard_have_one_place() -> None:
 def test_the_longest_fitting_zone_comes_first_then_the_order_of_the_file(
     accounts: dict[str, list[str]], name: str, order: str
 ) -> None:
-    """Over all zones of all accounts; an account that states none takes what nobody claims; labels, not letters.
+    """The longest zone of all accounts wins, by labels; an account without zones takes what no other account has.
 
-    A route without accounts stands for one route for each that fits, so that the next is there when one fails.
+    A route without accounts expands to one route for each account that fits, so that another is left if one fails.
     """
     stage = Stage()
     for account, zones in accounts.items():
@@ -209,7 +173,7 @@ def test_the_longest_fitting_zone_comes_first_then_the_order_of_the_file(
 
 
 def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
-    """Its CA, its alias, whether a CNAME is followed; one with accounts stands for itself."""
+    """An expanded route keeps its CA, alias and follow_cname; a route with accounts is not expanded."""
     stage = Stage()
     stage.account("home")
     route = Route("dns-01", ca="two", alias="x.other.test", follow_cname=False)
@@ -221,7 +185,7 @@ def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
 
 
 def test_the_stated_zone_is_the_zone() -> None:
-    """Whatever SOA says: the user's word, then the host's suffix, then what DNS says."""
+    """The zone is that of the account, then the suffix of the host, then that of the SOA record."""
     stage = Stage("example.test", "sub.example.test", "duckdns.org")
     stage.account("stated", "example.test")
     assert spots(stage.place("x.sub.example.test")["x.sub.example.test"]) == [("stated", "example.test.")]
@@ -233,7 +197,7 @@ def test_the_stated_zone_is_the_zone() -> None:
 
 
 def test_a_host_with_suffixes_writes_nowhere_else() -> None:
-    """DuckDNS cannot hold example.test, though its account states no zones."""
+    """An account of DuckDNS without zones cannot write example.test."""
     stage = Stage()
     stage.account("duck", suffixes=("duckdns.org",))
     with pytest.raises(DnsError) as caught:
@@ -244,7 +208,7 @@ def test_a_host_with_suffixes_writes_nowhere_else() -> None:
 
 
 def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
-    """Not by the name that is to be proved."""
+    """The account is chosen by the target of the CNAME, not by the validated name."""
     stage = Stage(cnames={"_acme-challenge.example.test.": "x.other.test."})
     stage.account("home", "example.test")
     stage.account("other", "other.test")
@@ -253,7 +217,7 @@ def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
 
 
 def test_a_route_limits_the_accounts() -> None:
-    """Even where another account's zone fits better; and if one of the named may not write, it is an error."""
+    """A route's accounts are used even if another account fits better; one that may not write is an error."""
     stage = Stage()
     stage.account("wide", "test")
     stage.account("close", "example.test")
@@ -268,7 +232,7 @@ def test_a_route_limits_the_accounts() -> None:
 
 
 def test_a_zone_at_two_hosts_has_two_writers() -> None:
-    """Each in the zone that it knows it by; the value is one, at one name, for each account with its own TTL."""
+    """Two hosts of one zone both write the value, each in its own zone and with its own TTL."""
     stage = Stage()
     stage.account("a", "example.test", ttl=600)
     stage.account("b")
@@ -283,7 +247,7 @@ def test_a_zone_at_two_hosts_has_two_writers() -> None:
 
 
 def test_a_route_s_names_are_looked_up_together() -> None:
-    """With its alias, its follow_cname and who will be asked, in one question."""
+    """All names of a route are looked up in one call, with alias, follow_cname and check."""
     stage = Stage()
     route = Route("dns-01", alias="x.other.test", follow_cname=False)
     targets, refused = stage.dns01.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
@@ -294,7 +258,7 @@ def test_a_route_s_names_are_looked_up_together() -> None:
 
 
 def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
-    """Each gets its own answer or its own error; a cancel is none of them."""
+    """Each name gets its own target or error; a cancel is raised."""
     stage = Stage()
     stage.dns.lost = {"b.example.test"}
     names = ["a.example.test", "b.example.test", "c.example.test"]
@@ -311,7 +275,7 @@ def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
 
 
 def test_only_the_secrets_of_those_who_write_are_read() -> None:
-    """Each account once; a reference that leads to nothing stops those who need it, and no others."""
+    """Secrets are read once for each writing account; a missing one stops only the routes that need it."""
     stage = Stage()
     asked: list[str] = []
 
@@ -334,7 +298,7 @@ def test_only_the_secrets_of_those_who_write_are_read() -> None:
 
 
 def test_the_account_s_ttl_wins_over_the_host_s() -> None:
-    """And the record is finished: absolute names, the value as it is."""
+    """The record has absolute names, the value unchanged, and the TTL of the account or the host."""
     stage = Stage()
     stage.account("home", "example.test", ttl=600)
     (ours,) = stage.values("example.test")
@@ -367,9 +331,9 @@ NAMES = ("example.test", "*.example.test", "www.example.test", "other.test")
 def test_values_that_cannot_stand_together_take_turns(
     behaviour: dict[str, Any], rounds: list[list[str]], locks: list[str]
 ) -> None:
-    """One value for a name, or for a whole zone: as few rounds as possible, and the places are ours meanwhile.
+    """Single-value names and zones split the values into as few batches as possible, and are locked.
 
-    The locks are taken in one order by everybody, so that two certificates never wait for each other.
+    All certificates take the locks in the same order, so that they do not deadlock.
     """
     stage = Stage()
     stage.account("home", **behaviour)
@@ -380,12 +344,12 @@ def test_values_that_cannot_stand_together_take_turns(
 
 
 def test_no_value_is_no_round() -> None:
-    """An order that is ready at once."""
+    """Without values there is no batch."""
     assert rounds_of([]) == []
 
 
 def test_hosts_of_both_kinds_share_the_first_round() -> None:
-    """Only the host that keeps one value needs a second one."""
+    """Only a host that keeps one value needs a second batch."""
     stage = Stage()
     stage.account("many", "other.test")
     stage.account("one", "example.test", values="one")
@@ -397,7 +361,7 @@ BOTH = Route("dns-01", dns=("many", "one"))
 
 
 def test_the_values_of_one_name_stay_together() -> None:
-    """Of two hosts one keeps one value: the other has to show the second one at the same time, not before."""
+    """The values of one name at two hosts are in the same batch, even if only one host keeps one value."""
     stage = Stage()
     stage.account("many")
     stage.account("one", values="one")
@@ -413,9 +377,9 @@ def test_the_values_of_one_name_stay_together() -> None:
     st.lists(st.sampled_from([("many", "one"), ("many", "zone"), ("one", "name"), ("one", "zone")]), min_size=1),
 )
 def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str, str]]) -> None:
-    """All values in one round each, those of one name in the same, and no place twice in a round.
+    """For any hosts, each value is in one batch, with the others of its name, and no key is twice in a batch.
 
-    Whoever waits for a turn waits for a reason: some place of his is taken in the round before.
+    A value is in a later batch only if one of its keys is used in the batch before.
     """
     stage = Stage()
     for number, (many, scope) in enumerate(hosts):
@@ -441,7 +405,7 @@ def test_rounds_are_right_for_any_hosts(names: list[str], hosts: list[tuple[str,
 
 
 def test_each_account_is_written_to_once() -> None:
-    """With all its records; it is told before and after."""
+    """Each account gets one call with all its records; events are emitted before and after."""
     stage = Stage()
     home, other = stage.account("home", "example.test"), stage.account("other", "other.test")
     values = stage.values("example.test", "*.example.test", "other.test")
@@ -458,7 +422,7 @@ def test_each_account_is_written_to_once() -> None:
 
 
 def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
-    """One value of one name is one question to its name servers, whoever wrote it; it is withdrawn from both."""
+    """A value at two hosts is written and removed at both, and waited for once."""
     stage = Stage()
     a, b = stage.account("a"), stage.account("b", settle=9)
     values = stage.values("example.test", route=Route("dns-01", dns=("a", "b")))
@@ -475,7 +439,7 @@ def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
 
 
 def test_a_second_try_settles_longer() -> None:
-    """On top of what the user or the host wants."""
+    """A second try adds its settle to that of the user or the host."""
     stage = Stage()
     stage.account("home", settle=20)
     values = stage.values("example.test")
@@ -485,7 +449,7 @@ def test_a_second_try_settles_longer() -> None:
 
 
 def test_an_exclusive_host_is_written_to_alone() -> None:
-    """In each of its zones, and only for the call; a host may keep one value, too."""
+    """Calls of an exclusive host hold the locks of their zones."""
     stage = Stage()
     stage.account("home", exclusive=True)
     writing = [f"writing {zone}" for zone in ("example.test.", "other.test.")]
@@ -501,7 +465,7 @@ def test_an_exclusive_host_is_written_to_alone() -> None:
 
 
 class Refusing(InMemoryDriver):
-    """Says no."""
+    """A host that refuses."""
 
     def __init__(self, *what: str) -> None:
         super().__init__()
@@ -509,7 +473,7 @@ class Refusing(InMemoryDriver):
         self.removals = 0
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the first, and then say no."""
+        """Write the first record, then refuse."""
         super().add(records[:1] if "add" in self.what else records)
         self._refuse("add")
 
@@ -525,20 +489,20 @@ class Refusing(InMemoryDriver):
 
 
 class Silent(InMemoryDriver):
-    """Answers nothing, until it does."""
+    """A host that times out until it recovers."""
 
     silent = True
     code = "provider-timeout"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Take too long."""
+        """Time out."""
         if self.silent:
             raise ProviderError(self.code, "The host does not answer.", fix="Wait.")
         super().add(records)
 
 
 def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
-    """Before anything is ordered, and after; one certificate finds out whether it is well again."""
+    """After a time-out, other certificates fail at once, except one that probes the host."""
     stage = Stage()
     driver, last_resort = cast("Silent", stage.account("home", driver=Silent())), stage.account("spare")
     dns01, values = stage.dns01, stage.values("example.test", route=Route("dns-01", dns=("home",)))
@@ -563,7 +527,7 @@ def test_a_host_that_does_not_answer_is_not_waited_for_by_everybody() -> None:
 
 @pytest.mark.parametrize(("code", "goes_on"), [("provider-refused", True), ("provider-unreachable", False)])
 def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:
-    """A host that says no to the one that asks it is well again; one that is not there says nothing."""
+    """A refusal closes the circuit breaker; an unreachable host does not."""
     stage = Stage()
     refusing = cast("Silent", stage.account("home", driver=Silent()))
     dns01, values = stage.dns01, stage.values("example.test")
@@ -581,7 +545,7 @@ def test_to_refuse_is_to_answer(code: str, goes_on: bool) -> None:
 
 
 def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:
-    """It holds nobody up, and what it refuses one it may do for another."""
+    """A refusal does not open the circuit breaker: each certificate asks the host."""
     stage = Stage()
     refusing = cast("Refusing", stage.account("home", driver=Refusing("add")))
     dns01, values = stage.dns01, stage.values("example.test")
@@ -593,7 +557,7 @@ def test_a_host_that_refuses_at_once_is_asked_by_every_certificate() -> None:
 
 
 def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
-    """The error comes after both have ended, so that what is withdrawn is all there is."""
+    """An error of one account is raised after all accounts have ended, so that withdraw() removes everything."""
     stage = Stage()
     stage.account("home", "example.test", driver=Refusing("add"))
     other = stage.account("other", "other.test")
@@ -608,7 +572,7 @@ def test_one_account_that_fails_does_not_cut_the_other_short() -> None:
 
 
 def test_what_cannot_be_withdrawn_is_a_warning() -> None:
-    """No error, which would hide the one before; it names the place, and the value is in the event."""
+    """A failed removal is a warning with the name, not an error, and the event has the value."""
     stage = Stage()
     stage.account("home", "example.test", driver=Refusing("remove"))
     other = stage.account("other", "other.test")
@@ -626,7 +590,7 @@ def test_what_cannot_be_withdrawn_is_a_warning() -> None:
 
 
 class Saying(InMemoryDriver):
-    """Says one code after the other to whoever writes, and one to whoever removes; writes what it is told to."""
+    """A host with an error for each write and for each removal; it may write despite an error."""
 
     def __init__(self, *codes: str, writes: bool) -> None:
         super().__init__()
@@ -634,7 +598,7 @@ class Saying(InMemoryDriver):
         self.writes = writes
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write or not, and say it."""
+        """Write or not, then raise."""
         if self.writes:
             super().add(records)
         raise ProviderError(self.codes.pop(0), "The host says no.", fix="Ask it why.")
@@ -658,10 +622,10 @@ class Saying(InMemoryDriver):
 def test_what_is_not_seen_may_stand_all_the_same(
     tmp_path: Path, codes: list[str], identifiers: list[str], kept: int, *, writes: bool
 ) -> None:
-    """A host shows its values late: only where it has refused an account or a zone from the first, none is there."""
-    stage, journal = Stage(), Store(tmp_path).journal
+    """A value counts as not written only if the host refused it and DNS does not serve it."""
+    stage, journal = Stage(), FolderStore(tmp_path).journal
     stage.account("home", driver=Saying(*codes, writes=writes))
-    stage.dns.drivers.clear()  # no name server shows anything yet
+    stage.hosts.clear()  # no name server shows anything yet
     stage.journal = journal
     dns01, values = stage.dns01, stage.values(*identifiers)
     context = replace(stage.context, certificate="home")
@@ -679,8 +643,8 @@ def test_what_is_not_seen_may_stand_all_the_same(
     ("codes", "stays"), [(["provider-timeout"], True), (["provider-server-error"], False), ([], False)]
 )
 def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[str], stays: bool) -> None:
-    """Asked for twice, and done: what the first request does later is removed by a later run."""
-    journal, clock = Store(tmp_path).journal, FakeClock()
+    """After an unanswered request, the value stays in the journal, because the host may write it later."""
+    journal, clock = FolderStore(tmp_path).journal, FakeClock()
 
     class Late(InMemoryDriver):
         def add(self, records: Sequence[TxtRecord]) -> None:
@@ -696,7 +660,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
     context = replace(stage.context, certificate="home", clock=clock)
     with dns01.journaled(context, values):
         dns01.publish(context, values)
-        assert dns01._published.fate(context, values[0]) == ("asked" if stays else "written")
+        assert dns01._published.state(context, values[0]) == ("asked" if stays else "written")
         dns01.withdraw(context, values)
     assert not any(home.values.values())
     assert context.notices == []
@@ -710,7 +674,7 @@ def test_what_was_not_answered_stays_in_the_journal(tmp_path: Path, codes: list[
 
 
 def test_what_was_refused_and_is_seen_was_written() -> None:
-    """Whatever the host says: it stays in the journal."""
+    """A refused value that DNS serves stays in the journal."""
     stage = Stage()
     stage.account("home", driver=Saying("provider-unauthorized", writes=True))
     dns01, values = stage.dns01, stage.values("example.test")
@@ -721,7 +685,7 @@ def test_what_was_refused_and_is_seen_was_written() -> None:
 
 
 def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
-    """`removes = false`; other hosts of the same certificate are asked all the same."""
+    """A host with `removes = false` is not asked to remove; other hosts are."""
     stage = Stage()
     lasting = Refusing()
     stage.account("lasting", "example.test", driver=lasting, removes=False)
@@ -737,7 +701,7 @@ def test_where_there_is_nothing_to_remove_nobody_is_asked() -> None:
 
 
 def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
-    """For a few seconds more we go on, or the values would stay."""
+    """Values are withdrawn after a cancel, within the grace period."""
     stage = Stage()
     home = stage.account("home")
     values = stage.values("example.test")
@@ -749,8 +713,8 @@ def test_values_are_withdrawn_after_the_caller_asked_to_stop() -> None:
 
 
 def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -> None:
-    """A CA may ask two certificates for one value: each one's stays in the journal until it is withdrawn for it."""
-    stage, store = Stage(), Store(tmp_path)
+    """A value of two certificates stays in the journal of each until that one withdraws it."""
+    stage, store = Stage(), FolderStore(tmp_path)
     stage.account("home")
     values = stage.values("example.test")
     stage.journal = store.journal
@@ -767,9 +731,9 @@ def test_what_one_certificate_withdraws_another_may_be_writing(tmp_path: Path) -
 
 
 def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path) -> None:
-    """The first one to end takes nothing away from the other, and its entry is done."""
+    """The first certificate to end does not remove a shared value, and deletes its own journal entry."""
     stage = Stage()
-    stage.journal = Store(tmp_path).journal
+    stage.journal = FolderStore(tmp_path).journal
     home = stage.account("home")
     dns01, values = stage.dns01, stage.values("example.test", "*.example.test")
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
@@ -785,9 +749,9 @@ def test_a_value_that_two_certificates_need_stands_until_the_last(tmp_path: Path
 
 
 def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Path) -> None:
-    """It needs it no more: the last one takes it away."""
+    """If one certificate cannot remove a shared value, the last one removes it."""
     stage = Stage()
-    stage.journal = Store(tmp_path).journal
+    stage.journal = FolderStore(tmp_path).journal
     home = cast("Refusing", stage.account("home", driver=Refusing("remove")))
     dns01, values = stage.dns01, stage.values("example.test")
     one, other = (replace(stage.context, certificate=name) for name in ("one", "other"))
@@ -802,7 +766,7 @@ def test_who_could_not_remove_a_shared_value_leaves_it_to_the_other(tmp_path: Pa
 
 
 def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
-    """The disk is full: the host has not been asked, and is asked to remove nothing."""
+    """If the journal cannot be written, the host gets no request, neither to add nor to remove."""
 
     class Full(AtomicFiles):
         def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
@@ -823,7 +787,7 @@ def test_a_mark_that_cannot_be_written_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_a_value_is_not_written_while_it_is_taken_away() -> None:
-    """Or it would be gone for the one that writes it."""
+    """A shared value is not written while another certificate removes it."""
     removing, go_on, came = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(InMemoryDriver):
@@ -853,7 +817,7 @@ def test_a_value_is_not_written_while_it_is_taken_away() -> None:
 
 
 def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
-    """After a cancel its removal is left behind within the grace, and said."""
+    """After a cancel, a removal that hangs is abandoned after the grace period, with a warning."""
     stage = Stage()
     gate = threading.Event()
 
@@ -888,7 +852,7 @@ def test_a_host_that_hangs_does_not_keep_the_end_waiting() -> None:
     ],
 )
 def test_the_user_s_word_on_waiting_wins(wanted: Propagation, timeout: float, settle: float) -> None:
-    """Otherwise the slowest of the hosts concerned; a settle of 0 is a word too."""
+    """The user's timeout and settle win, also a settle of 0; otherwise those of the slowest host count."""
     stage = Stage()
     stage.account("quick", "example.test", propagation_timeout=60, settle=20)
     stage.account("slow", "other.test", propagation_timeout=300)

@@ -1,4 +1,4 @@
-"""Which route each name takes, for any routes and any outcome of each."""
+"""Candidates: the route of each name, for any routes and any failures."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,29 +13,29 @@ ROUTES = [HTTP, DNS, BACKUP, Route("dns-01", dns=("c",), ca="two"), Route("http-
 
 
 def test_each_name_takes_its_first_route_in_one_order() -> None:
-    """The apex goes by http-01, the wildcard by dns-01, at one CA."""
+    """The apex takes http-01, the wildcard dns-01, both at one CA."""
     plan = Candidates({"x.test": [HTTP, DNS], "*.x.test": [DNS]}, ROUTES)
     assert plan.choose() == Selection("one", {"x.test": HTTP, "*.x.test": DNS})
 
 
 def test_a_failed_route_is_left_by_all_who_used_it() -> None:
-    """After http-01 failed for one name, no name tries it again."""
+    """After http-01 has failed for one name, no name tries it again."""
     plan = Candidates({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS]}, ROUTES)
     plan.failed(HTTP, keep=[])
     assert plan.choose() == Selection("one", {"x.test": DNS, "y.test": DNS})
 
 
 def test_a_proved_name_keeps_its_route() -> None:
-    """It needs no new proof; who does not go by that route does not come to it any more."""
+    """A validated name keeps its route; the other names no longer get it."""
     plan = Candidates({"x.test": [HTTP, DNS], "y.test": [HTTP, DNS], "z.test": [DNS, HTTP]}, ROUTES)
     assert plan.failed(HTTP, keep=["y.test"])
     assert plan.choose() == Selection("one", {"x.test": DNS, "y.test": HTTP, "z.test": DNS})
-    plan.leave(DNS, ["z.test"])
+    plan.drop(DNS, ["z.test"])
     assert plan.choose() is None
 
 
 def test_a_route_that_failed_does_not_come_with_one_that_stands_for_it() -> None:
-    """The wildcard has tried the account; the apex, which went by http-01 meanwhile, finds it among those that fit."""
+    """The wildcard has tried the account. The expanded route of the apex, which took http-01, does not include it."""
     several = Route("dns-01", ca="one")
     other = Route("dns-01", dns=("c",), ca="one")
     plan = Candidates({"x.test": [HTTP, several], "*.x.test": [several]}, [HTTP, several])
@@ -47,7 +47,7 @@ def test_a_route_that_failed_does_not_come_with_one_that_stands_for_it() -> None
 
 
 def test_whether_anything_was_taken_is_told() -> None:
-    """So that a way that led nowhere is not gone for ever."""
+    """failed() returns whether any name had the route, so that a run ends."""
     plan = Candidates({"x.test": [HTTP, DNS]}, ROUTES)
     assert not plan.failed(HTTP, keep=["x.test"])
     assert plan.failed(HTTP, keep=[])
@@ -55,7 +55,7 @@ def test_whether_anything_was_taken_is_told() -> None:
 
 
 def test_the_list_is_followed_from_ca_to_ca_and_back() -> None:
-    """The second of the list is tried second, though the first CA has another route."""
+    """The second route comes second, although the first CA has another route."""
     plan = Candidates({"x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
     assert plan.choose() == Selection("one", {"x.test": HTTP})
     plan.failed(HTTP, keep=[])
@@ -65,31 +65,31 @@ def test_the_list_is_followed_from_ca_to_ca_and_back() -> None:
 
 
 def test_the_order_is_that_of_the_list_whatever_the_first_name_is() -> None:
-    """A wildcard that stands first does not take the others past their http-01."""
+    """A wildcard that comes first does not make the other names skip http-01."""
     plan = Candidates({"*.x.test": [BACKUP, DNS], "x.test": [HTTP, BACKUP, DNS]}, [HTTP, BACKUP, DNS])
     assert plan.choose() == Selection("one", {"*.x.test": DNS, "x.test": HTTP})
 
 
 def test_all_names_go_to_one_ca() -> None:
-    """A name with nothing left at the first CA takes all to the second, if all can go there."""
+    """If a name has no route left at the first CA, all names move to the second if they can."""
     plan = Candidates({"x.test": [HTTP, BACKUP], "*.x.test": [DNS, BACKUP]}, ROUTES)
-    plan.leave(DNS, ["*.x.test"])
+    plan.drop(DNS, ["*.x.test"])
     assert plan.choose() == Selection("two", {"x.test": BACKUP, "*.x.test": BACKUP})
 
 
 def test_no_route_left_is_no_choice() -> None:
-    """And the names that are stuck are named."""
+    """choose() returns None, and stuck() the names without a route."""
     plan = Candidates({"x.test": [HTTP], "y.test": [DNS]}, ROUTES)
-    plan.leave(HTTP, ["x.test"])
+    plan.drop(HTTP, ["x.test"])
     assert plan.choose() is None
     assert plan.stuck() == ["x.test"]
 
 
 def test_leaving_a_ca_tells_what_was_left_there() -> None:
-    """So that each skipped route can be said."""
+    """drop_ca() returns the routes that were left, so that each can be reported as skipped."""
     plan = Candidates({"x.test": [HTTP, DNS, BACKUP]}, ROUTES)
     plan.failed(HTTP, keep=[])
-    assert plan.leave_ca("one") == [DNS]
+    assert plan.drop_ca("one") == [DNS]
     assert plan.choose() == Selection("two", {"x.test": BACKUP})
 
 
@@ -101,7 +101,7 @@ def test_leaving_a_ca_tells_what_was_left_there() -> None:
 def test_a_run_ends_with_at_most_one_order_for_each_route(
     order: list[Route], options: list[list[Route]], data: st.DataObject
 ) -> None:
-    """Whatever fails, for whomever, where the CA keeps what is proved: orders never outnumber the routes."""
+    """For any failures at a CA that reuses authorizations, there are never more orders than routes."""
     wanted = {f"n{number}.test": sorted(routes, key=order.index) for number, routes in enumerate(options)}
     plan = Candidates(wanted, order)
     orders = 0

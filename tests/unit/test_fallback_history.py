@@ -1,4 +1,4 @@
-"""When to try again, and which route first: whatever failed before, and whatever the clock does."""
+"""The history: when to try again, and which route first, after any failures and any clock jump."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ def read(state: State) -> State:
 
 @given(chance=seeds, failures=st.integers(0, 50))
 def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
-    """1, 10, 100 minutes, then a day, each up to a fifth longer or shorter."""
+    """The pauses are 1, 10 and 100 minutes, then a day, each up to a fifth longer or shorter."""
     state = history.after_failure(State(failures=failures), FAULT, NOW, chance)
     pause = PAUSES[min(failures, 3)]
     assert state.next_attempt is not None
@@ -50,14 +50,14 @@ def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
 
 
 def attempt(challenge: str, error: DnsRenewError | None, names: int = 0) -> Attempt:
-    """One, of a mix for so many names."""
+    """An attempt with routes for this many names."""
     each = {f"n{number}.test": {"challenge": challenge, "dns": []} for number in range(names)}
     route = RouteTaken(ca="lab", challenge=challenge, dns=("home",), names=each or None)
     return Attempt(route=route, orders=1, seconds=1.0, error=error)
 
 
 def test_what_was_tried_is_kept_in_short() -> None:
-    """The route that was tried last, and the code of each attempt; JSON that the next run reads."""
+    """The state keeps the last route and the code of each attempt as JSON."""
     refused = CAError("ca-caa", "No.", fix="Change it.")
     tried = [attempt("http-01", refused), attempt("mixed", FAULT, 2)]
     state = history.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
@@ -72,7 +72,7 @@ def test_what_was_tried_is_kept_in_short() -> None:
 
 
 def test_what_is_kept_of_many_attempts_is_small() -> None:
-    """A hundred names, thirty attempts: the state is read at every run."""
+    """A hundred names and thirty attempts stay small, because every run reads the state."""
     tried = [attempt("mixed", FAULT, 100)] * 30
     state = history.after_failure(State(), FAULT, NOW, random.Random(1), attempts=tried)
     assert state.last_failure is not None
@@ -82,13 +82,13 @@ def test_what_is_kept_of_many_attempts_is_small() -> None:
 
 
 def test_the_pauses_are_those_of_the_facts() -> None:
-    """What Let's Encrypt asks of clients."""
+    """The pauses are those that Let's Encrypt asks of clients."""
     assert [pause.total_seconds() / 60 for pause in PAUSES] == [1, 10, 100, 1440]
 
 
 @given(chance=seeds, failures=st.integers(0, 9), asked=waits)
 def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: float | None) -> None:
-    """The longer of both holds, but for no more than a week; and it is known whose wish it was."""
+    """The longer of pause and Retry-After counts, up to a week; the state records that the CA asked."""
     before = State(failures=failures)
     seed = chance.getstate()
     plain = history.after_failure(before, FAULT, NOW, chance)
@@ -104,7 +104,7 @@ def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: 
 
 
 def test_a_paused_name_waits_for_a_person() -> None:
-    """A day at once, and the address where it is put right is kept."""
+    """The pause is a day at once, and the state keeps the URL to unpause the name."""
     url = "https://ca.test/unpause?jwt=x"
     error = CAError("ca-rate-limited", "Paused.", fix=f"Visit {url}.", evidence={"url": url})
     state = history.after_failure(State(), error, NOW, random.Random(1))
@@ -116,7 +116,7 @@ def test_a_paused_name_waits_for_a_person() -> None:
 
 
 def test_a_new_certificate_is_not_deferred() -> None:
-    """Nothing failed, nothing waits."""
+    """A new certificate has no deferral."""
     assert history.deferred_until(State(), NOW) is None
 
 
@@ -125,7 +125,7 @@ def test_a_new_certificate_is_not_deferred() -> None:
 def test_a_steady_clock_is_believed(
     chance: random.Random, failures: int, asked: float | None, passed: timedelta
 ) -> None:
-    """Nothing is tried before the time, and at the time it is; through the file too."""
+    """The attempt is deferred until the time and not after it, also after a round trip through the file."""
     state = read(history.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
     assert state.next_attempt is not None
     early = NOW + passed < state.next_attempt
@@ -136,7 +136,7 @@ def test_a_steady_clock_is_believed(
 def test_a_clock_that_jumped_never_stops_it(
     chance: random.Random, failures: int, asked: float | None, jump: timedelta
 ) -> None:
-    """Wherever the clock is put: nobody waits longer than twice the pause, or a day more than it."""
+    """After any clock jump, no certificate waits longer than twice the pause, or the pause and a day."""
     state = read(history.after_failure(State(failures=failures), FAULT, NOW, chance, retry_after=asked))
     until = history.deferred_until(state, NOW + jump)
     if until is not None:
@@ -147,14 +147,14 @@ def test_a_clock_that_jumped_never_stops_it(
 
 @given(until=jumps, since=st.none() | jumps, jump=jumps)
 def test_any_two_times_in_the_file(until: timedelta, since: timedelta | None, jump: timedelta) -> None:
-    """Whatever somebody wrote there, nobody waits longer than a week and a day."""
+    """With any times in the file, no certificate waits longer than a week and a day."""
     state = State(next_attempt=NOW + until, attempt_set_at=None if since is None else NOW + since)
     held = history.deferred_until(state, NOW + jump)
     assert held is None or timedelta(0) < held - (NOW + jump) <= WEEK + DAY + SECOND
 
 
 def test_without_the_time_of_writing_two_days_are_believed() -> None:
-    """A state that does not tell since when: a daily pause is one, a month is none."""
+    """Without attempt_set_at, a pause of a day counts, and one of a month is ignored."""
     assert history.deferred_until(State(next_attempt=NOW + DAY), NOW) == NOW + DAY
     assert history.deferred_until(State(next_attempt=NOW + 30 * DAY), NOW) is None
 
@@ -181,7 +181,7 @@ KEYS = {route: history.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
     ],
 )
 def test_the_key_can_be_read(route: Route, key: str) -> None:
-    """It says the CA, the challenge and what the route sets, and stays the same between releases."""
+    """The key names the CA, the challenge and the options of the route; it is stable between releases."""
     assert history.route_key(route, "lab") == key
 
 
@@ -200,14 +200,14 @@ any_route = st.builds(
 
 @given(any_route, any_route)
 def test_two_routes_never_share_a_key(one: Route, other: Route) -> None:
-    """Whatever names and paths hold; and any key can be written to the file."""
+    """Keys are unique for any names and paths, and any key can be written to the file."""
     assert (history.route_key(one, "lab") == history.route_key(other, "lab")) == (one == other)
     assert history.route_key(one, "lab").isascii()
 
 
 @given(any_route)
 def test_a_key_is_read_back(route: Route) -> None:
-    """What it tells of the way is what was written into it."""
+    """route_from_keys() returns the values that route_key() was given."""
     key = history.route_key(route, "lab")
     assume("%ED" not in key)  # half a character, which no configuration file can hold
     way = history.route_from_keys([key])
@@ -217,7 +217,7 @@ def test_a_key_is_read_back(route: Route) -> None:
 
 
 def test_after_a_failure_the_one_that_worked_comes_first() -> None:
-    """For a day; then the user's order holds again."""
+    """Failed routes come last for a day; then the order of the configuration applies again."""
     state = history.remember_success(State(), [KEYS[DNS]], NOW)
     state = read(history.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
     listed = [HTTP, DNS, BACKUP]
@@ -227,7 +227,7 @@ def test_after_a_failure_the_one_that_worked_comes_first() -> None:
 
 
 def test_where_nothing_worked_the_users_order_holds() -> None:
-    """Or where what worked is not listed any more, or has failed since."""
+    """The order of the configuration applies if the route that worked is gone or has failed since."""
     failed = {KEYS[HTTP]: "http-port-taken"}
     listed = [HTTP, DNS]
     new = history.remember_failures(State(), failed, NOW)
@@ -238,7 +238,7 @@ def test_where_nothing_worked_the_users_order_holds() -> None:
 
 
 def test_a_mix_remembers_all_its_routes() -> None:
-    """The apex by http-01 and the wildcard by dns-01: each name finds its own again."""
+    """The apex used http-01 and the wildcard dns-01: each name tries its own route first."""
     state = history.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
     state = history.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
     assert state.worked == (KEYS[HTTP], KEYS[DNS])
@@ -247,13 +247,13 @@ def test_a_mix_remembers_all_its_routes() -> None:
 
 
 def test_success_forgets_the_failure_of_a_route() -> None:
-    """A route that works now has not failed."""
+    """A success deletes the failure of the same route."""
     state = history.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
     assert set(history.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
 
 
 def test_old_failures_are_forgotten() -> None:
-    """The file does not grow with every route that ever was."""
+    """Failures older than a day are deleted, so that the file does not grow."""
     state = history.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
     for later in (DAY, -DAY):
         assert set(history.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
@@ -269,7 +269,7 @@ routes = st.permutations([HTTP, DNS, BACKUP]).flatmap(lambda listed: st.integers
     failed=st.dictionaries(st.sampled_from(sorted(KEYS.values())), st.integers(-40, 40)),
 )
 def test_any_memory_orders_any_routes(listed: list[Route], worked: tuple[str, ...], failed: dict[str, int]) -> None:
-    """No route is lost; the user's order holds among those alike; what failed lately comes after what worked."""
+    """No route is lost, equal routes keep their order, and recent failures come after routes that worked."""
     routes: dict[str, RouteFailure] = {
         key: {"failed": NOW - timedelta(hours=hours), "code": "x"} for key, hours in failed.items()
     }

@@ -1,4 +1,4 @@
-"""What a failure changes: who leaves which route, what is told, what is remembered. No CA, no DNS, no store."""
+"""The planner: the routes that a failure drops, the events and the history. No CA, no DNS, no store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SELF = {"one": "one", "two": "two"}
 
 
 class Stage:
-    """A course of some names over some routes, and the ways it went."""
+    """A planner for some names and routes, and its events."""
 
     def __init__(
         self,
@@ -48,37 +48,37 @@ class Stage:
         self.course = FallbackPlanner(self.spec, state or State(), context, authority)
 
     def next(self) -> ActiveAttempt:
-        """The way to go, which there is."""
+        """Return the next attempt, which must exist."""
         way = self.course.next()
         assert way is not None
         return way
 
     def look(self, *blockers: Blocker, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
-        """Look at the next way; tell whether another is to be gone."""
+        """Apply a preflight to the next attempt; return whether another selection is needed."""
         self.way = self.next()
         places = Placements(dict(self.way.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
         places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
         return self.course.apply_preflight(self.way, places)
 
     def order(self, *pending: str) -> ActiveAttempt:
-        """Order by the next way; these are to be proved."""
+        """Order with the next attempt; these names are pending."""
         assert not self.look()
         self.way.orders += 1
         self.way.pending = list(pending)
         return self.way
 
     def fail(self, error: AttemptError, *pending: str, seen: bool = False) -> None:
-        """Order, and fail."""
-        self.order(*pending).seen = seen
+        """Order, and fail with an error."""
+        self.order(*pending).visible = seen
         self.course.failed(self.way, error)
 
     def routes(self) -> dict[str, Route]:
-        """What is tried next, by name; empty when there is nothing."""
+        """Return the next routes by name; empty if none is left."""
         way = self.course.next()
         return {} if way is None else dict(way.selection.routes)
 
     def told(self) -> list[tuple[str, tuple[str, ...], int, str | None]]:
-        """The attempts."""
+        """Return the attempts."""
         return [
             (each.route.challenge, each.route.dns, each.orders, each.error.code if each.error else None)
             for each in self.course.attempts
@@ -86,13 +86,13 @@ class Stage:
 
 
 def ca_error(code: str, *about: str, **more: Any) -> CAError:
-    """What a CA says about some names."""
+    """Return an error of a CA about some names."""
     problems = [{"type": "x", "detail": "no", "identifier": name} for name in about]
     return CAError(code, "No.", fix="Ask it.", subproblems=problems, **more)
 
 
 def refused(account: str) -> ProviderError:
-    """A host says no."""
+    """Return the error of a host that refuses."""
     return ProviderError("provider-refused", "No.", fix="Ask it.", evidence={"account": account})
 
 
@@ -100,7 +100,7 @@ def refused(account: str) -> ProviderError:
 
 
 def test_a_mix_is_told_with_its_names() -> None:
-    """As they are written, each with its challenge and accounts; no mix has no names."""
+    """The routes of different names are listed by domain; equal routes have no names."""
     stage = Stage(HTTP, A)
     assert stage.next().taken().to_dict() == {
         "ca": "one",
@@ -115,7 +115,7 @@ def test_a_mix_is_told_with_its_names() -> None:
 
 
 def test_a_mix_of_accounts_is_told_with_its_names() -> None:
-    """Otherwise it would read like one zone that lives at both hosts."""
+    """Two accounts for two names are listed by name: otherwise they would look like one zone at both hosts."""
     stage = Stage(A, B, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.next().taken().to_dict() == {
@@ -132,7 +132,7 @@ def test_a_mix_of_accounts_is_told_with_its_names() -> None:
 
 
 def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
-    """There are only wildcards; where another name can take it, nothing is skipped."""
+    """http-01 is skipped if all names are wildcards, and not if another name can take it."""
     stage = Stage(HTTP, A, names=[WILD])
     assert stage.told() == [("http-01", (), 0, "http-wildcard")]
     assert stage.routes() == {WILD: A}
@@ -140,7 +140,7 @@ def test_a_route_that_no_name_can_take_is_told_as_skipped() -> None:
 
 
 def test_in_a_rehearsal_the_twins_are_asked() -> None:
-    """Two routes whose CAs have one twin are one: it would fail the same way twice."""
+    """In a dry run, two routes whose CAs share a staging CA are one route."""
     stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
     stage.fail(refused("a"), APEX, WILD)
     assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
@@ -149,7 +149,7 @@ def test_in_a_rehearsal_the_twins_are_asked() -> None:
 
 
 def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
-    """Nothing was tried, so no attempt tells what stopped it; the name does."""
+    """Without any attempt, the error names the identifier without a route."""
     stage = Stage(HTTP)
     assert stage.course.next() is None
     assert stage.course.error.code == "no-route-left"
@@ -170,7 +170,7 @@ def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
     ],
 )
 def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptError) -> None:
-    """The wildcard has no other route: it must not lose this one because port 80 is closed."""
+    """A closed port 80 must not drop the dns-01 route of the wildcard, which has no other."""
     stage = Stage(HTTP, A)
     stage.fail(error, APEX, WILD)
     assert stage.routes() == {APEX: A, WILD: A}
@@ -187,7 +187,7 @@ def test_what_is_about_http_leaves_the_dns_route_to_the_others(error: AttemptErr
     ],
 )
 def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptError) -> None:
-    """A name that goes by http-01 stays there."""
+    """A DNS error leaves the http-01 route of another name in place."""
     stage = Stage(HTTP, A, B)
     stage.fail(error, APEX, WILD)
     assert stage.routes() == {APEX: HTTP, WILD: B}
@@ -197,7 +197,7 @@ def test_what_is_about_dns_leaves_the_http_route_to_the_others(error: AttemptErr
     ("route", "code", "port"), [(HTTP, "http-unreachable", "80"), (ALPN, "tls-alpn-unreachable", "443")]
 )
 def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: str) -> None:
-    """The error names the port; the subproblem has the same code, which scripts look at."""
+    """The error names the port; its subproblem has the same code."""
     stage = Stage(route, names=(APEX,))
     problem = {"type": "connection", "code": "ca-connection", "detail": "No.", "identifier": APEX}
     stage.fail(CAError("ca-connection", "No.", fix="Ask.", subproblems=[problem]), APEX)
@@ -209,7 +209,7 @@ def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: 
 
 
 def test_who_wrote_what_is_seen_keeps_the_route() -> None:
-    """Of two accounts one has not got through: the name that the other one wrote stays with it."""
+    """If the value of one account is not visible, the name of the other account keeps its route."""
     stage = Stage(A, B, TWO, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
@@ -219,7 +219,7 @@ def test_who_wrote_what_is_seen_keeps_the_route() -> None:
 
 
 def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
-    """A route that writes with both of them fails with either."""
+    """A route with two accounts fails if one of them fails."""
     both = Route("dns-01", dns=("a", "b"), ca="one")
     stage = Stage(both, A, B, names=[APEX])
     stage.fail(refused("b"), APEX)
@@ -229,14 +229,14 @@ def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
 @pytest.mark.parametrize("pending", [(), (APEX,)])
 @pytest.mark.parametrize("error", [ca_error("ca-error"), ca_error("ca-order-invalid", APEX), refused("a")])
 def test_a_way_that_failed_is_not_gone_again(error: AttemptError, pending: tuple[str, ...]) -> None:
-    """Before an order, with everything valid already, or blamed on a name that was: the run ends."""
+    """The run ends if an attempt fails before its order, or because of names that are all valid."""
     stage = Stage(A, names=[APEX, OTHER])
     stage.fail(error, *pending)
     assert stage.routes() == {}
 
 
 def test_a_proved_name_keeps_its_route() -> None:
-    """It needs no new proof; the others leave what failed, until nothing is left to them."""
+    """A validated name keeps its route; the others drop theirs until none is left."""
     stage = Stage(HTTP, A, names=[APEX, OTHER, WILD])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER, WILD)
     assert stage.routes() == {APEX: A, OTHER: HTTP, WILD: A}
@@ -246,14 +246,14 @@ def test_a_proved_name_keeps_its_route() -> None:
 
 
 def test_what_the_ca_has_not_looked_at_is_not_proved() -> None:
-    """It had no answer for it when the other failed, and so it leaves the route with it."""
+    """A name that the CA left undecided drops the failed route too."""
     stage = Stage(HTTP, A, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX, evidence={"undecided": [OTHER]}), APEX, OTHER)
     assert stage.routes() == {APEX: A, OTHER: A}
 
 
 def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
-    """What the others have left is tried; it keeps what it has."""
+    """A validated name keeps its route after a refused order; the others continue with theirs."""
     stage = Stage(HTTP, A, B, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-error"))
@@ -261,7 +261,7 @@ def test_a_proved_name_outlives_an_order_that_was_refused() -> None:
 
 
 def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
-    """It has asked again for what it had found proved."""
+    """If the CA does not reuse authorizations, no name keeps a failed route."""
     stage = Stage(HTTP, A, B, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-connection", OTHER), APEX, OTHER)
@@ -271,7 +271,7 @@ def test_where_the_ca_keeps_nothing_nobody_keeps_a_failed_route() -> None:
 
 
 def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
-    """Nothing else can be taken away, and the run has to end."""
+    """If all names are valid, a failure drops the route for all of them, so that the run ends."""
     stage = Stage(HTTP, A, names=[APEX, OTHER])
     stage.fail(ca_error("ca-connection", APEX), APEX, OTHER)
     stage.fail(ca_error("ca-error"))
@@ -282,14 +282,14 @@ def test_a_way_that_fails_with_all_names_proved_is_left_by_all() -> None:
 
 
 def several(*about: tuple[str, str], **more: Any) -> CAError:
-    """What a CA says of an order that failed for several reasons."""
+    """Return the error of an order that failed for different reasons."""
     problems = [{"type": "x", "code": code, "detail": "no", "identifier": name} for name, code in about]
     return CAError("ca-order-invalid", "No.", fix="Look.", subproblems=problems,
                    evidence={"subproblems": problems}, **more)  # fmt: skip
 
 
 def test_each_name_is_mended_by_what_is_said_of_it() -> None:
-    """The apex leaves port 80, and the wildcard tries its TXT once more: one order mends both."""
+    """The apex drops http-01 and the wildcard retries dns-01, both in the next order."""
     stage = Stage(HTTP, A, B)
     stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)
     assert stage.routes() == {APEX: A, WILD: A}
@@ -303,7 +303,7 @@ def test_each_name_is_mended_by_what_is_said_of_it() -> None:
 
 
 def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
-    """What is said of the one is nothing about the other."""
+    """Of two names with one route, one drops it and the other gets a second try."""
     stage = Stage(A, B, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-dns")), APEX, OTHER, seen=True)
     assert stage.routes() == {APEX: B, OTHER: A}
@@ -313,14 +313,14 @@ def test_of_one_route_one_name_may_leave_and_another_try_again() -> None:
 
 @pytest.mark.parametrize("strongest", ["ca-rejected-identifier", "ca-malformed-name"])
 def test_what_is_said_of_one_name_can_be_about_the_whole_ca(strongest: str) -> None:
-    """It would refuse the next order too; or any would."""
+    """If the code of one name concerns the whole CA, its routes are dropped; or the run stops."""
     stage = Stage(HTTP, A, TWO, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, strongest)))
     assert stage.routes() == ({APEX: TWO, OTHER: TWO} if strongest == "ca-rejected-identifier" else {})
 
 
 def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
-    """All went by port 80, which the CA could not come to for one of them."""
+    """The error says that port 80 is unreachable, even if another name failed for another reason."""
     stage = Stage(HTTP, A, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-unauthorized")), APEX, OTHER, seen=True)
     assert stage.course.error.code == "http-unreachable"
@@ -331,7 +331,7 @@ def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
 
 
 def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
-    """We saw the value everywhere, and it did not; twice is enough."""
+    """If the CA did not see a value that was visible here, the route gets one second try."""
     stage = Stage(A, B, names=[APEX])
     assert stage.next().settle == 0
     stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=True)
@@ -344,7 +344,7 @@ def test_what_the_ca_missed_is_tried_once_more_with_a_longer_settle() -> None:
 
 @pytest.mark.parametrize(("route", "seen"), [(A, False), (HTTP, True)])
 def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
-    """What we did not see ourselves, and http-01, which has nothing to spread."""
+    """There is no second try for values that were not visible here, nor for http-01."""
     stage = Stage(route, B, names=[APEX])
     stage.fail(ca_error("ca-unauthorized", APEX), APEX, seen=seen)
     assert stage.routes() == {APEX: B}
@@ -354,7 +354,7 @@ def test_not_everything_is_worth_a_second_try(route: Route, seen: bool) -> None:
 
 
 def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
-    """Each that was left until then is told as skipped, once, with what the CA said."""
+    """Each remaining route of a dropped CA is reported as skipped once, with the error of the CA."""
     stage = Stage(HTTP, A, B, TWO)
     stage.fail(ca_error("ca-rate-limited"), APEX, WILD)
     assert stage.told() == [("mixed", ("a",), 1, "ca-rate-limited"), ("dns-01", ("b",), 0, "ca-rate-limited")]
@@ -363,7 +363,7 @@ def test_a_ca_that_is_left_is_left_by_all_its_routes() -> None:
 
 
 def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
-    """No other route and no other CA is tried; the rest is not told, it was never reached."""
+    """A name that no CA can certify stops the run; the remaining routes are not reported."""
     stage = Stage(A, TWO)
     stage.fail(ca_error("ca-malformed-name", APEX), APEX, WILD)
     assert stage.course.next() is None
@@ -372,7 +372,7 @@ def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
 
 
 def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
-    """Though several names are denied, by several routes."""
+    """If CAA forbids the CA for several names and routes, each route is skipped once."""
     stage = Stage(HTTP, A, B, TWO)
     denials = [
         Blocker(route, (name,), DnsError("caa", f"Not for {name}.", fix="Add it.", evidence={"scope": "ca"}))
@@ -388,7 +388,7 @@ def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
 
 
 def test_a_skip_is_for_the_names_it_is_about() -> None:
-    """Others may go there: an account that has not this zone may have that one."""
+    """A blocker skips a route only for its own names."""
     stage = Stage(A, B, names=[APEX, OTHER])
     assert stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.routes() == {APEX: A, OTHER: B}
@@ -399,7 +399,7 @@ def test_a_skip_is_for_the_names_it_is_about() -> None:
 
 
 def test_a_route_without_accounts_becomes_one_for_each() -> None:
-    """The first is gone at once, without looking twice; the next when it fails."""
+    """A route without accounts expands to one for each account; the second is tried after the first fails."""
     stage = Stage(ANY, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
     assert stage.way.selection.routes == {APEX: A}
@@ -409,7 +409,7 @@ def test_a_route_without_accounts_becomes_one_for_each() -> None:
 
 
 def test_what_failed_does_not_come_back_in_disguise() -> None:
-    """The account was named, and failed: the route that stands for all of them goes on without it."""
+    """A failed account is not tried again when a route without accounts is expanded."""
     stage = Stage(A, ANY, names=[APEX])
     stage.fail(refused("a"), APEX)
     assert stage.routes() == {APEX: ANY}
@@ -420,7 +420,7 @@ def test_what_failed_does_not_come_back_in_disguise() -> None:
 
 
 def test_what_it_stands_for_is_tried_in_its_place() -> None:
-    """Not where the user names one of them once more."""
+    """The expanded routes come in place of the original, also if the user lists one of them again."""
     stage = Stage(ANY, HTTP, A, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
     stage.way.pending = [APEX]
@@ -436,7 +436,7 @@ def test_what_it_stands_for_is_tried_in_its_place() -> None:
 
 
 def test_what_failed_and_what_worked_is_remembered() -> None:
-    """In the same run too: of the two accounts the one that worked comes first next time."""
+    """The state records failed and successful routes; the account that worked comes first next time."""
     stage = Stage(ANY, names=[APEX])
     stage.look(opened={APEX: (ANY, [A, B])})
     stage.way.pending = [APEX]
@@ -451,7 +451,7 @@ def test_what_failed_and_what_worked_is_remembered() -> None:
 
 
 def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
-    """Then it comes after the one that worked; but a route that was skipped has not failed."""
+    """An expanded route has failed only if all its routes failed; skipped routes do not count."""
     stage = Stage(ANY, HTTP, names=[APEX])
     stage.look(opened={APEX: (ANY, [A])})
     stage.way.pending = [APEX]
@@ -469,7 +469,7 @@ def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
 
 
 def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
-    """One CA that did not ask may be tried again sooner."""
+    """The wait is the shortest one, and only if every CA asked to wait."""
     stage = Stage(A, TWO, names=[APEX])
     stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
     assert stage.course.asked_to_wait() == 3600.0
@@ -482,7 +482,7 @@ def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
 
 
 def test_held_back_by_the_ledger_is_nothing_tried() -> None:
-    """Unless something else was tried as well."""
+    """A run that only the ledger stopped counts as no attempt, unless something else was tried."""
     stage = Stage(A, TWO, names=[APEX])
     assert not stage.course.only_held()
     stage.fail(ca_error("ca-ledger", retry_after=60.0), APEX)
@@ -492,7 +492,7 @@ def test_held_back_by_the_ledger_is_nothing_tried() -> None:
 
 
 def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
-    """The port was taken, and the CA has asked to wait: until then, whatever the other CA's routes lack."""
+    """A skipped route next to a ledger deferral does not make it an attempt."""
     taken = ChallengeError("http-port-taken", "No.", fix="Free it.")
     stage = Stage(HTTP, A, TWO, names=[APEX])
     assert stage.look(Blocker(HTTP, (APEX,), taken))
@@ -505,7 +505,7 @@ def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
 
 
 def test_only_skips_are_no_deferral() -> None:
-    """Nobody has said when it would be otherwise."""
+    """Skips alone are not a deferral, because no CA named a time."""
     stage = Stage(HTTP, names=[APEX])
     stage.look(Blocker(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
     assert not stage.course.only_held()
@@ -513,7 +513,7 @@ def test_only_skips_are_no_deferral() -> None:
 
 
 def test_a_closed_port_is_said_in_our_words() -> None:
-    """With what the CA said, and its evidence; where dns-01 is concerned it is another thing."""
+    """An unreachable port gets our own text, with the CA's message and evidence; dns-01 keeps the CA's text."""
     stage = Stage(HTTP, A)
     stage.clock.elapsed += timedelta(seconds=3).total_seconds()
     stage.fail(ca_error("ca-connection", APEX, type="connection", detail="timed out"), APEX, WILD)

@@ -1,4 +1,4 @@
-"""From an error to the next step: the table and the words of the issue say the same."""
+"""The policy: the next action for each error code."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def error(code: str) -> AttemptError:
     ],
 )
 def test_what_happens_after(code: str, step: NextAction) -> None:
-    """Only what no CA can help stops; what another CA may well accept leaves this one."""
+    """Each code has its action: stop, leave the CA, next route, or again."""
     assert next_action(error(code)) is step
 
 
@@ -58,12 +58,12 @@ def test_what_happens_after(code: str, step: NextAction) -> None:
     ],
 )
 def test_caa_is_decided_by_what_it_forbids(scope: str | None, step: NextAction) -> None:
-    """The CA, our account there, or only this method."""
+    """A CAA error drops the CA if it forbids the CA or the account, else only the route."""
     assert next_action(DnsError("caa", "No.", fix="Add it.", evidence={"scope": scope})) is step
 
 
 def test_every_line_is_reached() -> None:
-    """None stands behind one that takes everything of it, and each says why."""
+    """No row is hidden by an earlier one, and each has a reason."""
     for place, row in enumerate(TABLE):
         sample = row.code.replace("*", "something")
         assert not any(fnmatchcase(sample, before.code) for before in TABLE[:place]), row
@@ -72,7 +72,7 @@ def test_every_line_is_reached() -> None:
 
 
 def test_every_code_in_the_table_is_one_that_is_raised() -> None:
-    """A line for a code that no longer exists would be a lie in the docs."""
+    """Every code in the table is raised somewhere; the documentation is made from the table."""
     root = Path(dnsrenew.__file__).parent
     sources = [path.read_text("utf-8") for path in root.rglob("*.py") if path.name != "fallback/policy.py"]
     codes = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', "\n".join(sources))) | {"caa"}

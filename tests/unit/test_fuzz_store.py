@@ -25,7 +25,7 @@ from dnsrenew.model import DnsAccount, Notice
 from dnsrenew.model.account import AccountData
 from dnsrenew.renewal import due
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Meta, State, Store
+from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import Journal
 from dnsrenew.store.journal_entry import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
@@ -193,7 +193,7 @@ def store(quick: Path) -> Store:
         'dns.home = { provider = "duckdns", token = "env:NONE" }\n'
         f'[[certificate]]\nname = "home"\ndomains = ["{SPEC.identifiers[0]}"]\n'
     )
-    made = Store(quick / "state")
+    made = FolderStore(quick / "state")
     keep(made, 1)
     return made
 
@@ -228,7 +228,7 @@ def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None
     """What is damaged is set aside, and made anew from the certificate that stands."""
     path = store.path / "certificates/home/state.json"
     path.write_bytes(data)
-    again = Store(store.path)
+    again = FolderStore(store.path)
     with suppress(StoreError):  # of a later dnsrenew
         state = again.read_state("home")
         aside = list(path.parent.glob("*.damaged*"))
@@ -241,7 +241,7 @@ def test_a_damaged_state_costs_no_certificate(store: Store, data: bytes) -> None
 def test_any_account(quick: Path) -> None:
     """With its key the account is there, whatever its other file says; only a later dnsrenew's is refused."""
     context = Context()
-    folder = Store(quick).accounts(DIRECTORY, "lab", context)
+    folder = FolderStore(quick).accounts(DIRECTORY, "lab", context)
     folder.save(AccountData(key_pem=issue(98)[1]))
     (path,) = (quick / "accounts").glob("*/account.json")
     for data in each_change(ACCOUNT, FEW):
@@ -262,7 +262,7 @@ def test_any_account(quick: Path) -> None:
 def test_any_account_key(quick: Path, key: bytes) -> None:
     """A key that is none is set aside, and said; any other is the key."""
     context = Context()
-    folder = Store(quick).accounts(DIRECTORY, "lab", context)
+    folder = FolderStore(quick).accounts(DIRECTORY, "lab", context)
     folder.save(AccountData(key_pem=issue(98)[1]))
     (path,) = (quick / "accounts").glob("*/key.pem")
     path.write_bytes(key)
@@ -303,7 +303,7 @@ def test_a_sweep_of_any_journal(quick: Path) -> None:
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = cleanup(context, journal, {"home": account}, providers, ZoneLocks(Store(quick)))
+        swept = cleanup(context, journal, {"home": account}, providers, ZoneLocks(FolderStore(quick)))
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(swept.unreadable) == len(said(context))
@@ -330,7 +330,7 @@ def locked_by_another(path: Path, card: bytes) -> Iterator[None]:
 
 def test_any_card_in_a_lock(quick: Path) -> None:
     """Who is kept out is told what can be told of the holder; what stands in the lock's file cannot break that."""
-    store = Store(quick)
+    store = FolderStore(quick)
     store.prove_writable()
     path = quick / "locks/certificate-home.lock"
     for data in (b"", b"\xff", json.dumps(CARD).encode(), *each_change(CARD)):

@@ -1,4 +1,4 @@
-"""The http-01 challenge without a CA: what the listener says and to whom, and what is left in a webroot."""
+"""The http-01 challenge without a CA: the responses of the listener, and the files in a webroot."""
 
 import errno
 import ntpath
@@ -44,7 +44,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def listeners() -> Iterator[HttpListeners]:
-    """Make listeners of our own; at the end of the test none may be open."""
+    """Return listeners; at the end of the test none may be open."""
     made = HttpListeners()
     yield made
     assert made._servers == {}
@@ -57,14 +57,14 @@ def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
 
 
 def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
-    """Send a request and return all that comes back."""
+    """Send a request and return the whole response."""
     with connect(port, host) as connection:
         connection.sendall(request)
         return read_all(connection)
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Return what comes until the other side hangs up."""
+    """Read until the connection is closed."""
     answer = b""
     try:
         while data := connection.recv(4096):
@@ -75,12 +75,12 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def get(port: int, path: str = PATH, host: str = "127.0.0.1") -> bytes:
-    """Ask as a CA does."""
+    """Send a request as a CA does."""
     return exchange(port, f"GET {path} HTTP/1.1\r\nHost: example.test\r\nUser-Agent: CA\r\n\r\n".encode(), host)
 
 
 def is_open(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether somebody listens."""
+    """Return whether the port is open."""
     try:
         connect(port, host).close()
     except OSError:
@@ -90,7 +90,7 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 
 @contextmanager
 def answered(listeners: HttpListeners, listen: str, token: str = TOKEN, content: bytes = ANSWER) -> Iterator[None]:
-    """Let a token be answered for a while."""
+    """Serve a token within the context."""
     listeners.add(listen, token, content)
     try:
         yield
@@ -102,7 +102,7 @@ def answered(listeners: HttpListeners, listen: str, token: str = TOKEN, content:
 
 
 def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: HttpListeners, port: int) -> None:
-    """The key authorization, its type and length: no program's name, no time, nothing else."""
+    """The response is the key authorization with its type and length; it reveals no program name and no time."""
     with answered(listeners, f"127.0.0.1:{port}"):
         head, _, body = get(port).partition(b"\r\n\r\n")
     assert body == ANSWER
@@ -116,7 +116,7 @@ def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: HttpListen
 
 
 def test_head_has_no_body(listeners: HttpListeners, port: int) -> None:
-    """HEAD gets the head that GET would get."""
+    """HEAD returns the head of GET, without a body."""
     with answered(listeners, f"127.0.0.1:{port}"):
         asked = exchange(port, f"HEAD {PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n".encode())
         assert asked == get(port).removesuffix(ANSWER)
@@ -131,7 +131,7 @@ def test_head_has_no_body(listeners: HttpListeners, port: int) -> None:
     ],
 )
 def test_other_spellings_of_the_question_are_answered(listeners: HttpListeners, port: int, request_: str) -> None:
-    """HTTP/1.0, bare newlines and the form that proxies use."""
+    """Requests with HTTP/1.0, bare newlines or an absolute URL get the response."""
     with answered(listeners, f"127.0.0.1:{port}"):
         assert exchange(port, request_.encode()).endswith(b"\r\n\r\n" + ANSWER)
 
@@ -159,7 +159,7 @@ def test_other_spellings_of_the_question_are_answered(listeners: HttpListeners, 
     ],
 )
 def test_anything_else_is_404(listeners: HttpListeners, port: int, line: str) -> None:
-    """One page, two methods; all else is not found, and the answer is the same for all."""
+    """Every other path or method gets the same 404."""
     with answered(listeners, f"127.0.0.1:{port}"):
         answer = exchange(port, line.encode("latin-1") + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
@@ -167,7 +167,7 @@ def test_anything_else_is_404(listeners: HttpListeners, port: int, line: str) ->
 
 
 def test_a_request_may_come_in_pieces(listeners: HttpListeners, port: int) -> None:
-    """The question is answered when it is complete, and not before."""
+    """A request in pieces gets its response when it is complete."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as connection:
         for piece in (f"GET {PATH} HT", "TP/1.1\r\nHost: exa", "mple.test\r\n", "\r\n"):
             connection.sendall(piece.encode())
@@ -175,7 +175,7 @@ def test_a_request_may_come_in_pieces(listeners: HttpListeners, port: int) -> No
 
 
 def test_a_client_that_goes_away_disturbs_nobody(listeners: HttpListeners, port: int) -> None:
-    """A reset before, within and after the question: the next one is answered."""
+    """After a reset before, in or after a request, the next client gets its response."""
     with answered(listeners, f"127.0.0.1:{port}"):
         for sent in (b"", b"GET ", f"GET {PATH} HTTP/1.1\r\n\r\n".encode()):
             with connect(port) as connection:
@@ -185,7 +185,7 @@ def test_a_client_that_goes_away_disturbs_nobody(listeners: HttpListeners, port:
 
 
 def test_silent_clients_hold_up_nobody(listeners: HttpListeners, port: int) -> None:
-    """Clients that say nothing are waited for while others are answered."""
+    """Silent clients do not delay others."""
     with answered(listeners, f"127.0.0.1:{port}"):
         silent = [connect(port) for _ in range(20)]
         silent[0].sendall(b"GET ")
@@ -195,7 +195,7 @@ def test_silent_clients_hold_up_nobody(listeners: HttpListeners, port: int) -> N
 
 
 def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
-    """Ten seconds for a question are enough."""
+    """A client that sends no request within 10 seconds is dropped."""
     now = [0.0]
     listeners = HttpListeners(monotonic=lambda: now[0])
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as slow:
@@ -205,8 +205,10 @@ def test_a_client_that_takes_too_long_is_dropped(port: int) -> None:
         assert read_all(slow) == b""
 
 
-def test_when_too_many_come_the_oldest_goes(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A crowd that says nothing does not keep the CA out."""
+def test_when_too_many_come_the_oldest_goes(
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too many silent clients, the oldest one is dropped for the CA."""
     monkeypatch.setattr(challenge_server, "_MOST_CLIENTS", 3)
     with answered(listeners, f"127.0.0.1:{port}"):
         crowd = [connect(port) for _ in range(3)]
@@ -221,7 +223,7 @@ def test_when_too_many_come_the_oldest_goes(listeners: HttpListeners, port: int,
 def test_without_a_handle_left_the_oldest_goes(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the process has no file handle for a new client, one who only waits makes room."""
+    """Without a free file descriptor, the oldest client is dropped."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as waiting:
         assert get(port).endswith(ANSWER)  # so the one who waits was let in
         real = socket.socket.accept
@@ -248,7 +250,7 @@ def test_without_a_handle_left_the_oldest_goes(
     [(":{}", True, True), ("127.0.0.1:{}", True, False), ("[::1]:{}", False, True), ("[::]:{}", False, True)],
 )
 def test_families(listeners: HttpListeners, port: int, listen: str, four: bool, six: bool) -> None:
-    """``:80`` is all of IPv4 and IPv6; an address is that address."""
+    """``:80`` listens on all of IPv4 and IPv6; an address only on that one."""
     with answered(listeners, listen.format(port)):
         assert is_open(port) is four
         assert is_open(port, "::1") is six
@@ -256,7 +258,7 @@ def test_families(listeners: HttpListeners, port: int, listen: str, four: bool, 
 
 
 def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: HttpListeners, port: int) -> None:
-    """Opened with the first value, closed with the last, free at once, and opened again."""
+    """The port opens with the first response, closes with the last, and can be opened again at once."""
     listen = f"127.0.0.1:{port}"
     for _ in range(2):
         with answered(listeners, listen, "one", b"1"):
@@ -269,7 +271,7 @@ def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: HttpListeners, p
 
 
 def test_two_addresses_that_overlap_share(listeners: HttpListeners, port: int) -> None:
-    """``:80`` and ``0.0.0.0:80`` have a socket in common, which goes with the last of them."""
+    """``:80`` and ``0.0.0.0:80`` share a socket, which closes with the last response of both."""
     with answered(listeners, f":{port}"):
         with answered(listeners, f"0.0.0.0:{port}", "two", b"2"):
             assert get(port, "/.well-known/acme-challenge/two").endswith(b"\r\n\r\n2")
@@ -278,7 +280,7 @@ def test_two_addresses_that_overlap_share(listeners: HttpListeners, port: int) -
 
 
 def test_one_token_for_two_certificates(listeners: HttpListeners, port: int) -> None:
-    """A CA may hand one authorization to two orders: the first that is done does not take it from the other."""
+    """Two orders may share an authorization: the first one to end does not remove the response of the other."""
     listen = f"127.0.0.1:{port}"
     with answered(listeners, listen):
         with answered(listeners, listen):
@@ -287,7 +289,7 @@ def test_one_token_for_two_certificates(listeners: HttpListeners, port: int) -> 
 
 
 def test_removing_what_is_not_there_does_nothing(listeners: HttpListeners, port: int) -> None:
-    """Neither a port nor a token that is unknown is an error."""
+    """Removing an unknown port or token is no error."""
     listeners.remove(f":{port}", TOKEN, ANSWER)
     with answered(listeners, f"127.0.0.1:{port}"):
         listeners.remove(f"127.0.0.1:{port}", "other", b"")
@@ -295,7 +297,7 @@ def test_removing_what_is_not_there_does_nothing(listeners: HttpListeners, port:
 
 
 def test_many_threads_share_a_port(listeners: HttpListeners, port: int) -> None:
-    """Certificates that come and go at once each have their answer while they need it."""
+    """Concurrent certificates each have their response while they need it."""
     wrong: list[bytes] = []
 
     def certificate(number: int) -> None:
@@ -317,7 +319,7 @@ def test_many_threads_share_a_port(listeners: HttpListeners, port: int) -> None:
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "0.0.0.0", "::"])
 def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, taken: str) -> None:
-    """Looking and opening say the same, and where Linux tells, the program and its process."""
+    """check() and add() raise the same error; on Linux it names the program and its process."""
     if ":" in taken and not has_ipv6():
         pytest.skip("this host has no IPv6")
     with socket.socket(socket.AF_INET6 if ":" in taken else socket.AF_INET) as other:
@@ -331,7 +333,7 @@ def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, take
             with pytest.raises(ChallengeError) as caught:
                 attempt()
             assert caught.value.code == "http-port-taken"
-            assert f"port {port}," in caught.value.message
+            assert f"Port {port}," in caught.value.message
             assert caught.value.evidence["errno"] == errno.EADDRINUSE
             if Path("/proc/net/tcp").exists():
                 assert caught.value.evidence["pid"] == os.getpid()
@@ -340,7 +342,7 @@ def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, take
 
 
 def test_a_look_is_seen_by_nobody(listeners: HttpListeners, port: int) -> None:
-    """Two runs that look at one moment do not take each other for somebody who has the port."""
+    """Two concurrent checks of a port do not see each other as its owner."""
     endpoints = listeners._resolve(f":{port}")
     looking = listeners._open(f":{port}", endpoints, serve=False)
     try:
@@ -352,7 +354,7 @@ def test_a_look_is_seen_by_nobody(listeners: HttpListeners, port: int) -> None:
 
 
 def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket.AddressFamily) -> None:
-    """Make the system refuse to open a port for some families."""
+    """Make the system refuse to bind some address families."""
     real = challenge_listeners._bind
 
     def bind(endpoint: Any, *, serve: bool) -> socket.socket:
@@ -374,7 +376,7 @@ def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket
 def test_what_the_system_refuses(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:
-    """Each refusal has its code and a way out; the half that could be opened is closed again."""
+    """Each refusal has its code and a fix; a family that was opened is closed again."""
     failing_bind(monkeypatch, number, socket.AF_INET6)
     with pytest.raises(ChallengeError, match=str(port)) as caught:
         listeners.add(f":{port}", TOKEN, ANSWER)
@@ -384,15 +386,17 @@ def test_what_the_system_refuses(
 
 
 def test_a_port_below_1024_may_be_forbidden(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fix names what a service needs to have port 80."""
+    """The fix names the capability for a port below 1024."""
     failing_bind(monkeypatch, errno.EACCES, socket.AF_INET, socket.AF_INET6)
     with pytest.raises(ChallengeError) as caught:
         listeners.check(":80")
     assert "CAP_NET_BIND_SERVICE" in caught.value.fix
 
 
-def test_a_host_without_ipv6_listens_on_ipv4(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``:80`` takes the families there are."""
+def test_a_host_without_ipv6_listens_on_ipv4(
+    listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``:80`` uses the address families that the host has."""
     failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET6)
     listeners.check(f":{port}")
     with answered(listeners, f":{port}"):
@@ -401,7 +405,7 @@ def test_a_host_without_ipv6_listens_on_ipv4(listeners: HttpListeners, port: int
 
 
 def test_a_host_without_any_family(listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None at all is an error."""
+    """A host without any address family is an error."""
     failing_bind(monkeypatch, errno.EAFNOSUPPORT, socket.AF_INET, socket.AF_INET6)
     with pytest.raises(ChallengeError) as caught:
         listeners.check(f":{port}")
@@ -410,7 +414,7 @@ def test_a_host_without_any_family(listeners: HttpListeners, port: int, monkeypa
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "[fe80::1%nothing0]"])
 def test_an_address_that_is_not_here(listeners: HttpListeners, port: int, host: str) -> None:
-    """Somebody else's address, or one of an interface that is not there."""
+    """An address that this host does not have is an error."""
     with pytest.raises(ChallengeError) as caught:
         listeners.check(f"{host}:{port}")
     assert caught.value.code == "http-address-missing"
@@ -422,7 +426,7 @@ def test_an_address_that_is_not_here(listeners: HttpListeners, port: int, host: 
 def test_a_server_that_cannot_start_leaves_nothing_open(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no handle left for the second family, the first is closed again."""
+    """If no file descriptor is left for the second family, the first one is closed again."""
     started: list[socket.socket] = []
 
     def start(listening: socket.socket, monotonic: Any) -> server.HttpServer:
@@ -442,7 +446,7 @@ def test_a_server_that_cannot_start_leaves_nothing_open(
 
 
 def fake_proc(root: Path, rows: Sequence[str], processes: Mapping[int, tuple[str, Sequence[str]]]) -> str:
-    """Make a /proc: lines of its table of sockets, and each process's name and handles."""
+    """Make a fake /proc with a table of sockets, and the name and sockets of each process."""
     (root / "net").mkdir(parents=True)
     (root / "net" / "tcp").write_text("  sl  local_address rem_address   st …\n" + "".join(f"{row}\n" for row in rows))
     for pid, (name, handles) in processes.items():
@@ -459,7 +463,7 @@ def row(port: int, inode: int, state: str = "0A") -> str:
 
 
 def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) -> None:
-    """A server's workers hold it too: its first process is the one to speak of."""
+    """The owner of a shared socket is its first process, not a worker."""
     processes = {
         1: ("systemd", ["/dev/null"]),
         1200: ("nginx", ["/dev/null", "socket:[77]"]),
@@ -470,7 +474,7 @@ def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) ->
 
 
 def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:
-    """Another user's process, a system without /proc, a connection that is no listener: None."""
+    """The owner is None for a process of another user, without /proc, and for a socket that does not listen."""
     proc = fake_proc(tmp_path / "proc", [row(80, 77), row(443, 78, "01"), "", "rubbish"], {812: ("nginx", [])})
     assert owner_of(80, proc) is None
     assert owner_of(443, proc) is None
@@ -482,7 +486,7 @@ def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """Another umask for a while."""
+    """Set another umask within the context."""
     old = os.umask(mask)
     try:
         yield
@@ -491,13 +495,13 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def tree(root: Path) -> list[str]:
-    """Return all that is below a folder."""
+    """Return all paths below a folder."""
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
 
 
 @ways
 def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: bool) -> None:
-    """The file holds exactly the answer; with it go the folders that were made for it."""
+    """The file has exactly the key authorization; removing it removes the folders that were made."""
     webroot = Webroot(str(tmp_path), handles=handles)
     webroot.add(TOKEN, ANSWER)
     assert (tmp_path / PATH[1:]).read_bytes() == ANSWER
@@ -508,7 +512,7 @@ def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: boo
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
 def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
-    """Files 0644, folders 0755: the web server is somebody else."""
+    """Files get mode 0644 and folders 0755 under any umask, because the web server is another user."""
     webroot = Webroot(str(tmp_path))
     with umask(mask):
         webroot.add(TOKEN, ANSWER)
@@ -519,7 +523,7 @@ def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
 
 @pytest.mark.skipif(not HANDLES, reason="there are no such modes here")
 def test_a_folder_that_the_umask_closed_to_ourselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is not root cannot even open it: it is opened up by its name."""
+    """A folder that the umask closed to its own owner gets its mode by name."""
     real, refused = Folder.child, [1, 1]
 
     @contextmanager
@@ -541,7 +545,7 @@ def test_a_folder_that_the_umask_closed_to_ourselves(tmp_path: Path, monkeypatch
 
 @ways
 def test_what_stood_there_stays(tmp_path: Path, handles: bool) -> None:
-    """Folders that we did not make, and other people's files, are not touched."""
+    """Existing folders and files are not removed."""
     (tmp_path / ".well-known").mkdir()
     (tmp_path / ".well-known" / "security.txt").write_text("hello")
     webroot = Webroot(str(tmp_path), handles=handles)
@@ -553,7 +557,7 @@ def test_what_stood_there_stays(tmp_path: Path, handles: bool) -> None:
 
 
 def test_the_folders_go_with_the_last_file(tmp_path: Path) -> None:
-    """Two certificates, and one token for both: all stay as long as one needs them."""
+    """A token of two certificates and its folders stay until both have removed it."""
     webroot = Webroot(str(tmp_path))
     webroot.add(TOKEN, ANSWER)
     webroot.add(TOKEN, ANSWER)
@@ -567,14 +571,14 @@ def test_the_folders_go_with_the_last_file(tmp_path: Path) -> None:
 
 
 def test_a_look_leaves_nothing(tmp_path: Path) -> None:
-    """Whether files can be written is found out by writing one, and no one sees it."""
+    """check() writes a file and leaves nothing behind."""
     Webroot(str(tmp_path)).check("probe")
     assert tree(tmp_path) == []
 
 
 @ways
 def test_a_file_that_is_left_over_is_replaced(tmp_path: Path, handles: bool) -> None:
-    """A run that was killed left a file, somebody put a link: neither is written into."""
+    """An old file or link is replaced, never written to."""
     outside = tmp_path / "outside"
     outside.write_text("mine")
     place = tmp_path / "web/.well-known/acme-challenge"
@@ -592,7 +596,7 @@ def test_a_file_that_is_left_over_is_replaced(tmp_path: Path, handles: bool) -> 
 @ways
 @pytest.mark.parametrize("link", [".well-known", ".well-known/acme-challenge"])
 def test_a_link_out_of_the_webroot_is_refused(tmp_path: Path, link: str, handles: bool) -> None:
-    """Nothing is written where it leads; the error says where that is."""
+    """A link out of the webroot is an error with its target, and nothing is written there."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (tmp_path / "web" / link).parent.mkdir(parents=True)
@@ -606,7 +610,7 @@ def test_a_link_out_of_the_webroot_is_refused(tmp_path: Path, link: str, handles
 
 
 def test_a_link_to_another_drive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows: the two have no path in common, not even an empty one; and a name that only begins alike is another."""
+    """A link to another Windows drive, or to a folder with the same prefix, is refused."""
 
     def no_common(paths: Sequence[str]) -> str:
         return ntpath.commonpath(["C:\\web", "D:\\x"])
@@ -624,7 +628,7 @@ def test_a_link_to_another_drive_is_refused(tmp_path: Path, monkeypatch: pytest.
 def test_a_link_that_comes_in_between_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handles: bool
 ) -> None:
-    """Somebody who swaps a folder for a link right after we looked gets nothing written."""
+    """If a folder is swapped for a link after the check, nothing is written through it."""
     outside = tmp_path / "outside"
     (outside / "acme-challenge").mkdir(parents=True)
     (tmp_path / "web").mkdir()
@@ -639,7 +643,7 @@ def test_a_link_that_comes_in_between_is_not_followed(
 
 @ways
 def test_links_within_the_webroot_and_to_it_are_fine(tmp_path: Path, handles: bool) -> None:
-    """The webroot itself may be a link, and what is in it may lead to elsewhere in it."""
+    """The webroot may be a link, and links inside it may point inside it."""
     (tmp_path / "real/public").mkdir(parents=True)
     (tmp_path / "web").symlink_to("real")
     (tmp_path / "real/.well-known").symlink_to("public")
@@ -653,7 +657,7 @@ def test_links_within_the_webroot_and_to_it_are_fine(tmp_path: Path, handles: bo
 @ways
 @pytest.mark.parametrize("is_file", [True, False])
 def test_a_webroot_that_is_no_folder(tmp_path: Path, is_file: bool, handles: bool) -> None:
-    """It is said, and not made: a web server that does not know it would not show it."""
+    """A missing webroot is an error and is not created: no web server would serve it."""
     path = tmp_path / "web"
     if is_file:
         path.write_text("x")
@@ -665,7 +669,7 @@ def test_a_webroot_that_is_no_folder(tmp_path: Path, is_file: bool, handles: boo
 
 @ways
 def test_a_file_in_the_way(tmp_path: Path, handles: bool) -> None:
-    """A file where a folder should be makes it unwritable; the file stays."""
+    """A file in place of a folder is an error; the file stays."""
     (tmp_path / ".well-known").write_text("x")
     with pytest.raises(ChallengeError) as caught:
         Webroot(str(tmp_path), handles=handles).check("probe")
@@ -676,7 +680,7 @@ def test_a_file_in_the_way(tmp_path: Path, handles: bool) -> None:
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The error says what the system said, and nothing of what was begun is left."""
+    """The error has the reason of the system, and nothing is left in the webroot."""
 
     def create(self: Folder, name: str) -> int:
         raise OSError(number, os.strerror(number))
@@ -691,7 +695,7 @@ def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process ends, and tidies up, just as we begin."""
+    """Folders that another process removes at the same time are made again."""
     real = Folder.write
     times: list[int] = []
 
@@ -711,11 +715,11 @@ def test_folders_that_another_run_removes_are_made_again(tmp_path: Path, monkeyp
 
 
 def test_what_became_of_a_file_is_seen(tmp_path: Path) -> None:
-    """Another content, and no file at all, are found when it is read again; removing what is gone is no error."""
+    """problem() finds other content and a missing file; removing a missing file is no error."""
     webroot = Webroot(str(tmp_path))
     webroot.add(TOKEN, ANSWER)
     (tmp_path / PATH[1:]).write_text("other")
-    assert webroot.problem(TOKEN, ANSWER) == "its file does not hold what was written"
+    assert webroot.problem(TOKEN, ANSWER) == "its file has other content"
     (tmp_path / PATH[1:]).unlink()
     assert "cannot be read" in (webroot.problem(TOKEN, ANSWER) or "")
     webroot.remove(TOKEN, ANSWER)
@@ -727,25 +731,25 @@ def test_what_became_of_a_file_is_seen(tmp_path: Path) -> None:
 
 @dataclass
 class Told:
-    """A context, and what it was told."""
+    """A context and its events."""
 
     events: list[Event] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of the events."""
+        """Return the kinds of the events."""
         return [event.kind for event in self.events]
 
     def context(self, cancel: threading.Event | None = None) -> Context:
-        """Return a context that tells."""
+        """Return a context that records its events."""
         return Context(
             clock=self.clock, emitter=Emitter(self.clock, self.events.append), cancel=cancel or threading.Event()
         )
 
 
 def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
-    """Placed, published, seen and withdrawn: one name by the listener, one by a file."""
+    """A listener and a webroot: placed, published, visible and withdrawn."""
     told, http01 = Told(), Http01(listeners=listeners)
     context = told.context()
     listen = f"127.0.0.1:{port}"
@@ -774,7 +778,7 @@ def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Pat
 
 
 def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A route that says nothing means ``:80``, which is where a CA asks."""
+    """A route without listen or webroot uses ``:80``."""
     asked: list[str] = []
     listeners = HttpListeners()
     monkeypatch.setattr(listeners, "check", asked.append)
@@ -784,7 +788,7 @@ def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wildcard_has_no_place(listeners: HttpListeners) -> None:
-    """No CA proves a wildcard by http-01: nothing is tried."""
+    """A wildcard is refused, because http-01 cannot validate it."""
     with pytest.raises(ChallengeError) as caught:
         Http01(listeners=listeners).place(Context(), {"*.a.test": Route("http-01", listen="203.0.113.7:80")})
     assert caught.value.code == "http-wildcard"
@@ -792,7 +796,7 @@ def test_a_wildcard_has_no_place(listeners: HttpListeners) -> None:
 
 
 def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: HttpListeners, tmp_path: Path) -> None:
-    """The error says which names are concerned; the others can go their way."""
+    """The error has the identifiers of its route only."""
     bad = Route("http-01", webroot=tmp_path / "none")
     routes = {"a.test": Route("http-01", webroot=tmp_path), "b.test": bad, "c.test": bad}
     with pytest.raises(ChallengeError) as caught:
@@ -803,7 +807,7 @@ def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: HttpListeners
 
 @pytest.mark.parametrize("token", ["", "../../etc/passwd", "a/b", "a.b", "ä", "a\n", "x" * 201, "%2e"])
 def test_a_token_that_is_none(listeners: HttpListeners, tmp_path: Path, token: str) -> None:
-    """What a CA sends becomes a file's name: anything but base64url is refused."""
+    """A token becomes a file name, so anything but base64url is refused."""
     http01 = Http01(listeners=listeners)
     placed = http01.place(Context(), {"a.test": Route("http-01", webroot=tmp_path)})
     with pytest.raises(CAError) as caught:
@@ -812,7 +816,7 @@ def test_a_token_that_is_none(listeners: HttpListeners, tmp_path: Path, token: s
 
 
 def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
-    """What was published before the error is withdrawn, and what was not is left alone."""
+    """After a failed publish, withdraw() removes exactly the published values."""
     http01, context = Http01(listeners=listeners), Told().context()
     listen = f"127.0.0.1:{port}"
     webroot = tmp_path / "web"
@@ -833,7 +837,7 @@ def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, 
 
 
 def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
-    """A listener that says something else, a listener that is gone, a file that was changed."""
+    """A wrong response, a closed listener and a changed file are each `http-not-served`."""
     http01, context = Http01(listeners=listeners), Told().context()
     listen = f"127.0.0.1:{port}"
     placed = http01.place(
@@ -844,7 +848,9 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
     (tmp_path / PATH[1:]).write_text("other")
     (server,) = listeners._servers.values()
     server.contents.add(TOKEN, b"other")
-    for value, why in zip(values, (f"127.0.0.1:{port} responds with something else", "its file does not hold"), strict=True):
+    for value, why in zip(
+        values, (f"127.0.0.1:{port} responds with something else", "its file has other content"), strict=True
+    ):
         with pytest.raises(ChallengeError, match=why) as caught:
             http01.wait_visible(context, [value])
         assert caught.value.code == "http-not-served"
@@ -862,7 +868,7 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
 def test_ipv6_that_is_switched_off_is_no_problem(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch, reachable: bool
 ) -> None:
-    """Linux lets us listen on ``::`` where not even ``::1`` exists; IPv4 has to answer then."""
+    """With IPv6 disabled, Linux can bind ``::`` but not reach ``::1``: the check then needs IPv4 only."""
     real = socket.create_connection
 
     def connect(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -879,7 +885,7 @@ def test_ipv6_that_is_switched_off_is_no_problem(
 def test_what_cannot_be_removed_is_a_warning(
     listeners: HttpListeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Withdrawing raises nothing, hides nothing and goes on with the next."""
+    """A failed removal is a warning, and the other values are removed."""
     told, http01 = Told(), Http01(listeners=listeners)
     context = told.context()
     route = Route("http-01", webroot=tmp_path)
@@ -904,17 +910,17 @@ def test_what_cannot_be_removed_is_a_warning(
 
 
 class SlowPlace:
-    """A place that takes its time, as a folder on a dead server does."""
+    """A responder that is slow, as a folder on a dead file server."""
 
     def __init__(self) -> None:
         self.begun, self.go, self.done = threading.Event(), threading.Event(), threading.Event()
         self.standing: list[str] = []
 
     def check(self, _probe: str) -> None:
-        """Have nothing against it."""
+        """Accept it."""
 
     def add(self, token: str, content: bytes) -> None:
-        """Publish late."""
+        """Serve it late."""
         self.begun.set()
         assert self.go.wait(PATIENCE)
         self.standing.append(token)
@@ -925,12 +931,12 @@ class SlowPlace:
         self.done.set()
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """See nothing."""
+        """Find nothing wrong."""
         return None
 
 
 def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -> None:
-    """Ctrl-C does not wait for it; what it published after all, it withdraws."""
+    """A cancel does not wait for a slow publish, which removes afterwards what it has published."""
     place, cancel, http01 = SlowPlace(), threading.Event(), Http01(listeners=listeners)
     context = Told().context(cancel)
     value = HttpValue(HttpPlacement("a.test", place, webroot="/slow"), TOKEN, ANSWER.decode())
@@ -949,7 +955,7 @@ def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -
 
 
 def test_withdrawing_ends_when_there_is_no_time_left(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that hangs is left as it is, and that is said."""
+    """A removal that hangs is abandoned at the time limit, with a warning."""
     told, place, http01 = Told(), SlowPlace(), Http01(listeners=listeners)
     place.go.set()
     context = told.context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def imported(path: Path) -> Iterator[str]:
                 yield module
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words = node.value.split()
-            yield from (after for word, after in zip(words, words[1:], strict=False)
+            yield from (after for word, after in itertools.pairwise(words)
                         if word in {"from", "import"} and after.startswith("tests."))  # fmt: skip
 
 

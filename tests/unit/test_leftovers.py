@@ -1,4 +1,4 @@
-"""The sweep: what dead runs left in DNS is removed, by the account that wrote it, and nothing else."""
+"""The cleanup: it removes the values that killed runs left in DNS, and nothing else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CANARY = "c4nary/+secret"
 
 
 class Failing(InMemoryDriver):
-    """A host that refuses to remove, with these errors in turn (the last one for ever), in these zones."""
+    """A host that refuses to remove values in these zones, with these errors in turn (the last one repeated)."""
 
     def __init__(self, *errors: Exception, zones: Sequence[str] = ()) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Failing(InMemoryDriver):
 
 
 class Hanging(InMemoryDriver):
-    """A host that does not answer until the test is over."""
+    """A host that does not respond until the test is over."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Hanging(InMemoryDriver):
 
 
 class Stage:
-    """A store, accounts at hosts of our own making, and what was told."""
+    """A store, accounts at fake hosts, and the events."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -78,7 +78,7 @@ class Stage:
         self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
 
     def account(self, name: str, driver: Any = None, server: str = "ns.test", **behaviour: Any) -> Any:
-        """Add an account at a host of its own."""
+        """Add an account with its own host."""
         driver = driver or InMemoryDriver()
         self.accounts[name] = DnsAccount(f"host-{name}", name=name, driver=driver, server=server)
         self.providers[f"host-{name}"] = Provider(
@@ -92,7 +92,7 @@ class Stage:
         return driver
 
     def dies_with(self, *values: WrittenValue, certificate: str = "home") -> None:
-        """A run writes values, where there is an account for them, and is no more."""
+        """Write values as a run that is killed."""
         writers = {name: self.accounts[name] for _record, name in values if name in self.accounts}
         marks = {name: self.providers[each.provider].host_fingerprint(each) for name, each in writers.items()}
         self.journal.enter(self.context, certificate, values, marks).keep()
@@ -102,7 +102,7 @@ class Stage:
 
     @contextlib.contextmanager
     def value(self, _context: Context, place: str) -> Iterator[None]:
-        """Note what is locked; some places are another run's."""
+        """Record the lock; some are held by another run."""
         if place in self.refused_locks:
             raise LockedError("locked", f"The DNS zone {place} is being worked on.", fix="Wait.")
         self.locked.append(place)
@@ -110,28 +110,28 @@ class Stage:
 
     @contextlib.contextmanager
     def writing(self, context: Context, zone: str) -> Iterator[None]:
-        """The same of a zone that takes one writer."""
+        """Record the lock of a zone that takes one writer."""
         with self.value(context, f"writing {zone}"):
             yield
 
     def sweep(self, **how: Any) -> CleanupResult:
-        """Sweep as `cleanup` does."""
+        """Clean up as `dnsrenew cleanup` does."""
         return cleanup(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def sweep_first(self, **how: Any) -> None:
-        """Sweep as `renew` does."""
+        """Clean up as `dnsrenew renew` does."""
         cleanup_before_run(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
 
     def told(self, kind: str) -> list[dict[str, Any]]:
-        """The data of the events of one kind."""
+        """Return the data of the events of one kind."""
         return [dict(event.data) for event in self.events if event.kind == kind]
 
     def files(self) -> list[str]:
-        """What is in the journal."""
+        """Return the files of the journal."""
         return sorted(os.listdir(self.root / "journal"))
 
     def left(self) -> set[WrittenValue]:
-        """What the journal names."""
+        """Return the values in the journal."""
         with self.journal.left_over(self.context) as entries:
             return {value for entry in entries for value in entry.values}
 
@@ -148,12 +148,12 @@ def txt(value: str, account: str = "one", zone: str = "home.test.", label: str =
 
 
 def refusal(code: str, message: str = "No.", **evidence: Any) -> ProviderError:
-    """What a host says."""
+    """Return the error of a host."""
     return ProviderError(code, message, fix="Do something.", evidence=evidence)
 
 
 def texts(values: Sequence[WrittenValue]) -> list[str]:
-    """The values themselves."""
+    """Return the values."""
     return [record.value for record, _account in values]
 
 
@@ -161,14 +161,14 @@ def texts(values: Sequence[WrittenValue]) -> list[str]:
 
 
 def test_nothing_left_is_nothing_done(stage: Stage) -> None:
-    """An empty journal: nobody is asked, nothing is told, nothing is made."""
+    """An empty journal means no call, no event and no file."""
     assert stage.sweep() == CleanupResult()
     assert stage.events == []
     assert list(stage.root.iterdir()) == []
 
 
 def test_what_was_left_is_removed_and_nothing_else(stage: Stage) -> None:
-    """Values of several accounts and zones; foreign values beside them stay, and the journal is empty after it."""
+    """Values of several accounts and zones are removed; foreign values stay, and the journal is empty afterwards."""
     one, two = stage.account("one"), stage.account("two")
     foreign = txt("foreign")[0]
     one.add([foreign])
@@ -190,7 +190,7 @@ def test_what_was_left_is_removed_and_nothing_else(stage: Stage) -> None:
 
 
 def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
-    """The run was killed after it had removed them: once more does no harm."""
+    """Values that the killed run had already removed count as removed."""
     stage.account("one")
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
     assert texts(stage.sweep().removed) == ["a"]
@@ -198,7 +198,7 @@ def test_values_that_are_gone_already_are_gone(stage: Stage) -> None:
 
 
 def test_what_lives_is_left_alone(stage: Stage) -> None:
-    """A run that is under way keeps its values, also when it is one of this process."""
+    """The values of a running run are not removed, also if it is in this process."""
     driver = stage.account("one")
     stage.dies_with(txt("dead"))
     entry = stage.journal.enter(stage.context, "home", [txt("alive")])
@@ -223,7 +223,7 @@ DIES = """if True:
 
 
 def test_after_a_sigkill(stage: Stage) -> None:
-    """A process killed with its values in DNS: the next one removes them."""
+    """After SIGKILL with values in DNS, the next process removes them."""
     driver = stage.account("one")
     driver.add([txt("a")[0]])
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -237,7 +237,7 @@ def test_after_a_sigkill(stage: Stage) -> None:
 
 
 def test_an_account_that_is_gone(stage: Stage) -> None:
-    """Its values stay in the journal, are told with what to do, and are removed when the account is back."""
+    """The values of a missing account stay in the journal with a fix, and are removed when the account is back."""
     stage.account("two")
     gone, other = txt("a"), txt("b", "two")
     stage.dies_with(gone, other, txt("c", zone="other.test."))
@@ -246,11 +246,8 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
     assert {error.code for _value, error in swept.kept} == {"account-gone"}
     (entry,) = stage.files()
     error = swept.kept[0][1]
-    assert error.message == (
-        "The DNS account one, which wrote TXT values at _acme-challenge.home.test, is not in the configuration any "
-        "more."
-    )
-    assert str(stage.root / "journal" / entry) in error.fix
+    assert (error.evidence["account"], error.evidence["names"]) == ("one", ["_acme-challenge.home.test"])
+    assert str(stage.root / "journal" / entry) in error.message
     (kept, _) = swept.to_dict()["kept"]
     assert kept["error"]["code"] == "account-gone"
     assert (kept["zone"], kept["value"], kept["dns"]) == ("home.test.", "a", "one")
@@ -260,38 +257,38 @@ def test_an_account_that_is_gone(stage: Stage) -> None:
 
 
 def test_what_somebody_has_removed_by_hand_needs_no_account(stage: Stage) -> None:
-    """Once no name server serves it, it is struck off; what cannot be looked at stays."""
+    """A value that no name server serves is deleted from the journal; one that cannot be looked up stays."""
     stage.dies_with(txt("a"))
-    assert stage.sweep(look=lambda *_: {"a", "foreign"}).removed == ()
-    assert stage.sweep(look=unseen).removed == ()
+    assert stage.sweep(served=lambda *_: {"a", "foreign"}).removed == ()
+    assert stage.sweep(served=unseen).removed == ()
     assert stage.files() != []
-    assert texts(stage.sweep(look=lambda *_: {"foreign"}).removed) == ["a"]
+    assert texts(stage.sweep(served=lambda *_: {"foreign"}).removed) == ["a"]
     assert stage.files() == []
 
 
 @pytest.mark.parametrize("refusal_there", [None, "provider-zone-unknown"])
 def test_an_account_that_has_another_host_by_now(stage: Stage, refusal_there: str | None) -> None:
-    """That one says that it has no such value, or no such zone: what is served tells whether it is gone."""
+    """The response of another host proves nothing: a value is gone only when DNS does not serve it."""
     old, served = stage.account("one"), {"a"}
     stage.dies_with(txt("a"))
     new = InMemoryDriver() if refusal_there is None else Failing(refusal(refusal_there), zones=["home.test."])
     stage.account("one", new, server="elsewhere.test")
     for look in (lambda *_: served, unseen, None):
-        ((value, error),) = stage.sweep(look=look).kept
+        ((value, error),) = stage.sweep(served=look).kept
         assert (value, error.code) == (txt("a"), "account-changed")
         assert "at _acme-challenge.home.test" in error.message
     assert stage.left() == {txt("a")}
     stage.account("one", old)
-    assert texts(stage.sweep(look=lambda *_: served).removed) == ["a"]
+    assert texts(stage.sweep(served=lambda *_: served).removed) == ["a"]
     assert old.values == {}
 
 
 def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: Stage) -> None:
-    """It removes the value, and that can be seen; a new secret is no other host."""
+    """If the account reaches the same host, the value is removed; a new secret does not change the host."""
     driver = stage.account("one")
     stage.dies_with(txt("a"))
     stage.account("one", driver, server="192.0.2.1")
-    swept = stage.sweep(look=lambda _, name: driver.look(name))
+    swept = stage.sweep(served=lambda _, name: driver.look(name))
     assert (texts(swept.removed), driver.values) == (["a"], {})
     mark = stage.providers["host-one"].host_fingerprint
     assert mark(DnsAccount("host-one", token="x")) == mark(DnsAccount("host-one", token="y"))
@@ -299,19 +296,19 @@ def test_an_account_that_is_configured_in_another_way_for_the_same_host(stage: S
 
 
 def test_another_host_that_is_down_is_said_to_be(stage: Stage) -> None:
-    """That is what is to be mended, whatever was changed."""
+    """If the new host is down, its error is the reason."""
     stage.account("one")
     stage.dies_with(txt("a"))
     stage.account(
         "one", Failing(refusal("provider-unreachable", left_behind=True), zones=["home.test."]), server="down.test"
     )
-    ((_, error),) = stage.sweep(look=unseen).kept
+    ((_, error),) = stage.sweep(served=unseen).kept
     assert error.code == "provider-unreachable"
 
 
 @pytest.mark.parametrize("code", ["provider-refused", "provider-unauthorized", "provider-zone-unknown", "provider-bug"])
 def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str) -> None:
-    """The account's other zones, and other accounts, are swept."""
+    """An error of one zone does not affect other zones and accounts."""
     driver = Failing(refusal(code), zones=["home.test."])
     stage.account("one", driver)
     stage.account("two")
@@ -328,7 +325,7 @@ def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: Stage, code: str
 
 
 def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
-    """Its other zones would be no better: all are kept with its error, and tried again by the next run."""
+    """A host that is down is asked once; its other zones are kept with the same error."""
     down = refusal("provider-unreachable", left_behind=True)
     driver = Failing(down)
     stage.account("one", driver)
@@ -341,7 +338,7 @@ def test_a_host_that_is_down_is_asked_in_one_zone(stage: Stage) -> None:
 
 
 def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The values stay, and which secret it is is said."""
+    """The values stay, and the error names the missing secret."""
     monkeypatch.delenv("DNSRENEW_TEST_NONE", raising=False)
     stage.account("one")
     stage.accounts["one"].options["token"] = Secret.env("DNSRENEW_TEST_NONE")
@@ -353,7 +350,7 @@ def test_a_secret_that_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_driver_that_is_not_installed(stage: Stage) -> None:
-    """The values stay."""
+    """If the driver is not installed, the values stay."""
     stage.accounts["one"] = DnsAccount("exotic", name="one")
     stage.providers["exotic"] = Provider(name="exotic", title="Exotic", driver="exotic", any_options=True)
     stage.journal.enter(stage.context, "home", [txt("a")]).keep()
@@ -362,7 +359,7 @@ def test_a_driver_that_is_not_installed(stage: Stage) -> None:
 
 
 def test_no_secret_is_told(stage: Stage) -> None:
-    """Neither in the result nor in an event, whatever a driver raises; and none is in the journal."""
+    """No secret is in the result, an event or the journal, whatever a driver raises."""
     driver = Failing(ValueError(f"https://host.test/?token={CANARY}"))
     stage.account("one", driver)
     stage.providers["host-one"] = Provider(
@@ -397,7 +394,7 @@ def test_no_secret_is_told(stage: Stage) -> None:
     ],
 )
 def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str, Any], places: list[str]) -> None:
-    """Where one value, or one writer, is possible at a time, runs that live are not disturbed."""
+    """Zones that hold one value or take one writer are locked, as in a run."""
     stage.account("one", **behaviour)
     stage.dies_with(txt("a"), txt("b", label="x"))
     stage.sweep()
@@ -409,7 +406,7 @@ def test_places_are_locked_as_a_run_locks_them(stage: Stage, behaviour: dict[str
     [({"values": "one", "scope": "zone"}, "home.test."), ({"exclusive": True}, "writing home.test.")],
 )
 def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage, behaviour: dict[str, Any], place: str) -> None:
-    """The lock's holder goes first; other zones of the account are swept."""
+    """A value whose zone another run has locked is kept; other zones of the account are cleaned up."""
     stage.account("one", **behaviour)
     stage.dies_with(txt("a"), txt("b", zone="other.test."))
     stage.refused_locks = {place}
@@ -420,7 +417,7 @@ def test_a_place_that_a_run_holds_is_left_for_later(stage: Stage, behaviour: dic
 
 
 def unseen(*_: object) -> set[str]:
-    """No name server answers."""
+    """Raise as if no name server responds."""
     raise DnsError("dns-unreachable", "No.", fix="Later.")
 
 
@@ -438,11 +435,11 @@ def unseen(*_: object) -> set[str]:
 def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
     stage: Stage, look: Callable[..., set[str]] | None, values: str, calls: int
 ) -> None:
-    """Where another value is served in its place, ours is gone, and nothing is removed."""
+    """If a single-value host serves another value, ours counts as removed, and the host is not called."""
     driver = Failing(ValueError(), zones=["none."])
     stage.account("one", driver, values=values)
     stage.dies_with(txt("a"))
-    swept = stage.sweep(look=look)
+    swept = stage.sweep(served=look)
     assert texts(swept.removed) == ["a"]
     assert len(driver.calls) == calls
     assert stage.files() == []
@@ -452,7 +449,7 @@ def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
 
 
 def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
-    """What the others removed is removed; what hangs is kept."""
+    """At the time limit, the values of a host that hangs are kept, and those of others are removed."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
     stage.dies_with(txt("a"), txt("b", "two"), txt("c", zone="other.test."))
@@ -469,7 +466,7 @@ def test_a_host_that_hangs_is_left_when_the_time_is_up(stage: Stage) -> None:
 
 
 def test_ctrl_c(stage: Stage) -> None:
-    """A hanging host is left at once; what was removed by then is off the journal, and the lock is free."""
+    """A cancel ends at once: removed values are deleted from the journal, and the lock is free."""
     hanging = stage.account("one", Hanging())
     stage.account("two")
     stage.dies_with(txt("a"), txt("b", "two"))
@@ -492,7 +489,7 @@ def test_ctrl_c(stage: Stage) -> None:
 
 
 def test_many_accounts_at_once(stage: Stage) -> None:
-    """Accounts do not wait for each other: the slowest decides, not the sum."""
+    """Accounts are cleaned up in parallel: the slowest one decides, not the sum."""
     together = threading.Barrier(8)
 
     class Meeting(InMemoryDriver):
@@ -510,7 +507,7 @@ def test_many_accounts_at_once(stage: Stage) -> None:
 
 
 def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
-    """One for each account and reason, in words, with what to do."""
+    """There is one warning for each account and reason, with a fix."""
     stage.account("two", Failing(refusal("provider-refused", "The host says no.")))
     stage.dies_with(txt("a"), txt("b", zone="other.test."), txt("c", "two"))
     stage.sweep_first()
@@ -527,7 +524,7 @@ def test_before_a_run_what_is_kept_is_a_warning(stage: Stage) -> None:
 
 
 def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
-    """It does the same work: nothing to say. `cleanup` says it."""
+    """If another cleanup is running, a run continues without a warning, and `cleanup` raises LockedError."""
     stage.account("one")
     stage.dies_with(txt("a"))
     with stage.journal.left_over(stage.context):
@@ -539,7 +536,7 @@ def test_before_a_run_another_sweeper_is_not_waited_for(stage: Stage) -> None:
 
 
 def test_before_a_run_that_is_called_away(stage: Stage) -> None:
-    """The renewals notice themselves; `cleanup` ends."""
+    """After a cancel, the cleanup before a run raises nothing, and `cleanup` raises Cancelled."""
     stage.account("one")
     stage.dies_with(txt("a"))
     stage.context.cancel.set()
@@ -551,7 +548,7 @@ def test_before_a_run_that_is_called_away(stage: Stage) -> None:
 
 
 def test_before_a_run_a_journal_that_cannot_be_read_is_a_warning(stage: Stage) -> None:
-    """It holds up no renewal that gets by without it; `cleanup` fails."""
+    """An unreadable journal is a warning before a run, and an error of `cleanup`."""
     (stage.root / "journal").write_text("in the way")
     stage.sweep_first()
     (notice,) = stage.context.notices

@@ -1,4 +1,4 @@
-"""``obtain()``: the arguments that a configuration file has in another form, and several processes at once."""
+"""``obtain()``: its arguments, and several processes at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dnsrenew.drivers.protocol import OneAtATime
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.model import RenewalFailed, TxtRecord
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
 from tests.kit.stores import DIRECTORY, SPEC, keep
@@ -24,7 +24,7 @@ EXPECTED = "expected a DnsAccount or an object with add and remove"
 
 
 class Listed:
-    """A driver that can be iterated over."""
+    """A driver that is iterable."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Do nothing."""
@@ -36,11 +36,11 @@ class Listed:
 
 
 def accounts(dns: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dnsrenew.DnsAccount]:
-    """The accounts that a call works with."""
+    """Return the accounts that a call of obtain() uses."""
     seen: list[Any] = []
 
     class Stopped(Exception):
-        """The call has come as far as it is looked at."""
+        """Stops the call at this point."""
 
     def stop(config: Any, **_: object) -> None:
         seen.append(config)
@@ -59,13 +59,13 @@ def home(name: str = "home") -> dnsrenew.DnsAccount:
 
 @pytest.mark.parametrize("several", [list, tuple, set, frozenset, iter, dict.fromkeys])
 def test_accounts_come_in_any_collection(several: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list, a set (it has the methods add and remove too, and is no driver), an iterator."""
+    """Accounts come as a list, a set (which has add and remove too, but is no driver) or an iterator."""
     given: Iterable[object] = several([home(), home("shop")])
     assert accounts(given, tmp_path, monkeypatch).keys() == {"home", "shop"}
 
 
 def test_a_driver_is_one_however_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alone, among others, or one that can be iterated over."""
+    """A driver is accepted alone, in a list, and if it is iterable."""
     driver, listed = InMemoryDriver(), Listed()
     given = accounts(driver, tmp_path, monkeypatch)["inmemorydriver-1"].options["driver"]
     given.add([TxtRecord("x.test.", "y.x.test.", "v", 60)])
@@ -75,7 +75,7 @@ def test_a_driver_is_one_however_it_is_made(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_driver_has_one_call_at_a_time() -> None:
-    """Also where one was left behind: what is to be removed is removed after what is still being written."""
+    """Calls of a driver never overlap, also after a time-out: remove() starts after add() has ended."""
     adding, go_on = threading.Event(), threading.Event()
 
     class Slow(InMemoryDriver):
@@ -106,7 +106,7 @@ def test_a_driver_has_one_call_at_a_time() -> None:
     ],
 )
 def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: Path) -> None:
-    """At once, all of them, with their places; not shown, for it may be a secret."""
+    """The error lists all wrong objects with their index, and not their values, which may be secret."""
     with pytest.raises(ConfigError) as caught:
         dnsrenew.obtain("home.example.test", dns=dns, store=tmp_path)
     assert caught.value.code == "config-invalid"
@@ -115,7 +115,7 @@ def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: P
 
 
 def test_one_ca_may_be_named_without_a_list(tmp_path: Path) -> None:
-    """A text is one name, and not its letters; as for ``renew``."""
+    """A string is one CA name, not a list of letters."""
     lab = {"lab": {"directory": "https://127.0.0.1:1/dir"}}
     renewer = dnsrenew.Renewer(dnsrenew.Config.from_dict({"ca": lab}, base=tmp_path))
     (account,) = renewer.accounts("lab")
@@ -131,21 +131,21 @@ def test_one_ca_may_be_named_without_a_list(tmp_path: Path) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The time of every call."""
+    """A fake clock for every call."""
     fake = FakeClock()
     monkeypatch.setattr("dnsrenew.renewer.SystemClock", lambda: fake)
     return fake
 
 
 def call(folder: Path, **how: Any) -> dnsrenew.Certificate:
-    """What stands at the start of a program."""
+    """Call obtain() as at the start of a program."""
     ca = dnsrenew.CA(DIRECTORY, name="lab")
     return dnsrenew.obtain(SPEC.domains, dns=home(), name="home", store=folder, ca=ca, agree_terms=True, **how)
 
 
 def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: FakeClock) -> None:
-    """A server that starts four workers gets four certificates, all the same one."""
-    store = Store(tmp_path)
+    """Of four concurrent calls one obtains the certificate, and all return it."""
+    store = FolderStore(tmp_path)
     first = store.lock("home", context=Context())
     first.__enter__()
 
@@ -160,26 +160,26 @@ def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock:
 
 
 def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: FakeClock) -> None:
-    """Then it says who has not come to an end, and nothing of a flag that only the command has."""
-    with Store(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
+    """After 180 seconds the error names the lock and says how to wait longer in Python."""
+    with FolderStore(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
         call(tmp_path)
     assert caught.value.evidence["cause"]["code"] == "locked"
     assert caught.value.fix.startswith("Wait until that run has finished")
-    assert "in Python with wait=" in caught.value.fix
+    assert "in Python wait=" in caught.value.fix
     assert 180 <= clock.elapsed < 181
 
 
 def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: FakeClock) -> None:
-    """``cancel`` is heeded."""
+    """``cancel`` ends the wait for another process."""
     cancel = threading.Event()
     clock.on_wait = cancel.set
-    with Store(tmp_path).lock("home", context=Context()), pytest.raises(Cancelled):
+    with FolderStore(tmp_path).lock("home", context=Context()), pytest.raises(Cancelled):
         call(tmp_path, cancel=cancel)
 
 
 def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: FakeClock) -> None:
-    """Another process renews it: the one that stands is good enough to start with."""
-    store = Store(tmp_path)
+    """If a valid certificate is stored, obtain() returns it without waiting for another process."""
+    store = FolderStore(tmp_path)
     keep(store, 1)
     with store.lock("home", context=Context()):
         assert call(tmp_path, force=True).serial == "1"

@@ -1,4 +1,4 @@
-"""What is said of a certificate after a run: what is in force, what holds it back, what went wrong inside."""
+"""Outcomes: the current certificate, deferrals and unexpected errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dnsrenew.fallback import history
 from dnsrenew.model import Notice
 from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import State, Store
+from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep
 
@@ -24,17 +24,17 @@ LIMIT = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=7200.0)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty one."""
-    return Store(tmp_path / "state")
+    """An empty store."""
+    return FolderStore(tmp_path / "state")
 
 
 def context_at(days: float = 0) -> Context:
-    """So many days after the start."""
+    """A number of days after the start."""
     return Context(clock=FakeClock(START + timedelta(days=days)))
 
 
 def test_what_is_in_force_is_told_whatever_happened(store: Store) -> None:
-    """A failed renewal tells the old certificate, until when it is valid, and where it is."""
+    """The outcome of a failed renewal has the facts and the path of the current certificate."""
     state = keep(store, 1)
     told = outcome(SPEC, store, state, "failed", context_at(2), error=FAULT)
     assert (told.status, told.error, told.reason) == ("failed", FAULT, "renew-before")
@@ -46,14 +46,14 @@ def test_what_is_in_force_is_told_whatever_happened(store: Store) -> None:
 
 @pytest.mark.parametrize(("state", "reason"), [(None, None), (State(), "missing")])
 def test_without_a_certificate_there_are_no_facts(store: Store, state: State | None, reason: str | None) -> None:
-    """Its state may be empty, or unread: then it may be missing or not."""
+    """An empty state means missing; for an unread state the reason is None."""
     told = outcome(SPEC, store, state, "failed", context_at(), error=FAULT)
     assert (told.reason, told.domains) == (reason, SPEC.domains)
     assert {told.issuer, told.serial, told.not_before, told.not_after, told.next_renewal, told.path} == {None}
 
 
 def test_warnings_of_the_run_and_of_the_certificate_come_together(store: Store) -> None:
-    """Each certificate has its own, and those of the run are said of all."""
+    """An outcome has the warnings of its certificate and those of the run."""
     run = context_at()
     run.warn("ledger", "The ledger is not kept.", "Look.")
     mine, other = run.for_certificate("home"), run.for_certificate("other")
@@ -71,14 +71,14 @@ def test_warnings_of_the_run_and_of_the_certificate_come_together(store: Store) 
 
 
 def test_nothing_holds_back_what_never_failed(store: Store) -> None:
-    """Nor what failed long ago."""
+    """A certificate is not deferred without a failure, nor after an old one."""
     assert deferred(SPEC, store, State(), "missing", context_at()) is None
     failed = history.after_failure(State(), FAULT, START, random.Random(1))
     assert deferred(SPEC, store, failed, "missing", context_at(1)) is None
 
 
 def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
-    """The error is that of the last attempt, with its fix; no CA asked for it."""
+    """A deferred outcome has the error and fix of the last attempt, and the time of the next one."""
     failed = history.after_failure(State(), FAULT, START, random.Random(1))
     told = deferred(SPEC, store, State.from_json(failed.to_json()), "missing", context_at())
     assert told is not None
@@ -90,7 +90,7 @@ def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
 
 
 def test_a_ca_that_asked_to_wait_is_told_apart(store: Store) -> None:
-    """With the seconds that are left: by these the exit status is decided."""
+    """A deferral that a CA asked for is a CAError with retry_after, which decides the exit status."""
     failed = history.after_failure(State(), LIMIT, START, random.Random(1), retry_after=LIMIT.retry_after)
     told = deferred(SPEC, store, failed, "missing", context_at(1 / 24))
     assert told is not None
@@ -100,7 +100,7 @@ def test_a_ca_that_asked_to_wait_is_told_apart(store: Store) -> None:
 
 
 def test_a_state_of_an_older_version_is_held_back_too(store: Store) -> None:
-    """It has neither a fix nor the failure itself."""
+    """A state of an older version, without failure and fix, is deferred too."""
     state = State(next_attempt=START + timedelta(hours=1))
     told = deferred(SPEC, store, state, "missing", context_at())
     assert told is not None
@@ -113,7 +113,7 @@ def test_a_state_of_an_older_version_is_held_back_too(store: Store) -> None:
 
 
 def test_a_mistake_of_ours_is_an_error_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    """In the message, the evidence and the debug log, where the traceback goes."""
+    """Secrets are redacted in the message, the evidence and the traceback of the debug log."""
     context = context_at()
     context.redactor.add("hunter2-is-secret")
     with caplog.at_level(logging.DEBUG, logger="dnsrenew.renewal.renew"):

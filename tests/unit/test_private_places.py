@@ -16,7 +16,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.model import TxtRecord
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from tests.kit.stores import DIRECTORY, ORDER, first_issuance, issue, keep
 
 VALUE = (TxtRecord("a.test.", "_acme-challenge.a.test.", "v", 60), "home")
@@ -49,7 +49,7 @@ FILES = [
 
 def filled(root: Path) -> Path:
     """A store with everything in it that there can be."""
-    store, context = Store(root), Context()
+    store, context = FolderStore(root), Context()
     first_issuance(store)
     store.orders.save("home", ORDER)
     store.journal.enter(context, "home", [VALUE]).keep()
@@ -61,7 +61,7 @@ def filled(root: Path) -> Path:
 def doors(root: Path) -> Iterator[Callable[[], object]]:
     """All that a run does with a store, one after the other, each on its own."""
     context = Context()
-    store = Store(root)
+    store = FolderStore(root)
     accounts = store.accounts(DIRECTORY, "lab", context)
 
     def account_lock() -> None:
@@ -152,7 +152,7 @@ def test_all_that_a_run_writes_is_private(tmp_path: Path, mask: int) -> None:
         for door in doors(root):
             door()
             assert open_ones(root) == {}
-    assert keep(Store(root), 6).version == 6
+    assert keep(FolderStore(root), 6).version == 6
 
 
 def test_what_stood_open_is_closed_by_what_is_done_with_it(tmp_path: Path) -> None:

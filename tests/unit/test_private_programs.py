@@ -240,7 +240,9 @@ def test_what_a_program_leaves_running(witness: Witness, monkeypatch: pytest.Mon
     assert witness.number_left() == 1
 
 
-@pytest.mark.parametrize("end", ["", "i = SignalHandler(); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"])
+@pytest.mark.parametrize(
+    "end", ["", "i = SignalHandler(); i._statuses = {2: 130}; i._handle(2, None); i._handle(2, None)"]
+)
 def test_no_program_outlives_us(witness: Witness, end: str) -> None:
     """Neither the usual end of our process nor the one at once leaves it, or what it has started, behind."""
     words = [sys.executable, "-c", ASKS.format(end=end), witness.pair(STAYS)[2]]
@@ -296,7 +298,10 @@ def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
 
 
 def test_no_way_round_the_verification_of_tls() -> None:
-    """Nothing in the package turns it off, for a CA, a DNS host or a resolver."""
+    """Nothing in the package turns it off, for a CA, a DNS host or a resolver.
+
+    Only tls-alpn-01 asks its own listener without it: the certificate is self-signed, and compared byte by byte.
+    """
     for place, call in calls():
         for keyword in call.keywords:
             value = ast.unparse(keyword.value)
@@ -306,4 +311,5 @@ def test_no_way_round_the_verification_of_tls() -> None:
     words = ("CERT_NONE", "CERT_OPTIONAL", "check_hostname", "_create_unverified", "disable_warnings", "PROTOCOL_TLS)")
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")
-        assert not [word for word in words if word in text], path
+        own = path.parts[-2:] == ("tls_alpn01", "listener.py")
+        assert own or not [word for word in words if word in text], path

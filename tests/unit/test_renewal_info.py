@@ -1,4 +1,4 @@
-"""The CAs' wishes: who is asked when, and what is kept of the answer; a CA that says what a test wants."""
+"""ACME Renewal Information: when a CA is asked, and what is stored of its response."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dnsrenew.ca.ari import NoWindow, Window, cert_id
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import State, Store
+from dnsrenew.store import FolderStore, State
 from dnsrenew.store.state import Ari
+from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock
-from tests.kit.run_ca import issue
 from tests.kit.stores import SPEC
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -28,7 +28,7 @@ SHUT = NoWindow("Nobody answers.", 3600.0, "ca-unreachable")
 
 
 def window(begin: float, end: float, *, url: str | None = None, after: float = 21_600.0) -> Window:
-    """From so many days after the start to so many."""
+    """A window between two days after the start."""
     return Window(START + begin * DAY, START + end * DAY, url, after)
 
 
@@ -36,7 +36,7 @@ class Stage:
     """A store with certificates, and one CA for all."""
 
     def __init__(self, path: Path) -> None:
-        self.store = Store(path)
+        self.store = FolderStore(path)
         self.clock = FakeClock()
         self.context = Context(clock=self.clock, random=random.Random(1))
         self.answers: list[Window | NoWindow] = []
@@ -52,19 +52,19 @@ class Stage:
         return cert_id(pem)
 
     def ask(self, *names: str, answers: Sequence[Window | NoWindow]) -> None:
-        """Ask about these, and get these answers."""
+        """Ask about these certificates, and get these responses."""
         self.answers = list(answers)
         states = {name: self.store.read_state(name) for name in names}
         poll(states, self.store, self.ca, self.context)
 
     def wish(self, name: str = "home") -> Ari:
-        """What is kept."""
+        """Return the stored window."""
         found = self.store.read_state(name).ari
         assert found is not None
         return found
 
     def ca(self, name: str) -> CAClient:
-        """The CA of that name."""
+        """Return the CA."""
 
         def windows(context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
             self.asked.append((name, list(cert_ids)))
@@ -83,7 +83,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def asked_at(next_poll: datetime | None) -> bool:
-    """Whether a certificate of 90 days, that is to be asked about then, is asked about now."""
+    """Return whether a certificate of 90 days with this next_poll is due for a query."""
     wish: Ari = {"start": None, "end": None, "chosen": None, "next_poll": next_poll or START, "explanation": None}
     state = State(ca="one", not_before=START, not_after=START + 90 * DAY, ari=wish if next_poll else None)
     return is_poll_due(state, START + DAY)
@@ -94,12 +94,12 @@ def asked_at(next_poll: datetime | None) -> bool:
     [(None, True), (-1, True), (0, True), (1, False), (24, False), (25, True), (24 * 365, True)],
 )
 def test_it_is_asked_when_its_time_has_come(hours: float | None, asked: bool) -> None:
-    """Never before; but no CA may put it off for longer than a day, so a later time is of a clock that jumped."""
+    """A query is due at next_poll; a next_poll more than a day ahead is ignored as a clock jump."""
     assert asked_at(None if hours is None else START + DAY + hours * HOUR) is asked
 
 
 def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
-    """After its end, without a certificate, or without a known CA."""
+    """Nothing is asked after expiry, without a certificate, or without a known CA."""
     over = State(ca="one", not_before=START - 90 * DAY, not_after=START)
     assert not is_poll_due(over, START)
     assert is_poll_due(over, START - HOUR)
@@ -111,7 +111,7 @@ def test_nobody_is_asked_about_what_is_over_or_never_was() -> None:
 
 
 def test_each_ca_is_asked_once_about_all_of_its_own(stage: Stage) -> None:
-    """And each answer is kept with its certificate."""
+    """Each CA gets one call for all its certificates, and each response is stored with its own."""
     ids = {name: stage.keep(name, ca) for name, ca in (("a", "one"), ("b", "two"), ("c", "one"))}
     stage.ask("a", "b", "c", answers=[window(10, 11), window(20, 21), window(30, 31)])
     assert stage.asked == [("one", [ids["a"], ids["c"]]), ("two", [ids["b"]])]
@@ -119,7 +119,7 @@ def test_each_ca_is_asked_once_about_all_of_its_own(stage: Stage) -> None:
 
 
 def test_one_time_in_the_window_is_kept(stage: Stage) -> None:
-    """Chosen once; the same window does not move it, though its explanation and the next question do."""
+    """The same window keeps the chosen time, and updates the explanation and next_poll."""
     stage.keep("home")
     stage.ask("home", answers=[window(10, 20, url="https://ca.test/why")])
     first = stage.wish()
@@ -133,7 +133,7 @@ def test_one_time_in_the_window_is_kept(stage: Stage) -> None:
 
 
 def test_another_window_means_another_time(stage: Stage) -> None:
-    """The CA changed its mind: it may want it at once."""
+    """A changed window gets a new random time, which may be now."""
     stage.keep("home")
     stage.ask("home", answers=[window(50, 60)])
     stage.ask("home", answers=[window(-2, -1)])
@@ -144,7 +144,7 @@ def test_another_window_means_another_time(stage: Stage) -> None:
 
 
 def test_no_answer_changes_nothing_but_the_next_question(stage: Stage) -> None:
-    """The wish that is known stands; where none is, our own margin holds."""
+    """Without a response the known window is kept, and next_poll moves."""
     stage.keep("home")
     stage.ask("home", answers=[SHUT])
     assert stage.wish() == {"start": None, "end": None, "chosen": None, "explanation": None, "next_poll": START + HOUR}
@@ -156,10 +156,10 @@ def test_no_answer_changes_nothing_but_the_next_question(stage: Stage) -> None:
 
 
 def test_a_certificate_that_is_not_there_is_not_asked_about(stage: Stage) -> None:
-    """Its files are gone, or damaged: it will be renewed anyway."""
+    """A certificate with missing or damaged files is not asked about; it is renewed anyway."""
     stage.keep("home")
     stage.keep("torn")
-    for path in (stage.store.path / "certificates/torn/versions").glob("*/cert.pem"):
+    for path in (stage.store.path / "certificates/torn/versions").glob("*/fullchain.pem"):
         path.write_text("nothing")
     stage.ask("home", "torn", "never", answers=[window(10, 20)])
     assert len(stage.asked[0][1]) == 1
@@ -167,7 +167,7 @@ def test_a_certificate_that_is_not_there_is_not_asked_about(stage: Stage) -> Non
 
 
 def test_a_wish_that_cannot_be_kept_is_forgotten(stage: Stage) -> None:
-    """Another run is at the certificate: it asks, or renews, by itself."""
+    """A window is discarded if another run holds the lock of the certificate."""
     stage.keep("home")
     with stage.store.lock("home", context=Context()):
         stage.ask("home", answers=[window(10, 20)])
@@ -175,7 +175,7 @@ def test_a_wish_that_cannot_be_kept_is_forgotten(stage: Stage) -> None:
 
 
 def test_a_wish_about_the_certificate_before_is_none_about_this_one(stage: Stage) -> None:
-    """Another run replaced it while the CA was asked: the new one would be renewed at once."""
+    """A window is discarded if another run has replaced the certificate meanwhile."""
     stage.keep("home")
     before = {"home": stage.store.read_state("home")}
     stage.keep("home")

@@ -1,4 +1,4 @@
-"""Many certificates: which are looked at, in which order they come back, what `status` says; a clock of our own."""
+"""The Renewer: which certificates it checks, the order of outcomes, and `status`; with a fake clock."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from dnsrenew.events import Event
 from dnsrenew.fallback import history
 from dnsrenew.model import CA, CertificateSpec, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.operations.status import CertificateStatus
-from dnsrenew.renewal import batch, renew
+from dnsrenew.renewal import renew
 from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import State, Store
+from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.stores import SPEC, issue, keep
@@ -40,16 +40,16 @@ BEGIN = START + ISSUED * DAYS
 
 
 class Stage:
-    """A store with the certificate `home` in it, and a renewer that sees it at any date."""
+    """A store with the certificate `home`, and a renewer at any date."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.store = Store(path)
+        self.store = FolderStore(path)
         self.events: list[Event] = []
         keep(self.store, ISSUED)
 
     def renewer(self, *specs: CertificateSpec, days: float = 1) -> Renewer:
-        """A renewer, so many days after the certificate began."""
+        """Return a renewer, a number of days after the certificate's start."""
         config = Config(
             path=None,
             store=self.path,
@@ -65,20 +65,20 @@ class Stage:
         return Renewer(config, on_event=self.events.append, clock=FakeClock(BEGIN + days * DAYS))
 
     def status(self, spec: CertificateSpec = SPEC, days: float = 1) -> CertificateStatus:
-        """What is said of it then."""
+        """Return the status at that time."""
         (status,) = self.renewer(spec, days=days).status()
         return status
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """One certificate in force."""
+    """A stage with one current certificate."""
     return Stage(tmp_path / "state")
 
 
 @pytest.fixture
 def no_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for a CA or DNS fails the test."""
+    """Fail the test on any use of a CA or DNS."""
 
     def made(*_: Any, **__: Any) -> Any:
         pytest.fail("services were made")
@@ -96,7 +96,7 @@ def named(name: str, **changes: Any) -> CertificateSpec:
 
 @pytest.mark.usefixtures("no_services")
 def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) -> None:
-    """One read of one file for each: ten thousand of them must take less than a second."""
+    """A certificate that is not due costs one read of one file: 10,000 must take less than a second."""
     locks = sorted((stage.path / "locks").iterdir())
     before = {path: path.stat().st_mtime_ns for path in stage.path.rglob("*")}
     (outcome,) = stage.renewer().renew()
@@ -112,7 +112,7 @@ def test_what_is_not_due_needs_no_services_no_lock_and_no_event(stage: Stage) ->
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="modes")
 def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) -> None:
-    """Nobody comes to what is in it then, as after a restore that made all of it readable for everybody."""
+    """A run closes a store with open permissions, also if nothing is due."""
     stage.path.chmod(0o777)
     (outcome,) = stage.renewer().renew()
     assert outcome.status == "not-due"
@@ -122,12 +122,12 @@ def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: Stage) ->
 
 @pytest.mark.usefixtures("no_services")
 def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stops nothing that needs no writing."""
+    """A store whose permissions cannot be changed is a warning; nothing that needs no write fails."""
 
     def refuse(_: Store) -> None:
         raise StoreError("store-not-private", "The store can be written by others.", fix="Close it.")
 
-    monkeypatch.setattr(Store, "close_root", refuse)
+    monkeypatch.setattr(FolderStore, "close_root", refuse)
     (outcome,) = stage.renewer().renew()
     assert (outcome.status, [warning.code for warning in outcome.warnings]) == ("not-due", ["store-not-private"])
     assert [event.kind for event in stage.events] == ["warning"]
@@ -138,7 +138,7 @@ def test_a_store_that_cannot_be_closed_is_said(stage: Stage, monkeypatch: pytest
 def test_a_version_that_may_not_be_read_is_not_missing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, state_json: bool
 ) -> None:
-    """As after a copy that root has made: its path is named, nothing is ordered, and the other one is not stopped."""
+    """An unreadable version, as after a copy by root, fails with its path, without an order; the other continues."""
     keep_other(stage)
     key = str(stage.path / "certificates/home/versions/1/privkey.pem")
     if not state_json:
@@ -167,7 +167,7 @@ def test_a_version_that_may_not_be_read_is_not_missing(
 
 
 def keep_other(stage: Stage) -> None:
-    """The same certificate once more, under another name."""
+    """Store the same certificate under another name."""
     with stage.store.lock("other", context=Context()):
         stage.store.keep(named("other"), "lab", *issue(ISSUED), state=stage.store.read_state("other"))
 
@@ -175,7 +175,7 @@ def keep_other(stage: Stage) -> None:
 @pytest.mark.usefixtures("no_services")
 @pytest.mark.skipif(os.name == "nt", reason="`current` is a folder there")
 def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
-    """`current` is gone: a run that is to stop leaves it to the next one, and raises nothing."""
+    """A cancelled run leaves the repair of `current` to the next one, and raises nothing."""
     current = stage.path / "certificates/home/current"
     current.unlink()
     cancel = threading.Event()
@@ -189,12 +189,12 @@ def test_called_away_before_what_is_amiss_is_mended(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("no_services")
 def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is met, and told, in its own turn; the other certificates have their outcomes."""
+    """An error in one state is in its outcome; the other certificates have theirs."""
     keep_other(stage)
     (stage.path / "certificates/home/current").unlink()
-    read, mended = Store.read_state, list[str]()
+    read, mended = FolderStore.read_state, list[str]()
 
-    def broken(store: Store, name: str) -> State:
+    def broken(store: FolderStore, name: str) -> State:
         if name == "home" and mended:
             raise StoreError("store-io-error", "The disk is broken.", fix="Buy another one.")
         return read(store, name)
@@ -203,8 +203,8 @@ def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypat
         mended.append("home")
         return True
 
-    monkeypatch.setattr(Store, "read_state", broken)
-    monkeypatch.setattr(Store, "repair", lambda _self, name, *_: name == "home" and repair())
+    monkeypatch.setattr(FolderStore, "read_state", broken)
+    monkeypatch.setattr(FolderStore, "repair", lambda _self, name, *_: name == "home" and repair())
     home, other = stage.renewer(SPEC, named("other")).renew()
     assert home.error is not None
     assert (home.status, home.error.code, other.status) == ("failed", "store-io-error", "not-due")
@@ -212,7 +212,7 @@ def test_one_state_that_cannot_be_read_again_ends_no_run(stage: Stage, monkeypat
 
 @pytest.mark.usefixtures("no_services")
 def test_a_stale_lock_file_stops_nobody(stage: Stage) -> None:
-    """The lock is what the operating system holds, not the file; and not-due needs none at all."""
+    """A stale lock file blocks nothing: the lock is that of the operating system."""
     with stage.store.lock("home", context=Context()):
         (outcome,) = stage.renewer().renew()
     assert outcome.status == "not-due"
@@ -237,7 +237,7 @@ def test_a_stale_lock_file_stops_nobody(stage: Stage) -> None:
     ],
 )
 def test_why_it_is_due(stage: Stage, days: float, changes: dict[str, Any], reason: str | None) -> None:
-    """The words of the contract, the most pressing first, the same for `renew` and for `status`."""
+    """The reason is the most urgent one, and the same in `renew` and `status`."""
     spec = replace(SPEC, **changes)
     status = stage.status(spec, days)
     assert status.reason == (reason or "renew-before")
@@ -249,7 +249,7 @@ def test_why_it_is_due(stage: Stage, days: float, changes: dict[str, Any], reaso
 
 
 def test_status_says_what_stands(stage: Stage) -> None:
-    """Every field of the contract, times in UTC with whole seconds, the path absolute."""
+    """The status has every field, times in UTC with whole seconds, and an absolute path."""
     _, _, facts = issue(ISSUED)
     assert stage.status().to_dict() == {
         "name": "home",
@@ -272,7 +272,7 @@ def test_status_says_what_stands(stage: Stage) -> None:
 
 
 def test_status_of_nothing_says_what_is_wanted(stage: Stage) -> None:
-    """No facts, no path; the CA is the one that will be asked."""
+    """The status of a missing certificate has no facts and no path, and the configured CA."""
     status = stage.status(named("new", ca="staging"))
     assert (status.state, status.reason, status.ca) == ("missing", "missing", "staging")
     assert {status.issuer, status.serial, status.not_before, status.not_after, status.path, status.next_renewal} == {
@@ -281,7 +281,7 @@ def test_status_of_nothing_says_what_is_wanted(stage: Stage) -> None:
 
 
 def test_status_has_the_last_failure(stage: Stage) -> None:
-    """While the certificate is valid too; and it asks for no lock and changes nothing."""
+    """The status shows the last failure of a valid certificate, takes no lock and changes nothing."""
     now = BEGIN + DAYS
     with stage.store.lock("home", context=Context()):
         stage.store.update("home", lambda state: state.failed("propagation-timeout", "Not every server …", now))
@@ -310,7 +310,7 @@ DNS = Route("dns-01", dns=("home", "b+c/d"), follow_cname=False)
     ],
 )  # fmt: skip
 def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], route: dict[str, Any] | None) -> None:
-    """As outcomes have it; nothing where it is not known, or no certificate stands."""
+    """The status shows the route as in an outcome, or None if it is unknown or no certificate exists."""
     keys = [history.route_key(one, "lab") for one in worked]
     stage.store.update("home", lambda state: history.remember_success(state, keys, BEGIN))
     assert stage.status().to_dict()["route"] == route
@@ -320,7 +320,7 @@ def test_status_has_the_route_that_worked(stage: Stage, worked: list[Route], rou
 
 @pytest.mark.usefixtures("no_services")
 def test_a_damaged_state_is_made_anew_and_said(stage: Stage) -> None:
-    """From the versions that stand: the certificate is not due, and the outcome warns."""
+    """A damaged state is rebuilt from the stored versions; the certificate is not due, and the outcome warns."""
     (stage.path / "certificates/home/state.json").write_text("{")
     (outcome,) = stage.renewer().renew()
     assert outcome.status == "not-due"
@@ -329,7 +329,7 @@ def test_a_damaged_state_is_made_anew_and_said(stage: Stage) -> None:
 
 
 def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) -> None:
-    """It is not understood, so it is not touched; the others are done."""
+    """A state of a later version is not changed; the other certificates are renewed."""
     state = stage.path / "certificates/home/state.json"
     later = json.dumps({"schema": 99})
     other = named("other")
@@ -343,7 +343,7 @@ def test_a_state_of_a_later_version_fails_that_certificate_only(stage: Stage) ->
 
 
 def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: Stage) -> None:
-    """The certificate in ``current`` is what others are served with; its state alone is not known."""
+    """With an unreadable state, the status has the facts of the certificate in ``current``."""
     (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
     status = stage.status()
     assert (status.known, status.state, status.reason) == (False, "valid", "renew-before")
@@ -357,7 +357,7 @@ def test_what_a_later_version_left_is_told_as_far_as_it_is_sure(stage: Stage) ->
 
 
 def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(stage: Stage) -> None:
-    """An outcome has no reason then; the words of a status are fixed, and it says that they are not sure."""
+    """If nothing can be read, the outcome has no reason, and the status has known=False."""
     (stage.path / "certificates/home/state.json").write_text(json.dumps({"schema": 99}))
     (stage.path / "certificates/home/current").unlink()
     status = stage.status()
@@ -371,7 +371,7 @@ def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(stage: Stage) -
 
 @pytest.fixture
 def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpec], Outcome]], None]:
-    """Give the renewal itself to a test."""
+    """Replace the renewal of one certificate."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
         monkeypatch.setattr(renew, "renew_certificate", lambda spec, *_, **__: play(spec))
@@ -380,12 +380,12 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
 
 
 def done(spec: CertificateSpec) -> Outcome:
-    """A success."""
+    """Return the outcome of a success."""
     return Outcome(name=spec.name, status="renewed", reason="missing", domains=spec.domains)
 
 
 def test_outcomes_are_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
-    """Though the last is ready first, and one in the middle is not due."""
+    """Outcomes keep the order of the configuration, although the last one is ready first."""
     specs = [named("a"), named("b"), SPEC, named("c")]
     ready = {name: threading.Event() for name in "abc"}
 
@@ -416,7 +416,7 @@ def test_outcomes_are_in_the_order_of_the_file(stage: Stage, plays: Callable[...
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_no_more_than_workers_are_under_way(stage: Stage, plays: Callable[..., None], workers: int) -> None:
-    """And as many as that are."""
+    """Exactly `workers` renewals run at the same time."""
     lock, now, most = threading.Lock(), [0], [0]
     full = threading.Barrier(workers)
 
@@ -436,7 +436,7 @@ def test_no_more_than_workers_are_under_way(stage: Stage, plays: Callable[..., N
 
 
 def test_force_works_on_what_is_not_due_too(stage: Stage, plays: Callable[..., None]) -> None:
-    """All, or the named."""
+    """`force` renews certificates that are not due: all, or the named ones."""
     seen: list[str] = []
 
     def play(spec: CertificateSpec) -> Outcome:
@@ -449,7 +449,7 @@ def test_force_works_on_what_is_not_due_too(stage: Stage, plays: Callable[..., N
 
 
 def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[..., None]) -> None:
-    """Twice named is once done; an iterator will do; none named is none done."""
+    """Names may repeat and come from an iterator; an empty list renews nothing."""
     plays(done)
     renewer = stage.renewer(named("a"), named("b"), named("c"))
     assert [outcome.name for outcome in renewer.renew(iter(["c", "a", "c"]))] == ["a", "c"]
@@ -459,14 +459,14 @@ def test_names_choose_in_the_order_of_the_file(stage: Stage, plays: Callable[...
 
 @pytest.mark.usefixtures("no_services")
 def test_a_text_is_one_name(stage: Stage) -> None:
-    """A name alone, in the place of names, is that certificate, and not its letters."""
+    """A string is one name, not a list of letters."""
     renewer = stage.renewer(SPEC, named("a"))
     assert [one.name for one in renewer.status("home")] == ["home"]
     assert [done.name for done in renewer.renew("home")] == ["home"]
 
 
 def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
-    """Before anything is done, by every call that takes names."""
+    """Every call with an unknown name raises before anything else, with the nearest name."""
     renewer = stage.renewer(SPEC, named("a"))
     calls: list[Callable[[], object]] = [
         lambda: renewer.renew(["hmoe"], force=True),
@@ -477,7 +477,7 @@ def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
         with pytest.raises(ConfigError) as caught:
             call()
         assert caught.value.code == "certificate-unknown"
-        assert caught.value.evidence == {"name": "hmoe", "nearest": "home"}
+        assert caught.value.evidence == {"name": "hmoe", "nearest": "home", "known": ["home", "a"]}
         assert "home" in caught.value.fix
     with pytest.raises(ConfigError) as caught:
         renewer.status(["something else altogether"])
@@ -485,7 +485,7 @@ def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
 
 
 def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug must not stop the others, nor reach the user as a traceback; its text is cleaned of nothing useful."""
+    """A bug fails one certificate only, without a traceback for the user."""
 
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("by zero")
@@ -496,12 +496,12 @@ def test_an_error_of_our_own_making_is_one_failed_certificate(stage: Stage, monk
     error = outcomes[0].error
     assert error is not None
     assert error.code == "internal-error"
-    assert error.evidence == {"cause": "ZeroDivisionError: by zero"}
+    assert error.evidence == {"type": "ZeroDivisionError", "cause": "ZeroDivisionError: by zero"}
     assert "-vv" in error.fix
 
 
 def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
-    """The file was right when the configuration was read; the certificate goes to another CA all the same."""
+    """If a file of roots disappears after loading, only its CA fails, and another CA issues."""
     roots = tmp_path / "roots.pem"
     roots.write_text(ROOTS)
     routes = [Route("http-01", listen="127.0.0.1:1"), Route("http-01", listen="127.0.0.1:1", ca="other")]
@@ -531,7 +531,7 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
     ],
 )
 def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[str]) -> None:
-    """Where it is another CA's, that is said once."""
+    """A dry run uses the staging CA; if it is that of another CA, one warning says so."""
     run = Context()
     twins = StagingCAs(BUILT_IN, run)
     assert [twins[name], twins[name]] == [twin, twin]
@@ -539,7 +539,7 @@ def test_each_ca_has_a_twin_to_rehearse_with(name: str, twin: str, codes: list[s
 
 
 def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
-    """Nothing is guessed: `no-staging`; and a twin that the user has chosen is not remarked upon."""
+    """A custom CA needs `staging`, else `no-staging`; a configured staging CA gets no warning."""
     run = Context()
     own = CA("https://ca.test/dir", name="own")
     twins = StagingCAs({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
@@ -554,7 +554,7 @@ def test_a_ca_of_ones_own_needs_a_twin_of_ones_own() -> None:
 
 
 def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
-    """Its paths are of one version, which stays when a newer one comes."""
+    """The returned paths belong to one version, which stays when a newer one is stored."""
     first = stage.renewer().certificate("home")
     assert {first.fullchain_path.parent, first.private_key_path.parent} == {stage.path / "certificates/home/versions/1"}
     keep(stage.store, 2)
@@ -563,7 +563,7 @@ def test_the_certificate_in_force_is_handed_out(stage: Stage) -> None:
 
 
 def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage: Stage) -> None:
-    """`certificate-missing`, and the command."""
+    """A missing certificate is `certificate-missing`, with the command to run."""
     with pytest.raises(StoreError) as caught:
         stage.renewer(named("new")).certificate("new")
     assert caught.value.code == "certificate-missing"
@@ -572,6 +572,6 @@ def test_a_certificate_that_is_not_there_is_an_error_that_says_what_to_run(stage
 
 @pytest.mark.parametrize(("days", "valid"), [(89.9, True), (90, False)])
 def test_an_expired_certificate_is_no_valid_one(stage: Stage, days: float, *, valid: bool) -> None:
-    """What `obtain` falls back on."""
+    """valid_certificate() returns None for an expired certificate."""
     assert (stage.renewer(days=days).valid_certificate("home") is not None) is valid
     assert stage.renewer(named("new")).valid_certificate("new") is None

@@ -17,7 +17,8 @@ from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.fallback.history import route_key
 from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
-from tests.kit.run_ca import KINDS, Authority
+from tests.kit.acme_server import CHALLENGES as KINDS
+from tests.kit.run_ca import Authority
 from tests.kit.run_stage import Stage, World
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")

@@ -1,4 +1,4 @@
-"""The challenges of one order, of both kinds: places, obstacles, rounds, and what the CA's resolvers remember."""
+"""The solvers of one order: placements, blockers, batches and the caches of the CA's resolvers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANY = Route("dns-01", ca="one")
 
 
 class Box:
-    """The challenges of a stage, and its CA."""
+    """The solvers of a stage, and its CA."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -36,12 +36,12 @@ class Box:
         self.ca = services.ca("one")
 
     def places(self, **routes: Route) -> Placements:
-        """Where the proofs go."""
+        """Return the placements."""
         names = {"apex": APEX, "wild": WILD, "other": OTHER}
         return self.solvers.preflight(self.context, {names[name]: route for name, route in routes.items()}, "none")
 
     def values(self, places: Placements) -> list[Any]:
-        """What answers an order of these."""
+        """Return the values for an order with these placements."""
         order = self.ca.new_order(self.context, list(places.routes))
         wanted = {one.identifier: one for one in self.ca.authorizations(self.context, order)}
         return [
@@ -54,7 +54,7 @@ class Box:
 
 @pytest.fixture
 def box(tmp_path: Path) -> Callable[..., Box]:
-    """Challenges in a world."""
+    """Return a function that makes a box from the options of a world."""
     return lambda **world: Box(Stage(tmp_path / "state", World(**world)))
 
 
@@ -62,7 +62,7 @@ def box(tmp_path: Path) -> Callable[..., Box]:
 
 
 def test_each_name_is_placed_by_its_own_kind(box: Callable[..., Box]) -> None:
-    """One mix, two kinds; what stands for one account is that account's route from then on."""
+    """Each name is placed by the solver of its type; a route that expands to one account becomes its route."""
     places = box(hosts={"a": "ok"}).places(apex=HTTP, wild=ANY)
     assert places.blockers == []
     assert places.routes == {APEX: HTTP, WILD: A}
@@ -71,7 +71,7 @@ def test_each_name_is_placed_by_its_own_kind(box: Callable[..., Box]) -> None:
 
 
 def test_an_obstacle_is_of_its_names_only(box: Callable[..., Box]) -> None:
-    """The port is taken, a zone is lost, an account may not write: each with its route, and the rest is placed."""
+    """A taken port, a missing zone and a missing permission each block one route; the other names are placed."""
     stage = box(hosts={"a": "ok", "b": "ok"}, zones={"b": ("y.test",)}, ports={":80": "taken"}, lost=("y.test",))
     b = Route("dns-01", dns="b", ca="one")
     found = stage.places(apex=HTTP, wild=A, other=A)
@@ -85,7 +85,7 @@ def test_an_obstacle_is_of_its_names_only(box: Callable[..., Box]) -> None:
 
 
 def test_a_route_for_which_no_account_fits_is_an_obstacle_itself(box: Callable[..., Box]) -> None:
-    """It stands for nothing, so it is the one that is left."""
+    """A route without accounts is blocked itself if no account fits."""
     places = box(hosts={"a": "ok"}, zones={"a": ("y.test",)}).places(wild=ANY)
     (only,) = places.blockers
     assert (only.route, only.identifiers, only.error.code) == (ANY, (WILD,), "dns-no-account")
@@ -93,7 +93,7 @@ def test_a_route_for_which_no_account_fits_is_an_obstacle_itself(box: Callable[.
 
 
 def test_caa_is_an_obstacle_for_the_route_that_would_be_taken() -> None:
-    """Only where it denies for certain; the method counts."""
+    """CAA blocks a route only if it certainly forbids it; validationmethods counts."""
     places = Placements({APEX: HTTP, WILD: A, OTHER: A})
     only_dns = CaaAnswer((CaaRecord(0, "issue", "one.test; validationmethods=dns-01"),), APEX, APEX)
     answers = {APEX: only_dns, WILD: only_dns, OTHER: CaaAnswer(unknown_reason="No server answers.")}
@@ -104,7 +104,7 @@ def test_caa_is_an_obstacle_for_the_route_that_would_be_taken() -> None:
 
 
 def test_an_account_that_cannot_be_used_is_an_obstacle_for_all_its_routes() -> None:
-    """Also where it is one of two that write; the others are none of its business."""
+    """A refused account blocks all its routes, also those with a second account, and no others."""
     both = Route("dns-01", dns=("b", "a"), ca="one")
     places = Placements({APEX: A, WILD: both, OTHER: HTTP})
     places.refuse(ProviderError("provider-refused", "No.", fix="Look.", evidence={"account": "a"}))
@@ -115,7 +115,7 @@ def test_an_account_that_cannot_be_used_is_an_obstacle_for_all_its_routes() -> N
 
 
 def test_answers_by_http_stand_in_the_first_round(box: Callable[..., Box]) -> None:
-    """They wait for nobody; where everything goes by HTTP it is the only one, and without values there is none."""
+    """HTTP values are in the first batch; if all are HTTP there is one batch, without values none."""
     stage = box(hosts={"a": "one"})
     values = stage.values(stage.places(apex=A, wild=A, other=HTTP))
     rounds = stage.solvers.batches(values)
@@ -126,11 +126,14 @@ def test_answers_by_http_stand_in_the_first_round(box: Callable[..., Box]) -> No
 
 
 def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) -> None:
-    """As one."""
+    """Values of both types are published, visible and withdrawn by one call each."""
     stage = box(hosts={"a": "ok"})
     places = stage.places(apex=HTTP, wild=A)
     values = stage.values(places)
-    with stage.solvers.exclusive(stage.context, places.placements.values()), stage.solvers.journaled(stage.context, values):
+    with (
+        stage.solvers.exclusive(stage.context, places.placements.values()),
+        stage.solvers.journaled(stage.context, values),
+    ):
         stage.solvers.publish(stage.context, values)
         assert len(stage.stage.ports.contents) == 1
         assert len(stage.stage.hosts["a"].values) == 1
@@ -150,7 +153,7 @@ def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) ->
 def test_what_was_half_published_is_withdrawn_whole(
     box: Callable[..., Box], world: dict[str, Any], error: type[Exception]
 ) -> None:
-    """Whichever kind failed."""
+    """After publishing has failed half-way, withdraw() removes the values of both types."""
     stage = box(**world)
     values = stage.values(stage.places(apex=HTTP, wild=A, other=A))
     with pytest.raises(error):
@@ -162,7 +165,7 @@ def test_what_was_half_published_is_withdrawn_whole(
 
 
 def test_what_is_missing_in_dns_is_laid_to_those_who_wrote_it(box: Callable[..., Box]) -> None:
-    """Which names' proofs are not seen, and whose they are: the others have done nothing wrong."""
+    """A PropagationError names the identifiers and accounts of the missing values only."""
     stage = box(hosts={"a": "ok", "b": "hidden"})
     values = stage.values(stage.places(apex=A, other=B))
     stage.solvers.publish(stage.context, values)
@@ -173,7 +176,7 @@ def test_what_is_missing_in_dns_is_laid_to_those_who_wrote_it(box: Callable[...,
 
 
 def test_nothing_stands_in_the_way_of_what_is_proved(box: Callable[..., Box]) -> None:
-    """No port, no account, no secret and no CAA is needed for it; if the CA asks again, what is wrong is said then."""
+    """Blockers of validated names are ignored; if the CA wants a new validation, the error is raised then."""
     stage = box(hosts={"a": "ok", "b": "secretless"}, ports={":80": "taken"}, zones={"a": ("x.test",)})
     routes = {APEX: HTTP, WILD: A, OTHER: A, "www.x.test": B}
     places = stage.solvers.preflight(stage.context, routes, "none", {APEX, OTHER, "www.x.test"})
@@ -193,14 +196,14 @@ def test_nothing_stands_in_the_way_of_what_is_proved(box: Callable[..., Box]) ->
 
 
 def waited(stage: Box, ca: str, values: list[Any]) -> float:
-    """How long is waited for the caches of a CA."""
+    """Return the seconds of the wait for the caches of a CA."""
     before = stage.stage.clock.elapsed
     stage.solvers.wait_caches(stage.context, ca, values)
     return stage.stage.clock.elapsed - before
 
 
 def test_a_ca_that_looked_at_a_name_may_remember_what_it_saw(box: Callable[..., Box]) -> None:
-    """For as long as the TTL; another CA does not, nor does this one know of other names, nor is HTTP remembered."""
+    """The wait lasts as long as the TTL, for the same CA and name only, and never for HTTP."""
     stage = box(hosts={"a": "ok"})
     apex, other = (stage.values(stage.places(**{name: A})) for name in ("apex", "other"))
     web = stage.values(stage.places(wild=A, apex=HTTP))[-1:]
@@ -212,7 +215,7 @@ def test_a_ca_that_looked_at_a_name_may_remember_what_it_saw(box: Callable[..., 
 
 
 def test_no_resolver_remembers_for_ever(box: Callable[..., Box], monkeypatch: pytest.MonkeyPatch) -> None:
-    """CAs cap what they keep, and where the TTL cannot be found out, that is the most that is waited for."""
+    """The wait is capped at 60 seconds, which is also used if the TTL is unknown."""
     stage = box(hosts={"a": "one"})
     values = stage.values(stage.places(apex=A))
 
@@ -226,12 +229,12 @@ def test_no_resolver_remembers_for_ever(box: Callable[..., Box], monkeypatch: py
 
 
 def test_waiting_for_caches_is_told_and_can_be_left(box: Callable[..., Box]) -> None:
-    """It may take a minute."""
+    """A wait for caches emits an event and can be cancelled."""
     stage = box(hosts={"a": "ok"})
     values = stage.values(stage.places(apex=A))
     stage.solvers.note_answered(stage.context, "one", values)
     gone = Context(clock=stage.stage.clock, cancel=threading.Event(), emitter=stage.context.emitter)
     gone.cancel.set()
-    with pytest.raises(Exception, match="stopped before"):
+    with pytest.raises(Exception, match="cancelled before"):
         stage.solvers.wait_caches(gone, "one", values)
     assert stage.stage.told("caches-waiting") == [{"seconds": 60.0}]

@@ -10,7 +10,7 @@ from dnsrenew import x509
 from dnsrenew.errors import StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AccountFiles, AtomicFiles, Store
+from dnsrenew.store import AccountFiles, AtomicFiles, FolderStore
 from tests.kit.stores import DIRECTORY, Counting, Failing, Killed, Killing, issue, leftovers
 
 KEY = issue(98)[1]
@@ -20,7 +20,7 @@ FULL = AccountData(key_pem=KEY, url=URL, contact=("me@example.com",), data={"ter
 
 def accounts(root: Path, hook: Counting | None = None, context: Context | None = None) -> AccountFiles:
     """The store of the account at the lab's CA."""
-    return Store(root, disk=AtomicFiles(hook)).accounts(DIRECTORY, "lab", context)
+    return FolderStore(root, disk=AtomicFiles(hook)).accounts(DIRECTORY, "lab", context)
 
 
 def file(root: Path, name: str) -> Path:
@@ -46,7 +46,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_each_directory_has_an_account_of_its_own(tmp_path: Path) -> None:
     """The directory URL identifies the account, not the name of the CA in the config."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     store.accounts("https://a.test/dir", "lab").save(FULL)
     assert store.accounts("https://b.test/dir", "lab").load() is None
     assert store.accounts("https://a.test/dir", "lab").load() == FULL
@@ -96,7 +96,7 @@ def test_a_newer_account_is_never_guessed_at(tmp_path: Path) -> None:
 def test_fsyncs_of_an_account(tmp_path: Path) -> None:
     """3 before the account is requested, 1 when its URL is known, 1 for each later change."""
     disk = AtomicFiles()
-    store = Store(tmp_path, disk=disk)
+    store = FolderStore(tmp_path, disk=disk)
     store.prove_writable()
     account = store.accounts(DIRECTORY, "lab")
     before = disk.fsyncs
@@ -167,7 +167,7 @@ def test_a_save_takes_nothing_from_who_writes_beside_it(tmp_path: Path, write: s
     """A save removes no temporary file of a live process, the ledger's included."""
     accounts(tmp_path).save(FULL)
     meeting, context = Meeting(tmp_path, write), Context()
-    store = Store(tmp_path, disk=AtomicFiles(meeting))
+    store = FolderStore(tmp_path, disk=AtomicFiles(meeting))
     store.accounts(DIRECTORY, "lab").save(FULL)
     store.ledger(DIRECTORY, "lab", context).note_retry_after(60)
     assert meeting.seen
@@ -223,7 +223,7 @@ def test_killed_anywhere_in_a_change_of_the_key(tmp_path: Path, first: AccountDa
 def test_the_next_key_is_durable_before_it_is_sent(tmp_path: Path) -> None:
     """The key and its name in the folder: 2 fsyncs."""
     disk = AtomicFiles()
-    account = Store(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
+    account = FolderStore(tmp_path, disk=disk).accounts(DIRECTORY, "lab")
     account.save(FULL)
     before = disk.fsyncs
     account.save(CHANGING)

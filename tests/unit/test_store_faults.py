@@ -14,7 +14,7 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store import atomic_io as disk_module
 from dnsrenew.store.os_errors import translate
 from tests.kit.stores import (
@@ -56,7 +56,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
 
 def renewal(root: Path, disk: AtomicFiles, *, windows: bool) -> None:
     """Store the second certificate."""
-    keep(Store(root, disk=disk, windows=windows), 2)
+    keep(FolderStore(root, disk=disk, windows=windows), 2)
 
 
 def refusal(work: Callable[[], object]) -> StoreError | None:
@@ -71,12 +71,12 @@ def refusal(work: Callable[[], object]) -> StoreError | None:
 @both
 def test_killed_anywhere_in_a_renewal(quick: Path, windows: bool) -> None:
     """Killed before any operation: the old or the new certificate is in force, complete; the next run works."""
-    keep(Store(quick / "count", windows=windows), 1)
+    keep(FolderStore(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     assert count > 50
     for at in range(count):
         root = quick / str(at)
-        keep(Store(root, windows=windows), 1)
+        keep(FolderStore(root, windows=windows), 1)
         with pytest.raises(Killed):
             renewal(root, AtomicFiles(Killing(at)), windows=windows)
         assert_recovers(root, {1, 2}, windows=windows)
@@ -89,8 +89,8 @@ def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> No
     for at in range(count):
         root = quick / str(at)
         with pytest.raises(Killed):
-            first_issuance(Store(root, disk=AtomicFiles(Killing(at)), windows=windows))
-        store = Store(root, windows=windows)
+            first_issuance(FolderStore(root, disk=AtomicFiles(Killing(at)), windows=windows))
+        store = FolderStore(root, windows=windows)
         state = store.read_state("home")
         if state.version is not None:
             assert_whole(store, {1})
@@ -110,17 +110,17 @@ def test_killed_anywhere_in_the_first_issuance(quick: Path, windows: bool) -> No
 )
 def test_refused_anywhere_in_a_renewal(quick: Path, number: int, for_good: bool, windows: bool) -> None:
     """Each operation fails, once or from then on: a StoreError or success, and a complete certificate in force."""
-    keep(Store(quick / "count", windows=windows), 1)
+    keep(FolderStore(quick / "count", windows=windows), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=windows))
     for at in range(count):
         root = quick / str(at)
-        keep(Store(root, windows=windows), 1)
+        keep(FolderStore(root, windows=windows), 1)
         error = refusal(partial(renewal, root, AtomicFiles(Failing(at, number, for_good=for_good)), windows=windows))
         if error is not None:
             assert error.code in CODES[number]
             assert error.fix
             assert error.evidence["path"].startswith(str(root))
-        assert_whole(Store(root, windows=windows), {2} if error is None else {1, 2})
+        assert_whole(FolderStore(root, windows=windows), {2} if error is None else {1, 2})
         assert_recovers(root, {1, 2}, windows=windows)
 
 
@@ -198,7 +198,7 @@ def test_an_account_key_that_is_open_on_windows_changes_a_moment_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next key, which only the CA knows, replaces the key once the old file is closed, and is never lost."""
-    account = Store(tmp_path).accounts(DIRECTORY, "lab")
+    account = FolderStore(tmp_path).accounts(DIRECTORY, "lab")
     old, new = AccountData(key_pem=issue(98)[1], next_key_pem=issue(99)[1]), AccountData(key_pem=issue(99)[1])
     account.save(old)
     windows = Windows(monkeypatch, 1e9)
@@ -256,11 +256,11 @@ def denied(*_: object) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_nothing_unfinished_stays_after_an_error(quick: Path, number: int) -> None:
     """A process that goes on removes its own temporary files."""
-    keep(Store(quick / "count"), 1)
+    keep(FolderStore(quick / "count"), 1)
     count = len(operations(lambda store: keep(store, 2), quick / "count", windows=False))
     for at in range(count):
         root = quick / str(at)
-        keep(Store(root), 1)
+        keep(FolderStore(root), 1)
         failing = Failing(at, number)
         error = refusal(partial(renewal, root, AtomicFiles(failing), windows=False))
         taking_away = failing.seen[at][0] in {"unlink", "rmdir", "stat", "list"}
@@ -272,7 +272,7 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
     program = """if True:
         import os, signal, sys
         from pathlib import Path
-        from dnsrenew.store import AtomicFiles, Store
+        from dnsrenew.store import FolderStore, AtomicFiles, Store
         from tests.kit.stores import Killing, issue, keep, operations
         class Dying(Killing):
             def __call__(self, operation, path):
@@ -282,13 +282,13 @@ def test_sigkill_anywhere(tmp_path: Path) -> None:
         root = Path(sys.argv[1])
         for serial in (1, 2, 3):
             issue(serial)
-        keep(Store(root / "count"), 1)
+        keep(FolderStore(root / "count"), 1)
         killed = 0
         for at in range(len(operations(lambda store: keep(store, 2), root / "count", windows=False))):
-            keep(Store(root / str(at)), 1)
+            keep(FolderStore(root / str(at)), 1)
             pid = os.fork()
             if not pid:
-                keep(Store(root / str(at), disk=AtomicFiles(Dying(at))), 2)
+                keep(FolderStore(root / str(at), disk=AtomicFiles(Dying(at))), 2)
                 os._exit(0)
             killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
             from tests.kit.stores import assert_recovers
@@ -321,11 +321,11 @@ FILLS_UP = """if True:
     import os, subprocess, sys
     from pathlib import Path
     from dnsrenew.errors import StoreError
-    from dnsrenew.store import Store
+    from dnsrenew.store import FolderStore, Store
     from tests.kit.stores import assert_current_whole, assert_whole, keep
     root = Path(sys.argv[1])
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", root], check=True)
-    store = Store(root / "state")
+    store = FolderStore(root / "state")
     keep(store, 1)
     filler = os.open(root / "filler", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
@@ -352,7 +352,7 @@ FILLS_UP = """if True:
     print(*codes)
     os.ftruncate(filler, 0)
     os.close(filler)
-    store = Store(root / "state")
+    store = FolderStore(root / "state")
     keep(store, 3)
     subprocess.run(["mount", "-o", "remount,ro", root], check=True)
     for work in (store.prove_writable, lambda: store.prove_writable("home"), lambda: keep(store, 4)):
@@ -382,8 +382,8 @@ TRIES = """if True:
     from pathlib import Path
     from dnsrenew.runtime.context import Context
     from dnsrenew.errors import StoreError
-    from dnsrenew.store import Store
-    store = Store(sys.argv[1])
+    from dnsrenew.store import FolderStore, Store
+    store = FolderStore(sys.argv[1])
     if os.geteuid() == 0:  # who may write everywhere
         os.setgroups([])
         os.setgid(65534)
@@ -413,7 +413,7 @@ def open_path(tmp_path: Path) -> Path:
 
 def test_a_store_of_somebody_else(open_path: Path) -> None:
     """Without the right to write or read, each method names the owner of the folder and the fix."""
-    keep(Store(open_path / "state"), 1)
+    keep(FolderStore(open_path / "state"), 1)
     (open_path / "state").chmod(0o500)
     writes = run(TRIES, str(open_path / "state")).splitlines()
     codes = [line.split()[0] for line in writes]
@@ -439,7 +439,7 @@ def test_a_store_of_somebody_else(open_path: Path) -> None:
 def test_what_one_run_with_sudo_left(open_path: Path, left: str) -> None:
     """The message names the file, and the fix changes the owner of the whole store."""
     store = open_path / "my state"
-    keep(Store(store), 1)
+    keep(FolderStore(store), 1)
     for path in (store, *store.rglob("*")):
         os.chown(path, 65534, 65534, follow_symlinks=False)
     os.chown(store / left, 0, 0)
@@ -456,7 +456,7 @@ def test_what_one_run_with_sudo_left(open_path: Path, left: str) -> None:
 def test_what_is_ours_and_refused_all_the_same(tmp_path: Path, ours: str) -> None:
     """Modes and owners are right, so the fix names flags, ACLs and SELinux, not the folder above the store."""
     os.chown(tmp_path, 65534, 65534)
-    keep(Store(tmp_path / "state"), 1)
+    keep(FolderStore(tmp_path / "state"), 1)
     path = str(tmp_path / "state" / ours).rstrip("/")
     error = translate(PermissionError(errno.EPERM, "Not permitted"), path, "chmod", str(tmp_path / "state"))
     assert error.message.startswith(f"{path} cannot be written: {path} belongs to root")
@@ -501,7 +501,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path, place: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("in the way")
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path / "state").prove_writable("home")
+        FolderStore(tmp_path / "state").prove_writable("home")
     assert caught.value.code == "store-not-a-folder"
     assert str(path) in caught.value.message
     assert str(path) in caught.value.fix
@@ -517,26 +517,26 @@ def test_a_file_system_without_links(tmp_path: Path, number: int) -> None:
             raise OSError(number, os.strerror(number))
 
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path, disk=AtomicFiles(refuse)).prove_writable("home")
+        FolderStore(tmp_path, disk=AtomicFiles(refuse)).prove_writable("home")
     assert caught.value.code == "store-no-links"
     assert str(tmp_path) in caught.value.message
     assert "store" in caught.value.fix
-    Store(tmp_path, disk=AtomicFiles(refuse), windows=True).prove_writable("home")
-    Store(tmp_path, disk=AtomicFiles(refuse)).prove_writable()
+    FolderStore(tmp_path, disk=AtomicFiles(refuse), windows=True).prove_writable("home")
+    FolderStore(tmp_path, disk=AtomicFiles(refuse)).prove_writable()
 
 
 def test_a_link_that_stands_is_proof(tmp_path: Path) -> None:
     """With a certificate in force, no link is tested."""
-    keep(Store(tmp_path), 1)
+    keep(FolderStore(tmp_path), 1)
     counting = Counting()
-    Store(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
+    FolderStore(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
     assert "symlink" not in [what for what, _ in counting.seen]
 
 
 def test_a_file_above_the_store(tmp_path: Path) -> None:
     """The message names the part of the path that is a file, not the whole path."""
     (tmp_path / "file").write_text("in the way")
-    store = Store(tmp_path / "file/deep/state")
+    store = FolderStore(tmp_path / "file/deep/state")
     for work in (store.prove_writable, lambda: store.read_state("home")):
         with pytest.raises(StoreError) as caught:
             work()
@@ -546,7 +546,7 @@ def test_a_file_above_the_store(tmp_path: Path) -> None:
 
 def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
     """The store may be removed between two runs: the next one creates it again, in the same process too."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     keep(store, 1)
     AtomicFiles().remove(str(tmp_path / "state"))
     assert store.read_state("home").version is None
@@ -556,7 +556,7 @@ def test_a_store_that_vanishes_is_made_again(tmp_path: Path) -> None:
 
 def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     """The check removes its own files and old temporary files, not recent ones."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     store.prove_writable("home")
     before = sorted(tmp_path.rglob("*"))
     young, old = tmp_path / ".tmp-1-1", tmp_path / ".tmp-2-2"
@@ -564,7 +564,7 @@ def test_proving_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     old.touch()
     os.utime(old, (0, 0))
     counting = Counting()
-    Store(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
+    FolderStore(tmp_path, disk=AtomicFiles(counting)).prove_writable("home")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, young])
     created = [path for what, path in counting.seen if what == "create"]
     assert len(created) == len(set(created)) == 6

@@ -19,7 +19,7 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store import AtomicFiles, FolderStore, Store
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
 from dnsrenew.store.ledger.values import ANY, MAX_ENTRIES, LedgerState, set_key
@@ -38,7 +38,7 @@ class Stage:
     def __init__(self, root: Path, directory: str = LE, hook: Counting | None = None) -> None:
         self.clock = FakeClock()
         self.context = Context(clock=self.clock)
-        self.store = Store(root, disk=AtomicFiles(hook))
+        self.store = FolderStore(root, disk=AtomicFiles(hook))
         self.ledger = self.store.ledger(directory, "letsencrypt", self.context)
 
     @property
@@ -419,28 +419,28 @@ def stands(root: Path) -> int:
 
 def test_a_kill_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     """Killed at any operation, the file is complete; its temporary file is removed an hour later."""
-    note(Store(tmp_path / "count"))
+    note(FolderStore(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     assert steps > 5
     for at in range(steps):
         root = tmp_path / str(at)
-        note(Store(root))
+        note(FolderStore(root))
         with pytest.raises(Killed):
-            note(Store(root, disk=AtomicFiles(Killing(at))))
+            note(FolderStore(root, disk=AtomicFiles(Killing(at))))
         assert stands(root) in {1, 2}
         assert Stage(root).warnings() == []
-        note(Store(root))
+        note(FolderStore(root))
         assert stands(root) in {2, 3}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
 def test_a_refusal_of_the_disk_stops_no_renewal(tmp_path: Path, number: int) -> None:
     """Whichever operation fails: no error, the old file or the new one, and a warning."""
-    note(Store(tmp_path / "count"))
+    note(FolderStore(tmp_path / "count"))
     steps = len(operations(note, tmp_path / "count", windows=False))
     for at in range(steps):
         root = tmp_path / str(at)
-        note(Store(root))
+        note(FolderStore(root))
         stage = Stage(root, hook=Failing(at, number))
         stage.ledger.note_failed_validation(["home.test"])
         assert stands(root) in {1, 2}
@@ -466,7 +466,7 @@ def test_threads_and_processes_lose_nothing(tmp_path: Path) -> None:
 def _two_threads(root: str, process: str) -> None:
     def work(thread: str) -> None:
         for number in range(5):
-            ledger = Store(root).ledger(LE, "letsencrypt", Context())
+            ledger = FolderStore(root).ledger(LE, "letsencrypt", Context())
             ledger.note_failed_validation([f"{process}-{thread}-{number}.test"])
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in "cd"]
@@ -509,7 +509,7 @@ def test_the_book_of_no_limits_is_itself() -> None:
 
 def test_asking_costs_one_read(tmp_path: Path) -> None:
     """No lock, no write: a query precedes every order."""
-    note(Store(tmp_path))
+    note(FolderStore(tmp_path))
     counting = Counting()
     stage = Stage(tmp_path, hook=counting)
     stage.until()
@@ -518,7 +518,7 @@ def test_asking_costs_one_read(tmp_path: Path) -> None:
 
 def test_a_note_forces_nothing_to_the_disk(tmp_path: Path) -> None:
     """No fsync: the CA repeats what a power cut takes."""
-    note(Store(tmp_path))
+    note(FolderStore(tmp_path))
     disk = AtomicFiles()
-    note(Store(tmp_path, disk=disk))
+    note(FolderStore(tmp_path, disk=disk))
     assert disk.fsyncs == 0

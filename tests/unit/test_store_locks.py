@@ -15,7 +15,7 @@ import pytest
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Store, file_locks
+from dnsrenew.store import AtomicFiles, FolderStore, file_locks
 from tests.kit.clock import FakeClock
 from tests.kit.stores import DIRECTORY
 
@@ -32,7 +32,7 @@ def lock_file(root: Path) -> Path:
 
 def test_two_threads(tmp_path: Path) -> None:
     """A second thread of the same process is excluded too, and the error has the pid of its own process."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     caught: list[LockedError] = []
 
     def second() -> None:
@@ -57,7 +57,7 @@ def test_two_threads(tmp_path: Path) -> None:
 
 def test_one_after_the_other(tmp_path: Path) -> None:
     """The lock is free after its release, and after an error; different certificates do not exclude each other."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with pytest.raises(ZeroDivisionError), store.lock("home", context=Context()):
         raise ZeroDivisionError
     with store.lock("home", context=Context()), store.lock("away", context=Context()):
@@ -68,7 +68,7 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 
 def test_many_threads_are_alone(tmp_path: Path) -> None:
     """Eight threads that wait for one zone get its lock one at a time."""
-    store, inside, most = Store(tmp_path), 0, 0
+    store, inside, most = FolderStore(tmp_path), 0, 0
     barrier = threading.Barrier(8)
 
     def work() -> None:
@@ -91,8 +91,8 @@ def test_many_threads_are_alone(tmp_path: Path) -> None:
 HOLD = """if True:
     import sys
     from dnsrenew.runtime.context import Context
-    from dnsrenew.store import Store
-    with Store(sys.argv[1]).lock("home", context=Context()):
+    from dnsrenew.store import FolderStore, Store
+    with FolderStore(sys.argv[1]).lock("home", context=Context()):
         print("held", flush=True)
         sys.stdin.read()
 """
@@ -114,7 +114,7 @@ def holder(root: Path) -> subprocess.Popen[str]:
 
 def test_two_processes_and_a_kill(tmp_path: Path) -> None:
     """Another process is excluded, and the error names the owner; after a kill, nothing has to be cleared."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with holder(tmp_path) as process:
         with pytest.raises(LockedError) as caught:
             store.lock("home", context=Context()).__enter__()
@@ -132,13 +132,13 @@ def test_waiting_for_another_process(tmp_path: Path) -> None:
         assert process.stdin is not None
         threading.Timer(0.05, process.stdin.close).start()
         start = time.monotonic()
-        with Store(tmp_path).lock("home", context=Context(), wait=30):
+        with FolderStore(tmp_path).lock("home", context=Context(), wait=30):
             assert time.monotonic() - start < 5
 
 
 def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
     """A released lock names no owner: else a new owner would be taken for the old one."""
-    with Store(tmp_path).lock("home", context=Context()):
+    with FolderStore(tmp_path).lock("home", context=Context()):
         assert json.loads(lock_file(tmp_path).read_text())["pid"] == os.getpid()
     assert lock_file(tmp_path).read_bytes() == b""
 
@@ -155,9 +155,9 @@ def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkey
         return handle
 
     monkeypatch.setattr(file_locks, "_open", forked)
-    with Store(tmp_path).lock("home", context=Context()):
+    with FolderStore(tmp_path).lock("home", context=Context()):
         pass
-    with Store(tmp_path).lock("home", context=Context()):
+    with FolderStore(tmp_path).lock("home", context=Context()):
         pass
     for copy in copies:
         os.close(copy)
@@ -165,7 +165,7 @@ def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkey
 
 def test_waiting_ends(tmp_path: Path) -> None:
     """The wait ends after `wait` seconds of the given clock."""
-    store, clock = Store(tmp_path), FakeClock()
+    store, clock = FolderStore(tmp_path), FakeClock()
     with store.lock("home", context=Context()):
         with pytest.raises(LockedError):
             store.lock("home", context=context(clock), wait=90).__enter__()
@@ -178,7 +178,7 @@ def test_waiting_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
 def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
     """One event with the owner, and none for a short wait."""
-    store, clock = Store(tmp_path), FakeClock()
+    store, clock = FolderStore(tmp_path), FakeClock()
     waiting = replace(context(clock), certificate="home")
     events: list[Event] = []
     waiting = replace(waiting, emitter=Emitter(waiting.clock, events.append))
@@ -192,7 +192,7 @@ def test_waiting_is_told(tmp_path: Path, wait: float, told: int) -> None:
 
 def test_waiting_is_called_away(tmp_path: Path) -> None:
     """Ctrl-C ends the wait."""
-    store, clock = Store(tmp_path), FakeClock()
+    store, clock = FolderStore(tmp_path), FakeClock()
     waiting = context(clock)
     clock.on_wait = waiting.cancel.set
     with store.lock("home", context=Context()), pytest.raises(Cancelled):
@@ -202,7 +202,7 @@ def test_waiting_is_called_away(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 10_000, b"[" * 4000])
 def test_whatever_the_file_holds(tmp_path: Path, content: bytes) -> None:
     """An old or invalid lock file locks nothing and breaks no message."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with store.lock("home", context=Context()):
         lock_file(tmp_path).write_bytes(content)
         with pytest.raises(LockedError) as caught:
@@ -223,8 +223,8 @@ def test_a_file_removed_while_it_is_opened(tmp_path: Path) -> None:
             if len(seen) == 2:  # opened, not locked yet
                 os.unlink(path)
 
-    with Store(tmp_path, disk=AtomicFiles(remove)).lock("home", context=Context()), pytest.raises(LockedError):
-        Store(tmp_path).lock("home", context=Context()).__enter__()
+    with FolderStore(tmp_path, disk=AtomicFiles(remove)).lock("home", context=Context()), pytest.raises(LockedError):
+        FolderStore(tmp_path).lock("home", context=Context()).__enter__()
     assert len(seen) == 4
 
 
@@ -233,7 +233,7 @@ def test_a_file_system_that_does_not_know_its_files(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
     clock = FakeClock()
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path).lock("home", context=context(clock)).__enter__()
+        FolderStore(tmp_path).lock("home", context=context(clock)).__enter__()
     assert caught.value.code == "store-no-locks"
     assert 1 < clock.elapsed < 3
     assert str(tmp_path / "locks") in caught.value.message
@@ -244,7 +244,7 @@ def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
     os.mkfifo(lock_file(tmp_path))
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path).lock("home", context=Context()).__enter__()
+        FolderStore(tmp_path).lock("home", context=Context()).__enter__()
     assert caught.value.code == "store-not-a-file"
     assert "should be a file, but is a pipe" in caught.value.message
 
@@ -256,7 +256,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "state/locks").mkdir(parents=True)
     lock_file(tmp_path / "state").symlink_to(target)
     with pytest.raises(StoreError) as caught:
-        Store(tmp_path / "state").lock("home", context=Context()).__enter__()
+        FolderStore(tmp_path / "state").lock("home", context=Context()).__enter__()
     assert caught.value.code == "store-symlink"
     assert target.read_text() == "foreign"
 
@@ -269,12 +269,12 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
             raise OSError(37, "No locks available")
 
     with pytest.raises(StoreError, match="No locks available"):
-        Store(tmp_path, disk=AtomicFiles(none)).lock("home", context=Context()).__enter__()
+        FolderStore(tmp_path, disk=AtomicFiles(none)).lock("home", context=Context()).__enter__()
 
 
 def test_no_lock_stays_open(tmp_path: Path) -> None:
     """Neither success nor failure leaves a file open."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         with store.lock("home", context=Context()), pytest.raises(LockedError):
@@ -284,7 +284,7 @@ def test_no_lock_stays_open(tmp_path: Path) -> None:
 
 def test_an_accounts_lock_waits(tmp_path: Path) -> None:
     """Two runs create an account at the same CA: the second waits a minute, and its error names the account."""
-    store, clock = Store(tmp_path), FakeClock()
+    store, clock = FolderStore(tmp_path), FakeClock()
     with store.accounts(DIRECTORY, "lab").lock():
         with pytest.raises(LockedError) as caught:
             store.accounts(DIRECTORY, "lab", context(clock)).lock().__enter__()

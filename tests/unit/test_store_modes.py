@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Store
+from dnsrenew.store import AtomicFiles, FolderStore
 from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep
 
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
@@ -43,7 +43,7 @@ def assert_private(root: Path) -> None:
 def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) -> None:
     """Folders 0700, keys and files of dnsrenew 0600, certificates 0644, whatever the umask."""
     with umask(mask):
-        store = Store(tmp_path / "a/b/state", windows=windows)
+        store = FolderStore(tmp_path / "a/b/state", windows=windows)
         first_issuance(store)
         keep(store, 2)
     assert_whole(store, {2})
@@ -52,7 +52,7 @@ def test_modes_hold_under_any_umask(tmp_path: Path, mask: int, windows: bool) ->
 
 def test_what_stood_open_is_closed(tmp_path: Path) -> None:
     """Folders and keys with open modes are private after the next run."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     first_issuance(store)
     for path in (tmp_path / "state", *(tmp_path / "state").rglob("*")):
         if not path.is_symlink():
@@ -71,7 +71,7 @@ def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> 
     link.parent.mkdir(parents=True)
     link.symlink_to(elsewhere)
     with pytest.raises(StoreError) as caught:
-        keep(Store(tmp_path / "state"), 1)
+        keep(FolderStore(tmp_path / "state"), 1)
     assert caught.value.code == "store-symlink"
     assert str(link) in caught.value.message
     assert list(elsewhere.iterdir()) == []
@@ -80,7 +80,7 @@ def test_a_link_inside_the_store_is_not_followed(tmp_path: Path, place: str) -> 
 @pytest.mark.parametrize("name", ["state.json", "key.pem"])
 def test_a_linked_file_is_not_read(tmp_path: Path, name: str) -> None:
     """A file of the store that is a symbolic link is refused."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     first_issuance(store)
     (path,) = (tmp_path / "state").rglob(name)
     target = path.rename(tmp_path / "target")
@@ -118,7 +118,7 @@ def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
     """A store that is a symbolic link to a folder is used."""
     (tmp_path / "real").mkdir(mode=0o755)
     (tmp_path / "state").symlink_to(tmp_path / "real")
-    keep(Store(tmp_path / "state"), 1)
+    keep(FolderStore(tmp_path / "state"), 1)
     assert_private(tmp_path / "real")
 
 
@@ -131,7 +131,7 @@ BAD_NAMES = [
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
     """Every method checks the name again, whatever the config allows."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     for door in (
         lambda: store.read_state(name),
         lambda: store.lock(name, context=Context()),
@@ -147,14 +147,14 @@ def test_no_name_reaches_outside(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["home", "_.example.test", "a", "0", "console", "com10", "a..b", "x-", "a" * 64])
 def test_good_names_are_taken(tmp_path: Path, name: str) -> None:
     """Names that the contract allows are accepted."""
-    assert Store(tmp_path).read_state(name).version is None
+    assert FolderStore(tmp_path).read_state(name).version is None
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800"])
 def test_a_path_that_cannot_be_one(path: str) -> None:
     """A path that the operating system does not accept is a typed error."""
     with pytest.raises(StoreError) as caught:
-        Store(path)
+        FolderStore(path)
     assert caught.value.code == "store-bad-path"
     caught.value.message.encode()
 
@@ -162,7 +162,7 @@ def test_a_path_that_cannot_be_one(path: str) -> None:
 @pytest.mark.parametrize("ca", ["../../etc", "My CA!", "", "x" * 300, "a/b", "ö"])
 def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
     """Only the characters of a CA's name that are safe in a file name are used."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     with store.accounts(DIRECTORY, ca).lock():
         pass
     (lock,) = os.listdir(tmp_path / "state/locks")
@@ -173,6 +173,6 @@ def test_an_account_folder_stays_in_the_store(tmp_path: Path, ca: str) -> None:
 @pytest.mark.parametrize("zone", ["example.test.", "../x", "a/b.", "*." + "a" * 240, "\0", "duckdns.org"])
 def test_a_zone_lock_stays_in_the_store(tmp_path: Path, zone: str) -> None:
     """DNS allows more characters in a name than a file system does."""
-    with Store(tmp_path / "state").lock_zone(zone, context=Context()):
+    with FolderStore(tmp_path / "state").lock_zone(zone, context=Context()):
         (lock,) = os.listdir(tmp_path / "state/locks")
     assert lock.startswith("zone-")

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrenew.errors import StoreError
-from dnsrenew.store import AtomicFiles, Meta, State, Store
+from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.state import Ari
 from tests.kit.stores import SPEC, assert_whole, issue, keep
 
@@ -31,9 +31,9 @@ def state_file(root: Path) -> Path:
 def put(root: Path, data: bytes) -> Store:
     """Return a store with one certificate and these bytes as its state."""
     if not (root / "certificates").exists():
-        keep(Store(root), 1)
+        keep(FolderStore(root), 1)
     state_file(root).write_bytes(data)
-    return Store(root)
+    return FolderStore(root)
 
 
 def valid(**changes: Any) -> bytes:
@@ -97,7 +97,7 @@ def test_any_octets_are_a_state_or_set_aside(data: bytes) -> None:
         path = state_file(root)
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-        store = Store(root)
+        store = FolderStore(root)
         state, code = State(), None
         try:
             state = store.read_state("home")
@@ -335,7 +335,7 @@ def test_a_damaged_state_is_answered_for_a_reader(tmp_path: Path) -> None:
             raise OSError(30, "Read-only file system")
 
     put(tmp_path, b"{")
-    state = Store(tmp_path, disk=AtomicFiles(read_only)).read_state("home")
+    state = FolderStore(tmp_path, disk=AtomicFiles(read_only)).read_state("home")
     assert state.version == 1
     assert [notice.code for notice in state.notices] == ["store-damaged"]
     assert state_file(tmp_path).exists()
@@ -367,7 +367,7 @@ def test_unknown_fields_are_kept(tmp_path: Path) -> None:
 
 def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
     """Each failure is counted and the last one is stored; a success resets them."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     fail(store, "dns-no-zone", "There is no zone.")
     fail(store, "ca-timeout", "It did not answer.", NOW + timedelta(days=1))
     state = store.read_state("home")
@@ -386,7 +386,7 @@ def test_failures_are_counted_and_forgotten(tmp_path: Path) -> None:
 
 def test_a_state_that_is_gone_is_made_from_the_newest_whole_version(tmp_path: Path) -> None:
     """The newest complete version is in force; one without its key is skipped."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     for serial in (1, 2, 3):
         keep(store, serial)
     (tmp_path / "certificates/home/versions/3/privkey.pem").unlink()
@@ -419,7 +419,7 @@ def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:
 
 def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """The states of 10,000 certificates are read and their files checked; the time is reported."""
-    keep(Store(tmp_path), 1)
+    keep(FolderStore(tmp_path), 1)
     data = state_file(tmp_path).read_bytes()
     for number in range(500):
         folder = tmp_path / f"certificates/n{number}"
@@ -427,7 +427,7 @@ def test_ten_thousand_states(tmp_path: Path, record_property: Callable[[str, obj
         (folder / "state.json").write_bytes(data)
         for name in ("privkey.pem", "fullchain.pem"):
             shutil.copy(tmp_path / f"certificates/home/versions/1/{name}", folder / "versions/1")
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     names = [f"n{number % 500}" for number in range(10_000)]
 
     def microseconds(work: Any) -> float:

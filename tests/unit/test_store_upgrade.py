@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore
 from tests.kit.clock import START
 from tests.kit.run_stage import DIRECTORIES, Stage, World
 from tests.kit.stores import DIRECTORY
@@ -43,7 +43,7 @@ def old(tmp_path: Path) -> Path:
 
 def test_everything_in_it_is_read(old: Path) -> None:
     """State, certificate, account, ledger, journal and the order of a killed run; nothing is set aside as damaged."""
-    store, context = Store(old), Context()
+    store, context = FolderStore(old), Context()
     assert store.names() == ["failing", "home", "site"]
     state = store.read_state("site")
     assert (state.version, state.ca, state.identifiers) == (1, "one", ("x.test", "*.x.test"))

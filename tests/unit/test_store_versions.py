@@ -8,7 +8,7 @@ import pytest
 
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, Meta, State, Store
+from dnsrenew.store import AtomicFiles, FolderStore, Meta, State
 from dnsrenew.store.paths import FILES
 from tests.kit.stores import (
     SPEC,
@@ -33,7 +33,7 @@ def versions(root: Path) -> list[str]:
 
 def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
     """Every file has the path of the contract, and there are no others."""
-    first_issuance(Store(tmp_path / "state"))
+    first_issuance(FolderStore(tmp_path / "state"))
     found = {str(path.relative_to(tmp_path / "state")) for path in (tmp_path / "state").rglob("*") if path.is_file()}
     (account,) = os.listdir(tmp_path / "state/accounts")
     assert account.startswith("lab-")
@@ -52,7 +52,7 @@ def test_the_layout_is_the_contracts(tmp_path: Path) -> None:
 @both
 def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
     """After `keep`, dnsrenew and other programs read it; its paths are absolute and in one version."""
-    store = Store(tmp_path, windows=windows)
+    store = FolderStore(tmp_path, windows=windows)
     state = keep(store, 1)
     assert state == store.read_state("home") == assert_whole(store, {1})
     assert assert_current_whole(tmp_path, {1}) == 1
@@ -66,7 +66,7 @@ def test_a_new_certificate_is_in_force(tmp_path: Path, windows: bool) -> None:
 @both
 def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool) -> None:
     """The fifth renewal keeps 3, 4 and 5, and `current` is the fifth."""
-    store = Store(tmp_path, windows=windows)
+    store = FolderStore(tmp_path, windows=windows)
     for serial in range(1, 5):
         keep(store, serial)
     state = keep(store, 5)
@@ -78,7 +78,7 @@ def test_three_versions_are_kept_and_numbers_grow(tmp_path: Path, windows: bool)
 
 def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
     """Not even after the versions were removed: the state has the number."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     keep(store, 1)
     keep(store, 2)
     for number in (1, 2):
@@ -88,7 +88,7 @@ def test_a_number_is_never_used_twice(tmp_path: Path) -> None:
 
 def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
     """Newer versions that were never put into force do not displace it."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     state = keep(store, 1)
     chain, key, facts = issue(2)
     meta = Meta(
@@ -109,7 +109,7 @@ def test_the_version_in_force_is_kept_behind_newer_ones(tmp_path: Path) -> None:
 
 def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
     """Foreign and temporary names do not count; temporary ones are removed, foreign ones stay."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     keep(store, 1)
     for name in ("007", "1.bak", "x", "٣", ".tmp-1-99"):
         (tmp_path / "certificates/home/versions" / name).mkdir()
@@ -122,7 +122,7 @@ def test_what_is_no_version_is_not_taken_for_one(tmp_path: Path) -> None:
 def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
     """A leaf without intermediates is a complete certificate with an empty chain.pem."""
     chain, key, facts = issue(1)
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     store.keep(SPEC, "lab", chain[: len(chain) // 2], key, facts, state=store.read_state("home"))
     assert (tmp_path / "certificates/home/current/chain.pem").read_bytes() == b""
     (tmp_path / "certificates/home/state.json").unlink()
@@ -132,7 +132,7 @@ def test_a_chain_may_be_of_one_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) -> None:
     """A version without its key is incomplete: it is renewed, not returned."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     state = keep(store, 1)
     key = tmp_path / "certificates/home/versions/1/privkey.pem"
     key.unlink() if damage == "missing" else key.write_bytes(b"")
@@ -142,7 +142,7 @@ def test_without_its_key_there_is_no_certificate(tmp_path: Path, damage: str) ->
 
 def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
     """A missing store has no certificate, and a query does not create it."""
-    store = Store(tmp_path / "state")
+    store = FolderStore(tmp_path / "state")
     assert store.read_state("home") == State()
     assert not store.is_whole("home", State())
     assert store.certificate("home", State()) is None
@@ -156,7 +156,7 @@ def test_nothing_stored_is_no_certificate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", ["versions/1", "nowhere", None])
 def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
     """The next run makes `current` point to the version in state.json."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     keep(store, 1)
     state = keep(store, 2)
     current = tmp_path / "certificates/home/current"
@@ -170,8 +170,8 @@ def test_a_link_that_lags_is_mended(tmp_path: Path, wrong: str | None) -> None:
 @both
 def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
     """A folder in the place of the link (a copied store), or the reverse, is renamed and replaced, with a warning."""
-    keep(Store(tmp_path, windows=not windows), 1)
-    store = Store(tmp_path, windows=windows)
+    keep(FolderStore(tmp_path, windows=not windows), 1)
+    store = FolderStore(tmp_path, windows=windows)
     store.repair("home", store.read_state("home"), Context())
     assert assert_current_whole(tmp_path, {1}) == 1
     assert (tmp_path / "certificates/home/current").is_symlink() is not windows
@@ -183,9 +183,9 @@ def test_a_foreign_current_is_set_aside(tmp_path: Path, windows: bool) -> None:
 @both
 def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) -> None:
     """Nothing is written, and no lock is taken."""
-    keep(Store(tmp_path, windows=windows), 1)
+    keep(FolderStore(tmp_path, windows=windows), 1)
     counting = Counting()
-    store = Store(tmp_path, disk=AtomicFiles(counting), windows=windows)
+    store = FolderStore(tmp_path, disk=AtomicFiles(counting), windows=windows)
     state = store.read_state("home")
     counting.seen.clear()
     store.repair("home", state, Context())
@@ -196,7 +196,7 @@ def test_mending_costs_nothing_where_all_is_well(tmp_path: Path, windows: bool) 
 @both
 def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
     """While another run holds the lock, that run is switching `current`."""
-    store = Store(tmp_path, windows=windows)
+    store = FolderStore(tmp_path, windows=windows)
     keep(store, 1)
     state = replace(keep(store, 2), switching=2)
     current = tmp_path / "certificates/home/current"
@@ -208,19 +208,19 @@ def test_mending_leaves_a_live_run_alone(tmp_path: Path, windows: bool) -> None:
 
 def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
     """Windows: killed between two files, the next run copies the rest; dnsrenew itself never reads a mixture."""
-    keep(Store(tmp_path, windows=True), 1)
+    keep(FolderStore(tmp_path, windows=True), 1)
     counting = Counting()
 
     def renew(hook: Counting) -> None:
-        keep(Store(tmp_path, disk=AtomicFiles(hook), windows=True), 2)
+        keep(FolderStore(tmp_path, disk=AtomicFiles(hook), windows=True), 2)
 
     current = str(tmp_path / "certificates/home/current")
     renew(counting)
     renames = [n for n, (what, path) in enumerate(counting.seen) if what == "rename" and path.startswith(current)]
     assert len(renames) == 5
     with pytest.raises(Killed):
-        keep(Store(tmp_path, disk=AtomicFiles(Killing(renames[2])), windows=True), 3)
-    store = Store(tmp_path, windows=True)
+        keep(FolderStore(tmp_path, disk=AtomicFiles(Killing(renames[2])), windows=True), 3)
+    store = FolderStore(tmp_path, windows=True)
     state = assert_whole(store, {2})
     assert state.switching == 3
     store.repair("home", state, Context())
@@ -231,7 +231,7 @@ def test_copies_cut_short_are_completed(tmp_path: Path) -> None:
 
 def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
     """Windows: if the version that was being copied is missing, `current` becomes the one in force again."""
-    store = Store(tmp_path, windows=True)
+    store = FolderStore(tmp_path, windows=True)
     store.write_state("home", replace(keep(store, 1), switching=7))
     (tmp_path / "certificates/home/current/privkey.pem").write_bytes(issue(2)[1])
     store.repair("home", store.read_state("home"), Context())
@@ -241,15 +241,15 @@ def test_copies_of_a_version_that_is_gone_are_put_back(tmp_path: Path) -> None:
 
 def test_a_file_in_use_does_not_cost_the_certificate(tmp_path: Path) -> None:
     """Windows: if a program has a file of `current` open, there is a warning, and the next run copies it."""
-    keep(Store(tmp_path, windows=True), 1)
+    keep(FolderStore(tmp_path, windows=True), 1)
 
     def in_use(operation: str, path: str) -> None:
         if operation == "rename" and path.endswith("current/privkey.pem"):
             raise PermissionError(13, "sharing violation")
 
-    state = keep(Store(tmp_path, disk=AtomicFiles(in_use), windows=True), 2)
+    state = keep(FolderStore(tmp_path, disk=AtomicFiles(in_use), windows=True), 2)
     assert [notice.code for notice in state.notices] == ["current-behind"]
-    store = Store(tmp_path, windows=True)
+    store = FolderStore(tmp_path, windows=True)
     assert_whole(store, {2})
     assert assert_current_whole(tmp_path, {1}) == 1
     store.repair("home", store.read_state("home"), Context())
@@ -263,9 +263,9 @@ def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
         if operation in {"lock", "mkdir", "create", "rename", "symlink", "chmod"}:
             raise OSError(30, "Read-only file system")
 
-    keep(Store(tmp_path), 1)
+    keep(FolderStore(tmp_path), 1)
     (tmp_path / "certificates/home/current").unlink()
-    store = Store(tmp_path, disk=AtomicFiles(read_only))
+    store = FolderStore(tmp_path, disk=AtomicFiles(read_only))
     store.repair("home", store.read_state("home"), Context())
     with pytest.raises(StoreError, match="read-only"):
         store.prove_writable()
@@ -277,7 +277,7 @@ def test_mending_a_store_that_cannot_be_written_is_left(tmp_path: Path) -> None:
 def test_fsyncs_are_counted(tmp_path: Path) -> None:
     """A renewal takes 8 fsyncs, the first one with a new store and a new account 14, the journal 2."""
     disk = AtomicFiles()
-    store = Store(tmp_path / "state", disk=disk)
+    store = FolderStore(tmp_path / "state", disk=disk)
     first_issuance(store)
     assert disk.fsyncs == 14
     keep(store, 2)
@@ -286,9 +286,9 @@ def test_fsyncs_are_counted(tmp_path: Path) -> None:
 
 def test_a_version_is_durable_before_current_moves(tmp_path: Path) -> None:
     """Every file, its folder and its number are synced before the link; state.json is last, and synced."""
-    keep(Store(tmp_path), 1)
+    keep(FolderStore(tmp_path), 1)
     counting = Counting()
-    keep(Store(tmp_path, disk=AtomicFiles(counting)), 2)
+    keep(FolderStore(tmp_path, disk=AtomicFiles(counting)), 2)
     home = f"{tmp_path}/certificates/home"
     steps = [f"{what} {path.removeprefix(home)}" for what, path in counting.seen if what in {"fsync", "rename"}]
     steps = [step for step in steps if ".tmp-" not in step]

@@ -14,7 +14,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.values import field
 from dnsrenew.errors import LockedError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore, Store
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.clock import FakeClock
 
@@ -34,7 +34,7 @@ class Waiting(Context):
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Return an empty store."""
-    return Store(tmp_path)
+    return FolderStore(tmp_path)
 
 
 def is_free(store: Store) -> bool:

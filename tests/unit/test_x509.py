@@ -197,7 +197,7 @@ def test_a_missing_name_is_named(authority: Authority, key: x509.PrivateKey) -> 
     error = wrong(authority.issue(key, ["example.test"]), key)
     assert error.evidence == {"wrong": "names", "missing": ["*.example.test"], "names": ["example.test"]}
     assert "*.example.test" in error.message
-    assert wrong(authority.issue(key, []), key).message.endswith("none.")
+    assert wrong(authority.issue(key, []), key).evidence["names"] == []
 
 
 def test_an_expired_certificate_is_refused(authority: Authority, key: x509.PrivateKey) -> None:

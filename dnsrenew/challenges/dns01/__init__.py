@@ -1,4 +1,4 @@
-"""The dns-01 challenge (RFC 8555 section 8.4): where its TXT values go, who writes them, in which order."""
+"""The dns-01 challenge (RFC 8555 section 8.4)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _WRITERS = 8
 
 _WITHDRAW_SECONDS = 60.0
 _WITHDRAW_SILENT = 10.0
-"""From a host that has just let us wait in vain; the next run tries again."""
+"""Seconds for a host that has just timed out; the next run tries again."""
 _WITHDRAW_GRACE = 3.5
-"""Ctrl-C has to end everything within five seconds; what is left after these is said, not waited for."""
+"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
 _REFUSALS = frozenset({"provider-unauthorized", "provider-zone-unknown", "provider-untrusted"})
-"""What a host, or we, say before anything is written in a zone."""
+"""Errors that come before anything is written in a zone."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
-"""What takes long; and what fails at once, holds nobody up, and may be well again for the next one."""
+"""Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""
 
 
 def make_solver(resources: SolverResources) -> Dns01:
@@ -104,28 +104,28 @@ class Dns01(Solver):
     ) -> tuple[dict[str, Target], dict[str, DnsError]]:
         """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
 
-        :param check: who will be asked whether the values are visible; where it is not DNS itself, the lookups here
-            may do without it too.
+        :param check: how the visibility of the values will be checked. If that needs no DNS, the lookups here need none
+            either.
         """
-        look = partial(
+        look_up = partial(
             self._dns.challenge_targets, context, follow_cname=route.follow_cname, alias=route.alias, check=check
         )
         found: dict[str, Target] = {}
         refused: dict[str, DnsError] = {}
         try:
-            found = look(list(identifiers))
+            found = look_up(list(identifiers))
         except DnsError as error:
-            if error.code == "dns-unreachable":  # it would be no better for each, and take its time every time
+            if error.code == "dns-unreachable":  # each single lookup would time out too
                 return {}, dict.fromkeys(identifiers, error)
-            for identifier in identifiers:  # one of them is not well: are the others?
+            for identifier in identifiers:  # one has failed: look each up alone
                 try:
-                    found |= look([identifier])
+                    found |= look_up([identifier])
                 except DnsError as refusal:
                     refused[identifier] = refusal
         return found, refused
 
     def routes(self, owner: str, route: Route) -> list[Route]:
-        """Return what a route without accounts stands for: a route for each that fits, the longest zone first."""
+        """Expand a route without accounts: one route for each account that fits, the longest zone first."""
         if route.dns:
             return [route]
         fitting = [writer for writer in self._writers.values() if writer.may_write(owner)]
@@ -133,7 +133,7 @@ class Dns01(Solver):
         return [replace(route, dns=(writer.account.name,)) for writer in fitting]
 
     def place(self, identifier: str, target: Target, route: Route) -> TxtPlacement:
-        """Return where the value goes and who writes it; nothing is written yet.
+        """Return where the value goes and which accounts write it; write nothing.
 
         :raises DnsError: ``dns-no-account``: an account may not write there.
         """
@@ -141,15 +141,15 @@ class Dns01(Solver):
         for writer in writers:
             if not writer.may_write(target.name):
                 raise no_account(identifier, target.name, [writer])
-        spots = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
-        return TxtPlacement(identifier, target.name, spots)
+        zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
+        return TxtPlacement(identifier, target.name, zones)
 
     def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
         """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
 
-        :raises SecretError: a reference leads to nothing.
+        :raises SecretError: a reference cannot be resolved.
         :raises ConfigError: an option is wrong, or a driver is not installed.
-        :raises ProviderError: a host did not answer another certificate of this run.
+        :raises ProviderError: the host has timed out for another certificate of this run.
         """
         writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
         for writer in writers.values():
@@ -170,34 +170,34 @@ class Dns01(Solver):
         ]
 
     def batches(self, values: Sequence[TxtValue]) -> list[list[TxtValue]]:
-        """Split the values into batches that can stand in DNS at the same time."""
+        """Split the values into batches that can be in DNS at the same time."""
         return batches(values)
 
     @contextlib.contextmanager
     def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> Iterator[None]:
-        """Keep others away, as long as we need them, from the places that can hold only one value.
+        """Lock the names and zones that hold one value at a time.
 
-        :raises LockedError: another run is there.
+        :raises LockedError: another run holds one.
         """
         with contextlib.ExitStack() as held:
-            # In one order for everybody, so that two certificates never wait for each other.
-            for place in sorted(set().union(*(each.single_value_key for each in placements))):
-                held.enter_context(self._locks.value(context, place))
+            # Always in the same order, so that two certificates do not deadlock.
+            for key in sorted(set().union(*(each.single_value_key for each in placements))):
+                held.enter_context(self._locks.value(context, key))
             yield
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
-        """Have the values in the journal meanwhile, and afterwards those that could not be removed.
+        """Keep the values in the journal meanwhile; afterwards only those that could not be removed.
 
-        :raises StoreError: it cannot be written; then nothing may be published.
+        :raises StoreError: the journal cannot be written. Publish nothing then.
         """
         return self._published.journaled(context, [value for value in values if value.is_to_be_removed])
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
     def publish(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Write the values, every account at once.
+        """Write the values, all accounts in parallel.
 
-        :raises ProviderError: an account's host refused or did not answer; any part may have been written.
+        :raises ProviderError: a host refused or did not respond; any part may have been written.
         """
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
@@ -211,9 +211,9 @@ class Dns01(Solver):
     ) -> None:
         """Wait until every name server of every zone shows the values.
 
-        :param settle: seconds to wait afterwards, on top of what is configured.
-        :raises PropagationError: not in time, or no server can be reached; ``evidence`` has the ``identifiers`` and
-            ``accounts`` concerned.
+        :param settle: seconds to wait afterwards, in addition to the configured ones.
+        :raises PropagationError: they were not visible in time, or no server responds; ``evidence`` has the
+            ``identifiers`` and ``accounts`` concerned.
         """
         behaviours = [value.writer.provider.behaviour for value in values]
         timeout = wanted.timeout
@@ -236,40 +236,43 @@ class Dns01(Solver):
         self._caches.note(context, ca, values)
 
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Remove the values; what cannot be removed is said in a warning and hides no other error."""
-        begun = [value for value in values if self._published.fate(context, value) is not None]
-        removable = [value for value in begun if value.is_to_be_removed]
+        """Remove the values. Warn of those that stay; raise nothing, so that no other error is hidden."""
+        started_ones = [value for value in values if self._published.state(context, value) is not None]
+        removable = [value for value in started_ones if value.is_to_be_removed]
         if not removable:
             return
         silent = any(self._breaker.is_open(value.writer.account.name) for value in removable)
-        ending = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        cleanup = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
         started = context.clock.monotonic()
         try:
-            with self._published.exclusive(ending, removable):
-                removable = self._published.last(ending, removable)
-                self._each_account(ending, removable, invoke.call_remove)
+            with self._published.exclusive(cleanup, removable):
+                removable = self._published.forget_shared(cleanup, removable)
+                self._each_account(cleanup, removable, invoke.call_remove)
         except DnsRenewError as error:
-            self._leave(ending, removable, error)
+            self._keep(cleanup, removable, error)
         else:
             seconds = round(context.clock.monotonic() - started, 3)
             if removable:
                 context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
 
-    def _leave(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
-        """Leave to a later run what could not be removed, but for what was never written."""
-        left = [value for value in values if self._published.fate(context, value) is not None]  # not yet gone
+    def _keep(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
+        """Leave the values that could not be removed to a later run, except those that were never written."""
+        left = [value for value in values if self._published.state(context, value) is not None]  # not removed yet
         refused = [value for value in left if self._was_refused(context, value)]
-        self._published.gone(context, refused)
+        self._published.forget(context, refused)
         kept = [value for value in left if value not in refused]
         if kept:
-            written = any(self._published.fate(context, value) == "written" for value in kept)
-            self._published.leave(context, kept)
+            written = any(self._published.state(context, value) == "written" for value in kept)
+            self._published.release(context, kept)
             context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
             context.warn(*_kept(kept, error, written=written))
 
     def _was_refused(self, context: Context, value: TxtValue) -> bool:
-        """Tell whether a value was certainly not written. Not to see it proves nothing: most hosts take a while."""
-        if self._published.fate(context, value) != "refused":
+        """Return whether a value was certainly not written.
+
+        The host must have refused it: that DNS does not serve it proves nothing, since most hosts take a while.
+        """
+        if self._published.state(context, value) != "refused":
             return False
         try:
             return value.record.value not in self._dns.values(context, value.record.name)
@@ -277,7 +280,7 @@ class Dns01(Solver):
             return True
 
     def _each_account(self, context: Context, values: Sequence[TxtValue], call: Callable[..., list[str]]) -> None:
-        """Hand each account its records, in parallel; raise the first error after all have ended."""
+        """Call the driver of each account, in parallel; raise the first error after all have ended."""
         by_account: dict[str, list[TxtValue]] = {}
         for value in values:
             by_account.setdefault(value.writer.account.name, []).append(value)
@@ -289,30 +292,30 @@ class Dns01(Solver):
             task.result()
 
     def _write(self, context: Context, values: Sequence[TxtValue], call: Callable[..., list[str]]) -> None:
-        """Have one account write its values; at a host that takes one writer at a time, while nobody else does."""
+        """Write or remove the values of one account; lock its zones if the host takes one writer at a time."""
         writer = values[0].writer
         records = [value.record for value in values]
-        with contextlib.ExitStack() as alone:
+        with contextlib.ExitStack() as held:
             if writer.provider.behaviour.exclusive:
                 for zone in sorted({record.zone for record in records}):
-                    alone.enter_context(self._locks.writing(context, zone))
+                    held.enter_context(self._locks.writing(context, zone))
             if call is invoke.call_add:
                 self._add(context, values, records)
             else:
                 self._call(context, writer, records, call)
-                self._published.gone(context, values)
+                self._published.forget(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue], records: Sequence[TxtRecord]) -> None:
-        """Have one account add its values, and note what is known of them then."""
+        """Add the values of one account, and note their state."""
         self._breaker.check(context, values[0].writer.account.name)
         asking = partial(self._published.note, context, values, "asked")
         try:
             tries = self._call(context, values[0].writer, records, partial(invoke.call_add, asking=asking))
-        except StoreError:  # it was not asked
+        except StoreError:  # no request was sent
             raise
         except DnsRenewError as error:
             tries = [*error.evidence.get("before", ()), error.code]
-            in_several = len({record.zone for record in records}) > 1  # one may have been written before the other
+            in_several = len({record.zone for record in records}) > 1  # one zone may be written before another refuses
             if invoke.UNANSWERED.isdisjoint(tries):
                 refused = not in_several and _REFUSALS.issuperset(tries)
                 self._published.note(context, values, "refused" if refused else "unsure")
@@ -323,14 +326,14 @@ class Dns01(Solver):
     def _call(
         self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
     ) -> list[str]:
-        """Call the account's driver, and note whether its host answers; return the codes of tries that failed."""
+        """Call the driver of an account, and note whether its host responds; return the codes of failed tries."""
         account, started = writer.account.name, context.clock.monotonic()
         try:
             tries = call(context, writer.provider, writer.account, records)
         except ProviderError as error:
             if error.code == _HUNG:
                 self._breaker.record_timeout(context, account, error, started)
-            elif error.code != _UNREACHED:  # to refuse is to answer
+            elif error.code != _UNREACHED:  # a refusal is a response
                 self._breaker.record_success(context, account)
             raise
         self._breaker.record_success(context, account)
@@ -338,7 +341,7 @@ class Dns01(Solver):
 
 
 def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationError:
-    """Add to the evidence whose values are missing in DNS, and which accounts wrote them."""
+    """Add to the evidence the identifiers whose values are missing, and the accounts that wrote them."""
     missing = error.evidence.get("names", ())
     late = [value for value in values if names.relative(value.record.name) in missing] or values
     identifiers = list(dict.fromkeys(value.identifier for value in late))
@@ -348,5 +351,5 @@ def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationEr
 
 def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str, str]:
     owners = sorted({names.relative(value.record.name) for value in values})
-    reason = "no time was left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    reason = texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
     return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)

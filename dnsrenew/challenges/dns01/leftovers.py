@@ -1,15 +1,16 @@
-"""What killed runs have left in DNS is removed: only what the journal names, by the account that wrote it."""
+"""Removes the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.challenges import texts
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, SecretError, StoreError
 
 if TYPE_CHECKING:
@@ -22,27 +23,28 @@ if TYPE_CHECKING:
     from dnsrenew.store.zone_locks import ZoneLocks
 
 ServedValues = Callable[["Context", str], set[str]]
-"""Tells the TXT values that are served at an absolute name."""
+"""Returns the TXT values that are served at an absolute name."""
 
 SECONDS: Final = 180.0
-"""How long a sweep of its own takes at most."""
+"""Time limit of ``dnsrenew cleanup``."""
 BEFORE_RUN_SECONDS: Final = 10.0
-"""How long a sweep holds up the renewals after it, at most."""
+"""Time limit of the cleanup before a run: it delays the renewals."""
 _WRITERS: Final = 8
-_MOMENT: Final = 1.0
-"""Seconds in which everybody notices that the time is over."""
-_OF_THE_HOST: Final = frozenset(
+"""Accounts asked at once."""
+_STOP_SECONDS: Final = 1.0
+"""Seconds for the threads to stop after the time limit."""
+_HOST_CODES: Final = frozenset(
     {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
 )
-"""What the host says whatever the zone."""
+"""Errors that another zone of the same account would meet too."""
 
 
 class CleanupResult(Frozen):
-    """What came of a sweep.
+    """The result of a cleanup.
 
-    :ivar removed: the values that are gone, each with the name of its account.
-    :ivar kept: those that stay, in DNS and in the journal, each with the reason.
-    :ivar unreadable: files of the journal that do not tell which values they name.
+    :ivar removed: the removed values, each with the name of its account.
+    :ivar kept: the values that stay in DNS and in the journal, each with the reason.
+    :ivar unreadable: files of the journal that cannot be read.
     """
 
     removed: tuple[WrittenValue, ...] = ()
@@ -65,22 +67,25 @@ def cleanup(
     *,
     seconds: float = SECONDS,
     wait: float = 0,
-    look: ServedValues | None = None,
+    served: ServedValues | None = None,
 ) -> CleanupResult:
-    """Remove from DNS what dead runs left there, and from the journal what is gone.
+    """Remove from DNS the values that killed runs left, and delete them from the journal.
 
     :param providers: by name, one for each account.
-    :param locks: of places that take one value, or one writer, at a time; where another run is, the value is kept for
-        the next time.
-    :param seconds: after these, what is not known to be removed is kept.
-    :param wait: seconds to wait for another run that is sweeping.
-    :param look: asked before a host that keeps one value clears it: it would clear another's too.
-    :raises LockedError: another run is sweeping.
+    :param locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
+        is kept until the next cleanup.
+    :param seconds: time limit; a value that is not removed by then is kept.
+    :param wait: seconds to wait for another cleanup.
+    :param served: looks up a value before it is removed at a host that keeps one value: removing would delete a newer
+        value too.
+    :raises LockedError: another cleanup is running.
     :raises StoreError: the journal cannot be read.
-    :raises Cancelled: called away; what was removed until then is off the journal.
+    :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
     """
     with journal.left_over(context, wait=wait) as entries:
-        done = _Cleanup(context, entries, accounts, providers, locks, look).run(seconds) if entries else CleanupResult()
+        done = (
+            _Cleanup(context, entries, accounts, providers, locks, served).run(seconds) if entries else CleanupResult()
+        )
     return replace(done, unreadable=tuple(journal.unreadable()))
 
 
@@ -92,31 +97,31 @@ def cleanup_before_run(
     locks: ZoneLocks,
     *,
     seconds: float = BEFORE_RUN_SECONDS,
-    look: ServedValues | None = None,
+    served: ServedValues | None = None,
 ) -> None:
-    """Sweep before a run of renewals: what does not work is a warning, and never an error.
+    """Clean up before a run of renewals. Every failure is a warning, never an error.
 
-    Parameters are those of :func:`cleanup`.
+    The parameters are those of :func:`cleanup`.
     """
     try:
-        done = cleanup(context, journal, accounts, providers, locks, seconds=seconds, look=look)
+        done = cleanup(context, journal, accounts, providers, locks, seconds=seconds, served=served)
     except (LockedError, Cancelled):
-        return  # another run is at it; or the renewals will notice themselves
+        return  # another cleanup is running; or the renewals notice the cancel themselves
     except StoreError as error:
-        context.warn(error.code, f"It is not known whether killed runs left values in DNS. {error.message}", error.fix)
+        _, message, fix = texts.JOURNAL_UNREADABLE.fill(reason=error.message, reason_fix=error.fix)
+        context.warn(error.code, message, fix)
         return
-    by_reason: dict[tuple[str, str], list[tuple[WrittenValue, DnsRenewError]]] = {}
-    for kept in done.kept:
-        value, reason = kept
-        by_reason.setdefault((value[1], reason.message), []).append(kept)
-    for group in by_reason.values():
-        context.warn("sweep-kept", *_said(group))
+    by_reason: dict[tuple[str, str, str], list[WrittenValue]] = {}
+    for value, cause in done.kept:
+        by_reason.setdefault((value[1], cause.message, cause.fix), []).append(value)
+    for (_account, reason, fix), values in by_reason.items():
+        context.warn(*texts.SWEEP_KEPT.fill(names=_owners(values), reason=reason, reason_fix=fix))
 
 
 class _Group(NamedTuple):
-    """What is removed together.
+    """Values that are removed together.
 
-    :ivar has_moved: the account has been pointed at another host since it wrote.
+    :ivar has_moved: the account was configured for another host when it wrote them.
     """
 
     account: str
@@ -128,9 +133,9 @@ _Groups = Mapping[_Group, tuple["WrittenValue", ...]]
 
 
 class _Cleanup(Frozen):
-    """One sweep.
+    """One cleanup.
 
-    :ivar came: what came of each group of values so far; None: they are gone.
+    :ivar results: for each finished group why its values stay; None: they are gone.
     """
 
     context: Context
@@ -138,21 +143,20 @@ class _Cleanup(Frozen):
     accounts: Mapping[str, DnsAccount]
     providers: Mapping[str, Provider]
     locks: ZoneLocks
-    look: ServedValues | None
-    came: dict[_Group, DnsRenewError | None] = field(default_factory=dict)
+    served: ServedValues | None
+    results: dict[_Group, DnsRenewError | None] = field(default_factory=dict)
 
     def run(self, seconds: float) -> CleanupResult:
         groups = self._groups()
         try:
             self._work(groups, seconds)
         finally:
-            # Also when called away: what is gone is gone.
-            swept = self._book(groups)
+            done = self._finish(groups)  # also after a cancel: some values may be removed
         self.context.check()
-        return swept
+        return done
 
     def _groups(self) -> _Groups:
-        """Return the values by account and zone, each value once: a zone that is gone holds up no other."""
+        """Return the values by account and zone, each value once: an error of one zone must not affect another."""
         groups: dict[_Group, dict[WrittenValue, None]] = {}
         for entry in self.entries:
             for record, account in entry.values:
@@ -161,7 +165,7 @@ class _Cleanup(Frozen):
         return {group: tuple(values) for group, values in groups.items()}
 
     def _has_moved(self, entry: JournalEntry, name: str) -> bool:
-        """Tell whether an account has been pointed at another host since it wrote."""
+        """Return whether the account was configured for another host when it wrote the entry."""
         account = self.accounts.get(name)
         return account is not None and not entry.wrote_to(
             name, self.providers[account.provider].host_fingerprint(account)
@@ -176,27 +180,27 @@ class _Cleanup(Frozen):
             for name in dict.fromkeys(group.account for group in groups)
         ]
         tasks = threads.start_all(calls, _WRITERS)
-        with contextlib.suppress(Cancelled):  # out of time, or called away, which is looked at afterwards
+        with contextlib.suppress(Cancelled):  # the time limit, or a cancel: run() checks which
             for task in tasks:
                 context.join(task)
-        late = time.monotonic() + _MOMENT
-        for task in tasks:  # what is left behind lets go of its locks at once: the renewals want them
-            task.done.wait(max(late - time.monotonic(), 0.0))
+        end_of_wait = time.monotonic() + _STOP_SECONDS
+        for task in tasks:  # a stopped task releases its locks, which the renewals need
+            task.done.wait(max(end_of_wait - time.monotonic(), 0.0))
 
     def _account(self, context: Context, groups: _Groups) -> None:
-        """Remove what one account wrote, zone by zone, as far as the time goes."""
-        of_the_host: DnsRenewError | None = None
+        """Remove the values of one account, zone by zone, until the time limit."""
+        host_error: DnsRenewError | None = None
         with contextlib.suppress(Cancelled):
             for group, values in groups.items():
-                error = of_the_host or self._group(context, group, values)
-                if error is not None and not group.has_moved and _is_of_the_host(error):
-                    of_the_host = error
-                self.came[group] = error
+                error = host_error or self._group(context, group, values)
+                if error is not None and not group.has_moved and _is_of_host(error):
+                    host_error = error
+                self.results[group] = error
 
     def _group(self, context: Context, group: _Group, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
-        """Remove values that belong together; return why they cannot be, None when they are gone.
+        """Remove the values of a group; return why they stay, or None if they are gone.
 
-        :raises Cancelled: called away, or out of time.
+        :raises Cancelled: the run was cancelled, or the time is over.
         """
         account = self.accounts.get(group.account)
         if account is None:
@@ -208,44 +212,45 @@ class _Cleanup(Frozen):
             raise
         except DnsRenewError as refusal:
             error = refusal
-        if not group.has_moved or (error is not None and error.code in _OF_THE_HOST):
+        if not group.has_moved or (error is not None and error.code in _HOST_CODES):
             return error
-        # What another host says of them proves nothing.
+        # The response of another host proves nothing: only DNS shows whether they are gone.
         return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
 
     def _remove(self, context: Context, account: DnsAccount, values: tuple[WrittenValue, ...]) -> None:
-        from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue  # slow to load, and hardly ever needed
+        from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue  # slow to load, and rarely needed
         from dnsrenew.drivers import invoke
 
         writer = RecordWriter(account, self.providers[account.provider])
-        places = [TxtValue("", writer, record) for record, _account in values]
+        txt_values = [TxtValue("", writer, record) for record, _account in values]
+        single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
         with contextlib.ExitStack() as held:
-            for place in sorted({place.single_value_key for place in places if place.single_value_key is not None}):
-                held.enter_context(self.locks.value(context, place))
+            for key in sorted(single):
+                held.enter_context(self.locks.value(context, key))
             if writer.provider.behaviour.exclusive:
                 held.enter_context(self.locks.writing(context, values[0][0].zone))
-            records = [place.record for place in places if not self._is_replaced(context, place)]
+            records = [value.record for value in txt_values if not self._is_replaced(context, value)]
             if records:
                 invoke.call_remove(context, writer.provider, account, records)
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
-        """Tell whether another value has taken the place of this one, at a host that keeps one."""
-        if value.single_value_key is None or self.look is None:
+        """Return whether a host that keeps one value has replaced this one with another."""
+        if value.single_value_key is None or self.served is None:
             return False
         try:
-            served = self.look(context, value.record.name)
+            found = self.served(context, value.record.name)
         except Cancelled:
             raise
         except DnsRenewError:
-            return False  # it cannot be seen: then as at the end of every run
-        return bool(served) and value.record.value not in served
+            return False  # unknown: remove it, as at the end of every run
+        return bool(found) and value.record.value not in found
 
     def _are_gone(self, context: Context, values: tuple[WrittenValue, ...]) -> bool:
-        """Tell whether no name server serves any of them; not where that cannot be found out."""
-        if self.look is None:
+        """Return whether no name server serves any of the values; False if the lookup fails."""
+        if self.served is None:
             return False
         try:
-            return not any(record.value in self.look(context, record.name) for record, _account in values)
+            return not any(record.value in self.served(context, record.name) for record, _account in values)
         except Cancelled:
             raise
         except DnsRenewError:
@@ -253,21 +258,14 @@ class _Cleanup(Frozen):
 
     def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
         paths = [entry.path for entry in self.entries if not set(entry.values).isdisjoint(values)]
-        return ConfigError(
-            "account-gone",
-            f"The DNS account {name}, which wrote TXT values at {_owners(values)}, is not in the configuration any "
-            "more.",
-            fix=f"Put the account {name} back, or remove the values at your DNS host: the next run sees that they are "
-            f"gone. (They are noted in {', '.join(paths)}.)",
-            evidence={"account": name, "paths": paths},
-        )
+        return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=_owners(values), paths=paths)
 
-    def _book(self, groups: _Groups) -> CleanupResult:
-        """Take what is gone off the journal, and tell everything."""
+    def _finish(self, groups: _Groups) -> CleanupResult:
+        """Delete removed values from the journal, emit the events, and return the result."""
         removed: list[WrittenValue] = []
         kept: list[tuple[WrittenValue, DnsRenewError]] = []
         for group, values in groups.items():
-            error = self.came.get(group, _unfinished(group.account, values))
+            error = self.results.get(group, _unfinished(group.account, values))
             described = [_describe(value) for value in values]
             if error is None:
                 for entry in self.entries:
@@ -281,40 +279,24 @@ class _Cleanup(Frozen):
         return CleanupResult(tuple(removed), tuple(kept))
 
 
-def _is_of_the_host(error: DnsRenewError) -> bool:
-    """Tell whether an error would be no better in the account's next zone."""
-    return isinstance(error, SecretError | ConfigError) or error.code in _OF_THE_HOST
+def _is_of_host(error: DnsRenewError) -> bool:
+    """Return whether the next zone of the account would meet the same error."""
+    return isinstance(error, SecretError | ConfigError) or error.code in _HOST_CODES
 
 
-def _account_changed(name: str, values: tuple[WrittenValue, ...], error: DnsRenewError | None) -> ConfigError:
-    why = "they are still served, or it cannot be seen" if error is None else error.message.strip().rstrip(".")
-    return ConfigError(
-        "account-changed",
-        f"The DNS account {name} was configured for another host when it wrote TXT values at {_owners(values)}; as it "
-        f"is now, it does not remove them ({why}).",
-        fix="Remove them at that host (the next run sees that they are gone), or put the account back as it was and "
-        "run: dnsrenew cleanup",
-        evidence={"account": name},
-    )
+def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
+    if error is None:
+        return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=_owners(values))
+    reason = error.message.strip().rstrip(".")
+    return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=_owners(values), reason=reason)
 
 
-def _unfinished(account: str, values: tuple[WrittenValue, ...]) -> ProviderError:
-    return ProviderError(
-        "sweep-unfinished",
-        f"The DNS host of the account {account} had not removed the TXT values at {_owners(values)} in time.",
-        fix="Run: dnsrenew cleanup",
-        evidence={"account": account},
-    )
+def _unfinished(account: str, values: Sequence[WrittenValue]) -> ProviderError:
+    return ProviderError.of(texts.SWEEP_UNFINISHED, account=account, names=_owners(values))
 
 
-def _said(kept: list[tuple[WrittenValue, DnsRenewError]]) -> tuple[str, str]:
-    error = kept[0][1]
-    owners = _owners(tuple(value for value, _error in kept))
-    return f"TXT values of an earlier run at {owners} could not be removed: {error.message}", error.fix
-
-
-def _owners(values: tuple[WrittenValue, ...]) -> str:
-    return ", ".join(sorted({names.relative(record.name) for record, _account in values}))
+def _owners(values: Sequence[WrittenValue]) -> list[str]:
+    return sorted({names.relative(record.name) for record, _account in values})
 
 
 def _describe(value: WrittenValue) -> dict[str, str]:

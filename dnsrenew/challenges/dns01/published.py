@@ -1,4 +1,4 @@
-"""What is known of the TXT values of a run: in the journal before they are written, and until they are gone."""
+"""The TXT values that a run has published, their state, and their journal entries until they are removed."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ if TYPE_CHECKING:
     _Key = tuple[str | None, WrittenValue]
 
 PublishState = Literal["asked", "unsure", "written", "refused"]
-"""Whether a value stands, once it was begun to write it.
+"""Whether a value is in DNS, after writing has started.
 
-``asked``: the host has not answered, and may write it at any time; ``unsure``: its answer was an error; ``refused``:
-it certainly does not stand.
+``asked``: the host has not responded, and may write it at any time; ``unsure``: it responded with an error;
+``refused``: the value is certainly not in DNS.
 """
 
 
 class PublishedValues:
-    """The values that stand, or may stand, in DNS.
+    """The values that are, or may be, in DNS.
 
-    One serves all certificates of a run, and their threads. What it knows of a value is under the certificate too, for
-    a CA may ask two of them for the same one, which stands until nobody needs it any more: who writes a value, or takes
-    it away, is :meth:`exclusive` with it meanwhile. A key is one certificate's, and each step one operation on a dict.
+    All certificates of a run and their threads share one. A CA may ask two certificates for the same value, so states
+    are kept for each certificate, and the value stays until the last certificate is done with it. Hold
+    :meth:`exclusive` while writing or removing a value. No lock guards the dicts: each key belongs to one certificate,
+    and each step is one operation.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._entries: dict[_Key, JournalEntry] = {}
-        self._fates: dict[_Key, PublishState] = {}
+        self._states: dict[_Key, PublishState] = {}
         self._users: dict[WrittenValue, set[str | None]] = {}
-        self._turns = FairLock()
+        self._locks = FairLock()
 
     @contextlib.contextmanager
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
-        """Have the values in the journal meanwhile, and afterwards those that may stand.
+        """Keep the values in the journal meanwhile; afterwards only those that may still be in DNS.
 
-        :raises StoreError: it cannot be written; then nothing may be published.
+        :raises StoreError: the journal cannot be written. Publish nothing then.
         """
         if not values:
             yield
@@ -55,54 +56,54 @@ class PublishedValues:
         try:
             yield
         finally:
-            entry.remove(key[1] for key in keys if key not in self._fates)
+            entry.remove(key[1] for key in keys if key not in self._states)
             entry.keep()
 
     @contextlib.contextmanager
     def exclusive(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
-        """Keep away other certificates of this run that write, or take away, one of these values.
+        """Keep other certificates of this run from writing or removing one of these values.
 
-        :raises Cancelled: called away while waiting.
+        :raises Cancelled: the run was cancelled while waiting.
         """
-        with contextlib.ExitStack() as turns:
+        with contextlib.ExitStack() as held:
             for written in sorted({value.written for value in values}, key=repr):
-                turns.enter_context(self._turns.hold(context, written))
+                held.enter_context(self._locks.hold(context, written))
             yield
 
-    def note(self, context: Context, values: Sequence[TxtValue], fate: PublishState) -> None:
-        """Note what is known of values by now.
+    def note(self, context: Context, values: Sequence[TxtValue], state: PublishState) -> None:
+        """Set the state of some values.
 
-        :raises StoreError: that they are asked for cannot be written down; then they must not be.
+        :raises StoreError: the journal cannot be written. Do not send the request then.
         """
         for value in values:
             key = _key(context, value)
             entry = self._entries.get(key)
-            if entry is not None and fate == "asked":
+            if entry is not None and state == "asked":
                 entry.mark_in_flight([key[1]])
             elif entry is not None:
                 entry.clear_in_flight([key[1]])
-            self._fates[key] = fate
+            self._states[key] = state
             self._users.setdefault(value.written, set()).add(context.certificate)
 
-    def last(self, context: Context, values: Sequence[TxtValue]) -> list[TxtValue]:
-        """Leave to other certificates the values that they need too, and return the rest."""
+    def forget_shared(self, context: Context, values: Sequence[TxtValue]) -> list[TxtValue]:
+        """Forget the values that other certificates still need, and return the rest."""
         shared = [value for value in values if self._users.get(value.written, set()) - {context.certificate}]
-        self.gone(context, shared)
+        self.forget(context, shared)
         return [value for value in values if value not in shared]
 
-    def fate(self, context: Context, value: TxtValue) -> PublishState | None:
-        """Return what is known of a value; None: nobody has begun to write it, or it is gone."""
-        return self._fates.get(_key(context, value))
+    def state(self, context: Context, value: TxtValue) -> PublishState | None:
+        """Return the state of a value; None: writing has not started, or it is removed."""
+        return self._states.get(_key(context, value))
 
-    def leave(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Note that the certificate is done with values that stand: others that need them take them away."""
+    def release(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Note that the certificate no longer needs some values; they stay in DNS and in the journal."""
         for value in values:
             self._users.get(value.written, set()).discard(context.certificate)
 
-    def gone(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Strike values out of the certificate's entry in the journal, but for those asked for, and forget them."""
+    def forget(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Forget values, and delete them from the certificate's journal entry unless a request is in flight."""
         for key in (_key(context, value) for value in values):
-            self._fates.pop(key, None)
+            self._states.pop(key, None)
             self._users.get(key[1], set()).discard(context.certificate)
             entry = self._entries.pop(key, None)
             if entry is not None:

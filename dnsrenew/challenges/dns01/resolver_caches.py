@@ -1,4 +1,4 @@
-"""How long the resolvers of a CA may cache what they saw at a name, for this or another certificate of the run."""
+"""Until when the resolvers of a CA may cache an older TXT value of a name, across all certificates of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 LONGEST_CACHING: Final = 60
-"""Seconds that the resolvers of a CA cache an answer at most, whatever its TTL."""
+"""Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""
 
 
 class ResolverCaches:
@@ -33,9 +33,9 @@ class ResolverCaches:
             context.wait(seconds)
 
     def note(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
-        """Note that the CA looks at the values now."""
+        """Note that the CA queries the values now."""
         for value in values:
-            # A host that keeps one value often ignores our TTL: its servers tell the real one.
+            # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
             single = value.single_value_key is not None
             ttl = self._ttl(context, value.record.name) if single else value.record.ttl
             self._until[ca, value.record.name] = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
@@ -43,5 +43,5 @@ class ResolverCaches:
     def _ttl(self, context: Context, name: str) -> int:
         try:
             return self._dns.ttl(context, name)
-        except AttemptError:  # the CA is already looking: an unknown TTL is no reason to give up
+        except AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
             return LONGEST_CACHING

@@ -1,4 +1,4 @@
-"""The http-01 challenge (RFC 8555 section 8.3): answered by a listener of our own, or by files in a webroot."""
+"""The http-01 challenge (RFC 8555 section 8.3): responses come from our own listener or from files in a webroot."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_GRACE: Final = 4.0
-"""Ctrl-C has to end everything within five seconds."""
+"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
 
 
 class Responder(Protocol):
-    """What a port and a webroot have in common. Thread-safe; all but ``problem`` raise ChallengeError."""
+    """Serves responses: a port or a webroot. Thread-safe; all methods but ``problem`` raise ChallengeError."""
 
     def check(self, probe: str, /) -> None:
-        """Find out whether values can be published; ``probe`` may be used as a token. Nothing stays."""
+        """Check whether responses can be served; ``probe`` may be used as a token. Leave nothing behind."""
 
     def add(self, token: str, content: bytes) -> None:
-        """Publish one."""
+        """Serve a response."""
 
     def remove(self, token: str, content: bytes) -> None:
-        """Take back one ``add``."""
+        """Undo one ``add``."""
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """Look at one as far as that can be done from here; return what is wrong, as the end of a sentence."""
+        """Check a response from this host; return what is wrong, as a clause, or None."""
 
 
 class HttpPlacement(Frozen):
-    """Where the CA's question for one identifier is answered: by a listener or from a webroot.
+    """Where the response for one identifier is served: by a listener or from a webroot.
 
     :ivar listen: the address of the listener, such as ``":80"``.
     :ivar webroot: the folder that a web server serves.
@@ -59,16 +59,16 @@ class HttpPlacement(Frozen):
     challenge: ClassVar[str] = "http-01"
 
     identifier: str
-    place: Responder
+    responder: Responder
     listen: str | None = None
     webroot: str | None = None
 
 
 class HttpValue(Frozen):
-    """One answer at its place. Each is one of its own, even if two say the same.
+    """One response and its placement. Compared by identity: two certificates may need the same response.
 
-    :ivar token: the challenge's, which is the last part of the URL that the CA asks for.
-    :ivar key_authorization: what it has to find there.
+    :ivar token: the token of the challenge: the last part of the URL that the CA requests.
+    :ivar key_authorization: the expected content (RFC 8555 section 8.1).
     """
 
     placement: HttpPlacement
@@ -82,12 +82,12 @@ class HttpValue(Frozen):
 
     @property
     def identifier(self) -> str:
-        """Whose proof it is."""
+        """The identifier that it validates."""
         return self.placement.identifier
 
     @property
     def content(self) -> bytes:
-        """The answer as it is served: exactly the key authorization."""
+        """The body of the response: exactly the key authorization."""
         return self.key_authorization.encode("ascii")
 
 
@@ -108,7 +108,7 @@ class Http01(Solver):
         self._listeners = listeners
         self._webroots: dict[str, Webroot] = {}
         self._lock = threading.Lock()
-        self._standing: set[HttpValue] = set()
+        self._published: set[HttpValue] = set()
 
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
@@ -127,11 +127,11 @@ class Http01(Solver):
             placements.block(route, identifiers, error)
 
     def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
-        """Find out, for each identifier, where the CA's question is answered, and whether it can be.
+        """Return the placement of each identifier, after a check that its responses can be served.
 
-        The port is taken for a moment, a file is written and removed again; nothing stays.
+        The check opens the port for a moment, or writes and removes a file.
 
-        :raises ChallengeError: it certainly cannot; evidence has the ``identifiers`` of that route.
+        :raises ChallengeError: they cannot be served; evidence has the ``identifiers`` of that route.
         """
         placed: dict[str, HttpPlacement] = {}
         for route in dict.fromkeys(routes.values()):
@@ -139,17 +139,17 @@ class Http01(Solver):
             wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
             if wildcards:
                 raise no_wildcard("http-01", wildcards)
-            listen, webroot = _responder(route)
-            place = self._place(listen, webroot)
+            listen, webroot = _listen_or_webroot(route)
+            responder = self._responder(listen, webroot)
             probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
             try:
-                context.call(partial(place.check, probe))
+                context.call(partial(responder.check, probe))
             except ChallengeError as error:
                 raise error.with_evidence(identifiers=identifiers) from None
-            placed.update((each, HttpPlacement(each, place, listen, webroot)) for each in identifiers)
+            placed.update((each, HttpPlacement(each, responder, listen, webroot)) for each in identifiers)
         return {identifier: placed[identifier] for identifier in routes}
 
-    def _place(self, listen: str | None, webroot: str | None) -> Responder:
+    def _responder(self, listen: str | None, webroot: str | None) -> Responder:
         if webroot is None:
             return listener.Port(self._listeners, listen or listener.DEFAULT)
         with self._lock:
@@ -163,9 +163,9 @@ class Http01(Solver):
         return [self.value(placement, challenge.token or "", ca.key_authorization(challenge))]
 
     def value(self, placement: HttpPlacement, token: str, key_authorization: str) -> HttpValue:
-        """Return the finished answer for a placement.
+        """Return the response for a placement.
 
-        :raises CAError: the token has characters that no token has: it would become a part of a path.
+        :raises CAError: the token is not base64url, and could escape the folder as part of a path.
         """
         if not _TOKEN.fullmatch(token):
             raise CAError.of(texts.HTTP_TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
@@ -176,23 +176,23 @@ class Http01(Solver):
     def publish(self, context: Context, values: Sequence[HttpValue]) -> None:
         """Open the listeners and write the files.
 
-        :raises ChallengeError: a port or a folder cannot be had any more; any part may have been published.
+        :raises ChallengeError: a port or folder is no longer usable; any part may have been published.
         """
         started = context.clock.monotonic()
-        called_off = threading.Event()
+        cancelled = threading.Event()
         try:
-            context.call(partial(self._publish, values, called_off))
-        except Cancelled:  # the call may still be under way, and is not to open a port that nobody closes
-            called_off.set()
+            context.call(partial(self._publish, values, cancelled))
+        except Cancelled:  # the call may still run; it must not leave a port open
+            cancelled.set()
             raise
         seconds = round(context.clock.monotonic() - started, 3)
         context.emit("http-published", answers=[_describe(value) for value in values], seconds=seconds)
 
-    def _publish(self, values: Sequence[HttpValue], called_off: threading.Event) -> None:
+    def _publish(self, values: Sequence[HttpValue], cancelled: threading.Event) -> None:
         for value in values:
-            value.placement.place.add(value.token, value.content)
-            self._standing.add(value)
-            if called_off.is_set():
+            value.placement.responder.add(value.token, value.content)
+            self._published.add(value)
+            if cancelled.is_set():
                 self._withdraw(values)
                 return
 
@@ -203,71 +203,76 @@ class Http01(Solver):
         _wanted: Propagation | None = None,
         _settle: float = 0.0,
     ) -> None:
-        """Look whether our own side answers: each listener by a GET, each file by reading it.
+        """Check every response on this host: GET it from the listener, or read the file.
 
-        Whether the CA's question finds the way here from outside is for the CA to find out.
+        Only the CA can find out whether its requests reach this host from outside.
 
         :raises ChallengeError: ``http-not-served``.
         """
-        context.call(partial(_look, values))
+        context.call(partial(_check_served, values))
         context.emit("http-visible", answers=[_describe(value) for value in values])
 
     def withdraw(self, context: Context, values: Sequence[HttpValue]) -> None:
-        """Remove what was published and close what is not needed; what cannot be removed is said in a warning."""
-        standing = [value for value in values if value in self._standing]
-        if not standing:
+        """Remove the published values and close unused ports. Warn of those that stay."""
+        published = [value for value in values if value in self._published]
+        if not published:
             return
-        ending = context.for_cleanup(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        cleanup = context.for_cleanup(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
         try:
-            errors = ending.call(partial(self._withdraw, standing))
+            errors = cleanup.call(partial(self._withdraw, published))
         except Cancelled as error:
             errors = [error]
-        described = [_describe(value) for value in standing]
+        described = [_describe(value) for value in published]
         if errors:
-            ending.emit("http-kept", answers=described, error=errors[0].to_dict())
-            ending.warn(*_kept(standing, errors[0]))
+            cleanup.emit("http-kept", answers=described, error=errors[0].to_dict())
+            cleanup.warn(*_kept(published, errors[0]))
         else:
-            ending.emit("http-removed", answers=described)
+            cleanup.emit("http-removed", answers=described)
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
-        """Return the error with the addresses that the names lead to, and a likely cause."""
+        """Return the error with the addresses of the names, and a likely cause."""
         from dnsrenew.challenges.http01 import diagnosis  # rarely needed
 
         return error if self._dns is None else diagnosis.explain(context, self._dns, identifiers, error)
 
     def _withdraw(self, values: Sequence[HttpValue]) -> list[DnsRenewError]:
-        """Remove one after the other, whatever happens, and return what went wrong."""
+        """Remove each value, also after errors; return the errors."""
         errors: list[DnsRenewError] = []
         for value in values:
             try:
-                self._standing.remove(value)
-            except KeyError:  # it never stood, or somebody else is at it
+                self._published.remove(value)
+            except KeyError:  # never published, or another thread removes it
                 continue
             try:
-                value.placement.place.remove(value.token, value.content)
+                value.placement.responder.remove(value.token, value.content)
             except DnsRenewError as error:
                 errors.append(error)
         return errors
 
 
-def _responder(route: Route) -> tuple[str | None, str | None]:
-    """Return a route's listen address or its webroot."""
+def _listen_or_webroot(route: Route) -> tuple[str | None, str | None]:
+    """Return the listen address or the webroot of a route."""
     if route.webroot is not None:
         return None, os.fspath(route.webroot)
     return route.listen or listener.DEFAULT, None
 
 
-def _look(values: Sequence[HttpValue]) -> None:
+def _check_served(values: Sequence[HttpValue]) -> None:
     for value in values:
-        problem = value.placement.place.problem(value.token, value.content)
+        problem = value.placement.responder.problem(value.token, value.content)
         if problem is not None:
             raise _not_served(value, problem)
 
 
 def _describe(value: HttpValue) -> dict[str, str | None]:
-    at = value.placement
-    url = f"http://{at.identifier}{PATH}{value.token}"
-    return {"identifier": at.identifier, "url": url, "listen": at.listen, "webroot": at.webroot}
+    placement = value.placement
+    url = f"http://{placement.identifier}{PATH}{value.token}"
+    return {
+        "identifier": placement.identifier,
+        "url": url,
+        "listen": placement.listen,
+        "webroot": placement.webroot,
+    }
 
 
 def _not_served(value: HttpValue, cause: str) -> ChallengeError:
@@ -277,5 +282,5 @@ def _not_served(value: HttpValue, cause: str) -> ChallengeError:
 
 def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:
     where = sorted({value.placement.webroot or value.placement.listen or "" for value in values})
-    reason = "no time was left" if isinstance(error, Cancelled) else error.message.rstrip(".")
+    reason = texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
     return texts.HTTP_KEPT.fill(where=where, reason=reason)

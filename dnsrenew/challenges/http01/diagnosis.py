@@ -1,4 +1,4 @@
-"""Why a CA may not have reached this host by HTTP: evidence that is collected after a failure."""
+"""Finds a likely cause, after the CA could not reach this host by HTTP."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
-_MOST: Final = 10  # names
+_MOST_NAMES: Final = 10
 _ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
-"""Addresses that nobody has (RFC 5737, RFC 3849): the way there is the way out of this network."""
+"""Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this host."""
 
 
 def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
-    """Return an error of names on http-01 with their addresses in its evidence, and with a likely cause, if any.
+    """Return an error of http-01 with more evidence.
 
-    ``evidence`` gets ``addresses``, ``ours``, and where a cause is likely ``likely`` and ``likely_fix``.
+    ``evidence`` gets ``addresses``, ``ours``, and if a likely cause is found ``likely`` and ``likely_fix``.
     """
     if not isinstance(error, CAError):
         return error
     failed = [problem["identifier"] for problem in error.subproblems if problem.get("code") in _CODES]
-    hosts = [name for name in failed if name in identifiers][:_MOST]
+    hosts = [name for name in failed if name in identifiers][:_MOST_NAMES]
     found: Mapping[str, Sequence[str]] = {}
     with contextlib.suppress(DnsRenewError):  # the addresses are only evidence
         found = dns.addresses(context, hosts) if hosts else {}
@@ -44,14 +44,14 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
 
 
 def own_addresses(asked: Sequence[str]) -> list[str]:
-    """Return which of some addresses are this host's, and by which it goes out; nothing is sent."""
+    """Return which of some addresses this host has, and its source addresses to the Internet; send nothing."""
     own = [address for address in asked if _source(address) == address]
     out = [source for address in _ELSEWHERE if (source := _source(address)) is not None]
     return list(dict.fromkeys([*own, *out]))
 
 
 def _source(address: str) -> str | None:
-    """Return the address from which this host would ask another one; None: there is no way."""
+    """Return the source address of this host for a destination, or None if there is no route."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as link:

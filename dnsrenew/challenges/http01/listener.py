@@ -1,4 +1,4 @@
-"""The listeners for http-01, and one listen address as a place for responses."""
+"""The listeners for http-01, and the responder of one listen address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dnsrenew.challenges.http01.server import PATH, HttpServer
 from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 
 DEFAULT: Final = ":80"
-"""Where every CA connects (RFC 8555 section 8.3); another port works only where something forwards from there to it."""
+"""The port that every CA uses (RFC 8555 section 8.3); another one needs a forwarding from port 80."""
 _MOST_BYTES: Final = 65_536
 
 
@@ -30,21 +30,21 @@ class HttpListeners(Listeners[bytes]):
         return HttpServer(listening, self.monotonic)
 
     def fetch(self, host: str, port: int, key: str) -> bytes:
-        """Return the whole response to one GET, head and body; never through a proxy."""
-        answer = b""
+        """Return the whole response to one GET, head and body; never use a proxy."""
+        response = b""
         with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
             connection.sendall(f"GET {PATH}{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-            while len(answer) < _MOST_BYTES and (data := connection.recv(4096)):
-                answer += data
-        return answer
+            while len(response) < _MOST_BYTES and (data := connection.recv(4096)):
+                response += data
+        return response
 
 
 SHARED: Final = HttpListeners()
-"""A port belongs to the process: two runs in one program share it."""
+"""Shared by all runs in a process, since a port belongs to the process."""
 
 
 class Port:
-    """One listen address, as a place for responses."""
+    """The responder of one listen address."""
 
     def __init__(self, listeners: HttpListeners, listen: str) -> None:
         self._listeners = listeners
@@ -69,12 +69,12 @@ class Port:
         self._listeners.remove(self._listen, token, content)
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """Ask for a token as a CA would; return what is wrong with the response, or None."""
+        """Request a token as a CA would; return what is wrong with the response, as a clause, or None."""
         try:
             answers = self._listeners.ask(self._listen, token)
         except OSError as error:
-            return f"the listener does not respond ({error.strerror or error})"
+            return texts.LISTENER_SILENT.format(reason=error.strerror or error)
         for address, answer in answers.items():
             if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\n" + content):
-                return f"{address} responds with something else"
+                return texts.OTHER_RESPONSE.format(address=address)
         return None

@@ -1,4 +1,4 @@
-"""A folder that somebody else may write in, too: a step into it never follows a symbolic link."""
+"""Access to a folder that other users can write to, without following symbolic links."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Final
 from dnsrenew.base.values import Frozen
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
-"""Whether the system can hold a folder, so that nobody puts another, or a link, in its place (not on Windows)."""
+"""Whether the system can open a folder and work relative to it, so that it cannot be swapped (not on Windows)."""
 
 _FOLDER: Final = getattr(os, "O_DIRECTORY", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
-"""The web server runs as somebody else, so the umask does not decide."""
+"""Set explicitly, whatever the umask: the web server runs as another user and must read them."""
 _MOST_BYTES: Final = 65_536
 
 
 class Folder(Frozen):
-    """An open folder; all names are in it. Every method raises OSError.
+    """An open folder. Names are relative to it. Every method may raise OSError.
 
-    :ivar handle: what it is held by; None: by its path only.
+    :ivar handle: its file descriptor; None: only the path is used.
     """
 
     path: str
@@ -35,7 +35,7 @@ class Folder(Frozen):
     @classmethod
     @contextlib.contextmanager
     def hold(cls, path: str, *, handles: bool = HANDLES) -> Iterator[Folder]:
-        """Open a folder; a link that leads to it is followed."""
+        """Open a folder; follow a link to it."""
         if not handles:
             yield cls(_checked(path, os.stat(path)), None)
             return
@@ -59,7 +59,7 @@ class Folder(Frozen):
             os.close(handle)
 
     def make(self, name: str) -> None:
-        """Make a folder in it that everybody can read."""
+        """Make a folder in it that all users can read."""
         os.mkdir(self._named(name), _FOLDER_MODE, dir_fd=self.handle)
         if self.handle is None:
             return
@@ -67,11 +67,11 @@ class Folder(Frozen):
             with self.child(name) as made:
                 os.chmod(made.handle if made.handle is not None else made.path, _FOLDER_MODE)
         except PermissionError:
-            # The umask took our own right to open it. (Never root's: so no link that was put there can do harm.)
+            # The umask removed our own right to open it. This never happens to root, so a link put there does no harm.
             os.chmod(name, _FOLDER_MODE, dir_fd=self.handle)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a new file that everybody can read; what stood there, a link too, is removed and not written to."""
+        """Write a new file that all users can read. An old file or link is removed, never written to."""
         try:
             handle = self._create(name)
         except FileExistsError:
@@ -87,7 +87,7 @@ class Folder(Frozen):
         return os.open(self._named(name), flags, _FILE_MODE, dir_fd=self.handle)
 
     def read(self, name: str) -> bytes:
-        """Return what a file holds."""
+        """Return the content of a file."""
         handle = os.open(self._named(name), os.O_RDONLY | _NO_LINK | _BINARY, dir_fd=self.handle)
         with os.fdopen(handle, "rb") as file:
             return file.read(_MOST_BYTES)

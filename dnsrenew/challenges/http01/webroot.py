@@ -1,4 +1,4 @@
-"""Files for http-01 in a folder that a web server serves, and no trace of them afterwards."""
+"""Files for http-01 in a folder that a web server serves; they are removed afterwards."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from dnsrenew.challenges import texts
 from dnsrenew.challenges.contents import Contents
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
 from dnsrenew.errors import ChallengeError
 
-PLACE: Final = (".well-known", "acme-challenge")
+FOLDERS: Final = (".well-known", "acme-challenge")
 _TRIES: Final = 3
-"""Another run may remove the empty folders just as we found them."""
+"""Another run may remove the empty folders in between."""
 
 
 class Webroot:
-    """One folder that a web server serves. Thread-safe; other processes may work in it as well.
+    """One folder that a web server serves. Thread-safe; other processes may use it too.
 
-    The web server's own programs can often write there, and we may be root: a link that leads out of it is refused.
+    Other users can often write there, and dnsrenew may run as root, so a link that leads out of it is refused.
     """
 
     def __init__(self, path: str, *, handles: bool = HANDLES) -> None:
@@ -31,10 +32,10 @@ class Webroot:
         self._made: list[tuple[str, ...]] = []
 
     def check(self, name: str) -> None:
-        """Find out whether files can be written, by writing one, and leave nothing behind.
+        """Check whether files can be written, by writing and removing one.
 
-        :param name: of that file.
-        :raises ChallengeError: they cannot.
+        :param name: the name of that file.
+        :raises ChallengeError: they cannot be written.
         """
         self.add(name, b"")
         self.remove(name, b"")
@@ -54,7 +55,7 @@ class Webroot:
             self._contents.add(token, content)
 
     def remove(self, token: str, content: bytes) -> None:
-        """Take back one :meth:`add`; with the last one go the folders that were made for it.
+        """Undo one :meth:`add`; the last one also removes the folders that were made.
 
         :raises ChallengeError: the file cannot be removed.
         """
@@ -63,13 +64,13 @@ class Webroot:
             self._clear(token)
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """Read the file for a token again; return what is wrong with it, as the end of a sentence."""
+        """Read the file for a token; return what is wrong with it, as a clause, or None."""
         try:
             with self._lock, self._folder(self._steps()) as folder:
                 read = folder.read(token)
         except OSError as error:
-            return f"its file cannot be read ({error.strerror or error})"
-        return None if read == content else "its file does not hold what was written"
+            return texts.FILE_UNREADABLE.format(reason=error.strerror or error)
+        return None if read == content else texts.FILE_CHANGED
 
     def _write(self, token: str, content: bytes) -> None:
         for left in reversed(range(_TRIES)):
@@ -84,7 +85,7 @@ class Webroot:
                     raise
 
     def _clear(self, token: str) -> None:
-        """Remove what nobody needs any more."""
+        """Remove the file and the folders that are no longer needed."""
         if self._contents.get(token) is None:
             with contextlib.suppress(FileNotFoundError), self._folder(self._steps()) as folder:
                 folder.remove(token)
@@ -96,20 +97,17 @@ class Webroot:
                 folder.remove_folder(name)
 
     def _steps(self) -> Sequence[str]:
-        """Return the way from the webroot to the files, with its links resolved.
+        """Return the folders from the webroot down to the files, with links resolved.
 
-        :raises ChallengeError: it leads out of the webroot.
+        :raises ChallengeError: a link leads out of the webroot.
         """
         root = os.path.realpath(self.path)
-        place = os.path.realpath(os.path.join(root, *PLACE))
-        if place != root and not place.startswith(os.path.join(root, "")):  # commonpath knows one drive only
-            raise ChallengeError(
-                "http-webroot-link",
-                f"A link leads from {os.path.join(self.path, *PLACE)} out of the webroot, to {place}.",
-                fix="Replace the link by a folder, or set webroot to a folder where it leads nowhere else.",
-                evidence={"webroot": self.path, "leads_to": place},
+        folder = os.path.realpath(os.path.join(root, *FOLDERS))
+        if folder != root and not folder.startswith(os.path.join(root, "")):  # commonpath fails on two drives
+            raise ChallengeError.of(
+                texts.HTTP_WEBROOT_LINK, webroot=self.path, path=os.path.join(self.path, *FOLDERS), leads_to=folder
             )
-        return os.path.relpath(place, root).split(os.sep)
+        return os.path.relpath(folder, root).split(os.sep)
 
     def _make(self, steps: Sequence[str]) -> None:
         for depth, name in enumerate(steps):
@@ -122,7 +120,7 @@ class Webroot:
 
     @contextlib.contextmanager
     def _folder(self, steps: Sequence[str]) -> Iterator[Folder]:
-        """Go down from the webroot, step by step: a link that was put there meanwhile is an error."""
+        """Open a folder below the webroot step by step, so that a link that was put there meanwhile is an error."""
         with contextlib.ExitStack() as held:
             folder = held.enter_context(Folder.hold(os.path.realpath(self.path), handles=self._handles))
             for name in steps:
@@ -137,18 +135,9 @@ class Webroot:
             raise self._failure(error) from None
 
     def _failure(self, error: OSError) -> ChallengeError:
-        """Translate: the only place that knows what a folder can have against us."""
+        """Translate an OSError of the folder."""
         evidence = {"webroot": self.path, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
         if not os.path.isdir(self.path) and not isinstance(error, PermissionError):
-            return ChallengeError(
-                "http-webroot-missing",
-                f"The webroot {self.path} is not a folder.",
-                fix="Set webroot to the folder whose files the web server shows at http://NAME/.",
-                evidence=evidence,
-            )
-        return ChallengeError(
-            "http-webroot-unwritable",
-            f"Files for the CA cannot be written in {os.path.join(self.path, *PLACE)}: {error.strerror or error}.",
-            fix="Make that a folder in which the user that runs dnsrenew can write, or use dns-01, which needs none.",
-            evidence=evidence,
-        )
+            return ChallengeError.of(texts.HTTP_WEBROOT_MISSING, **evidence)
+        path, reason = os.path.join(self.path, *FOLDERS), error.strerror or str(error)
+        return ChallengeError.of(texts.HTTP_WEBROOT_UNWRITABLE, **evidence, path=path, reason=reason)

@@ -1,4 +1,4 @@
-"""The tls-alpn-01 challenge (RFC 8737): a listener of our own presents a certificate that answers the CA."""
+"""The tls-alpn-01 challenge (RFC 8737): our own listener presents a challenge certificate to the CA."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class TlsAlpn01(Solver):
     def publish(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
         """Open the port and present the certificates.
 
-        :raises ChallengeError: the port cannot be opened any more.
+        :raises ChallengeError: the port can no longer be opened.
         """
         for value in values:
             self._published.add(_key(context, value))  # first: a cancel must not leave a port open
@@ -121,9 +121,9 @@ class TlsAlpn01(Solver):
         try:
             answers = self._listeners.ask(value.listen, value.identifier)
         except OSError as error:
-            return f"the listener does not respond ({error.strerror or error})"
+            return texts.LISTENER_SILENT.format(reason=error.strerror or error)
         wrong = [address for address, der in answers.items() if der != value.certificate.der]
-        return f"{wrong[0]} presents another certificate" if wrong else None
+        return texts.OTHER_CERTIFICATE.format(address=wrong[0]) if wrong else None
 
     def withdraw(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
         """Stop presenting the certificates; close the port after the last one."""

@@ -11,11 +11,11 @@ from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate, TlsAlpnServer
 
 DEFAULT: Final = ":443"
-"""Where every CA connects (RFC 8737 section 3); another port works only where something forwards from there to it."""
+"""The port that every CA uses (RFC 8737 section 3); another one needs a forwarding from port 443."""
 
 
 class TlsAlpnListeners(Listeners[ChallengeCertificate]):
-    """The listeners for tls-alpn-01; a response is the DER of the certificate that is presented."""
+    """The listeners for tls-alpn-01; a response is the presented certificate as DER."""
 
     texts = PortTexts(
         texts.TLS_ALPN_PORT_TAKEN,
@@ -30,7 +30,7 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
         return TlsAlpnServer(listening, self.monotonic)
 
     def fetch(self, host: str, port: int, key: str) -> bytes:
-        """Return the certificate that is presented for a name, as DER; never through a proxy."""
+        """Return the certificate that is presented for a name, as DER; never use a proxy."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # it is self-signed, and is compared byte by byte
@@ -44,4 +44,4 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
 
 
 SHARED: Final = TlsAlpnListeners()
-"""A port belongs to the process: two runs in one program share it."""
+"""Shared by all runs in a process, since a port belongs to the process."""

@@ -40,7 +40,7 @@ class ChallengeCertificate:
         extension = b"\x04\x20" + digest  # a DER OCTET STRING
         pem = x509.self_signed_pem(identifier, ACME_IDENTIFIER, extension)
         context = _context()
-        # The ssl module reads certificates from files only; the folder is private, the key is of no use elsewhere.
+        # The ssl module reads certificates only from files. The folder is private; the key is used nowhere else.
         with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
             path = os.path.join(folder, "challenge.pem")
             with open(path, "wb") as file:

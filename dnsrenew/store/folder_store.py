@@ -13,7 +13,7 @@ a version                                    6  4 files, their folder, its numbe
 ==========================================  ==  =================================================
 
 ``current`` and ``state.json`` share an fsync: whichever of the two renames a power cut keeps, each names a complete
-version, and :meth:`Store.repair` makes them agree.
+version, and :meth:`FolderStore.repair` makes them agree.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dnsrenew.store.activation import Activation
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.paths import Paths, check_name
+from dnsrenew.store.protocol import unchanged
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.state_files import StateFiles
 from dnsrenew.store.versions import Versions, is_as_written
@@ -50,11 +51,7 @@ Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
 
 
-def _unchanged(state: State) -> State:
-    return state
-
-
-class Store:
+class FolderStore:
     """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
 
     :param path: the folder; it is created by the first write.
@@ -238,6 +235,33 @@ class Store:
         """
         return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
+    def read_chain(self, name: str, state: State) -> str | None:
+        """Return the certificate in force with its chain, as PEM, or None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+        data = self._read_part(name, state, "fullchain.pem")
+        return None if data is None else data.decode("ascii", "replace")
+
+    def read_private_key(self, name: str, state: State) -> bytes | None:
+        """Return the private key of the certificate in force, as PEM, or None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self._read_part(name, state, "privkey.pem")
+
+    def _read_part(self, name: str, state: State, part: str) -> bytes | None:
+        if state.version is None:
+            return None
+        return self._disk.read(f"{self._paths.certificate(name)}/versions/{state.version}/{part}")
+
+    def read_current(self, name: str) -> bytes | None:
+        """Return the chain that other programs read, as PEM, whatever the state says; None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self._disk.read(str(self.current(name) / "fullchain.pem"))
+
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
     def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
@@ -267,7 +291,7 @@ class Store:
         facts: x509.Facts,
         *,
         state: State,
-        remember: Change = _unchanged,
+        remember: Change = unchanged,
     ) -> State:
         """Store a new certificate and put it into force; the old one stays complete and in force until then.
 
@@ -303,7 +327,7 @@ class Store:
         self._folders.make_certificate(name)
         return self._versions(name).add(fullchain_pem, key_pem, meta, state)
 
-    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = _unchanged) -> State:
+    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
         """Put a version into force: switch ``current``, then state.json, then remove old versions.
 
         :raises StoreError: it cannot be written; the old one stays in force.

@@ -1,0 +1,95 @@
+"""The texts of verdicts.
+
+Some fields are the evidence in a form for people: ``{place}`` is ``found_at`` with ``owner`` if that is another name,
+``{address}`` and ``{own}`` are the foreign addresses and this host's addresses of one family.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── addresses ───────────────────────────────────────────────────────────────────────────
+
+ADDRESSES_OK: Final = Text("addresses", "{identifier} resolves to this host.", "")
+ADDRESSES_MISSING: Final = Text(
+    "addresses",
+    "{identifier} has no A or AAAA record, so the CA finds no host to connect to.",
+    "Give {identifier} an A record with the public address of this host, or use a dns-01 route.",
+)
+_FOREIGN: Final = "The {kind} record of {identifier} points to {address}, which is not an address of this host ({own})."
+ADDRESS_FOREIGN: Final = Text(
+    "addresses", _FOREIGN, "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route."
+)
+ADDRESS_FOREIGN_NAT: Final = Text(
+    "addresses",
+    _FOREIGN,
+    "If {address} is your router, forward its port 80 to this host; otherwise correct the A record of {identifier}.",
+)
+ADDRESS_FOREIGN_NO_OWN: Final = Text(
+    "addresses",
+    "The {kind} record of {identifier} points to {address}, and this host has no address of that family.",
+    "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route.",
+)
+
+# ── CAA (RFC 8659, RFC 8657) ────────────────────────────────────────────────────────────
+
+CAA_UNRESTRICTED: Final = Text("caa", "No CAA record restricts issuance for {identifier}.", "")
+CAA_ALLOWED: Final = Text("caa", "The CAA records at {place} allow it.", "")
+CAA_UNKNOWN: Final = Text("caa", "It is unknown whether CAA records restrict {identifier}. {reason}", "")
+CAA_NO_IDENTITIES: Final = Text(
+    "caa", "There are CAA records at {place}, but the CA does not state its CAA identities.", ""
+)
+CAA_DOUBTFUL: Final = Text(
+    "caa", "Whether the CA may issue for {identifier} depends on how it interprets this record: {record}", ""
+)
+
+CAA_CRITICAL: Final = Text(
+    "caa",
+    "The CAA record at {place} with the tag {tag}, which CAs do not know, is marked critical, so no CA may issue for "
+    "{identifier}.",
+    "Remove this record at the DNS host of {owner}: {record}",
+)
+_ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
+CAA_OTHER_CA: Final = Text(
+    "caa", "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier}.", _ADD
+)
+CAA_OTHER_CA_MALFORMED: Final = Text(
+    "caa",
+    "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier} (a malformed record allows "
+    "no CA).",
+    _ADD,
+)
+CAA_OTHER_CA_UNMEETABLE: Final = Text(
+    "caa",
+    "The CAA records at {place} allow only {issuers}, not {ca}, to issue for {identifier} (a record names this CA, "
+    "but its conditions cannot be met).",
+    _ADD,
+)
+CAA_NO_CA: Final = Text("caa", "The CAA records at {place} allow no CA to issue for {identifier}.", _ADD)
+CAA_NO_CA_MALFORMED: Final = Text(
+    "caa",
+    "The CAA records at {place} allow no CA to issue for {identifier} (a malformed record allows no CA).",
+    _ADD,
+)
+CAA_NO_CA_UNMEETABLE: Final = Text(
+    "caa",
+    "The CAA records at {place} allow no CA to issue for {identifier} (a record names this CA, but its conditions "
+    "cannot be met).",
+    _ADD,
+)
+CAA_OTHER_ACCOUNT: Final = Text(
+    "caa",
+    "The CAA records at {place} allow {ca} to issue for {identifier} only for another account than this one.",
+    _ADD,
+)
+CAA_OTHER_METHOD: Final = Text(
+    "caa",
+    "The CAA records at {place} allow {ca} to issue for {identifier} only by {methods}, not by {challenge}.",
+    _ADD,
+)
+
+CNAME_PLACE: Final = "{found_at} (through its CNAME record, at {owner})"
+AND: Final = " and "
+OR: Final = " or "

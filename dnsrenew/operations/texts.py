@@ -1,0 +1,88 @@
+"""The texts of errors of :class:`dnsrenew.Renewer`, of :func:`dnsrenew.obtain` and of the operations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── names in a call ─────────────────────────────────────────────────────────────────────
+
+CERTIFICATE_UNKNOWN: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name} in the configuration.",
+    "Use one of these names: {known}.",
+)
+CERTIFICATE_UNKNOWN_NEAREST: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name} in the configuration.",
+    "Did you mean {nearest}?",
+)
+CERTIFICATE_UNKNOWN_NONE: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name} in the configuration, and no other one.",
+    "Add [[certificate]] with its domains to the configuration.",
+)
+CERTIFICATE_MISSING: Final = Text(
+    "certificate-missing",
+    "The certificate {name} has not been obtained yet.",
+    "Run: dnsrenew renew {name}",
+)
+CA_UNKNOWN: Final = Text(
+    "ca-unknown",
+    "There is no CA named {ca} in the configuration.",
+    "Use one of these names: {known}.",
+)
+CA_UNKNOWN_NEAREST: Final = Text(
+    "ca-unknown",
+    "There is no CA named {ca} in the configuration.",
+    "Did you mean {nearest}?",
+)
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+ACCOUNT_MISSING: Final = Text(
+    "account-missing",
+    "There is no account at the CA {ca} yet.",
+    "Run dnsrenew renew: it creates the account together with the first certificate from this CA.",
+)
+
+# ── revocation ──────────────────────────────────────────────────────────────────────────
+
+REASON_UNKNOWN: Final = Text(
+    "reason-unknown",
+    'There is no revocation reason "{reason}".',
+    "Use one of these reasons: {reasons}.",
+)
+NOTHING_TO_REVOKE: Final = Text(
+    "certificate-missing",
+    "There is no certificate {name} in the store, so there is nothing to revoke.",
+    "List the certificates with: dnsrenew status",
+)
+ISSUER_REMOVED: Final = Text(
+    "ca-unknown",
+    "The CA {ca}, which issued the certificate {name}, is not in the configuration.",
+    "Add [ca.{ca}] with its directory to the configuration again.",
+)
+FILE_DAMAGED: Final = Text(
+    "store-damaged",
+    "{path} is damaged, so the certificate {name} cannot be revoked with it.",
+    "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.",
+)
+
+# ── the error of obtain() ───────────────────────────────────────────────────────────────
+
+NOT_OBTAINED: Final = Text(
+    "renewal-failed",
+    "No certificate could be obtained for {domains}. {details}",
+    "{cause_fix}",
+)
+NO_CAUSE: Final = Text("renewal-failed", "The renewal failed.", "Try again.")
+
+# One sentence of the details each.
+TRIED: Final = "Tried {route}: {reason}"
+TRIED_SAME: Final = "Tried {route}: the same."
+SKIPPED: Final = "Skipped {route}: {reason}"
+SKIPPED_SAME: Final = "Skipped {route}: the same."
+DEFERRED: Final = "No attempt is made before {time}."
+DEFERRED_AFTER_FAILURE: Final = "An earlier attempt failed. No attempt is made before {time}."

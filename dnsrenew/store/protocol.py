@@ -1,0 +1,212 @@
+"""What the rest of the package asks of a store. Nothing outside this folder opens the files of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from dnsrenew import x509
+    from dnsrenew.model import Certificate, CertificateSpec
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store.account_files import AccountFiles
+    from dnsrenew.store.journal import Journal
+    from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.pending_orders import PendingOrders
+    from dnsrenew.store.state import Meta, State
+
+    Change = Callable[[State], State]
+
+
+def unchanged(state: State) -> State:
+    """Return the state as it is."""
+    return state
+
+
+class Store(Protocol):
+    """Certificates with their versions and states, accounts, ledgers, the journal, and locks. Thread-safe.
+
+    The caller of a method that writes to a certificate holds its lock.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+
+    def close_root(self) -> None:
+        """Make the store private if it is not, for example after a restore; three system calls.
+
+        :raises StoreError: others can write to it, and its mode cannot be changed.
+        """
+
+    def prove_writable(self, name: str | None = None) -> None:
+        """Write temporary files to the store and remove them, so that no certificate is ordered that cannot be kept.
+
+        :param name: the certificate to be renewed; the caller holds its lock.
+        :raises StoreError: the store is not writable, full or read-only, supports no symbolic links, or has a file in
+            the place of a folder.
+        """
+
+    def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude other runs and threads from a certificate.
+
+        :param wait: seconds to wait for them; 0: do not wait.
+        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
+        :raises StoreError: the file of the lock cannot be created, or the name is invalid.
+        :raises Cancelled: cancelled while waiting.
+        """
+
+    def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude other runs from a DNS zone, or a name, whose host keeps a single value.
+
+        :param wait: seconds to wait for them; 0: do not wait.
+        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
+        :raises StoreError: the file of the lock cannot be created.
+        :raises Cancelled: cancelled while waiting.
+        """
+
+    def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude other runs from a DNS zone whose host accepts one writer at a time, during one change.
+
+        A second lock holds the place of the next writer, so a run that writes repeatedly lets other runs in between.
+        Parameters and errors are those of :meth:`lock_zone`.
+        """
+
+    def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFiles:
+        """Return the files of the account at a CA directory.
+
+        :param context: for a wait for the lock of the account, and for warnings about damaged files.
+        """
+
+    def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
+        """Return the ledger of the account at a CA directory: its limits and waits."""
+
+    @property
+    def journal(self) -> Journal:
+        """The TXT values that are, or may be, in DNS."""
+
+    @property
+    def orders(self) -> PendingOrders:
+        """The orders that are being finalized."""
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether the journal has files: of a live run, or of a killed one, which may have left only a lock.
+
+        One system call.
+        """
+
+    def names(self) -> list[str]:
+        """Return the names of the certificates in the store, sorted."""
+
+    def read_state(self, name: str, *, quarantine: bool = True) -> State:
+        """Return the state of a certificate; the empty state if there is none.
+
+        A damaged state.json is renamed and rebuilt from the versions; every state that this store reads later has
+        the warning in ``notices``.
+
+        :param quarantine: False: do not rename a damaged file; only this state has the warning.
+        :raises StoreError: it cannot be read, a newer dnsrenew wrote it (``store-newer``), or the name is invalid.
+        """
+
+    def is_whole(self, name: str, state: State) -> bool:
+        """Tell whether the version in force exists, by the sizes of the files that other programs read.
+
+        Two system calls.
+
+        :raises StoreError: permission denied.
+        """
+
+    def report_damage(self, name: str, state: State, context: Context) -> None:
+        """Warn about damaged or missing files of the version in force, before it is renewed.
+
+        :raises StoreError: permission denied.
+        """
+
+    def quarantine_damaged(self, name: str, state: State) -> None:
+        """Rename the damaged files of a version that is no longer in force, as far as possible."""
+
+    def current(self, name: str) -> Path:
+        """Return the folder from which other programs read."""
+
+    def certificate(self, name: str, state: State) -> Certificate | None:
+        """Return the certificate in force, with paths into its version; None if a file of it is missing.
+
+        :raises StoreError: permission denied.
+        """
+
+    def read_chain(self, name: str, state: State) -> str | None:
+        """Return the certificate in force with its chain, as PEM, or None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+
+    def read_private_key(self, name: str, state: State) -> bytes | None:
+        """Return the private key of the certificate in force, as PEM, or None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+
+    def read_current(self, name: str) -> bytes | None:
+        """Return the chain that other programs read, as PEM, whatever the state says; None if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+
+    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
+        """Replace state.json.
+
+        :param sync: durably; False if a power cut may lose the change.
+        :raises StoreError: it cannot be written; the old one stays.
+        """
+
+    def update(self, name: str, change: Change, *, sync: bool = True) -> State:
+        """Change the state of a certificate, and return it.
+
+        :param sync: make it durable; False if a power cut may lose the change.
+        :raises StoreError: it cannot be written; the old one stays.
+        """
+
+    def keep(
+        self,
+        spec: CertificateSpec,
+        ca: str,
+        fullchain_pem: str,
+        key_pem: bytes,
+        facts: x509.Facts,
+        *,
+        state: State,
+        remember: Change = unchanged,
+    ) -> State:
+        """Store a new certificate and put it into force; the old one stays complete and in force until then.
+
+        :param ca: name of the CA that issued it.
+        :param facts: the data parsed from the certificate.
+        :param state: the stored state, read under the lock.
+        :param remember: further changes of the state, written in the same step.
+        :raises StoreError: it cannot be written; the old one stays.
+        """
+
+    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
+        """Write a version, durably, and return its number; it is not in force yet.
+
+        :raises StoreError: it cannot be written; nothing has changed.
+        """
+
+    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
+        """Put a version into force: switch ``current``, then state.json, then remove old versions.
+
+        :raises StoreError: it cannot be written; the old one stays in force.
+        """
+
+    def repair(self, name: str, state: State, context: Context) -> bool:
+        """Make ``current``, state.json and the parts of the chain agree after a kill or a power cut.
+
+        For the start of a run; the caller does not hold the lock. Takes three system calls if nothing is wrong. If
+        another run holds the lock, the store cannot be written, or the run is cancelled, the next run repairs it.
+
+        :returns: whether anything was repaired; the warnings are then in the state's ``notices``.
+        """
