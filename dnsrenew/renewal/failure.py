@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -50,7 +50,7 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
     if not job.options.dry_run and not isinstance(error, Cancelled | LockedError | StoreError):
         now = job.context.clock.now()
         with contextlib.suppress(StoreError):
-            job.services.store.write_state(job.spec.name, job.state.failed(error.code, error.message, now))
+            _update(job, lambda state: state.failed(error.code, error.message, now))
     return job.outcome(_STATUSES.get(type(error), "failed"), error=error, attempts=attempts)
 
 
@@ -64,14 +64,19 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
         return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until)
     if job.options.dry_run:
         return job.outcome("failed", error=error, attempts=attempts)
-    chance = job.context.random
-    failed = history.after_failure(job.state, error, now, chance, retry_after=after, attempts=attempts)
-    state = replace(planner.remembered(failed, now), tried_with=job.options.fingerprint(job.spec))
-    try:
-        job.services.store.write_state(job.spec.name, state)
-    except StoreError:  # it must not hide the error itself
-        state = job.state
+
+    def remember(state: State) -> State:
+        failed = history.after_failure(state, error, now, job.context.random, retry_after=after, attempts=attempts)
+        return replace(planner.remembered(failed, now), tried_with=job.options.fingerprint(job.spec))
+
+    state = job.state
+    with contextlib.suppress(StoreError):  # it must not hide the error itself
+        state = _update(job, remember)
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=_next_attempt(job, state))
+
+
+def _update(job: Job, change: Callable[[State], State]) -> State:
+    return job.services.store.update(job.spec.name, change, known=job.state)
 
 
 def _next_attempt(job: Job, state: State) -> datetime | None:

@@ -72,12 +72,9 @@ class RenewalInfoQuery:
         if not self._task.done.is_set() or (answer is not None and answer.is_late):
             self._unresponsive.add(self._ca)
             return state
-        new = self._with_answer(state)
-        try:
-            store.write_state(name, new, sync=False)
-        except StoreError:
-            return state
-        return new
+        with contextlib.suppress(StoreError):
+            return store.update(name, self._with_answer, known=state, sync=False)
+        return state
 
     @property
     def _answer(self) -> Window | NoWindow | None:

@@ -264,21 +264,23 @@ class FolderStore:
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
-    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
-        """Replace state.json.
+    def write_state(self, name: str, state: State) -> None:
+        """Replace state.json, durably.
 
-        :param sync: durably; False if a power cut may lose the change.
         :raises StoreError: it cannot be written; the old one stays.
         """
-        self._states.write(name, state, sync=sync)
+        self._states.write(name, state)
 
-    def update(self, name: str, change: Change, *, sync: bool = True) -> State:
+    def update(self, name: str, change: Change, *, known: State | None = None, sync: bool = True) -> State:
         """Change the state of a certificate, and return it.
 
+        :param known: the state as read under the lock; used unless state.json has vanished since then.
         :param sync: make it durable; False if a power cut may lose the change.
         :raises StoreError: it cannot be written; the old one stays.
         """
-        state = change(self.read_state(name))
+        if known is None or (known.version is not None and self._disk.size(self._paths.state(name)) is None):
+            known = self.read_state(name)
+        state = change(known)
         self._states.write(name, state, sync=sync)
         return state
 

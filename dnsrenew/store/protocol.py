@@ -156,16 +156,16 @@ class Store(Protocol):
         :raises StoreError: it cannot be read.
         """
 
-    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
-        """Replace state.json.
+    def write_state(self, name: str, state: State) -> None:
+        """Replace state.json, durably.
 
-        :param sync: durably; False if a power cut may lose the change.
         :raises StoreError: it cannot be written; the old one stays.
         """
 
-    def update(self, name: str, change: Change, *, sync: bool = True) -> State:
+    def update(self, name: str, change: Change, *, known: State | None = None, sync: bool = True) -> State:
         """Change the state of a certificate, and return it.
 
+        :param known: the state as read under the lock; used unless state.json has vanished since then.
         :param sync: make it durable; False if a power cut may lose the change.
         :raises StoreError: it cannot be written; the old one stays.
         """
