@@ -45,43 +45,43 @@ class Stage:
         context = Context(clock=self.clock, emitter=Emitter(self.clock, self.events.append))
         self.spec = CertificateSpec(name="home", domains=tuple(names), identifiers=tuple(names), ca="one",
                                     routes=routes)  # fmt: skip
-        self.course = FallbackPlanner(self.spec, state or State(), context, authority)
+        self.planner = FallbackPlanner(self.spec, state or State(), context, authority)
 
     def next(self) -> ActiveAttempt:
         """Return the next attempt, which must exist."""
-        way = self.course.next()
-        assert way is not None
-        return way
+        attempt = self.planner.next()
+        assert attempt is not None
+        return attempt
 
     def look(self, *blockers: Blocker, opened: Mapping[str, tuple[Route, list[Route]]] | None = None) -> bool:
         """Apply a preflight to the next attempt; return whether another selection is needed."""
-        self.way = self.next()
-        places = Placements(dict(self.way.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
+        self.attempt = self.next()
+        places = Placements(dict(self.attempt.selection.routes), blockers=list(blockers), opened=dict(opened or {}))
         places.routes.update({name: several[0] for name, (_, several) in places.opened.items()})
-        return self.course.apply_preflight(self.way, places)
+        return self.planner.apply_preflight(self.attempt, places)
 
     def order(self, *pending: str) -> ActiveAttempt:
         """Order with the next attempt; these names are pending."""
         assert not self.look()
-        self.way.orders += 1
-        self.way.pending = list(pending)
-        return self.way
+        self.attempt.orders += 1
+        self.attempt.pending = list(pending)
+        return self.attempt
 
     def fail(self, error: AttemptError, *pending: str, seen: bool = False) -> None:
         """Order, and fail with an error."""
         self.order(*pending).visible = seen
-        self.course.failed(self.way, error)
+        self.planner.failed(self.attempt, error)
 
     def routes(self) -> dict[str, Route]:
         """Return the next routes by name; empty if none is left."""
-        way = self.course.next()
-        return {} if way is None else dict(way.selection.routes)
+        attempt = self.planner.next()
+        return {} if attempt is None else dict(attempt.selection.routes)
 
     def told(self) -> list[tuple[str, tuple[str, ...], int, str | None]]:
         """Return the attempts."""
         return [
             (each.route.challenge, each.route.dns, each.orders, each.error.code if each.error else None)
-            for each in self.course.attempts
+            for each in self.planner.attempts
         ]
 
 
@@ -144,17 +144,17 @@ def test_in_a_rehearsal_the_twins_are_asked() -> None:
     stage = Stage(replace(A, ca=None), replace(A, ca="two"), authority={"one": "stage", "two": "stage"})
     stage.fail(refused("a"), APEX, WILD)
     assert stage.told() == [("dns-01", ("a",), 1, "provider-refused")]
-    assert stage.course.attempts[0].route.ca == "stage"
+    assert stage.planner.attempts[0].route.ca == "stage"
     assert stage.routes() == {}
 
 
 def test_a_name_without_any_route_is_an_error_of_its_own() -> None:
     """Without any attempt, the error names the identifier without a route."""
     stage = Stage(HTTP)
-    assert stage.course.next() is None
-    assert stage.course.error.code == "no-route-left"
-    assert WILD in stage.course.error.message
-    assert stage.course.attempts == []
+    assert stage.planner.next() is None
+    assert stage.planner.error.code == "no-route-left"
+    assert WILD in stage.planner.error.message
+    assert stage.planner.attempts == []
 
 
 # ── who is to blame ─────────────────────────────────────────────────────────────────────
@@ -201,7 +201,7 @@ def test_a_ca_that_cannot_connect_is_unreachable(route: Route, code: str, port: 
     stage = Stage(route, names=(APEX,))
     problem = {"type": "connection", "code": "ca-connection", "detail": "No.", "identifier": APEX}
     stage.fail(CAError("ca-connection", "No.", fix="Ask.", subproblems=[problem]), APEX)
-    (attempt,) = [one for one in stage.course.attempts if one.orders]
+    (attempt,) = [one for one in stage.planner.attempts if one.orders]
     assert isinstance(attempt.error, CAError)
     assert attempt.error.code == code
     assert f"port {port}" in attempt.error.message
@@ -214,8 +214,8 @@ def test_who_wrote_what_is_seen_keeps_the_route() -> None:
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
     late = PropagationError("propagation-timeout", "No.", fix="Wait.", evidence={"identifiers": [OTHER]})
     assert stage.order(APEX, OTHER).culprits(late) == [B]
-    stage.course.failed(stage.way, late)
-    assert set(stage.course.failures) == {B}
+    stage.planner.failed(stage.attempt, late)
+    assert set(stage.planner.failures) == {B}
 
 
 def test_of_two_accounts_only_the_one_that_failed_is_left() -> None:
@@ -294,9 +294,9 @@ def test_each_name_is_mended_by_what_is_said_of_it() -> None:
     stage.fail(several((APEX, "ca-connection"), (WILD, "ca-unauthorized")), APEX, WILD, seen=True)
     assert stage.routes() == {APEX: A, WILD: A}
     assert stage.next().settle == SETTLE_AGAIN
-    assert stage.course.failures == {HTTP: "http-unreachable", A: "ca-unauthorized"}
-    assert stage.course.error.code == "ca-order-invalid"
-    assert [problem["code"] for problem in stage.course.error.evidence["subproblems"]] == [
+    assert stage.planner.failures == {HTTP: "http-unreachable", A: "ca-unauthorized"}
+    assert stage.planner.error.code == "ca-order-invalid"
+    assert [problem["code"] for problem in stage.planner.error.evidence["subproblems"]] == [
         "http-unreachable",
         "ca-unauthorized",
     ]
@@ -323,7 +323,7 @@ def test_a_closed_port_is_said_though_another_name_failed_otherwise() -> None:
     """The error says that port 80 is unreachable, even if another name failed for another reason."""
     stage = Stage(HTTP, A, names=[APEX, OTHER])
     stage.fail(several((APEX, "ca-connection"), (OTHER, "ca-unauthorized")), APEX, OTHER, seen=True)
-    assert stage.course.error.code == "http-unreachable"
+    assert stage.planner.error.code == "http-unreachable"
     assert stage.routes() == {APEX: A, OTHER: A}
 
 
@@ -366,9 +366,9 @@ def test_a_name_that_no_ca_can_certify_stops_everything() -> None:
     """A name that no CA can certify stops the run; the remaining routes are not reported."""
     stage = Stage(A, TWO)
     stage.fail(ca_error("ca-malformed-name", APEX), APEX, WILD)
-    assert stage.course.next() is None
-    assert len(stage.course.attempts) == 1
-    assert stage.course.error.code == "ca-malformed-name"
+    assert stage.planner.next() is None
+    assert len(stage.planner.attempts) == 1
+    assert stage.planner.error.code == "ca-malformed-name"
 
 
 def test_caa_that_denies_the_ca_skips_all_its_routes_once_each() -> None:
@@ -402,9 +402,9 @@ def test_a_route_without_accounts_becomes_one_for_each() -> None:
     """A route without accounts expands to one for each account; the second is tried after the first fails."""
     stage = Stage(ANY, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
-    assert stage.way.selection.routes == {APEX: A}
-    stage.way.pending = [APEX]
-    stage.course.failed(stage.way, refused("a"))
+    assert stage.attempt.selection.routes == {APEX: A}
+    stage.attempt.pending = [APEX]
+    stage.planner.failed(stage.attempt, refused("a"))
     assert stage.routes() == {APEX: B}
 
 
@@ -423,8 +423,8 @@ def test_what_it_stands_for_is_tried_in_its_place() -> None:
     """The expanded routes come in place of the original, also if the user lists one of them again."""
     stage = Stage(ANY, HTTP, A, names=[APEX])
     assert not stage.look(opened={APEX: (ANY, [A, B])})
-    stage.way.pending = [APEX]
-    stage.course.failed(stage.way, refused("a"))
+    stage.attempt.pending = [APEX]
+    stage.planner.failed(stage.attempt, refused("a"))
     assert stage.routes() == {APEX: B}
     stage.fail(refused("b"), APEX)
     assert stage.routes() == {APEX: HTTP}
@@ -439,9 +439,9 @@ def test_what_failed_and_what_worked_is_remembered() -> None:
     """The state records failed and successful routes; the account that worked comes first next time."""
     stage = Stage(ANY, names=[APEX])
     stage.look(opened={APEX: (ANY, [A, B])})
-    stage.way.pending = [APEX]
-    stage.course.failed(stage.way, refused("a"))
-    state = stage.course.remembered(State(), START, [B])
+    stage.attempt.pending = [APEX]
+    stage.planner.failed(stage.attempt, refused("a"))
+    state = stage.planner.remembered(State(), START, [B])
     assert set(state.routes) == {route_key(A, "one")}
     assert set(state.worked) == {route_key(B, "one"), route_key(ANY, "one")}
 
@@ -454,15 +454,15 @@ def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
     """An expanded route has failed only if all its routes failed; skipped routes do not count."""
     stage = Stage(ANY, HTTP, names=[APEX])
     stage.look(opened={APEX: (ANY, [A])})
-    stage.way.pending = [APEX]
-    stage.course.failed(stage.way, refused("a"))
-    state = stage.course.remembered(State(), START, [HTTP])
+    stage.attempt.pending = [APEX]
+    stage.planner.failed(stage.attempt, refused("a"))
+    state = stage.planner.remembered(State(), START, [HTTP])
     assert set(state.routes) == {route_key(A, "one"), route_key(ANY, "one")}
     assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
 
     skipped = Stage(A, names=[APEX])
     skipped.look(Blocker(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
-    assert skipped.course.remembered(State(), START).routes == {}
+    assert skipped.planner.remembered(State(), START).routes == {}
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────
@@ -472,23 +472,23 @@ def test_who_is_asked_to_wait_by_all_waits_for_the_first() -> None:
     """The wait is the shortest one, and only if every CA asked to wait."""
     stage = Stage(A, TWO, names=[APEX])
     stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
-    assert stage.course.asked_to_wait() == 3600.0
+    assert stage.planner.asked_to_wait() == 3600.0
     stage.fail(ca_error("ca-rate-limited", retry_after=60.0), APEX)
-    assert stage.course.asked_to_wait() == 60.0
+    assert stage.planner.asked_to_wait() == 60.0
     stage = Stage(A, TWO, names=[APEX])
     stage.fail(ca_error("ca-rate-limited", retry_after=3600.0), APEX)
     stage.fail(refused("c"), APEX)
-    assert stage.course.asked_to_wait() is None
+    assert stage.planner.asked_to_wait() is None
 
 
 def test_held_back_by_the_ledger_is_nothing_tried() -> None:
     """A run that only the ledger stopped counts as no attempt, unless something else was tried."""
     stage = Stage(A, TWO, names=[APEX])
-    assert not stage.course.only_held()
+    assert not stage.planner.only_held()
     stage.fail(ca_error("ca-ledger", retry_after=60.0), APEX)
-    assert stage.course.only_held()
+    assert stage.planner.only_held()
     stage.fail(refused("c"), APEX)
-    assert not stage.course.only_held()
+    assert not stage.planner.only_held()
 
 
 def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
@@ -499,17 +499,17 @@ def test_a_skip_beside_the_ledger_is_nothing_tried_either() -> None:
     stage.fail(ca_error("ca-ledger", retry_after=60.0))
     assert stage.look(Blocker(TWO, (APEX,), DnsError("dns-no-account", "No.", fix="Add it.")))
     assert stage.routes() == {}
-    assert stage.course.only_held()
-    assert stage.course.asked_to_wait() == 60.0
-    assert stage.course.error.code == "ca-ledger"
+    assert stage.planner.only_held()
+    assert stage.planner.asked_to_wait() == 60.0
+    assert stage.planner.error.code == "ca-ledger"
 
 
 def test_only_skips_are_no_deferral() -> None:
     """Skips alone are not a deferral, because no CA named a time."""
     stage = Stage(HTTP, names=[APEX])
     stage.look(Blocker(HTTP, (APEX,), ChallengeError("http-port-taken", "No.", fix="Free it.")))
-    assert not stage.course.only_held()
-    assert stage.course.error.code == "http-port-taken"
+    assert not stage.planner.only_held()
+    assert stage.planner.error.code == "http-port-taken"
 
 
 def test_a_closed_port_is_said_in_our_words() -> None:
@@ -517,11 +517,11 @@ def test_a_closed_port_is_said_in_our_words() -> None:
     stage = Stage(HTTP, A)
     stage.clock.elapsed += timedelta(seconds=3).total_seconds()
     stage.fail(ca_error("ca-connection", APEX, type="connection", detail="timed out"), APEX, WILD)
-    (attempt,) = stage.course.attempts
+    (attempt,) = stage.planner.attempts
     error = attempt.error
     assert isinstance(error, CAError)
     assert (error.code, error.type, error.detail) == ("http-unreachable", "connection", "timed out")
     assert error.subproblems[0]["identifier"] == APEX
     assert "port 80" in error.message
     stage.fail(ca_error("ca-connection", WILD), APEX, WILD)
-    assert stage.course.error.code == "ca-connection"
+    assert stage.planner.error.code == "ca-connection"
