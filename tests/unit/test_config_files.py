@@ -107,7 +107,7 @@ def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConfigError) as caught:
         Config.load(path)
     assert caught.value.message.endswith("cannot be read: permission denied.")
-    assert "the user who runs dnsrenew" in caught.value.fix
+    assert "the user that runs dnsrenew" in caught.value.fix
 
 
 def test_a_file_of_windows(tmp_path: Path) -> None:
