@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SUMMARY = "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs, by DNS-01, HTTP-01 or TLS-ALPN-01."
+SUMMARY = "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01 or TLS-ALPN-01."
 
 COMMANDS = {
     "renew": (
