@@ -84,7 +84,7 @@ class DnsRenewError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by attributes: the constructors take keywords, which the default would lose.
 
-        A copy has an evidence of its own, because those who are told of the same failure each add to theirs.
+        A copy has its own evidence: callers that share one failure each add to theirs.
         """
         return _rebuild, (type(self), {**self.__dict__, "evidence": dict(self.evidence)})
 

@@ -63,7 +63,7 @@ class Invocation(Frozen):
             ellipsis = self.terminal.err.encodable("…")
             path = formatting.fit_path(formatting.relative_path(path, here()), width, ellipsis)
         self.terminal.write_info(dim(texts.USING.format(path=path)))
-        config = Config.find(self.options.config)  # unlike load, it checks who can change the file
+        config = Config.find(self.options.config)  # unlike load, it checks the permissions of the file
         for notice in config.warnings:
             lines = formatting.wrap(f"{notice.message} {notice.fix}", columns, f"{yellow('!')} ", "  ")
             self.terminal.write_message("\n".join(lines))

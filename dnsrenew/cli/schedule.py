@@ -195,7 +195,7 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
         except DnsRenewError:
             if kind:
                 raise
-            continue  # a user who may not use cron has no schedule there
+            continue  # a user without permission for cron has no schedule there
         state = installer.installed_state(plan, contents)
         if state not in ("none", "foreign"):
             found.append(_InstalledPlan(plan, contents, state))

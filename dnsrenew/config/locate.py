@@ -1,4 +1,4 @@
-"""Where the configuration is searched, where the store is by default, and who can write a trusted file."""
+"""Finds the configuration and the default store, and checks that only trusted users can write a file."""
 
 from __future__ import annotations
 

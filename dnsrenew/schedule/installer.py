@@ -195,7 +195,7 @@ def _write(path: str, content: bytes) -> None:
 def _make_folders(path: str) -> None:
     """Create missing folders, readable as the umask allows and writable only by the owner.
 
-    A user who can write there decides what is run.
+    Write access there decides what is run.
     """
     if os.path.isdir(path):
         return

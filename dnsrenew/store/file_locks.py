@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _LOCK_OFFSET: Final = 1 << 30
-"""Windows lets nobody else read a locked byte, so the locked one is far behind the content."""
+"""On Windows no other process can read a locked byte, so the locked one is far behind the content."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 _OWNER_SECONDS: Final = 0.2

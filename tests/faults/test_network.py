@@ -5,12 +5,14 @@ Each line of docs/network-faults.md is repeated: see network.py for what must ho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 import pytest
 
 from tests.kit import network_ca, network_dns, network_hosts, network_page
+from tests.kit.network import Place
 from tests.kit.network_page import PAGE, section
 from tests.kit.renew_stage import Stage, through
 from tests.lab import Lab
@@ -27,14 +29,24 @@ PARTS: Final = (
 
 @pytest.mark.parametrize("sides", PARTS, ids=lambda sides: sides[0])
 def test_what_comes_of_each_fault(lab: Lab, sides: tuple[str, ...]) -> None:
-    """As the page says, and what must hold does."""
+    """Each line of the page holds.
+
+    What differs is repeated by itself: a server that takes more than 0.6 s because two dozen runs share the machine is
+    no longer the first to answer, and another one is asked.
+    """
     results = network_page.run(lab, sides)
-    said = PAGE.read_text("utf-8").split("\n## ")
+    late = {line.split(" | ")[0].removeprefix("| ") for side in sides for line in differing(side, results)}
+    if late:
+        results |= network_page.run(lab, sides, late)
     for side in sides:
-        (there,) = [part for part in said if part.startswith(f"{side}\n")]
-        listed, found = (text.strip().splitlines() for text in (f"## {there}", section(side, results)))
-        assert [line for line in found if line not in listed] == [], side
-        assert [line for line in listed if line not in found] == [], side
+        assert differing(side, results) == [], side
+
+
+def differing(side: str, results: Mapping[Place, str]) -> list[str]:
+    """The lines of a part that are either on the page or in the results, but not in both."""
+    (there,) = [part for part in PAGE.read_text("utf-8").split("\n## ") if part.startswith(f"{side}\n")]
+    listed, found = (text.strip().splitlines() for text in (f"## {there}", section(side, results)))
+    return [line for line in [*found, *listed] if (line in found) != (line in listed)]
 
 
 @pytest.mark.parametrize("days", [-400, -3, 400])
