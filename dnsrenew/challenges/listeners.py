@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -43,7 +44,7 @@ class Endpoint(NamedTuple):
     address: tuple[Any, ...]
 
 
-class Listeners(Generic[T]):
+class Listeners(ABC, Generic[T]):
     """The listeners of a process for one challenge type, shared by all certificates. Thread-safe.
 
     An address is ``:PORT`` (all of IPv4 and IPv6), ``HOST:PORT`` or ``[IPV6]:PORT``. A challenge type sets ``texts``
@@ -60,19 +61,19 @@ class Listeners(Generic[T]):
         self._servers: dict[Endpoint, ChallengeServer[T]] = {}
         self._endpoints: dict[str, list[Endpoint]] = {}
 
+    @abstractmethod
     def start(self, listening: socket.socket) -> ChallengeServer[T]:
         """Return a running server on a listening socket.
 
         :raises OSError: no file descriptor is left.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch(self, host: str, port: int, key: str) -> bytes:
         """Request a response from one of our servers as a CA would; return all of it.
 
         :raises OSError: it does not respond.
         """
-        raise NotImplementedError
 
     def check(self, listen: str) -> None:
         """Check whether the port can be opened, by binding it for a moment. A port that is already served is fine.

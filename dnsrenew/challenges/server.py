@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -39,7 +40,7 @@ class Client:
         self.answered = False
 
 
-class ChallengeServer(Generic[T]):
+class ChallengeServer(ABC, Generic[T]):
     """Serves ``contents`` on one socket, in a daemon thread, until it is stopped.
 
     A challenge type implements :meth:`read`.
@@ -77,13 +78,13 @@ class ChallengeServer(Generic[T]):
         """Return the socket to read from; ``connection`` does not block."""
         return connection
 
+    @abstractmethod
     def read(self, client: Client) -> bool:
         """Read from a client and respond to a complete request; return False to close the connection.
 
         :raises BlockingIOError: nothing can be read now.
         :raises OSError: the connection failed; it is closed.
         """
-        raise NotImplementedError
 
     def farewell(self, client: Client) -> None:
         """Note that the client has its response; it now has two seconds to close."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -38,12 +39,13 @@ class SolverResources(Frozen):
     journal: Journal
 
 
-class Solver:
+class Solver(ABC):
     """One challenge type. Thread-safe; one serves all certificates of a run.
 
-    A type overrides the five methods that raise NotImplementedError. The others do nothing by default.
+    A type defines the five abstract methods. The others do nothing by default.
     """
 
+    @abstractmethod
     def preflight(
         self,
         context: Context,
@@ -56,35 +58,34 @@ class Solver:
 
         :param placements: receives the result.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def make_values(self, ca: CAClient, placement: Any, challenge: Challenge) -> list[Any]:
         """Return the values that answer a challenge.
 
         :raises CAError: the challenge is malformed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def publish(self, context: Context, values: Sequence[Any]) -> None:
         """Publish the values.
 
         :raises AttemptError: any part may have been published.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def wait_visible(self, context: Context, values: Sequence[Any], wanted: Propagation, settle: float) -> None:
         """Wait until the values are visible.
 
         :param settle: seconds to wait afterwards, in addition to the configured ones.
         :raises AttemptError: they were not visible in time.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def withdraw(self, context: Context, values: Sequence[Any]) -> None:
         """Remove the values. Raise nothing; warn of those that stay."""
-        raise NotImplementedError
 
-    def prepare(self, context: Context, placements: Collection[Any]) -> None:
+    def prepare(self, context: Context, placements: Collection[Any]) -> None:  # noqa: B027  # optional
         """Read secrets and make drivers before anything is ordered.
 
         :raises SecretError: a reference cannot be resolved.
@@ -112,10 +113,10 @@ class Solver:
         del context, values
         return contextlib.nullcontext()
 
-    def wait_caches(self, context: Context, ca: str, values: Sequence[Any]) -> None:
+    def wait_caches(self, context: Context, ca: str, values: Sequence[Any]) -> None:  # noqa: B027  # optional
         """Wait until no resolver of the CA caches an older value."""
 
-    def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:
+    def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:  # noqa: B027  # optional
         """Note that the CA queries the values from now on."""
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:

@@ -32,7 +32,7 @@ from dnsrenew.store.activation import Activation
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.paths import Paths, check_name
-from dnsrenew.store.protocol import unchanged
+from dnsrenew.store.protocol import Store, unchanged
 from dnsrenew.store.state import Meta, State
 from dnsrenew.store.state_files import StateFiles
 from dnsrenew.store.versions import Versions, is_as_written
@@ -51,7 +51,7 @@ Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
 
 
-class FolderStore:
+class FolderStore(Store):
     """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
 
     :param path: the folder; it is created by the first write.
@@ -77,53 +77,29 @@ class FolderStore:
     # ── before a run ────────────────────────────────────────────────────────────────────
 
     def close_root(self) -> None:
-        """Make the store private if it is not, for example after a restore; three system calls.
-
-        :raises StoreError: others can write to it, and its mode cannot be changed.
-        """
+        """See :meth:`Store.close_root`."""
         self._folders.close_root()
 
     # ── before an order ─────────────────────────────────────────────────────────────────
 
     def prove_writable(self, name: str | None = None) -> None:
-        """Write temporary files to the store and remove them, so that no certificate is ordered that cannot be kept.
-
-        :param name: the certificate to be renewed; the caller holds its lock.
-        :raises StoreError: the store is not writable, full or read-only, supports no symbolic links, or has a file in
-            the place of a folder.
-        """
+        """See :meth:`Store.prove_writable`."""
         self._folders.prove_writable(name, links=not self._windows)
 
     # ── locks ───────────────────────────────────────────────────────────────────────────
 
     def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs and threads from a certificate.
-
-        :param wait: seconds to wait for them; 0: do not wait.
-        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
-        :raises StoreError: the file of the lock cannot be created, or the name is invalid.
-        :raises Cancelled: cancelled while waiting.
-        """
+        """See :meth:`Store.lock`."""
         self._disk.refuse_links(self._paths.root, self._paths.state(name))
         return self._lock(f"certificate-{name}", f"certificate {name}", context, wait)
 
     def lock_zone(self, zone: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone, or a name, whose host keeps a single value.
-
-        :param wait: seconds to wait for them; 0: do not wait.
-        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
-        :raises StoreError: the file of the lock cannot be created.
-        :raises Cancelled: cancelled while waiting.
-        """
+        """See :meth:`Store.lock_zone`."""
         return self._lock(f"zone-{self._paths.zone(zone)}", f"DNS zone {zone.rstrip('.')}", context, wait)
 
     @contextlib.contextmanager
     def lock_writing(self, zone: str, *, context: Context, wait: float = 0) -> Iterator[None]:
-        """Exclude other runs from a DNS zone whose host accepts one writer at a time, during one change.
-
-        A second lock holds the place of the next writer, so a run that writes repeatedly lets other runs in between.
-        Parameters and errors are those of :meth:`lock_zone`.
-        """
+        """See :meth:`Store.lock_writing`."""
         readable, what = self._paths.zone(zone), f"DNS zone {zone.rstrip('.')}"
         with contextlib.ExitStack() as lock:
             with self._lock(f"next-{readable}", what, context, wait):
@@ -137,10 +113,7 @@ class FolderStore:
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
     def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountFiles:
-        """Return the files of the account at a CA directory.
-
-        :param context: for a wait for the lock of the account, and for warnings about damaged files.
-        """
+        """See :meth:`Store.accounts`."""
         return AccountFiles(self._disk, self._paths, ca_name, directory_url, context=context)
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
@@ -165,10 +138,7 @@ class FolderStore:
 
     @property
     def has_journal(self) -> bool:
-        """Whether the journal has files: of a live run, or of a killed one, which may have left only a lock.
-
-        One system call.
-        """
+        """See :meth:`Store.has_journal`."""
         try:
             return any(name.endswith((".json", ".lock")) for name in os.listdir(self._paths.journal))
         except FileNotFoundError:
@@ -183,32 +153,17 @@ class FolderStore:
         return sorted(self._paths.valid_names(self._disk.names(self._paths.certificates)))
 
     def read_state(self, name: str, *, quarantine: bool = True) -> State:
-        """Return the state of a certificate; the empty state if there is none.
-
-        A damaged state.json is renamed and rebuilt from the versions; every state that this store reads later has
-        the warning in ``notices``.
-
-        :param quarantine: False: do not rename a damaged file; only this state has the warning.
-        :raises StoreError: it cannot be read, a newer dnsrenew wrote it (``store-newer``), or the name is invalid.
-        """
+        """See :meth:`Store.read_state`."""
         return self._states.read(name, quarantine=quarantine)
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Tell whether the version in force exists, by the sizes of the files that other programs read.
-
-        Two system calls.
-
-        :raises StoreError: permission denied.
-        """
+        """See :meth:`Store.is_whole`."""
         if state.version is None:
             return False
         return is_as_written(self._disk, f"{self._paths.certificate(name)}/versions/{state.version}/", state.sizes)
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
-        """Warn about damaged or missing files of the version in force, before it is renewed.
-
-        :raises StoreError: permission denied.
-        """
+        """See :meth:`Store.report_damage`."""
         if state.version is None:
             return
         for path, reason in self._versions(name).damaged(state.version, state.sizes):
@@ -229,25 +184,16 @@ class FolderStore:
         return self._certificates.joinpath(check_name(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None if a file of it is missing.
-
-        :raises StoreError: permission denied.
-        """
+        """See :meth:`Store.certificate`."""
         return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
     def read_chain(self, name: str, state: State) -> str | None:
-        """Return the certificate in force with its chain, as PEM, or None if there is none.
-
-        :raises StoreError: it cannot be read.
-        """
+        """See :meth:`Store.read_chain`."""
         data = self._read_part(name, state, "fullchain.pem")
         return None if data is None else data.decode("ascii", "replace")
 
     def read_private_key(self, name: str, state: State) -> bytes | None:
-        """Return the private key of the certificate in force, as PEM, or None if there is none.
-
-        :raises StoreError: it cannot be read.
-        """
+        """See :meth:`Store.read_private_key`."""
         return self._read_part(name, state, "privkey.pem")
 
     def _read_part(self, name: str, state: State, part: str) -> bytes | None:
@@ -256,28 +202,17 @@ class FolderStore:
         return self._disk.read(f"{self._paths.certificate(name)}/versions/{state.version}/{part}")
 
     def read_current(self, name: str) -> bytes | None:
-        """Return the chain that other programs read, as PEM, whatever the state says; None if there is none.
-
-        :raises StoreError: it cannot be read.
-        """
+        """See :meth:`Store.read_current`."""
         return self._disk.read(str(self.current(name) / "fullchain.pem"))
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
     def write_state(self, name: str, state: State) -> None:
-        """Replace state.json, durably.
-
-        :raises StoreError: it cannot be written; the old one stays.
-        """
+        """See :meth:`Store.write_state`."""
         self._states.write(name, state)
 
     def update(self, name: str, change: Change, *, known: State | None = None, sync: bool = True) -> State:
-        """Change the state of a certificate, and return it.
-
-        :param known: the state as read under the lock; used unless state.json has vanished since then.
-        :param sync: make it durable; False if a power cut may lose the change.
-        :raises StoreError: it cannot be written; the old one stays.
-        """
+        """See :meth:`Store.update`."""
         if known is None or (known.version is not None and self._disk.size(self._paths.state(name)) is None):
             known = self.read_state(name)
         state = change(known)
@@ -295,14 +230,7 @@ class FolderStore:
         state: State,
         remember: Change = unchanged,
     ) -> State:
-        """Store a new certificate and put it into force; the old one stays complete and in force until then.
-
-        :param ca: name of the CA that issued it.
-        :param facts: the data parsed from the certificate.
-        :param state: the stored state, read under the lock.
-        :param remember: further changes of the state, written in the same step.
-        :raises StoreError: it cannot be written; the old one stays.
-        """
+        """See :meth:`Store.keep`."""
         from dnsrenew import x509  # slow to load; loaded before for a new certificate
 
         fullchain_pem = "".join(x509.split_chain(fullchain_pem))
@@ -322,18 +250,12 @@ class FolderStore:
         return self.activate(spec.name, number, meta, state, remember=remember)
 
     def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
-        """Write a version, durably, and return its number; it is not in force yet.
-
-        :raises StoreError: it cannot be written; nothing has changed.
-        """
+        """See :meth:`Store.add_version`."""
         self._folders.make_certificate(name)
         return self._versions(name).add(fullchain_pem, key_pem, meta, state)
 
     def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
-        """Put a version into force: switch ``current``, then state.json, then remove old versions.
-
-        :raises StoreError: it cannot be written; the old one stays in force.
-        """
+        """See :meth:`Store.activate`."""
         if self._windows:
             self.write_state(name, replace(state, switching=number))
         state = self._activation.activate(name, number, remember(state.renewed(number, meta)))
@@ -341,13 +263,7 @@ class FolderStore:
         return state
 
     def repair(self, name: str, state: State, context: Context) -> bool:
-        """Make ``current``, state.json and the parts of the chain agree after a kill or a power cut.
-
-        For the start of a run; the caller does not hold the lock. Takes three system calls if nothing is wrong. If
-        another run holds the lock, the store cannot be written, or the run is cancelled, the next run repairs it.
-
-        :returns: whether anything was repaired; the warnings are then in the state's ``notices``.
-        """
+        """See :meth:`Store.repair`."""
         try:
             if self._activation.find_inconsistency(name, state) is None:
                 return False
