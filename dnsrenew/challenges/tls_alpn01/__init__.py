@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -95,13 +97,23 @@ class TlsAlpn01(Solver):
 
         :raises ChallengeError: the port can no longer be opened.
         """
+        cancelled = threading.Event()
+        try:
+            context.call(partial(self._publish, context.certificate, values, cancelled))
+        except Cancelled:  # the call goes on in its thread: it must not open a port that nothing closes
+            cancelled.set()
+            raise
+
+    def _publish(self, name: str | None, values: Sequence[TlsAlpnValue], cancelled: threading.Event) -> None:
         for value in values:
-            self._published.add(_key(context, value))  # first: a cancel must not leave a port open
             try:
-                context.call(partial(self._listeners.add, value.listen, value.identifier, value.certificate))
+                self._listeners.add(value.listen, value.identifier, value.certificate)
             except ChallengeError as error:
-                self._published.discard(_key(context, value))
                 raise error.with_evidence(identifier=value.identifier) from None
+            self._published.add((name, value.listen, value.certificate))
+            if cancelled.is_set():
+                self._withdraw(name, values)
+                return
 
     def wait_visible(
         self, context: Context, values: Sequence[TlsAlpnValue], _wanted: Propagation, _settle: float
@@ -127,15 +139,14 @@ class TlsAlpn01(Solver):
 
     def withdraw(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
         """Stop presenting the certificates; close the port after the last one."""
-        published = [value for value in values if _key(context, value) in self._published]
         cleanup = context.for_cleanup(_WITHDRAW_SECONDS, _AFTER_CANCEL)
-        for value in published:
-            self._published.discard(_key(context, value))
+        with contextlib.suppress(Cancelled):  # the call goes on in its thread; the port belongs to this process only
+            cleanup.call(partial(self._withdraw, context.certificate, values))
+
+    def _withdraw(self, name: str | None, values: Sequence[TlsAlpnValue]) -> None:
+        for value in values:
             try:
-                cleanup.call(partial(self._listeners.remove, value.listen, value.identifier, value.certificate))
-            except Cancelled:  # the call goes on in its thread, and the port belongs to this process only
+                self._published.remove((name, value.listen, value.certificate))
+            except KeyError:  # never published, or another thread withdraws it
                 continue
-
-
-def _key(context: Context, value: TlsAlpnValue) -> tuple[str | None, str, ChallengeCertificate]:
-    return context.certificate, value.listen, value.certificate
+            self._listeners.remove(value.listen, value.identifier, value.certificate)

@@ -1,0 +1,68 @@
+"""The solver of tls-alpn-01 without a CA: what a cancel leaves behind."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import pytest
+
+from dnsrenew.challenges.tls_alpn01 import TlsAlpn01, TlsAlpnValue
+from dnsrenew.challenges.tls_alpn01.listener import TlsAlpnListeners
+from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+from dnsrenew.errors import Cancelled
+from dnsrenew.runtime.context import Context
+
+PATIENCE = 10.0
+VALUE = TlsAlpnValue("a.test", ":443", ChallengeCertificate.make("a.test", bytes(32)))
+
+
+class SlowListeners:
+    """Listeners whose port takes its time to open."""
+
+    def __init__(self) -> None:
+        self.opening, self.go_on, self.removed = threading.Event(), threading.Event(), threading.Event()
+        self.held: list[str] = []
+
+    def add(self, _listen: str, key: str, _content: ChallengeCertificate) -> None:
+        """Open the port, when the test says so."""
+        self.opening.set()
+        assert self.go_on.wait(PATIENCE)
+        self.held.append(key)
+
+    def remove(self, _listen: str, key: str, _content: ChallengeCertificate) -> None:
+        """Close it."""
+        self.held.remove(key)
+        self.removed.set()
+
+
+def test_a_port_that_opens_after_a_cancel_is_closed_again() -> None:
+    """The cleanup has already run when the call that was left behind opens the port."""
+    listeners, cancel = SlowListeners(), threading.Event()
+    solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context(cancel=cancel)
+
+    def cancel_while_it_opens() -> None:
+        assert listeners.opening.wait(PATIENCE)
+        cancel.set()
+
+    threading.Thread(target=cancel_while_it_opens, daemon=True).start()
+    with pytest.raises(Cancelled):
+        solver.publish(context, [VALUE])
+    solver.withdraw(context, [VALUE])
+    assert listeners.held == []
+    listeners.go_on.set()
+    assert listeners.removed.wait(PATIENCE)
+    assert listeners.held == []
+
+
+def test_what_was_published_is_withdrawn_once() -> None:
+    """A second withdrawal finds nothing, and one of what was never published does nothing."""
+    listeners = SlowListeners()
+    listeners.go_on.set()
+    solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context()
+    solver.withdraw(context, [VALUE])
+    solver.publish(context, [VALUE])
+    assert listeners.held == ["a.test"]
+    solver.withdraw(context, [VALUE])
+    solver.withdraw(context, [VALUE])
+    assert listeners.held == []
