@@ -1,0 +1,215 @@
+"""Tells whether only root and the running user can change what lies at a path.
+
+The store, the configuration and the programs that it names decide whose certificate it is. So every folder on the way
+to them must be owned by root or the running user, and must not be writable by others unless it has the sticky bit.
+
+A path is walked from the top, links included. A folder that passes can be changed by nobody else, so its entries do not
+change between the check of a path and its use. A file is judged once more after it was opened.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final, Literal, NamedTuple
+
+from dnsrenew.base.files import open_file
+from dnsrenew.base.values import Frozen
+
+Fault = Literal["owner", "group", "everybody"]
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_MAX_LINKS: Final = 40
+_WINDOWS: Final = os.name == "nt"
+
+
+class Weakness(Frozen):
+    """The part of a path that somebody else can change.
+
+    :ivar path: the folder, link or file.
+    :ivar fault: ``owner``: it belongs to another user; ``group`` and ``everybody``: they can write to it.
+    :ivar owner: the name of its owner.
+    :ivar group: the name of its group; empty on Windows, like ``mode``.
+    :ivar mode: its mode in octal digits.
+    :ivar user: the name of the running user.
+    :ivar command: the command that mends it.
+    """
+
+    path: str
+    fault: Fault
+    owner: str
+    group: str
+    mode: str
+    user: str
+    command: str
+
+
+class _Way(NamedTuple):
+    """The result of a walk: the path without links, and the first part that others can change."""
+
+    real: str
+    weakness: Weakness | None
+
+
+class Ground:
+    """Judges paths for one run, each once.
+
+    :param uid: the user that uses them; default: the effective user.
+    """
+
+    def __init__(self, uid: int | None = None) -> None:
+        self._uid = uid if uid is not None or _WINDOWS else os.geteuid()
+        self._ways: dict[str, _Way] = {}
+
+    def weakness(self, path: str | os.PathLike[str], *, any_entry: bool = False) -> Weakness | None:
+        """Return the first part of the way to a file or folder, or itself, that others can change; None: nothing.
+
+        What does not exist yet is not judged.
+
+        :param path: absolute; links on the way are judged and followed.
+        :param any_entry: for a folder in which any file is used (the store, ``conf.d``, ``providers``): the sticky bit
+            does not excuse it, because it does not keep others from adding files.
+        """
+        way = self._way(os.fspath(path))
+        if way.weakness is None and any_entry and not _WINDOWS:
+            return self._judge(way.real, sticky_is_enough=False)
+        return way.weakness
+
+    def open(self, path: str | os.PathLike[str]) -> tuple[int, Weakness | None]:
+        """Open a regular file for reading; return its descriptor, and the first part that others can change.
+
+        :param path: absolute.
+        :raises NotAFileError: it is not a regular file.
+        :raises OSError: it cannot be opened.
+        """
+        way = self._way(os.fspath(path))
+        handle = open_file(way.real, _READ)
+        if way.weakness is not None or _WINDOWS:
+            return handle, way.weakness
+        return handle, self.weakness_of_open(path, os.fstat(handle))
+
+    def weakness_of_open(self, path: str | os.PathLike[str], info: os.stat_result) -> Weakness | None:
+        """Judge an open file or folder itself by its ``fstat`` (POSIX).
+
+        :param path: its path, for the answer.
+        """
+        return self._weakness(os.fspath(path), info, sticky_is_enough=False)
+
+    def can_others_read(self, path: str | os.PathLike[str]) -> bool:
+        """Tell whether other users can read a file, by its mode and the modes of all folders above it (POSIX)."""
+        if _WINDOWS:
+            return False
+        everybody, group = stat.S_IROTH, stat.S_IRGRP
+        for part in _upwards(os.path.realpath(path)):
+            try:
+                info = os.stat(part)
+            except OSError:
+                return False
+            if not info.st_mode & everybody and not (info.st_mode & group and not self._is_own_group(info.st_gid)):
+                return False
+            everybody, group = stat.S_IXOTH, stat.S_IXGRP
+        return True
+
+    # ── the walk ────────────────────────────────────────────────────────────────────────
+
+    def _way(self, path: str) -> _Way:
+        if path not in self._ways:
+            self._ways[path] = self._walk_on_windows(path) if _WINDOWS else self._walk(path)
+        return self._ways[path]
+
+    def _walk(self, path: str) -> _Way:
+        """Judge every part from the root folder on; a link is judged, then replaced by its target."""
+        here, rest, links = os.sep, _parts(path), 0
+        weakness = self._judge(here)
+        while rest:
+            name = rest.pop()
+            if name == os.pardir:
+                here = os.path.dirname(here)
+                continue
+            here = os.path.join(here, name)
+            weakness = weakness or self._judge(here)
+            try:
+                target = os.readlink(here)
+            except OSError:  # no link, or nothing
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                break
+            rest += _parts(target)
+            here = os.sep if os.path.isabs(target) else os.path.dirname(here)
+        return _Way(here, weakness)
+
+    def _judge(self, path: str, *, sticky_is_enough: bool = True) -> Weakness | None:
+        try:
+            info = os.lstat(path)
+        except OSError:  # nothing, or nothing that we can reach: an error where it is used
+            return None
+        return self._weakness(path, info, sticky_is_enough=sticky_is_enough)
+
+    def _weakness(self, path: str, info: os.stat_result, *, sticky_is_enough: bool) -> Weakness | None:
+        if info.st_uid not in (0, self._uid) and not self._is_host_root(path, info):
+            return self._weak(path, info, "owner")
+        sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
+        if stat.S_ISLNK(info.st_mode) or (sticky_is_enough and sticky):
+            return None
+        if info.st_mode & stat.S_IWOTH:
+            return self._weak(path, info, "everybody")
+        if info.st_mode & stat.S_IWGRP and not self._is_own_group(info.st_gid):
+            return self._weak(path, info, "group")
+        return None
+
+    def _is_own_group(self, gid: int) -> bool:
+        """Tell whether nobody but the running user, or nobody but root, is in the group."""
+        from dnsrenew.base.users import is_private_group
+
+        return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
+
+    def _is_host_root(self, path: str, info: os.stat_result) -> bool:
+        """Tell whether a folder belongs to root outside the user namespace of this process (rootless containers).
+
+        There every user that is not mapped has the overflow id. Nobody can replace a folder above a mount point.
+        """
+        from dnsrenew.base import user_namespace
+
+        return info.st_uid == user_namespace.overflow_uid() and user_namespace.is_above_mount(path)
+
+    def _weak(self, path: str, info: os.stat_result, fault: Fault) -> Weakness:
+        from dnsrenew.base.users import group_name, user_name
+
+        user = user_name(self._uid or 0)
+        owner, group = user_name(info.st_uid), group_name(info.st_gid)
+        return Weakness(
+            path, fault, owner, group, f"{stat.S_IMODE(info.st_mode):04o}", user, _command(path, fault, user)
+        )
+
+    def _walk_on_windows(self, path: str) -> _Way:
+        """Judge the owner of every part; access lists are not judged."""
+        from dnsrenew.base.windows_owner import untrusted_owner
+
+        real = os.path.realpath(path)
+        for part in reversed(list(_upwards(real))):
+            owner = untrusted_owner(part)
+            if owner is not None:
+                user = os.environ.get("USERNAME", "")
+                return _Way(real, Weakness(part, "owner", owner, "", "", user, f'takeown /F "{part}"'))
+        return _Way(real, None)
+
+
+def _parts(path: str) -> list[str]:
+    """Return the parts of a path, the last first."""
+    return [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]
+
+
+def _upwards(path: str) -> list[str]:
+    """Return a path and the folders above it."""
+    parts = [path]
+    while (parent := os.path.dirname(parts[-1])) != parts[-1]:
+        parts.append(parent)
+    return parts
+
+
+def _command(path: str, fault: Fault, user: str) -> str:
+    import shlex  # only after a finding
+
+    change = {"owner": f"chown {user}", "group": "chmod g-w", "everybody": "chmod go-w"}[fault]
+    return f"{change} {shlex.quote(path)}"

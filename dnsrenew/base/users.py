@@ -1,0 +1,40 @@
+"""Names of users, and the groups that have one user only; POSIX."""
+
+from __future__ import annotations
+
+
+def user_name(uid: int) -> str:
+    """Return the login name of a user, or the number as text if the system knows none."""
+    import pwd  # POSIX only, and needed only for messages
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """Return the name of a group, or the number as text if the system knows none."""
+    import grp  # POSIX only, and needed only for messages
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def is_private_group(gid: int, uid: int) -> bool:
+    """Tell whether a group is the user's own: the primary group, named like the user, without another member.
+
+    Debian and others create such a group for each user, with the umask 002.
+    """
+    import grp
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    if user.pw_gid != gid or user.pw_name != group.gr_name or set(group.gr_mem) - {user.pw_name}:
+        return False
+    return all(other.pw_uid == uid for other in pwd.getpwall() if other.pw_gid == gid)
