@@ -24,7 +24,9 @@ def rejects_dates(text: str) -> bool:
 
 
 class Clock(Protocol):
-    """The only source of time in dnsrenew."""
+    """The only source of time in dnsrenew; a test can pass its own."""
+
+    __module__ = "dnsrenew"
 
     def now(self) -> datetime:
         """Return the wall-clock time in UTC, for schedules and files."""

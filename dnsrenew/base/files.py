@@ -35,18 +35,26 @@ class NotAFileError(OSError):
         self.kind = kind
 
 
-def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
+def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
     """Open a regular file and return its descriptor.
 
+    :param dir_fd: the open folder that a relative path starts from.
     :raises NotAFileError: the path is not a regular file.
     :raises OSError: it cannot be opened.
     """
-    handle = _open(path, flags, mode)
+    return open_with_info(path, flags, mode, dir_fd=dir_fd)[0]
+
+
+def open_with_info(
+    path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None
+) -> tuple[int, os.stat_result]:
+    """Open a regular file and return its descriptor with its ``fstat``; errors as for :func:`open_file`."""
+    handle = _open(path, flags, mode, dir_fd)
     info = os.fstat(handle)
     if not stat.S_ISREG(info.st_mode):
         os.close(handle)
         raise NotAFileError(path, _kind(info) or "something else")
-    return handle
+    return handle, info
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -93,21 +101,21 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
         os.close(handle)
 
 
-def _open(path: str | os.PathLike[str], flags: int, mode: int = 0) -> int:
+def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int | None = None) -> int:
     try:
-        return os.open(path, flags | _NONBLOCK, mode)
+        return os.open(path, flags | _NONBLOCK, mode, dir_fd=dir_fd)
     except FileNotFoundError:
         raise
     except OSError:  # Windows reports a folder as access denied; a socket cannot be opened at all
-        kind = _kind_at(path, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
+        kind = _kind_at(path, dir_fd, follow=not flags & getattr(os, "O_NOFOLLOW", 0))
         if kind is not None:
             raise NotAFileError(path, kind) from None
         raise
 
 
-def _kind_at(path: str | os.PathLike[str], *, follow: bool) -> str | None:
+def _kind_at(path: str | os.PathLike[str], dir_fd: int | None, *, follow: bool) -> str | None:
     try:
-        return _kind(os.stat(path, follow_symlinks=follow))
+        return _kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow))
     except OSError:
         return None
 

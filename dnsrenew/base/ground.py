@@ -13,7 +13,7 @@ import os
 import stat
 from typing import Final, Literal, NamedTuple
 
-from dnsrenew.base.files import open_file
+from dnsrenew.base.files import open_with_info
 from dnsrenew.base.values import Frozen
 
 Fault = Literal["owner", "group", "everybody"]
@@ -83,10 +83,10 @@ class Ground:
         :raises OSError: it cannot be opened.
         """
         way = self._way(os.fspath(path))
-        handle = open_file(way.real, _READ)
+        handle, info = open_with_info(way.real, _READ)
         if way.weakness is not None or _WINDOWS:
             return handle, way.weakness
-        return handle, self.weakness_of_open(path, os.fstat(handle))
+        return handle, self.weakness_of_open(way.real, info)
 
     def weakness_of_open(self, path: str | os.PathLike[str], info: os.stat_result) -> Weakness | None:
         """Judge an open file or folder itself by its ``fstat`` (POSIX).
@@ -105,32 +105,50 @@ class Ground:
                 info = os.stat(part)
             except OSError:
                 return False
-            if not info.st_mode & everybody and not (info.st_mode & group and not self._is_own_group(info.st_gid)):
+            if not info.st_mode & everybody and not (info.st_mode & group and not self.is_own_group(info.st_gid)):
                 return False
             everybody, group = stat.S_IXOTH, stat.S_IXGRP
         return True
+
+    def is_own_group(self, gid: int) -> bool:
+        """Tell whether nobody but the running user, or nobody but root, is in a group (POSIX)."""
+        from dnsrenew.base.users import is_private_group
+
+        return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
 
     # ── the walk ────────────────────────────────────────────────────────────────────────
 
     def _way(self, path: str) -> _Way:
         if path not in self._ways:
-            self._ways[path] = self._walk_on_windows(path) if _WINDOWS else self._walk(path)
+            self._ways[path] = self._walk_on_windows(path) if _WINDOWS else self._walk_from_folder(path)
         return self._ways[path]
 
-    def _walk(self, path: str) -> _Way:
-        """Judge every part from the root folder on; a link is judged, then replaced by its target."""
-        here, rest, links = os.sep, _parts(path), 0
-        weakness = self._judge(here)
+    def _walk_from_folder(self, path: str) -> _Way:
+        """Walk to a folder once for all of its files; again for each while it does not exist."""
+        folder, name = os.path.split(path)
+        way = self._ways.get(folder)
+        if way is None:
+            way = self._walk(_Way(os.sep, self._judge(os.sep)), folder)
+            if os.path.isdir(way.real):
+                self._ways[folder] = way
+        return self._walk(way, name)
+
+    def _walk(self, start: _Way, path: str) -> _Way:
+        """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
+        (here, weakness), rest, links = start, _parts(path), 0
         while rest:
             name = rest.pop()
             if name == os.pardir:
                 here = os.path.dirname(here)
                 continue
             here = os.path.join(here, name)
-            weakness = weakness or self._judge(here)
             try:
-                target = os.readlink(here)
-            except OSError:  # no link, or nothing
+                info = os.lstat(here)
+                target = os.readlink(here) if stat.S_ISLNK(info.st_mode) else None
+            except OSError:  # nothing, or nothing that we can reach: an error where it is used
+                continue
+            weakness = weakness or self._weakness(here, info, sticky_is_enough=True)
+            if target is None:
                 continue
             links += 1
             if links > _MAX_LINKS:
@@ -152,17 +170,12 @@ class Ground:
         sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
         if stat.S_ISLNK(info.st_mode) or (sticky_is_enough and sticky):
             return None
+        fault: Fault | None = None
         if info.st_mode & stat.S_IWOTH:
-            return self._weak(path, info, "everybody")
-        if info.st_mode & stat.S_IWGRP and not self._is_own_group(info.st_gid):
-            return self._weak(path, info, "group")
-        return None
-
-    def _is_own_group(self, gid: int) -> bool:
-        """Tell whether nobody but the running user, or nobody but root, is in the group."""
-        from dnsrenew.base.users import is_private_group
-
-        return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
+            fault = "everybody"
+        elif info.st_mode & stat.S_IWGRP and not self.is_own_group(info.st_gid):
+            fault = "group"
+        return None if fault is None or is_read_only(path) else self._weak(path, info, fault)
 
     def _is_host_root(self, path: str, info: os.stat_result) -> bool:
         """Tell whether a folder belongs to root outside the user namespace of this process (rootless containers).
@@ -178,9 +191,8 @@ class Ground:
 
         user = user_name(self._uid or 0)
         owner, group = user_name(info.st_uid), group_name(info.st_gid)
-        return Weakness(
-            path, fault, owner, group, f"{stat.S_IMODE(info.st_mode):04o}", user, _command(path, fault, user)
-        )
+        command = _command(path, fault, user, is_link=stat.S_ISLNK(info.st_mode))
+        return Weakness(path, fault, owner, group, f"{stat.S_IMODE(info.st_mode):04o}", user, command)
 
     def _walk_on_windows(self, path: str) -> _Way:
         """Judge the owner of every part; access lists are not judged."""
@@ -193,6 +205,17 @@ class Ground:
                 user = os.environ.get("USERNAME", "")
                 return _Way(real, Weakness(part, "owner", owner, "", "", user, f'takeown /F "{part}"'))
         return _Way(real, None)
+
+
+def is_read_only(path: str) -> bool:
+    """Tell whether a path is on a read-only file system (POSIX).
+
+    Kubernetes mounts configurations so, from a folder with mode 0777, and secrets that everybody can read.
+    """
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:  # gone in the meantime
+        return False
 
 
 def _parts(path: str) -> list[str]:
@@ -208,8 +231,9 @@ def _upwards(path: str) -> list[str]:
     return parts
 
 
-def _command(path: str, fault: Fault, user: str) -> str:
+def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
     import shlex  # only after a finding
 
-    change = {"owner": f"chown {user}", "group": "chmod g-w", "everybody": "chmod go-w"}[fault]
+    owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h: of what the link leads to
+    change = {"owner": owner, "group": "chmod g-w", "everybody": "chmod go-w"}[fault]
     return f"{change} {shlex.quote(path)}"

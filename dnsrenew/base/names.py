@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
@@ -41,6 +42,11 @@ def is_wildcard(domain: str) -> bool:
 def base_domain(domain: str) -> str:
     """Return the domain that the CA validates: a wildcard without its ``*.`` (RFC 8555 section 7.1.3)."""
     return domain.removeprefix("*.")
+
+
+def covers(certified: Collection[str], wanted: Iterable[str]) -> bool:
+    """Tell whether a certificate for some names is valid for all others; a wildcard stands for one label."""
+    return all(name in certified or f"*.{name.partition('.')[2]}" in certified for name in wanted)
 
 
 def to_a_labels(domain: str) -> str:

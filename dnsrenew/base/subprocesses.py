@@ -73,6 +73,7 @@ def run(
     seconds: float,
     limit: int,
     cancel: threading.Event | None = None,
+    only_end: bool = False,
 ) -> Completed:
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
@@ -82,16 +83,17 @@ def run(
     :param seconds: the time limit; then the program is killed.
     :param limit: the maximum number of bytes of output; then the program is killed.
     :param cancel: kills the program when set.
+    :param only_end: return the end of standard output and standard error together; the program may print more.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
     """
     if not arguments or any("\0" in argument for argument in arguments):
         raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
-    process = RUNNING.start(arguments, env)
+    process = RUNNING.start(arguments, env, with_errors=only_end)
     del env  # a tool that shows the variables of a traceback must not show it
     try:
         assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
-        reader = _OutputReader(process.stdout, limit)
+        reader = _OutputReader(process.stdout, limit, only_end=only_end)
         status = _wait(process, reader, time.monotonic() + seconds, cancel)
     finally:
         RUNNING.end(process)
@@ -118,8 +120,9 @@ def _wait(
 class _OutputReader:
     """Reads the output of a program in its own thread, so that no caller waits for a pipe that stays open."""
 
-    def __init__(self, pipe: IO[bytes], limit: int) -> None:
+    def __init__(self, pipe: IO[bytes], limit: int, *, only_end: bool) -> None:
         self._limit = limit
+        self._only_end = only_end
         self._out = bytearray()
         self._task = threads.start(lambda: self._read_all(pipe))
 
@@ -127,6 +130,8 @@ class _OutputReader:
         with pipe:
             while not self.is_too_long() and (piece := os.read(pipe.fileno(), self._limit)):
                 self._out += piece
+                if self._only_end:
+                    del self._out[: -self._limit]
 
     def is_too_long(self) -> bool:
         return len(self._out) > self._limit
@@ -147,7 +152,7 @@ class _Running:
         self._is_closed = False
         self._is_registered = False  # with atexit
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], *, with_errors: bool) -> subprocess.Popen[bytes]:
         """Start a program in its own process group, so that its children can be killed with it."""
         import subprocess
 
@@ -161,7 +166,7 @@ class _Running:
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
                 env=env,
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows

@@ -38,3 +38,27 @@ def is_private_group(gid: int, uid: int) -> bool:
     if user.pw_gid != gid or user.pw_name != group.gr_name or set(group.gr_mem) - {user.pw_name}:
         return False
     return all(other.pw_uid == uid for other in pwd.getpwall() if other.pw_gid == gid)
+
+
+def user_id(name: str) -> int | None:
+    """Return the id of a user by login name or number; None if there is no such name."""
+    if name.isdecimal():
+        return int(name)
+    try:
+        import pwd
+
+        return pwd.getpwnam(name).pw_uid
+    except (ImportError, KeyError):  # Windows has no such users
+        return None
+
+
+def group_id(name: str) -> int | None:
+    """Return the id of a group by name or number; None if there is no such name."""
+    if name.isdecimal():
+        return int(name)
+    try:
+        import grp
+
+        return grp.getgrnam(name).gr_gid
+    except (ImportError, KeyError):
+        return None

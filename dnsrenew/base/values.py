@@ -22,60 +22,93 @@ class _Factory:
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
-    def __repr__(self) -> str:
-        return "<factory>"
-
 
 def field(*, default_factory: Callable[[], Any]) -> Any:
     """Declare a field whose default is created for each value."""
     return _Factory(default_factory)
 
 
-class _StandardFields:
-    """``__dataclass_fields__``, created on first access, so that the functions of :mod:`dataclasses` accept values."""
+class _FieldInfo:
+    """What ``Class.field`` is: ``help`` and editors show its docstring. A value has its content in the same place."""
 
-    def __get__(self, _value: object, cls: type[Frozen]) -> dict[str, dataclasses.Field[Any]]:
-        if "_standard" not in vars(cls):
-            cls._standard = cls.standard_fields()
-        return cls._standard
+    def __init__(self, module: str, owner: str, name: str, kind: str) -> None:
+        self._place = module, owner, name
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return f"<field: {self._kind}>"
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # the docstring of the field, not of this class
+        from dnsrenew.base.attribute_docs import attribute_doc  # late: it reads the source
+
+        return attribute_doc(*self._place)
 
 
-class _Signature:
-    """``__signature__``, created on first access, so that ``help`` and editors show the fields of a class."""
+class _OfClass:
+    """An attribute of a class that is computed when it is read."""
 
-    def __get__(self, value: object, cls: type[Frozen]) -> inspect.Signature | None:
-        if value is not None:
-            raise AttributeError("__signature__")  # a property of the class, not of its values
-        return cls.signature() if cls.__init__ is Frozen.__init__ else None  # None: inspect reads its own __init__
+    def __init__(self, compute: Callable[[type[Frozen]], Any]) -> None:
+        self._compute = compute
+
+    def __get__(self, _value: object, cls: type[Frozen]) -> Any:
+        return self._compute(cls)
 
 
-class _StandardParams:
-    """``__dataclass_params__``, as :mod:`pprint` and :mod:`dataclasses` read it."""
+def _as_dataclass(cls: type[Frozen]) -> Any:
+    """Return a dataclass with the same fields."""
+    if "_dataclass" not in vars(cls):
+        cls._dataclass = _make_dataclass(cls)
+    return cls._dataclass
 
-    init = repr = eq = frozen = True
-    order = unsafe_hash = False
+
+def _make_dataclass(cls: type[Frozen]) -> type:
+    import dataclasses  # slow to import: it imports inspect
+
+    made = []
+    for name, default in cls._defaults.items():
+        if name in cls._factories:
+            how = dataclasses.field(default_factory=cls._factories[name])
+        else:
+            how = dataclasses.field() if name in cls._required else dataclasses.field(default=default)
+        made.append((name, cls._kinds[name], how))
+    return dataclasses.make_dataclass(cls.__name__, made, frozen=True, kw_only=not cls._positional)
+
+
+def _signature(cls: type[Frozen]) -> inspect.Signature | None:
+    if cls.__init__ is not Frozen.__init__:
+        return None  # inspect reads that of its own __init__
+    import inspect  # slow to import
+
+    return inspect.signature(_as_dataclass(cls)).replace(return_annotation=inspect.Signature.empty)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Frozen:
     """An immutable value with named fields, equal to another of its class with equal fields.
 
-    A subclass declares its fields with types and defaults, as a dataclass does. A subclass with other arguments defines
-    ``__init__`` and passes all fields by name to this one.
+    A subclass declares its fields with types and defaults, as a dataclass does, each followed by its docstring. A
+    subclass with other arguments defines ``__init__`` and passes all fields by name to this one.
 
     :param kw_only: whether all fields are keyword-only.
+    :param public: whether the class has a name in the package: its ``__module__`` is then ``dnsrenew``.
     :param hidden: fields that ``repr`` omits, in addition to those of the base class.
     :param uncompared: fields that ``==`` and ``hash`` ignore.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
-    __dataclass_params__: ClassVar[_StandardParams]
+    # For `dataclasses.fields`, `asdict` and `replace`, for pprint, and for `help`.
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _OfClass(  # type: ignore[assignment]
+        lambda cls: _as_dataclass(cls).__dataclass_fields__
+    )
+    __dataclass_params__ = _OfClass(lambda cls: _as_dataclass(cls).__dataclass_params__)
+    __signature__ = _OfClass(_signature)
     __match_args__: ClassVar[tuple[str, ...]]
-    __signature__: ClassVar[inspect.Signature | None]
 
-    _standard: ClassVar[dict[str, dataclasses.Field[Any]]]
-    _fields: ClassVar[dict[str, Any]] = {}
+    _dataclass: ClassVar[type]
+    _defaults: ClassVar[dict[str, Any]] = {}
     """All fields in order, each with its default; None for a required one."""
+    _kinds: ClassVar[dict[str, str]] = {}
+    """The type of each field, as it is written."""
     _required: ClassVar[frozenset[str]] = frozenset()
     _factories: ClassVar[dict[str, Callable[[], Any]]] = {}
     _positional: ClassVar[tuple[str, ...]] = ()
@@ -83,70 +116,48 @@ class Frozen:
     _hidden: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(
-        cls, *, kw_only: bool = False, hidden: tuple[str, ...] = (), uncompared: tuple[str, ...] = ()
+        cls,
+        *,
+        kw_only: bool = False,
+        public: bool = False,
+        hidden: tuple[str, ...] = (),
+        uncompared: tuple[str, ...] = (),
     ) -> None:
-        own = [name for name, kind in cls.__annotations__.items() if not kind.startswith("ClassVar")]
-        cls._fields = {**cls._fields, **{name: vars(cls).get(name) for name in own}}
-        cls._required = cls._required.union(name for name in own if name not in vars(cls))
-        cls._factories = {name: each.make for name, each in cls._fields.items() if isinstance(each, _Factory)}
-        cls._positional = () if kw_only else tuple(cls._fields)
+        own = {name: kind for name, kind in cls.__annotations__.items() if not kind.startswith("ClassVar")}
+        given = {name: vars(cls)[name] for name in own if name in vars(cls)}
+        cls._defaults = {**cls._defaults, **dict.fromkeys(own), **given}
+        cls._kinds = {**cls._kinds, **own}
+        cls._required = cls._required.union(own.keys() - given.keys())
+        cls._factories = {name: each.make for name, each in cls._defaults.items() if isinstance(each, _Factory)}
+        cls._positional = () if kw_only else tuple(cls._defaults)
         cls.__match_args__ = cls._positional  # type: ignore[misc]  # mypy derives the same from the fields
-        cls._compared = tuple(name for name in cls._fields if name not in uncompared)
+        cls._compared = tuple(name for name in cls._defaults if name not in uncompared)
         cls._hidden = (*cls._hidden, *hidden)
+        for name, kind in own.items():
+            setattr(cls, name, _FieldInfo(cls.__module__, cls.__name__, name, kind))
+        if public:
+            cls.__module__ = "dnsrenew"
 
     def __init__(self, *values: Any, **named: Any) -> None:
         given = {**dict(zip(self._positional, values, strict=False)), **named} if values else named
-        content = self._fields | given
+        content = self._defaults | given
         if (
             len(given) < len(values) + len(named)
-            or len(content) > len(self._fields)
+            or len(content) > len(self._defaults)
             or not given.keys() >= self._required
         ):
             self._refuse(len(values), named)
         for name, make in self._factories.items():
             if name not in given:
                 content[name] = make()
-        fields = self.__dict__
+        own = self.__dict__
         for name in content:  # one at a time, so that all values of a class share their keys (PEP 412)
-            fields[name] = content[name]
+            own[name] = content[name]
 
     def _refuse(self, count: int, named: dict[str, Any]) -> Never:
         raise TypeError(
-            f"{type(self).__name__} has the fields {list(self._fields)} and requires {sorted(self._required)}, "
+            f"{type(self).__name__} has the fields {list(self._defaults)} and requires {sorted(self._required)}, "
             f"but got {count} positional arguments and the keywords {sorted(named)}"
-        )
-
-    @classmethod
-    def fields(cls) -> list[str]:
-        """Return the names of the fields, in order."""
-        return list(cls._fields)
-
-    @classmethod
-    def standard_fields(cls) -> dict[str, dataclasses.Field[Any]]:
-        """Return the fields as :mod:`dataclasses` describes them."""
-        import dataclasses  # slow to import: it imports inspect
-
-        made = {name: dataclasses.field(default_factory=make) for name, make in cls._factories.items()}
-        given = {
-            name: dataclasses.field(default=value) for name, value in cls._fields.items() if name not in cls._required
-        }
-        fields = [(name, Any, made.get(name) or given.get(name) or dataclasses.field()) for name in cls._fields]
-        like = dataclasses.make_dataclass(cls.__name__, fields, kw_only=True)
-        return {field.name: field for field in dataclasses.fields(like)}
-
-    @classmethod
-    def signature(cls) -> inspect.Signature:
-        """Return the signature of the class: its fields with their types and defaults."""
-        import inspect  # slow to import
-
-        types = {name: kind for each in reversed(cls.__mro__) for name, kind in inspect.get_annotations(each).items()}
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if cls._positional else inspect.Parameter.KEYWORD_ONLY
-        empty = inspect.Parameter.empty
-        return inspect.Signature(
-            [
-                inspect.Parameter(name, kind, default=empty if name in cls._required else value, annotation=types[name])
-                for name, value in cls._fields.items()
-            ]
         )
 
     def __setattr__(self, name: str, value: object) -> Never:
@@ -169,9 +180,9 @@ class Frozen:
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-Frozen.__dataclass_params__ = _StandardParams()
-Frozen.__signature__ = _Signature()  # type: ignore[assignment]  # as below
-Frozen.__dataclass_fields__ = _StandardFields()  # type: ignore[assignment]  # its __get__ returns the declared type
+def field_names(cls: type[Frozen]) -> tuple[str, ...]:
+    """Return the names of the fields of a class, in order."""
+    return tuple(cls._defaults)
 
 
 def replace(value: F, **changes: Any) -> F:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.values import replace
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.model.account import AccountData
 from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 WAIT: Final = 60.0
 """Seconds to wait for another run that creates the same account."""
+
+
+class LostAccount(Frozen):
+    """An account whose key is damaged or gone.
+
+    :ivar url: its URL at the CA.
+    :ivar key_path: the file that had its key.
+    """
+
+    url: str
+    key_path: str
 
 
 class AccountFiles:
@@ -95,6 +106,19 @@ class AccountFiles:
         except DamagedFile as fault:
             self._quarantine(self._json, texts.ACCOUNT_DAMAGED, str(fault))
         return AccountData(key_pem=key, next_key_pem=next_key)
+
+    def lost(self) -> LostAccount | None:
+        """Return the account if its key is damaged or gone; None if there is none, or nothing is known of it.
+
+        :raises StoreError: as :meth:`load`.
+        """
+        if self.load() is not None:
+            return None
+        try:
+            url = self._with_key(b"").url
+        except DamagedFile:
+            return None
+        return None if url is None else LostAccount(url, self._key)
 
     def _read_key(self, path: str, kind: DamageTexts) -> bytes | None:
         try:

@@ -92,9 +92,11 @@ class Activation:
         if number is None:  # another run has repaired it
             return
         if number != state.version:
-            meta = self._versions(name).meta(number)
+            meta, warning = self._versions(name).meta(number)
             if meta is None:
                 return
+            if warning is not None:
+                self._states.report(name, warning)
             state = state.renewed(number, meta)
         for warning in self._versions(name).repair_parts(number):
             self._states.report(name, warning)

@@ -11,14 +11,12 @@ import errno
 import itertools
 import os
 import stat
-import sys
-import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from dnsrenew.base.files import open_file
+from dnsrenew.base.files import open_with_info
 from dnsrenew.errors import StoreError
-from dnsrenew.store import os_errors, texts
+from dnsrenew.store import os_calls, os_errors, removal, texts
 from dnsrenew.store.os_errors import TEMP_PREFIX
 
 T = TypeVar("T")
@@ -33,24 +31,25 @@ LIMIT: Final = 1 << 20
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
-_WINDOWS: Final = os.name == "nt"
-_RETRY_SECONDS: Final = 2.0
-"""How long a rename is retried on Windows while another program has the file open."""
-_RETRY_PAUSE: Final = 0.05
 _numbers = itertools.count(1)
 
 
 class AtomicFiles:
     """Disk operations that raise :class:`StoreError` instead of ``OSError``.
 
+    Folders and files of the store must belong to root or the running user: what another user has put there may be an
+    account, an order or a TXT value of his.
+
     :ivar fsyncs: the number of fsyncs (exact while one thread writes).
     :ivar root: the store's folder, for advice about missing rights; empty if unknown.
+    :ivar insist: accept what belongs to other users.
     :param before: called before each operation with its name and the path; for tests, it may raise.
     """
 
     def __init__(self, before: Before | None = None) -> None:
         self.fsyncs = 0
         self.root = ""
+        self.insist = False
         self._before = before
 
     def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
@@ -62,6 +61,15 @@ class AtomicFiles:
         except OSError as error:
             raise os_errors.translate(error, path, operation, self.root) from None
 
+    def check_owner(self, path: str, info: os.stat_result) -> None:
+        """Refuse what belongs to another user than root and the running one; on Windows everything has owner 0.
+
+        :param info: its ``stat``.
+        :raises StoreError: ``store-not-private``.
+        """
+        if info.st_uid and not self.insist and info.st_uid != os.geteuid():
+            raise os_errors.foreign(path, info, self.root)
+
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def read(self, path: str) -> bytes | None:
@@ -69,9 +77,10 @@ class AtomicFiles:
         try:
             if self._before is not None:
                 self._before("read", path)
-            handle = open_file(path, _READ)
+            handle, info = open_with_info(path, _READ)
             try:
-                return _read_all(handle)
+                self.check_owner(path, info)
+                return os_calls.read_all(handle, LIMIT)
             finally:
                 os.close(handle)
         except FileNotFoundError:
@@ -82,7 +91,7 @@ class AtomicFiles:
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file; follows a link.
 
-        :raises StoreError: permission denied; the file may exist.
+        :raises StoreError: permission denied, and the file may exist; or it belongs to another user.
         """
         try:
             if self._before is not None:
@@ -92,7 +101,10 @@ class AtomicFiles:
             raise os_errors.translate(error, path, "read", self.root) from None
         except OSError:
             return None
-        return info.st_size if stat.S_ISREG(info.st_mode) else None
+        if not stat.S_ISREG(info.st_mode):
+            return None
+        self.check_owner(path, info)
+        return info.st_size
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder; none if it does not exist."""
@@ -106,25 +118,41 @@ class AtomicFiles:
             raise os_errors.translate(error, folder, "list", self.root) from None
 
     def refuse_links(self, root: str, path: str) -> None:
-        """Refuse a path with a symbolic link below the store's folder.
+        """Refuse a path below the store's folder that leads through a symbolic link or a folder of another user.
 
         :param root: the store's folder; it may be a link itself.
         :param path: an absolute path below it. Its last part is not checked: files are opened with ``O_NOFOLLOW``.
-        :raises StoreError: ``store-symlink``.
+        :raises StoreError: ``store-symlink``, ``store-not-private``.
         """
         folder = os.path.dirname(path)
         while len(folder) > len(root):
-            if os.path.islink(folder):
+            info = self.refuse_foreign(folder)
+            if info is not None and stat.S_ISLNK(info.st_mode):
                 raise StoreError.of(texts.SYMLINK, path=folder)
             folder = os.path.dirname(folder)
 
+    def refuse_foreign(self, folder: str) -> os.stat_result | None:
+        """Refuse a folder or link of another user; return its ``lstat``, or None if it does not exist.
+
+        :raises StoreError: ``store-not-private``.
+        """
+        try:
+            info = os.lstat(folder)
+        except OSError:
+            return None
+        self.check_owner(folder, info)
+        return info
+
     # ── writing ─────────────────────────────────────────────────────────────────────────
 
-    def ensure_folder(self, path: str, *, link: bool = False) -> bool:
-        """Create a private folder if it is missing, and make an existing one private; tell whether it was created.
+    def ensure_folder(self, path: str) -> bool:
+        """Create a private folder if it is missing, and make an existing one private; tell whether it was created."""
+        created = self.make_folder(path)
+        self.restrict_folder(path, self.folder_info(path))
+        return created
 
-        :param link: allow a symbolic link to a folder (only for the store itself).
-        """
+    def make_folder(self, path: str) -> bool:
+        """Create a private folder if nothing is there; tell whether it was created."""
         created = not os.path.lexists(path)
         if created:
             try:
@@ -132,23 +160,36 @@ class AtomicFiles:
             except StoreError:
                 if not os.path.isdir(path):  # else another process was faster
                     raise
+        return created
+
+    def folder_info(self, path: str, *, link: bool = False) -> os.stat_result:
+        """Return the ``stat`` of a folder.
+
+        :param link: allow a symbolic link to a folder (only for the store itself).
+        :raises StoreError: it is no folder, or belongs to another user.
+        """
         info = self.do("stat", path, lambda: os.stat(path) if link else os.lstat(path))
         if stat.S_ISLNK(info.st_mode):
             raise StoreError.of(texts.SYMLINK, path=path)
         if not stat.S_ISDIR(info.st_mode):
             raise StoreError.of(texts.NOT_A_FOLDER, path=path, culprit=path)
-        if os.name != "nt" and info.st_mode & 0o777 != FOLDER:
-            self._restrict_folder(path, info)
-        return created
+        self.check_owner(path, info)
+        return info
 
-    def _restrict_folder(self, path: str, info: os.stat_result) -> None:
+    def restrict_folder(self, path: str, info: os.stat_result) -> None:
+        """Make a folder private.
+
+        :param info: its ``stat``.
+        """
+        if os.name == "nt" or info.st_mode & 0o777 == FOLDER:
+            return
         try:
             self.do("chmod", path, lambda: os.chmod(path, FOLDER))
         except StoreError as error:
-            # A folder of another user, such as a mounted volume, is accepted unless others can write to it.
+            # A folder of root, such as a mounted volume, is accepted unless others can write to it.
             if error.code != "store-not-writable":
                 raise
-            if info.st_mode & 0o022:
+            if info.st_mode & 0o022 and not self.insist:
                 raise os_errors.not_private(path) from None
 
     def write(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
@@ -179,7 +220,7 @@ class AtomicFiles:
         try:
             if hasattr(os, "fchmod"):
                 self.do("chmod", path, lambda: os.fchmod(handle, mode))
-            self.do("write", path, lambda: _write_all(handle, data))
+            self.do("write", path, lambda: os_calls.write_all(handle, data))
             if sync:
                 self._sync(handle, path)
         except BaseException:
@@ -204,7 +245,7 @@ class AtomicFiles:
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder in one step, within one file system; an existing file is replaced."""
-        self.do("rename", target, lambda: _replace(source, target))
+        self.do("rename", target, lambda: os_calls.replace(source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a temporary file; return its path and its time by the file system's clock (seconds since the epoch)."""
@@ -243,7 +284,7 @@ class AtomicFiles:
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
-        self.do("fsync", path, lambda: _flush(handle))
+        self.do("fsync", path, lambda: os_calls.flush(handle))
 
     def _make_temp(self, folder: str, make: Callable[[str], None]) -> str:
         while True:
@@ -260,14 +301,7 @@ class AtomicFiles:
 
     def remove(self, path: str) -> None:
         """Remove a file, a link, or a folder with its content; it need not exist."""
-        if not os.path.lexists(path):
-            return
-        if os.path.isdir(path) and not os.path.islink(path):
-            for name in self.names(path):
-                self.remove(os.path.join(path, name))
-            self.do("rmdir", path, lambda: os.rmdir(path))
-        else:
-            self.do("unlink", path, lambda: os.unlink(path))
+        removal.remove(self.do, path)
 
     def discard(self, path: str) -> None:
         """Remove something; a later write removes what could not be removed now."""
@@ -286,61 +320,9 @@ class AtomicFiles:
                 if older_than is None or _modified(path) < older_than:
                     self.discard(path)
 
-    def quarantine(self, path: str) -> str:
-        """Rename a damaged file or folder to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path."""
-        target, number = f"{path}.damaged", 1
-        while os.path.lexists(target):
-            number += 1
-            target = f"{path}.damaged-{number}"
-        self.do("rename", path, lambda: os.rename(path, target))
-        return target
-
-
-def _replace(source: str, target: str) -> None:
-    """Rename. On Windows, retry for :data:`_RETRY_SECONDS` while another program has the file open (virus scanner)."""
-    end = time.monotonic() + _RETRY_SECONDS
-    while True:
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if _WINDOWS and os.path.isdir(target):  # other systems report this themselves
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target) from None
-            if not _WINDOWS or time.monotonic() >= end:
-                raise
-        time.sleep(_RETRY_PAUSE)
-
-
-def _flush(handle: int) -> None:
-    """Flush to the disk itself: fsync(2) of macOS leaves the data in the cache of the drive."""
-    if sys.platform == "darwin":
-        import fcntl
-
-        with contextlib.suppress(OSError):  # some file systems only have fsync
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(handle)
-
 
 def _modified(path: str) -> float:
     try:
         return os.lstat(path).st_mtime
     except OSError:
         return float("inf")
-
-
-def _read_all(handle: int) -> bytes:
-    data = os.read(handle, LIMIT + 1)
-    if not data or len(data) > LIMIT:
-        return data
-    parts = [data]
-    while len(data) <= LIMIT and (more := os.read(handle, LIMIT + 1 - len(data))):
-        parts.append(more)
-        data = b"".join(parts)
-    return data
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]

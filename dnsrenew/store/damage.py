@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Notice
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from dnsrenew.store.texts import DamageTexts
 
+_DAMAGED: Final = re.compile(r"\.damaged(?:-([0-9]+))?")
+_KEPT: Final = 3
+"""Damaged files of one name that are kept; the oldest are removed."""
+
 
 def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> Notice:
     """Rename a damaged file to ``NAME.damaged``, if it exists, and return the warning.
@@ -24,11 +29,34 @@ def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> 
     if not os.path.lexists(path):
         return Notice(*kind.missing.fill(path=path, reason=reason))
     try:
-        copy = disk.quarantine(path)
+        copy = set_aside(disk, path)
     except StoreError as error:
         # `status` may run without write access and still has to answer; the next run renames the file.
         return Notice(*kind.stuck.fill(path=path, reason=reason, cause=error.message))
     return Notice(*kind.quarantined.fill(path=path, reason=reason, copy=os.path.basename(copy)))
+
+
+def set_aside(disk: AtomicFiles, path: str) -> str:
+    """Rename a damaged file or folder to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path.
+
+    Earlier ones of the name are removed, but for the newest.
+
+    :raises StoreError: it cannot be renamed.
+    """
+    folder, name = os.path.split(path)
+    earlier = _damaged(name, disk.names(folder))
+    number = max(earlier, default=0) + 1
+    target = f"{path}.damaged-{number}" if number > 1 else f"{path}.damaged"
+    disk.do("rename", path, lambda: os.rename(path, target))
+    for old in sorted(earlier)[: 1 - _KEPT]:
+        disk.discard(os.path.join(folder, earlier[old]))
+    return target
+
+
+def _damaged(name: str, names: list[str]) -> dict[int, str]:
+    """Return the damaged files of a name, by number."""
+    found = {entry: _DAMAGED.fullmatch(entry, len(name)) for entry in names if entry.startswith(name)}
+    return {int(match[1] or 1): entry for entry, match in found.items() if match}
 
 
 def pending(path: str, kind: DamageTexts, reason: str) -> Notice:

@@ -1,11 +1,15 @@
-"""The folders of the store: created private and durable, and tested for writing."""
+"""The folders of the store: judged, created private and durable, and tested for writing."""
 
 from __future__ import annotations
 
 import os
+import stat
 from typing import Final
 
-from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.base.ground import Ground
+from dnsrenew.errors import StoreError
+from dnsrenew.store import os_errors
+from dnsrenew.store.atomic_io import FOLDER, AtomicFiles
 from dnsrenew.store.paths import Paths
 
 _PROBE: Final = bytes(16 << 10)
@@ -21,29 +25,70 @@ class Directories:
         self._disk = disk
         self._paths = paths
 
+    def check_ground(self) -> None:
+        """See :meth:`dnsrenew.store.Store.check_ground`."""
+        if self._disk.insist:
+            return
+        ground, root = Ground(), self._paths.root
+        weakness = ground.weakness(root, any_entry=True)
+        if weakness is not None:
+            raise os_errors.weak_ground(weakness, root)
+        if os.name != "nt":
+            self._refuse_shared(ground)
+        for folder in self._paths.folders:
+            self._disk.refuse_foreign(folder)
+
+    def _refuse_shared(self, ground: Ground) -> None:
+        """Refuse a folder that is not private and is not ours alone: its mode is not ours to change."""
+        try:
+            info = os.stat(self._paths.root)
+        except OSError:  # missing, or an error where it is used
+            return
+        shared_by_group = info.st_mode & stat.S_IRWXG and not ground.is_own_group(info.st_gid)
+        if stat.S_ISDIR(info.st_mode) and (info.st_mode & stat.S_IRWXO or shared_by_group):
+            found = self._foreign()
+            if found:
+                raise os_errors.shared(self._paths.root, info, found[0])
+
+    def _foreign(self) -> list[str]:
+        """Return the names in the store's folder that are not the store's own; none if we may not look."""
+        try:
+            return self._paths.foreign(self._disk.names(self._paths.root))
+        except StoreError as error:
+            if error.code != "store-unreadable":
+                raise
+            return []
+
     def make_base(self) -> None:
         """Create the store and its folders if they are missing."""
         created = self._make_root()
-        parts = (self._paths.accounts, self._paths.certificates, self._paths.journal, self._paths.locks)
-        created_parts = [self._disk.ensure_folder(part) for part in parts]
+        created_parts = [self._disk.ensure_folder(part) for part in self._paths.folders]
         if created or any(created_parts):
             self._disk.sync_folder(self._paths.root)
 
     def _make_root(self) -> bool:
-        missing = [self._paths.root]
-        while not os.path.lexists(parent := os.path.dirname(missing[-1])):
+        missing: list[str] = []
+        while not os.path.lexists(parent := os.path.dirname(missing[-1] if missing else self._paths.root)):
             missing.append(parent)
-        created = False
         for path in reversed(missing):
-            created = self._disk.ensure_folder(path, link=True)
-            if created:
+            if self._disk.ensure_folder(path):
                 self._disk.sync_folder(os.path.dirname(path))
+        created = self._disk.make_folder(self._paths.root)
+        self._restrict_root(created=created)
+        if created:
+            self._disk.sync_folder(os.path.dirname(self._paths.root))
         return created
 
     def close_root(self) -> None:
         """Make the store's own folder private; then other users cannot reach its content, whatever its modes."""
         if os.path.isdir(self._paths.root):
-            self._disk.ensure_folder(self._paths.root, link=True)
+            self._restrict_root(created=False)
+
+    def _restrict_root(self, *, created: bool) -> None:
+        """Make the store's own folder private if it is ours alone; others may need the mode of any other folder."""
+        info = self._disk.folder_info(self._paths.root, link=True)
+        if info.st_mode & 0o777 != FOLDER and (created or not self._foreign()):
+            self._disk.restrict_folder(self._paths.root, info)
 
     def make_certificate(self, name: str) -> str:
         """Create the folders of a certificate if they are missing, and return the upper one."""

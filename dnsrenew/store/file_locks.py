@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.files import open_file
+from dnsrenew.base.files import open_with_info
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.model import rfc3339
 from dnsrenew.store import texts
@@ -71,7 +71,7 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
     pause, reported, removed = _FIRST_PAUSE, False, 0
     while True:
         context.check()
-        handle = disk.do("lock", path, lambda: _open(path))
+        handle = disk.do("lock", path, lambda: _open(disk, path))
         try:
             if _try_lock(disk, handle, path):
                 if _is_same_file(handle, path):
@@ -102,10 +102,15 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _open(path: str) -> int:
-    handle = open_file(path, _OPEN, PRIVATE)
-    if hasattr(os, "fchmod") and os.fstat(handle).st_mode & 0o777 != PRIVATE:  # an unusual umask
-        os.fchmod(handle, PRIVATE)
+def _open(disk: AtomicFiles, path: str) -> int:
+    handle, info = open_with_info(path, _OPEN, PRIVATE)
+    try:
+        disk.check_owner(path, info)
+        if hasattr(os, "fchmod") and info.st_mode & 0o777 != PRIVATE:  # an unusual umask
+            os.fchmod(handle, PRIVATE)
+    except BaseException:
+        os.close(handle)
+        raise
     return handle
 
 

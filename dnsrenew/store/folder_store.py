@@ -55,15 +55,24 @@ class FolderStore(Store):
     """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
 
     :param path: the folder; it is created by the first write.
+    :param insist: use it although others can change it.
     :param disk: the disk operations.
     :param windows: ``current`` is a folder with copies instead of a symbolic link.
     """
 
-    def __init__(self, path: Path | str, *, disk: AtomicFiles | None = None, windows: bool = os.name == "nt") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        insist: bool = False,
+        disk: AtomicFiles | None = None,
+        windows: bool = os.name == "nt",
+    ) -> None:
         self._paths = Paths(os.fspath(path))
         self._certificates = Path(self._paths.certificates)
         self._disk = disk or AtomicFiles()
         self._disk.root = self._paths.root
+        self._disk.insist = insist
         self._folders = Directories(self._disk, self._paths)
         self._windows = windows
         self._states = StateFiles(self._disk, self._paths, self._folders, self._versions)
@@ -75,6 +84,10 @@ class FolderStore(Store):
         return Path(self._paths.root)
 
     # ── before a run ────────────────────────────────────────────────────────────────────
+
+    def check_ground(self) -> None:
+        """See :meth:`Store.check_ground`."""
+        self._folders.check_ground()
 
     def close_root(self) -> None:
         """See :meth:`Store.close_root`."""
@@ -177,7 +190,7 @@ class FolderStore(Store):
         with contextlib.suppress(StoreError):
             for path, _ in self._versions(name).damaged(state.version, state.sizes):
                 if os.path.lexists(path):
-                    self._disk.quarantine(path)
+                    damage.set_aside(self._disk, path)
 
     def current(self, name: str) -> Path:
         """Return the folder from which other programs read."""

@@ -8,11 +8,13 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import users
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 
 if TYPE_CHECKING:
+    from dnsrenew.base.ground import Weakness
     from dnsrenew.errors import Text
 
 TEMP_PREFIX: Final = ".tmp-"
@@ -63,19 +65,58 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         return texts.NOT_A_FILE, {"found": error.kind if isinstance(error, NotAFileError) else "a folder"}
     if number in _DENIED:
         return _denied(path, root, reading=operation in {"read", "list"})
+    if number in _LINK or (number == errno.ENOTDIR and os.path.islink(path)):
+        return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
-    if number in _LINK:
-        return texts.SYMLINK, {}
+    if number == errno.EROFS and "INVOCATION_ID" in os.environ:
+        return texts.READ_ONLY_IN_UNIT, {"existing": _nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
     return text, {"reason": _reason(error), "existing": _nearest_existing(path)}
 
 
 def not_private(path: str) -> StoreError:
     """Return the error for a folder that other users can write to and whose mode cannot be changed."""
-    info = os.stat(path)
-    mode = f"{stat.S_IMODE(info.st_mode):04o}"
-    return StoreError.of(texts.NOT_PRIVATE, path=path, owner=_owner(info), mode=mode, user=_user())
+    rights, quoted = _rights(os.stat(path)), _quoted(path)
+    command = f"chown {rights['user']} {quoted} && chmod 700 {quoted}"
+    return StoreError.of(texts.NOT_PRIVATE, path=path, command=command, **rights)
+
+
+def weak_ground(weakness: Weakness, root: str) -> StoreError:
+    """Return the error for a store that others can change, or a folder on the way to it.
+
+    :param root: the store's folder.
+    """
+    above = weakness.path != os.path.realpath(root)
+    evidence = {**vars(weakness), "store": root}
+    if weakness.fault == "owner" and not above and os.name != "nt":
+        evidence["command"] = _take_over(root)
+    return StoreError.of((texts.WEAK_ABOVE if above else texts.WEAK)[weakness.fault], **evidence)
+
+
+def foreign(path: str, info: os.stat_result, root: str) -> StoreError:
+    """Return the error for a file or folder in the store that belongs to another user.
+
+    :param root: the store's folder; empty if unknown.
+    """
+    return StoreError.of(texts.FOREIGN, path=path, command=_take_over(root or path), **_rights(info))
+
+
+def shared(root: str, info: os.stat_result, found: str) -> StoreError:
+    """Return the error for a store that is not private and has other things in it.
+
+    :param found: the name of one of them.
+    """
+    own, command = os.path.join(root, "dnsrenew"), f"chmod 700 {_quoted(root)}"
+    return StoreError.of(texts.SHARED, path=root, own=own, found=found, command=command, **_rights(info))
+
+
+def _take_over(store: str) -> str:
+    return f"chown -R {_user()} {_quoted(store)}"
+
+
+def _rights(info: os.stat_result) -> dict[str, str]:
+    return {"owner": _owner(info), "mode": f"{stat.S_IMODE(info.st_mode):04o}", "user": _user()}
 
 
 def _denied(path: str, root: str, *, reading: bool) -> tuple[Text, dict[str, Any]]:
@@ -93,10 +134,8 @@ def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTex
     if os.name == "nt":
         return texts.DENIED_ON_WINDOWS, {"user": user, "culprit": culprit}
     return _denied_by(info, culprit, root), {
-        "user": user,
         "culprit": culprit,
-        "owner": _owner(info),
-        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        **_rights(info),
         "quoted_culprit": _quoted(culprit),
         "quoted_store": _quoted(root or culprit),
     }
@@ -164,17 +203,8 @@ def _reason(error: OSError) -> str:
 def _user() -> str:
     if os.name == "nt":
         return os.environ.get("USERNAME", "the user that runs dnsrenew")
-    return _user_name(os.geteuid())
+    return users.user_name(os.geteuid())
 
 
 def _owner(info: os.stat_result) -> str:
-    return "its owner" if os.name == "nt" else _user_name(info.st_uid)
-
-
-def _user_name(uid: int) -> str:
-    import pwd  # POSIX only, and only after an error
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return "its owner" if os.name == "nt" else users.user_name(info.st_uid)

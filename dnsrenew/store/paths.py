@@ -8,12 +8,15 @@ from typing import Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
+from dnsrenew.store.os_errors import TEMP_PREFIX
 
 FILES: Final = ("cert.pem", "chain.pem", "fullchain.pem", "privkey.pem")
 META: Final = "meta.json"
 _NAME: Final = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$))[a-z0-9_](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 _PLAIN: Final = re.compile(r"[a-z0-9_.-]+")
 _NOT_READABLE: Final = re.compile(r"[^a-z0-9_-]+")
+_LOST_FOUND: Final = "lost+found"
+"""In a store that is a file system of its own."""
 
 
 def check_name(name: str) -> str:
@@ -43,6 +46,7 @@ class Paths:
         self.certificates = os.path.join(self.root, "certificates")
         self.journal = os.path.join(self.root, "journal")
         self.locks = os.path.join(self.root, "locks")
+        self.folders = (self.accounts, self.certificates, self.journal, self.locks)
         self._prefix = self.certificates + os.sep
 
     def certificate(self, name: str) -> str:
@@ -58,6 +62,11 @@ class Paths:
         :raises StoreError: ``store-bad-name``.
         """
         return f"{self._prefix}{check_name(name)}{os.sep}state.json"
+
+    def foreign(self, names: list[str]) -> list[str]:
+        """Return those of the names in the store's folder that are not the store's own."""
+        ours = {_LOST_FOUND, *map(os.path.basename, self.folders)}
+        return sorted(name for name in names if name not in ours and not name.startswith(TEMP_PREFIX))
 
     def valid_names(self, names: list[str]) -> list[str]:
         """Return the names that a certificate can have."""

@@ -95,10 +95,11 @@ class PendingOrders:
     def load(self, context: Context, name: str, *, version: int | None) -> PendingOrder | None:
         """Return the order of an earlier run, or None; takes one system call if there is none.
 
-        A damaged order is renamed, with a warning: it costs a new order, never a certificate.
+        A damaged order is renamed, without its private key and with a warning: it costs a new order, never a
+        certificate.
 
         :param version: the version in force now.
-        :raises StoreError: ``store-bad-name``.
+        :raises StoreError: ``store-bad-name``; ``store-not-private``: another user has put it there.
         """
         path = self._path(name)
         if not os.path.lexists(path):
@@ -110,15 +111,23 @@ class PendingOrders:
         except NewerSchema as newer:
             reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
         except StoreError as error:
+            if error.code == "store-not-private":
+                raise
             reason = f"it cannot be read ({error.evidence.get('cause', error.code)})"
         else:
             if order is not None and order.version == version:
                 return order
             self.clear(name)
             return None
+        self._drop_key(name)
         warning = damage.quarantine(self._disk, path, texts.ORDER_DAMAGED, reason)
         context.warn(warning.code, warning.message, warning.fix)
         return None
+
+    def _drop_key(self, name: str) -> None:
+        """Remove the private key of a damaged order: nobody needs it, and nobody looks after it."""
+        if not os.path.islink(self._path(name)):
+            self._disk.discard(self._path(name, KEY))
 
     def clear(self, name: str) -> None:
         """Remove the order of a certificate; needs no disk space and no fsync.

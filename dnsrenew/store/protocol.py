@@ -36,8 +36,19 @@ class Store(Protocol):
     def path(self) -> Path:
         """The folder, absolute."""
 
+    def check_ground(self) -> None:
+        """Refuse the store if others can change it, or a folder on the way to it; call it before each use.
+
+        What they put there could be an account, an order or a TXT value of theirs. Does nothing if the user insists.
+
+        :raises StoreError: ``store-not-private``; then nothing of the store may be read. It is also raised if the store
+            is an existing folder that is not private and has other things in it, because its mode is not changed.
+        """
+
     def close_root(self) -> None:
         """Make the store private if it is not, for example after a restore; three system calls.
+
+        The mode of a folder that has other things in it is not changed.
 
         :raises StoreError: others can write to it, and its mode cannot be changed.
         """

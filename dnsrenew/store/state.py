@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypedDict
 
-from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.base.values import Frozen, field, field_names, replace
 from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
@@ -26,7 +26,8 @@ class Ari(TypedDict):
     """The ACME Renewal Information of the certificate in force (RFC 9773).
 
     ``start`` and ``end`` of the suggested window and the time ``chosen`` in it are None together if the CA gave no
-    window. ``next_poll`` is the time of the next query, ``explanation`` the ``explanationURL``.
+    window; ``chosen`` is the ``end`` if the window was past. ``next_poll`` is the time of the next query,
+    ``explanation`` the ``explanationURL``.
     """
 
     start: datetime | None
@@ -92,7 +93,10 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.fallback.history.route_key`).
     :ivar worked: keys of the routes of the last certificate.
     :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
+    :ivar past_window_until: before this time a suggested window in the past is not obeyed, because this certificate
+        replaced another one for such a window; None: it is obeyed at once.
     :ivar revoked: it is, or will be, revoked and has to be replaced.
+    :ivar compromised_keys: hashes of the public keys that a revocation called compromised; none is used again.
     :ivar switching: Windows: the version that is being copied to ``current``.
     :ivar extra: unknown fields, kept as they are.
     :ivar rebuilt: rebuilt from the versions in the store, and not written yet.
@@ -119,7 +123,9 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     routes: Mapping[str, RouteFailure] = field(default_factory=dict)
     worked: tuple[str, ...] = ()
     ari: Ari | None = None
+    past_window_until: datetime | None = None
     revoked: bool = False
+    compromised_keys: tuple[str, ...] = ()
     switching: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     rebuilt: bool = False
@@ -140,6 +146,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             tried_with=None,
             without_profile=False,
             ari=None,
+            past_window_until=None,
             revoked=False,
             **facts,
         )
@@ -229,7 +236,7 @@ def _ari(value: object) -> Ari | None:
     return {"start": start, "end": end, "chosen": chosen, "next_poll": next_poll, "explanation": explanation}
 
 
-_FACTS: Final = tuple(Meta.fields())
+_FACTS: Final = field_names(Meta)
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "version": json_files.positive,
     "issuer": json_files.string,
@@ -251,11 +258,16 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "routes": _routes,
     "worked": json_files.strings,
     "ari": _ari,
+    "past_window_until": json_files.time,
     "revoked": json_files.flag,
+    "compromised_keys": json_files.strings,
     "switching": json_files.positive,
 }
 _OPTIONAL: Final = frozenset(
-    ("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari", "revoked")
+    (
+        *("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari"),
+        *("past_window_until", "revoked", "compromised_keys"),
+    )
 )
 """Fields written only if they are set: with 10,000 certificates, each run reads every byte."""
 

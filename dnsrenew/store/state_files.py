@@ -49,7 +49,9 @@ class StateFiles:
     def _from_versions(self, name: str) -> State:
         versions = self._versions(name)
         for number in reversed(versions.numbers()):
-            meta = versions.meta(number)
+            meta, warning = versions.meta(number)
+            if warning is not None:
+                self.report(name, warning)
             if meta is not None:
                 return replace(State().renewed(number, meta), rebuilt=True, notices=self.warnings(name))
         return State(notices=self.warnings(name))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from dnsrenew.base.ground import Fault
 from dnsrenew.errors import Text
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
@@ -17,6 +19,11 @@ READ_ONLY: Final = Text(
     "store-read-only",
     "{path} cannot be written: its file system is read-only.",
     "Mount {existing} read-write (in a systemd unit: ReadWritePaths=), or set `store` to another folder.",
+)
+READ_ONLY_IN_UNIT: Final = Text(
+    "store-read-only",
+    READ_ONLY.message,
+    "Run `dnsrenew schedule install` again, so that the unit allows writing to {existing}.",
 )
 NO_LINKS: Final = Text(
     "store-no-links",
@@ -62,8 +69,63 @@ FAILED: Final = Text(
 NOT_PRIVATE: Final = Text(
     "store-not-private",
     "Other users can write to {path} (owner {owner}, mode {mode}), and its mode cannot be changed.",
-    "Make it private to the user that runs dnsrenew: chown {user} {path} && chmod 700 {path}",
+    "Make it private to the user that runs dnsrenew: {command}",
 )
+SHARED: Final = Text(
+    "store-not-private",
+    "The store {path} is not private (mode {mode}) and has other things in it, such as {found}.",
+    "Set `store` to a folder of its own, such as {own}, or run `{command}` if no other user needs {path}.",
+)
+FOREIGN: Final = Text(
+    "store-not-private",
+    "{path} in the store belongs to {owner}, and dnsrenew runs as {user}.",
+    "Remove from the store what you did not put there, then run `{command}`.",
+)
+
+_FIX_STORE: Final = (
+    "Remove from the store what you did not put there and run `{command}`, or allow it with --insist (insist=True)."
+)
+_FIX_ABOVE: Final = (
+    "Run `{command}`, move the store to a folder that only {user} can change, or allow it with --insist (insist=True)."
+)
+WEAK: Final[Mapping[Fault, Text]] = {
+    "owner": Text(
+        "store-not-private",
+        "The store {path} belongs to {owner}, and dnsrenew runs as {user}.",
+        "Run dnsrenew as {owner}, take the store over (remove what you did not put there, then run `{command}`), "
+        "or allow it with --insist (insist=True).",
+    ),
+    "group": Text(
+        "store-not-private",
+        "The group {group} can write to the store {path} (mode {mode}).",
+        _FIX_STORE,
+    ),
+    "everybody": Text(
+        "store-not-private",
+        "Everybody can write to the store {path} (mode {mode}).",
+        _FIX_STORE,
+    ),
+}
+"""The store itself, by what is wrong with it."""
+WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
+    "owner": Text(
+        "store-not-private",
+        "{path} belongs to {owner}, so {owner} can replace the store {store} of {user}.",
+        "Run dnsrenew as {owner}, move the store to a folder that only {user} can change, "
+        "or allow it with --insist (insist=True).",
+    ),
+    "group": Text(
+        "store-not-private",
+        "The group {group} can write to {path} (mode {mode}), and so replace the store {store}.",
+        _FIX_ABOVE,
+    ),
+    "everybody": Text(
+        "store-not-private",
+        "Everybody can write to {path} (mode {mode}), and so replace the store {store}.",
+        _FIX_ABOVE,
+    ),
+}
+"""A folder or link on the way to the store."""
 
 
 class DeniedTexts(NamedTuple):
@@ -167,8 +229,16 @@ def _damage(message: str) -> DamageTexts:
 STATE_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from the certificates in the store.")
 VERSION_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew renews the certificate.")
 CHAIN_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.")
+META_DAMAGED: Final = Text(
+    "store-damaged",
+    "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not tell its CA and profile.",
+    "Wait for the next renewal, which records them again; until then `dnsrenew revoke` asks the configured CA.",
+)
 ACCOUNT_DAMAGED: Final = _damage("{path} is damaged: {reason}. The CA finds the account by its key.")
-KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates an account with a new key.")
+KEY_DAMAGED: Final = _damage(
+    "{path} is damaged: {reason}. dnsrenew creates an account with a new key, unless CAA records allow only the old "
+    "one."
+)
 ONE_KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew tries the account's other key.")
 ORDER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates a new order.")
 JOURNAL_DAMAGED: Final = _damage(

@@ -13,7 +13,7 @@ from typing import Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Certificate, Notice
-from dnsrenew.store import damage, texts
+from dnsrenew.store import damage, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
@@ -147,15 +147,25 @@ class Versions:
         self._disk.sync_folder(self._versions)
         return number
 
-    def meta(self, number: int) -> Meta | None:
-        """Return the data of a version, from its PEM files if meta.json is damaged; None if it is incomplete."""
-        if not self.is_complete(number):
-            return None
-        data = self._disk.read(os.path.join(self.path(number), META))
+    def meta(self, number: int) -> tuple[Meta | None, Notice | None]:
+        """Return the data of a version, and a warning if meta.json is damaged; None if the version is incomplete.
+
+        The certificate decides: meta.json counts only if it has the dates and the serial number of the certificate.
+        """
+        found = self._meta_from_pem(number) if self.is_complete(number) else None
+        if found is None:
+            return None, None
+        path = os.path.join(self.path(number), META)
         try:
-            return Meta.from_json(data or b"")
-        except (DamagedFile, NewerSchema):
-            return self._meta_from_pem(number)
+            meta = Meta.from_json(json_files.read(self._disk, path) or b"")
+            if _identity(meta) == _identity(found):
+                return meta, None
+            reason = "it does not belong to the certificate"
+        except DamagedFile as fault:
+            reason = str(fault) if os.path.lexists(path) else "it is missing"
+        except NewerSchema as newer:
+            reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
+        return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=reason))
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """Return the certificate in force, with paths into its version; None if the state names none."""
@@ -180,7 +190,7 @@ class Versions:
         from dnsrenew import x509  # slow to load, rarely needed
 
         try:
-            facts = x509.read_certificate(self._disk.read(os.path.join(self.path(number), "cert.pem")) or b"")
+            facts = x509.read_certificate(self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b"")
             key = x509.key_from_pem(self._disk.read(os.path.join(self.path(number), "privkey.pem")) or b"")
         except ValueError:
             return None
@@ -238,7 +248,7 @@ class Versions:
         is_link = os.path.islink(self._current)
         foreign = None
         if os.path.lexists(self._current) and is_link == self._windows:
-            foreign = self._disk.quarantine(self._current)
+            foreign = damage.set_aside(self._disk, self._current)
         if self._windows:
             self._copy_current(number)
         else:
@@ -270,6 +280,10 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
     """Tell whether a file is not empty and has the stored size, if that is known."""
     return bool(size) and size == sizes.get(name, size)
+
+
+def _identity(meta: Meta) -> tuple[object, ...]:
+    return meta.serial, meta.not_before, meta.not_after
 
 
 def _is_file(path: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Final
 
 LONGEST: Final = timedelta(days=7)
 """The longest wait; a CA that asked for more is asked again after a week."""
+SHARE: Final = 0.75
+"""The share of what is left of a valid certificate that a wait lasts at most: the rest is for more attempts."""
 _ROUNDING: Final = timedelta(seconds=1)
 _SKEW: Final = timedelta(days=1)
 

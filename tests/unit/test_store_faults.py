@@ -14,8 +14,7 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store import atomic_io as disk_module
+from dnsrenew.store import AtomicFiles, FolderStore, os_calls
 from dnsrenew.store.os_errors import translate
 from tests.kit.stores import (
     DIRECTORY,
@@ -151,6 +150,21 @@ def test_every_refusal_is_typed(tmp_path: Path, number: int, code: str) -> None:
     assert error.__suppress_context__
 
 
+@pytest.mark.parametrize("in_unit", [False, True])
+def test_under_systemd_a_read_only_store_is_one_of_the_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_unit: bool
+) -> None:
+    """The unit allows writing to paths that it names; `schedule install` names them anew."""
+    monkeypatch.delenv("INVOCATION_ID", raising=False)
+    if in_unit:
+        monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    error = refusal(lambda: keep(FolderStore(tmp_path / "state", disk=AtomicFiles(Failing(0, errno.EROFS))), 1))
+    assert error is not None
+    assert error.code == "store-read-only"
+    assert ("dnsrenew schedule install" in error.fix, "Mount" in error.fix) == (in_unit, not in_unit)
+    assert str(tmp_path) in error.fix
+
+
 class Windows:
     """A system on which a file that is open for `seconds` cannot be replaced; no real time passes."""
 
@@ -158,8 +172,8 @@ class Windows:
         self.passed = 0.0
         self.seconds = seconds
         self._replace = os.replace
-        monkeypatch.setattr(disk_module, "_WINDOWS", True)
-        monkeypatch.setattr(disk_module, "time", self)
+        monkeypatch.setattr(os_calls, "_WINDOWS", True)
+        monkeypatch.setattr(os_calls, "time", self)
         monkeypatch.setattr(os, "replace", self.replace)
 
     def monotonic(self) -> float:
@@ -248,7 +262,7 @@ def test_macos_is_asked_for_more_than_fsync(tmp_path: Path, monkeypatch: pytest.
     assert disk.fsyncs == 1
 
 
-def denied(*_: object) -> None:
+def denied(*_: object, **__: object) -> None:
     """Return the errno of opening a folder."""
     raise PermissionError(errno.EACCES, "Permission denied")
 

@@ -128,6 +128,24 @@ def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
     assert stage.until(["other.test"]) is None
 
 
+def test_a_retry_after_leaves_a_quarter_of_a_valid_certificate(stage: Stage) -> None:
+    """Counted from the time that the CA asked; a pause is ended by a person, and an expired one sets no bound."""
+    expires = stage.clock.now() + timedelta(days=4)
+    stage.ledger.note_retry_after(WEEK.total_seconds(), HOME)
+    stage.clock.elapsed += 86_400
+    error = stage.ledger.may_order(HOME, expires=expires)
+    assert error is not None
+    assert error.retry_after == 2 * 86_400
+    assert stage.until() == 6 * 86_400
+    stage.clock.elapsed += 2 * 86_400
+    assert stage.ledger.may_order(HOME, expires=expires) is None
+    assert stage.ledger.may_order(HOME, expires=stage.clock.now() - WEEK) is not None
+    stage.ledger.note_retry_after(WEEK.total_seconds(), HOME, url="https://ca.test/unpause")
+    error = stage.ledger.may_order(HOME, expires=expires)
+    assert error is not None
+    assert error.retry_after == WEEK.total_seconds()
+
+
 def test_a_paused_name_is_held_for_a_person(stage: Stage) -> None:
     """It blocks a replacement too; the error has the URL. A certificate for these names ends it."""
     stage.ledger.note_retry_after(3600, HOME, url="https://ca.test/unpause")

@@ -149,8 +149,8 @@ def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkey
     copies: list[int] = []
     opened = file_locks._open
 
-    def forked(path: str) -> int:
-        handle = opened(path)
+    def forked(disk: AtomicFiles, path: str) -> int:
+        handle = opened(disk, path)
         copies.append(os.dup(handle))
         return handle
 

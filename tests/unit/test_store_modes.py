@@ -3,14 +3,14 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
-from dnsrenew.store import AtomicFiles, FolderStore
+from dnsrenew.store import AtomicFiles, FolderStore, removal
 from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep
 
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
@@ -112,6 +112,56 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
     AtomicFiles().remove(str(inside))
     assert not inside.exists()
     assert (outside / "precious").exists()
+
+
+@pytest.mark.parametrize("replaced", ["", "a", "a/b"])
+@pytest.mark.parametrize("when", ["list", "unlink", "rmdir"])
+@pytest.mark.skipif(os.name == "nt", reason="other users cannot rename our folders there")
+def test_removing_does_not_follow_a_link_that_was_put_there_meanwhile(tmp_path: Path, replaced: str, when: str) -> None:
+    """Any folder that is being emptied may become a link to a like one outside, at any moment."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for top in (inside, outside):
+        (top / "a/b").mkdir(parents=True)
+        for folder in ("", "a", "a/b"):
+            (top / folder / "file").touch()
+    before = sorted(outside.rglob("*"))
+    moved: list[Path] = []
+
+    def swap(operation: str, path: str) -> None:
+        place = inside / replaced
+        if not moved and operation == when and Path(path) in {place, place / "file"}:
+            moved.append(place.rename(tmp_path / "moved"))
+            place.symlink_to(outside / replaced)
+
+    with suppress(StoreError):
+        AtomicFiles(swap).remove(str(inside))
+    assert moved
+    assert sorted(outside.rglob("*")) == before
+
+
+def test_a_folder_that_became_a_link_is_told(tmp_path: Path) -> None:
+    """The error says that it is a link."""
+    (tmp_path / "folder").mkdir()
+
+    def swap(operation: str, path: str) -> None:
+        (tmp_path / "folder").rename(tmp_path / "moved")
+        (tmp_path / "folder").symlink_to(tmp_path / "moved")
+
+    with pytest.raises(StoreError) as caught:
+        AtomicFiles(swap).remove(str(tmp_path / "folder"))
+    assert caught.value.code == "store-symlink"
+
+
+def test_removing_without_open_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which finds everything by its path: the same is removed, and no target of a link."""
+    monkeypatch.setattr(removal, "_RELATIVE", False)
+    (tmp_path / "inside/a").mkdir(parents=True)
+    (tmp_path / "inside/a/file").touch()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").touch()
+    (tmp_path / "inside/link").symlink_to(tmp_path / "outside")
+    AtomicFiles().remove(str(tmp_path / "inside"))
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "outside", tmp_path / "outside/file"]
 
 
 def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:

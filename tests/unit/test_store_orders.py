@@ -272,8 +272,23 @@ def test_a_damaged_order_is_set_aside(tmp_path: Path, file: str, content: bytes 
     assert notice.code == "store-damaged"
     assert "creates a new order." in notice.message
     assert folder(tmp_path).with_name("order.damaged").is_dir()
+    assert not list(tmp_path.rglob("key.pem"))
     orders(tmp_path).save("home", ORDER)
     assert load(tmp_path) == ORDER
+
+
+def test_damaged_orders_do_not_pile_up(tmp_path: Path) -> None:
+    """Of the damaged orders, the newest three are kept: what was ordered, without a private key."""
+    for number in range(1, 6):
+        orders(tmp_path).save("home", dataclasses.replace(ORDER, url=f"https://ca.test/order/{number}"))
+        (folder(tmp_path) / "csr.der").write_bytes(b"")
+        assert load(tmp_path) is None
+    aside = {path.name: path for path in folder(tmp_path).parent.glob("order*")}
+    assert sorted(aside) == ["order.damaged-3", "order.damaged-4", "order.damaged-5"]
+    for number in (3, 4, 5):
+        document = json.loads((aside[f"order.damaged-{number}"] / "order.json").read_bytes())
+        assert document["url"] == f"https://ca.test/order/{number}"
+    assert not list(tmp_path.rglob("key.pem"))
 
 
 def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:

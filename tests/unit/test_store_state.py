@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrenew.errors import StoreError
+from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.state import Ari
 from tests.kit.stores import SPEC, assert_whole, issue, keep
@@ -299,13 +300,17 @@ def test_a_state_of_the_first_dnsrenew_is_read(tmp_path: Path) -> None:
     assert json.loads(state.to_json()) == old
 
 
-def test_more_than_one_damaged_file_is_kept(tmp_path: Path) -> None:
-    """The second one gets another name."""
-    for data in (b"1", b"2", b"3"):
-        put(tmp_path, data).read_state("home")
+def test_the_newest_three_damaged_files_are_kept(tmp_path: Path) -> None:
+    """Each gets another name; the oldest go, by number and not by name, and a foreign name stays."""
     folder = tmp_path / "certificates/home"
-    kept = {path.name: path.read_bytes() for path in folder.glob("state.json.*")}
-    assert kept == {"state.json.damaged": b"1", "state.json.damaged-2": b"2", "state.json.damaged-3": b"3"}
+    for number in range(1, 13):
+        put(tmp_path, b"%d" % number).read_state("home")
+        kept = {path.name: path.read_bytes() for path in folder.glob("state.json.*")}
+        last = {f"state.json.damaged-{each}": b"%d" % each for each in range(number - 2, number + 1)}
+        assert {name.removesuffix("-1"): data for name, data in last.items() if int(data) > 0} == kept
+    (folder / "state.json.damaged-old").touch()
+    put(tmp_path, b"13").read_state("home")
+    assert (folder / "state.json.damaged-old").exists()
 
 
 def test_a_pipe_for_a_state_is_damage(tmp_path: Path) -> None:
@@ -403,6 +408,27 @@ def test_without_meta_the_certificate_is_read(tmp_path: Path, damage: bytes | No
     path.unlink() if damage is None else path.write_bytes(damage)
     state = store.read_state("home")
     assert state == replace(State().renewed(1, meta()), ca="", domains=SPEC.identifiers, sizes={})
+    assert [notice.code for notice in state.notices] == ["store-damaged", "store-damaged"]
+    assert state.notices[1].message.startswith(f"{path} is damaged: ")
+    store.repair("home", state, Context())
+    assert store.read_state("home").notices == state.notices
+    assert FolderStore(tmp_path).read_state("home").notices == ()
+
+
+@pytest.mark.parametrize("field", ["not_before", "not_after", "serial", "all"])
+def test_a_meta_of_another_certificate_does_not_mislead(tmp_path: Path, field: str) -> None:
+    """The certificate decides when it expires, whatever meta.json says; a reader is told too, and renames nothing."""
+    store = put(tmp_path, b"{")
+    path = tmp_path / "certificates/home/versions/1/meta.json"
+    document = json.loads(path.read_bytes())
+    wrong = {"not_before": "2020-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z", "serial": "ff", "ca": "other"}
+    document |= wrong if field == "all" else {field: wrong[field]}
+    path.write_text(json.dumps(document))
+    for quarantine in (False, True):
+        state = store.read_state("home", quarantine=quarantine)
+        assert state == replace(State().renewed(1, meta()), ca="", domains=SPEC.identifiers, sizes={})
+        assert any("meta.json is damaged: it does not belong" in notice.message for notice in state.notices)
+    assert path.exists()
 
 
 def test_a_version_of_garbage_is_no_certificate(tmp_path: Path) -> None:

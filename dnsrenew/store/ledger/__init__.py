@@ -59,22 +59,27 @@ class Ledger(Frozen):
         """Return the ledger of the account at a CA's directory, with the limits of that CA."""
         return cls(disk, paths, ca, paths.account(ca, directory), LIMITS.get(directory, NONE), context)
 
-    def may_order(self, identifiers: Collection[str], *, replaces: bool = False) -> CAError | None:
+    def may_order(
+        self, identifiers: Collection[str], *, replaces: bool = False, expires: datetime | None = None
+    ) -> CAError | None:
         """Return the error the CA would answer an order with now, or None if none is known. Reads one file.
 
         :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
+        :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
         :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
-        blocked = (self._read() or LedgerState()).blocked(identifiers, self.limits, now, replaces=replaces)
+        state = self._read() or LedgerState()
+        blocked = state.blocked(identifiers, self.limits, now, replaces=replaces, expires=expires)
         return None if blocked is None else self._error(blocked, identifiers, now)
 
-    def may_begin(self) -> CAError | None:
+    def may_begin(self, *, expires: datetime | None = None) -> CAError | None:
         """Return the error if the CA refuses every request now, a new account too; else None.
 
+        :param expires: as for :meth:`may_order`.
         :returns: as :meth:`may_order`.
         """
-        return self.may_order(())
+        return self.may_order((), expires=expires)
 
     def note_failed_validation(self, identifiers: Collection[str]) -> None:
         """Record one failed validation of each identifier (``*.`` included)."""

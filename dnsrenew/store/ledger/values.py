@@ -17,7 +17,7 @@ from dnsrenew.model import rfc3339
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import Limit, Limits
-from dnsrenew.store.waits import LONGEST, is_waiting
+from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
 
 SCHEMA: Final = 1
 ANY: Final = "*"
@@ -52,6 +52,12 @@ class RetryAfter(Frozen):
     until: datetime
     url: str | None = None
 
+    def end(self, expires: datetime | None) -> datetime:
+        """Return until when a certificate waits that ends at ``expires``; a pause lasts until a person ends it."""
+        if self.url or expires is None or expires <= self.since:
+            return self.until
+        return min(self.until, self.since + (expires - self.since) * SHARE)
+
 
 class LedgerState(Frozen, kw_only=True):
     """The content of ``ledger.json``.
@@ -68,17 +74,24 @@ class LedgerState(Frozen, kw_only=True):
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def blocked(
-        self, identifiers: Collection[str], limits: Limits, now: datetime, *, replaces: bool = False
+        self,
+        identifiers: Collection[str],
+        limits: Limits,
+        now: datetime,
+        *,
+        replaces: bool = False,
+        expires: datetime | None = None,
     ) -> Blocked | None:
         """Return the limit that blocks an order for these identifiers the longest, or None.
 
         :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
+        :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
         """
         key = set_key(identifiers)
         found = [
-            Blocked(wait.until, "paused" if wait.url else "retry-after", url=wait.url)
+            Blocked(end, "paused" if wait.url else "retry-after", url=wait.url)
             for wait in (self.waits.get(key), self.waits.get(ANY))
-            if wait is not None and is_waiting(wait.since, wait.until, now)
+            if wait is not None and is_waiting(wait.since, wait.until, now) and now < (end := wait.end(expires))
         ]
         if replaces:
             return next((limit for limit in found if limit.limit == "paused"), None)

@@ -1,0 +1,92 @@
+"""What the store keeps for a deployment: the old files of its target, and renames under way.
+
+The old files are in ``certificates/<name>/deploy/<id>.json``. Renames are in ``journal/<name>-<id>.renames``, so that a
+run sees with the one look at the journal whether a killed run left any.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from dnsrenew.store import json_files
+from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.json_files import DamagedFile
+from dnsrenew.store.paths import Paths
+
+_SCHEMA: Final = 1
+RENAMES: Final = ".renames"
+
+
+class DeploymentFiles:
+    """The files of one entry of a certificate; the caller holds the certificate's lock."""
+
+    def __init__(self, disk: AtomicFiles, paths: Paths, name: str, entry: str) -> None:
+        self._disk = disk
+        self._folder = os.path.join(paths.certificate(name), "deploy")
+        self._old = os.path.join(self._folder, f"{entry}.json")
+        self._journal = paths.journal
+        self._renames = os.path.join(paths.journal, f"{name}-{entry}{RENAMES}")
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Save the old content of the target, durably; it replaces what was saved before.
+
+        :raises StoreError: it cannot be written.
+        """
+        if not files:
+            self._disk.remove(self._old)
+            return
+        self._disk.ensure_folder(self._folder)
+        content = {path: base64.b64encode(data).decode("ascii") for path, data in files.items()}
+        self._disk.write(self._old, json_files.dump({"schema": _SCHEMA, "files": content}), PRIVATE)
+        self._disk.sync_folder(self._folder)
+
+    def kept(self) -> dict[str, bytes]:
+        """Return what was saved last; empty if there was nothing, or it is damaged.
+
+        :raises StoreError: it cannot be read.
+        """
+        data = self._disk.read(self._old)
+        if data is None:
+            return {}
+        try:
+            files = json_files.load(data, _SCHEMA)["files"]
+            return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
+        except (DamagedFile, KeyError, TypeError, ValueError, AttributeError):
+            return {}
+
+    def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
+        """Write down renames before the first one, durably.
+
+        :raises StoreError: it cannot be written; rename nothing.
+        """
+        self._disk.write(self._renames, json_files.dump({"schema": _SCHEMA, "renames": list(renames)}), PRIVATE)
+        self._disk.sync_folder(self._journal)
+
+    def clear_renames(self) -> None:
+        """Forget the renames: they are done."""
+        self._disk.discard(self._renames)
+
+
+def unfinished_renames(disk: AtomicFiles, paths: Paths) -> dict[str, list[tuple[str, str]]]:
+    """Return the renames that killed runs left, by the path of their file, which the caller discards afterwards.
+
+    :raises StoreError: the journal cannot be read.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name in disk.names(paths.journal):
+        if name.endswith(RENAMES):
+            path = os.path.join(paths.journal, name)
+            data = disk.read(path)
+            found[path] = [] if data is None else _parse(data)
+    return found
+
+
+def _parse(data: bytes) -> list[tuple[str, str]]:
+    try:
+        renames = json_files.load(data, _SCHEMA)["renames"]
+        return [(str(temp), str(path)) for temp, path in renames]
+    except (DamagedFile, KeyError, TypeError, ValueError):
+        return []
