@@ -11,47 +11,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnsrenew.base.values import Frozen, field
+from dnsrenew.base.values import Frozen
 from dnsrenew.config import locate
 from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
+    from dnsrenew.base.clock import Clock
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver
 
-__all__ = ["Config", "Mistake", "find_config", "resolve_all_secrets", "single_certificate"]
+__all__ = ["Config", "Mistake", "check_config", "find_config", "single_certificate"]
 
 
-class Config(Frozen, kw_only=True):
-    """A checked configuration. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`.
-
-    :ivar path: the file it came from; None when a Python program made it.
-    :ivar store: the folder for certificates and accounts, absolute.
-    :ivar contact: mail addresses for the CA.
-    :ivar default_ca: the CA of a certificate that names none.
-    :ivar cas: every CA by name, including the built-in ones.
-    :ivar accounts: every DNS account by name, in the order of the files.
-    :ivar providers: the DNS hosts of these accounts, by name.
-    :ivar certificates: in the order of the files.
-    :ivar warnings: settings to look at that are not mistakes.
-    :ivar secrets: each secret with its key.
-    :ivar account_files: the configuration file of each account, by name.
-    """
+class Config(Frozen, kw_only=True, public=True):
+    """A checked configuration. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`."""
 
     path: Path | None
+    """The file it came from; None when a Python program made it."""
     store: Path
+    """The folder for certificates and accounts, absolute."""
     contact: tuple[str, ...]
+    """The e-mail addresses for the CAs."""
     agree_terms: bool
+    """Whether you agree to the terms of service of the CAs."""
     default_ca: str
+    """The CA of a certificate that names none."""
     cas: Mapping[str, CA]
+    """Every CA by name, including the built-in ones."""
     accounts: Mapping[str, DnsAccount]
-    providers: Mapping[str, Provider]
+    """Every DNS account by name, in the order of the files."""
     resolver: Resolver
+    """How this host queries DNS."""
     certificates: tuple[CertificateSpec, ...]
+    """Every certificate, in the order of the files."""
     warnings: tuple[Notice, ...] = ()
+    """Settings to look at that are not mistakes."""
+    insist: bool = False
+    """Whether it, and the store, are used although other users can change them."""
+    # For dnsrenew only, so they have no docstrings: the DNS hosts of the accounts by name, and each secret with its
+    # key.
+    providers: Mapping[str, Provider]
     secrets: tuple[SecretUse, ...] = ()
-    account_files: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint_of(self, spec: CertificateSpec) -> int | None:
         """Return a number that changes with the settings a certificate depends on; None for one made in Python."""
@@ -63,31 +64,39 @@ class Config(Frozen, kw_only=True):
         return fingerprint(spec, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, distrust: bool = False) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, insist: bool = False) -> Self:
         """Read a configuration file and what it includes.
 
-        :param distrust: refuse files that other users can write; for a file that was found, not named.
+        A file that other users can change is an error for root, and a warning for any other user. That holds for all
+        that the configuration uses: included files, provider files, ``trust``, ``file:`` secrets and programs.
+
+        :param insist: use them although other users can change them.
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which lists all mistakes.
         """
-        from dnsrenew.config.loader import from_file
+        from dnsrenew.config.loader import read_file
 
-        return cls(**from_file(os.path.abspath(path), distrust=distrust))
+        return cls(**read_file(os.path.abspath(path), found=False, insist=insist).fields())
 
     @classmethod
-    def find(cls, explicit: str | os.PathLike[str] | None = None) -> Self:
+    def find(cls, explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Self:
         """Find the configuration as the command does, and read it.
 
-        A file found in the current folder is refused if other users can write it or a file it includes.
+        In a configuration that was found, not named, a file that other users can change is always an error.
 
         :param explicit: the file to read instead, as with ``--config``.
+        :param insist: as for :meth:`load`.
         :raises ConfigError: as :meth:`load`.
         """
-        path, in_current_folder = _search(explicit)
-        return cls.load(path, distrust=in_current_folder)
+        from dnsrenew.config.loader import read_file
+
+        path, found = _search(explicit)
+        return cls(**read_file(path, found=found, insist=insist).fields())
 
     @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any], base: str | os.PathLike[str] | None = None) -> Self:
+    def from_dict(
+        cls, mapping: Mapping[str, Any], base: str | os.PathLike[str] | None = None, *, insist: bool = False
+    ) -> Self:
         """Make a configuration from the tables that a file would hold.
 
         Every ``str`` is the value itself; a reference to a secret is ``Secret.env("NAME")`` and so on. ``Route``,
@@ -95,11 +104,12 @@ class Config(Frozen, kw_only=True):
 
         :param base: the base of relative paths; its ``state`` is the default store. Default: the current folder,
             and the user's store.
-        :raises ConfigError: ``config-invalid``, which lists all mistakes.
+        :param insist: as for :meth:`load`; it is about provider files and ``trust``.
+        :raises ConfigError: ``config-untrusted``; or ``config-invalid``, which lists all mistakes.
         """
         from dnsrenew.config.loader import from_mapping
 
-        return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base)))
+        return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base), insist=insist))
 
 
 def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
@@ -116,14 +126,17 @@ def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
     return locate.search(None if explicit is None else os.fspath(explicit), os.environ, locate.here())
 
 
-def resolve_all_secrets(config: Config) -> list[Mistake]:
-    """Resolve every secret, for ``dnsrenew check``; return a mistake for each that cannot be read.
+def check_config(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False, clock: Clock) -> Config:
+    """Find the configuration, read it, and find what cannot work, for ``dnsrenew check``. Nothing is sent.
 
-    This can run the user's commands and open the keyring.
+    Its warnings are those of all checks. This can run the user's commands and open the keyring.
+
+    :raises ConfigError: as :meth:`Config.load`.
     """
-    from dnsrenew.config.secret_fields import unresolved
+    from dnsrenew.config.full_check import checked_fields
 
-    return unresolved(config.secrets)
+    path, found = _search(explicit)
+    return Config(**checked_fields(path, found=found, insist=insist, clock=clock))
 
 
 def single_certificate(domains: list[str], **arguments: Any) -> Config:

@@ -52,9 +52,8 @@ def _trust(value: Any, scope: FieldScope, path: KeyPath) -> str:
         raise FieldError(texts.FILE_EXISTS)
     shown = quoted(os.fspath(value))
     try:
-        with open(file, "rb") as opened:
-            if re.search(_CERTIFICATE, opened.read()):
-                return file
+        if re.search(_CERTIFICATE, scope.checks.read(file)):
+            return file
     except OSError as error:
         found = texts.UNREADABLE_ROOTS.format(file=shown, cause=str(error.strerror).lower())
         raise FieldError(texts.ROOTS, found=found) from None

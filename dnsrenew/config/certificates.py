@@ -56,8 +56,11 @@ def _propagation(value: Any, scope: FieldScope, path: KeyPath) -> Propagation:
 
 def _domains(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, str] | None:
     """Read the domains, A-labels → as written; return None if one is invalid."""
+    if isinstance(value, str):
+        written, identifier = domain(value, scope, path)
+        return {identifier: written}
     if not isinstance(value, (list, tuple)) or not value:
-        raise FieldError(texts.DOMAINS, found=describe_found(value) if value else EMPTY_LIST)
+        raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
     domains: dict[str, str] = {}
     is_valid = True
     for index, item in enumerate(value):
@@ -98,16 +101,17 @@ class CertificateTables:
 
     :param default_ca: the CA of certificates that name none.
     :param doh: whether the resolver has a DNS-over-HTTPS server (RFC 8484).
+    :ivar places: the scope and the key of each certificate, by name.
     """
 
     def __init__(self, default_ca: str, *, accounts: DnsAccountTables, cas: CaTables, doh: bool) -> None:
         self.specs: list[CertificateSpec] = []
         self.default_ca_used = False
-        self._default_ca = default_ca
+        self.default_ca = default_ca
+        self.places: dict[str, tuple[FieldScope, KeyPath]] = {}
         self._accounts = accounts
         self._cas = cas
         self._doh = doh
-        self._names: dict[str, tuple[FieldScope, int]] = {}
         self._checked_cas: set[str] = set()
 
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
@@ -141,7 +145,7 @@ class CertificateTables:
             self._check_doh(values["propagation"], scope, path)
         if "routes" in values:
             values["routes"] = check_routes(
-                RouteNeeds(values["routes"], tuple(domains or ()), ca or self._default_ca),
+                RouteNeeds(values["routes"], tuple(domains or ()), ca or self.default_ca),
                 scope,
                 path,
                 self._accounts,
@@ -157,16 +161,16 @@ class CertificateTables:
                     name=name,
                     domains=tuple(domains.values()),
                     identifiers=tuple(domains),
-                    ca=ca or self._default_ca,
+                    ca=ca or self.default_ca,
                     **values,
                 )
             )
 
     def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
-        first, index = self._names.setdefault(name, (scope, int(path[1])))
-        if first is not scope or index != path[1]:
+        first, there = self.places.setdefault(name, (scope, path))
+        if first is not scope or there != path:
             where = texts.CERTIFICATE_HERE if first is scope else texts.CERTIFICATE_THERE
-            expected = texts.ANOTHER_NAME.format(where=where.format(number=index + 1, file=first.file))
+            expected = texts.ANOTHER_NAME.format(where=where.format(number=int(there[1]) + 1, file=first.file))
             scope.mistake((*path, "name"), texts.NAME_AGAIN.format(name=quoted(name)), expected)
 
     def _check_doh(self, propagation: Propagation, scope: FieldScope, path: KeyPath) -> None:

@@ -1,66 +1,118 @@
-"""The entries of ``deploy``: what is done with a new certificate."""
+"""The entries of ``deploy``: what is done with a new certificate. Each kind of target has its options as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, file_mode, file_path, flag, list_of, seconds, target_address, text, web_url
-from dnsrenew.config.schema import FieldScope, Key, Table, as_table
-from dnsrenew.config.secret_fields import secret
+from dnsrenew.config.programs import program_path
+from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
+from dnsrenew.config.secret_fields import maybe_secret, secret
+from dnsrenew.model import Deployment
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
 
-_FILES: Final = Table(
-    "deploy.files",
-    {
-        "to": Key(choice("files"), required=True),
-        "certificate": Key(file_path),  # the certificate and its chain
-        "key": Key(file_path),
-        "chain": Key(file_path),
-        "combined": Key(file_path),
-        "mode": Key(file_mode),
-        "owner": Key(text),
-        "group": Key(text),
-    },
-)
-_WRITTEN: Final = ("certificate", "key", "chain", "combined")
+if TYPE_CHECKING:
+    from dnsrenew.deploy.options import Option, TargetKind
 
-_PKCS12: Final = Table(
-    "deploy.pkcs12",
-    {
-        "to": Key(choice("pkcs12"), required=True),
-        "path": Key(file_path, required=True),
-        "password": Key(secret, secret=True),
-        "alias": Key(text),
-        "legacy": Key(flag),
-    },
-)
-_HFS: Final = Table("deploy.hfs", {"to": Key(choice("hfs"), required=True), "url": Key(web_url, required=True)})
-_RUN: Final = Table(
-    "deploy.run",
-    {
-        "run": Key(list_of(text, texts.COMMAND, least=1), required=True),
-        "timeout": Key(seconds(1)),
-        "verify": Key(target_address),
-    },
-)
-_TARGETS: Final = {"files": _FILES, "pkcs12": _PKCS12, "hfs": _HFS}
-_DEPLOYMENT: Final = texts.DEPLOYMENT.format(targets=one_of(tuple(_TARGETS)))
+_RUN: Final = "run"
+_FOR_OTHERS: Final = 0o007
+_FOR_GROUP: Final = 0o070
 
 
-def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Mapping[str, Any]:
-    """Read one entry of ``deploy``."""
-    table = as_table(value)
-    if table is None or ("to" not in table and "run" not in table):
-        raise FieldError(_DEPLOYMENT)
-    if "to" not in table:
-        return _RUN.read(table, scope, path)
-    target = table["to"]
-    if not isinstance(target, str) or target not in _TARGETS:
-        scope.mistake((*path, "to"), describe_found(target), one_of(tuple(_TARGETS)), nearest(target, _TARGETS))
-        return {}
-    values = _TARGETS[target].read(table, scope, path)
-    if target == "files" and not any(key in table for key in _WRITTEN):
-        scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(_WRITTEN)))
+def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
+    """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate."""
+    from dnsrenew.deploy import catalogue  # few configurations deploy
+
+    if scope.python and callable(value):
+        return value  # type: ignore[no-any-return]  # any object that can be called
+    table = _table(value)
+    if table is None or ("to" not in table and _RUN not in table):
+        raise FieldError(texts.DEPLOYMENT.format(targets=one_of(catalogue.BUILT_IN)))
+    to = table.get("to", _RUN)
+    kind = catalogue.target(to) if isinstance(to, str) else None
+    if kind is None:
+        known = catalogue.names()
+        scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known))
+        return Deployment(_RUN)
+    options = {key: item for key, item in table.items() if key != "to"}
+    if kind.any_options:
+        return Deployment(to, **{key: maybe_secret(item, scope, (*path, key)) for key, item in options.items()})
+    return Deployment(to, **_read(kind, options, scope, path))
+
+
+def _table(value: Any) -> Mapping[str, Any] | None:
+    return {"to": value.to, **value.options} if isinstance(value, Deployment) else as_table(value)
+
+
+def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
+    from dnsrenew.deploy.options import all_options
+
+    schema = {name: Key(_reader(option), option.required, option.kind == "secret")
+              for name, option in all_options(kind).items()}  # fmt: skip
+    values = Table(f"deploy.{kind.to}", schema).read(table, scope, path)
+    if kind.one_of and not any(name in table for name in kind.one_of):
+        scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(kind.one_of)))
+    _check_key_mode(values, scope, path)
     return values
+
+
+def _check_key_mode(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
+    """Refuse a key that others can read; its group may, where the group is named."""
+    mode = int(values.get("key_mode") or "0600", 8)
+    if mode & _FOR_OTHERS or (mode & _FOR_GROUP and "group" not in values):
+        scope.mistake((*path, "key_mode"), describe_found(values["key_mode"]), texts.KEY_MODE)
+
+
+def _reader(option: Option) -> ReadField:
+    if option.kind == "choice":
+        return choice(*option.choices)
+    return _READERS[option.kind]
+
+
+def _words(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
+    """Read a command; its program is absolute afterwards if it has a folder, and judged."""
+    words: tuple[str, ...] = list_of(text, texts.COMMAND, least=1)(value, scope, path)
+    return (program_path(words[0], scope), *words[1:]) if words else words
+
+
+def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(list_of(target_address, texts.ADDRESSES, least=1)(items, scope, path))
+
+
+def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    from dnsrenew.base.users import user_id
+
+    return _known(value, user_id, texts.USER, scope, path)
+
+
+def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    from dnsrenew.base.users import group_id
+
+    return _known(value, group_id, texts.GROUP, scope, path)
+
+
+def _known(value: Any, find: Callable[[str], int | None], expected: str, scope: FieldScope, path: KeyPath) -> str:
+    name = text(value, scope, path)
+    if find(name) is None:
+        raise FieldError(expected)
+    return name
+
+
+_READERS: Final[Mapping[str, ReadField]] = {
+    "text": text,
+    "path": file_path,
+    "flag": flag,
+    "mode": file_mode,
+    "number": seconds(0),
+    "url": web_url,
+    "secret": secret,
+    "words": _words,
+    "names": list_of(text, texts.TEXTS),
+    "address": target_address,
+    "addresses": _addresses,
+    "owner": _owner,
+    "group": _group,
+}

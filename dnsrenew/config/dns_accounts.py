@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.config import locate, texts
+from dnsrenew.base.names import is_at_or_below
+from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, integer, list_of, plain_name, zone
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.errors import ConfigError
 from dnsrenew.model import DnsAccount
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
+from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, quoted
 from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
 
 _COMMON: Final[Mapping[str, ReadField]] = {
-    "zones": list_of(zone, texts.ZONES, least=1),
+    "zones": list_of(zone, texts.ZONES, least=1, one=True),
     "ttl": integer(1, 604800),
 }
 _DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own driver, in an account without a provider
@@ -31,18 +31,16 @@ class DnsAccountTables:
     """All accounts by name, and the providers they need.
 
     :param folders: the user's own ``providers/`` folders; the first has precedence.
-    :param distrust: refuse provider files in the first folder that other users can write.
     :ivar files: the configuration file of each account, valid or not, by name.
     :ivar absence_reported: whether the mistake of having no account was reported.
     """
 
-    def __init__(self, folders: Sequence[Path], *, distrust: bool = False) -> None:
+    def __init__(self, folders: Sequence[Path]) -> None:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.files: dict[str, str] = {}
         self.absence_reported = False
         self._folders = folders
-        self._distrust = distrust
         self._broken: set[str] = set()
 
     @property
@@ -50,22 +48,45 @@ class DnsAccountTables:
         """The names of all accounts, including those with mistakes."""
         return self.files
 
-    def zones_of(self, names: Iterable[str]) -> set[str] | None:
-        """Return the zones that accounts are limited to, by ``zones`` or by their host; None if one has no limit."""
+    def zones_of(self, names: Iterable[str]) -> list[str] | None:
+        """Return the zones that accounts are limited to, by ``zones`` or by their host; None if one has no limit.
+
+        A zone whose own name the account cannot write is shown as ``*.duckdns.org``.
+        """
         zones: set[str] = set()
         for name in names:
-            account = self.accounts.get(name)
-            limits = () if account is None else account.zones or self.providers[account.provider].zone_suffixes
-            if not limits:
+            own, suffixes = self._limits(name)
+            if not own and not suffixes:
                 return None
-            zones.update(limits)
-        return zones
+            zones.update(own or (f"*.{suffix}" for suffix in suffixes))
+        return sorted(zones)
+
+    def covers(self, names: Iterable[str], domain: str) -> bool:
+        """Tell whether one of these accounts can write the records of a domain; one without a limit can write all."""
+        for name in names:
+            own, suffixes = self._limits(name)
+            if own and any(is_at_or_below(domain, zone) for zone in own):
+                return True
+            if not own and (not suffixes or any(domain.endswith(f".{suffix}") for suffix in suffixes)):
+                return True
+        return False
+
+    def _limits(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the account's own zones, and the suffixes of its host; nothing if it has a mistake."""
+        account = self.accounts.get(name)
+        return (account.zones, self.providers[account.provider].zone_suffixes) if account else ((), ())
 
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
         """Read the tables under ``[dns]``."""
         if not isinstance(value, Mapping):
             self.absence_reported = True
             raise FieldError(texts.DNS_TABLES, found=kind(value))
+        host = value.get("provider")
+        if host is not None and as_table(host) is None:  # [dns] instead of [dns.NAME]: one mistake for all keys
+            self.absence_reported = True
+            example = host.lower() if isinstance(host, str) and host.isidentifier() else texts.EXAMPLE_ACCOUNT
+            scope.mistake(path, texts.UNNAMED_ACCOUNT, texts.NAMED_ACCOUNT.format(example=example))
+            value = {name: table for name, table in value.items() if as_table(table) is not None}
         each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
 
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
@@ -108,14 +129,18 @@ class DnsAccountTables:
         return self._find(name, scope, key_path)
 
     def _find(self, name: str, scope: FieldScope, path: KeyPath) -> Provider | None:
-        if name in self.providers:
-            return self.providers[name]
+        for known in (name, name.lower()):
+            if known in self.providers:
+                return self.providers[known]
         from dnsrenew.drivers import catalogue  # not needed without accounts
 
-        if self._distrust:
-            _check_trusted(self._folders[0] / f"{name}.toml")
+        def read_own(file: Path) -> bytes:  # it decides where tokens are sent
+            return scope.checks.read(str(file), any_entry=True)
+
         try:
-            provider = catalogue.find_provider(name, self._folders)
+            provider = catalogue.find_provider(name.lower(), self._folders, read_own)
+            if provider is None and name != name.lower():  # an installed driver can have capitals
+                provider = catalogue.find_provider(name, self._folders, read_own)
         except ConfigError as error:  # a mistake in the provider file, reported once
             if "mistakes" not in error.evidence:
                 raise
@@ -130,13 +155,13 @@ class DnsAccountTables:
                 return None
             names = catalogue.provider_names(self._folders)
             found = texts.UNKNOWN_HOST.format(provider=quoted(name))
-            scope.mistake(path, found, one_of(names), nearest(name, names))
+            scope.mistake(path, found, texts.DNS_HOST, nearest(name, names))
             return None
         if template := _driver_problem(provider):
             found = template.format(provider=quoted(name), driver=quoted(provider.driver))
             scope.mistake(path, found, texts.SUPPORTED_HOST)
             return None
-        self.providers[name] = provider
+        self.providers[provider.name] = provider
         return provider
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
@@ -162,7 +187,7 @@ class DnsAccountTables:
             if mistake.key not in values:
                 scope.mistake(key_path, MISSING, _describe_option(provider, mistake.key))
             elif mistake.key in TOP_LEVEL and mistake.key not in provider.options and not scope.python:
-                scope.mistake(key_path, texts.MISPLACED_KEY, texts.ABOVE_TABLES)
+                scope.misplaced(key_path)
             else:
                 scope.mistake(key_path, mistake.found, mistake.expected, mistake.nearest)
         return values
@@ -177,15 +202,6 @@ class DnsAccountTables:
             scope.mistake(path, error.found or shown, error.expected, error.nearest)
             return False
         return True
-
-
-def _check_trusted(path: Path) -> None:
-    """Refuse a provider file that other users can write: it decides where tokens are sent.
-
-    :raises ConfigError: ``config-untrusted``.
-    """
-    with contextlib.suppress(OSError):  # no such file, or a broken link: the catalogue reports it
-        locate.check_trusted(str(path), path.stat())
 
 
 def _is_planned(driver: str) -> bool:

@@ -84,13 +84,16 @@ def choice(*words: str, reserved: tuple[str, ...] = ()) -> ReadField:
     return read
 
 
-def list_of(read_item: ReadField, expected: str, *, least: int = 0) -> ReadField:
+def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = False) -> ReadField:
     """Return a reader of a list; each invalid item is a mistake of its own.
 
     :param expected: a phrase such as "a list of tables".
+    :param one: whether a text stands for a list of one.
     """
 
     def read(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Any, ...]:
+        if one and isinstance(value, str):
+            return (read_item(value, scope, path),)
         if not isinstance(value, (list, tuple)):
             raise FieldError(expected)
         if len(value) < least:
@@ -245,7 +248,7 @@ def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
     if written != written.strip():
         raise FieldError(texts.DOMAIN_NO_SPACE)
     if "/" in written:
-        raise FieldError(texts.DOMAIN_NO_PATH)
+        raise FieldError(texts.DOMAIN_NO_SLASH if written.index("/") == len(written) - 1 else texts.DOMAIN_NO_PATH)
     if "*" in written and ("*" in written[1:] or not written.startswith("*.")):
         raise FieldError(texts.DOMAIN_STAR)
     try:

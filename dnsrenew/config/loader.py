@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.fields import address, contact, flag, folder_path, https_url, integer, list_of, plain_name
+from dnsrenew.config.file_checks import FileChecks, close_command
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.config.unsupported import UNSUPPORTED
@@ -19,7 +20,9 @@ from dnsrenew.model import Notice, Resolver
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
 _SHOWN: Final = 3
-"""Keys that a warning names; the rest is counted."""
+"""Keys or files that a warning names; the rest is counted."""
+_KEYS: Final = "; "
+"""What separates keys in a warning: a key can have commas."""
 
 _RESOLVER: Final = Table(
     "resolver",
@@ -45,7 +48,7 @@ _MAIN: Final = Table(
     {
         "include": Key(_unread),
         "store": Key(folder_path),
-        "contact": Key(list_of(contact, texts.CONTACTS)),
+        "contact": Key(list_of(contact, texts.CONTACTS, one=True)),
         "agree_terms": Key(flag),
         "default_ca": Key(plain_name),
         "resolver": Key(_resolver),
@@ -55,43 +58,86 @@ _MAIN: Final = Table(
 _INCLUDED: Final = Table("included", _SHARED)
 
 
-def from_file(path: str, *, distrust: bool) -> dict[str, Any]:
-    """Return the fields of a :class:`Config` from a file."""
-    report = MistakeReport()
-    main = read_source(path, report, distrust=distrust)
+class Draft(NamedTuple):
+    """A configuration as read, with its mistakes; :meth:`fields` raises them.
+
+    :ivar main: the scope of the file, or of the mapping.
+    :ivar values: the valid values of the whole file.
+    :ivar defaults: ``store`` without one in the file, and ``path``.
+    """
+
+    main: FieldScope
+    values: dict[str, Any]
+    cas: CaTables
+    accounts: DnsAccountTables
+    certificates: CertificateTables
+    defaults: dict[str, Any]
+
+    @property
+    def report(self) -> MistakeReport:
+        """Return what was found."""
+        return self.main.report
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a :class:`Config`.
+
+        :raises ConfigError: ``config-invalid``, with all mistakes.
+        """
+        self.report.raise_mistakes()
+        checks, specs = self.main.checks, tuple(self.certificates.specs)
+        return {
+            "path": self.defaults["path"],
+            "store": Path(self.values.get("store", self.defaults["store"])),
+            "contact": self.values.get("contact", ()),
+            "agree_terms": self.values.get("agree_terms", False),
+            "default_ca": self.certificates.default_ca,
+            "cas": self.cas.cas,
+            "accounts": self.accounts.accounts,
+            "providers": self.accounts.providers,
+            "resolver": self.values.get("resolver", Resolver()),
+            "certificates": specs,
+            "warnings": (*checks.warnings, *_warnings(self.report, checks, empty=not specs)),
+            "secrets": tuple(self.report.secrets),
+            "insist": checks.insist,
+        }
+
+
+def read_file(path: str, *, found: bool, insist: bool) -> Draft:
+    """Read a file and what it includes.
+
+    :param found: whether the file was found, not named.
+    :param insist: whether to use files that other users can change.
+    """
+    main = read_source(path, MistakeReport(), FileChecks(found=found, insist=insist))
     folder = os.path.dirname(path)
     own = provider_folders(folder, locate.user_folder(os.environ))
-    fields = _build(_all(main, distrust=distrust), report, DnsAccountTables(own, distrust=distrust))
-    fields.setdefault("store", locate.default_store(folder, os.environ))
-    return {**fields, "store": Path(fields["store"]), "path": Path(path)}
+    defaults = {"store": locate.default_store(folder, os.environ), "path": Path(path)}
+    return _build(main, DnsAccountTables(own), defaults)
 
 
-def from_mapping(mapping: Any, base: str | None, *, prefix: KeyPath = ()) -> dict[str, Any]:
+def from_mapping(mapping: Any, base: str | None, *, prefix: KeyPath = (), insist: bool = False) -> dict[str, Any]:
     """Return the fields of a :class:`Config` from a mapping.
 
     :param prefix: a prefix of keys that mistakes do not show.
+    :param insist: whether to use files that other users can change.
     """
-    report = MistakeReport(prefix)
     folder = base or locate.here()
     user = locate.user_folder(os.environ)
     own = provider_folders(folder, user) if base else provider_folders(user, None) if user else ()
     if not isinstance(mapping, Mapping):
         raise config_error([Mistake("", None, texts.CONFIGURATION, kind(mapping), texts.A_MAPPING)])
-    main = Source(dict(mapping), FieldScope("", folder, True, report))
-    fields = _build(_all(main, distrust=False), report, DnsAccountTables(own))
+    checks = FileChecks(found=False, insist=insist)
+    main = Source(dict(mapping), FieldScope("", folder, True, MistakeReport(prefix), checks))
     default = os.path.join(folder, "state") if base else locate.user_store(os.environ)
-    fields.setdefault("store", default or os.path.join(folder, "state"))
-    return {**fields, "store": Path(fields["store"]), "path": None}
+    defaults = {"store": default or os.path.join(folder, "state"), "path": None}
+    return _build(main, DnsAccountTables(own), defaults).fields()
 
 
-def _all(main: Source, *, distrust: bool) -> list[Source]:
-    return [main, *included(main, distrust=distrust)]
-
-
-def _build(sources: list[Source], report: MistakeReport, accounts: DnsAccountTables) -> dict[str, Any]:
+def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, Any]) -> Draft:
     """Read the CAs and accounts of all files first: certificates of any file can name them."""
-    main = sources[0].scope
-    values = _MAIN.read(sources[0].table, main, ())
+    sources = [main_source, *included(main_source)]
+    main = main_source.scope
+    values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
     for source in sources[1:]:
         _INCLUDED.read(source.table, source.scope, ())
     cas = CaTables()
@@ -99,27 +145,12 @@ def _build(sources: list[Source], report: MistakeReport, accounts: DnsAccountTab
     cas.check_staging()
     _read_each("dns", sources, accounts.read)
     default_ca = values.get("default_ca", "letsencrypt")
-    resolver = values.get("resolver", Resolver())
-    certificates = CertificateTables(default_ca, accounts=accounts, cas=cas, doh=bool(resolver.doh))
+    has_doh = "resolver" in values and bool(values["resolver"].doh)
+    certificates = CertificateTables(default_ca, accounts=accounts, cas=cas, doh=has_doh)
     _read_each("certificate", sources, certificates.read)
     if certificates.default_ca_used or "default_ca" in values:
         cas.check_used(default_ca, main, ("default_ca",))
-    report.raise_mistakes()
-    store = {"store": values["store"]} if "store" in values else {}
-    return {
-        **store,
-        "contact": values.get("contact", ()),
-        "agree_terms": values.get("agree_terms", False),
-        "default_ca": default_ca,
-        "cas": cas.cas,
-        "accounts": accounts.accounts,
-        "providers": accounts.providers,
-        "resolver": resolver,
-        "certificates": tuple(certificates.specs),
-        "warnings": _warnings(report, empty=not certificates.specs),
-        "secrets": tuple(report.secrets),
-        "account_files": accounts.files,
-    }
+    return Draft(main, values, cas, accounts, certificates, defaults)
 
 
 def _read_each(key: str, sources: list[Source], read: Any) -> None:
@@ -132,19 +163,27 @@ def _read_each(key: str, sources: list[Source], read: Any) -> None:
             source.scope.mistake((key,), error.found or kind(source.table[key]), error.expected, error.nearest)
 
 
-def _warnings(report: MistakeReport, *, empty: bool) -> tuple[Notice, ...]:
+def _warnings(report: MistakeReport, checks: FileChecks, *, empty: bool) -> tuple[Notice, ...]:
     notices = []
+    if open_files := checks.open_to_others(report.secret_files):
+        command = close_command(open_files[:_SHOWN])
+        notices.append(Notice(*texts.SECRET_OPEN.fill(files=first_few(open_files), command=command)))
+    if report.empty_includes:
+        notices.append(Notice(*texts.INCLUDE_EMPTY.fill(patterns=first_few(report.empty_includes))))
+    for key, name in report.file_names.items():
+        notices.append(Notice(*texts.SECRET_FILE_NAME.fill(key=key, file=name)))
     if report.plain_secrets:
-        notices.append(Notice(*texts.SECRET_PLAIN.fill(keys=_first_few(report.plain_secrets))))
+        notices.append(Notice(*texts.SECRET_PLAIN.fill(keys=first_few(report.plain_secrets, _KEYS))))
     if report.odd_secrets:
-        notices.append(Notice(*texts.SECRET_ODD.fill(keys=_first_few(report.odd_secrets))))
+        notices.append(Notice(*texts.SECRET_ODD.fill(keys=first_few(report.odd_secrets, _KEYS))))
     for name, keys in report.unsupported.items():
-        notices.append(Notice(*UNSUPPORTED[name].fill(keys=_first_few(keys))))
+        notices.append(Notice(*UNSUPPORTED[name].fill(keys=first_few(keys, _KEYS))))
     if empty:
         notices.append(Notice(*texts.NO_CERTIFICATES.fill()))
     return tuple(notices)
 
 
-def _first_few(keys: list[str]) -> str:
-    shown, more = ", ".join(keys[:_SHOWN]), len(keys) - _SHOWN
+def first_few(items: Sequence[str], separator: str = ", ") -> str:
+    """Return the first of them, and the number of the others."""
+    shown, more = separator.join(items[:_SHOWN]), len(items) - _SHOWN
     return texts.MORE.format(keys=shown, count=more) if more > 0 else shown

@@ -1,9 +1,8 @@
-"""Finds the configuration and the default store, and checks that only trusted users can write a file."""
+"""Finds the configuration and the default store."""
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +15,8 @@ VARIABLE: Final = "DNSRENEW_CONFIG"
 SYSTEM_FOLDER: Final = "/etc/dnsrenew"
 SYSTEM_STORE: Final = "/var/lib/dnsrenew"
 _NAME: Final = "dnsrenew"
+_NOTEPAD: Final = ".txt"
+"""What Windows' Notepad adds to a name, and Explorer hides."""
 
 
 def user_folder(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
@@ -67,7 +68,7 @@ def _in(folder: str | None, *parts: str) -> str | None:
 
 
 def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[str, bool]:
-    """Return the absolute path of the configuration, and whether it was found in the current folder.
+    """Return the absolute path of the configuration, and whether it was found, not named.
 
     :raises ConfigError: ``config-missing``.
     """
@@ -76,29 +77,21 @@ def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[
         if name:
             path = os.path.abspath(os.path.join(cwd, os.path.expanduser(name)))
             if not os.path.lexists(path):
-                raise ConfigError.of(missing, searched=[path])
+                raise _with_txt([path]) or ConfigError.of(missing, searched=[path])
             return path, False
     folders = [cwd, user_folder(environ), SYSTEM_FOLDER if os.name == "posix" else None]
     paths = [os.path.join(folder, FILE_NAME) for folder in folders if folder]
     for path in paths:
         # lexists: a broken link is an error; the search does not pass over it.
         if os.path.lexists(path):
-            return path, path == paths[0]
-    raise ConfigError.of(texts.CONFIG_NOT_FOUND, searched=paths, suggested=paths[0])
+            return path, True
+    raise _with_txt(paths) or ConfigError.of(texts.CONFIG_NOT_FOUND, searched=paths, suggested=paths[0])
 
 
-def check_trusted(path: str, info: os.stat_result) -> None:
-    """Refuse a file that other users can write: a configuration can run programs.
-
-    :param info: of the open file, so that the checked file is the one that is read; a link to it is checked too.
-    :raises ConfigError: ``config-untrusted``.
-    """
-    if not hasattr(os, "getuid"):  # Windows: a file inherits the access list of its folder
-        return
-    allowed = {0, os.getuid()}
-    link = os.lstat(path)
-    if info.st_uid not in allowed or link.st_uid not in allowed:
-        owner = info.st_uid if info.st_uid not in allowed else link.st_uid
-        raise ConfigError.of(texts.CONFIG_OTHER_OWNER, file=path, owner=owner)
-    if info.st_mode & stat.S_IWOTH:
-        raise ConfigError.of(texts.CONFIG_WRITABLE, file=path, mode=f"{stat.S_IMODE(info.st_mode):04o}")
+def _with_txt(paths: list[str]) -> ConfigError | None:
+    """Return the error for a file that is there as ``dnsrenew.toml.txt``; None if there is none."""
+    for path in paths:
+        if os.path.isfile(path + _NOTEPAD):
+            found, name = path + _NOTEPAD, os.path.basename(path)
+            return ConfigError.of(texts.CONFIG_NAMED_TXT, searched=paths, found=found, name=name)
+    return None

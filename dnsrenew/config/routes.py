@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.base.names import base_domain, is_at_or_below, is_wildcard
+from dnsrenew.base.names import base_domain, is_wildcard
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -139,14 +139,13 @@ def _check_accounts(
             scope.mistake((*path, "dns"), found, one_of(known), nearest(name, known))
     if one.challenge != "dns-01" or (one.alias is None and one.follow_cname):
         return
-    zones = accounts.zones_of(one.dns or known)
-    if zones is None:
-        return
+    names = one.dns or known
     for name in (one.alias,) if one.alias else needs.identifiers:
-        if not any(is_at_or_below(base_domain(name), zone) for zone in zones):
+        if names and not accounts.covers(names, base_domain(name)):
             key = "alias" if one.alias else "follow_cname"
             found = texts.OUTSIDE_ZONES.format(domain=quoted(name))
-            scope.mistake((*path, key), found, texts.IN_ZONES.format(zones=one_of(sorted(zones))))
+            expected = texts.IN_ZONES.format(zones=one_of(accounts.zones_of(names) or ()))
+            scope.mistake((*path, key), found, expected)
 
 
 def _check_wildcards(routes: list[Route], identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:

@@ -24,10 +24,12 @@ from dnsrenew.validation.mistakes import (
     nearest,
     one_of,
     shown_key,
+    shown_place,
 )
 from dnsrenew.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 
 if TYPE_CHECKING:
+    from dnsrenew.config.file_checks import FileChecks
     from dnsrenew.secrets import Secret
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
@@ -42,53 +44,83 @@ class SecretUse(NamedTuple):
     secret: Secret
 
 
+class Unlocated(NamedTuple):
+    """A mistake whose line is looked up when it is shown; the fields are those of :class:`Mistake`."""
+
+    file: str
+    path: KeyPath
+    found: str
+    expected: str
+    nearest: str | None = None
+    fix: str | None = None
+
+
 class MistakeReport:
     """Collects what the readers find: mistakes, secrets, keys that are not supported yet.
 
     :param prefix: a prefix of keys that is not shown; for one certificate made from arguments.
     :ivar sources: the text of each file.
+    :ivar tables: the tables of each file.
+    :ivar empty_includes: patterns of ``include`` that no file matches.
+    :ivar secret_files: the files with secrets; a dict for its order.
     :ivar plain_secrets: keys of secrets in plain text.
+    :ivar file_names: keys of secrets in plain text that are the name of an existing file, with that name.
     :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
     :ivar unsupported: keys by their name in :data:`dnsrenew.config.unsupported.UNSUPPORTED`.
     """
 
     def __init__(self, prefix: KeyPath = ()) -> None:
         self.sources: dict[str, str] = {}
+        self.tables: dict[str, Mapping[str, Any]] = {}
+        self.empty_includes: list[str] = []
         self.secrets: list[SecretUse] = []
+        self.secret_files: dict[str, None] = {}
         self.plain_secrets: list[str] = []
+        self.file_names: dict[str, str] = {}
         self.odd_secrets: list[str] = []
         self.unsupported: dict[str, list[str]] = {}
         self._prefix = prefix
-        self._mistakes: list[tuple[str, KeyPath, str, str, str | None]] = []
+        self._mistakes: list[Unlocated] = []
         self._located: list[Mistake] = []
 
-    def add(self, file: str, path: KeyPath, found: str, expected: str, nearest: str | None = None) -> None:
+    def add(self, mistake: Unlocated) -> None:
         """Add a mistake."""
-        self._mistakes.append((file, path, found, expected, nearest))
+        self._mistakes.append(mistake)
 
     def add_located(self, mistake: Mistake) -> None:
         """Add a mistake whose line is known."""
         self._located.append(mistake)
 
-    def shown(self, path: KeyPath) -> str:
-        """Return the key as it is shown."""
+    def has_mistake(self, path: KeyPath) -> bool:
+        """Tell whether there is a mistake at or below a key."""
+        return any(mistake.path[: len(path)] == path for mistake in self._mistakes)
+
+    def shown(self, file: str, path: KeyPath) -> str:
+        """Return the key as it is shown: as people read it for a file, as Python writes it for a program."""
+        if file:
+            return shown_place(path, self.tables.get(file, {}))
         hidden = len(self._prefix)
         return shown_key(path[hidden:] if hidden and path[:hidden] == self._prefix else path) or texts.ARGUMENTS
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines."""
-        from dnsrenew.validation.toml_positions import key_lines, line_of  # needed only after a mistake
+        from dnsrenew.validation.toml_positions import key_lines  # needed only after a mistake
 
-        files = {file for file, *_ in self._mistakes}
+        files = {mistake.file for mistake in self._mistakes}
         lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
-        mistakes = [
-            Mistake(file, line_of(path, lines.get(file, {})), self.shown(path), found, expected, nearest)
-            for file, path, found, expected, nearest in self._mistakes
-        ]
+        mistakes = [self._locate(mistake, lines.get(mistake.file, {})) for mistake in self._mistakes]
         order = {file: number for number, file in enumerate(self.sources)}
         return sorted(
             [*mistakes, *self._located], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
         )
+
+    def _locate(self, mistake: Unlocated, lines: dict[KeyPath, int]) -> Mistake:
+        from dnsrenew.validation.toml_positions import line_of
+
+        file, path, found, expected, nearest, fix = mistake
+        shown = self.shown(file, path)
+        key, place = (shown_key(path), shown) if file else (shown, None)
+        return Mistake(file, line_of(path, lines), key, found, expected, nearest, fix, place)
 
     def raise_mistakes(self) -> None:
         """Raise one error that lists all mistakes, if there are any.
@@ -111,10 +143,17 @@ class FieldScope(NamedTuple):
     folder: str
     python: bool
     report: MistakeReport
+    checks: FileChecks
 
-    def mistake(self, path: KeyPath, found: str, expected: str, nearest: str | None = None) -> None:
+    def mistake(
+        self, path: KeyPath, found: str, expected: str, nearest: str | None = None, fix: str | None = None
+    ) -> None:
         """Add a mistake at a key."""
-        self.report.add(self.file, path, found, expected, nearest)
+        self.report.add(Unlocated(self.file, path, found, expected, nearest, fix))
+
+    def misplaced(self, path: KeyPath) -> None:
+        """Add the mistake of a key of the whole file in a table: TOML gives it to the last table above it."""
+        self.mistake(path, texts.MISPLACED_KEY, texts.ABOVE_TABLES, fix=texts.MOVE_ABOVE)
 
     def path_of(self, text: str) -> str:
         """Return the absolute path; a leading ``~`` is the user's home."""
@@ -122,7 +161,7 @@ class FieldScope(NamedTuple):
 
     def unsupported(self, name: str, path: KeyPath) -> None:
         """Add a key that is not supported yet; there is one warning for all keys of a name."""
-        self.report.unsupported.setdefault(name, []).append(self.report.shown(path))
+        self.report.unsupported.setdefault(name, []).append(self.report.shown(self.file, path))
 
 
 ReadField = Callable[[Any, FieldScope, KeyPath], Any]
@@ -194,7 +233,7 @@ class Table:
 
     def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> None:
         if path and key in TOP_LEVEL and not scope.python:
-            scope.mistake((*path, str(key)), texts.MISPLACED_KEY, texts.ABOVE_TABLES)
+            scope.misplaced((*path, str(key)))
             return
         keys = tuple(self.keys)
         scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), nearest(key, keys))

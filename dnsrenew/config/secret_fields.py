@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
+from dnsrenew.config.programs import has_folder, program_path
 from dnsrenew.config.schema import FieldScope, SecretUse
-from dnsrenew.model import mac_key_fault
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, kind, nearest, one_of, shown_key
+from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of
 from dnsrenew.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 
 if TYPE_CHECKING:
-    from dnsrenew.config.schema import MistakeReport
-    from dnsrenew.errors import SecretError
     from dnsrenew.secrets import Secret
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _COMMAND_KEYS: Final = ("command", "env")
 _ENV: Final = re.compile(r"[^=\0]+")
+_LONGEST_PATH: Final = 1024
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
@@ -32,7 +31,8 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
             raise FieldError(texts.REFERENCE, found=EMPTY_TEXT if value == "" else kind(value))
         read = _literal(value)
         if not scope.python:
-            _report_plain(value, scope.report, scope.report.shown(path))
+            scope.report.secret_files[scope.file] = None
+            _report_plain(value, scope, scope.report.shown(scope.file, path))
     scope.report.secrets.append(SecretUse(scope.file, path, read))
     return read
 
@@ -79,8 +79,12 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
     if scheme == "env":
         return Secret.env(rest)
     if scheme == "file":
-        return Secret.file(scope.path_of(rest))
+        file = scope.path_of(rest)
+        scope.checks.judge(file)
+        scope.report.secret_files[file] = None
+        return Secret.file(file)
     if scheme == "literal":
+        scope.report.secret_files[scope.file] = None
         return Secret(rest)
     service, slash, user = rest.rpartition("/")
     if not (service and slash and user):
@@ -88,11 +92,16 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
     return Secret.keyring(rest)
 
 
-def _report_plain(value: str, report: MistakeReport, key: str) -> None:
+def _report_plain(value: str, scope: FieldScope, key: str) -> None:
     """Add a secret in plain text for a warning; ``vault:dns/token`` or ``files:x`` look like unknown references.
 
-    Those can be the secret as well, so they are not refused, and no part of them is shown.
+    Those can be the secret as well, so they are not refused, and no part of them is shown. The name of a file that
+    exists is no secret.
     """
+    report = scope.report
+    if len(value) < _LONGEST_PATH and value.isprintable() and os.path.isfile(scope.path_of(value)):
+        report.file_names[key] = value
+        return
     scheme, colon, rest = value.partition(":")
     if not colon or not rest or not _SCHEME.fullmatch(scheme):
         report.plain_secrets.append(key)
@@ -121,37 +130,8 @@ def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secr
     for key in value:
         if key not in _COMMAND_KEYS:
             scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(_COMMAND_KEYS))
-    return Secret.command(arguments, env=names)
-
-
-def unresolved(uses: tuple[SecretUse, ...]) -> list[Mistake]:
-    """Resolve every secret, for ``dnsrenew check``; return a mistake for each that cannot be read or used."""
-    from dnsrenew.errors import SecretError
-
-    mistakes = []
-    for use in uses:
-        try:
-            value = use.secret.reveal()
-        except SecretError as error:
-            mistakes.append(_unreadable(use, error))
-            continue
-        # Only a CA's MAC key has a known form.
-        found = mac_key_fault(value) if use.path[-2:] == ("eab", "hmac") else None
-        if found is not None:
-            mistakes.append(_mistake(use, found, texts.HMAC))
-    return mistakes
-
-
-def _unreadable(use: SecretUse, error: SecretError) -> Mistake:
-    scheme, _, path = use.secret.reference.partition(":")
-    if scheme == "file" and not os.path.lexists(path):
-        folder = os.path.join(os.path.dirname(use.file), "")
-        found = texts.FILE_MISSING.format(name=path.removeprefix(folder))
-        return _mistake(use, found, texts.READABLE, texts.FILE_MISSING_FIX.format(key=use.path[-1]))
-    return _mistake(use, error.message.removesuffix("."), texts.READABLE, error.fix)
-
-
-def _mistake(use: SecretUse, found: str, expected: str, fix: str | None = None) -> Mistake:
-    from dnsrenew.validation.toml_positions import line_in  # needed only after a mistake
-
-    return Mistake(use.file, line_in(use.file, use.path), shown_key(use.path), found, expected, fix=fix)
+    program = program_path(arguments[0], scope)
+    read = Secret.command([program, *arguments[1:]], env=names)
+    if not has_folder(arguments[0]):  # PATH can differ from run to run, and that is no other secret
+        read.reference = f"command:{arguments[0]}"
+    return read

@@ -9,14 +9,27 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.base.files import NotAFileError, open_to_read
-from dnsrenew.config import locate, texts
+from dnsrenew.base.files import NotAFileError
+from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
+from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError
 from dnsrenew.validation.mistakes import FieldError, KeyPath, config_error, kind
 
 _MAGIC: Final = re.compile(r"[*?[]")
+_SHOWN_KEYS: Final = frozenset(
+    {
+        *("include", "store", "contact", "agree_terms", "default_ca"),
+        *("directory", "trust", "timeout", "staging"),
+        *("provider", "zones", "ttl", "server"),
+        *("nameservers", "authoritative_port", "doh"),
+        *("name", "domains", "ca", "reuse_key", "profile", "prefer", "preferred_chain", "renew_before"),
+        *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot"),
+        *("propagation", "settle", "check"),
+    }
+)
+"""Keys that hold no secret: a syntax error shows their values."""
 
 
 class Source(NamedTuple):
@@ -26,24 +39,21 @@ class Source(NamedTuple):
     scope: FieldScope
 
 
-def read_source(path: str, report: MistakeReport, *, distrust: bool) -> Source:
+def read_source(path: str, report: MistakeReport, checks: FileChecks, *, any_entry: bool = False) -> Source:
     """Read one file.
 
-    :param distrust: refuse it if other users can write it.
+    :param any_entry: whether any file of its folder is read.
     :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``.
     """
-    content = _read_text(path, distrust=distrust)
-    report.sources[path] = content
-    return Source(_parse(content, path), FieldScope(path, os.path.dirname(path), False, report))
+    report.sources[path] = content = _read_text(path, checks, any_entry=any_entry)
+    report.tables[path] = table = _parse(content, path)
+    return Source(table, FieldScope(path, os.path.dirname(path), False, report, checks))
 
 
-def _read_text(path: str, *, distrust: bool) -> str:
+def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
     try:
         # A pipe is refused: the file is read again for the lines of mistakes, and by later runs.
-        with open_to_read(path) as file:
-            if distrust:
-                locate.check_trusted(path, os.fstat(file.fileno()))
-            return file.read().decode("utf-8-sig")  # Notepad writes a byte order mark
+        return checks.read(path, any_entry=any_entry).decode("utf-8-sig")  # Notepad writes a byte order mark
     except FileNotFoundError:
         raise ConfigError.of(texts.CONFIG_MISSING, searched=[path]) from None
     except UnicodeDecodeError as error:
@@ -64,12 +74,13 @@ def _parse(content: str, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.validation.toml_positions import syntax_mistake  # needed only after a mistake
+        from dnsrenew.validation.toml_syntax import syntax_mistake  # needed only after a mistake
 
-        raise config_error([syntax_mistake(error, content, path)], code="config-syntax") from None
+        mistake = syntax_mistake(error, content, path, shown_keys=_SHOWN_KEYS)
+        raise config_error([mistake], code="config-syntax") from None
 
 
-def included(main: Source, *, distrust: bool) -> Iterator[Source]:
+def included(main: Source) -> Iterator[Source]:
     """Read the included files, in the order of the list; the files of one pattern are sorted."""
     if "include" not in main.table:
         return
@@ -85,14 +96,18 @@ def included(main: Source, *, distrust: bool) -> Iterator[Source]:
             real = os.path.realpath(path)
             if real not in done:
                 done.add(real)
-                yield read_source(path, scope.report, distrust=distrust)
+                yield read_source(path, scope.report, scope.checks, any_entry=_is_pattern(pattern))
+
+
+def _is_pattern(path: str) -> bool:
+    return _MAGIC.search(path) is not None
 
 
 def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
     import glob  # needed only for includes
 
     path = scope.path_of(pattern)
-    if not _MAGIC.search(pattern):
+    if not _is_pattern(pattern):
         if not os.path.lexists(path):
             scope.mistake(key_path, texts.NO_FILE_AT.format(path=path), texts.INCLUDE_FILE)
             return []
@@ -105,6 +120,8 @@ def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
     except (ValueError, RecursionError):  # characters that are not valid in a file name
         scope.mistake(key_path, texts.BAD_PATTERN, texts.INCLUDE_PATTERN)
         return []
+    if not found:
+        scope.report.empty_includes.append(pattern)
     return sorted(
         scope.path_of(one) if is_absolute else os.path.abspath(os.path.join(scope.folder, one)) for one in found
     )

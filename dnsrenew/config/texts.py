@@ -32,6 +32,11 @@ CONFIG_MISSING_VARIABLE: Final = Text(
     "$DNSRENEW_CONFIG names {searched}, which does not exist.",
     "Correct the variable, or create the file.",
 )
+CONFIG_NAMED_TXT: Final = Text(
+    "config-missing",
+    "No configuration found, but {found} is there.",
+    "Rename it to {name}.",
+)
 CONFIG_NOT_UTF8: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: it is not UTF-8 text (byte {position}).",
@@ -62,17 +67,47 @@ CONFIG_NO_PATH: Final = Text(
     "The configuration {file} cannot be read: this is not a valid path.",
     "Check the path.",
 )
-_TRUST: Final = "If you trust it, run chown and chmod go-w so that only you can write it, or name it with --config."
-CONFIG_OTHER_OWNER: Final = Text(
-    "config-untrusted",
-    "{file}, found in the current folder, belongs to user {owner}. It was not read: a configuration can run programs.",
-    _TRUST,
+# ── errors, and warnings for an ordinary user who names the configuration ───────────────
+
+_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with --insist (insist=True)."
+_FIX_FOLDER: Final = (
+    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with --insist (insist=True)."
 )
-CONFIG_WRITABLE: Final = Text(
+UNTRUSTED_FILE_OWNER: Final = Text(
     "config-untrusted",
-    "{file}, found in the current folder, can be written by everybody (mode {mode}). "
-    "It was not read: a configuration can run programs.",
-    _TRUST,
+    "{path} belongs to {owner}, so {owner} decides what dnsrenew does as {user}.",
+    _FIX_FILE,
+)
+UNTRUSTED_FILE_GROUP: Final = Text(
+    "config-untrusted",
+    "The group {group} can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    _FIX_FILE,
+)
+UNTRUSTED_FILE_EVERYBODY: Final = Text(
+    "config-untrusted",
+    "Everybody can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    _FIX_FILE,
+)
+UNTRUSTED_FOLDER_OWNER: Final = Text(
+    "config-untrusted",
+    "{path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
+    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, "
+    "or allow it with --insist (insist=True).",
+)
+UNTRUSTED_FOLDER_GROUP: Final = Text(
+    "config-untrusted",
+    "The group {group} can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    _FIX_FOLDER,
+)
+UNTRUSTED_FOLDER_EVERYBODY: Final = Text(
+    "config-untrusted",
+    "Everybody can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    _FIX_FOLDER,
+)
+UNTRUSTED_LINK: Final = Text(
+    "config-untrusted",
+    "The link {path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
+    "Run `{command}`, use the path that the link leads to, or allow it with --insist (insist=True).",
 )
 
 # ── warnings ────────────────────────────────────────────────────────────────────────────
@@ -82,11 +117,36 @@ SECRET_PLAIN: Final = Text(
     "The configuration holds secrets in plain text: {keys}.",
     'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead, or "literal:…" to keep it.',
 )
+SECRET_FILE_NAME: Final = Text(
+    "secret-plain",
+    "{key} is the name of an existing file in plain text, so the name itself is used as the secret.",
+    'Write "file:{file}" to use the content of the file, or "literal:…" if the name is the secret.',
+)
 SECRET_ODD: Final = Text(
     "secret-odd",
     "These secrets look like references of an unknown kind: {keys}. Each is used as the secret itself.",
     'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }}; '
     'or "literal:…" if it is the secret itself.',
+)
+SECRET_OPEN: Final = Text(
+    "secret-open",
+    "Other users can read these files with secrets: {files}.",
+    "Run `{command}`.",
+)
+INCLUDE_EMPTY: Final = Text(
+    "include-empty",
+    "No file matches {patterns} in include.",
+    "Correct the pattern, mount the folder if it is missing, or remove the pattern.",
+)
+OUTSIDE_ALL_ZONES: Final = Text(
+    "domain-outside-zones",
+    "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
+    "Correct the name or the zones, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
+)
+OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
+    "domain-outside-zones",
+    "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
+    "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
 )
 DEPLOY_UNSUPPORTED: Final = Text(
     "not-yet",
@@ -106,8 +166,9 @@ ARGUMENTS: Final = "the arguments"
 CONFIGURATION: Final = "the configuration"
 A_MAPPING: Final = "a mapping of tables"
 A_VALUE_FOR: Final = "a value for {key}"
-MISPLACED_KEY: Final = "unknown key in this table"
+MISPLACED_KEY: Final = "a key of the whole file in a table"
 ABOVE_TABLES: Final = "this line above the first [table] of the file"
+MOVE_ABOVE: Final = "Move this line, and other such lines, above the first [table]."
 NO_EFFECT: Final = "a key without effect in this route"
 ONLY_WITH: Final = "this key only with challenge = {challenge}"
 NAME: Final = "the name"
@@ -156,6 +217,7 @@ ADDRESSES: Final = "a list of addresses HOST[:PORT]"
 URLS: Final = "a list of https URLs"
 INCLUDES: Final = 'a list of paths such as ["conf.d/*.toml"]'
 COMMAND: Final = 'a list of texts, such as ["systemctl", "reload", "nginx"]'
+TEXTS: Final = "a list of texts"
 
 # ── phrases: domains ────────────────────────────────────────────────────────────────────
 
@@ -163,6 +225,7 @@ DOMAIN: Final = "a domain name"
 DOMAIN_BECAUSE: Final = "a domain name: {reason}"
 DOMAIN_NO_URL: Final = "a domain name, without https:// and without a port"
 DOMAIN_NO_PATH: Final = "a domain name: remove the / and everything after it"
+DOMAIN_NO_SLASH: Final = "a domain name: remove the / at the end"
 DOMAIN_NO_SPACE: Final = "a domain name: remove the space at its start or end"
 DOMAIN_STAR: Final = 'a domain name, or a wildcard such as "*.example.com" whose whole first label is the star'
 DOMAIN_NO_STAR: Final = "a name without a star"
@@ -197,10 +260,32 @@ EAB_SOURCES: Final = {
 }
 """Where to get the external account binding (RFC 8555 section 7.3.4) that these CAs require."""
 
+NOT_AGREED: Final = "false"
+AGREEMENT: Final = "true"
+AGREE: Final = "Read the terms of service of {terms}, and write agree_terms = true if you agree."
+TERMS_OF: Final = "{ca} ({url})"
+TERMS: Final = {
+    "letsencrypt": "https://letsencrypt.org/repository/",
+    "letsencrypt-staging": "https://letsencrypt.org/repository/",
+    "google": "https://pki.goog/",
+    "google-staging": "https://pki.goog/",
+    "zerossl": "https://zerossl.com/terms/",
+    "sslcom": "https://www.ssl.com/repository/",
+    "actalis": "https://www.actalis.com",
+}
+"""Where the built-in CAs publish their terms of service."""
+NO_UNDERSCORE: Final = "a name without an underscore: no public CA issues for a name with one"
+NO_ACME_LABEL: Final = "the domain itself, without _acme-challenge: dnsrenew adds it"
+NOT_ONE_LABEL: Final = "a public name with a dot: no public CA issues for a name of one word"
+NOT_LOCAL: Final = "a public name: no public CA issues for the name of a local network"
+
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
 
 DNS_TABLES: Final = "tables [dns.NAME]"
 DNS_TABLE: Final = "a table [dns.NAME], whose name you choose"
+UNNAMED_ACCOUNT: Final = "an account without a name"
+NAMED_ACCOUNT: Final = "[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]"
+EXAMPLE_ACCOUNT: Final = "home"
 SECOND_ACCOUNT: Final = "a second account of this name"
 TWO_ACCOUNTS: Final = "two accounts of this name"
 OWN_ACCOUNT_NAME: Final = "a different name for each: DnsAccount(…, name=…)"
@@ -244,6 +329,9 @@ WILDCARD: Final = "a dns-01 route as well: http-01 and tls-alpn-01 cannot valida
 DEPLOYMENT: Final = "{{ to = {targets}, … }} or {{ run = […] }}"
 NO_FILE: Final = "no file to write"
 AT_LEAST_ONE: Final = "at least one of {keys}"
+KEY_MODE: Final = 'a mode that shows the key to nobody else, such as "0600", or "0640" with a group'
+USER: Final = "the name of a user of this system"
+GROUP: Final = "the name of a group of this system"
 
 # ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
 
@@ -259,4 +347,10 @@ SCHEME_HINT: Final = "{key} (did you mean {reference}?)"
 READABLE: Final = "a secret that can be read"
 FILE_MISSING: Final = "file {name} not found"
 FILE_MISSING_FIX: Final = "Create it and paste your {key} into it."
+THE_FILE: Final = "file {name}"
+THE_VALUE: Final = "the secret"
+FORM_LINES: Final = "{secret} has {count} lines"
+FORM_QUOTES: Final = "{secret} has quotes around the value"
+FORM_KEY: Final = "{secret} has a key and = before the value"
+FORM_OTHER: Final = "{secret} has another form"
 HMAC: Final = "the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _"

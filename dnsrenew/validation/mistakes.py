@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
+from unicodedata import east_asian_width
 
 from dnsrenew.errors import ConfigError
 from dnsrenew.validation import texts
@@ -11,6 +12,10 @@ from dnsrenew.validation import texts
 KeyPath = tuple[str | int, ...]
 """The keys and list indexes that lead to a value: ``("certificate", 0, "routes", 1, "dns")``."""
 
+HIDDEN: Final = "…"
+"""The end of a line that is cut before what can be a secret."""
+_WIDE_BLANK: Final = "\u3000"
+"""A blank of the width of a Chinese character."""
 _LONGEST: Final = 60
 """Characters of a quoted text; the rest is cut."""
 _MOST: Final = 12
@@ -39,6 +44,9 @@ class Mistake(NamedTuple):
     :ivar expected: a valid value.
     :ivar nearest: the valid word nearest to the value.
     :ivar fix: a sentence to show instead of ``expected``, if the value is valid but does not work.
+    :ivar place: the key as people read it, such as ``certificate home, 2nd of routes, dns``; None: as ``key``.
+    :ivar column: of a syntax error, counted from 1.
+    :ivar source: the line of a syntax error, without what can be a secret.
     """
 
     file: str
@@ -48,11 +56,43 @@ class Mistake(NamedTuple):
     expected: str
     nearest: str | None = None
     fix: str | None = None
+    place: str | None = None
+    column: int | None = None
+    source: str | None = None
 
     def __str__(self) -> str:
-        position = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return f"{self.position}: {self.sentence}" if self.file else self.sentence
+
+    @property
+    def position(self) -> str:
+        """``FILE:LINE``, as editors read it; ``FILE:LINE:COLUMN`` for a syntax error."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+    @property
+    def sentence(self) -> str:
+        """The key, what was found, and what is expected."""
         template = texts.MISTAKE_FIX if self.fix else texts.MISTAKE_NEAREST if self.nearest else texts.MISTAKE
-        return position + template.format_map(self._asdict())
+        return template.format_map({**self._asdict(), "key": self.place or self.key})
+
+    def excerpt(self, columns: int = 100) -> list[str]:
+        """Return the line of a syntax error with a caret below its column; nothing for other mistakes.
+
+        :param columns: the width; of a longer line, the part around the column is shown.
+        """
+        if self.source is None or self.column is None:
+            return []
+        gutter = f"  {self.line} | "
+        width = max(columns - len(gutter) - 1, 10)  # the caret can be one column after the line
+        caret = min(self.column - 1, len(self.source) - self.source.endswith(HIDDEN))
+        start = max(0, min(caret - width * 2 // 3, len(self.source) - width))
+        shown = self.source[start : start + width]
+        if start:
+            shown = f"…{shown[1:]}"
+        if start + width < len(self.source):
+            shown = f"{shown[:-1]}…"
+        before = self.source[start:caret]
+        blanks = "".join(_WIDE_BLANK if east_asian_width(character) in "WF" else " " for character in before)
+        return [gutter + shown, f"{' ' * (len(gutter) - 2)}| {blanks}^"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in the evidence of an error."""
@@ -132,14 +172,50 @@ def shown_key(path: KeyPath) -> str:
     return text
 
 
+def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
+    """Return the key as people read it, counted from 1: ``certificate home, 2nd of routes, dns``.
+
+    :param table: of the whole file; it has the names of the certificates.
+    """
+    parts: list[str] = []
+    keys: KeyPath = ()
+    for step in path:
+        if isinstance(step, str):
+            keys = (*keys, step)
+            continue
+        ordinal = _ordinal(step + 1)
+        if not parts and keys == ("certificate",):
+            name = _certificate_name(table, step)
+            named = texts.CERTIFICATE_NAMED.format(name=name)
+            parts.append(named if name else texts.CERTIFICATE_COUNTED.format(ordinal=ordinal))
+        else:
+            parts.append(texts.ITEM.format(ordinal=ordinal, key=shown_key(keys)))
+        keys = ()
+    return ", ".join([*parts, shown_key(keys)] if keys else parts)
+
+
+def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
+    try:
+        name = table["certificate"][index]["name"]
+    except (LookupError, TypeError):
+        return None
+    return shown_key((name,)) if isinstance(name, str) and name else None
+
+
+def _ordinal(number: int) -> str:
+    last = number % 10 if number // 10 % 10 != 1 else 0  # 11th, 12th, 13th
+    return f"{number}{texts.ORDINAL_ENDINGS.get(last, texts.ORDINAL_ENDING)}"
+
+
 def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -> ConfigError:
-    """Return the error that lists all mistakes, one line each.
+    """Return the error that lists all mistakes, one line each; a syntax error is followed by its line of the file.
 
     :param code: ``config-invalid``, ``config-syntax`` or ``provider-invalid``.
     """
     lines = "\n".join(map(str, mistakes))
     if not lines.endswith(("?", ".")):
         lines += "."
+    lines = "\n".join([lines, *mistakes[-1].excerpt()])  # only a syntax error has one, and it is alone
     one, several = _ERRORS[code]
     text = one if len(mistakes) == 1 else several
     code, message, fix = text.fill(lines=lines, count=len(mistakes))

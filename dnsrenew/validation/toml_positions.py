@@ -1,7 +1,4 @@
-"""The line of each key in a TOML text, and the likely cause of a syntax error.
-
-``tomllib`` does not report lines of keys; they are needed only after a mistake.
-"""
+"""The line of each key in a TOML text: ``tomllib`` does not report it, and it is needed only after a mistake."""
 
 from __future__ import annotations
 
@@ -10,8 +7,7 @@ import re
 import tomllib
 from typing import Final
 
-from dnsrenew.validation import texts
-from dnsrenew.validation.mistakes import KeyPath, Mistake
+from dnsrenew.validation.mistakes import KeyPath
 
 _SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -25,52 +21,6 @@ _STRING: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _SCALAR: Final = re.compile(r"[^,\]}#\n]+")
-_AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
-_AT_END: Final = " (at end of document)"
-_EXPECTED: Final = "Expected "
-_INVALID_VALUE: Final = "Invalid value"
-_TYPOGRAPHIC: Final = tuple("“”„‘’‚«»")
-
-
-def syntax_mistake(error: Exception, text: str, file: str) -> Mistake:
-    """Return the mistake for a text that ``tomllib`` refused; it stops at the first."""
-    if not isinstance(error, tomllib.TOMLDecodeError):  # nested a thousand levels deep, or a number of 5,000 digits
-        return Mistake(file, 1, texts.TOML_SYNTAX, texts.TOML_TOO_DEEP, texts.TOML)
-    reported = str(error)
-    if match := _AT_LINE.search(reported):
-        message, line, column = reported[: match.start()], int(match[1]), int(match[2])
-        position = texts.TOML_COLUMN.format(column=column)
-        lines = text.replace("\r\n", "\n").split("\n")
-        rest = lines[line - 1][column - 1 :] if line <= len(lines) else ""
-    else:
-        message, line, rest = reported.removesuffix(_AT_END), text.count("\n") + 1, ""
-        position = texts.TOML_END
-    found, expected = _likely_cause(message, rest)
-    return Mistake(file, line, position, found, expected)
-
-
-def _likely_cause(message: str, rest: str) -> tuple[str, str]:
-    """Return what was found and what is expected; the line is not shown, because it can hold a secret.
-
-    :param message: of ``tomllib``, without the position.
-    :param rest: the line from the reported column on.
-    """
-    for start, found, expected in texts.TOML_CAUSES:
-        if message.startswith(start):
-            return found, expected
-    if message.startswith(_EXPECTED):
-        return texts.TOML_FOUND, texts.TOML_EXPECTED.format(expected=message.removeprefix(_EXPECTED), toml=texts.TOML)
-    if message != _INVALID_VALUE:
-        return f"{message[:1].lower()}{message[1:]}", texts.TOML
-    if rest.startswith(_TYPOGRAPHIC):
-        return texts.TOML_QUOTES
-    if rest.startswith("True"):
-        return texts.TOML_TRUE
-    if rest.startswith("False"):
-        return texts.TOML_FALSE
-    if not rest.strip() or rest.lstrip().startswith("#"):
-        return texts.TOML_NO_VALUE
-    return texts.TOML_NO_QUOTES
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -89,17 +39,6 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
         if path[:length] in lines:
             return lines[path[:length]]
     return 1 if lines else None
-
-
-def line_in(file: str, path: KeyPath) -> int | None:
-    """Return the line of a key in a file; None without a file, or if it cannot be read any more."""
-    if not file:
-        return None
-    try:
-        with open(file, encoding="utf-8-sig") as opened:
-            return line_of(path, key_lines(opened.read()))
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 class _Scanner:

@@ -393,7 +393,7 @@ def test_a_ca_without_the_binding_it_requires(tmp_path: Path, ca: str) -> None:
 
 # ── not supported yet ────────────────────────────────────────────────────────────────────
 
-ASKED = {"certificate.deploy": GOOD + 'deploy = [{ to = "hfs", url = "http://h" }]\n'}
+ASKED = {"certificate.deploy": GOOD + 'deploy = [{ run = ["ls"] }]\n'}
 
 
 @pytest.mark.parametrize("feature", sorted(UNSUPPORTED))
@@ -416,7 +416,7 @@ def test_one_warning_for_many_certificates(tmp_path: Path) -> None:
     )
     (notice,) = load(tmp_path, text).warnings
     assert notice.message.startswith(
-        "certificate[0].deploy, certificate[1].deploy, certificate[2].deploy and 1,997 more:"
+        "the 1st [[certificate]], deploy; the 2nd [[certificate]], deploy; the 3rd [[certificate]], deploy and 1,997"
     )
 
 

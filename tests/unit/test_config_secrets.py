@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.config import Config, resolve_all_secrets
+from dnsrenew.config import Config
 from dnsrenew.secrets import Secret
-from tests.kit.config_files import GOOD, load, mistake
+from dnsrenew.validation.mistakes import Mistake
+from tests.kit.config_files import AGREED, GOOD, check, load, mistake, mistakes
 
+HOUSE = '[[certificate]]\ndomains = ["my-house.duckdns.org"]\n'
 LAB = 'directory = "https://ca.test/dir"\n'
 
 
@@ -64,7 +66,7 @@ def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
     text = with_secret('"canary-1"') + 'deploy = [{ to = "pkcs12", path = "p", password = "canary-2" }]\n'
     config = load(tmp_path, text)
     (notice,) = [one for one in config.warnings if one.code == "secret-plain"]
-    assert "dns.home.tsig_secret, certificate[0].deploy[0].password" in notice.message
+    assert "dns.home.tsig_secret; the 1st [[certificate]], 1st of deploy, password" in notice.message
     assert "canary" not in repr(config)
     assert config.accounts["home"].options["tsig_secret"].reveal() == "canary-1"
 
@@ -120,15 +122,15 @@ def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GOOD", "hush")
     monkeypatch.delenv("GONE", raising=False)
     (tmp_path / "more.toml").write_text('[dns.b]\nprovider = "rfc2136"\nserver = "h"\ntsig_secret = "file:gone"\n')
-    config = load(
-        tmp_path,
+    text = (
         'include = ["more.toml"]\n'
+        + AGREED
         + with_secret('"env:GONE"')
-        + 'deploy = [{ to = "pkcs12", path = "p", password = "env:GOOD" }]\n',
+        + 'deploy = [{ to = "pkcs12", path = "p", password = "env:GOOD" }]\n'
     )
-    said = resolve_all_secrets(config)
+    said = [Mistake(**one) for one in mistakes(tmp_path, text, check)]
     assert [(Path(one.file).name, one.line, one.key) for one in said] == [
-        ("dnsrenew.toml", 5, "dns.home.tsig_secret"),
+        ("dnsrenew.toml", 6, "dns.home.tsig_secret"),
         ("more.toml", 4, "dns.b.tsig_secret"),
     ]
     assert "GONE" in str(said[0])
@@ -209,7 +211,55 @@ def test_a_plain_secret_is_only_plain(tmp_path: Path, value: str) -> None:
 def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str | None) -> None:
     """`check` reports a MAC key that is not base64url, and shows nothing of it."""
     (tmp_path / "mac.secret").write_text("canary, and a space\n")
-    said = resolve_all_secrets(load(tmp_path, f"{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n" + LAB))
-    assert [mistake.found for mistake in said] == ([] if found is None else [found])
+    text = f"{AGREED}{GOOD}[ca.lab]\neab = {{ kid = 'k', hmac = '{hmac}' }}\n{LAB}"
+    if found is None:
+        assert check(tmp_path, text)
+        return
+    said = mistake(tmp_path, text, check)
+    assert (said["key"], said["found"]) == ("ca.lab.eab.hmac", found)
+    assert said["line"]
     assert "canary" not in str(said)
-    assert all(mistake.key == "ca.lab.eab.hmac" and mistake.line for mistake in said)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("my token\na7c4-canary\n", "file duckdns-token.secret has 2 lines"),
+        ('"a7c4-canary"\n', "file duckdns-token.secret has quotes around the value"),
+        ("“a7c4-canary”", "file duckdns-token.secret has quotes around the value"),
+        ("token = a7c4-canary\n", "file duckdns-token.secret has a key and = before the value"),
+        ("a7c4 canary", "file duckdns-token.secret has another form"),
+        ("a7c4-canary\n", None),
+        ("  a7c4d0ad-114e-40ef-ba1d-d217904a50f2\r\n\n", None),
+    ],
+)
+def test_a_token_has_the_form_of_its_host(tmp_path: Path, content: str, found: str | None) -> None:
+    """DuckDNS tokens are one word; `check` says what is wrong with the file, and shows nothing of it."""
+    (tmp_path / "duckdns-token.secret").write_text(content, "utf-8")
+    (tmp_path / "duckdns-token.secret").chmod(0o600)
+    text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "file:duckdns-token.secret"\n{HOUSE}'
+    if found is None:
+        assert check(tmp_path, text).warnings == ()
+        return
+    said = mistake(tmp_path, text, check)
+    assert (said["line"], said["key"], said["found"]) == (4, "dns.d.token", found)
+    assert said["expected"].startswith("the token alone in one line")
+    assert "canary" not in str(said)
+
+
+def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
+    """The form is checked wherever the secret comes from."""
+    text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "literal:token = canary"\n{HOUSE}'
+    assert mistake(tmp_path, text, check)["found"] == "the secret has a key and = before the value"
+
+
+def test_the_name_of_a_file_as_a_secret(tmp_path: Path) -> None:
+    """`file:` was forgotten: the warning names the reference."""
+    (tmp_path / "tsig.secret").write_text("canary")
+    (notice,) = load(tmp_path, with_secret('"tsig.secret"')).warnings
+    assert notice.code == "secret-plain"
+    assert "dns.home.tsig_secret" in notice.message
+    assert '"file:tsig.secret"' in notice.fix
+    (tmp_path / "tsig.secret").unlink()
+    (notice,) = load(tmp_path, with_secret('"tsig.secret"')).warnings
+    assert "tsig.secret" not in str(notice)

@@ -1,0 +1,155 @@
+"""Whether others can change the files that a configuration uses, and whether they can read its secrets.
+
+A configuration can run programs, and it decides whose certificate is obtained. The rule is that of
+:mod:`dnsrenew.base.ground`; here is what follows from it: an error or a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import files
+from dnsrenew.base.ground import Ground, Weakness, is_read_only
+from dnsrenew.config import texts
+from dnsrenew.errors import ConfigError, Text
+from dnsrenew.model import Notice
+
+if TYPE_CHECKING:
+    from dnsrenew.base.ground import Fault
+
+_FILE_TEXTS: Final[dict[Fault, Text]] = {
+    "owner": texts.UNTRUSTED_FILE_OWNER,
+    "group": texts.UNTRUSTED_FILE_GROUP,
+    "everybody": texts.UNTRUSTED_FILE_EVERYBODY,
+}
+_FOLDER_TEXTS: Final[dict[Fault, Text]] = {
+    "owner": texts.UNTRUSTED_FOLDER_OWNER,
+    "group": texts.UNTRUSTED_FOLDER_GROUP,
+    "everybody": texts.UNTRUSTED_FOLDER_EVERYBODY,
+}
+
+
+class FileChecks:
+    """Judges each file of one configuration once.
+
+    :param found: whether the configuration was found, not named: then a file that others can change is always an error.
+        Otherwise it is an error for root, and a warning for other users.
+    :param insist: whether to use all files unjudged.
+    """
+
+    def __init__(self, *, found: bool, insist: bool) -> None:
+        self.insist = insist
+        self._refuse = found or _is_root()
+        self._ground = Ground()
+        self._folders: dict[str, Weakness | None] = {}
+        self._warnings: dict[str, Notice] = {}
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """One warning for each part of a path that others can change."""
+        return tuple(self._warnings.values())
+
+    def read(self, path: str, *, any_entry: bool = False) -> bytes:
+        """Return the content of a regular file. What is judged is the open file.
+
+        :param path: absolute.
+        :param any_entry: whether any file of its folder is used, so that others must not add one.
+        :raises ConfigError: ``config-untrusted``.
+        :raises NotAFileError: it is not a regular file.
+        :raises OSError: it cannot be read.
+        """
+        if self.insist:
+            return files.read(path)
+        try:
+            handle, weakness = self._ground.open(path)
+        except FileNotFoundError:
+            files.open_to_read(path).close()  # it raises what a link in /proc leads to, such as a pipe
+            raise
+        with os.fdopen(handle, "rb") as file:
+            if weakness is None and any_entry:
+                weakness = self._weakness_of_folder(os.path.dirname(path))
+            self._judge(path, weakness)
+            return file.read()
+
+    def judge(self, path: str) -> None:
+        """Judge a file that is used later, such as a program; if it does not exist yet, the folder where it will be.
+
+        :param path: absolute.
+        :raises ConfigError: ``config-untrusted``.
+        """
+        if self.insist:
+            return
+        weakness = self._ground.weakness(path)
+        real = os.path.realpath(path)
+        if weakness is None and not os.path.lexists(real):
+            weakness = self._weakness_of_folder(_nearest_folder(real))
+        self._judge(path, weakness)
+
+    def open_to_others(self, paths: Iterable[str]) -> list[str]:
+        """Return the files that other users can read, without those that nobody can close to them."""
+        return [path for path in paths if self._ground.can_others_read(path) and not is_read_only(path)]
+
+    def _weakness_of_folder(self, folder: str) -> Weakness | None:
+        if folder not in self._folders:
+            self._folders[folder] = self._ground.weakness(folder, any_entry=True)
+        return self._folders[folder]
+
+    def _judge(self, path: str, weakness: Weakness | None) -> None:
+        if weakness is None or weakness.path in self._warnings:
+            return
+        mode = _mode(weakness.path)
+        if stat.S_ISCHR(mode):  # /dev/stdin without input is /dev/null; no device is ever read
+            return
+        text = _text(weakness.fault, mode)
+        evidence = {**vars(weakness), "file": path}
+        if self._refuse:
+            raise ConfigError.of(text, **evidence)
+        self._warnings[weakness.path] = Notice(*text.fill(**evidence))
+
+
+def close_command(paths: list[str]) -> str:
+    """Return the command after which only the running user can read these files."""
+    import shlex  # only after a finding
+
+    from dnsrenew.base.users import user_name
+
+    names = shlex.join(paths)
+    command = f"chmod 600 {names}"
+    if not all(map(_is_own, paths)):  # the mode alone would lock this user out
+        return f"chown {user_name(os.geteuid())} {names} && {command}"
+    return command
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except OSError:  # gone in the meantime
+        return stat.S_IFREG
+
+
+def _text(fault: Fault, mode: int) -> Text:
+    if stat.S_ISLNK(mode):
+        return texts.UNTRUSTED_LINK
+    return (_FOLDER_TEXTS if stat.S_ISDIR(mode) else _FILE_TEXTS)[fault]
+
+
+def _nearest_folder(path: str) -> str:
+    """Return the lowest folder above a path that exists."""
+    folder = os.path.dirname(path)
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _is_root() -> bool:
+    return os.name == "posix" and os.geteuid() == 0
+
+
+def _is_own(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:  # gone in the meantime
+        return True

@@ -1,0 +1,74 @@
+"""What every public CA refuses: an account without agreement to the terms, and names that are not public."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.base.names import base_domain
+from dnsrenew.config import texts
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.validation.mistakes import quoted
+from dnsrenew.validation.texts import MISSING
+
+if TYPE_CHECKING:
+    from dnsrenew.config.loader import Draft
+    from dnsrenew.model import CertificateSpec
+
+_LOCAL: Final = frozenset(
+    {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}
+)
+"""Top-level domains that are reserved, or in use in local networks (RFC 6761, RFC 6762 appendix G)."""
+_HOME: Final = "home.arpa"
+"""RFC 8375."""
+_ACME_LABEL: Final = "_acme-challenge."
+
+
+def check_public_cas(draft: Draft) -> None:
+    """Add a mistake for each thing that a built-in CA refuses whatever DNS says."""
+    used: dict[str, None] = {}
+    for spec in draft.certificates.specs:
+        names = dict.fromkeys(route.ca or spec.ca for route in spec.routes)
+        public = [name for name in names if is_public(draft, name)]
+        used.update(dict.fromkeys(public))
+        if len(public) == len(names):  # a CA of one's own issues for any name
+            _check_names(draft, spec)
+    if used:
+        _check_terms(draft, list(used))
+
+
+def is_public(draft: Draft, ca: str) -> bool:
+    """Tell whether this is a built-in CA, and not another one under its name."""
+    known = draft.cas.cas.get(ca)
+    return ca in BUILT_IN and known is not None and known.directory == BUILT_IN[ca].directory
+
+
+def _check_terms(draft: Draft, cas: list[str]) -> None:
+    path = ("agree_terms",)
+    if draft.values.get("agree_terms") or draft.report.has_mistake(path):
+        return
+    terms = ", ".join(texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas)
+    found = texts.NOT_AGREED if "agree_terms" in draft.values else MISSING
+    draft.main.mistake(path, found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
+
+
+def _check_names(draft: Draft, spec: CertificateSpec) -> None:
+    scope, path = draft.certificates.places[spec.name]
+    for index, (domain, identifier) in enumerate(zip(spec.domains, spec.identifiers, strict=True)):
+        expected = _refusal(base_domain(identifier))
+        if expected is not None:
+            scope.mistake((*path, "domains", index), quoted(domain), expected)
+
+
+def _refusal(name: str) -> str | None:
+    """Return what is expected instead of a name for which no public CA issues; None for a public name."""
+    if host_port.is_ip(name):
+        return None
+    if name.startswith(_ACME_LABEL):
+        return texts.NO_ACME_LABEL
+    if "_" in name:
+        return texts.NO_UNDERSCORE
+    if "." not in name:
+        return texts.NOT_ONE_LABEL
+    top = name.rpartition(".")[2]
+    return texts.NOT_LOCAL if top in _LOCAL or f".{name}".endswith(f".{_HOME}") else None
