@@ -63,6 +63,10 @@ class CaaFacts(Protocol):
     def unknown_reason(self) -> str:
         """Why the records are unknown, as a sentence; empty if they are known."""
 
+    @property
+    def is_tcp(self) -> bool:
+        """Whether they came over TCP; over UDP they may be forged."""
+
 
 class _Grade(Enum):
     """What one ``issue`` or ``issuewild`` record means for this CA, account and method."""
@@ -90,6 +94,7 @@ class _Case(Frozen):
             "found_at": self.answer.found_at,
             "owner": self.answer.owner,
             "records": [self.text(record) for record in self.answer.records],
+            "transport": "tcp" if self.answer.is_tcp else "udp",
             **more,
         }
 

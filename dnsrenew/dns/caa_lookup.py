@@ -51,12 +51,14 @@ class CaaAnswer(NamedTuple):
     :ivar found_at: the domain that has them, without the final dot: the domain itself or one above.
     :ivar owner: the name that holds them: another one if ``found_at`` has a CNAME record.
     :ivar unknown_reason: why they are unknown, as a sentence; empty if they are known.
+    :ivar is_tcp: whether they came over TCP, with the absence of nearer ones; if not, they may be forged.
     """
 
     records: tuple[CaaRecord, ...] = ()
     found_at: str | None = None
     owner: str | None = None
     unknown_reason: str = ""
+    is_tcp: bool = False
 
 
 class _NameCaa(NamedTuple):
@@ -70,15 +72,22 @@ class _NameCaa(NamedTuple):
     alias: Name | None = None
     sure: bool = True
     unknown_reason: str = ""
+    is_tcp: bool = False
 
 
 class CaaLookup:
-    """Finds CAA records and caches them for the run. Thread-safe: two threads may query the same twice."""
+    """Finds CAA records and caches them for the run. Thread-safe: two threads may query the same twice.
 
-    def __init__(self, zones: Zones, recursion: Recursion) -> None:
+    :ivar known: what was found at each name.
+    :param first: makes this a second look at what that one found: the zones' own servers are queried over TCP. Where
+        they do not answer over TCP, what the first look found stands.
+    """
+
+    def __init__(self, zones: Zones, recursion: Recursion, first: CaaLookup | None = None) -> None:
         self._zones = zones
         self._recursion = recursion
-        self._cache: dict[Name, _NameCaa] = {}
+        self._first = first
+        self.known: dict[Name, _NameCaa] = {}
 
     def find(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
         """Return the records that apply to each identifier (a wildcard: to its base domain), from one lookup for all.
@@ -86,8 +95,10 @@ class CaaLookup:
         :raises Cancelled: the caller cancelled.
         """
         starts = {identifier: _start(identifier) for identifier in identifiers}
+        self._adopt(only_unsure=True)
         bases = [base for base in dict.fromkeys(starts.values()) if self._climb(base)[0] is None]
         if bases and (reason := self._query_within_limit(context, bases)):
+            self._adopt()
             for base in bases:
                 self._mark_unknown(base, reason)
         answers = {base: self._climb(base)[0] for base in starts.values()}
@@ -111,7 +122,7 @@ class CaaLookup:
         zones = self._zones.enclosing(context, bases)
         own = {base: zone for base, zone in zones.items() if len(zone.labels) > _TOP_LEVEL}
         inside = {name: zone for base, zone in own.items() for name in _ancestors(base, zone)}
-        above = {name for base in bases for name in _ancestors(base) if name not in inside and name not in self._cache}
+        above = {name for base in bases for name in _ancestors(base) if name not in inside and name not in self.known}
         # Usually needed, so it runs at the same time.
         task = threads.start(lambda: self._query_recursive(context, sorted(above)))
         self._query_zones(context, inside)
@@ -128,27 +139,29 @@ class CaaLookup:
         for _ in range(_MAX_HOPS):
             remaining = {name: zone for name, zone in remaining.items() if not self._is_sure(name)}
             for name in [name for name, zone in remaining.items() if zone == wire.ROOT]:
-                self._cache[name] = _unknown(texts.CAA_NO_ZONE, name)
+                self.known[name] = _unknown(texts.CAA_NO_ZONE, name)
                 del remaining[name]
             if not remaining:
                 return
             remaining = self._query_zones_once(context, remaining)
-        self._cache.update({name: _unknown(texts.CAA_REFERRALS, name) for name in remaining})
+        self.known.update({name: _unknown(texts.CAA_REFERRALS, name) for name in remaining})
 
     def _query_zones_once(self, context: Context, zones: Mapping[Name, Name]) -> dict[Name, Name]:
         """Return what to query next (name → zone)."""
         referred: dict[Name, Name] = {}
         aliases: dict[Name, Name] = {}
-        for name, result in self._zones.query(context, zones, _CAA).items():
+        for name, result in self._zones.query(context, zones, _CAA, only_tcp=self._first is not None).items():
             zone = zones[name]
-            if isinstance(result, MissingAnswer):
+            if isinstance(result, MissingAnswer) and not result.answered and name in self._earlier():
+                self.known[name] = self._earlier()[name]
+            elif isinstance(result, MissingAnswer):
                 text = texts.CAA_ZONE_SILENT if result.reasons else texts.CAA_NO_ADDRESS
-                self._cache[name] = _unknown(text, name, result, zone)
+                self.known[name] = _unknown(text, name, result, zone)
             elif cut := wire.referral(result.answer, zone, name):
                 referred[name] = cut
             else:
-                found = self._cache[name] = _read(result.answer, name)
-                if found.alias is not None and found.alias not in self._cache:
+                found = self.known[name] = _read(result.answer, name)._replace(is_tcp=result.is_tcp)
+                if found.alias is not None and found.alias not in self.known:
                     aliases[found.alias] = zone
         return referred | self._zones_of(context, aliases)
 
@@ -166,10 +179,10 @@ class CaaLookup:
         for question, result in self._recursive_results(context, questions(wanted, _CAA, recurse=True)).items():
             name = question.name
             if isinstance(result, FoundAnswer) and not any(wire.records(result.answer.answer, _CAA)):
-                self._cache[name] = _NameCaa(sure=False)
+                self.known[name] = _NameCaa(sure=False)
             elif isinstance(result, MissingAnswer) and len(name.labels) <= _TOP_LEVEL:
                 text = texts.CAA_RECURSIVE if result.reasons else texts.CAA_RECURSIVE_SILENT
-                self._cache[name] = _unknown(text, name, result)
+                self.known[name] = _unknown(text, name, result)
             else:
                 candidates.append(name)
         return candidates
@@ -189,37 +202,48 @@ class CaaLookup:
         The second value lists the names below the records for which only a recursive server says "no record".
         """
         unsure: list[Name] = []
+        is_tcp = True
         for name in _ancestors(base):
             end, found = self._follow(name)
             if found is None:
                 return None, []
             if found.unknown_reason:
                 return CaaAnswer(unknown_reason=found.unknown_reason), []
+            is_tcp = is_tcp and found.is_tcp
             if found.records:
-                return CaaAnswer(found.records, wire.shown(name), wire.shown(end)), unsure
+                return CaaAnswer(found.records, wire.shown(name), wire.shown(end), is_tcp=is_tcp), unsure
             if not found.sure:
                 unsure.append(end)
         return CaaAnswer(), []
 
     def _follow(self, name: Name) -> tuple[Name, _NameCaa | None]:
-        """Return the end of the CNAMEs that start at a name, and its records."""
-        end = name
+        """Return the end of the CNAMEs that start at a name, and its records; over TCP only if each hop was."""
+        end, is_tcp = name, True
         for _ in range(_MAX_HOPS):
-            found = self._cache.get(end)
+            found = self.known.get(end)
             if found is None or found.alias is None:
-                return end, found
-            end = found.alias
+                return end, found and found._replace(is_tcp=is_tcp and found.is_tcp)
+            end, is_tcp = found.alias, is_tcp and found.is_tcp
         return end, _unknown(texts.CAA_CNAME_LOOP, name)
 
+    def _earlier(self) -> Mapping[Name, _NameCaa]:
+        return self._first.known if self._first is not None else {}
+
+    def _adopt(self, *, only_unsure: bool = False) -> None:
+        """Take what the first look found for names without an answer of this look."""
+        for name, found in list(self._earlier().items()):
+            if not self._is_sure(name) and not (only_unsure and found.sure):
+                self.known[name] = found
+
     def _is_sure(self, name: Name) -> bool:
-        found = self._cache.get(name)
+        found = self.known.get(name)
         return found is not None and found.sure
 
     def _mark_unknown(self, base: Name, reason: str) -> None:
         """Mark a domain as unknown for the rest of the run, unless its records are known for sure."""
         answer, unsure = self._climb(base)
         if answer is None or unsure:
-            self._cache[base] = _NameCaa(unknown_reason=reason)
+            self.known[base] = _NameCaa(unknown_reason=reason)
 
 
 def _start(identifier: str) -> Name:

@@ -29,11 +29,13 @@ class Target(NamedTuple):
     :ivar name: its owner name; absolute.
     :ivar hops: the CNAMEs from ``_acme-challenge`` to the target, without the target; absolute; empty if none.
     :ivar served_zone: the zone of the name by SOA; absolute.
+    :ivar only_udp: the hops whose CNAME leads to another zone and was seen over UDP only, because TCP is closed there.
     """
 
     name: str
     hops: tuple[str, ...]
     served_zone: str
+    only_udp: tuple[str, ...] = ()
 
 
 def challenge_name(identifier: str) -> str:
@@ -43,6 +45,8 @@ def challenge_name(identifier: str) -> str:
 
 class Delegation:
     """Follows CNAMEs for one call.
+
+    An answer over UDP can be forged. So a CNAME to another zone is queried a second time over TCP.
 
     :ivar unverified: names for which no server answered; they may have a CNAME.
     :param through_wildcards: whether CNAMEs from a wildcard count (they do if no TXT is written beside them).
@@ -55,6 +59,7 @@ class Delegation:
         self._through_wildcards = through_wildcards
         self._require_answer = require_answer
         self.unverified: set[str] = set()
+        self._only_udp: set[Name] = set()
 
     def follow(self, starts: Iterable[Name]) -> dict[Name, Target]:
         """Return the end of the chain that starts at each name.
@@ -74,7 +79,8 @@ class Delegation:
                     chain.append(targets[name])
                 else:
                     hops = tuple(wire.to_text(hop) for hop in chain[:-1])
-                    ends[start] = Target(wire.to_text(name), hops, wire.to_text(located[name].zone))
+                    zone = wire.to_text(located[name].zone)
+                    ends[start] = Target(wire.to_text(name), hops, zone, self._seen_by_udp(chain))
         return ends
 
     def _cname_targets(self, located: Mapping[Name, ZoneOf]) -> dict[Name, Name]:
@@ -84,8 +90,13 @@ class Delegation:
             for name, found in located.items()
             if found.answer is not None and (target := wire.cname_target(found.answer, name)) is not None
         }
-        if self._through_wildcards or not targets:
-            return targets
+        if targets and not self._through_wildcards:
+            self._drop_wildcards(located, targets)
+        if targets:
+            self._confirm(located, targets)
+        return targets
+
+    def _drop_wildcards(self, located: Mapping[Name, ZoneOf], targets: dict[Name, Name]) -> None:
         siblings = {random_child(self._context, name.parent()): name for name in targets}
         answers = self._zones.query(
             self._context, {sibling: located[name].zone for sibling, name in siblings.items()}, _CNAME
@@ -94,28 +105,49 @@ class Delegation:
             result = answers[sibling]
             if isinstance(result, FoundAnswer) and wire.cname_target(result.answer, sibling) == targets[name]:
                 del targets[name]
-        return targets
+
+    def _confirm(self, located: Mapping[Name, ZoneOf], targets: dict[Name, Name]) -> None:
+        """Query the CNAMEs to other zones over TCP, and take these answers; where there is none, that of UDP stands."""
+        leaving = {
+            name: located[name].zone
+            for name, target in targets.items()
+            if not target.is_subdomain(located[name].zone) and not located[name].is_tcp
+        }
+        for name, result in self._zones.query(self._context, leaving, _CNAME, only_tcp=True).items():
+            if not isinstance(result, FoundAnswer):
+                self._only_udp.add(name)
+            elif (target := wire.cname_target(result.answer, name)) is not None:
+                targets[name] = target
+            else:
+                del targets[name]
+
+    def _seen_by_udp(self, chain: Sequence[Name]) -> tuple[str, ...]:
+        return tuple(wire.to_text(name) for name in chain if name in self._only_udp)
 
     def _check_zone(self, chain: Sequence[Name], found: ZoneOf) -> None:
         name = wire.to_text(chain[-1])
         if found.zone == wire.ROOT:
-            raise _dangling(chain) if len(chain) > 1 else no_zone(name)
+            raise self._dangling(chain) if len(chain) > 1 else no_zone(name)
         if domain := self._zones.unregistered(self._context, chain[-1], found.zone):
-            raise _dangling(chain) if len(chain) > 1 else not_registered(domain)
+            raise self._dangling(chain) if len(chain) > 1 else not_registered(domain)
         if found.answer is None:
             if self._require_answer:
                 raise _unreachable(found, name)
             self.unverified.add(name)
 
-    @staticmethod
-    def _check_hop(chain: Sequence[Name], target: Name) -> None:
+    def _check_hop(self, chain: Sequence[Name], target: Name) -> None:
         if target not in chain and len(chain) <= _MAX_HOPS:
             return
         hops = [wire.to_text(hop) for hop in (*chain, target)]
         code, message, fix = texts.CNAME_LOOP.fill(
             name=wire.shown(chain[0]), last=wire.shown(chain[-1]), chain=" → ".join(map(names.relative, hops))
         )
-        raise DnsError(code, message, fix=fix, evidence={"hops": hops})
+        raise DnsError(code, message, fix=fix, evidence={"hops": hops, "only_udp": list(self._seen_by_udp(chain))})
+
+    def _dangling(self, chain: Sequence[Name]) -> DnsError:
+        code, message, fix = texts.CNAME_DANGLING.fill(name=wire.shown(chain[-2]), target=wire.shown(chain[-1]))
+        evidence = {"hops": [wire.to_text(hop) for hop in chain], "only_udp": list(self._seen_by_udp(chain))}
+        return DnsError(code, message, fix=fix, evidence=evidence)
 
 
 def check_alias(target: Target, start: Name, alias: Name) -> None:
@@ -133,6 +165,7 @@ def check_alias(target: Target, start: Name, alias: Name) -> None:
         name=wire.shown(start),
         alias=wire.shown(alias),
         hops=list(target.hops),
+        only_udp=list(target.only_udp),
         leads_to=names.relative(target.name),
     )
 
@@ -142,11 +175,6 @@ def random_child(context: Context, name: Name) -> Name:
     label = f"_dnsrenew-{context.random.getrandbits(64):016x}"
     child: Name = wire.from_text(label + "." + wire.to_text(name)) if name != wire.ROOT else wire.from_text(label)
     return child
-
-
-def _dangling(chain: Sequence[Name]) -> DnsError:
-    code, message, fix = texts.CNAME_DANGLING.fill(name=wire.shown(chain[-2]), target=wire.shown(chain[-1]))
-    return DnsError(code, message, fix=fix, evidence={"hops": [wire.to_text(hop) for hop in chain]})
 
 
 def _unreachable(found: ZoneOf, name: str) -> DnsError:

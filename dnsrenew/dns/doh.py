@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.dns import texts, wire
+from dnsrenew.dns.answer_limits import MAX_OCTETS
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.runtime.context import Context
@@ -45,14 +46,19 @@ class Doh:
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
-            response = self._http().request("POST", url, data=query, headers=headers, timeout=_TIMEOUT)
+            response = self._http().request(
+                "POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS
+            )
         except HttpFailure as failure:
-            raise NoDohAnswer(texts.HTTP_FAILURE.format(kind=failure.kind)) from None
+            too_large = failure.kind == "too-large"
+            raise NoDohAnswer(texts.EXCESSIVE if too_large else texts.HTTP_FAILURE.format(kind=failure.kind)) from None
         if response.status != 200:
             raise NoDohAnswer(texts.HTTP_STATUS.format(status=response.status))
-        answer = wire.parse(response.body) if wire.belongs(response.body, query) else None
-        if answer is None:
+        if not wire.belongs(response.body, query):
             raise NoDohAnswer(texts.NOT_THE_ANSWER)
+        answer = wire.parse(response.body)
+        if answer is None:
+            raise NoDohAnswer(texts.EXCESSIVE if wire.is_excessive(response.body) else texts.NOT_THE_ANSWER)
         return answer
 
     def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:
@@ -72,7 +78,7 @@ class Doh:
                 continue
             answered = True
             if wire.is_positive(answer):
-                return FoundAnswer(answer, (url, 443))
+                return FoundAnswer(answer, (url, 443), is_tcp=True)
             reasons[url, 443] = texts.RCODE.format(rcode=wire.rcode_text(answer))
         return MissingAnswer(reasons, answered)
 

@@ -5,7 +5,7 @@ These servers cache, so they must not be queried too early.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.dns import texts, wire
@@ -13,7 +13,7 @@ from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.lookup import list_reasons
 from dnsrenew.dns.propagation_report import shown_names
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.errors import PropagationError
+from dnsrenew.errors import Cancelled, PropagationError
 from dnsrenew.runtime.context import Context
 
 _TRIES: Final = 3
@@ -33,7 +33,7 @@ def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, froze
     start = context.clock.monotonic()
     servers = [_DohServer(doh, url, expected) for url in doh.urls]
     while True:
-        context.call_all([server.poll for server in servers if server.state == "waiting"], _MAX_CALLS)
+        _poll(context.within(start + timeout - context.clock.monotonic()), context, servers)
         elapsed = context.clock.monotonic() - start
         states = [server.to_dict() for server in servers]
         context.emit("dns-waiting", seconds=round(elapsed, 3), timeout=timeout, servers=states)
@@ -46,13 +46,21 @@ def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, froze
         raise _unreachable(servers)
 
 
+def _poll(limited: Context, context: Context, servers: Sequence[_DohServer]) -> None:
+    """Query every server that lacks a value, until the time is over."""
+    try:
+        limited.call_all([server.poll for server in servers if server.state == "waiting"], _MAX_CALLS)
+    except Cancelled:
+        context.check()
+
+
 class _DohServer:
     def __init__(self, doh: Doh, url: str, expected: Mapping[DnsQuestion, frozenset[str]]) -> None:
         self._doh = doh
         self.url = url
         self.missing = dict(expected)
         self.state = "waiting"
-        self.reason = ""
+        self.reason = texts.NO_REPLY
         self._failures = 0
 
     def poll(self) -> None:

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
-from dnsrenew.dns.query_engine import Address, QueryEngine, Reply
+from dnsrenew.dns.letter_case import LetterCase
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine
 from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.errors import Cancelled
 from dnsrenew.runtime.context import Context
 
-ROUNDS: Final = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
+Rounds = tuple[tuple[float, float], ...]
+ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
 """Seconds for UDP and for TCP in each round over all servers. A short first round makes a second server cheap."""
+SECONDS: Final = 7.0
+"""For one lookup, however many servers there are; all rounds at one server take 6.6 s."""
+TCP_ROUNDS: Final[Rounds] = ((0.0, 1.5),)
+TCP_SECONDS: Final = 3.0
+"""The same for questions over TCP only, which repeat what was answered over UDP."""
 
-_PER_ADDRESS: Final = 50  # each question is put only once
 _NO_TIMEOUT: Final = 60.0
+_MAX_LISTED: Final = 5  # servers in a sentence
 
 
 class FoundAnswer(NamedTuple):
-    """The accepted answer, and the address it came from."""
+    """The accepted answer, and the address it came from.
+
+    :ivar is_tcp: whether it came over TCP (or HTTPS), where it cannot be forged from elsewhere.
+    """
 
     answer: Message
     address: Address
+    is_tcp: bool = False
 
 
 class MissingAnswer(NamedTuple):
@@ -45,7 +59,16 @@ class Lookup:
     """Queries servers. Those that did not answer come last for the rest of the run."""
 
     def __init__(self) -> None:
-        self._silent: set[Address] = set()
+        self._silent: dict[Address, str] = {}
+        self._case = LetterCase()
+
+    def engine(self, context: Context, per_address: int = PER_ADDRESS) -> QueryEngine:
+        """Return an engine that knows which servers of this run change the letter case."""
+        return QueryEngine(context, self._case, per_address=per_address)
+
+    def silent_servers(self) -> dict[str, str]:
+        """Return why each server did not answer that has not answered since."""
+        return {address: reason for (address, _), reason in list(self._silent.items())}
 
     def query(
         self,
@@ -53,27 +76,35 @@ class Lookup:
         wanted: Mapping[DnsQuestion, Sequence[Address]],
         check: AnswerCheck,
         *,
-        per_address: int = _PER_ADDRESS,
+        per_address: int = PER_ADDRESS,
+        only_tcp: bool = False,
     ) -> dict[DnsQuestion, LookupResult]:
         """Return a result for each question; all are in flight together, at most ``per_address`` at one address.
 
+        It takes at most SECONDS; what has no answer by then is missing.
+
+        :param only_tcp: query over TCP only, for at most TCP_SECONDS.
         :raises Cancelled: the caller cancelled.
         """
         results: dict[DnsQuestion, LookupResult] = {}
         reasons: dict[DnsQuestion, dict[Address, str]] = {question: {} for question in wanted}
         answered: set[DnsQuestion] = set()
-        last = self._silent | {each for each in set().union(*wanted.values()) if only_local(each[0])}
-        plans = {question: _plan(addresses, last) for question, addresses in wanted.items()}
-        with QueryEngine(context, per_address=per_address) as engine:
+        last = {*list(self._silent), *(each for each in set().union(*wanted.values()) if only_local(each[0]))}
+        rounds, seconds = (TCP_ROUNDS, TCP_SECONDS) if only_tcp else (ROUNDS, SECONDS)
+        plans = {question: _plan(addresses, last, rounds) for question, addresses in wanted.items()}
+        with self.engine(context.within(seconds), per_address) as engine:
             pending = {question for question in wanted if _submit_next(engine, question, plans[question])}
             while pending:
-                for reply in engine.receive(_NO_TIMEOUT):
+                replies = _receive(context, engine)
+                if replies is None:
+                    break
+                for reply in replies:
                     question = reply.question
                     reason = self._reason(reply, check)
                     if reply.answer is not None:
                         answered.add(question)
                     if reply.answer is not None and not reason:
-                        results[question] = FoundAnswer(reply.answer, reply.address)
+                        results[question] = FoundAnswer(reply.answer, reply.address, reply.is_tcp)
                         pending.discard(question)
                         continue
                     reasons[question][reply.address] = reason
@@ -85,15 +116,15 @@ class Lookup:
 
     def _reason(self, reply: Reply, check: AnswerCheck) -> str:
         if reply.answer is None:
-            self._silent.add(reply.address)
+            self._silent[reply.address] = reply.reason
             return reply.reason
-        self._silent.discard(reply.address)
+        self._silent.pop(reply.address, None)
         return check(reply.question, reply.answer)
 
 
-def _plan(addresses: Sequence[Address], last: set[Address]) -> Iterator[tuple[Address, float, float]]:
+def _plan(addresses: Sequence[Address], last: set[Address], rounds: Rounds) -> Iterator[tuple[Address, float, float]]:
     ordered = sorted(addresses, key=lambda address: address in last)  # stable
-    return ((address, udp, tcp) for udp, tcp in ROUNDS for address in ordered)
+    return ((address, udp, tcp) for udp, tcp in rounds for address in ordered)
 
 
 def _submit_next(engine: QueryEngine, question: DnsQuestion, plan: Iterator[tuple[Address, float, float]]) -> bool:
@@ -101,6 +132,15 @@ def _submit_next(engine: QueryEngine, question: DnsQuestion, plan: Iterator[tupl
         engine.submit(address, question, udp=udp, tcp=tcp)
         return True
     return False
+
+
+def _receive(context: Context, engine: QueryEngine) -> list[Reply] | None:
+    """Return the next replies, or None if the time for the lookup is over."""
+    try:
+        return engine.receive(_NO_TIMEOUT)
+    except Cancelled:
+        context.check()
+        return None
 
 
 def check_recursive(question: DnsQuestion, answer: Message) -> str:
@@ -113,8 +153,11 @@ def check_recursive(question: DnsQuestion, answer: Message) -> str:
 
 
 def list_reasons(reasons: Mapping[str, str]) -> str:
-    """Return each server with its reason."""
-    return "; ".join(f"{server} {reason}" for server, reason in reasons.items())
+    """Return each server with its reason; of many servers the first five."""
+    listed = [f"{server} {reason}" for server, reason in islice(reasons.items(), _MAX_LISTED)]
+    if len(reasons) > _MAX_LISTED:
+        listed.append(texts.AND_MORE.format(count=len(reasons) - _MAX_LISTED))
+    return "; ".join(listed)
 
 
 def questions(names: Iterable[wire.Name], *types: wire.Type, recurse: bool = False) -> list[DnsQuestion]:

@@ -2,7 +2,8 @@
 
 Each address is polled at its own pace: the gap between two queries is a fiftieth of the time waited so far. So the
 wait ends within a fiftieth of the moment at which the last address is updated. An address that does not answer is not
-late: after three tries it is given up with a warning, if the others are updated.
+late: after three tries it is given up with a warning, if the others are updated. One that has answered nothing but
+errors, such as SERVFAIL, is given up at the time-out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones
+from dnsrenew.errors import Cancelled
 from dnsrenew.model import PropagationCheck, TxtRecord
 from dnsrenew.runtime.context import Context
 
@@ -29,6 +31,7 @@ _SOA = dns.rdatatype.SOA
 _UDP: Final = 0.8
 _TCP: Final = 0.8
 _SILENCE_LIMIT: Final = 6.0  # seconds for silent addresses after all others are updated
+_FIND_SECONDS: Final = 18.0  # for the zone and its servers, outside a wait
 _EVENT_INTERVAL: Final = 1.0  # seconds between two events if no state changes
 
 Expected = Mapping[DnsQuestion, frozenset[str]]
@@ -60,28 +63,34 @@ class PropagationWait:
         remaining = self._at_name_servers(expected) if check == "authoritative" and expected else {}
         if check == "doh":
             remaining = expected
+        left = self._left()
         self._context.wait(self._settle)
         if remaining:
-            wait_at_doh(self._context, self._doh, remaining, timeout=self._timeout)
-        seconds = self._context.clock.monotonic() - self._start
-        self._context.emit("dns-visible", seconds=round(seconds, 3))
+            wait_at_doh(self._context, self._doh, remaining, timeout=left)
+        self._context.emit("dns-visible", seconds=round(self._elapsed(), 3))
 
     def _at_name_servers(self, expected: Expected) -> Expected:
         """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""
-        polls = polls_for(self._context, self._zones, expected)
-        with QueryEngine(self._context) as engine:
-            rounds = PollingRounds(self._context, engine, polls, self._zones.port, timeout=self._timeout)
+        polls = polls_for(self._context, self._zones, expected, self._timeout)
+        with self._zones.lookup.engine(self._context) as engine:
+            rounds = PollingRounds(self._context, engine, polls, self._zones.port, timeout=self._left())
             if not rounds.run():
                 rounds.collect_evidence()
-                raise propagation_report.timed_out(polls, self._context.clock.monotonic() - self._start)
+                raise propagation_report.timed_out(polls, self._elapsed())
         reached = {poll.zone for poll in polls if poll.state == "agrees"}
         unreached = [poll for poll in polls if poll.zone not in reached]
-        if unreached and not self._doh:
+        if unreached and (not self._doh or self._left() <= 0):
             raise propagation_report.unreachable(unreached)
         for poll in polls:
             if poll.state == "unreachable" and poll.zone in reached:
                 self._context.warn(*propagation_report.server_unreachable(poll))
         return {question: values for poll in unreached for question, values in poll.expected.items()}
+
+    def _elapsed(self) -> float:
+        return self._context.clock.monotonic() - self._start
+
+    def _left(self) -> float:
+        return self._timeout - self._elapsed()
 
 
 class PollingRounds:
@@ -108,7 +117,7 @@ class PollingRounds:
         self._emit_states()
         while any(poll.state == "waiting" for poll in self._polls):
             if self._elapsed() >= self._timeout:
-                return self._drop_silent()
+                return self._drop_unreachable()
             self._submit()
             self._receive(self._next_wait())
             self._drop_silent_in_zones()
@@ -176,14 +185,12 @@ class PollingRounds:
             if poll.last_resort and poll.zone not in served:
                 poll.activate()
 
-    def _drop_silent(self) -> bool:
-        """Give up the waiting addresses after the time-out; return False if one of them answers and is late."""
-        waiting = [poll for poll in self._polls if poll.state == "waiting"]
-        if any(poll.answered for poll in waiting):
-            return False
-        for poll in waiting:
-            poll.state = "unreachable"
-        return True
+    def _drop_unreachable(self) -> bool:
+        """Give up the waiting addresses after the time-out, except those that are late; tell whether there are none."""
+        for poll in self._polls:
+            if poll.state == "waiting" and not poll.is_late:
+                poll.state = "unreachable"
+        return all(poll.state != "waiting" for poll in self._polls)
 
     def _waiting_by_zone(self) -> dict[Name, list[ServerPoll]]:
         zones: dict[Name, list[ServerPoll]] = {}
@@ -210,13 +217,19 @@ class PollingRounds:
         return self._now() - self._start
 
 
-def polls_for(context: Context, zones: Zones, expected: Expected) -> list[ServerPoll]:
+def polls_for(context: Context, zones: Zones, expected: Expected, seconds: float) -> list[ServerPoll]:
     """Return a poll for every address of every name server of every zone that holds one of the names.
 
-    :raises PropagationError: ``dns-unreachable``: a zone has no name server.
+    :param seconds: the time for finding the zones and their servers.
+    :raises PropagationError: ``dns-unreachable``: a zone has no name server, or it was not found in time.
     """
-    zone_of = zones.zone_of(context, [question.name for question in expected])
-    servers = zones.servers(context, zone_of.values())
+    limited = context.within(seconds)
+    try:
+        zone_of = zones.zone_of(limited, [question.name for question in expected])
+        servers = zones.servers(limited, zone_of.values())
+    except Cancelled:
+        context.check()
+        raise propagation_report.servers_not_found(expected, seconds) from None
     polls: list[ServerPoll] = []
     for zone in dict.fromkeys(zone_of.values()):
         in_zone = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
@@ -229,10 +242,10 @@ def polls_for(context: Context, zones: Zones, expected: Expected) -> list[Server
 def served(context: Context, zones: Zones, name: Name) -> tuple[set[str], int]:
     """Return the TXT values at a name, from all addresses of its name servers together, and their longest TTL."""
     question = DnsQuestion(name, _TXT)
-    polls = polls_for(context, zones, {question: frozenset()})
+    polls = polls_for(context, zones, {question: frozenset()}, _FIND_SECONDS)
     values: set[str] = set()
     ttl = 0
-    with QueryEngine(context) as engine:
+    with zones.lookup.engine(context) as engine:
         queried = [poll for poll in polls if poll.state == "waiting"] or [poll for poll in polls if poll.last_resort]
         for poll in queried:
             engine.submit((poll.server.address, zones.port), question, udp=_UDP, tcp=_TCP)

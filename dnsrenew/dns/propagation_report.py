@@ -45,6 +45,11 @@ def no_servers(zone: Name, questions: Iterable[DnsQuestion]) -> PropagationError
     )
 
 
+def servers_not_found(questions: Iterable[DnsQuestion], seconds: float) -> PropagationError:
+    """Return the error for zones whose name servers were not found in time."""
+    return PropagationError.of(texts.SERVERS_NOT_FOUND, names=shown_names(questions), seconds=seconds, servers=[])
+
+
 def server_unreachable(poll: ServerPoll) -> tuple[str, str, str]:
     """Return code, message and fix of the warning about an address that was given up."""
     return texts.SERVER_UNREACHABLE.fill(

@@ -11,80 +11,57 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.dns import texts, wire
+from dnsrenew.dns.letter_case import LetterCase
+from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
 from dnsrenew.dns.query_errors import NO_RESOURCES, NO_ROUTE, NoRouteError, reason
 from dnsrenew.dns.socket_limit import SHARED
-from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.runtime.context import Context
 
 PER_ADDRESS: Final = 50
 """Queries in flight to one address: more could exceed the rate limit of a foreign server."""
 
-_DATAGRAMS: Final = 16  # read from one socket in a row
 _SLICE: Final = 0.25  # seconds; a cancel is noticed at least this often
 _NO_SOCKET_PAUSE: Final = 0.05
 _NO_SOCKET_LIMIT: Final = 5.0  # seconds to wait for a free socket; no query keeps one for longer
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # the others need a handle of their own
 
-Address = tuple[str, int]
+_AGAIN_BY_TCP: Final = 1.5
+"""Seconds for TCP after an answer over UDP that cannot be used: the server is alive."""
+
 SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
-
-
-class Reply(NamedTuple):
-    """The result of one query.
-
-    :ivar answer: the message, or None.
-    :ivar reason: why there is no answer, as a clause that continues "the server …".
-    :ivar no_route: this machine has no route to addresses of that family.
-    :ivar no_socket: this machine had no socket left for the query, which says nothing about the server.
-    """
-
-    address: Address
-    question: DnsQuestion
-    answer: Message | None
-    reason: str = ""
-    no_route: bool = False
-    no_socket: bool = False
-
-
-class _PendingQuery:
-    def __init__(self, address: Address, question: DnsQuestion, udp: float, tcp: float) -> None:
-        self.address = address
-        self.question = question
-        self.udp = udp
-        self.tcp = tcp
-        self.edns = True
-        self.message = b""
-        self.deadline = 0.0
-        self.socket: socket.socket | None = None
-        self.is_tcp = False
-        self.timed_out = False
-        self.unsent = b""
-        self.received = b""
 
 
 class QueryEngine:
     """Sends queries and collects replies. Not thread-safe: each waiting thread has its own engine.
 
+    :param case: what the run knows about servers that change the letter case.
     :param per_address: the number of queries in flight to one address.
     :param make_socket: lets tests simulate a machine without an address family.
     """
 
     def __init__(
-        self, context: Context, *, per_address: int = PER_ADDRESS, make_socket: SocketMaker = socket.socket
+        self,
+        context: Context,
+        case: LetterCase | None = None,
+        *,
+        per_address: int = PER_ADDRESS,
+        make_socket: SocketMaker = socket.socket,
     ) -> None:
         self._context = context
+        self._case = case or LetterCase()
         self._per_address = per_address
         self._make_socket = make_socket
         self._selector = _Selector()
-        self._queued: dict[Address, deque[_PendingQuery]] = {}
+        self._queued: dict[Address, deque[PendingQuery]] = {}
         self._open: dict[Address, int] = {}
-        self._in_flight: dict[int, _PendingQuery] = {}
+        self._in_flight: dict[int, PendingQuery] = {}
         self._replies: list[Reply] = []
         self._tcp_only: set[Address] = set()  # did not answer by UDP, but by TCP
         self._lacks_sockets = False
@@ -102,10 +79,10 @@ class QueryEngine:
     def submit(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
         """Queue a query. :meth:`receive` returns its reply, also if it fails.
 
-        :param udp: seconds to wait for a datagram.
+        :param udp: seconds to wait for a datagram; 0: query over TCP only.
         :param tcp: seconds to wait for an answer by TCP, after no answer or a truncated one by UDP.
         """
-        self._queued.setdefault(address, deque()).append(_PendingQuery(address, question, udp, tcp))
+        self._queued.setdefault(address, deque()).append(PendingQuery(address, question, udp, tcp))
 
     def receive(self, wait: float) -> list[Reply]:
         """Return the replies as soon as there are any, or an empty list after ``wait`` seconds.
@@ -138,11 +115,7 @@ class QueryEngine:
         for address in list(self._queued):
             queue = self._queued[address]
             while queue and self._can_send(address):
-                query = queue.popleft()
-                if query.is_tcp or (address in self._tcp_only and query.tcp > 0):
-                    self._send_tcp(query)
-                else:
-                    self._send_udp(query)
+                self._send(queue.popleft())
             if not queue:
                 del self._queued[address]
 
@@ -150,20 +123,30 @@ class QueryEngine:
         count = self._open.get(address, 0)
         return not self._lacks_sockets and count < self._per_address and SHARED.allows(len(self._in_flight))
 
-    def _send_udp(self, query: _PendingQuery) -> None:
-        query.message = query.question.to_wire(self._context.random.getrandbits(16), edns=query.edns)
+    def _send(self, query: PendingQuery) -> None:
+        query.is_mixed = self._case.is_mixed(query.address)
+        if query.udp > 0 and self._case.needs_tcp(query.address):
+            query.is_doubted, query.tcp = True, max(query.tcp, _AGAIN_BY_TCP)
+        silent_by_udp = query.address in self._tcp_only and query.tcp > 0
+        if query.is_tcp or query.is_doubted or silent_by_udp or query.udp <= 0:
+            self._send_tcp(query)
+        else:
+            self._send_udp(query)
+
+    def _send_udp(self, query: PendingQuery) -> None:
+        query.is_tcp = False
         try:
             self._connect(query, socket.SOCK_DGRAM, query.udp)
             if query.socket is not None:
-                query.socket.send(query.message)
+                query.socket.send(query.encode(self._context.random))
             self._lacks_sockets_since = None
         except OSError as error:
             self._send_failed(query, error)
 
-    def _send_tcp(self, query: _PendingQuery) -> None:
+    def _send_tcp(self, query: PendingQuery) -> None:
         query.is_tcp = True
-        query.message = query.question.to_wire(self._context.random.getrandbits(16), edns=query.edns)
-        query.unsent = len(query.message).to_bytes(2, "big") + query.message
+        message = query.encode(self._context.random)
+        query.unsent = len(message).to_bytes(2, "big") + message
         query.received = b""
         try:
             self._connect(query, socket.SOCK_STREAM, query.tcp)
@@ -171,7 +154,7 @@ class QueryEngine:
         except OSError as error:
             self._send_failed(query, error)
 
-    def _connect(self, query: _PendingQuery, kind: socket.SocketKind, seconds: float) -> None:
+    def _connect(self, query: PendingQuery, kind: socket.SocketKind, seconds: float) -> None:
         sock = self._open_socket(query.address, kind)
         query.socket = sock
         query.deadline = self._context.clock.monotonic() + seconds
@@ -199,11 +182,11 @@ class QueryEngine:
 
     # ── receiving ───────────────────────────────────────────────────────────────────────
 
-    def _advance(self, query: _PendingQuery) -> None:
+    def _advance(self, query: PendingQuery) -> None:
         if query.socket is None:
             return
         try:
-            data = self._read_tcp(query, query.socket) if query.is_tcp else _read_udp(query, query.socket)
+            data = self._read_tcp(query, query.socket) if query.is_tcp else read_datagram(query, query.socket)
         except BlockingIOError:
             return
         except OSError as error:
@@ -213,7 +196,7 @@ class QueryEngine:
             self._close(query)
             self._handle(query, data)
 
-    def _read_tcp(self, query: _PendingQuery, sock: socket.socket) -> bytes | None:
+    def _read_tcp(self, query: PendingQuery, sock: socket.socket) -> bytes | None:
         if query.unsent:
             if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(code, "connect")
@@ -233,20 +216,27 @@ class QueryEngine:
             raise OSError(errno.EBADMSG, "not an answer to the question")
         return data
 
-    def _handle(self, query: _PendingQuery, data: bytes) -> None:
+    def _handle(self, query: PendingQuery, data: bytes) -> None:
+        if not query.accepts(data):
+            self._case.changed(query.address)
+            self._send(query)
+            return
         if not query.is_tcp and wire.is_truncated(data):
+            query.tcp = max(query.tcp, _AGAIN_BY_TCP)
             self._send_tcp(query)
             return
-        answer = wire.parse(data, whole=query.question.type != dns.rdatatype.TXT)
+        whole = query.question.type != dns.rdatatype.TXT
+        answer = wire.parse(data, whole=whole)
         if answer is None:
-            self._replies.append(Reply(query.address, query.question, None, texts.NOT_DNS))
+            reason = texts.EXCESSIVE if wire.is_excessive(data, whole=whole) else texts.NOT_DNS
+            self._replies.append(Reply(query.address, query.question, None, reason))
         elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and query.edns:
             query.edns, query.is_tcp = False, False  # a server that does not support EDNS: RFC 6891 section 7
-            self._send_udp(query)
+            self._send(query)
         else:
             if query.is_tcp and query.timed_out:
                 self._tcp_only.add(query.address)
-            self._replies.append(Reply(query.address, query.question, answer))
+            self._replies.append(Reply(query.address, query.question, answer, is_tcp=query.is_tcp))
 
     # ── failing ─────────────────────────────────────────────────────────────────────────
 
@@ -256,7 +246,7 @@ class QueryEngine:
             query.timed_out = True
             self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
-    def _send_failed(self, query: _PendingQuery, error: OSError) -> None:
+    def _send_failed(self, query: PendingQuery, error: OSError) -> None:
         """Queue the query again if there is no socket left; fail if none becomes free in time."""
         if error.errno not in NO_RESOURCES:
             self._retry_or_fail(query, error)
@@ -270,19 +260,23 @@ class QueryEngine:
         self._lacks_sockets = True
         self._queued.setdefault(query.address, deque()).appendleft(query)
 
-    def _retry_or_fail(self, query: _PendingQuery, error: OSError) -> None:
-        """Try TCP if UDP failed."""
+    def _retry_or_fail(self, query: PendingQuery, error: OSError) -> None:
+        """Try TCP if UDP failed; UDP in lower case if TCP failed at a server that changes the case."""
         self._close(query)
-        if not query.is_tcp and query.tcp > 0 and not isinstance(error, NoRouteError):
+        if query.is_doubted:
+            self._case.lacks_tcp(query.address)
+            query.is_doubted, query.is_mixed, query.tcp = False, False, 0.0
+            self._send_udp(query)
+        elif not query.is_tcp and query.tcp > 0 and not isinstance(error, NoRouteError):
             self._send_tcp(query)
         else:
             self._fail(query, error)
 
-    def _fail(self, query: _PendingQuery, error: OSError) -> None:
+    def _fail(self, query: PendingQuery, error: OSError) -> None:
         no_route, no_socket = isinstance(error, NoRouteError), error.errno in NO_RESOURCES
         self._replies.append(Reply(query.address, query.question, None, reason(error), no_route, no_socket))
 
-    def _close(self, query: _PendingQuery) -> None:
+    def _close(self, query: PendingQuery) -> None:
         sock, query.socket = query.socket, None
         if sock is not None:
             self._selector.unregister(sock)
@@ -290,15 +284,3 @@ class QueryEngine:
             SHARED.closed()
             self._open[query.address] -= 1
             self._in_flight.pop(id(query), None)
-
-
-def _read_udp(query: _PendingQuery, sock: socket.socket) -> bytes | None:
-    """Return the first datagram that answers the query; forged and late ones are dropped.
-
-    It reads a limited number, so that a flood delays neither the deadline nor other queries.
-    """
-    for _ in range(_DATAGRAMS):
-        data = sock.recv(65535)
-        if wire.belongs(data, query.message):
-            return data
-    return None

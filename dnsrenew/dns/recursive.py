@@ -11,7 +11,7 @@ from typing import Final
 from dnsrenew.dns import resolvers, texts
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
-from dnsrenew.dns.query_engine import Address
+from dnsrenew.dns.query import Address
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError
 from dnsrenew.model import Resolver

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base import host_port
-from dnsrenew.dns.query_engine import Address
+from dnsrenew.dns.query import Address
 from dnsrenew.runtime.context import Context
 
 _PORT: Final = 53

@@ -8,15 +8,18 @@ from typing import Any, Final, Literal, NamedTuple
 
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
-from dnsrenew.dns.query_engine import PER_ADDRESS, Reply
+from dnsrenew.dns.name_servers import NameServer
+from dnsrenew.dns.query import Reply
+from dnsrenew.dns.query_engine import PER_ADDRESS
 from dnsrenew.dns.wire import DnsQuestion, Name
-from dnsrenew.dns.zones import NameServer, lame_reason
+from dnsrenew.dns.zones import lame_reason
 
 AddressState = Literal["waiting", "agrees", "unreachable", "skipped"]
 
 TRIES: Final = 3
 """The number of rounds without an answer after which an address is given up."""
 
+_SERVED: Final = {"NOERROR", "NXDOMAIN"}
 _MIN_GAP: Final = 0.02
 _MAX_GAP: Final = 2.0
 _FRACTION: Final = 50
@@ -71,6 +74,7 @@ class ServerPoll:
     :ivar missing: the questions whose values are not all present.
     :ivar answers: the latest answer to each question.
     :ivar answered: whether the latest round brought a valid answer.
+    :ivar has_served: whether any answer was one of a working server of the zone, with the values or without.
     :ivar failures: the number of rounds in a row without one.
     :ivar no_socket: this machine had no socket left to query it: neither silent nor unreachable, so "not yet".
     :ivar serial: the serial of the zone at this address, if it was queried.
@@ -84,6 +88,7 @@ class ServerPoll:
         self.missing = dict(expected)
         self.answers: dict[DnsQuestion, AddressAnswer] = {}
         self.answered = False
+        self.has_served = False
         self.failures = 0
         self.no_socket = False
         self.last_resort = only_local(server.address)
@@ -104,6 +109,11 @@ class ServerPoll:
     def busy(self) -> bool:
         """Whether a round is in progress."""
         return bool(self._in_flight or self._queue)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a value is missing at a server that works; one that has only failed so far does not."""
+        return self.no_socket or (self.answered and self.has_served)
 
     def next_questions(self, now: float) -> list[DnsQuestion]:
         """Return the questions to send now; starts a round when one is due."""
@@ -140,6 +150,7 @@ class ServerPoll:
             self._round_answered |= reply.no_socket
         else:
             self._round_answered = True
+            self.has_served |= answer.rcode in _SERVED
             if question in self.missing and self.missing[question] <= answer.values:
                 del self.missing[question]
                 self._round_progressed = True
@@ -194,8 +205,9 @@ class ServerPoll:
         answer = answers[0] if answers else next(iter(self.answers.values()))
         if answer.reason:
             return answer.reason
-        if answer.rcode not in {"NOERROR", "NXDOMAIN"}:
-            return texts.RCODE.format(rcode=answer.rcode)
+        if answer.rcode not in _SERVED:
+            text = texts.ONLY_RCODE if self.state == "unreachable" else texts.RCODE
+            return text.format(rcode=answer.rcode)
         if total == 1:
             return texts.NOT_UPDATED
         return texts.SOME_NAMES_UPDATED.format(updated=total - len(self.missing), total=total)

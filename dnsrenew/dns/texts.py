@@ -70,6 +70,31 @@ ZONE_WITHOUT_SERVERS: Final = Text(
     "The name servers of the zone {zone} could not be found.",
     "Check that {zone} has NS records, and that the DNS server used here answers for them.",
 )
+LOOKUPS_SLOW: Final = Text(
+    "dns-unreachable",
+    "The DNS lookups for {names} were given up after {seconds:.0f} s: the name servers answer too slowly.",
+    "Check the name servers of {names}, and of every zone that a CNAME leads to.",
+)
+LOOKUPS_SILENT: Final = Text(
+    "dns-unreachable",
+    "The DNS lookups for {names} were given up after {seconds:.0f} s: {answers}.",
+    "Check these servers, and that this machine may query them on port 53 (UDP and TCP).",
+)
+MANY_SERVERS: Final = Text(
+    "dns-many-servers",
+    "The zone {zone} has {count} name servers; {limit} of them, chosen at random, are queried.",
+    "Remove NS records of {zone}: more than {limit} name servers make no zone more reliable.",
+)
+MANY_ADDRESSES: Final = Text(
+    "dns-many-servers",
+    "The name servers of {zone} have {count} addresses; {limit} of them, chosen at random, are queried.",
+    "Remove NS records of {zone}, or addresses of its name servers.",
+)
+SERVERS_NOT_FOUND: Final = Text(
+    "dns-unreachable",
+    "The name servers for {names} could not be found within {seconds:.0f} s.",
+    "Check the name servers of the zones that these names are in, and that they answer this machine quickly.",
+)
 DNS_CLOSED: Final = Text(
     "dns-closed",
     "The zones' own name servers do not answer this machine, so it is unknown whether {names} has a CNAME record.",
@@ -171,6 +196,7 @@ LAME: Final = "answers, but not as an authority for {zone}"
 # An authoritative server does not offer recursion; a resolver to which port 53 is redirected does.
 LAME_RECURSIVE: Final = "answers, but not as an authority for {zone} (a device on the path may answer in its place)"
 NOT_DNS: Final = "sent something that is not a DNS message"
+EXCESSIVE: Final = "sent a larger answer than dnsrenew reads (500 records, 65,535 octets, fewer if names are long)"
 NOT_THE_ANSWER: Final = "sent something that is not a DNS answer to the question"
 HTTP_STATUS: Final = "answers with the HTTP status {status}"
 HTTP_FAILURE: Final = "cannot be reached ({kind})"
@@ -186,6 +212,7 @@ SKIPPED: Final = "is not queried: {reason}"
 
 NO_ROUTE: Final = "cannot be reached: this machine has no route to it"
 NO_ROUTE_ON_PATH: Final = "cannot be reached: a router reports no route to it"
+ONLY_RCODE: Final = "is unreachable: it only answers {rcode}"
 NO_REPLY: Final = "did not answer"
 REFUSED: Final = "does not accept connections there (connection refused)"
 FORBIDDEN: Final = "cannot be reached: this machine forbids it (a firewall?)"
@@ -201,6 +228,7 @@ NO_MEMORY: Final = "this machine has no memory left for it"
 NO_SERVER_ADDRESS: Final = "it has no address"
 NO_FAMILY_ROUTE: Final = "this machine has no {family} route to it"
 NO_IPV6_SOURCE: Final = "this machine has no global IPv6 address to query it from"
+ADDRESS_UNKNOWN: Final = "has no known address: {answers}"
 NOT_ASKED: Final = "was not queried"
 
 # ── reasons: why the CAA records are unknown (whole sentences) ──────────────────────────

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
 from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.lookup import Lookup
+from dnsrenew.dns.lookup import Lookup, list_reasons
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wildcard_shadow import shadowed
 from dnsrenew.dns.zones import Zones
+from dnsrenew.errors import Cancelled, DnsError
 from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
 from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
     from dnsrenew.http import HttpClient
+
+_TARGETS_SECONDS: Final = 18.0
+_SHADOW_SECONDS: Final = 3.0
+"""With the two looks for CAA records, of four seconds each, everything before an order ends within 30 s."""
 
 
 class DnsView:
@@ -29,11 +34,12 @@ class DnsView:
     """
 
     def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
-        lookup = Lookup()
+        self._lookup = Lookup()
         self._doh = Doh(resolver.doh, http_factory)
-        recursion = Recursion(resolver, lookup, self._doh)
-        self._zones = Zones(recursion, lookup, resolver.authoritative_port)
+        recursion = Recursion(resolver, self._lookup, self._doh)
+        self._zones = Zones(recursion, self._lookup, resolver.authoritative_port)
         self._caa = CaaLookup(self._zones, recursion)
+        self._caa_by_tcp = CaaLookup(self._zones, recursion, self._caa)
         self._unverified: set[str] = set()  # challenge names in zones whose servers do not answer this machine
 
     def challenge_targets(
@@ -47,6 +53,8 @@ class DnsView:
     ) -> dict[str, Target]:
         """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), from one lookup for all.
 
+        It takes at most 18 seconds, whatever the name servers answer.
+
         :param identifiers: A-labels, wildcards too.
         :param follow_cname: whether to follow CNAMEs from ``_acme-challenge`` on, over several hops.
         :param alias: the end of these CNAMEs according to the user.
@@ -57,8 +65,18 @@ class DnsView:
         """
         starts = {identifier: wire.from_text(delegation.challenge_name(identifier)) for identifier in identifiers}
         require_answer = check == "authoritative" and not self._doh
-        if not follow_cname and alias is None:
-            return self._without_cnames(context, starts)
+        limited = context.within(_TARGETS_SECONDS)
+        try:
+            if not follow_cname and alias is None:
+                return self._without_cnames(limited, starts)
+            return self._follow_cnames(limited, starts, alias, require_answer=require_answer)
+        except Cancelled:
+            context.check()
+            raise self._too_slow(identifiers) from None
+
+    def _follow_cnames(
+        self, context: Context, starts: Mapping[str, wire.Name], alias: str | None, *, require_answer: bool
+    ) -> dict[str, Target]:
         cnames = Delegation(context, self._zones, through_wildcards=alias is not None, require_answer=require_answer)
         ends = cnames.follow(starts.values())
         if cnames.unverified:
@@ -68,12 +86,30 @@ class DnsView:
             self._apply_alias(context, ends, wire.from_text(names.to_a_labels(alias)), cnames.unverified)
         return {identifier: ends[start] for identifier, start in starts.items()}
 
+    def _too_slow(self, identifiers: Sequence[str]) -> DnsError:
+        silent = self._lookup.silent_servers()
+        evidence = {
+            "names": list(identifiers),
+            "seconds": _TARGETS_SECONDS,
+            "servers": [{"address": address, "reason": reason} for address, reason in silent.items()],
+        }
+        text = texts.LOOKUPS_SILENT if silent else texts.LOOKUPS_SLOW
+        domains = list(dict.fromkeys(map(names.base_domain, identifiers)))
+        fields = {**evidence, "names": _listed(domains), "answers": list_reasons(silent)}
+        code, message, fix = text.fill(**fields)
+        return DnsError(code, message, fix=fix, evidence=evidence)
+
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Target]) -> None:
-        """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists.
+        """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists; it takes at most three seconds.
 
         :param targets: the result of :meth:`challenge_targets`.
         """
-        for domain in shadowed(context, self._zones, targets):
+        try:
+            domains = shadowed(context.within(_SHADOW_SECONDS), self._zones, targets)
+        except Cancelled:
+            context.check()
+            return
+        for domain in domains:
             context.warn(*texts.WILDCARD_SHADOW.fill(domain=domain, parent=domain.partition(".")[2]))
 
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
@@ -87,6 +123,18 @@ class DnsView:
         closed = {name for name in identifiers if delegation.challenge_name(name) in self._unverified}
         answers = self._caa.find(context, [name for name in identifiers if name not in closed])
         return answers | dict.fromkeys(closed, CaaAnswer(unknown_reason=texts.CAA_CLOSED))
+
+    def caa_by_tcp(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
+        """Return the same as :meth:`caa` from a second look over TCP, where nobody elsewhere can forge an answer.
+
+        Where TCP is closed the first answer stands. A denial counts only after this look. It takes at most four
+        seconds.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        first = self._caa.find(context, identifiers)
+        doubted = [identifier for identifier, answer in first.items() if not answer.is_tcp]
+        return first | self._caa_by_tcp.find(context, doubted)
 
     def wait_visible(
         self, context: Context, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: PropagationCheck
@@ -137,5 +185,8 @@ class DnsView:
 
 
 def _warn_closed(context: Context, unverified: Sequence[str]) -> None:
-    listed = ", ".join(names.relative(name) for name in unverified[:3]) + (" …" if len(unverified) > 3 else "")
-    context.warn(*texts.DNS_CLOSED.fill(names=listed))
+    context.warn(*texts.DNS_CLOSED.fill(names=_listed([names.relative(name) for name in unverified])))
+
+
+def _listed(domains: Sequence[str]) -> str:
+    return ", ".join(domains[:3]) + (" …" if len(domains) > 3 else "")

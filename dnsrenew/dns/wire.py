@@ -6,6 +6,7 @@ name, type: RFC 5452 section 4).
 
 from __future__ import annotations
 
+import string
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -24,6 +25,7 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from dnsrenew.base import names
+from dnsrenew.dns import answer_limits
 
 Name = dns.name.Name
 Type = dns.rdatatype.RdataType
@@ -38,6 +40,11 @@ _QR_IN_BYTE_2: Final = 0x80
 _TC_IN_BYTE_2: Final = 0x02
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
+_RCODE_IN_BYTE_3: Final = 0x0F
+_WITHOUT_QUESTION: Final = {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
+_LETTERS: Final = frozenset(string.ascii_letters.encode())
+MAX_NAME: Final = 255
+"""Octets of the longest name."""
 _MAX_HOPS: Final = 16
 
 
@@ -65,10 +72,20 @@ class DnsQuestion:
     def __repr__(self) -> str:
         return f"DnsQuestion({self.name}, {dns.rdatatype.to_text(self.type)}, recurse={self.recurse})"
 
-    def to_wire(self, identity: int, *, edns: bool = True) -> bytes:
-        """Return the message with this id; with ``edns`` it allows answers of up to 1232 octets."""
+    def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:
+        """Return the message with this id; with ``edns`` it allows answers of up to 1232 octets.
+
+        :param case: for each bit that is set, the case of the letter at that place is changed.
+        """
         header = _HEADER.pack(identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
-        return header + self._section + (_OPT if edns else b"")
+        section = _change_case(self._section, case) if case else self._section
+        return header + section + (_OPT if edns else b"")
+
+
+def _change_case(section: bytes, case: int) -> bytes:
+    end = len(section) - 4  # type and class follow; the length of a label is no letter: it is below 64
+    letters = (octet ^ 0x20 if case >> at & 1 and octet in _LETTERS else octet for at, octet in enumerate(section))
+    return bytes(letters)[:end] + section[end:]
 
 
 def from_text(name: str) -> Name:
@@ -94,9 +111,15 @@ def belongs(data: bytes, query: bytes) -> bool:
     if len(data) < _QUESTION_AT or data[:2] != query[:2] or not data[2] & _QR_IN_BYTE_2:
         return False
     if data[4:6] == b"\0\0":
-        return data[3] & 0x0F in {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
+        return data[3] & _RCODE_IN_BYTE_3 in _WITHOUT_QUESTION
     end = query.index(b"\0", _QUESTION_AT) + 5
     return data[4:6] == b"\0\1" and data[_QUESTION_AT:end].lower() == query[_QUESTION_AT:end].lower()
+
+
+def repeats_question(data: bytes, query: bytes) -> bool:
+    """Tell whether an answer that belongs to ``query`` has its question letter by letter."""
+    end = query.index(b"\0", _QUESTION_AT) + 5
+    return data[_QUESTION_AT:end] == query[_QUESTION_AT:end]
 
 
 def is_truncated(data: bytes) -> bool:
@@ -105,20 +128,35 @@ def is_truncated(data: bytes) -> bool:
 
 
 def parse(data: bytes, *, whole: bool = True) -> Message | None:
-    """Return the answer, or None if it is not a DNS message.
-
-    The additional section is dropped: it is not used, and parsing it takes half of the time.
+    """Return the answer, or None if it is not a DNS message or costs too much to read.
 
     :param whole: False: drop the authority section too if there are answers.
     """
-    if not whole and data[_ANSWERS] != b"\0\0":
-        data = data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
-    else:
-        data = data[:10] + b"\0\0" + data[_QUESTION_AT:]
+    data = _needed(data, whole=whole)
     try:
-        return dns.message.from_wire(data, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, struct.error):
+        return None if answer_limits.is_excessive(data) else dns.message.from_wire(data, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
+
+
+def is_excessive(data: bytes, *, whole: bool = True) -> bool:
+    """Tell whether an answer is not parsed because it would cost too much."""
+    try:
+        return answer_limits.is_excessive(_needed(data, whole=whole))
+    except (ValueError, IndexError, struct.error):
+        return False
+
+
+def _needed(data: bytes, *, whole: bool) -> bytes:
+    """Return the message without the records that nobody reads, which are not parsed then.
+
+    No record of an error is used, nor the additional section, whose parsing takes half of the time.
+    """
+    if data[3] & _RCODE_IN_BYTE_3 not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+        return data[:6] + b"\0\0\0\0\0\0" + data[_QUESTION_AT:]
+    if not whole and data[_ANSWERS] != b"\0\0":
+        return data[:8] + b"\0\0\0\0" + data[_QUESTION_AT:]
+    return data[:10] + b"\0\0" + data[_QUESTION_AT:]
 
 
 # ── reading answers ───────────────────────────────────────────────────────────────────

@@ -16,7 +16,8 @@ import dns.rdatatype
 from dnsrenew.base.names import absolute, relative
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, questions
-from dnsrenew.dns.query_engine import Address
+from dnsrenew.dns.name_servers import NameServer, NameServers
+from dnsrenew.dns.query import Address
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
@@ -30,39 +31,34 @@ _A = dns.rdatatype.A
 _AAAA = dns.rdatatype.AAAA
 
 
-class NameServer(NamedTuple):
-    """One address of one name server; a name server without any has the address ``""``."""
-
-    name: str
-    address: str
-
-
 class ZoneOf(NamedTuple):
     """The zone of a name.
 
     :ivar zone: the zone by SOA; the root if there is none.
     :ivar answer: the answer of a server of the zone to the CNAME query for the name, or None if none answered.
     :ivar reasons: why none answered, for each address.
+    :ivar is_tcp: whether the answer came over TCP.
     """
 
     zone: Name
     answer: Message | None
     reasons: Mapping[Address, str]
+    is_tcp: bool = False
 
 
 class Zones:
     """Finds zones and their servers, and caches them for the run. Thread-safe: two threads may find the same twice.
 
+    :ivar lookup: queries servers.
     :param port: the port of authoritative servers.
     """
 
     def __init__(self, recursion: Recursion, lookup: Lookup, port: int) -> None:
         self.port = port
+        self.lookup = lookup
         self._recursion = recursion
-        self._lookup = lookup
         self._enclosing: dict[Name, Name] = {}
-        self._servers: dict[Name, tuple[NameServer, ...]] = {}
-        self._addresses: dict[Name, tuple[str, ...]] = {}
+        self._servers = NameServers(recursion, port)
         self._zone_of: dict[Name, Name] = {}
         self._absent: set[Name] = set()
 
@@ -95,22 +91,21 @@ class Zones:
         return {name: self._zone_of[name] for name in wanted}
 
     def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[NameServer, ...]]:
-        """Return every address of every name server of each zone; servers without an address have ``""``."""
-        wanted = list(dict.fromkeys(zones))
-        missing = [zone for zone in wanted if zone not in self._servers]
-        results = self._recursion.find(context, questions(missing, _NS, recurse=True))
-        server_names = {
-            question.name: wire.ns_names(result.answer.answer, question.name) if isinstance(result, FoundAnswer) else ()
-            for question, result in results.items()
-        }
-        self._resolve_servers(context, server_names)
-        return {zone: self._servers.get(zone, ()) for zone in wanted}
+        """Return every address of every name server of each zone; servers without an address have ``""``.
 
-    def query(self, context: Context, names: Mapping[Name, Name], kind: wire.Type) -> dict[Name, LookupResult]:
+        Of more than 13 name servers or 32 addresses so many are chosen at random, with a warning.
+        """
+        wanted = list(dict.fromkeys(zones))
+        self._servers.find(context, wanted)
+        return {zone: self._servers.of(zone) for zone in wanted}
+
+    def query(
+        self, context: Context, names: Mapping[Name, Name], kind: wire.Type, *, only_tcp: bool = False
+    ) -> dict[Name, LookupResult]:
         """Query the servers of its zone for each name (name → zone); accept authoritative answers and referrals."""
-        servers = self.servers(context, names.values())
+        self._servers.find(context, names.values())
         wanted = {
-            DnsQuestion(name, kind): _rotated(self._reachable(servers[zone]), number)
+            DnsQuestion(name, kind): _rotated(self._servers.addresses(zone), number)
             for number, (name, zone) in enumerate(names.items())
         }
 
@@ -124,8 +119,11 @@ class Zones:
                 return ""
             return lame_reason(zone, answer)
 
-        results = self._lookup.query(context, wanted, check)
-        return {question.name: result for question, result in results.items()}
+        results = self.lookup.query(context, wanted, check, only_tcp=only_tcp)
+        return {
+            question.name: result if wanted[question] else self._servers.without_address(names[question.name])
+            for question, result in results.items()
+        }
 
     def unregistered(self, context: Context, name: Name, zone: Name) -> Name | None:
         """Return the domain that is not registered, if that is why ``name`` is in ``zone`` (``com``).
@@ -180,24 +178,6 @@ class Zones:
                 addresses[host] = tuple(address for answer in answers for address in wire.addresses(answer, name))
         return addresses
 
-    def _resolve_servers(self, context: Context, server_names: Mapping[Name, Sequence[Name]]) -> None:
-        """Store the addresses of the name servers of each zone (zone → names)."""
-        unknown = {name for names in server_names.values() for name in names if name not in self._addresses}
-        results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
-        for name in unknown:
-            answers = [results[DnsQuestion(name, kind, recurse=True)] for kind in (_A, _AAAA)]
-            found = [wire.addresses(result.answer, name) for result in answers if isinstance(result, FoundAnswer)]
-            if found:
-                self._addresses[name] = tuple(dict.fromkeys(address for group in found for address in group))
-        for zone, names in server_names.items():
-            by_address: dict[str, NameServer] = {}
-            for name in names:
-                for address in self._addresses.get(name) or ("",):
-                    key = address or wire.to_text(name)
-                    by_address.setdefault(key, NameServer(wire.to_text(name).removesuffix("."), address))
-            if by_address:
-                self._servers[zone] = tuple(by_address.values())
-
     # ── authoritative servers: downwards ────────────────────────────────────────────────
 
     def _descend(self, context: Context, zones: Mapping[Name, Name], located: dict[Name, ZoneOf]) -> dict[Name, Name]:
@@ -209,10 +189,11 @@ class Zones:
                 located[name] = ZoneOf(zone, None, result.reasons)
             elif cut := wire.referral(result.answer, zone, name):
                 if cut not in self._servers:
-                    self._resolve_servers(context, {cut: wire.ns_names(result.answer.authority, cut)})
+                    self._servers.resolve(context, {cut: wire.ns_names(result.answer.authority, cut)})
                 deeper[name] = cut
             else:
-                located[name] = ZoneOf(self._zone_in(context, result, zone, name), result.answer, {})
+                found_zone = self._zone_in(context, result, zone, name)
+                located[name] = ZoneOf(found_zone, result.answer, {}, result.is_tcp)
         return deeper
 
     def _zone_in(self, context: Context, found: FoundAnswer, zone: Name, name: Name) -> Name:
@@ -222,16 +203,13 @@ class Zones:
             return zone
         if owner not in self._servers:
             question = DnsQuestion(owner, _NS)
-            result = self._lookup.query(context, {question: [found.address]}, lambda *_: "")[question]
+            result = self.lookup.query(context, {question: [found.address]}, lambda *_: "")[question]
             names = wire.ns_names(result.answer.answer, owner) if isinstance(result, FoundAnswer) else ()
             if names:
-                self._resolve_servers(context, {owner: names})
+                self._servers.resolve(context, {owner: names})
             else:
-                self._servers[owner] = self._servers.get(zone, ())
+                self._servers.share(owner, zone)
         return owner
-
-    def _reachable(self, servers: Sequence[NameServer]) -> list[Address]:
-        return [(server.address, self.port) for server in servers if server.address]
 
 
 def lame_reason(zone: Name, answer: Message) -> str:

@@ -101,13 +101,21 @@ class MemoryDns:
         for identifier in identifiers:
             if base_domain(identifier) in self.lost:
                 raise DnsError("dns-no-zone", f"{identifier} has no zone.", fix="Register it.")
-        return {identifier: self._target(identifier, how.get("alias")) for identifier in identifiers}
+        return {
+            identifier: self._target(identifier, how.get("alias"), how.get("follow_cname", True))
+            for identifier in identifiers
+        }
 
-    def _target(self, identifier: str, alias: str | None) -> Target:
+    def _target(self, identifier: str, alias: str | None, follow_cname: bool) -> Target:
         name = f"_acme-challenge.{base_domain(identifier)}."
-        name = f"{alias}." if alias else self.cnames.get(name, name)
+        start = name
+        if alias is not None:
+            name = f"{alias}."
+        elif follow_cname:
+            name = self.cnames.get(name, name)
         zones = [f"{zone}." for zone in self.zones] or [".".join(name.split(".")[-3:])]
-        return Target(name, (), max((zone for zone in zones if f".{name}".endswith(f".{zone}")), key=len))
+        hops = () if name == start else (start,)
+        return Target(name, hops, max((zone for zone in zones if f".{name}".endswith(f".{zone}")), key=len))
 
     def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
         """Nothing is hidden here."""
@@ -115,6 +123,10 @@ class MemoryDns:
     def caa(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
         """The CAA records of each."""
         return {name: self._caa(base_domain(name)) for name in identifiers}
+
+    def caa_by_tcp(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
+        """The same: nobody forges an answer here."""
+        return {name: answer._replace(is_tcp=True) for name, answer in self.caa(context, identifiers).items()}
 
     def _caa(self, domain: str) -> CaaAnswer:
         value = self.caa_values.get(domain)

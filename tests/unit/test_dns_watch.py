@@ -3,11 +3,14 @@
 import contextlib
 import errno
 import socket
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Self
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdatatype
 import pytest
 
@@ -16,11 +19,12 @@ from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.doh_propagation import wait_at_doh
 from dnsrenew.dns.ipv6_source import only_local
+from dnsrenew.dns.name_servers import NameServer
 from dnsrenew.dns.propagation import PollingRounds
-from dnsrenew.dns.query_engine import PER_ADDRESS, Address, QueryEngine, Reply
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
 from dnsrenew.dns.wire import DnsQuestion, Message
-from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import PropagationError
 from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
@@ -42,6 +46,10 @@ UNASKED = -1.0
 """There is no socket to ask it with."""
 
 
+FAILING = -2.0
+"""It answers SERVFAIL."""
+
+
 class Scripted(QueryEngine):
     """Name servers that answer in no time; `shows` tells which address has the value when (None: silence)."""
 
@@ -49,6 +57,7 @@ class Scripted(QueryEngine):
         super().__init__(context)
         self.time = time
         self.shows = shows
+        self.fails_from: float | None = None  # an address that does not have the value yet fails from then on
         self.asked: list[tuple[float, str, str]] = []
         self.pending: list[Reply] = []
 
@@ -56,11 +65,17 @@ class Scripted(QueryEngine):
         """Note it, and have the reply ready."""
         self.asked.append((self.time.elapsed, address[0], str(question.name)))
         begin = self.shows[address[0]]
+        if self.fails_from is not None and begin and self.time.elapsed >= self.fails_from:
+            begin = FAILING
         if begin is None:
             self.pending.append(Reply(address, question, None, "did not answer"))
         elif begin == UNASKED:
             why = query_errors.reason(OSError(errno.EMFILE, "Too many open files"))
             self.pending.append(Reply(address, question, None, why, no_socket=True))
+        elif begin == FAILING:
+            failed = answer(question)
+            failed.set_rcode(dns.rcode.SERVFAIL)
+            self.pending.append(Reply(address, question, failed))
         else:
             values = ("new",) if self.time.elapsed >= begin else ()
             self.pending.append(Reply(address, question, answer(question, *values)))
@@ -148,6 +163,28 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
         },
         {"server": "ns-2", "address": "2", **asked, "values": [], "rcode": "NOERROR", "serial": 7, "reason": None},
     ]
+
+
+@pytest.mark.parametrize(("others", "agree"), [({"1": 0.0}, True), ({"1": 0.0, "3": 1000.0}, False), ({}, True)])
+def test_a_server_that_has_only_failed_is_not_late(others: dict[str, float | None], *, agree: bool) -> None:
+    """It is waited for until the time-out: SERVFAIL is "not yet". Then it is unreachable, whatever the others show."""
+    wait, engine, polls = rounds({**others, "2": FAILING}, timeout=30)
+    assert wait.run() is agree
+    assert engine.time.elapsed >= 30
+    assert polls[-1].state == "unreachable"
+    if not agree:
+        assert propagation_report.timed_out(polls, 30).message == (
+            "1 of 3 name servers updated after 30 s: ns-3 (3) is not updated yet, "
+            "ns-2 (2) is unreachable: it only answers SERVFAIL."
+        )
+
+
+def test_a_server_that_has_worked_before_it_fails_is_late() -> None:
+    """It is one of the zone's, and the CA may ask it when it works again."""
+    wait, engine, polls = rounds({"1": 0, "2": 1000}, timeout=30)
+    engine.fails_from = 10
+    assert not wait.run()
+    assert [poll.state for poll in polls] == ["agrees", "waiting"]
 
 
 def test_what_is_reported_always_has_the_same_keys() -> None:
@@ -371,3 +408,27 @@ def test_doh_gives_up_at_the_time_out() -> None:
     with pytest.raises(PropagationError, match="is not updated yet") as caught:
         wait_at_doh(Context(clock=FakeClock()), doh, {question: frozenset({"new"})}, timeout=60)
     assert caught.value.evidence["servers"][0]["name"] == "a.example.test"
+
+
+class StuckDoh(ScriptedDoh):
+    """A DNS-over-HTTPS server that answers when the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__(NoDohAnswer("x"))
+        self.released = threading.Event()
+
+    def query(self, url: str, question: DnsQuestion) -> Message:
+        """Wait."""
+        self.released.wait(30)
+        return super().query(url, question)
+
+
+def test_a_doh_server_that_is_stuck_ends_at_the_time_out() -> None:
+    """Its answer is not waited for."""
+    question = DnsQuestion(wire.from_text("a.example.test"), TXT)
+    doh = StuckDoh()
+    begin = time.monotonic()
+    with pytest.raises(PropagationError, match="did not answer"):
+        wait_at_doh(Context(clock=FakeClock(tick=30)), doh, {question: frozenset({"new"})}, timeout=60)
+    doh.released.set()
+    assert time.monotonic() - begin < 10

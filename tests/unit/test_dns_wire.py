@@ -1,5 +1,7 @@
 """Questions to bytes, bytes to answers; where to ask."""
 
+import struct
+import time
 from pathlib import Path
 
 import dns.flags
@@ -105,6 +107,56 @@ def test_an_error_may_come_without_the_question() -> None:
     assert wire.belongs(bare.to_wire(), query)
     bare.set_rcode(dns.rcode.NOERROR)
     assert not wire.belongs(bare.to_wire(), query)
+
+
+def test_a_question_has_any_case_and_an_answer_must_repeat_it() -> None:
+    """The letters of the name only; a message that has no question repeats none."""
+    question = DnsQuestion(wire.from_text("_acme-1.\\233x.test"), dns.rdatatype.from_text("TYPE24929"))  # "aa"
+    plain, mixed = question.to_wire(7), question.to_wire(7, case=(1 << 255) - 1)
+    assert mixed == plain.replace(b"acme", b"ACME").replace(b"x\4test", b"X\4TEST")
+    good = answered(mixed).to_wire()
+    assert wire.belongs(good, mixed)
+    assert wire.repeats_question(good, mixed)
+    for data in (answered(plain).to_wire(), mixed[:2] + b"\x80\x02" + bytes(8)):
+        assert wire.belongs(data, mixed)
+        assert not wire.repeats_question(data, mixed)
+
+
+LONG = bytes.fromhex("0161") * 126 + b"\0"
+
+
+def hostile(count: int, kind: int, data: bytes, *, name: bytes = LONG, rcode: int = 0) -> bytes:
+    """An answer with records of a long name, as many as fit into 64 KB; in `data` `#` stands for two octets."""
+    record = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data) + data.count(b"#")) + data
+    records = b"".join(record.replace(b"#", bytes([97 + at // 26 % 26, 97 + at % 26])) for at in range(count))
+    flags = bytes([0x84, rcode])
+    return b"\0\1" + flags + struct.pack("!HHHH", 1, count, 0, 0) + name + struct.pack("!HH", kind, 1) + records
+
+
+COSTLY = {
+    "names of 127 labels": hostile(3594, 2, b"\2#\xc0\x10"),
+    "few of them": hostile(300, 2, b"\2#\xc0\x10"),
+    "in SOA records": hostile(400, 6, b"\xc0\x0c\xc0\x0c" + bytes(20)),
+    "in records of a type that nobody asks for": hostile(450, 15, b"\0\1\xc0\x0c"),
+    "many short names": hostile(500, 2, b"\2#\xc0\x0c", name=b"\1a\1b\0"),
+    "as many labels as are read": hostile(39, 2, b"\2#\xc0\x10"),
+    "an error": hostile(3594, 2, b"\2#\xc0\x10", rcode=2),
+}
+
+
+def test_what_an_answer_may_cost_is_bounded() -> None:
+    """The first of them took five seconds on a fast machine; now all together take a part of one."""
+    begin = time.process_time()
+    answers = {name: wire.parse(data) for name, data in COSTLY.items()}
+    assert time.process_time() - begin < 1.5
+    read = {name for name, answer in answers.items() if answer is not None}
+    assert read == {"many short names", "as many labels as are read", "an error"}
+    failed = answers["an error"]
+    assert failed is not None
+    assert (wire.rcode_text(failed), failed.answer) == ("SERVFAIL", [])
+    assert all(len(data) <= 65_535 for data in COSTLY.values())
+    assert wire.is_excessive(COSTLY["names of 127 labels"])
+    assert not wire.is_excessive(COSTLY["an error"])
 
 
 @given(st.binary(max_size=80))

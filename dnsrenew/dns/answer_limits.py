@@ -1,0 +1,79 @@
+"""Limits what it may cost to read one answer: whoever runs a zone chooses what stands in it.
+
+Records are counted in the header. Names are counted by their labels, because two octets may refer to a name of 127
+labels, and reading it takes time that grows with the square of that.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+import dns.rdataclass
+import dns.rdatatype
+
+MAX_OCTETS: Final = 65_535
+"""The longest DNS message over TCP (RFC 1035 section 4.2.2)."""
+MAX_RECORDS: Final = 500
+_MAX_STEPS: Final = 10_000  # labels and pointers in all names together
+_NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
+
+_HEADER: Final = 12
+_COUNTS: Final = struct.Struct("!4xHHH")
+_RECORD: Final = struct.Struct("!HH4xH")
+_NAMES: Final = {
+    **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.TXT, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
+    **dict.fromkeys((dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME), 1),
+    dns.rdatatype.SOA: 2,
+}
+"""The number of names at the start of a record's data."""
+
+
+def is_excessive(data: bytes) -> bool:
+    """Tell whether the answer and authority sections have too many records or labels.
+
+    :raises ValueError, IndexError, struct.error: they are malformed.
+    """
+    questions, answers, authority = _COUNTS.unpack_from(data)
+    if answers + authority > MAX_RECORDS:
+        return True
+    at = _HEADER
+    for _ in range(questions):
+        at = _skip_name(data, at)[1] + 4
+    steps = 0
+    for _ in range(answers + authority):
+        taken, at = _skip_record(data, at)
+        steps += taken
+        if steps > _MAX_STEPS:
+            return True
+    return False
+
+
+def _skip_record(data: bytes, at: int) -> tuple[int, int]:
+    """Return the labels and pointers of the names in a record, and where the next one begins."""
+    steps, at = _skip_name(data, at)
+    kind, rdclass, size = _RECORD.unpack_from(data, at)
+    at += _RECORD.size
+    names = _NAMES.get(kind) if rdclass == dns.rdataclass.IN else None
+    if names is None:
+        return steps + _NAME_STEPS, at + size
+    name_at = at
+    for _ in range(names):
+        taken, name_at = _skip_name(data, name_at)
+        steps += taken
+    return steps, at + size
+
+
+def _skip_name(data: bytes, at: int) -> tuple[int, int]:
+    """Return the labels and pointers of a name, and where it ends."""
+    steps, end = 0, 0
+    while octet := data[at]:
+        steps += 1
+        if steps > _NAME_STEPS:
+            raise ValueError(steps)
+        if octet < 0x40:
+            at += 1 + octet
+        else:
+            end = end or at + 2
+            at = (octet & 0x3F) << 8 | data[at + 1]
+    return steps, end or at + 1
