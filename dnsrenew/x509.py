@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,13 +12,15 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Text
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
     from dnsrenew.model import KeyKind
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -27,6 +30,12 @@ _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP25
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
 SKEW: Final = timedelta(hours=1)
 """How far this host's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
+_MAX_SHOWN: Final = 200
+"""Characters of a name of an issuer that are kept."""
+_MAX_NAME: Final = 255
+"""No DNS name is longer; a longer one is ignored (RFC 1035 section 2.3.4)."""
+_MAX_NAMES: Final = 100
+"""Names of a wrong certificate that its error lists."""
 _END: Final = "-----END CERTIFICATE-----"
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
@@ -39,6 +48,16 @@ WRONG_NAMES: Final = Text(
 )
 NO_NAMES: Final = Text(
     "certificate-wrong", "The certificate from the CA is not for {missing}: it has no DNS names.", _FIX
+)
+WRONG_CA: Final = Text(
+    "certificate-wrong",
+    "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
+    _FIX,
+)
+WRONG_USAGE: Final = Text(
+    "certificate-wrong",
+    "The certificate from the CA is not for TLS servers: its extended key usage lacks serverAuth.",
+    _FIX,
 )
 WRONG_DATES: Final = Text(
     "certificate-wrong",
@@ -112,6 +131,16 @@ def key_kind(key: PrivateKey) -> KeyKind | None:
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return next((kind for kind, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
     return next((kind for kind, size in _SIZES.items() if key.key_size == size), None)
+
+
+def key_hash(key: PrivateKey) -> str:
+    """Return the SHA-256 of the public key (SubjectPublicKeyInfo), hexadecimal."""
+    return _key_hash(key.public_key())
+
+
+def _key_hash(key: CertificatePublicKeyTypes) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
 
 
 def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
@@ -190,12 +219,64 @@ def to_der(pem: str | bytes) -> bytes:
     return _first(pem).public_bytes(serialization.Encoding.DER)
 
 
+def key_hash_of_certificate(pem: str) -> str:
+    """Return the :func:`key_hash` of the first certificate.
+
+    :raises ValueError: there is none, or it cannot be read.
+    """
+    return _key_hash(_first(pem).public_key())
+
+
 def top_issuer(fullchain_pem: str) -> str:
     """Return the issuer of the last certificate of a chain: its root.
 
     :raises ValueError: it contains no certificate, or one that cannot be read.
     """
     return _issuer(_load(_blocks(fullchain_pem)[-1]).issuer)
+
+
+def have_same_root(fullchain_pem: str, other_pem: str) -> bool:
+    """Tell whether two chains name the same issuer, by name and key identifier, of their last certificates.
+
+    A chain that cannot be read has no root.
+    """
+    try:
+        return _root_id(fullchain_pem) == _root_id(other_pem)
+    except ValueError:
+        return False
+
+
+def _root_id(fullchain_pem: str) -> tuple[bytes, bytes | None]:
+    last = _load(_blocks(fullchain_pem)[-1])
+    authority = _extension(last, x509.AuthorityKeyIdentifier)
+    return last.issuer.public_bytes(), None if authority is None else authority.key_identifier
+
+
+def is_issued_under(fullchain_pem: str, roots: Sequence[bytes]) -> bool:
+    """Tell whether one of some roots (DER) issued a certificate of a chain: the last one, or one below a cross-sign.
+
+    :raises ValueError: the chain cannot be read.
+    """
+    for certificate in map(_load, _blocks(fullchain_pem)):
+        name = certificate.issuer.public_bytes()
+        if any(_is_issued_by_der(certificate, root) for root in roots if name in root):
+            return True  # only a root with this name is parsed
+    return False
+
+
+def _is_issued_by_der(certificate: x509.Certificate, issuer: bytes) -> bool:
+    try:
+        return _is_issued_by(certificate, x509.load_der_x509_certificate(issuer))
+    except ValueError:
+        return False
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
@@ -250,16 +331,15 @@ def _issuer(name: x509.Name) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text as one line without control characters: it is shown on terminals."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return a text as one short line without control characters: it is shown on terminals and kept in the state."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_SHOWN])
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     names = _extension(certificate, x509.SubjectAlternativeName)
     found = () if names is None else names.get_values_for_type(x509.DNSName)
-    return tuple(
-        name.lower() for name in found if name.isprintable()
-    )  # a name with control characters is invalid, and names are shown
+    # Names are shown. One with control characters is invalid.
+    return tuple(name.lower() for name in found if name.isprintable() and len(name) <= _MAX_NAME)
 
 
 # ── checks of a certificate from the CA ─────────────────────────────────────────────────
@@ -273,7 +353,7 @@ def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str],
 
     :param identifiers: A-label names, wildcards with their ``*.``.
     :param now: the current time, in UTC.
-    :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``,
+    :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
     try:
@@ -284,6 +364,7 @@ def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str],
         raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
     _check_key(chain[0], key)
     _check_names(facts, identifiers)
+    _check_usage(chain[0])
     _check_dates(chain, now)
     _check_links(chain)
     return facts
@@ -302,7 +383,17 @@ def _check_names(facts: Facts, identifiers: Sequence[str]) -> None:
     missing = [name for name in identifiers if name.lower() not in facts.names]
     if missing:
         text = WRONG_NAMES if facts.names else NO_NAMES
-        raise CAError.of(text, wrong="names", missing=missing, names=list(facts.names))
+        raise CAError.of(text, wrong="names", missing=missing, names=list(facts.names[:_MAX_NAMES]))
+
+
+def _check_usage(leaf: x509.Certificate) -> None:
+    """Refuse a certificate that clients do not accept from a server (RFC 5280 sections 4.2.1.9 and 4.2.1.12)."""
+    constraints = _extension(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        raise CAError.of(WRONG_CA, wrong="usage")
+    usage = _extension(leaf, x509.ExtendedKeyUsage)
+    if usage is not None and ExtendedKeyUsageOID.SERVER_AUTH not in usage:
+        raise CAError.of(WRONG_USAGE, wrong="usage")
 
 
 def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
@@ -332,7 +423,48 @@ def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
 
 def _check_links(chain: Sequence[x509.Certificate]) -> None:
     for place, (lower, upper) in enumerate(pairwise(chain), start=1):
-        try:
-            lower.verify_directly_issued_by(upper)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-            raise CAError.of(WRONG_CHAIN, wrong="chain", place=place) from None
+        if not _is_issued_by(lower, upper):
+            raise CAError.of(WRONG_CHAIN, wrong="chain", place=place)
+
+
+# ── PKCS#12 (RFC 7292) ──────────────────────────────────────────────────────────────────
+
+
+def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, legacy: bool) -> bytes:
+    """Return a PKCS#12 file with a certificate, its chain and its key.
+
+    :param password: empty: the file is not encrypted.
+    :param alias: the friendly name of the entry.
+    :param legacy: encrypt with 3DES and SHA-1, for programs that read nothing newer.
+    """
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        KeySerializationEncryption,
+        NoEncryption,
+        PrivateFormat,
+        pkcs12,
+    )
+
+    encryption: KeySerializationEncryption = NoEncryption()
+    if password and legacy:
+        builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50_000)
+        builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1())  # noqa: S303
+        encryption = builder.build(password.encode())
+    elif password:
+        encryption = BestAvailableEncryption(password.encode())
+    leaf, *chain = (_load(block) for block in _blocks(fullchain_pem))
+    return pkcs12.serialize_key_and_certificates(alias.encode(), key_from_pem(key_pem), leaf, chain or None, encryption)
+
+
+def pkcs12_holds(data: bytes, password: str, fullchain_pem: str, key_pem: bytes) -> bool:
+    """Tell whether a PKCS#12 file opens with a password and has this certificate, its chain and this key."""
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    try:
+        key, leaf, chain = pkcs12.load_key_and_certificates(data, password.encode() if password else None)
+    except ValueError:
+        return False
+    if key is None or leaf is None:
+        return False
+    same_key = key.public_key() == key_from_pem(key_pem).public_key()
+    return same_key and [leaf, *chain] == [_load(block) for block in _blocks(fullchain_pem)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import x509
 from dnsrenew.base.values import replace
@@ -12,7 +12,7 @@ from dnsrenew.ca import texts
 from dnsrenew.ca.account_store import AccountStore, signer_of
 from dnsrenew.ca.problems import is_refusal, variant
 from dnsrenew.ca.resources import address
-from dnsrenew.errors import CAError, LockedError
+from dnsrenew.errors import CAError, LockedError, StoreError
 from dnsrenew.model.account import AccountData
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dnsrenew.ca.transport import Signer, Transport
     from dnsrenew.model import Eab
     from dnsrenew.runtime.context import Context
+
+_SLOW: Final = "validates_slowly"
+"""A key of the account's data."""
 
 
 class AccountSession:
@@ -123,6 +126,22 @@ class AccountSession:
                 return False
             raise
         return True
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the CA once refused to finalize an order, because it was still validating."""
+        try:
+            stored = self._load()
+        except StoreError:  # it must not stop an order that is under way
+            return False
+        return stored is not None and stored.data.get(_SLOW) is True
+
+    def note_slow(self, context: Context) -> None:
+        """Note with the account that the CA refused to finalize an order. A failure costs a refused request more."""
+        with contextlib.suppress(LockedError, StoreError), self._store.lock(context):
+            stored = self._load()
+            if stored is not None and _SLOW not in stored.data:
+                self._store.save(replace(stored, data={**stored.data, _SLOW: True}))
 
     def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
         """See :meth:`CAClient.roll_key`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.ca.account_store import signer_of
+from dnsrenew.ca.clean import MAX_ENTRIES, MAX_WORD, one_line
 from dnsrenew.errors import CAError
 from dnsrenew.model.account import AccountData
 
@@ -59,5 +60,7 @@ def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
 def _info(stored: AccountData, body: object) -> AccountInfo:
     fields = body if isinstance(body, dict) else {}
     found, status = fields.get("contact"), fields.get("status")
-    contact = tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else stored.contact
-    return AccountInfo(stored.url, contact, status if isinstance(status, str) else "valid")
+    contact = stored.contact
+    if isinstance(found, list):
+        contact = tuple(one_line(each) for each in found[:MAX_ENTRIES] if isinstance(each, str))
+    return AccountInfo(stored.url, contact, one_line(status, MAX_WORD) if isinstance(status, str) else "valid")

@@ -49,9 +49,13 @@ class Window(Frozen):
     retry_after: float
     is_late: ClassVar[bool] = False
 
-    def pick(self, chance: random.Random) -> datetime:
-        """Return a uniformly random time in the window; keep it until the window changes."""
-        return self.start + (self.end - self.start) * chance.random()
+    def pick(self, chance: random.Random, now: datetime) -> datetime:
+        """Return a uniformly random time in the part of the window that is still to come; keep it until it changes.
+
+        For a window that is wholly past, return its end.
+        """
+        start = min(max(self.start, now), self.end)
+        return start + (self.end - start) * chance.random()
 
 
 class NoWindow(Frozen):

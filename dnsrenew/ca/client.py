@@ -1,7 +1,7 @@
 """The ACME client (RFC 8555 section 7.1): order, authorizations, challenge responses, finalize, certificate.
 
 For N identifiers it needs 4 + 2N requests beyond directory, nonce and account: newOrder, N authorizations,
-N challenge responses, finalize, one poll of the order, the certificate. A slow CA is polled more often.
+N challenge responses, finalize, one poll of the order, the certificate. A slow or distant CA is polled more often.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dnsrenew.ca.fetch import Fetcher
 from dnsrenew.ca.finalize import Finalizer
 from dnsrenew.ca.new_order import NewOrders
 from dnsrenew.ca.order_polling import OrderPoll
-from dnsrenew.ca.resources import Authorization, Challenge, Order, base64url
+from dnsrenew.ca.resources import Authorization, Challenge, Order, base64url, status_of
 from dnsrenew.ca.session import Session
 from dnsrenew.ca.transport import Transport
 from dnsrenew.errors import CAError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca.account_status import AccountInfo
     from dnsrenew.ca.account_store import AccountStore
     from dnsrenew.ca.ari import NoWindow, Window
-    from dnsrenew.http import HttpClient
+    from dnsrenew.http import HttpClient, Response
     from dnsrenew.model import CA, Profile
     from dnsrenew.runtime.context import Context
     from dnsrenew.x509 import PrivateKey
@@ -48,8 +48,8 @@ class CAClient:
         self._post = self._session.post
         self._fetcher = Fetcher(self._transport, self._session)
         self._orders = NewOrders(self._transport, self._session, self._fetcher)
-        self._poll = OrderPoll(self._transport, self._fetcher, ca.timeout)
-        self._finalizer = Finalizer(self._transport, self._session, self._fetcher, self._poll)
+        self._poll = OrderPoll(self._transport, self._fetcher, self._accounts, ca.timeout)
+        self._finalizer = Finalizer(self._transport, self._session, self._fetcher, self._poll, self._accounts)
 
     # ── metadata ────────────────────────────────────────────────────────────────────────
 
@@ -82,13 +82,16 @@ class CAClient:
 
     # ── the account ─────────────────────────────────────────────────────────────────────
 
-    def open(self, context: Context) -> str:
+    def open(self, context: Context, *, requests: int = 0) -> str:
         """Find or create the account, once for all threads, and return its URL.
 
+        :param requests: how many concurrent requests will follow; connections are opened for them.
         :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
         :raises StoreError: the account cannot be stored.
         """
-        return self._session.open(context).signer.url or ""
+        url = self._session.open(context).signer.url or ""
+        self._transport.prefetch_nonces(context, requests)
+        return url
 
     def account_info(self, context: Context) -> AccountInfo | None:
         """Return the account as the CA describes it; None if no account is stored. None is created.
@@ -157,8 +160,11 @@ class CAClient:
 
         :raises CAError: one cannot be fetched.
         """
-        found = self._fetcher.authorizations(context, order.authorizations)
-        return tuple(authorization for authorization, _ in found)
+        found = [authorization for authorization, _ in self._fetcher.authorizations(context, order.authorizations)]
+        for authorization in found:
+            if authorization.status == "valid":
+                self._poll.note_valid(authorization.url)
+        return tuple(found)
 
     def dns01_value(self, challenge: Challenge) -> str:
         """Return the TXT value for a dns-01 challenge (RFC 8555 section 8.4): 43 characters.
@@ -188,7 +194,9 @@ class CAClient:
 
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
-            self._post(context, challenge.url, {}, "challenge")
+            response = self._post(context, challenge.url, {}, "challenge")
+            if _is_valid(response):
+                self._poll.note_valid(challenge.authorization_url)
         except CAError as error:
             if not 400 <= error.evidence.get("status", 0) < 429:
                 raise
@@ -242,3 +250,11 @@ class CAClient:
         from dnsrenew.ca import revocation  # rarely needed
 
         revocation.revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)
+
+
+def _is_valid(response: Response) -> bool:
+    """Tell whether the answer to a challenge response says that the validation has succeeded already."""
+    try:
+        return status_of(response.json()) == "valid"
+    except ValueError:
+        return False  # the order tells

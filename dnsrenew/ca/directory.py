@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.ca import texts
+from dnsrenew.ca.clean import MAX_ENTRIES, MAX_NAME, MAX_WORD, one_line
 from dnsrenew.ca.problems import content_type
 from dnsrenew.ca.resources import address
 from dnsrenew.errors import CAError
@@ -48,7 +49,7 @@ class Directory(NamedTuple):
     def terms_of_service(self) -> str | None:
         """The URL of the terms of service, which a new account must accept."""
         found = self.meta.get("termsOfService")
-        return found if isinstance(found, str) and found.isprintable() else None
+        return one_line(found) or None if isinstance(found, str) else None
 
     @property
     def binding_required(self) -> bool:
@@ -59,14 +60,15 @@ class Directory(NamedTuple):
     def profiles(self) -> dict[str, str]:
         """The offered certificate profiles with their descriptions (draft-ietf-acme-profiles)."""
         found = self.meta.get("profiles")
-        offered = found.items() if isinstance(found, dict) else ()
-        return {name: text if isinstance(text, str) else "" for name, text in offered if name.isprintable()}
+        offered = list(found.items())[:MAX_ENTRIES] if isinstance(found, dict) else []
+        return {one_line(name, MAX_WORD): one_line(text) if isinstance(text, str) else "" for name, text in offered}
 
     @property
     def caa_identities(self) -> tuple[str, ...]:
         """The issuer domain names of this CA in CAA records (RFC 8659), in lower case."""
         found = self.meta.get("caaIdentities")
-        return tuple(each.lower() for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+        names = found[:MAX_ENTRIES] if isinstance(found, list) else []
+        return tuple(one_line(each, MAX_NAME).lower() for each in names if isinstance(each, str))
 
 
 def read_directory(context: Context, transport: Transport, url: str) -> Directory:

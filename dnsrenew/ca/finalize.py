@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.ca import texts
+from dnsrenew.ca.clean import links
 from dnsrenew.ca.clock_skew import check_issued
 from dnsrenew.ca.poll_schedule import PollSchedule, PollTimeout
 from dnsrenew.ca.problems import content_type
@@ -14,6 +14,7 @@ from dnsrenew.ca.resources import Order, address, base64url, parse_order
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
+    from dnsrenew.ca.account import AccountSession
     from dnsrenew.ca.fetch import Fetcher
     from dnsrenew.ca.order_polling import OrderPoll
     from dnsrenew.ca.session import Session
@@ -27,14 +28,16 @@ _MAX_CHAINS: Final = 16
 _UNCERTAIN: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
 """Errors after which the CA may or may not have the CSR."""
 _PEM: Final = "application/pem-certificate-chain"
-_ALTERNATE: Final = r"(?i)<([^>]*)>\s*(?:;[^,<]*)?;\s*rel=\"?alternate\"?"
 
 
 class Finalizer:
     """Finalizes orders at one CA; shared by all threads."""
 
-    def __init__(self, transport: Transport, session: Session, fetcher: Fetcher, poll: OrderPoll) -> None:
+    def __init__(
+        self, transport: Transport, session: Session, fetcher: Fetcher, poll: OrderPoll, accounts: AccountSession
+    ) -> None:
         self._transport = transport
+        self._accounts = accounts
         self._post = session.post
         self._directory = session.directory
         self._fetcher = fetcher
@@ -63,11 +66,10 @@ class Finalizer:
         started = context.clock.monotonic()
         validated = order.status == "pending"
         schedule = self._poll.schedule(context)
-        if validated:
-            # Polling for `ready` first would cost one more request than finalizing after a short wait.
-            self._poll.wait_for_validation(context, order)
         tries = 0
         try:
+            if validated:
+                order = self._poll.before_finalize(context, order, schedule)
             while order.status in {"pending", "ready"}:
                 tries += 1
                 order = self._try_finalize(context, order, csr, schedule, tries)
@@ -88,6 +90,7 @@ class Finalizer:
             return self._fetcher.parse(context, context.call(post), "order", partial(parse_order, order.url))
         except CAError as error:
             if error.type == "orderNotReady":
+                self._accounts.note_slow(context)
                 return self._poll.until_ready(context, order, schedule)
             if error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
                 raise
@@ -103,7 +106,7 @@ class Finalizer:
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""
-        urls = [address(first.url, url) for url in re.findall(_ALTERNATE, first.headers.get("Link", ""))]
+        urls = [address(first.url, url) for url in links(first.headers.get("Link", ""), "alternate")]
         unique = list(dict.fromkeys(url for url in urls if url is not None))[:_MAX_CHAINS]
         found = self._fetcher.each(context, [partial(self._other, context, url) for url in unique])
         return [_text(each) for each in found if each is not None]

@@ -10,6 +10,7 @@ from dnsrenew.ca.poll_schedule import PollSchedule, PollTimeout
 from dnsrenew.ca.resources import Authorization, Challenge, Order
 
 if TYPE_CHECKING:
+    from dnsrenew.ca.account import AccountSession
     from dnsrenew.ca.fetch import Fetcher
     from dnsrenew.ca.transport import Transport
     from dnsrenew.errors import CAError
@@ -29,23 +30,38 @@ class OrderPoll:
     :param timeout: seconds in which the CA must validate, and again to issue.
     """
 
-    def __init__(self, transport: Transport, fetcher: Fetcher, timeout: float) -> None:
+    def __init__(self, transport: Transport, fetcher: Fetcher, accounts: AccountSession, timeout: float) -> None:
         self._transport = transport
+        self._accounts = accounts
         self._fetcher = fetcher
         self._timeout = timeout
         self._responded: set[str] = set()
+        self._valid: set[str] = set()
 
     def note_responses(self, challenges: Sequence[Challenge]) -> None:
         """Note the authorizations whose challenges get a response: only those become final."""
         self._responded.update(challenge.authorization_url for challenge in challenges)
 
+    def note_valid(self, authorization_url: str) -> None:
+        """Note an authorization that the CA called valid."""
+        self._valid.add(authorization_url)
+
     def schedule(self, context: Context) -> PollSchedule:
         """Return a poll schedule that starts now."""
         return PollSchedule(context, self._timeout)
 
-    def wait_for_validation(self, context: Context, order: Order) -> None:
-        """Wait for the short time that a successful validation takes."""
+    def before_finalize(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
+        """Wait until an order can be finalized; poll it only if it may not be ready yet. Return it as last seen.
+
+        A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
+        unless the CA has refused that once. Any other CA takes seconds.
+        """
+        if self._valid.issuperset(order.authorizations):
+            return order
         context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
+        if self._transport.is_near and not self._accounts.is_slow:
+            return order
+        return self.until_ready(context, order, schedule)
 
     def until_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
         """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
@@ -59,6 +75,7 @@ class OrderPoll:
             while True:
                 found = self._fetcher.authorizations(context, waiting)
                 waiting = [each.url for each, _ in found if each.status != "valid"]
+                self._valid.update(each.url for each, _ in found if each.status == "valid")
                 if not waiting:
                     break
                 headers = next(response.headers for each, response in found if each.status != "valid")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.ca import problem_table, texts
+from dnsrenew.ca.clean import MAX_ENTRIES, MAX_TEXT, MAX_WORD, cut, links, printable
 from dnsrenew.ca.resources import Authorization, Problem, identifier_of, parse_problem
 from dnsrenew.errors import CAError
 from dnsrenew.model import rfc3339
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     from dnsrenew.http import HttpFailure, Response
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
-_MAX_TEXT: Final = 1000
-"""Characters of a text from the CA that are kept."""
+_MAX_REASON: Final = 10_000
+"""Characters that the problems of all names have in a message: the state of a certificate keeps messages."""
+_MAX_HELP: Final = 1000
 _YEAR: Final = 365 * 86400.0
 
 # Not compiled: only errors need them.
 _DNS_IDENTIFIER: Final = r"(?i)\bDNS\b.*\bidentifier"
 _URL: Final = r"https?://[!-~]{1,4000}"
-_HELP: Final = r"(?i)<(https?://[!-~]{1,1000}?)>\s*;[^,<]*rel=\"?help\"?"
+_HELP: Final = rf"(?i)https?://[!-~]{{1,{_MAX_HELP}}}"
 
 
 class Problems(NamedTuple):
@@ -142,7 +144,7 @@ class Problems(NamedTuple):
         kind, found = _type_of(problem), problem.get("subproblems")
         subproblems = [
             self._subproblem(each, identifier_of(each))
-            for each in (found if isinstance(found, list) else [])
+            for each in (found if isinstance(found, list) else [])[:MAX_ENTRIES]
             if isinstance(each, dict)
         ]
         evidence = {"type": kind, "detail": self._detail(problem), "subproblems": subproblems}
@@ -151,7 +153,7 @@ class Problems(NamedTuple):
         return evidence | ({"instance": instance} if instance else {})
 
     def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
-        name = None if identifier is None else self._clean(identifier)
+        name = None if identifier is None else self.redact(identifier)
         kind = _type_of(problem)
         code = problem_table.code_of(kind)
         return {"type": kind, "code": code, "detail": self._detail(problem), "identifier": name}
@@ -160,7 +162,7 @@ class Problems(NamedTuple):
         detail = problem.get("detail") or problem.get("title")
         return self._clean(detail) if isinstance(detail, str) and detail else texts.NO_REASON
 
-    def _addresses(self, problem: Problem, links: str) -> dict[str, str]:
+    def _addresses(self, problem: Problem, link: str) -> dict[str, str]:
         """Return the URLs of a rate limit: ``url``, where the user ends a pause, and ``help``, which explains it."""
         detail = problem.get("detail")
         found = [
@@ -168,14 +170,14 @@ class Problems(NamedTuple):
             for each in re.findall(_URL, self.redact(detail if isinstance(detail, str) else ""))
         ]
         unpause = next((each for each in found if "unpause" in each.lower()), None)
-        explanation = next((each for each in [*found, *re.findall(_HELP, links)] if each != unpause), None)
+        pages = [each for each in links(link, "help") if re.fullmatch(_HELP, each)]
+        explanation = next((each for each in [*found, *pages] if each != unpause), None)
         addresses = {"url": unpause, "help": explanation}
         return {key: each for key, each in addresses.items() if each is not None}
 
     def _clean(self, text: str) -> str:
-        """Return a text from outside as one line that is safe on a terminal."""
-        line = "".join(letter if letter.isprintable() else " " for letter in text)
-        return self.redact(" ".join(line.split()))[:_MAX_TEXT]
+        """Return a text from outside as one short line without secrets."""
+        return cut(self.redact(printable(text)), MAX_TEXT)
 
 
 def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
@@ -260,7 +262,7 @@ def _type_of(problem: Problem) -> str | None:
     kind = problem.get("type")
     if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
         return None  # it is shown in messages
-    return kind.removeprefix(_PREFIX)[:100] or None
+    return cut(kind.removeprefix(_PREFIX), MAX_WORD) or None
 
 
 def _host_and_port(url: str) -> str:
@@ -275,7 +277,7 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _join(subproblems: Sequence[Mapping[str, Any]]) -> str:
-    return "; ".join(map(_line, subproblems))
+    return cut("; ".join(map(_line, subproblems)), _MAX_REASON)
 
 
 def _line(problem: Mapping[str, Any]) -> str:
@@ -310,7 +312,7 @@ def _duration(seconds: float) -> str:
 def content_type(response: Response) -> str:
     """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has none."""
     value = response.headers.get("Content-Type", "").partition(";")[0]
-    return "".join(letter for letter in value if letter.isprintable()).strip()[:100]
+    return cut("".join(letter for letter in value if letter.isprintable()).strip(), MAX_WORD)
 
 
 def is_refusal(error: CAError) -> bool:

@@ -1,7 +1,8 @@
 """Orders, authorizations and challenges (RFC 8555 section 7.1) as values.
 
 Parsing is tolerant: an unknown status, challenge type or field is kept or ignored. Only a field that the order loop
-needs is required; without it, parsing raises :class:`MalformedResource`.
+needs is required; without it, parsing raises :class:`MalformedResource`. Texts are cleaned and cut here, except those
+of problem documents: only errors show them, and :mod:`dnsrenew.ca.problems` cleans them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
+from dnsrenew.ca.clean import MAX_NAME, MAX_WORD, one_line
 
 if TYPE_CHECKING:
     from dnsrenew.errors import Text
@@ -21,6 +23,10 @@ Problem = Mapping[str, Any]
 
 _MAX_AUTHORIZATIONS = 1000
 """Authorizations of an order: each is one request, and no CA accepts so many identifiers."""
+_MAX_CHALLENGES = 50
+"""Challenges of an authorization that are read; CAs offer three or four."""
+_MAX_URL = 4000
+"""Characters of a URL: it is stored, and appears in events."""
 
 
 class MalformedResource(ValueError):
@@ -115,7 +121,7 @@ def parse_order(url: str | None, body: Any) -> Order:  # JSON
     return Order(
         url=url,
         status=_text(fields, "status", "order"),
-        identifiers=tuple(_identifiers(fields.get("identifiers"))),
+        identifiers=tuple(_identifiers(fields.get("identifiers")))[:_MAX_AUTHORIZATIONS],
         authorizations=_addresses(url, fields, "authorizations", "order"),
         finalize=_address(url, fields, "finalize", "order"),
         certificate=address(url, fields.get("certificate")),
@@ -130,9 +136,9 @@ def parse_authorization(url: str, body: Any) -> Authorization:  # JSON
     """
     fields = _object(body, "authorization")
     identifier = _object(fields.get("identifier"), "identifier of the authorization")
-    name = _text(identifier, "value", "identifier of the authorization").lower()
+    name = _text(identifier, "value", "identifier of the authorization", MAX_NAME).lower()
     challenges = fields.get("challenges")
-    parsed = (_challenge(url, each) for each in (challenges if isinstance(challenges, list) else []))
+    parsed = (_challenge(url, each) for each in (challenges if isinstance(challenges, list) else [])[:_MAX_CHALLENGES])
     return Authorization(
         url=url,
         domain=name.removeprefix("*."),
@@ -157,10 +163,10 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     if url is None or not isinstance(body.get("type"), str):
         return None  # of an unknown form: not a failure
     return Challenge(
-        type=body["type"],
+        type=one_line(body["type"], MAX_WORD),
         url=url,
-        token=_optional(body.get("token")),
-        status=_optional(body.get("status")) or "pending",
+        token=_token(body.get("token")),
+        status=status_of(body) or "pending",
         error=parse_problem(body.get("error")),
         authorization_url=authorization_url,
     )
@@ -169,7 +175,7 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
 def _identifiers(body: Any) -> Any:  # yields str
     for each in body if isinstance(body, list) else []:
         if isinstance(each, dict) and isinstance(each.get("value"), str):
-            yield each["value"].lower()
+            yield one_line(each["value"], MAX_NAME).lower()
 
 
 def _object(body: Any, resource: str) -> dict[str, Any]:
@@ -178,11 +184,12 @@ def _object(body: Any, resource: str) -> dict[str, Any]:
     return body
 
 
-def _text(fields: dict[str, Any], key: str, resource: str) -> str:
+def _text(fields: dict[str, Any], key: str, resource: str, most: int = MAX_WORD) -> str:
     value = fields.get(key)
-    if not isinstance(value, str) or not value:
+    text = one_line(value, most) if isinstance(value, str) else ""
+    if not text:
         raise MalformedResource(texts.FIELD_MISSING, resource=resource, field=key)
-    return value
+    return text
 
 
 def _address(base: str, fields: dict[str, Any], key: str, resource: str) -> str:
@@ -209,7 +216,7 @@ def address(base: str, found: Any) -> str | None:  # JSON
 
     :param base: the URL of the answer that contains it.
     """
-    if not isinstance(found, str) or not found or not found.isprintable() or " " in found:
+    if not isinstance(found, str) or not found or not found.isprintable() or " " in found or len(found) > _MAX_URL:
         return None
     try:
         url = urljoin(base, found)
@@ -221,7 +228,13 @@ def address(base: str, found: Any) -> str | None:  # JSON
     return url if whole and safe else None
 
 
-def _optional(value: Any) -> str | None:
+def status_of(body: Any) -> str | None:  # JSON
+    """Return the status of a challenge (RFC 8555 section 8), or None if the answer has none."""
+    status = body.get("status") if isinstance(body, dict) else None
+    return one_line(status, MAX_WORD) if isinstance(status, str) and status else None
+
+
+def _token(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 

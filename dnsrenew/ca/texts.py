@@ -434,6 +434,12 @@ CHAIN_UNKNOWN: Final = Text(
     'The CA {ca} has no chain to the root "{root}", so its default chain is used; its chains lead to {offered}.',
     "Set `preferred_chain` to one of these, or omit it.",
 )
+CHAIN_UNKNOWN_ROOT: Final = Text(
+    "chain-unknown-root",
+    'The new certificate of the CA {ca} leads to the root "{root}", which neither this system nor the certificate in '
+    "force before it knows: clients may refuse it.",
+    "Ask the CA whether it issues under this root, and update the root certificates of this system if they are old.",
+)
 
 # ── the clock ───────────────────────────────────────────────────────────────────────────
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -16,9 +17,11 @@ from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwa import ES256
 
+from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
 from dnsrenew.ca.problems import Problems
+from dnsrenew.errors import CAError, Cancelled
 from dnsrenew.http import HttpFailure, Response, retry_after
 from dnsrenew.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.secrets import HIDDEN
@@ -85,9 +88,14 @@ class Transport:
         return self._distance or 0.0
 
     @property
+    def is_near(self) -> bool:
+        """Whether the CA is on the local network."""
+        return self.distance < _NEAR
+
+    @property
     def width(self) -> int:
         """The useful number of concurrent requests: to a near CA, more than a few cost more in TLS handshakes."""
-        return _NEAR_WIDTH if self.distance < _NEAR else WIDTH
+        return _NEAR_WIDTH if self.is_near else WIDTH
 
     def problems(self, context: Context) -> Problems:
         """Return the builder of this CA's errors."""
@@ -187,6 +195,29 @@ class Transport:
         return response
 
     # ── nonces (RFC 8555 section 6.5) ───────────────────────────────────────────────────
+
+    def prefetch_nonces(self, context: Context, requests: int) -> None:
+        """Get nonces in the background for concurrent requests that follow, and open the connections for them.
+
+        A far CA needs three round trips for each, which pass while DNS and the order are waited for. To a near one, the
+        answers of the first requests bring enough.
+
+        :param requests: how many requests will follow at once.
+        """
+        if self.distance < _NEAR:
+            return
+        threads.start(partial(self._prefetch, context, min(requests, WIDTH) - len(self._nonces)))
+
+    def _prefetch(self, context: Context, count: int) -> None:
+        bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
+        with contextlib.suppress(Cancelled):
+            for _ in range(count):
+                bucket.take(context)
+                threads.start(partial(self._add_nonce, context))
+
+    def _add_nonce(self, context: Context) -> None:
+        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce will get its own error
+            self._nonces.append(self._new_nonce(context))
 
     def _take_nonce(self, context: Context) -> str:
         bucket = context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)

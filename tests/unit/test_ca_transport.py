@@ -97,3 +97,40 @@ def test_a_request_that_may_have_arrived_is_retried_less(kind: FailureKind, sent
     with pytest.raises(CAError):
         transport.post(Context(clock=FakeClock()), signer, "https://x/order", {}, "newOrder", tries=2)
     assert http.sent == sent
+
+
+class NonceHttp:
+    """Answers every request with a nonce after a time; ``enough`` is set after this many requests for one."""
+
+    def __init__(self, clock: FakeClock, seconds: float, wanted: int) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self.nonces = 0
+        self.enough = threading.Event()
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        """Answer."""
+        with self._lock:
+            self._clock.wait(self._seconds, threading.Event())
+            self.nonces += method == "HEAD"
+            if self.nonces == self._wanted > 0:
+                self.enough.set()
+        return Response(200, {"Replay-Nonce": "bm9uY2U"}, b"", url)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "requests", "wanted"), [(0.05, 6, 6), (0.05, 500, WIDTH), (0.05, 0, 0), (0.001, 500, 0)]
+)
+def test_connections_to_a_far_ca_are_opened_ahead(seconds: float, requests: int, wanted: int) -> None:
+    """One for each concurrent request that follows; none to a near one, where they cost more than they save."""
+    clock = FakeClock()
+    http = NonceHttp(clock, seconds, wanted)
+    transport = Transport("lab", cast("HttpClient", http))
+    transport.new_nonce_url = "https://x/nonce"
+    context = Context(clock=clock)
+    transport.get(context, "https://x/directory", "directory")  # measures the distance
+    transport.prefetch_nonces(context, requests)
+    assert http.enough.wait(30 if wanted else 0) == bool(wanted)
+    assert http.nonces == wanted

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509 as cx509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew import x509
 from dnsrenew.errors import CAError
@@ -25,9 +25,16 @@ class Authority:
         self.root_name, self.name = name("Root"), name("Lab CA 1")
         self.intermediate = build(self.name, self.key, self.root_name, self.root_key)
 
-    def issue(self, key: x509.PrivateKey, names: Sequence[str] = NAMES, begin: float = 0, end: float = 90) -> str:
-        """Return leaf and intermediate as PEM; `begin` and `end` are days from now."""
-        return build(cx509.Name([]), key, self.name, self.key, names, begin, end) + self.intermediate
+    def issue(
+        self,
+        key: x509.PrivateKey,
+        names: Sequence[str] = NAMES,
+        begin: float = 0,
+        end: float = 90,
+        more: Sequence[cx509.ExtensionType] = (),
+    ) -> str:
+        """Return leaf and intermediate as PEM; `begin` and `end` are days from now, `more` are further extensions."""
+        return build(cx509.Name([]), key, self.name, self.key, names, begin, end, more) + self.intermediate
 
 
 def name(common_name: str) -> cx509.Name:
@@ -43,6 +50,7 @@ def build(  # noqa: PLR0917  # the fields of a certificate
     names: Sequence[str] = (),
     begin: float = 0,
     end: float = 90,
+    more: Sequence[cx509.ExtensionType] = (),
 ) -> str:
     """Return a certificate as PEM."""
     builder = (
@@ -57,6 +65,8 @@ def build(  # noqa: PLR0917  # the fields of a certificate
     if names:
         san = cx509.SubjectAlternativeName([cx509.DNSName(each) for each in names])
         builder = builder.add_extension(san, critical=False)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=True)
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -198,6 +208,43 @@ def test_a_missing_name_is_named(authority: Authority, key: x509.PrivateKey) -> 
     assert error.evidence == {"wrong": "names", "missing": ["*.example.test"], "names": ["example.test"]}
     assert "*.example.test" in error.message
     assert wrong(authority.issue(key, []), key).evidence["names"] == []
+
+
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        cx509.BasicConstraints(ca=True, path_length=None),
+        cx509.ExtendedKeyUsage([CLIENT]),
+        cx509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
+    ],
+    ids=["a CA", "for clients only", "for anything, which OpenSSL does not take for servers"],
+)
+def test_a_certificate_that_cannot_serve_is_refused(
+    authority: Authority, key: x509.PrivateKey, extension: cx509.ExtensionType
+) -> None:
+    """A certificate that works is not replaced by one that no client accepts."""
+    assert wrong(authority.issue(key, more=[extension]), key).evidence["wrong"] == "usage"
+
+
+def test_a_certificate_for_servers_passes(authority: Authority, key: x509.PrivateKey) -> None:
+    """As public CAs issue them: no CA, for servers and perhaps for clients too."""
+    leaf = cx509.BasicConstraints(ca=False, path_length=None)
+    for usage in ([SERVER], [CLIENT, SERVER]):
+        assert x509.check_chain(authority.issue(key, more=[leaf, cx509.ExtendedKeyUsage(usage)]), key, NAMES, NOW)
+
+
+def test_an_error_lists_some_of_the_names_and_a_long_issuer_is_cut(authority: Authority, key: x509.PrivateKey) -> None:
+    """A certificate of a megabyte makes no error of a megabyte; a name that is too long for DNS is none."""
+    names = [*(f"{'x' * 50}.n{number}.test" for number in range(3000)), "x" * 300 + ".test"]
+    error = wrong(authority.issue(key, names), key)
+    assert len(error.evidence["names"]) == 100
+    assert len(error.message) < 10_000
+    assert len(x509.read_certificate(authority.issue(key, names)).names) == 3000
+    organisation = cx509.NameAttribute(NameOID.ORGANIZATION_NAME, "x" * 5000, _validate=False)
+    assert len(x509.read_certificate(build(name("x"), key, cx509.Name([organisation]), key)).issuer) == 200
 
 
 def test_an_expired_certificate_is_refused(authority: Authority, key: x509.PrivateKey) -> None:

@@ -1,0 +1,146 @@
+"""Texts of a CA: one printable line, short, and read in linear time."""
+
+import json
+import logging
+import time
+
+import pytest
+
+from dnsrenew.ca import clean
+from dnsrenew.ca.directory import Directory
+from dnsrenew.ca.problems import Problems
+from dnsrenew.ca.resources import parse_authorization, parse_order
+from dnsrenew.errors import CAError
+from dnsrenew.model import Profile
+from tests.kit.scripted_ca import ANSWERS, CA_URL, JSON, META, NAMES, PROBLEM, Visit
+
+EVIL = "a.test\n✓ b.test renewed\r\x1b[2J\u202e\x9b" + "x" * 5000
+MOST = 20_000
+"""Characters of a message, whatever the CA sent."""
+
+
+def changed(kind: str, **changes: object) -> Visit:
+    """A CA that says something else in one kind of answer."""
+    status, headers, body = JSON[kind]
+    return Visit({kind: (status, headers, json.dumps({**body, **changes}).encode())})
+
+
+def assert_harmless(*texts: str | None) -> None:
+    """One line each, without control characters, and short."""
+    for text in texts:
+        assert text
+        assert text.isprintable()
+        assert len(text) < MOST
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ('<https://a.test/1>;rel="alternate"', ["https://a.test/1"]),
+        ('<https://a.test/i>;rel="index", </1>; title="x" ; REL=alternate', ["/1"]),
+        ('</1>;rel="alternate", </2>;rel="alternate"', ["/1", "/2"]),
+        ('</1>;rel="up alternate"', ["/1"]),
+        ('</1>;rel="alternates", <>;rel=up, rel="alternate"', []),
+        ("", []),
+    ],
+)
+def test_links_are_found_by_their_relation(header: str, found: list[str]) -> None:
+    """RFC 8288, as far as CAs use it."""
+    assert clean.links(header, "alternate") == found
+
+
+@pytest.mark.parametrize("part", ["<", "<<a>", "<http://a>;", ">;", '<a>;rel="', "<http://a.test/>;rel=", ";rel=\t"])
+@pytest.mark.parametrize("relation", ["alternate", "help"])
+def test_a_link_header_of_megabytes_takes_no_time(part: str, relation: str) -> None:
+    """Ninety headers of 64 KB arrive joined; only the beginning is read."""
+    started = time.process_time()
+    clean.links(part * (5_850_000 // len(part)), relation)
+    assert time.process_time() - started < 1
+
+
+def test_a_hostile_link_header_does_not_stop_the_run() -> None:
+    """The certificate is had all the same, with a preferred chain that is looked for."""
+    status, headers, body = ANSWERS["certificate"]
+    started = time.process_time()
+    visit = Visit({"certificate": (status, {**headers, "Link": "<" * 200_000}, body)})
+    assert visit.whole_way()
+    assert time.process_time() - started < 10
+
+
+def test_the_directory_is_cleaned() -> None:
+    """Terms, CAA identities and profiles; entries beyond a hundred are ignored."""
+    meta = {"termsOfService": EVIL, "caaIdentities": [EVIL] * 500, "profiles": {EVIL: EVIL}}
+    directory = Directory(CA_URL, {"meta": meta})
+    assert_harmless(directory.terms_of_service, *directory.caa_identities, *directory.profiles.keys())
+    assert_harmless(*directory.profiles.values())
+    assert len(directory.caa_identities) == 100
+    assert max(map(len, directory.caa_identities)) == clean.MAX_NAME
+
+
+def test_orders_and_authorizations_are_cleaned() -> None:
+    """Identifiers, statuses and types; a URL that is too long is none."""
+    name = {"type": "dns", "value": EVIL}
+    order = parse_order(CA_URL, {**JSON["newOrder"][2], "status": EVIL, "identifiers": [name, name]})
+    assert_harmless(order.status, *order.identifiers)
+    challenge = {"type": EVIL, "url": f"{CA_URL}/c", "status": EVIL}
+    authorization = parse_authorization(
+        CA_URL, {"status": EVIL, "identifier": name, "wildcard": True, "challenges": [challenge] * 5000}
+    )
+    assert_harmless(authorization.identifier, authorization.status, authorization.challenges[0].type)
+    assert_harmless(authorization.challenges[0].status)
+    assert len(authorization.challenges) < 100
+    with pytest.raises(ValueError, match="ca-malformed-answer"):
+        parse_order(CA_URL, {**JSON["newOrder"][2], "finalize": f"{CA_URL}/{'x' * 100_000}"})
+
+
+def test_the_account_as_the_ca_describes_it_is_cleaned() -> None:
+    """`account show` prints it."""
+    visit = changed("account", contact=[EVIL] * 200, status=EVIL)
+    visit.ca.open(visit.context)
+    info = visit.ca.account_info(visit.context)
+    assert info is not None
+    assert_harmless(info.status, *info.contact)
+    assert len(info.contact) == 100
+
+
+@pytest.mark.parametrize("kind", ["newAccount", "newOrder", "finalize"])
+def test_problem_documents_are_cleaned(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Type, detail, instance and a thousand subproblems: the message is one line, and so is each line of the log."""
+    caplog.set_level(logging.DEBUG)
+    each = {"type": EVIL, "detail": EVIL[:900], "identifier": {"type": "dns", "value": EVIL[:900]}}
+    kinds = ("rateLimited", "userActionRequired", "malformed")
+    for problem in [{**PROBLEM, "type": f"urn:ietf:params:acme:error:{word}", "instance": EVIL} for word in kinds]:
+        refusal = json.dumps({**problem, "detail": EVIL, "subproblems": [each] * 500}).encode()
+        visit = Visit({kind: (403, {"Content-Type": "application/problem+json"}, refusal)})
+        visit.whole_way()
+        assert visit.errors
+        assert_harmless(*(error.message for error in visit.errors))
+        assert all(len(error.subproblems) <= 100 for error in visit.errors if isinstance(error, CAError))
+    assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+def test_a_thousand_failed_names_make_one_message() -> None:
+    """The evidence names all of them, and the message, which the state keeps, the first ones."""
+    failed = [
+        parse_authorization(
+            f"{CA_URL}/{number}",
+            {
+                "status": "invalid",
+                "identifier": {"type": "dns", "value": f"n{number}.test"},
+                "challenges": [{"type": "dns-01", "url": f"{CA_URL}/c", "error": {"detail": "x" * 5000}}],
+            },
+        )
+        for number in range(1000)
+    ]
+    error = Problems("lab").failed(failed, None)
+    assert_harmless(error.message)
+    assert len(error.evidence["identifiers"]) == len(error.subproblems) == 1000
+
+
+def test_profiles_that_are_offered_are_listed_in_short() -> None:
+    """Ten thousand profiles with long names."""
+    profiles = {f"{number}{EVIL[:500]}": "" for number in range(1500)}
+    visit = changed("directory", meta={**META, "profiles": profiles})
+    with pytest.raises(CAError, match="does not offer") as caught:
+        visit.ca.new_order(visit.context, NAMES, profile=Profile("mine"))
+    assert_harmless(caught.value.message)
