@@ -1,6 +1,7 @@
 """The challenge types (RFC 8555 section 8): a folder for each, and the table of them.
 
-To add a type, add a folder with ``make_solver``, a row in :data:`CHALLENGES`, and its keys in ``config/routes.py``.
+To add a type, add a folder with ``solver.py`` (``make_solver``) and ``texts.py``, a row in :data:`CHALLENGES`, and its
+keys in ``config/routes.py``. The ``__init__`` of that folder imports nothing: the table needs only the texts.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnsrenew.challenges import texts
+from dnsrenew.challenges.http01 import texts as http01_texts
+from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
 from dnsrenew.errors import ChallengeError
 
 if TYPE_CHECKING:
@@ -35,18 +37,18 @@ class ChallengeType(NamedTuple):
 # The values of a batch are published in this order.
 CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "http-01": ChallengeType(
-        "dnsrenew.challenges.http01",
-        no_wildcard=texts.HTTP_NO_WILDCARD,
-        unreachable=texts.HTTP_UNREACHABLE,
-        unreachable_because=texts.HTTP_UNREACHABLE_BECAUSE,
+        "dnsrenew.challenges.http01.solver",
+        no_wildcard=http01_texts.NO_WILDCARD,
+        unreachable=http01_texts.UNREACHABLE,
+        unreachable_because=http01_texts.UNREACHABLE_BECAUSE,
     ),
     "tls-alpn-01": ChallengeType(
-        "dnsrenew.challenges.tls_alpn01",
-        no_wildcard=texts.TLS_ALPN_NO_WILDCARD,
-        unreachable=texts.TLS_ALPN_UNREACHABLE,
-        unreachable_because=texts.TLS_ALPN_UNREACHABLE_BECAUSE,
+        "dnsrenew.challenges.tls_alpn01.solver",
+        no_wildcard=tls_alpn01_texts.NO_WILDCARD,
+        unreachable=tls_alpn01_texts.UNREACHABLE,
+        unreachable_because=tls_alpn01_texts.UNREACHABLE_BECAUSE,
     ),
-    "dns-01": ChallengeType("dnsrenew.challenges.dns01", propagates=True),
+    "dns-01": ChallengeType("dnsrenew.challenges.dns01.solver", propagates=True),
 }
 
 

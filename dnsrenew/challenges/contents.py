@@ -25,6 +25,10 @@ class Contents(Generic[T]):
         held = self._by_key.get(key)
         return held[-1] if held else None
 
+    def all(self) -> list[T]:
+        """Return the responses for all keys."""
+        return [content for held in list(self._by_key.values()) for content in held]
+
     def add(self, key: str, content: T) -> None:
         """Add a response."""
         self._by_key[key] = (*self._by_key.get(key, ()), content)

@@ -6,6 +6,8 @@ import os
 from typing import Final, NamedTuple
 
 _LISTENING: Final = "0A"
+_MAX_NAME: Final = 15
+"""Characters of a name; Linux keeps no more."""
 
 
 class PortOwner(NamedTuple):
@@ -27,7 +29,7 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
     for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
         if any(_target(f"{handles}/{handle}") in sockets for handle in _names(handles)):
-            return PortOwner(pid, _text(f"{proc}/{pid}/comm").strip() or "a program")
+            return PortOwner(pid, _name(f"{proc}/{pid}/comm") or "a program")
     return None
 
 
@@ -35,6 +37,11 @@ def _listening(table: str, port: int) -> list[str]:
     """Return the inodes of the sockets that listen on a port: columns 1 (address), 3 (state) and 9 of the table."""
     rows = [line.split() for line in _text(table).splitlines()[1:]]
     return [row[9] for row in rows if len(row) > 9 and row[3] == _LISTENING and int(row[1].split(":")[-1], 16) == port]
+
+
+def _name(comm: str) -> str:
+    """Return the name of a program, which any local user can choose: printable characters only, cut."""
+    return "".join(letter for letter in _text(comm) if letter.isprintable()).strip()[:_MAX_NAME]
 
 
 def _names(folder: str) -> list[str]:

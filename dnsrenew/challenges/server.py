@@ -1,7 +1,8 @@
 """A small server for challenge responses: one thread, with limits on clients, bytes and time.
 
 It is open to the Internet for seconds. No request blocks another, each client has a deadline of seconds, and a
-response reveals nothing about this host, not even its time.
+response reveals nothing about this host, not even its time. When there are too many clients, the oldest one of the
+network with the most clients is dropped, so that one host cannot push out the others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import selectors
 import socket
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -17,24 +19,28 @@ from dnsrenew.challenges.contents import Contents
 
 T = TypeVar("T")
 
-MOST_BYTES: Final = 8192
+MAX_BYTES: Final = 8192
 """Maximum size of a request in bytes."""
 _PATIENCE: Final = 10.0
 """Seconds for a client to send its request; a CA needs one round trip."""
 _FAREWELL: Final = 2.0
 """Seconds for a client to close after its response; to close first could lose the response."""
-_MOST_CLIENTS: Final = 128
+_MAX_CLIENTS: Final = 128
 _TICK: Final = 0.5
 _RETRY_ACCEPT: Final = 0.05
 
 
 class Client:
-    """One connection and its deadline."""
+    """One connection and its deadline.
 
-    __slots__ = ("answered", "received", "socket", "until")
+    :ivar network: the address that it comes from; of IPv6 the first 64 bits, which one host may have as a whole.
+    """
 
-    def __init__(self, connection: socket.socket, until: float) -> None:
+    __slots__ = ("answered", "network", "received", "socket", "until")
+
+    def __init__(self, connection: socket.socket, address: str, until: float) -> None:
         self.socket = connection
+        self.network = network_of(address)
         self.until = until
         self.received = b""
         self.answered = False
@@ -111,22 +117,22 @@ class ChallengeServer(ABC, Generic[T]):
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._listening.accept()
+            connection, address = self._listening.accept()
         except (BlockingIOError, ConnectionError):
             return  # the client has gone
-        except OSError:  # no file descriptor is left: drop the oldest client
-            self._drop_oldest()
+        except OSError:  # no file descriptor is left
+            self._make_room()
             self._stopped.wait(_RETRY_ACCEPT)  # without a client to drop, the loop would spin
             return
-        if len(self._clients) >= _MOST_CLIENTS:
-            self._drop_oldest()
+        if len(self._clients) >= _MAX_CLIENTS:
+            self._make_room()
         connection.setblocking(False)
         try:
             wrapped = self.wrap(connection)
         except OSError:
             connection.close()
             return
-        self._clients[wrapped] = Client(wrapped, self._monotonic() + _PATIENCE)
+        self._clients[wrapped] = Client(wrapped, address[0], self._monotonic() + _PATIENCE)
         self._selector.register(wrapped, selectors.EVENT_READ)
 
     def _serve(self, client: Client) -> None:
@@ -144,12 +150,22 @@ class ChallengeServer(ABC, Generic[T]):
         for client in [client for client in self._clients.values() if now >= client.until]:
             self._drop(client)
 
-    def _drop_oldest(self) -> None:
-        for client in self._clients.values():
-            self._drop(client)
-            return
+    def _make_room(self) -> None:
+        """Drop the oldest client of the network with the most clients."""
+        counts = Counter(client.network for client in self._clients.values())
+        most = max(counts.values(), default=0)
+        oldest = next((client for client in self._clients.values() if counts[client.network] == most), None)
+        if oldest is not None:
+            self._drop(oldest)
 
     def _drop(self, client: Client) -> None:
         del self._clients[client.socket]
         self._selector.unregister(client.socket)
         client.socket.close()
+
+
+def network_of(address: str) -> str:
+    """Return an IPv4 address, or the first 64 bits of an IPv6 address."""
+    if ":" not in address:
+        return address
+    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()

@@ -12,16 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dnsrenew import x509
+from dnsrenew.base import threads
 from dnsrenew.ca import CAClient
-from dnsrenew.challenges.http01 import Http01, HttpValue
 from dnsrenew.challenges.http01.listener import HttpListeners
+from dnsrenew.challenges.http01.responses import HttpValue
+from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.errors import CAError, ChallengeError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Route
@@ -145,6 +147,32 @@ def test_certificates_at_once_share_the_port(stage: Stage) -> None:
     assert [task.result().names for task in tasks] == [(name,) for name in NAMES * 2]
 
 
+@contextlib.contextmanager
+def redirect(port: int, url: str) -> Iterator[None]:
+    """Redirect every request on 127.0.0.1 to the same path elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", url + self.path)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", port), Handler)):
+        yield
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_a_redirect_to_a_name_that_is_not_validated_is_followed(stage: Stage) -> None:
+    """One host may answer for all: the CA names it in Host, and the validated name in Referer."""
+    stage.lab.add_zone("answers.test", "@ A 127.0.0.3\n")
+    with redirect(stage.port, f"http://answers.test:{stage.port}"):
+        facts = stage.issue(Route("http-01", listen=f"127.0.0.3:{stage.port}"))
+    assert set(facts.names) == set(NAMES)
+
+
 def test_an_answer_that_the_ca_does_not_get(stage: Stage) -> None:
     """The CA asks elsewhere: its error names the name, and the port is closed again."""
     other = stage.lab.reserve("127.0.0.1")
@@ -160,12 +188,12 @@ def test_another_process_that_has_the_port_is_named(stage: Stage) -> None:
     """Two runs at once: the second is told who the first is, before anything is ordered."""
     code = (
         "import sys\n"
-        "from dnsrenew.challenges.http01.listener import HttpListeners\n"
-        "listeners = HttpListeners()\n"
-        f"listeners.add(':{stage.port}', 'token', b'x')\n"
+        "from dnsrenew.challenges.http01.listener import Port, HttpListeners\n"
+        f"port = Port(HttpListeners(), ':{stage.port}', 'web.test')\n"
+        "port.add('token', b'x')\n"
         "print('open', flush=True)\n"
         "sys.stdin.read()\n"
-        f"listeners.remove(':{stage.port}', 'token', b'x')\n"
+        "port.remove('token', b'x')\n"
     )
     first = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
@@ -194,7 +222,7 @@ def _forbids_low_ports() -> bool:
 def test_port_80_without_the_right_to_it() -> None:
     """A real system says no, and it is said what would help."""
     code = (
-        "from dnsrenew.challenges.http01 import Http01\n"
+        "from dnsrenew.challenges.http01.solver import Http01\n"
         "from dnsrenew.runtime.context import Context\n"
         "from dnsrenew.errors import ChallengeError\n"
         "from dnsrenew.model import Route\n"
@@ -222,11 +250,17 @@ def web_server(port: int, folder: Path) -> Iterator[list[str]]:
         def log_message(self, *_: object) -> None:
             asked.append(self.path)
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
+    with serving(ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))):
+        yield asked
+
+
+@contextlib.contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Run a web server in this block."""
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
     thread.start()
     try:
-        yield asked
+        yield
     finally:
         server.shutdown()
         server.server_close()
@@ -286,3 +320,25 @@ def test_nginx_shows_the_webroot(stage: Stage, open_folder: Path) -> None:
         nginx.stop()
     assert set(facts.names) == set(NAMES)
     assert list(webroot.iterdir()) == []
+
+
+SWAP = 'while :; do for file in "$1"/*; do [ -f "$file" ] && rm -f "$file" && mkfifo "$file"; done; done'
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs on Windows")
+def test_the_owner_of_the_folder_cannot_hold_up_a_run(stage: Stage, open_folder: Path) -> None:
+    """Another user replaces every file with a pipe at once: the run fails, and ends."""
+    folder = open_folder / ".well-known/acme-challenge"
+    folder.mkdir(parents=True)
+    other: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+        other = {"user": 65534, "group": 65534, "extra_groups": []}
+    with subprocess.Popen(["/bin/sh", "-c", SWAP, "swap", str(folder)], stderr=subprocess.DEVNULL, **other) as hostile:
+        try:
+            run = threads.start(lambda: stage.issue(Route("http-01", webroot=open_folder)))
+            assert run.done.wait(60)
+        finally:
+            hostile.kill()
+    with pytest.raises((ChallengeError, CAError)):
+        run.result()

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01 import Dns01
-from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue, no_account
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
 from dnsrenew.challenges.dns01.records import batches as rounds_of
+from dnsrenew.challenges.dns01.solver import Dns01
+from dnsrenew.challenges.placements import Placements
 from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
@@ -77,6 +79,14 @@ class Stage:
         return memory
 
     @property
+    def choice(self) -> AccountChoice:
+        """What chooses among all accounts so far."""
+        writers = {
+            name: RecordWriter(account, self.providers[account.provider]) for name, account in self.accounts.items()
+        }
+        return AccountChoice(cast("DnsView", self.dns), writers)
+
+    @property
     def dns01(self) -> Dns01:
         """The challenge with all accounts so far."""
         dns, locks = cast("DnsView", self.dns), cast("ZoneLocks", self)
@@ -97,21 +107,16 @@ class Stage:
 
     def place(self, *identifiers: str, route: Route = ROUTE) -> dict[str, TxtPlacement]:
         """Where the values of these go: by the first that a route stands for, and all that one names."""
-        dns01 = self.dns01
-        targets, refused = dns01.targets(self.context, identifiers, route, "authoritative")
-        assert not refused
-        placed = {}
-        for identifier, target in targets.items():
-            routes = dns01.routes(target.name, route)
-            if not routes:
-                raise no_account(identifier, target.name, dns01._writers.values())
-            placed[identifier] = dns01.place(identifier, target, routes[0])
-        return placed
+        placements = Placements(dict.fromkeys(identifiers, route))
+        self.dns01.preflight(self.context, identifiers, route, "authoritative", placements)
+        for blocker in placements.blockers:
+            raise blocker.error
+        return cast("dict[str, TxtPlacement]", placements.placements)
 
     def accounts_for(self, identifier: str, route: Route = ROUTE) -> list[tuple[str, ...]]:
         """The accounts of each route that a route stands for."""
-        targets, _ = self.dns01.targets(self.context, [identifier], route, "authoritative")
-        return [one.dns for one in self.dns01.routes(targets[identifier].name, route)]
+        targets, _ = self.choice.targets(self.context, [identifier], route, "authoritative")
+        return [one.dns for one in self.choice.routes(targets[identifier].name, route)]
 
     def values(self, *identifiers: str, route: Route = ROUTE) -> list[TxtValue]:
         """A value for each, called v1, v2 and so on, once for each account that writes it."""
@@ -177,11 +182,11 @@ def test_a_route_that_stands_for_several_hands_on_what_it_says() -> None:
     stage = Stage()
     stage.account("home")
     route = Route("dns-01", ca="two", alias="x.other.test", follow_cname=False)
-    assert stage.dns01.routes("x.other.test.", route) == [
+    assert stage.choice.routes("x.other.test.", route) == [
         Route("dns-01", dns=("home",), ca="two", alias="x.other.test", follow_cname=False)
     ]
     named = Route("dns-01", dns=("home", "elsewhere"))
-    assert stage.dns01.routes("x.other.test.", named) == [named]
+    assert stage.choice.routes("x.other.test.", named) == [named]
 
 
 def test_the_stated_zone_is_the_zone() -> None:
@@ -214,6 +219,57 @@ def test_the_account_is_chosen_by_where_a_cname_ends() -> None:
     stage.account("other", "other.test")
     place = stage.place("example.test")["example.test"]
     assert (place.name, spots(place)) == ("x.other.test.", [("other", "other.test.")])
+
+
+def test_a_cname_into_another_zone_is_a_warning() -> None:
+    """Where neither the account nor the route limits it, whoever runs a name's DNS chooses what is written beside."""
+    stage = Stage(cnames={"_acme-challenge.www.example.test.": "_dmarc.other.test."})
+    stage.account("home")
+    assert spots(stage.place("www.example.test")["www.example.test"]) == [("home", "other.test.")]
+    (notice,) = stage.context.notices
+    assert notice.code == "cname-elsewhere"
+    for part in ("www.example.test", "_dmarc.other.test", "zone other.test", "account home"):
+        assert part in notice.message
+    assert 'zones = ["other.test"]' in notice.fix
+    assert 'alias = "_dmarc.other.test"' in notice.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "zones", "route", "warns"),
+    [
+        ("www.example.test", "_acme-challenge.other.test.", (), ROUTE, False),
+        ("www.example.test", "x._acme-challenge.other.test.", (), ROUTE, True),
+        ("www.example.test", "x.example.test.", (), ROUTE, False),
+        ("www.sub.example.test", "_dmarc.example.test.", (), ROUTE, True),  # its own zone is sub.example.test
+        ("*.example.test", "x.other.test.", (), Route("dns-01", dns=("home",)), True),
+        ("www.example.test", "x.other.test.", ("other.test",), ROUTE, False),
+        ("www.example.test", "x.other.test.", (), Route("dns-01", alias="x.other.test"), False),
+        ("www.example.test", "x.other.test.", (), Route("dns-01", follow_cname=False), False),
+    ],
+)
+def test_what_the_configuration_says_is_no_warning(
+    name: str, end: str, zones: tuple[str, ...], route: Route, warns: bool
+) -> None:
+    """Nor is a record of ACME's own name, or one in the zone of the identifier."""
+    stage = Stage("example.test", "sub.example.test", "other.test")
+    stage.dns.cnames = {f"_acme-challenge.{name.removeprefix('*.')}.": end}
+    stage.account("home", *zones)
+    stage.place(name, route=route)
+    assert [notice.code for notice in stage.context.notices] == ["cname-elsewhere"] * warns
+
+
+def test_each_account_without_zones_is_named() -> None:
+    """A host with suffixes has no zones either: the zone in the fix is the one that it writes."""
+    stage = Stage("example.test", "duckdns.org", cnames={"_acme-challenge.example.test.": "home.duckdns.org."})
+    stage.account("duck", suffixes=("duckdns.org",))
+    stage.account("any")
+    stage.account("limited", "home.duckdns.org")
+    stage.place("example.test", route=Route("dns-01", dns=("duck", "any", "limited")))
+    assert [notice.message.partition("account ")[2].split(",")[0] for notice in stage.context.notices] == [
+        "duck",
+        "any",
+    ]
+    assert 'zones = ["home.duckdns.org"]' in stage.context.notices[0].fix
 
 
 def test_a_route_limits_the_accounts() -> None:
@@ -250,7 +306,7 @@ def test_a_route_s_names_are_looked_up_together() -> None:
     """All names of a route are looked up in one call, with alias, follow_cname and check."""
     stage = Stage()
     route = Route("dns-01", alias="x.other.test", follow_cname=False)
-    targets, refused = stage.dns01.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
+    targets, refused = stage.choice.targets(stage.context, ["a.example.test", "c.example.test"], route, "doh")
     assert refused == {}
     assert {target.name for target in targets.values()} == {"x.other.test."}
     how = {"follow_cname": False, "alias": "x.other.test", "check": "doh"}
@@ -262,7 +318,7 @@ def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
     stage = Stage()
     stage.dns.lost = {"b.example.test"}
     names = ["a.example.test", "b.example.test", "c.example.test"]
-    targets, refused = stage.dns01.targets(stage.context, names, ROUTE, "authoritative")
+    targets, refused = stage.choice.targets(stage.context, names, ROUTE, "authoritative")
     assert list(targets) == ["a.example.test", "c.example.test"]
     assert [(name, error.code) for name, error in refused.items()] == [("b.example.test", "dns-no-zone")]
 
@@ -271,7 +327,7 @@ def test_a_name_that_is_lost_takes_no_other_with_it() -> None:
 
     stage.dns.challenge_targets = called_away  # type: ignore[method-assign]
     with pytest.raises(Cancelled):
-        stage.dns01.targets(stage.context, names, ROUTE, "authoritative")
+        stage.choice.targets(stage.context, names, ROUTE, "authoritative")
 
 
 def test_only_the_secrets_of_those_who_write_are_read() -> None:

@@ -3,22 +3,29 @@
 import errno
 import ntpath
 import os
+import shutil
 import socket
 import stat
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from dnsrenew.base import threads
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
-from dnsrenew.challenges.http01 import Http01, HttpPlacement, HttpValue, listener, server
+from dnsrenew.challenges.http01 import listener, server
 from dnsrenew.challenges.http01.listener import HttpListeners, Port
+from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
+from dnsrenew.challenges.http01.server import TokenResponse
+from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.http01.webroot import Webroot
 from dnsrenew.challenges.port_owner import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
@@ -30,6 +37,7 @@ from tests.lab.ports import has_ipv6, reserve
 
 TOKEN, ANSWER = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", b"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.thumb"
 PATH = f"/.well-known/acme-challenge/{TOKEN}"
+HOST = "a.test"
 PATIENCE = 20.0
 """Seconds that a test waits for what comes at once, on a machine that does other things, too."""
 ways = pytest.mark.parametrize("handles", [HANDLES, False], ids=["by-handle", "by-path"])
@@ -51,9 +59,9 @@ def listeners() -> Iterator[HttpListeners]:
     assert made._endpoints == {}
 
 
-def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
+def connect(port: int, host: str = "127.0.0.1", source: str = "") -> socket.socket:
     """Return a connection."""
-    return socket.create_connection((host, port), timeout=PATIENCE)
+    return socket.create_connection((host, port), timeout=PATIENCE, source_address=(source, 0) if source else None)
 
 
 def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
@@ -76,7 +84,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 def get(port: int, path: str = PATH, host: str = "127.0.0.1") -> bytes:
     """Send a request as a CA does."""
-    return exchange(port, f"GET {path} HTTP/1.1\r\nHost: example.test\r\nUser-Agent: CA\r\n\r\n".encode(), host)
+    return exchange(port, f"GET {path} HTTP/1.1\r\nHost: a.test\r\nUser-Agent: CA\r\n\r\n".encode(), host)
 
 
 def is_open(port: int, host: str = "127.0.0.1") -> bool:
@@ -91,11 +99,12 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 @contextmanager
 def answered(listeners: HttpListeners, listen: str, token: str = TOKEN, content: bytes = ANSWER) -> Iterator[None]:
     """Serve a token within the context."""
-    listeners.add(listen, token, content)
+    port = Port(listeners, listen, HOST)
+    port.add(token, content)
     try:
         yield
     finally:
-        listeners.remove(listen, token, content)
+        port.remove(token, content)
 
 
 # ── what the listener says ──────────────────────────────────────────────────────────────
@@ -118,7 +127,7 @@ def test_the_answer_is_exact_and_tells_nothing_of_the_host(listeners: HttpListen
 def test_head_has_no_body(listeners: HttpListeners, port: int) -> None:
     """HEAD returns the head of GET, without a body."""
     with answered(listeners, f"127.0.0.1:{port}"):
-        asked = exchange(port, f"HEAD {PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n".encode())
+        asked = exchange(port, f"HEAD {PATH} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode())
         assert asked == get(port).removesuffix(ANSWER)
 
 
@@ -127,7 +136,7 @@ def test_head_has_no_body(listeners: HttpListeners, port: int) -> None:
     [
         f"GET {PATH} HTTP/1.0\r\n\r\n",
         f"GET {PATH} HTTP/1.1\n\n",
-        f"GET http://example.test{PATH} HTTP/1.1\r\nHost: example.test\r\n\r\n",
+        f"GET http://a.test{PATH} HTTP/1.1\r\nHost: a.test\r\n\r\n",
     ],
 )
 def test_other_spellings_of_the_question_are_answered(listeners: HttpListeners, port: int, request_: str) -> None:
@@ -166,10 +175,45 @@ def test_anything_else_is_404(listeners: HttpListeners, port: int, line: str) ->
     assert answer.endswith(b"Content-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_served"),
+    [
+        ("Host: a.test", True),
+        ("hOST:\tA.TEST.:5002 ", True),
+        ("Host: b.test", True),  # another name that is being validated
+        ("Host: 192.0.2.1:8080", True),
+        ("Host: [2001:db8::1]:80", True),
+        ("Host: [::ffff:192.0.2.1]", True),
+        ("Host: localhost", True),
+        ("Host: proxy:8080", True),
+        ("Host:", True),
+        ("Accept: */*", True),
+        ("Host: elsewhere.test\r\nReferer: http://a.test/.well-known/acme-challenge/x", True),  # after a redirect
+        ("Host: elsewhere.test", False),
+        ("Host: elsewhere.test:80\r\nX-Host: a.test", False),
+        ("Host: a.test.elsewhere.test", False),
+        ("Host: 127.0.0.1.elsewhere.test", False),
+        ("Host: elsewhere.test\r\nReferer: http://elsewhere.test/a.test", False),
+        ("X: y\r\nHost: elsewhere.test\r\nReferer: http://a.test.elsewhere.test/", False),
+    ],
+)
+def test_only_the_names_that_are_validated_are_answered(
+    listeners: HttpListeners, port: int, headers: str, is_served: bool
+) -> None:
+    """A page of another name that leads to this host (DNS rebinding) gets 404; proxies and redirects work."""
+    other = Port(listeners, f"127.0.0.1:{port}", "b.test")
+    with answered(listeners, f"127.0.0.1:{port}"):
+        other.add("other", b"x")
+        answer = exchange(port, f"GET {PATH} HTTP/1.1\r\n{headers}\r\nUser-Agent: CA\r\n\r\n".encode())
+        other.remove("other", b"x")
+    assert answer.endswith(ANSWER) is is_served
+    assert answer.startswith(b"HTTP/1.1 200" if is_served else b"HTTP/1.1 404")
+
+
 def test_a_request_may_come_in_pieces(listeners: HttpListeners, port: int) -> None:
     """A request in pieces gets its response when it is complete."""
     with answered(listeners, f"127.0.0.1:{port}"), connect(port) as connection:
-        for piece in (f"GET {PATH} HT", "TP/1.1\r\nHost: exa", "mple.test\r\n", "\r\n"):
+        for piece in (f"GET {PATH} HT", "TP/1.1\r\nHost: a.", "test\r\n", "\r\n"):
             connection.sendall(piece.encode())
         assert read_all(connection).endswith(ANSWER)
 
@@ -209,7 +253,7 @@ def test_when_too_many_come_the_oldest_goes(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too many silent clients, the oldest one is dropped for the CA."""
-    monkeypatch.setattr(challenge_server, "_MOST_CLIENTS", 3)
+    monkeypatch.setattr(challenge_server, "_MAX_CLIENTS", 3)
     with answered(listeners, f"127.0.0.1:{port}"):
         crowd = [connect(port) for _ in range(3)]
         assert get(port).endswith(ANSWER)
@@ -218,6 +262,27 @@ def test_when_too_many_come_the_oldest_goes(
         assert read_all(crowd[1]).endswith(ANSWER)
         for connection in crowd:
             connection.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_one_address_cannot_push_out_another(listeners: HttpListeners, port: int) -> None:
+    """However many silent connections one address opens, the CA keeps its own, older one."""
+    with answered(listeners, f"127.0.0.1:{port}"), connect(port) as ca, ExitStack() as crowd:
+        ca.sendall(b"GET ")
+        for _ in range(300):
+            crowd.enter_context(connect(port, source="127.0.0.2"))
+        assert get(port).endswith(ANSWER)  # so all before it were let in
+        ca.sendall(f"{PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        assert read_all(ca).endswith(ANSWER)
+
+
+def test_ipv6_clients_count_by_their_network() -> None:
+    """One host has a whole /64; an IPv4 address counts alone."""
+    network_of = challenge_server.network_of
+    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff:ffff:ffff:ffff")
+    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
+    assert network_of("fe80::1%eth0") == network_of("fe80::2")
+    assert network_of("192.0.2.1") != network_of("192.0.2.2")
 
 
 def test_without_a_handle_left_the_oldest_goes(
@@ -290,9 +355,9 @@ def test_one_token_for_two_certificates(listeners: HttpListeners, port: int) -> 
 
 def test_removing_what_is_not_there_does_nothing(listeners: HttpListeners, port: int) -> None:
     """Removing an unknown port or token is no error."""
-    listeners.remove(f":{port}", TOKEN, ANSWER)
+    Port(listeners, f":{port}", HOST).remove(TOKEN, ANSWER)
     with answered(listeners, f"127.0.0.1:{port}"):
-        listeners.remove(f"127.0.0.1:{port}", "other", b"")
+        Port(listeners, f"127.0.0.1:{port}", HOST).remove("other", b"")
         assert get(port).endswith(ANSWER)
 
 
@@ -327,7 +392,7 @@ def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, take
         other.listen()
         attempts: list[Callable[[], None]] = [
             lambda: listeners.check(f":{port}"),
-            lambda: listeners.add(f":{port}", TOKEN, ANSWER),
+            lambda: Port(listeners, f":{port}", HOST).add(TOKEN, ANSWER),
         ]
         for attempt in attempts:
             with pytest.raises(ChallengeError) as caught:
@@ -379,7 +444,7 @@ def test_what_the_system_refuses(
     """Each refusal has its code and a fix; a family that was opened is closed again."""
     failing_bind(monkeypatch, number, socket.AF_INET6)
     with pytest.raises(ChallengeError, match=str(port)) as caught:
-        listeners.add(f":{port}", TOKEN, ANSWER)
+        Port(listeners, f":{port}", HOST).add(TOKEN, ANSWER)
     assert caught.value.code == code
     assert "dns-01" in caught.value.fix
     assert not is_open(port)
@@ -437,7 +502,7 @@ def test_a_server_that_cannot_start_leaves_nothing_open(
 
     monkeypatch.setattr(listener, "HttpServer", start)
     with pytest.raises(ChallengeError) as caught:
-        listeners.add(f":{port}", TOKEN, ANSWER)
+        Port(listeners, f":{port}", HOST).add(TOKEN, ANSWER)
     assert caught.value.code == "http-port-failed"
     assert not is_open(port)
 
@@ -471,6 +536,14 @@ def test_the_owner_is_the_first_process_that_holds_the_socket(tmp_path: Path) ->
     }
     proc = fake_proc(tmp_path, [row(81, 76), row(80, 75, "01"), row(80, 77)], processes)
     assert owner_of(80, proc) == PortOwner(812, "nginx")
+
+
+def test_the_name_of_the_owner_is_printable(tmp_path: Path) -> None:
+    """Any local user chooses the name of a program: its line breaks and escape sequences stay out of messages."""
+    processes = {812: ("x.\n+ ok\x1b[2J" + "y" * 100, ["socket:[77]"]), 900: ("\x1b\n", ["socket:[78]"])}
+    proc = fake_proc(tmp_path, [row(80, 77), row(443, 78)], processes)
+    assert owner_of(80, proc) == PortOwner(812, "x.+ ok[2Jyyyyyy")
+    assert owner_of(443, proc) == PortOwner(900, "a program")
 
 
 def test_an_owner_that_cannot_be_told(tmp_path: Path) -> None:
@@ -510,7 +583,7 @@ def test_a_file_is_written_and_goes_without_a_trace(tmp_path: Path, handles: boo
     assert tree(tmp_path) == []
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o177])
 def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
     """Files get mode 0644 and folders 0755 under any umask, because the web server is another user."""
     webroot = Webroot(str(tmp_path))
@@ -518,28 +591,6 @@ def test_everybody_may_read_under_any_umask(tmp_path: Path, mask: int) -> None:
         webroot.add(TOKEN, ANSWER)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in tree(tmp_path)]
     assert modes == [0o755, 0o755, 0o644]
-    webroot.remove(TOKEN, ANSWER)
-
-
-@pytest.mark.skipif(not HANDLES, reason="there are no such modes here")
-def test_a_folder_that_the_umask_closed_to_ourselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that the umask closed to its own owner gets its mode by name."""
-    real, refused = Folder.child, [1, 1]
-
-    @contextmanager
-    def child(self: Folder, name: str) -> Iterator[Folder]:
-        if refused and stat.S_IMODE((Path(self.path) / name).stat().st_mode) == 0:
-            refused.pop()
-            raise PermissionError(errno.EACCES, "Permission denied")
-        with real(self, name) as opened:
-            yield opened
-
-    monkeypatch.setattr(Folder, "child", child)
-    webroot = Webroot(str(tmp_path))
-    with umask(0o777):
-        webroot.add(TOKEN, ANSWER)
-    assert refused == []
-    assert stat.S_IMODE((tmp_path / ".well-known").stat().st_mode) == 0o755
     webroot.remove(TOKEN, ANSWER)
 
 
@@ -726,6 +777,109 @@ def test_what_became_of_a_file_is_seen(tmp_path: Path) -> None:
     assert tree(tmp_path) == []
 
 
+# ── a webroot that belongs to another user ──────────────────────────────────────────────
+
+NOBODY: Final = 65534
+posix = pytest.mark.skipif(not HANDLES, reason="there are no FIFOs and owners here")
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be the user that owns the webroot, if the tests run as root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def foreign() -> Iterator[Path]:
+    """Make a webroot whose ``.well-known/acme-challenge`` belongs to another user."""
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-web-") as name:
+        folder = Path(name) / ".well-known/acme-challenge"
+        folder.mkdir(parents=True)
+        for path in (Path(name), folder.parent, folder):
+            path.chmod(0o755)
+            if os.geteuid() == 0:
+                os.chown(path, NOBODY, NOBODY)
+        yield Path(name)
+
+
+@posix
+@ways
+def test_a_pipe_in_place_of_the_file_holds_nothing_up(foreign: Path, handles: bool) -> None:
+    """The look names the pipe; removing, writing over it and looking at what is there never wait for a writer."""
+    webroot, path = Webroot(str(foreign), handles=handles), foreign / PATH[1:]
+    webroot.add(TOKEN, ANSWER)
+    with as_nobody():
+        path.unlink()
+        os.mkfifo(path)
+    look = threads.start(lambda: webroot.problem(TOKEN, ANSWER))
+    assert look.done.wait(PATIENCE)
+    assert look.result() == "its file cannot be read (it is a pipe)"
+    webroot.add(TOKEN, ANSWER)
+    assert webroot.problem(TOKEN, ANSWER) is None
+    with as_nobody():
+        path.unlink()
+        os.mkfifo(path)
+    webroot.remove(TOKEN, ANSWER)
+    webroot.remove(TOKEN, ANSWER)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(not HANDLES or os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_file_server_may_give_the_folders_of_root_to_another_user(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, mask: int
+) -> None:
+    """NFS does, with ``root_squash``: all can read them nevertheless."""
+    shutil.rmtree(foreign / ".well-known")
+    make = os.mkdir
+
+    def make_and_give(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        os.chown(path, NOBODY, NOBODY, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mkdir", make_and_give)
+    with umask(mask):
+        Webroot(str(foreign)).add(TOKEN, ANSWER)
+    modes = [stat.S_IMODE((foreign / name).stat().st_mode) for name in tree(foreign)]
+    assert modes == [0o755, 0o755, 0o644]
+
+
+@posix
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+@pytest.mark.parametrize("content", [(), ("secret",)], ids=["empty", "full"])
+def test_a_folder_that_was_swapped_keeps_its_mode(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, content: Sequence[str], mask: int
+) -> None:
+    """Whoever owns the webroot swaps the folder that we just made for a private one: the private one stays private."""
+    private, place = foreign / "private", foreign / ".well-known"
+    private.mkdir(mode=0o700)
+    for name in content:
+        (private / name).touch()
+    shutil.rmtree(place)
+    make = os.mkdir
+
+    def make_and_swap(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        with as_nobody():
+            place.rename(foreign / "away")
+            private.rename(place)
+
+    monkeypatch.setattr(os, "mkdir", make_and_swap)
+    with umask(mask), pytest.raises(ChallengeError) as caught:
+        Webroot(str(foreign)).add(TOKEN, ANSWER)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert tree(place) == list(content)
+    assert caught.value.code == "http-webroot-unwritable"
+    assert "another user replaced the folder" in caught.value.message
+
+
 # ── the challenge ───────────────────────────────────────────────────────────────────────
 
 
@@ -847,7 +1001,7 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
     http01.publish(context, values)
     (tmp_path / PATH[1:]).write_text("other")
     (server,) = listeners._servers.values()
-    server.contents.add(TOKEN, b"other")
+    server.contents.add(TOKEN, TokenResponse(HOST, b"other"))
     for value, why in zip(
         values, (f"127.0.0.1:{port} responds with something else", "its file has other content"), strict=True
     ):
@@ -855,7 +1009,7 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
             http01.wait_visible(context, [value])
         assert caught.value.code == "http-not-served"
         assert caught.value.evidence["identifier"] == value.placement.identifier
-    server.contents.remove(TOKEN, b"other")
+    server.contents.remove(TOKEN, TokenResponse(HOST, b"other"))
     server.stop()
     with pytest.raises(ChallengeError, match="the listener does not respond"):
         http01.wait_visible(context, values)
@@ -878,7 +1032,7 @@ def test_ipv6_that_is_switched_off_is_no_problem(
 
     with answered(listeners, f":{port}"):
         monkeypatch.setattr(socket, "create_connection", connect)
-        problem = Port(listeners, f":{port}").problem(TOKEN, ANSWER)
+        problem = Port(listeners, f":{port}", HOST).problem(TOKEN, ANSWER)
     assert (problem is None) is reachable
 
 
@@ -952,6 +1106,40 @@ def test_a_publish_that_is_left_behind_undoes_itself(listeners: HttpListeners) -
     place.go.set()
     assert place.done.wait(PATIENCE)
     assert place.standing == []
+
+
+@pytest.mark.parametrize("step", ["check", "add", "problem"])
+def test_a_file_system_that_hangs_is_not_waited_for(
+    listeners: HttpListeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The preflight, the publishing and the look have a time limit; what is published later is removed again."""
+    told, place, http01 = Told(), SlowPlace(), Http01(listeners=listeners)
+    context, real = told.context(), getattr(place, step)
+    monkeypatch.setattr(http01, "_placement", lambda name, _route: HttpPlacement(name, place, webroot="/slow"))
+
+    def hang(*arguments: Any) -> Any:
+        told.clock.elapsed += 31
+        assert hanging.wait(PATIENCE)
+        return real(*arguments)
+
+    def serve() -> None:
+        placed = http01.place(context, {"a.test": Route("http-01", webroot=tmp_path)})
+        values = [http01.value(placed["a.test"], TOKEN, ANSWER.decode())]
+        http01.publish(context, values)
+        http01.wait_visible(context, values)
+
+    hanging = threading.Event()
+    place.go.set()
+    monkeypatch.setattr(place, step, hang)
+    with pytest.raises(ChallengeError) as caught:
+        serve()
+    assert caught.value.code == "http-not-served"
+    assert caught.value.evidence["identifiers"] == ["a.test"]
+    assert "at /slow could not be written or read within 30 seconds" in caught.value.message
+    hanging.set()
+    if step == "add":
+        assert place.done.wait(PATIENCE)
+        assert place.standing == []
 
 
 def test_withdrawing_ends_when_there_is_no_time_left(listeners: HttpListeners, monkeypatch: pytest.MonkeyPatch) -> None:

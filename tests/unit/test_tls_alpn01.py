@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import sys
 import threading
+from contextlib import ExitStack
 from typing import cast
 
 import pytest
 
-from dnsrenew.challenges.tls_alpn01 import TlsAlpn01, TlsAlpnValue
 from dnsrenew.challenges.tls_alpn01.listener import TlsAlpnListeners
-from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate
+from dnsrenew.challenges.tls_alpn01.solver import TlsAlpn01, TlsAlpnValue
 from dnsrenew.errors import Cancelled
 from dnsrenew.runtime.context import Context
+from tests.lab.ports import reserve
 
 PATIENCE = 10.0
 VALUE = TlsAlpnValue("a.test", ":443", ChallengeCertificate.make("a.test", bytes(32)))
@@ -66,3 +71,21 @@ def test_what_was_published_is_withdrawn_once() -> None:
     solver.withdraw(context, [VALUE])
     solver.withdraw(context, [VALUE])
     assert listeners.held == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_one_address_cannot_push_out_another() -> None:
+    """However many silent connections one address opens, the CA ends its handshake on an older one."""
+    listeners, client = TlsAlpnListeners(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.set_alpn_protocols([PROTOCOL])
+    with reserve("127.0.0.1") as port, ExitStack() as stack:
+        listen, address = f"127.0.0.1:{port.number}", ("127.0.0.1", port.number)
+        listeners.add(listen, "a.test", VALUE.certificate)
+        stack.callback(listeners.remove, listen, "a.test", VALUE.certificate)
+        ca = stack.enter_context(socket.create_connection(address, PATIENCE))
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(address, PATIENCE, ("127.0.0.2", 0)))
+        assert list(listeners.ask(listen, "a.test").values()) == [VALUE.certificate.der]  # so all were let in
+        tls = stack.enter_context(client.wrap_socket(ca, server_hostname="a.test"))
+        assert tls.getpeercert(binary_form=True) == VALUE.certificate.der

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import names, threads
-from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.challenges import texts
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, SecretError, StoreError
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.leftover_removal import LeftoverRemoval, owners
+from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, StoreError
 
 if TYPE_CHECKING:
-    from dnsrenew.challenges.dns01.records import TxtValue
+    from dnsrenew.challenges.dns01.leftover_removal import LeftoverGroups, ServedValues
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount
+    from dnsrenew.model import DnsAccount, TxtRecord
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.journal import Journal
-    from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
+    from dnsrenew.store.journal_entry import WrittenValue
     from dnsrenew.store.zone_locks import ZoneLocks
-
-ServedValues = Callable[["Context", str], set[str]]
-"""Returns the TXT values that are served at an absolute name."""
 
 SECONDS: Final = 180.0
 """Time limit of ``dnsrenew cleanup``."""
 BEFORE_RUN_SECONDS: Final = 10.0
 """Time limit of the cleanup before a run: it delays the renewals."""
-_WRITERS: Final = 8
-"""Accounts asked at once."""
-_STOP_SECONDS: Final = 1.0
-"""Seconds for the threads to stop after the time limit."""
-_HOST_CODES: Final = frozenset(
-    {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
-)
-"""Errors that another zone of the same account would meet too."""
 
 
-class CleanupResult(Frozen):
-    """The result of a cleanup.
+class CleanupResult(Frozen, public=True):
+    """The result of a cleanup."""
 
-    :ivar removed: the removed values, each with the name of its account.
-    :ivar kept: the values that stay in DNS and in the journal, each with the reason.
-    :ivar unreadable: files of the journal that cannot be read.
-    """
-
-    removed: tuple[WrittenValue, ...] = ()
-    kept: tuple[tuple[WrittenValue, DnsRenewError], ...] = ()
+    removed: tuple[tuple[TxtRecord, str], ...] = ()
+    """The removed values, each with the name of its account."""
+    kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
+    """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
+    """Files of the journal that cannot be read."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
@@ -83,9 +67,9 @@ def cleanup(
     :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
     """
     with journal.left_over(context, wait=wait) as entries:
-        done = (
-            _Cleanup(context, entries, accounts, providers, locks, served).run(seconds) if entries else CleanupResult()
-        )
+        done = CleanupResult()
+        if entries:
+            done = _run(LeftoverRemoval(context, entries, accounts, providers, locks, served), seconds)
     return replace(done, unreadable=tuple(journal.unreadable()))
 
 
@@ -115,188 +99,36 @@ def cleanup_before_run(
     for value, cause in done.kept:
         by_reason.setdefault((value[1], cause.message, cause.fix), []).append(value)
     for (_account, reason, fix), values in by_reason.items():
-        context.warn(*texts.SWEEP_KEPT.fill(names=_owners(values), reason=reason, reason_fix=fix))
+        context.warn(*texts.SWEEP_KEPT.fill(names=owners(values), reason=reason, reason_fix=fix))
 
 
-class _Group(NamedTuple):
-    """Values that are removed together.
-
-    :ivar has_moved: the account was configured for another host when it wrote them.
-    """
-
-    account: str
-    zone: str
-    has_moved: bool
-
-
-_Groups = Mapping[_Group, tuple["WrittenValue", ...]]
+def _run(removal: LeftoverRemoval, seconds: float) -> CleanupResult:
+    groups = removal.groups()
+    try:
+        removal.work(groups, seconds)
+    finally:
+        done = _finish(removal, groups)  # also after a cancel: some values may be removed
+    removal.context.check()
+    return done
 
 
-class _Cleanup(Frozen):
-    """One cleanup.
-
-    :ivar results: for each finished group why its values stay; None: they are gone.
-    """
-
-    context: Context
-    entries: list[JournalEntry]
-    accounts: Mapping[str, DnsAccount]
-    providers: Mapping[str, Provider]
-    locks: ZoneLocks
-    served: ServedValues | None
-    results: dict[_Group, DnsRenewError | None] = field(default_factory=dict)
-
-    def run(self, seconds: float) -> CleanupResult:
-        groups = self._groups()
-        try:
-            self._work(groups, seconds)
-        finally:
-            done = self._finish(groups)  # also after a cancel: some values may be removed
-        self.context.check()
-        return done
-
-    def _groups(self) -> _Groups:
-        """Return the values by account and zone, each value once: an error of one zone must not affect another."""
-        groups: dict[_Group, dict[WrittenValue, None]] = {}
-        for entry in self.entries:
-            for record, account in entry.values:
-                group = _Group(account, record.zone, self._has_moved(entry, account))
-                groups.setdefault(group, {})[record, account] = None
-        return {group: tuple(values) for group, values in groups.items()}
-
-    def _has_moved(self, entry: JournalEntry, name: str) -> bool:
-        """Return whether the account was configured for another host when it wrote the entry."""
-        account = self.accounts.get(name)
-        return account is not None and not entry.wrote_to(
-            name, self.providers[account.provider].host_fingerprint(account)
-        )
-
-    def _work(self, groups: _Groups, seconds: float) -> None:
-        end = self.context.clock.monotonic() + seconds
-        end = end if self.context.deadline is None else min(end, self.context.deadline)
-        context = replace(self.context, deadline=end)
-        calls = [
-            partial(self._account, context, {group: groups[group] for group in groups if group.account == name})
-            for name in dict.fromkeys(group.account for group in groups)
-        ]
-        tasks = threads.start_all(calls, _WRITERS)
-        with contextlib.suppress(Cancelled):  # the time limit, or a cancel: run() checks which
-            for task in tasks:
-                context.join(task)
-        end_of_wait = time.monotonic() + _STOP_SECONDS
-        for task in tasks:  # a stopped task releases its locks, which the renewals need
-            task.done.wait(max(end_of_wait - time.monotonic(), 0.0))
-
-    def _account(self, context: Context, groups: _Groups) -> None:
-        """Remove the values of one account, zone by zone, until the time limit."""
-        host_error: DnsRenewError | None = None
-        with contextlib.suppress(Cancelled):
-            for group, values in groups.items():
-                error = host_error or self._group(context, group, values)
-                if error is not None and not group.has_moved and _is_of_host(error):
-                    host_error = error
-                self.results[group] = error
-
-    def _group(self, context: Context, group: _Group, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
-        """Remove the values of a group; return why they stay, or None if they are gone.
-
-        :raises Cancelled: the run was cancelled, or the time is over.
-        """
-        account = self.accounts.get(group.account)
-        if account is None:
-            return None if self._are_gone(context, values) else self._account_gone(group.account, values)
-        error: DnsRenewError | None = None
-        try:
-            self._remove(context, account, values)
-        except Cancelled:
-            raise
-        except DnsRenewError as refusal:
-            error = refusal
-        if not group.has_moved or (error is not None and error.code in _HOST_CODES):
-            return error
-        # The response of another host proves nothing: only DNS shows whether they are gone.
-        return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
-
-    def _remove(self, context: Context, account: DnsAccount, values: tuple[WrittenValue, ...]) -> None:
-        from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue  # slow to load, and rarely needed
-        from dnsrenew.drivers import invoke
-
-        writer = RecordWriter(account, self.providers[account.provider])
-        txt_values = [TxtValue("", writer, record) for record, _account in values]
-        single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
-        with contextlib.ExitStack() as held:
-            for key in sorted(single):
-                held.enter_context(self.locks.value(context, key))
-            if writer.provider.behaviour.exclusive:
-                held.enter_context(self.locks.writing(context, values[0][0].zone))
-            records = [value.record for value in txt_values if not self._is_replaced(context, value)]
-            if records:
-                invoke.call_remove(context, writer.provider, account, records)
-
-    def _is_replaced(self, context: Context, value: TxtValue) -> bool:
-        """Return whether a host that keeps one value has replaced this one with another."""
-        if value.single_value_key is None or self.served is None:
-            return False
-        try:
-            found = self.served(context, value.record.name)
-        except Cancelled:
-            raise
-        except DnsRenewError:
-            return False  # unknown: remove it, as at the end of every run
-        return bool(found) and value.record.value not in found
-
-    def _are_gone(self, context: Context, values: tuple[WrittenValue, ...]) -> bool:
-        """Return whether no name server serves any of the values; False if the lookup fails."""
-        if self.served is None:
-            return False
-        try:
-            return not any(record.value in self.served(context, record.name) for record, _account in values)
-        except Cancelled:
-            raise
-        except DnsRenewError:
-            return False
-
-    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
-        paths = [entry.path for entry in self.entries if not set(entry.values).isdisjoint(values)]
-        return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=_owners(values), paths=paths)
-
-    def _finish(self, groups: _Groups) -> CleanupResult:
-        """Delete removed values from the journal, emit the events, and return the result."""
-        removed: list[WrittenValue] = []
-        kept: list[tuple[WrittenValue, DnsRenewError]] = []
-        for group, values in groups.items():
-            error = self.results.get(group, _unfinished(group.account, values))
-            described = [_describe(value) for value in values]
-            if error is None:
-                for entry in self.entries:
-                    if self._has_moved(entry, group.account) is group.has_moved:
-                        entry.remove(values)
-                removed += values
-                self.context.emit("swept", records=described)
-            else:
-                kept += [(value, error) for value in values]
-                self.context.emit("sweep-kept", records=described, error=error.to_dict())
-        return CleanupResult(tuple(removed), tuple(kept))
-
-
-def _is_of_host(error: DnsRenewError) -> bool:
-    """Return whether the next zone of the account would meet the same error."""
-    return isinstance(error, SecretError | ConfigError) or error.code in _HOST_CODES
-
-
-def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
-    if error is None:
-        return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=_owners(values))
-    reason = error.message.strip().rstrip(".")
-    return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=_owners(values), reason=reason)
-
-
-def _unfinished(account: str, values: Sequence[WrittenValue]) -> ProviderError:
-    return ProviderError.of(texts.SWEEP_UNFINISHED, account=account, names=_owners(values))
-
-
-def _owners(values: Sequence[WrittenValue]) -> list[str]:
-    return sorted({names.relative(record.name) for record, _account in values})
+def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
+    """Delete removed values from the journal, emit the events, and return the result."""
+    removed: list[WrittenValue] = []
+    kept: list[tuple[WrittenValue, DnsRenewError]] = []
+    for group, values in groups.items():
+        error = removal.result(group, values)
+        described = [_describe(value) for value in values]
+        if error is None:
+            for entry in removal.entries:
+                if removal.has_moved(entry, group.account) is group.has_moved:
+                    entry.remove(values)
+            removed += values
+            removal.context.emit("swept", records=described)
+        else:
+            kept += [(value, error) for value in values]
+            removal.context.emit("sweep-kept", records=described, error=error.to_dict())
+    return CleanupResult(tuple(removed), tuple(kept))
 
 
 def _describe(value: WrittenValue) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges import texts
+from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.errors import DnsError
 from dnsrenew.model import DnsAccount, TxtRecord

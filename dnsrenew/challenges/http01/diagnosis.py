@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.runtime.context import Context
 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
-_MOST_NAMES: Final = 10
+_MAX_NAMES: Final = 10
 _ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
 """Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this host."""
 
@@ -29,7 +29,7 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
     if not isinstance(error, CAError):
         return error
     failed = [problem["identifier"] for problem in error.subproblems if problem.get("code") in _CODES]
-    hosts = [name for name in failed if name in identifiers][:_MOST_NAMES]
+    hosts = [name for name in failed if name in identifiers][:_MAX_NAMES]
     found: Mapping[str, Sequence[str]] = {}
     with contextlib.suppress(DnsRenewError):  # the addresses are only evidence
         found = dns.addresses(context, hosts) if hosts else {}

@@ -5,24 +5,25 @@ from __future__ import annotations
 import socket
 from typing import Final
 
-from dnsrenew.challenges import texts
-from dnsrenew.challenges.http01.server import PATH, HttpServer
+from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges.http01 import texts
+from dnsrenew.challenges.http01.server import PATH, HttpServer, TokenResponse
 from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 
 DEFAULT: Final = ":80"
 """The port that every CA uses (RFC 8555 section 8.3); another one needs a forwarding from port 80."""
-_MOST_BYTES: Final = 65_536
+_MAX_BYTES: Final = 65_536
 
 
-class HttpListeners(Listeners[bytes]):
+class HttpListeners(Listeners[TokenResponse]):
     """The listeners for http-01."""
 
     texts = PortTexts(
-        texts.HTTP_PORT_TAKEN,
-        texts.HTTP_PORT_TAKEN_UNKNOWN,
-        texts.HTTP_PORT_FORBIDDEN,
-        texts.HTTP_ADDRESS_MISSING,
-        texts.HTTP_PORT_FAILED,
+        texts.PORT_TAKEN,
+        texts.PORT_TAKEN_UNKNOWN,
+        texts.PORT_FORBIDDEN,
+        texts.ADDRESS_MISSING,
+        texts.PORT_FAILED,
     )
 
     def start(self, listening: socket.socket) -> HttpServer:
@@ -34,7 +35,7 @@ class HttpListeners(Listeners[bytes]):
         response = b""
         with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
             connection.sendall(f"GET {PATH}{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-            while len(response) < _MOST_BYTES and (data := connection.recv(4096)):
+            while len(response) < _MAX_BYTES and (data := connection.recv(4096)):
                 response += data
         return response
 
@@ -44,11 +45,12 @@ SHARED: Final = HttpListeners()
 
 
 class Port:
-    """The responder of one listen address."""
+    """The responder of one identifier on one listen address."""
 
-    def __init__(self, listeners: HttpListeners, listen: str) -> None:
+    def __init__(self, listeners: HttpListeners, listen: str, host: str) -> None:
         self._listeners = listeners
         self._listen = listen
+        self._host = host
 
     def check(self, _probe: str) -> None:
         """Check whether the port can be opened.
@@ -62,18 +64,18 @@ class Port:
 
         :raises ChallengeError: the port cannot be opened.
         """
-        self._listeners.add(self._listen, token, content)
+        self._listeners.add(self._listen, token, TokenResponse(self._host, content))
 
     def remove(self, token: str, content: bytes) -> None:
         """Undo one :meth:`add`."""
-        self._listeners.remove(self._listen, token, content)
+        self._listeners.remove(self._listen, token, TokenResponse(self._host, content))
 
     def problem(self, token: str, content: bytes) -> str | None:
         """Request a token as a CA would; return what is wrong with the response, as a clause, or None."""
         try:
             answers = self._listeners.ask(self._listen, token)
         except OSError as error:
-            return texts.LISTENER_SILENT.format(reason=error.strerror or error)
+            return shared_texts.LISTENER_SILENT.format(reason=error.strerror or error)
         for address, answer in answers.items():
             if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\n" + content):
                 return texts.OTHER_RESPONSE.format(address=address)

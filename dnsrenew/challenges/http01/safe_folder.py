@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import Final
 
+from dnsrenew.base import files
 from dnsrenew.base.values import Frozen
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
@@ -16,11 +18,15 @@ HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
 
 _FOLDER: Final = getattr(os, "O_DIRECTORY", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT: Final = getattr(os, "O_NONBLOCK", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
 """Set explicitly, whatever the umask: the web server runs as another user and must read them."""
-_MOST_BYTES: Final = 65_536
+_NEW: Final = stat.S_ISVTX if sys.platform == "linux" else 0
+"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and nobody else sets it on a folder that
+only its owner can write to. Other systems than Linux do not set it; there the owner tells."""
+_MAX_BYTES: Final = 65_536
 
 
 class Folder(Frozen):
@@ -39,7 +45,7 @@ class Folder(Frozen):
         if not handles:
             yield cls(_checked(path, os.stat(path)), None)
             return
-        handle = os.open(path, os.O_RDONLY | _FOLDER)
+        handle = os.open(path, os.O_RDONLY | _FOLDER | _NO_WAIT)
         try:
             yield cls(path, handle)
         finally:
@@ -52,7 +58,7 @@ class Folder(Frozen):
         if self.handle is None:
             yield Folder(_checked(path, os.lstat(path)), None)
             return
-        handle = os.open(name, os.O_RDONLY | _FOLDER | _NO_LINK, dir_fd=self.handle)
+        handle = os.open(name, os.O_RDONLY | _FOLDER | _NO_LINK | _NO_WAIT, dir_fd=self.handle)
         try:
             yield Folder(path, handle)
         finally:
@@ -60,15 +66,27 @@ class Folder(Frozen):
 
     def make(self, name: str) -> None:
         """Make a folder in it that all users can read."""
-        os.mkdir(self._named(name), _FOLDER_MODE, dir_fd=self.handle)
         if self.handle is None:
+            os.mkdir(self._named(name), _FOLDER_MODE)
             return
-        try:
-            with self.child(name) as made:
-                os.chmod(made.handle if made.handle is not None else made.path, _FOLDER_MODE)
-        except PermissionError:
-            # The umask removed our own right to open it. This never happens to root, so a link put there does no harm.
-            os.chmod(name, _FOLDER_MODE, dir_fd=self.handle)
+        os.mkdir(name, _FOLDER_MODE | _NEW, dir_fd=self.handle)
+        with self.child(name) as made:
+            made.open_to_all()
+
+    def open_to_all(self) -> None:
+        """Let all users read this folder, which was made a moment ago.
+
+        :raises PermissionError: it is another one, which somebody has put in its place.
+        """
+        assert self.handle is not None  # noqa: S101  # by make()
+        info = os.fstat(self.handle)
+        mode = stat.S_IMODE(info.st_mode) & ~stat.S_ISGID
+        if mode & (_FOLDER_MODE | stat.S_ISVTX) == _FOLDER_MODE:  # nothing to change
+            return
+        is_marked = mode & _NEW if _NEW else info.st_uid == os.geteuid()  # a file server may give root's to nobody
+        if not is_marked or mode & ~(_FOLDER_MODE | _NEW) or os.listdir(self.handle):
+            raise PermissionError(errno.EPERM, "another user replaced the folder", self.path)
+        os.fchmod(self.handle, _FOLDER_MODE)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a new file that all users can read. An old file or link is removed, never written to."""
@@ -87,10 +105,10 @@ class Folder(Frozen):
         return os.open(self._named(name), flags, _FILE_MODE, dir_fd=self.handle)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file."""
-        handle = os.open(self._named(name), os.O_RDONLY | _NO_LINK | _BINARY, dir_fd=self.handle)
+        """Return the content of a regular file; a FIFO or a device is an error, not a wait."""
+        handle = files.open_file(self._named(name), os.O_RDONLY | _NO_LINK | _BINARY, dir_fd=self.handle)
         with os.fdopen(handle, "rb") as file:
-            return file.read(_MOST_BYTES)
+            return file.read(_MAX_BYTES)
 
     def remove(self, name: str) -> None:
         """Remove a file."""

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dnsrenew.challenges import texts
 from dnsrenew.challenges.contents import Contents
+from dnsrenew.challenges.http01 import texts
 from dnsrenew.challenges.http01.safe_folder import HANDLES, Folder
 from dnsrenew.errors import ChallengeError
 
@@ -105,7 +105,7 @@ class Webroot:
         folder = os.path.realpath(os.path.join(root, *FOLDERS))
         if folder != root and not folder.startswith(os.path.join(root, "")):  # commonpath fails on two drives
             raise ChallengeError.of(
-                texts.HTTP_WEBROOT_LINK, webroot=self.path, path=os.path.join(self.path, *FOLDERS), leads_to=folder
+                texts.WEBROOT_LINK, webroot=self.path, path=os.path.join(self.path, *FOLDERS), leads_to=folder
             )
         return os.path.relpath(folder, root).split(os.sep)
 
@@ -138,6 +138,6 @@ class Webroot:
         """Translate an OSError of the folder."""
         evidence = {"webroot": self.path, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
         if not os.path.isdir(self.path) and not isinstance(error, PermissionError):
-            return ChallengeError.of(texts.HTTP_WEBROOT_MISSING, **evidence)
+            return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)
         path, reason = os.path.join(self.path, *FOLDERS), error.strerror or str(error)
-        return ChallengeError.of(texts.HTTP_WEBROOT_UNWRITABLE, **evidence, path=path, reason=reason)
+        return ChallengeError.of(texts.WEBROOT_UNWRITABLE, **evidence, path=path, reason=reason)

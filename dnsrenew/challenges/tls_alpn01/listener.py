@@ -6,8 +6,8 @@ import socket
 import ssl
 from typing import Final
 
-from dnsrenew.challenges import texts
 from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
+from dnsrenew.challenges.tls_alpn01 import texts
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate, TlsAlpnServer
 
 DEFAULT: Final = ":443"
@@ -18,11 +18,11 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
     """The listeners for tls-alpn-01; a response is the presented certificate as DER."""
 
     texts = PortTexts(
-        texts.TLS_ALPN_PORT_TAKEN,
-        texts.TLS_ALPN_PORT_TAKEN_UNKNOWN,
-        texts.TLS_ALPN_PORT_FORBIDDEN,
-        texts.TLS_ALPN_ADDRESS_MISSING,
-        texts.TLS_ALPN_PORT_FAILED,
+        texts.PORT_TAKEN,
+        texts.PORT_TAKEN_UNKNOWN,
+        texts.PORT_FORBIDDEN,
+        texts.ADDRESS_MISSING,
+        texts.PORT_FAILED,
     )
 
     def start(self, listening: socket.socket) -> TlsAlpnServer:

@@ -1,0 +1,120 @@
+"""Chooses the DNS accounts that write the TXT value of each identifier."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.base import names
+from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
+from dnsrenew.errors import AttemptError, DnsError
+from dnsrenew.model import PropagationCheck, Route
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.dns import DnsView, Target
+    from dnsrenew.runtime.context import Context
+
+_OWN_LABEL = "_acme-challenge"
+
+
+class AccountChoice:
+    """The accounts of a run, and at which name each identifier is validated."""
+
+    def __init__(self, dns: DnsView, writers: Mapping[str, RecordWriter]) -> None:
+        self._dns = dns
+        self._writers = writers
+
+    def place_all(self, context: Context, targets: Mapping[str, Target], route: Route, placements: Placements) -> None:
+        """Add the placement of each identifier, or what rules the route out for it."""
+        for identifier, target in targets.items():
+            several = self.routes(target.name, route)
+            if not several:
+                placements.block(route, [identifier], no_account(identifier, target.name, self._writers.values()))
+                continue
+            if several != [route]:
+                placements.opened[identifier] = (route, several)
+            placements.routes[identifier] = several[0]
+            try:
+                placement = self.place(identifier, target, several[0])
+            except AttemptError as error:
+                placements.block(several[0], [identifier], error)
+                continue
+            placements.placements[identifier] = placement
+            if target.hops and route.alias is None:
+                self._warn_elsewhere(context, placement)
+
+    def targets(
+        self, context: Context, identifiers: Collection[str], route: Route, check: PropagationCheck
+    ) -> tuple[dict[str, Target], dict[str, DnsError]]:
+        """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
+
+        :param check: how the visibility of the values will be checked. If that needs no DNS, the lookups here need none
+            either.
+        """
+        look_up = partial(
+            self._dns.challenge_targets, context, follow_cname=route.follow_cname, alias=route.alias, check=check
+        )
+        found: dict[str, Target] = {}
+        refused: dict[str, DnsError] = {}
+        try:
+            found = look_up(list(identifiers))
+        except DnsError as error:
+            if error.code == "dns-unreachable":  # each single lookup would time out too
+                return {}, dict.fromkeys(identifiers, error)
+            for identifier in identifiers:  # one has failed: look each up alone
+                try:
+                    found |= look_up([identifier])
+                except DnsError as refusal:
+                    refused[identifier] = refusal
+        return found, refused
+
+    def routes(self, owner: str, route: Route) -> list[Route]:
+        """Expand a route without accounts: one route for each account that fits, the longest zone first."""
+        if route.dns:
+            return [route]
+        fitting = [writer for writer in self._writers.values() if writer.may_write(owner)]
+        fitting.sort(key=lambda writer: len(names.labels(writer.zone_of(owner) or "")), reverse=True)
+        return [replace(route, dns=(writer.account.name,)) for writer in fitting]
+
+    def place(self, identifier: str, target: Target, route: Route) -> TxtPlacement:
+        """Return where the value goes and which accounts write it; write nothing.
+
+        :raises DnsError: ``dns-no-account``: an account may not write there.
+        """
+        writers = [self._writers[name] for name in route.dns]
+        for writer in writers:
+            if not writer.may_write(target.name):
+                raise no_account(identifier, target.name, [writer])
+        zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
+        return TxtPlacement(identifier, target.name, zones)
+
+    def _warn_elsewhere(self, context: Context, placement: TxtPlacement) -> None:
+        """Warn if a CNAME alone decides in which zone, and beside which records, an account writes.
+
+        Whoever runs the DNS of the identifier can change the CNAME. The configuration decides instead if it has the
+        ``zones`` of the account or the ``alias`` of the route.
+        """
+        unlimited = [(writer, zone) for writer, zone in placement.writers if not writer.account.zones]
+        if not unlimited or placement.name.lower().startswith(_OWN_LABEL) or self._is_in_own_zone(context, placement):
+            return
+        for writer, zone in unlimited:
+            context.warn(
+                *texts.CNAME_ELSEWHERE.fill(
+                    identifier=placement.identifier,
+                    name=names.relative(placement.name),
+                    zone=names.relative(zone),
+                    account=writer.account.name,
+                )
+            )
+
+    def _is_in_own_zone(self, context: Context, placement: TxtPlacement) -> bool:
+        """Tell whether the TXT value goes into the zone of the identifier itself, or below it."""
+        try:
+            own = self._dns.challenge_targets(context, [placement.identifier], follow_cname=False)
+        except DnsError:
+            return False
+        return names.is_at_or_below(placement.name, own[placement.identifier].served_zone)

@@ -1,0 +1,221 @@
+"""The solver of dns-01: publishes TXT values through DNS accounts, and waits until every name server shows them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import names
+from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.host_calls import HostCalls
+from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, batches
+from dnsrenew.challenges.dns01.resolver_caches import ResolverCaches
+from dnsrenew.challenges.solver import Solver
+from dnsrenew.drivers import invoke
+from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
+from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.runtime.context import Context
+
+_WITHDRAW_SECONDS: Final = 60.0
+_WITHDRAW_SILENT: Final = 10.0
+"""Seconds for a host that has just timed out; the next run tries again."""
+_WITHDRAW_GRACE: Final = 3.5
+"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+
+
+def make_solver(resources: SolverResources) -> Dns01:
+    """Return the solver of this type."""
+    return Dns01(resources)
+
+
+class Dns01(Solver):
+    """Publishes TXT values through DNS accounts and waits until every name server shows them."""
+
+    def __init__(self, resources: SolverResources) -> None:
+        self._dns = resources.dns
+        writers = {
+            name: RecordWriter(account, resources.providers[account.provider])
+            for name, account in resources.accounts.items()
+        }
+        self._accounts = AccountChoice(resources.dns, writers)
+        self._locks = resources.locks
+        self._published = PublishedValues(resources.journal)
+        self._hosts = HostCalls(resources.locks, self._published)
+        self._caches = ResolverCaches(resources.dns)
+
+    # ── preflight ───────────────────────────────────────────────────────────────────────
+
+    def preflight(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        route: Route,
+        check: PropagationCheck,
+        placements: Placements,
+    ) -> None:
+        """Follow CNAMEs, find zones, and choose the accounts that write."""
+        targets, refused = self._accounts.targets(context, identifiers, route, check)
+        for identifier, error in refused.items():
+            placements.block(route, [identifier], error)
+        self._accounts.place_all(context, targets, route, placements)
+        self._dns.warn_wildcard_shadow(context, targets)
+
+    def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
+        """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
+
+        :raises SecretError: a reference cannot be resolved.
+        :raises ConfigError: an option is wrong, or a driver is not installed.
+        :raises ProviderError: the host has timed out for another certificate of this run.
+        """
+        writers = {writer.account.name: writer for placement in placements for writer, _zone in placement.writers}
+        for writer in writers.values():
+            self._hosts.check(context, writer.account.name)
+            invoke.prepare(context, writer.provider, writer.account)
+
+    # ── values ──────────────────────────────────────────────────────────────────────────
+
+    def make_values(self, ca: CAClient, placement: TxtPlacement, challenge: Challenge) -> list[TxtValue]:
+        """Return the TXT value of a challenge (RFC 8555 section 8.4), once for each account that writes it."""
+        return self.values(placement, ca.dns01_value(challenge))
+
+    def values(self, placement: TxtPlacement, text: str) -> list[TxtValue]:
+        """Return the finished TXT value for a placement, once for each account that writes it."""
+        return [
+            TxtValue(placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl))
+            for writer, zone in placement.writers
+        ]
+
+    def batches(self, values: Sequence[TxtValue]) -> list[list[TxtValue]]:
+        """Split the values into batches that can be in DNS at the same time."""
+        return batches(values)
+
+    @contextlib.contextmanager
+    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> Iterator[None]:
+        """Lock the names and zones that hold one value at a time.
+
+        :raises LockedError: another run holds one.
+        """
+        with contextlib.ExitStack() as held:
+            # Always in the same order, so that two certificates do not deadlock.
+            for key in sorted(set().union(*(each.single_value_key for each in placements))):
+                held.enter_context(self._locks.value(context, key))
+            yield
+
+    def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
+        """Keep the values in the journal meanwhile; afterwards only those that could not be removed.
+
+        :raises StoreError: the journal cannot be written. Publish nothing then.
+        """
+        return self._published.journaled(context, [value for value in values if value.is_to_be_removed])
+
+    # ── publish, visible, withdraw ──────────────────────────────────────────────────────
+
+    def publish(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Write the values, all accounts in parallel.
+
+        :raises ProviderError: a host refused or did not respond; any part may have been written.
+        """
+        described = [value.described for value in values]
+        context.emit("txt-writing", records=described)
+        started = context.clock.monotonic()
+        with self._published.exclusive(context, values):
+            self._hosts.add(context, values)
+        context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
+
+    def wait_visible(
+        self, context: Context, values: Sequence[TxtValue], wanted: Propagation, settle: float = 0.0
+    ) -> None:
+        """Wait until every name server of every zone shows the values.
+
+        :param settle: seconds to wait afterwards, in addition to the configured ones.
+        :raises PropagationError: they were not visible in time, or no server responds; ``evidence`` has the
+            ``identifiers`` and ``accounts`` concerned.
+        """
+        behaviours = [value.writer.provider.behaviour for value in values]
+        timeout = wanted.timeout
+        if timeout is None:
+            timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
+        configured = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
+        records = list({(value.record.name, value.record.value): value.record for value in values}.values())
+        settle += configured
+        try:
+            self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
+        except PropagationError as error:
+            raise _about(error, values) from None
+
+    def wait_caches(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Wait until no resolver of the CA caches an older value of these names."""
+        self._caches.wait(context, ca, values)
+
+    def note_answered(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Note that the CA's resolvers cache these values from now on."""
+        self._caches.note(context, ca, values)
+
+    def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Remove the values. Warn of those that stay; raise nothing, so that no other error is hidden."""
+        started = [value for value in values if self._published.state(context, value) is not None]
+        removable = [value for value in started if value.is_to_be_removed]
+        if not removable:
+            return
+        silent = any(self._hosts.is_silent(value.writer.account.name) for value in removable)
+        cleanup = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        begin = context.clock.monotonic()
+        try:
+            with self._published.exclusive(cleanup, removable):
+                removable = self._published.forget_shared(cleanup, removable)
+                self._hosts.remove(cleanup, removable)
+        except DnsRenewError as error:
+            self._keep(cleanup, removable, error)
+        else:
+            seconds = round(context.clock.monotonic() - begin, 3)
+            if removable:
+                context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
+
+    def _keep(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
+        """Leave the values that could not be removed to a later run, except those that were never written."""
+        left = [value for value in values if self._published.state(context, value) is not None]  # not removed yet
+        refused = [value for value in left if self._was_refused(context, value)]
+        self._published.forget(context, refused)
+        kept = [value for value in left if value not in refused]
+        if kept:
+            written = any(self._published.state(context, value) == "written" for value in kept)
+            self._published.release(context, kept)
+            context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
+            context.warn(*_kept(kept, error, written=written))
+
+    def _was_refused(self, context: Context, value: TxtValue) -> bool:
+        """Return whether a value was certainly not written.
+
+        The host must have refused it: that DNS does not serve it proves nothing, since most hosts take a while.
+        """
+        if self._published.state(context, value) != "refused":
+            return False
+        try:
+            return value.record.value not in self._dns.values(context, value.record.name)
+        except DnsRenewError:
+            return True
+
+
+def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationError:
+    """Add to the evidence the identifiers whose values are missing, and the accounts that wrote them."""
+    missing = error.evidence.get("names", ())
+    late = [value for value in values if names.relative(value.record.name) in missing] or values
+    identifiers = list(dict.fromkeys(value.identifier for value in late))
+    accounts = list(dict.fromkeys(value.writer.account.name for value in late))
+    return error.with_evidence(identifiers=identifiers, accounts=accounts)
+
+
+def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str, str]:
+    owners = sorted({names.relative(value.record.name) for value in values})
+    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
+    return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)

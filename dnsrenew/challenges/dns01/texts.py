@@ -1,0 +1,74 @@
+"""The texts of dns-01, and of removing what earlier runs left."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+TXT_KEPT: Final = Text(
+    "txt-kept",
+    "TXT values at {names} could not be removed ({reason}).",
+    "They do no harm. The next run, or dnsrenew cleanup, tries to remove them again.",
+)
+TXT_KEPT_UNSURE: Final = Text(
+    "txt-kept",
+    "TXT values at {names} may have been written and could not be removed ({reason}).",
+    "They do no harm. The next run, or dnsrenew cleanup, tries to remove them again.",
+)
+NO_ACCOUNT: Final = Text(
+    "dns-no-account",
+    "No DNS account can write {record}, which validates {identifier}. The accounts' zones are {zones}.",
+    "Add the zone to the account that holds it (zones = […]), or add an account for it.",
+)
+NO_ACCOUNT_NO_ZONES: Final = Text(
+    "dns-no-account",
+    "No DNS account can write {record}, which validates {identifier}.",
+    "Add the zone to the account that holds it (zones = […]), or add an account for it.",
+)
+CNAME_ELSEWHERE: Final = Text(
+    "cname-elsewhere",
+    "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. "
+    "The DNS account {account}, which has no zones, writes there.",
+    'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if it is '
+    "not yours.",
+)
+
+# ── removing what earlier runs left ─────────────────────────────────────────────────────
+
+ACCOUNT_GONE: Final = Text(
+    "account-gone",
+    "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. "
+    "The values are listed in {paths}.",
+    "Add the account {account} again, or remove the values at your DNS host: the next run checks that they are gone.",
+)
+ACCOUNT_CHANGED: Final = Text(
+    "account-changed",
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. "
+    "The new host does not remove them: {reason}.",
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it was "
+    "and run: dnsrenew cleanup",
+)
+ACCOUNT_CHANGED_SERVED: Final = Text(
+    "account-changed",
+    "The DNS account {account} was configured for another host when it wrote TXT values at {names}. "
+    "They are still in DNS, or no name server responds.",
+    "Remove the values at the old host (the next run checks that they are gone), or configure the account as it was "
+    "and run: dnsrenew cleanup",
+)
+SWEEP_UNFINISHED: Final = Text(
+    "sweep-unfinished",
+    "The DNS host of the account {account} did not remove the TXT values at {names} in time.",
+    "Run: dnsrenew cleanup",
+)
+SWEEP_KEPT: Final = Text(
+    "sweep-kept",
+    "TXT values of an earlier run at {names} could not be removed: {reason}",
+    "{reason_fix}",
+)
+JOURNAL_UNREADABLE: Final = Text(
+    "",
+    "It is not known whether killed runs left values in DNS. {reason}",
+    "{reason_fix}",
+)
+"""An error of the store with its own code, as a warning before a run."""

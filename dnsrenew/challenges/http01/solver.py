@@ -1,0 +1,225 @@
+"""The solver of http-01: responses come from our own listener or from files in a webroot."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from dnsrenew.base import names
+from dnsrenew.challenges import no_wildcard
+from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges.http01 import listener, texts
+from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
+from dnsrenew.challenges.http01.webroot import Webroot
+from dnsrenew.challenges.solver import Solver
+from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError
+from dnsrenew.model import Route
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.dns import DnsView
+    from dnsrenew.model import Propagation, PropagationCheck
+    from dnsrenew.runtime.context import Context
+
+T = TypeVar("T")
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
+_SECONDS: Final = 30
+"""Time limit of a step: a file system that another user or a dead server holds up may never respond."""
+_WITHDRAW_SECONDS: Final = 60.0
+_WITHDRAW_GRACE: Final = 4.0
+"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+
+
+def make_solver(resources: SolverResources) -> Http01:
+    """Return the solver of this type."""
+    return Http01(resources.dns)
+
+
+class Http01(Solver):
+    """Serves key authorizations from a listener of our own, or writes them into a webroot.
+
+    :param dns: finds the addresses of a name that the CA could not reach.
+    :param listeners: the ports that are open; by default those of this process.
+    """
+
+    def __init__(self, dns: DnsView | None = None, listeners: listener.HttpListeners = listener.SHARED) -> None:
+        self._dns = dns
+        self._listeners = listeners
+        self._webroots: dict[str, Webroot] = {}
+        self._lock = threading.Lock()
+        self._published: set[HttpValue] = set()
+
+    # ── preflight ───────────────────────────────────────────────────────────────────────
+
+    def preflight(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        route: Route,
+        _check: PropagationCheck,
+        placements: Placements,
+    ) -> None:
+        """Find out where the responses are served, and whether the port or folder can be used."""
+        try:
+            placements.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
+        except AttemptError as error:
+            placements.block(route, identifiers, error)
+
+    def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
+        """Return the placement of each identifier, after a check that its responses can be served.
+
+        The check opens the port for a moment, or writes and removes a file.
+
+        :raises ChallengeError: they cannot be served; evidence has the ``identifiers`` of that route.
+        """
+        placed: dict[str, HttpPlacement] = {}
+        for route in dict.fromkeys(routes.values()):
+            identifiers = [identifier for identifier, its in routes.items() if its == route]
+            wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
+            if wildcards:
+                raise no_wildcard("http-01", wildcards)
+            placements = [self._placement(identifier, route) for identifier in identifiers]
+            probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
+            try:
+                _call(context, placements, partial(placements[0].responder.check, probe))
+            except ChallengeError as error:
+                raise error.with_evidence(identifiers=identifiers) from None
+            placed.update(zip(identifiers, placements, strict=True))
+        return {identifier: placed[identifier] for identifier in routes}
+
+    def _placement(self, identifier: str, route: Route) -> HttpPlacement:
+        if route.webroot is None:
+            listen = route.listen or listener.DEFAULT
+            return HttpPlacement(identifier, listener.Port(self._listeners, listen, identifier), listen=listen)
+        path = os.fspath(route.webroot)
+        with self._lock:
+            webroot = self._webroots.setdefault(path, Webroot(path))
+        return HttpPlacement(identifier, webroot, webroot=path)
+
+    def make_values(self, ca: CAClient, placement: HttpPlacement, challenge: Challenge) -> list[HttpValue]:
+        """Return the response to a challenge.
+
+        :raises CAError: the token is malformed.
+        """
+        return [self.value(placement, challenge.token or "", ca.key_authorization(challenge))]
+
+    def value(self, placement: HttpPlacement, token: str, key_authorization: str) -> HttpValue:
+        """Return the response for a placement.
+
+        :raises CAError: the token is not base64url, and could escape the folder as part of a path.
+        """
+        if not _TOKEN.fullmatch(token):
+            raise CAError.of(texts.TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
+        return HttpValue(placement, token, key_authorization)
+
+    # ── publish, visible, withdraw ──────────────────────────────────────────────────────
+
+    def publish(self, context: Context, values: Sequence[HttpValue]) -> None:
+        """Open the listeners and write the files.
+
+        :raises ChallengeError: a port or folder is no longer usable; any part may have been published.
+        """
+        started = context.clock.monotonic()
+        stopped = threading.Event()
+        try:
+            _call(context, [value.placement for value in values], partial(self._publish, values, stopped))
+        except (Cancelled, ChallengeError):  # the call may still run; it must not leave a port open
+            stopped.set()
+            raise
+        seconds = round(context.clock.monotonic() - started, 3)
+        context.emit("http-published", answers=[value.described for value in values], seconds=seconds)
+
+    def _publish(self, values: Sequence[HttpValue], stopped: threading.Event) -> None:
+        for value in values:
+            value.placement.responder.add(value.token, value.content)
+            self._published.add(value)
+            if stopped.is_set():
+                self._withdraw(values)
+                return
+
+    def wait_visible(
+        self,
+        context: Context,
+        values: Sequence[HttpValue],
+        _wanted: Propagation | None = None,
+        _settle: float = 0.0,
+    ) -> None:
+        """Check every response on this host: GET it from the listener, or read the file.
+
+        Only the CA can find out whether its requests reach this host from outside.
+
+        :raises ChallengeError: ``http-not-served``.
+        """
+        _call(context, [value.placement for value in values], partial(_check_served, values))
+        context.emit("http-visible", answers=[value.described for value in values])
+
+    def withdraw(self, context: Context, values: Sequence[HttpValue]) -> None:
+        """Remove the published values and close unused ports. Warn of those that stay."""
+        published = [value for value in values if value in self._published]
+        if not published:
+            return
+        cleanup = context.for_cleanup(_WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        try:
+            errors = cleanup.call(partial(self._withdraw, published))
+        except Cancelled as error:
+            errors = [error]
+        described = [value.described for value in published]
+        if errors:
+            cleanup.emit("http-kept", answers=described, error=errors[0].to_dict())
+            cleanup.warn(*_kept(published, errors[0]))
+        else:
+            cleanup.emit("http-removed", answers=described)
+
+    def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
+        """Return the error with the addresses of the names, and a likely cause."""
+        from dnsrenew.challenges.http01 import diagnosis  # rarely needed
+
+        return error if self._dns is None else diagnosis.explain(context, self._dns, identifiers, error)
+
+    def _withdraw(self, values: Sequence[HttpValue]) -> list[DnsRenewError]:
+        """Remove each value, also after errors; return the errors."""
+        errors: list[DnsRenewError] = []
+        for value in values:
+            try:
+                self._published.remove(value)
+            except KeyError:  # never published, or another thread removes it
+                continue
+            try:
+                value.placement.responder.remove(value.token, value.content)
+            except DnsRenewError as error:
+                errors.append(error)
+        return errors
+
+
+def _call(context: Context, placements: Sequence[HttpPlacement], function: Callable[[], T]) -> T:
+    """Call a function that uses the port or webroot of some placements, with a time limit.
+
+    :raises ChallengeError: it took too long.
+    """
+    try:
+        return context.within(_SECONDS).call(function)
+    except Cancelled:
+        context.check()  # raises if the caller cancelled
+        identifiers = [placement.identifier for placement in placements]
+        where = sorted({placement.where for placement in placements})
+        raise ChallengeError.of(texts.STUCK, where=where, seconds=_SECONDS, identifiers=identifiers) from None
+
+
+def _check_served(values: Sequence[HttpValue]) -> None:
+    for value in values:
+        problem = value.placement.responder.problem(value.token, value.content)
+        if problem is not None:
+            raise ChallengeError.of(texts.NOT_SERVED, **value.described, where=value.placement.where, cause=problem)
+
+
+def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:
+    where = sorted({value.placement.where for value in values})
+    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else error.message.rstrip(".")
+    return texts.KEPT.fill(where=where, reason=reason)

@@ -1,0 +1,151 @@
+"""The solver of tls-alpn-01: our own listener presents a challenge certificate to the CA."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import no_wildcard
+from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges.solver import Solver
+from dnsrenew.challenges.tls_alpn01 import listener, texts
+from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+from dnsrenew.errors import Cancelled, ChallengeError
+
+if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.model import Propagation, PropagationCheck, Route
+    from dnsrenew.runtime.context import Context
+
+_WITHDRAW_SECONDS = 60.0
+_AFTER_CANCEL = 4.0
+"""Seconds to close the port after a cancel; the whole cleanup has five."""
+
+
+class TlsAlpnPlacement(Frozen):
+    """Which listener serves the challenge certificate of one identifier.
+
+    :ivar listen: the address of the listener, such as ``":443"``.
+    """
+
+    challenge: ClassVar[str] = "tls-alpn-01"
+
+    identifier: str
+    listen: str
+
+
+class TlsAlpnValue(Frozen):
+    """One challenge certificate and the listener that presents it."""
+
+    challenge: ClassVar[str] = "tls-alpn-01"
+
+    identifier: str
+    listen: str
+    certificate: ChallengeCertificate
+
+
+def make_solver(_resources: SolverResources) -> TlsAlpn01:
+    """Return the solver of this type."""
+    return TlsAlpn01()
+
+
+class TlsAlpn01(Solver):
+    """Opens the port while the CA validates.
+
+    :param listeners: the ports that are open; by default those of this process.
+    """
+
+    def __init__(self, listeners: listener.TlsAlpnListeners = listener.SHARED) -> None:
+        self._listeners = listeners
+        self._published: set[tuple[str | None, str, ChallengeCertificate]] = set()
+
+    def preflight(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        route: Route,
+        _check: PropagationCheck,
+        placements: Placements,
+    ) -> None:
+        """Check that the port can be opened, by binding it for a moment."""
+        listen = route.listen or listener.DEFAULT
+        wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
+        try:
+            if wildcards:
+                raise no_wildcard("tls-alpn-01", wildcards)
+            context.call(partial(self._listeners.check, listen))
+        except ChallengeError as error:
+            placements.block(route, identifiers, error.with_evidence(identifiers=list(identifiers)))
+            return
+        placements.placements.update((each, TlsAlpnPlacement(each, listen)) for each in identifiers)
+
+    def make_values(self, ca: CAClient, placement: TlsAlpnPlacement, challenge: Challenge) -> list[TlsAlpnValue]:
+        """Return the certificate whose acmeIdentifier extension holds the digest of the key authorization."""
+        digest = hashlib.sha256(ca.key_authorization(challenge).encode("ascii")).digest()
+        certificate = ChallengeCertificate.make(placement.identifier, digest)
+        return [TlsAlpnValue(placement.identifier, placement.listen, certificate)]
+
+    def publish(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
+        """Open the port and present the certificates.
+
+        :raises ChallengeError: the port can no longer be opened.
+        """
+        cancelled = threading.Event()
+        try:
+            context.call(partial(self._publish, context.certificate, values, cancelled))
+        except Cancelled:  # the call goes on in its thread: it must not open a port that nothing closes
+            cancelled.set()
+            raise
+
+    def _publish(self, name: str | None, values: Sequence[TlsAlpnValue], cancelled: threading.Event) -> None:
+        for value in values:
+            try:
+                self._listeners.add(value.listen, value.identifier, value.certificate)
+            except ChallengeError as error:
+                raise error.with_evidence(identifier=value.identifier) from None
+            self._published.add((name, value.listen, value.certificate))
+            if cancelled.is_set():
+                self._withdraw(name, values)
+                return
+
+    def wait_visible(
+        self, context: Context, values: Sequence[TlsAlpnValue], _wanted: Propagation, _settle: float
+    ) -> None:
+        """Connect to every listener as the CA does, and compare the certificate.
+
+        :raises ChallengeError: ``tls-alpn-not-served``.
+        """
+        for value in values:
+            cause = context.call(partial(self._problem, value))
+            if cause is not None:
+                raise ChallengeError.of(texts.NOT_SERVED, identifier=value.identifier, listen=value.listen, cause=cause)
+
+    def _problem(self, value: TlsAlpnValue) -> str | None:
+        try:
+            answers = self._listeners.ask(value.listen, value.identifier)
+        except OSError as error:
+            return shared_texts.LISTENER_SILENT.format(reason=error.strerror or error)
+        wrong = [address for address, der in answers.items() if der != value.certificate.der]
+        return texts.OTHER_CERTIFICATE.format(address=wrong[0]) if wrong else None
+
+    def withdraw(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
+        """Stop presenting the certificates; close the port after the last one."""
+        cleanup = context.for_cleanup(_WITHDRAW_SECONDS, _AFTER_CANCEL)
+        with contextlib.suppress(Cancelled):  # the call goes on in its thread; the port belongs to this process only
+            cleanup.call(partial(self._withdraw, context.certificate, values))
+
+    def _withdraw(self, name: str | None, values: Sequence[TlsAlpnValue]) -> None:
+        for value in values:
+            try:
+                self._published.remove((name, value.listen, value.certificate))
+            except KeyError:  # never published, or another thread withdraws it
+                continue
+            self._listeners.remove(value.listen, value.identifier, value.certificate)
