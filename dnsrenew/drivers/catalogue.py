@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,19 +19,23 @@ SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
 """The folders of the shipped files: in the wheel, or in the checkout of an editable install."""
 
 
-def find_provider(name: str, folders: Iterable[Path] = ()) -> Provider | None:
+def find_provider(
+    name: str, folders: Iterable[Path] = (), read_own: Callable[[Path], bytes] = files.read
+) -> Provider | None:
     """Return the provider of that name, or None.
 
     :param folders: the user's ``providers/`` folders in order of precedence; shipped files and plug-ins follow.
+    :param read_own: reads a file in them.
     :raises ConfigError: ``provider-invalid``, its file has a mistake.
     """
     if name == OWN_OBJECT:
         return Provider(name=name, title="The program's own driver", driver=OWN_OBJECT, any_options=True)
     # A plug-in may have any name; the name of a file becomes part of a path.
-    for folder in (*folders, *SHIPPED) if NAME.fullmatch(name) else ():
+    readers = [*((folder, read_own) for folder in folders), *((folder, files.read) for folder in SHIPPED)]
+    for folder, read in readers if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
-            text = files.read(path).decode("utf-8-sig")  # Notepad writes a byte order mark
+            text = read(path).decode("utf-8-sig")  # Notepad writes a byte order mark
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
+from dnsrenew.drivers.plain_http import plain_http
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
 from dnsrenew.runtime.retry import RESEND, Transient, resend
 from dnsrenew.secrets import Secret
@@ -71,11 +72,15 @@ def _nothing() -> None:
 def prepare(context: Context, provider: Provider, account: DnsAccount) -> None:
     """Resolve the secrets of the account, add them to the redactor and create the driver, before an order is created.
 
+    An ``http://`` address of another machine is a warning.
+
     :raises ConfigError: an option is wrong, or the driver is not installed.
     :raises SecretError: a secret cannot be resolved.
     :raises ProviderError: the driver rejects its options.
     :raises Cancelled: the caller cancelled.
     """
+    for key, host in plain_http(provider, account):
+        context.warn(*texts.API_NOT_ENCRYPTED.fill(account=account.name, key=key, host=host))
     _Call(context, provider, account, (), "prepare").run()
 
 
@@ -186,7 +191,7 @@ class _Call(Frozen):
                 elif self.action == "remove":
                     driver.remove(self.records)
         except DnsRenewError as error:
-            return _redact(error, self.account.name, redactor)
+            return _redacted(error.with_traceback(None), self.account.name, redactor)
         except BaseException as error:  # noqa: BLE001  # a third-party driver may raise anything, SystemExit too
             from dnsrenew.drivers.error_mapping import translate  # late: most calls succeed
 
@@ -223,13 +228,18 @@ def _driver_names(provider: Provider) -> tuple[str, str]:
     return provider.driver, str(provider.driver_options.get("provider", ""))
 
 
-def _redact(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
-    """Redact a ``DnsRenewError`` of a driver, and remove its cause, context and traceback.
+def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
+    """Return the error of a driver without secrets and with the account in its evidence.
 
-    The frames of the traceback hold the data that the driver was about to send.
+    It is a new one, without the traceback and the cause of that error: their frames hold the data that the driver was
+    about to send. Its class is one of dnsrenew, because a class of the driver may have more fields.
     """
-    error.message, error.fix = redactor.redact(error.message), redactor.redact(error.fix)
-    error.evidence = redactor.redact_values({"account": account, **error.evidence})
-    error.args = (error.code, error.message)
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
+    kind: type[DnsRenewError] = next(
+        each for each in type(error).__mro__ if each.__module__ == DnsRenewError.__module__
+    )
+    return kind(
+        error.code,
+        redactor.redact(error.message),
+        fix=redactor.redact(error.fix),
+        evidence=redactor.redact_values({"account": account, **error.evidence}),
+    )

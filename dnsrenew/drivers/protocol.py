@@ -28,24 +28,23 @@ COMING: Final = frozenset({"acme-dns", "hook", "manual"})
 """Drivers that a later version brings."""
 
 
-class DriverContext(Frozen):
-    """The argument of a driver's constructor.
-
-    :ivar account: the name of the account in the configuration, for messages.
-    :ivar options: the options of the account; each a ``str``, or a :class:`~dnsrenew.Secret` if the provider file
-        declares it secret. Call ``.reveal()`` only where the value is used.
-    :ivar driver_options: the table ``[driver_options]`` of the provider file.
-    :ivar seconds_left: returns the seconds until the deadline of the call; 0.0 after it.
-    :ivar cancel: set after the caller stopped waiting: stop as soon as possible, and write nothing more.
-    :ivar logger: the logger of the driver.
-    """
+class DriverContext(Frozen, public=True):
+    """The argument of a driver's constructor."""
 
     account: str
+    """The name of the account in the configuration, for messages."""
     options: Mapping[str, str | Secret]
+    """The options of the account; each a ``str``, or a :class:`~dnsrenew.Secret` if the provider file declares it
+    secret. Call ``.reveal()`` only where the value is used.
+    """
     driver_options: Mapping[str, Any]
+    """The table ``[driver_options]`` of the provider file."""
     seconds_left: Callable[[], float]
+    """Returns the seconds until the deadline of the call; 0.0 after it."""
     cancel: threading.Event
+    """Set after the caller stopped waiting: stop as soon as possible, and write nothing more."""
     logger: logging.Logger
+    """The logger of the driver."""
 
     def check(self) -> None:
         """Return while the caller still waits. Call it before each write.
@@ -72,8 +71,10 @@ class Driver(Protocol):
     - Neither method waits until the change is visible.
     - After an exception, ``remove`` is called for all records of the call: any of them may have been written.
     - An instance is used by one thread at a time and for one call: open connections in the call, not before.
-    - An exception SHOULD be a :class:`~dnsrenew.errors.ProviderError`; dnsrenew translates any other.
+    - An exception SHOULD be a :class:`ProviderError`; dnsrenew translates any other.
     """
+
+    __module__ = "dnsrenew"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values in addition to the existing ones."""

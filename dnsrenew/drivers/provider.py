@@ -25,12 +25,16 @@ class OptionSpec(Frozen, kw_only=True):
     """One option of an account.
 
     :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
+    :ivar pattern: a regular expression for the whole secret without blanks around it; "" if its form is not known.
+    :ivar form: the pattern in words.
     """
 
     required: bool = False
     secret: bool = False
     env: str | None = None
     help: str = ""
+    pattern: str = ""
+    form: str = ""
 
 
 class Behaviour(Frozen, kw_only=True):

@@ -63,6 +63,13 @@ def _suffixes(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and _is_domain(item) for item in value)
 
 
+def _is_pattern(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(re.compile(value))
+    except re.error:
+        return False
+
+
 def _is_domain(text: str) -> bool:
     try:
         return names.to_a_labels(text) == text and not names.is_wildcard(text)
@@ -92,6 +99,8 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
         texts.VARIABLE_NAME,
     ),
     "help": (_is_text, phrases.TEXT),
+    "pattern": (_is_pattern, texts.PATTERN),
+    "form": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "ttl": (_seconds(1, 7 * _DAY, int), texts.TTL),
@@ -113,7 +122,7 @@ def parse(text: str, name: str, file: str) -> Provider:
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.validation.toml_positions import syntax_mistake  # late: only after a mistake
+        from dnsrenew.validation.toml_syntax import syntax_mistake  # late: only after a mistake
 
         raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
     check = _FileCheck()
@@ -180,7 +189,7 @@ class _FileCheck:
         elif not _OPTION.fullmatch(key):
             self.mistake(path, texts.OPTION_NAME_FOUND, texts.OPTION_NAME)
         if isinstance(table, dict):
-            self.table(path, table, _OPTIONS)
+            self.table(path, table, _OPTIONS, required=("form",) if "pattern" in table else ())
         else:
             self.mistake(path, kind(table), phrases.TABLE)
 

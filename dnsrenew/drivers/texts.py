@@ -70,6 +70,12 @@ CALL_OVER: Final = Text(
     _TRY_LATER,
 )
 
+API_NOT_ENCRYPTED: Final = Text(
+    "api-not-encrypted",
+    "The account {account} sends its credentials unencrypted to {host}: {key} is an http:// address.",
+    "Use an https:// address, for example that of a proxy with TLS in front of the API.",
+)
+
 # ── errors of a DNS host: without and with its answer ───────────────────────────────────
 
 _ZONE_UNKNOWN: Final = "provider-zone-unknown"
@@ -266,6 +272,7 @@ DRIVER_NAME: Final = "the name of a driver, such as lexicon or rfc2136"
 ZONE_SUFFIXES: Final = "a list of domain names in lower case, without a final dot"
 OPTION_TABLES: Final = "a table of tables, one for each option"
 VARIABLE_NAME: Final = "the name of an environment variable"
+PATTERN: Final = "a regular expression"
 TTL: Final = "a whole number of seconds from 1 to 604800"
 PROPAGATION_TIMEOUT: Final = "a number of seconds from 1 to 86400"
 SETTLE: Final = "a number of seconds from 0 to 3600"

@@ -88,8 +88,12 @@ class _BoundedAnswer(http.client.HTTPResponse):
 
 
 class _SharedConnectTimeout:
-    """Connects within one time-out for all addresses of a host; urllib3 applies the time-out to each address."""
+    """Connects within one time-out for all addresses of a host; urllib3 applies the time-out to each address.
 
+    It ignores ``http.client.HTTPConnection.debuglevel``, which prints every request, with its credentials.
+    """
+
+    debuglevel = 0
     _dns_host: str
     port: int
     timeout: Any

@@ -16,11 +16,9 @@ from dnsrenew.errors import SecretError
 from dnsrenew.secrets import texts
 
 if TYPE_CHECKING:
-    import logging
-
     from dnsrenew.errors import Text
 
-HIDDEN: Final = "•••"
+HIDDEN: Final = texts.HIDDEN
 COMMAND_TIMEOUT: Final = 30.0
 COMMAND_LIMIT: Final = 64 * 1024
 """The time limit of a program that prints a secret, in seconds, and of its output, in bytes."""
@@ -31,12 +29,17 @@ _Read = Callable[["threading.Event | None"], str]
 
 
 class Secret:
-    """A value that is never shown: its ``str``, ``repr``, ``format`` and pickle are ``•••``.
+    """A value that is never shown: its ``str``, ``repr`` and ``format`` are ``•••``.
 
-    It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call.
+    It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call. A copy is the same
+    secret. A pickle has neither the value nor the reference: :meth:`reveal` of an unpickled secret fails.
     """
 
-    __slots__ = ("_failure", "_lock", "_read", "_value", "reference")
+    __module__ = "dnsrenew"
+    __slots__ = {
+        **dict.fromkeys(("_failure", "_lock", "_read", "_value")),
+        "reference": "Where the value comes from, such as ``env:NAME``; ``literal`` for a value itself.",
+    }
 
     def __init__(self, value: str) -> None:
         self.reference = "literal"
@@ -65,7 +68,7 @@ class Secret:
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
-        """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs ``dnsrenew[keyring]``)."""
+        """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs the package keyring)."""
         service, _, user = service_and_user.rpartition("/")
         return cls._reference(f"keyring:{service_and_user}", lambda _: _from_keyring(service, user))
 
@@ -73,10 +76,10 @@ class Secret:
     def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
         """Refer to the output of a program (a list of arguments, no shell or terminal; one final newline is removed).
 
-        It has 30 s, and may print 64 KiB.
+        It has 30 s, and may print 64 KiB. A relative path of the program is relative to the current folder.
 
         :param env: names of environment variables for the program, such as the token of a password store, in addition
-            to those that every program needs (:mod:`dnsrenew.base.subprocesses`).
+            to those that every program needs (``PATH``, ``HOME`` …).
         """
         arguments, names = list(arguments), list(env)
         reference = f"command:{arguments[0] if arguments else ''}"
@@ -120,8 +123,21 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return format(HIDDEN, spec)
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Secret:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return Secret, (HIDDEN,)
+        return _unpickled, (self.reference,)
+
+
+def _unpickled(reference: str) -> Secret:
+    def refuse(_cancel: threading.Event | None) -> str:
+        raise SecretError.of(texts.UNPICKLED, reference=reference)
+
+    return Secret._reference(reference, refuse)  # noqa: SLF001  # a constructor of this module
 
 
 def _without_newline(text: str) -> str:
@@ -155,7 +171,10 @@ def _from_keyring(service: str, user: str) -> str:
     try:
         import keyring  # an extra, and slow to import
     except ImportError:
-        raise SecretError.of(texts.KEYRING_MISSING, reference=reference) from None
+        from dnsrenew.base.installation import install_command  # late: only after this error
+
+        command = install_command("keyring")
+        raise SecretError.of(texts.KEYRING_MISSING, reference=reference, command=command) from None
     try:
         value = keyring.get_password(service, user)
     except Exception as error:  # noqa: BLE001  # a back end may raise any exception
@@ -245,38 +264,12 @@ class Redactor:
 
     @contextlib.contextmanager
     def guard_logs(self, *prefixes: str) -> Iterator[None]:
-        """Redact what the loggers under ``prefixes`` log inside the block.
+        """Redact what this thread logs inside the block, and what the loggers under ``prefixes`` log in any thread."""
+        from dnsrenew.secrets.log_guard import LogGuard  # late: it is needed only when something is due
 
-        A filter on a parent does not see a child's records, so each existing logger gets one. The handlers get one too,
-        for the loggers that a library creates during the call.
-        """
-        import logging
-
-        def is_guarded(name: str) -> bool:
-            return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
-
-        def clean(record: logging.LogRecord) -> bool:  # a new function for each guard: guards overlap
-            return self._clean(record) if is_guarded(record.name) else True
-
-        loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict) if is_guarded(name)]
-        handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
-        for guarded in (*loggers, *handlers):
-            guarded.addFilter(clean)
+        guard = LogGuard(self.redact, self.redact_values, prefixes)
+        guard.begin()
         try:
             yield
         finally:
-            for guarded in (*loggers, *handlers):
-                guarded.removeFilter(clean)
-
-    def _clean(self, record: logging.LogRecord) -> bool:
-        try:
-            text = record.getMessage()
-        except Exception:  # noqa: BLE001  # a wrong log call of a library must not end the call
-            text = record.msg if isinstance(record.msg, str) else HIDDEN
-            record.msg, record.args = text, None
-        clean = self.redact(text)
-        if clean != text:
-            record.msg, record.args = clean, None
-        if record.exc_info:
-            record.exc_info, record.exc_text = None, None
-        return True
+            guard.end()

@@ -4,6 +4,9 @@ A quoted secret may be escaped for HTML (``&amp;``, ``&#47;``), JSON (``\/``, ``
 one inside another, and each character may be escaped or not. So the text is decoded in each of these ways, and the
 plain secret is searched in every decoded text. The time is linear in the length of the text, and almost zero without
 an escape.
+
+A host that quotes a secret may also cut it (``cfpat_0123456789…``), so its first characters are searched too, or break
+it into lines, so the text is searched without its line breaks too.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 _MIN_PART_LENGTH: Final = 8
-"""A shorter line of a secret, or part of its base64, occurs in texts by chance."""
+"""A shorter beginning or line of a secret, or part of its base64, occurs in texts by chance."""
 _MAX_DEPTH: Final = 2
 """The number of nested escapes that are decoded: a URL in JSON, a percent sign as ``%25``."""
 _FOLD: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -65,8 +68,9 @@ _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
         _from_percent,
     ),
     ("&", re.compile(r"&(?:#[0-9]{1,7}|#[Xx][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"), _from_entity),
+    ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),
 )
-"""The character that starts an escape, the pattern of one escape, and its decoder."""
+"""The character that is in every escape, the pattern of one escape, and its decoder; a line break is one too."""
 
 
 def encodings(value: str) -> set[str]:
@@ -87,13 +91,10 @@ def encodings(value: str) -> set[str]:
 
 
 def find_secret(text: str, wanted: Collection[str], depth: int = _MAX_DEPTH) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each occurrence of one of the :func:`encodings`, escaped or not."""
+    """Yield the start and the end of each occurrence of one of the :func:`encodings`, whole or cut, escaped or not."""
     folded = text.translate(_FOLD)
     for form in wanted:
-        start = folded.find(form)
-        while start >= 0:
-            yield start, start + len(form)
-            start = folded.find(form, start + len(form))
+        yield from _find_form(folded, form)
     if not depth:
         return
     for sign, pattern, decode in _ESCAPES:
@@ -101,17 +102,51 @@ def find_secret(text: str, wanted: Collection[str], depth: int = _MAX_DEPTH) -> 
             decoded = pattern.sub(decode, text)
             found = list(find_secret(decoded, wanted, depth - 1)) if decoded != text else []
             if found:
-                offsets = _offsets(text, pattern, decode)
-                yield from ((offsets[start], offsets[end]) for start, end in found)
+                starts, ends = _offsets(text, pattern, decode)
+                yield from ((starts[start], ends[end - 1]) for start, end in found)
 
 
-def _offsets(text: str, pattern: re.Pattern[str], decode: _Decoder) -> list[int]:
-    """Return the offset in the text of each character of the decoded text, and of its end."""
-    offsets: list[int] = []
+def _find_form(folded: str, form: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each occurrence of a form, or of its beginning if the text does not go on there.
+
+    The text goes on with a letter, a digit, ``_`` or ``-``: then it is another word that begins in the same way.
+    """
+    head = form[:_MIN_PART_LENGTH]
+    start = folded.find(head)
+    while start >= 0:
+        end = start + _common_length(folded, start, form)
+        is_cut = end == len(folded) or not (folded[end].isalnum() or folded[end] in "_-")
+        if is_cut or end - start == len(form):
+            yield start, end
+            start = folded.find(head, end)
+        else:
+            start = folded.find(head, start + 1)
+
+
+def _common_length(folded: str, start: int, form: str) -> int:
+    """Return how many characters of a form the text has at ``start``, where its head is; in logarithmic time."""
+    if folded.startswith(form, start):
+        return len(form)
+    least, most = min(_MIN_PART_LENGTH, len(form)), len(form)
+    while most - least > 1:
+        middle = (least + most) // 2
+        if folded.startswith(form[least:middle], start + least):
+            least = middle
+        else:
+            most = middle
+    return least
+
+
+def _offsets(text: str, pattern: re.Pattern[str], decode: _Decoder) -> tuple[list[int], list[int]]:
+    """Return where each character of the decoded text starts and ends in the text."""
+    starts: list[int] = []
+    ends: list[int] = []
     done = 0
     for match in pattern.finditer(text):
-        offsets.extend(range(done, match.start()))
-        offsets.extend([match.start()] * len(decode(match)))
+        length = len(decode(match))
+        starts += [*range(done, match.start()), *[match.start()] * length]
+        ends += [*range(done + 1, match.start() + 1), *[match.end()] * length]
         done = match.end()
-    offsets.extend(range(done, len(text) + 1))
-    return offsets
+    starts += range(done, len(text))
+    ends += range(done + 1, len(text) + 1)
+    return starts, ends

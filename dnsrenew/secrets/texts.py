@@ -6,6 +6,9 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
+HIDDEN: Final = "•••"
+"""Stands for a secret in every text."""
+
 _MISSING: Final = "secret-missing"
 
 VARIABLE_NOT_SET: Final = Text(
@@ -36,7 +39,7 @@ FILE_EMPTY: Final = Text(
 KEYRING_MISSING: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the package keyring is not installed.",
-    "Install it: pip install 'dnsrenew[keyring]'.",
+    "Install it into the environment of dnsrenew: {command}",
 )
 KEYRING_FAILED: Final = Text(
     _MISSING,
@@ -47,6 +50,11 @@ KEYRING_NO_ENTRY: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the keyring has no such entry.",
     "Run: keyring set {service} {user}.",
+)
+UNPICKLED: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: it comes from a pickle, which has neither its value nor its source.",
+    "Make the Secret in this process, for example with Secret.env or Secret.file.",
 )
 
 _RUN_BY_HAND: Final = "Run the command by hand, as the user that runs dnsrenew, and read its error message."

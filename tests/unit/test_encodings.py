@@ -1,4 +1,4 @@
-"""A secret is found in a text in whatever way somebody who quotes it has written it."""
+"""A secret is found in a text in any encoding, and also if it is cut or broken into lines."""
 
 import base64
 import html
@@ -17,20 +17,20 @@ from dnsrenew.secrets import HIDDEN, Redactor
 
 Writing = Callable[[str], str]
 EDGE = "\ue000"
-"""Stands around the secret and in none."""
+"""A character around the secret that no secret contains."""
 SECRET = 's3cr&t"<K>/+=é zz%canary'
 SECRETS = st.text(st.characters(exclude_characters=EDGE, exclude_categories=["Cs"]), min_size=3)
 
 
 def redacted(secret: str, text: str) -> str:
-    """The text, by one who knows the secret."""
+    """Redact a text with one known secret."""
     redactor = Redactor()
     redactor.add(secret)
     return redactor.redact(text)
 
 
 def in_json(text: str) -> str:
-    """ASCII only, and so with halves of characters."""
+    """ASCII only, and so with surrogate pairs."""
     return json.dumps(text)[1:-1]
 
 
@@ -80,20 +80,20 @@ WRITINGS += [in_page, in_address, in_address_of_net, quote, quote_plus]
 
 @pytest.mark.parametrize("outer", WRITINGS)
 @pytest.mark.parametrize("inner", WRITINGS)
-def test_in_one_writing_inside_another(inner: Writing, outer: Writing) -> None:
-    """Nothing of it is left, and what stands around it is."""
+def test_one_encoding_inside_another(inner: Writing, outer: Writing) -> None:
+    """Nothing of the secret is left, and the text around it stays."""
     assert redacted(SECRET, f"the key {outer(inner(SECRET))} is wrong") == f"the key {HIDDEN} is wrong"
 
 
 @given(SECRETS, st.sampled_from(WRITINGS), st.sampled_from(WRITINGS))
 def test_any_secret(secret: str, inner: Writing, outer: Writing) -> None:
-    """The same for whatever a secret may be made of, escapes among it."""
+    """The same for any characters of the secret, also for escapes in it."""
     assert redacted(secret, f"{EDGE}{outer(inner(secret))}{EDGE}") == f"{EDGE}{HIDDEN}{EDGE}"
 
 
 @given(SECRETS, st.data())
 def test_some_characters_escaped(secret: str, data: st.DataObject) -> None:
-    """Nobody knows which ones somebody escapes: of a percent sign or an ampersand, he escapes each."""
+    """A host may escape any of them; of percent signs or ampersands, it escapes all."""
     ways: list[Writing] = [in_address, in_address_of_net] if data.draw(st.booleans()) else [in_page, in_entities]
     chosen = [data.draw(st.sampled_from(ways if each in "%&" else [*ways, plain])) for each in secret]
     text = "".join(writing(each) for writing, each in zip(chosen, secret, strict=True))
@@ -113,19 +113,19 @@ def test_some_characters_escaped(secret: str, data: st.DataObject) -> None:
         quote_plus(base64.b64encode(SECRET.encode()).decode()),
     ],
 )
-def test_in_other_codes(text: str) -> None:
-    """In hex, in the wrong character set, in capitals, and in base64 that is escaped again."""
+def test_other_encodings(text: str) -> None:
+    """In hexadecimal, in the wrong character set, in upper case, and in base64 that is escaped again."""
     assert redacted(SECRET, f"the key {text} is wrong") == f"the key {HIDDEN} is wrong"
 
 
-def test_in_base64_for_addresses() -> None:
-    """Its two other signs; behind something else too."""
+def test_base64url() -> None:
+    """With its two other characters, and after another text."""
     secret = "~?>~?>~?>~?>~?>"
     assert redacted(secret, base64.urlsafe_b64encode(secret.encode()).decode()) == HIDDEN
     assert "_" not in redacted(secret, base64.urlsafe_b64encode(b"u:" + secret.encode()).decode())
 
 
-def test_what_is_no_text() -> None:
+def test_bytes_that_are_not_utf_8() -> None:
     """An environment variable may hold bytes that are not UTF-8."""
     assert redacted("abc\udcff", "the key abc\udcff") == f"the key {HIDDEN}"
 
@@ -135,24 +135,73 @@ def test_what_is_no_text() -> None:
     ["\\", "%", "&", "%zz %4", "&amp", "&#;", "&#x110000;", "&nosuch;", "\\u12", "\\U00110000", "\\ud83d", "%ff%c3"],
 )
 def test_what_only_begins_like_an_escape(text: str) -> None:
-    """It is left as it is, and hides nothing beside it."""
+    """It stays, and the secret beside it is found."""
     assert redacted("canary/1", f"{text} canary%2F1 {text}") == f"{text} {HIDDEN} {text}"
 
 
-@pytest.mark.parametrize("piece", ["\\", "a", "%25", "&amp;", "\\u005c", "\\%25&amp;", "canary", "é"])
+TOKEN = "cfpat_0123456789abcdefghijKLMNOPQRSTUV"
+CUT = [
+    "cfpat_01…",
+    "cfpat_0123456789...",
+    "'cfpat_0123456789'",
+    "cfpat_0123456789abc*****",
+    "cfpat_0123456789\nsecond line",
+    "cfpat_0123456789",
+    "cfpat%5F0123456789…",
+    "\\u0063fpat_0123456789…",
+    base64.b64encode(TOKEN.encode()).decode()[:12] + "…",
+    TOKEN.encode().hex()[:20] + "[cut]",
+]
+
+
+@pytest.mark.parametrize("text", CUT)
+def test_the_beginning_of_a_secret_that_a_host_cut(text: str) -> None:
+    """The beginning is hidden from 8 characters on, and the text around it stays."""
+    shown = redacted(TOKEN, f"token {text}")
+    assert shown.startswith((f"token {HIDDEN}", f"token '{HIDDEN}'"))
+    assert "012" not in shown
+    assert shown[-1:] in {HIDDEN[-1], text[-1]}
+
+
+@pytest.mark.parametrize("text", ["cfpat_0 is short", "cfpat_0123456789xyz", "cfpat_01-other", "see cfpat_012X"])
+def test_what_only_begins_like_a_secret(text: str) -> None:
+    """Fewer than 8 characters, and another word with the same beginning, stay."""
+    assert redacted(TOKEN, text) == text
+
+
+@pytest.mark.parametrize(
+    ("line_break", "escape"),
+    [("\n", plain), ("\r\n    ", plain), ("\n\t", plain), ("\n", in_json), ("\r\n", in_address)],
+)
+def test_a_secret_that_a_host_broke_into_lines(line_break: str, escape: Writing) -> None:
+    """The lines are hidden together, also where the line breaks are escaped; those around them stay."""
+    broken = line_break.join((TOKEN[:5], TOKEN[5:20], TOKEN[20:]))
+    assert redacted(TOKEN, f"the key\n{escape(broken)}\nis wrong") == f"the key\n{HIDDEN}\nis wrong"
+
+
+@given(SECRETS.filter(lambda secret: len(secret) > 8), st.data())
+def test_any_secret_that_a_host_cut(secret: str, data: st.DataObject) -> None:
+    """Whatever a secret contains, no beginning of 8 characters is left before an ellipsis."""
+    length = data.draw(st.integers(8, len(secret)))
+    assert redacted(secret, f"{EDGE}{secret[:length]}…") == f"{EDGE}{HIDDEN}…"
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\", "a", "%25", "&amp;", "\\u005c", "\\%25&amp;", "canary", "é", "\n", "\n   ", f"{TOKEN[:20]}x\n"]
+)
 def test_a_long_text_takes_no_long_time(piece: str) -> None:
-    """The time grows as the text does: one made to be read in many ways takes seconds at worst, not years."""
+    """The time is linear: a text that can be decoded in many ways takes seconds at worst, not years."""
     redactor = Redactor()
-    for secret in ("canary" * 20 + "!", "\\" * 60 + "!", "a" * 60 + "!", "%25" * 20 + "!"):
+    for secret in ("canary" * 20 + "!", "\\" * 60 + "!", "a" * 60 + "!", "%25" * 20 + "!", TOKEN):
         redactor.add(secret)
     text = piece * ((1 << 18) // len(piece))
     began = time.process_time()
-    assert redactor.redact(text) == text
+    assert redactor.redact(text)
     assert time.process_time() - began < 10
 
 
 def test_a_usual_line_costs_next_to_nothing() -> None:
-    """It is read in no other way where nothing is escaped."""
+    """A line without escapes is not decoded."""
     redactor = Redactor()
     for number in range(20):
         redactor.add(f"canary-{number}-{string.ascii_letters}")

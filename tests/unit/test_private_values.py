@@ -1,4 +1,4 @@
-"""A secret is shown by nothing that holds it, in whatever way it is looked at."""
+"""No object that contains a secret shows it, however it is printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import Config
+from dnsrenew.config import Config, single_certificate
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.model import CA, DnsAccount, Eab
@@ -30,7 +30,7 @@ CANARY = "canary-values-61fe20"
 
 
 def redactor() -> Redactor:
-    """One that knows it."""
+    """A redactor that knows the secret."""
     made = Redactor()
     made.add(CANARY)
     return made
@@ -48,7 +48,7 @@ def config() -> Config:
 
 
 def saved_order() -> PendingOrder:
-    """An order whose key is one."""
+    """An order whose key is the secret."""
     return PendingOrder(
         url="https://ca.test/order/1",
         ca="lab",
@@ -102,14 +102,23 @@ def test_what_holds_a_secret_does_not_show_it(holder: str, look: str) -> None:
     assert CANARY not in LOOKS[look](HOLDERS[holder]())
 
 
-@pytest.mark.parametrize("holder", ["secret", "eab", "ca", "ca from a mapping", "error"])
-def test_nor_does_it_travel(holder: str) -> None:
-    """Pickled or copied to the last field it is gone: what comes out at the other end is `•••`."""
+@pytest.mark.parametrize("holder", ["secret", "account", "accounts", "eab", "ca", "ca from a mapping", "error"])
+def test_nor_is_it_pickled(holder: str) -> None:
+    """A pickle does not contain it, and a copy to the last field does not show it."""
     held = HOLDERS[holder]()
     assert CANARY.encode() not in pickle.dumps(held)
     assert CANARY not in repr(vars(copy.deepcopy(held)) if hasattr(held, "__dict__") else copy.deepcopy(held))
     if dataclasses.is_dataclass(held) and not isinstance(held, type):
         assert CANARY not in repr(dataclasses.asdict(held))
+
+
+def test_a_secret_option_of_an_argument_becomes_a_secret() -> None:
+    """The account that a run uses has a ``Secret``, and what the provider file does not call secret stays a text."""
+    given = DnsAccount("powerdns", name="home", pdns_server="http://127.0.0.1:8081", auth_token=CANARY)
+    used = single_certificate(["a.test"], dns=[given], agree_terms=True).accounts["home"]
+    assert isinstance(used.options["auth_token"], Secret)
+    assert used.options["auth_token"].reveal() == CANARY
+    assert used.options["pdns_server"] == "http://127.0.0.1:8081"
 
 
 def test_what_a_class_hides_is_hidden_in_those_that_extend_it() -> None:

@@ -1,15 +1,18 @@
-"""Secrets show themselves to nobody; references lead somewhere or say why not."""
+"""Secrets are never shown; a reference gives its value or an error that says why not."""
 
 import base64
 import copy
+import importlib.util
 import json
 import logging
 import os
 import pickle
+import shlex
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -18,13 +21,14 @@ from hypothesis import strategies as st
 from dnsrenew import secrets
 from dnsrenew.base import threads
 from dnsrenew.errors import SecretError
+from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import HIDDEN, Redactor, Secret
 
 CANARY = "canary/s3cret+value="
 
 
 class OddText:
-    """Something that is no text, and cannot be made one."""
+    """An object without a text."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -33,22 +37,87 @@ class OddText:
         raise ValueError(self.value)
 
 
-def test_a_secret_shows_itself_to_nobody() -> None:
-    """Neither text, repr, format, pickle nor an exception's text holds the value."""
+def test_a_secret_is_never_shown() -> None:
+    """Neither its text, repr and format nor the text of an exception contains the value."""
     secret = Secret(CANARY)
     shown = [str(secret), repr(secret), f"{secret}", f"{secret:>30}", repr([secret]), repr({"a": secret})]
-    shown += [str(pickle.loads(pickle.dumps(secret)).reveal()), str(ValueError(secret)), repr(copy.copy(secret))]
+    shown += [str(ValueError(secret)), repr(copy.copy(secret))]
     assert all(CANARY not in text for text in shown)
     assert secret.reveal() == CANARY
     with pytest.raises(TypeError):
         json.dumps(secret)
 
 
-@pytest.mark.shows_secret
-def test_references_are_followed_when_revealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environment, file (without one final newline) and command give the value, not before they are asked.
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_is_the_same_secret(duplicate: Callable[[object], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a value and of a reference, alone and in an account."""
+    assert duplicate(Secret(CANARY)).reveal() == CANARY
+    account = DnsAccount("duckdns", name="home", zones="example.test", ttl=30, token=Secret(CANARY), server="192.0.2.1")
+    again = duplicate(account)
+    assert again == account
+    assert again.options["token"].reveal() == CANARY
+    reference = Secret.env("DNSRENEW_TEST_TOKEN")
+    copied = duplicate(reference)
+    monkeypatch.setenv("DNSRENEW_TEST_TOKEN", CANARY)
+    assert copied.reveal() == reference.reveal() == CANARY
 
-    The secret stands in the file that is referred to.
+
+@pytest.mark.parametrize("secret", [Secret(CANARY), Secret.env("PATH")])
+def test_a_secret_is_not_pickled(secret: Secret) -> None:
+    """What comes out of a pickle says so instead of being a wrong value."""
+    pickled = pickle.dumps(secret)
+    assert CANARY.encode() not in pickled
+    again = pickle.loads(pickled)
+    assert again.reference == secret.reference
+    with pytest.raises(SecretError) as caught:
+        again.reveal()
+    assert (caught.value.code, caught.value.evidence) == ("secret-missing", {"reference": secret.reference})
+
+
+def test_a_pickled_account_has_no_secret() -> None:
+    """A text may be one: only the provider file tells. What is not a text stays."""
+    account = DnsAccount("duckdns", name="home", zones="example.test", ttl=30, token=CANARY, retries=3)
+    pickled = pickle.dumps(account)
+    assert CANARY.encode() not in pickled
+    again = pickle.loads(pickled)
+    assert (again.provider, again.name, again.zones, again.ttl) == ("duckdns", "home", ("example.test",), 30)
+    assert again.options["retries"] == 3
+    with pytest.raises(SecretError):
+        again.options["token"].reveal()
+
+
+@pytest.mark.parametrize(
+    ("marker", "has_pip", "command"),
+    [
+        (None, True, [sys.executable, "-m", "pip", "install", "keyring"]),
+        (None, False, ["uv", "pip", "install", "--python", sys.executable, "keyring"]),
+        ("pipx_metadata.json", True, ["pipx", "inject", "dnsrenew-2", "keyring"]),
+    ],
+)
+def test_a_missing_package_comes_with_the_command_that_installs_it(
+    marker: str | None, has_pip: bool, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package itself, for the interpreter that runs: also in an environment of pipx or uv."""
+    environment = tmp_path / "venvs" / "dnsrenew-2"
+    environment.mkdir(parents=True)
+    if marker:
+        (environment / marker).touch()
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    if not has_pip:
+        monkeypatch.setitem(sys.modules, "pip", None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(SecretError) as caught:
+        Secret.keyring("service/user").reveal()
+    assert caught.value.evidence["command"] == shlex.join(command)
+    assert caught.value.fix.endswith(f": {shlex.join(command)}")
+
+
+@pytest.mark.shows_secret
+def test_references_are_resolved_when_revealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment, file (without one final newline) and command give the value, and are not read before.
+
+    The secret is in the file of the reference.
     """
     file = tmp_path / "token"
     secrets = [
@@ -65,8 +134,8 @@ def test_references_are_followed_when_revealed(tmp_path: Path, monkeypatch: pyte
     ("written", "read"),
     [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("a\r\r\n", "a\r"), (" a ", " a ")],
 )
-def test_exactly_one_final_newline_is_dropped(written: str, read: str, tmp_path: Path) -> None:
-    """As Unix or Windows writes it; a lone carriage return is none, from a file or from a program."""
+def test_exactly_one_final_newline_is_removed(written: str, read: str, tmp_path: Path) -> None:
+    """As Unix or Windows writes it; a carriage return alone is not one. From a file and from a program."""
     file = tmp_path / "token"
     file.write_bytes(written.encode())
     program = f"import sys; sys.stdout.buffer.write({written.encode()!r})"
@@ -85,8 +154,8 @@ def test_exactly_one_final_newline_is_dropped(written: str, read: str, tmp_path:
         (Secret.keyring("service/user"), "keyring"),
     ],
 )
-def test_a_reference_to_nothing_says_what_is_missing(secret: Secret, words: str) -> None:
-    """The error names the reference and what is wrong, and never what a program printed."""
+def test_an_unresolvable_reference_says_what_is_missing(secret: Secret, words: str) -> None:
+    """The error names the reference and the cause, and never shows what a program printed."""
     with pytest.raises(SecretError) as caught:
         secret.reveal()
     assert caught.value.code == "secret-missing"
@@ -94,8 +163,8 @@ def test_a_reference_to_nothing_says_what_is_missing(secret: Secret, words: str)
     assert "leak" not in str(caught.value.to_dict())
 
 
-def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
-    """A password manager's, or a shell's: who writes may come later, and pause."""
+def test_a_pipe_can_deliver_a_secret(tmp_path: Path) -> None:
+    """The pipe of a password manager or a shell: its writer may start later, and pause."""
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
 
@@ -112,15 +181,15 @@ def test_a_pipe_may_bring_a_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["true", "a\0b"]])
-def test_a_command_that_can_be_none(arguments: list[str]) -> None:
-    """Nothing, or what no system takes: an error of the secret as any other."""
+def test_an_impossible_command(arguments: list[str]) -> None:
+    """An empty command, or one that no system accepts, is an error of the secret as any other."""
     with pytest.raises(SecretError, match="cannot be run"):
         Secret.command(arguments).reveal()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder /dev/fd, and what the system tells of a pipe")
-def test_a_pipe_that_ends_with_nothing_in_it() -> None:
-    """The program before it has failed: that is known at once, and whose pipe it is stays as it was."""
+def test_a_pipe_that_ends_empty() -> None:
+    """Its program has failed: that is an error at once, and the pipe keeps its mode."""
     ours, theirs = os.pipe()
     os.close(theirs)
     with pytest.raises(SecretError, match="empty"):
@@ -129,8 +198,8 @@ def test_a_pipe_that_ends_with_nothing_in_it() -> None:
     os.close(ours)
 
 
-def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody writes, or nobody stops; and a device is no file."""
+def test_a_pipe_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No writer, or one that does not stop; a device or a folder is not a file."""
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
     monkeypatch.setattr(secrets, "COMMAND_TIMEOUT", 0.1)
@@ -147,8 +216,8 @@ def test_a_pipe_that_brings_no_end_of_a_secret(tmp_path: Path, monkeypatch: pyte
         Secret.file(tmp_path).reveal()
 
 
-def test_who_waits_for_a_secret_fails_with_who_asks() -> None:
-    """A program that hangs is asked once for all that want the secret meanwhile, and again by who comes later."""
+def test_threads_that_wait_for_a_secret_share_a_failure() -> None:
+    """A program that hangs runs once for all threads that wait for it, and again for a later call."""
     asked, go_on, times = threading.Event(), threading.Event(), list[None]()
 
     def read(_cancel: threading.Event | None) -> str:
@@ -158,7 +227,7 @@ def test_who_waits_for_a_secret_fails_with_who_asks() -> None:
         raise SecretError("secret-missing", "It did not end.", fix="Look.")
 
     class Line:
-        """The lock of the secret, which tells who wants it."""
+        """The lock of the secret; it counts the threads that arrive."""
 
         def __init__(self) -> None:
             self.lock, self.came = threading.Lock(), threading.Semaphore(0)
@@ -186,7 +255,7 @@ def test_who_waits_for_a_secret_fails_with_who_asks() -> None:
     assert len(times) == 2
 
 
-def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:
+def test_redaction_covers_the_usual_encodings() -> None:
     """Plain, percent-encoded, in base64."""
     redactor = Redactor()
     redactor.add(CANARY)
@@ -197,7 +266,7 @@ def test_redaction_covers_the_forms_in_which_a_secret_travels() -> None:
 
 @pytest.mark.parametrize("user", ["", "u", "us", "use"])
 def test_redaction_covers_http_basic(user: str) -> None:
-    """In base64 behind a name of any length; so does it before something."""
+    """In base64 after a name of any length, and before more text."""
     redactor = Redactor()
     redactor.add(CANARY)
     encoded = base64.b64encode(f"{user}:{CANARY}:more".encode()).decode()
@@ -207,7 +276,7 @@ def test_redaction_covers_http_basic(user: str) -> None:
 
 
 def test_redaction_covers_a_line_of_a_secret() -> None:
-    """Of a key that has several, as a message of its parser may show it."""
+    """One line of a key with several, as an error of its parser may show it."""
     redactor = Redactor()
     redactor.add("-----BEGIN-----\nMIIEvQIBADANBgkq\n-----END-----\n")
     assert redactor.redact("bad line 'MIIEvQIBADANBgkq'") == f"bad line '{HIDDEN}'"
@@ -215,7 +284,7 @@ def test_redaction_covers_a_line_of_a_secret() -> None:
 
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_redaction_covers_json(ascii_only: bool) -> None:
-    """A quotation mark, a backslash and what is not ASCII stand there in other ways."""
+    """Quotation marks, backslashes and characters outside ASCII are escaped there."""
     secret = 'c4nary"ä\\/\t'
     redactor = Redactor()
     redactor.add(secret)
@@ -233,7 +302,7 @@ def test_no_secret_survives_redaction(secret: str, before: str, after: str) -> N
 
 
 def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    """Two guards overlap, and the end of one does not open the other."""
+    """Two guards overlap, and the end of one does not end the other."""
     logger = logging.getLogger("urllib3.connectionpool")
     redactor = Redactor()
     redactor.add(CANARY)
@@ -248,21 +317,67 @@ def test_logs_of_guarded_libraries_hold_no_secret(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_logger_that_is_made_under_guard_is_guarded_too(caplog: pytest.LogCaptureFixture) -> None:
-    """Some libraries make theirs only when they are called; what others log meanwhile is their own business."""
+    """Some libraries make theirs only when they are called, and a plug-in has one of its own."""
     redactor = Redactor()
     redactor.add(CANARY)
     caplog.set_level(logging.DEBUG)
+    number = len(logging.root.manager.loggerDict)
     with redactor.guard_logs("botocore"):
-        logging.getLogger(f"botocore.made.{len(logging.root.manager.loggerDict)}").debug("key=%s", CANARY)
+        logging.getLogger(f"botocore.made.{number}").debug("key=%s", CANARY)
+        logging.getLogger(f"my_driver.made.{number}").debug("token=%s", CANARY)
         logging.getLogger("somebody.else").debug("words")
     assert CANARY not in caplog.text
     assert "key=•••" in caplog.text
+    assert "token=•••" in caplog.text
     assert "words" in caplog.text
 
 
+def test_a_plug_in_with_a_handler_of_its_own_logs_no_secret() -> None:
+    """Its logger passes nothing on, and its handler is found all the same; other threads are not touched."""
+    redactor, lines = Redactor(), list[str]()
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    logger = logging.getLogger("my_driver.with_handler")
+    logger.propagate = False
+    handler = Lines()
+    logger.addHandler(handler)
+    redactor.add(CANARY)
+    try:
+        with redactor.guard_logs("botocore"):
+            logger.warning("token=%s", CANARY)
+            threads.start(lambda: logger.warning("elsewhere: %s", "cana" + "ry/s3cret")).done.wait(5)
+    finally:
+        logger.removeHandler(handler)
+    assert lines == ["token=•••", "elsewhere: canary/s3cret"]
+    assert not handler.filters
+
+
+def test_what_else_a_record_has_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
+    """The values of ``extra=``, arguments that the message does not use, and the text of a traceback."""
+    redactor = Redactor()
+    redactor.add(CANARY)
+    caplog.set_level(logging.DEBUG)
+    logger = logging.getLogger("urllib3.connectionpool")
+    extra = {"token": CANARY, "headers": {"X-Token": [CANARY]}, "odd": OddText(CANARY), "count": 3}
+    with redactor.guard_logs("urllib3"):
+        try:
+            raise ValueError(CANARY)
+        except ValueError:
+            logger.debug("%(a)s", {"a": 1, "b": CANARY}, extra=extra, exc_info=True, stack_info=True)
+    (record,) = caplog.records
+    assert CANARY not in repr(vars(record))
+    assert (record.__dict__["token"], record.__dict__["headers"]) == (HIDDEN, {"X-Token": [HIDDEN]})
+    assert (record.__dict__["odd"], record.__dict__["count"]) == (HIDDEN, 3)
+    assert record.message == "1"
+    assert f"ValueError: {HIDDEN}" in caplog.text
+
+
 @pytest.mark.parametrize("words", ["%d " + CANARY, OddText(CANARY)])
-def test_a_wrong_log_call_of_a_library_ends_nothing(words: object, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged as far as it goes, without its arguments and without a secret; the call that made it goes on."""
+def test_a_wrong_log_call_of_a_library_is_no_error(words: object, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged without its arguments and without a secret, and raises nothing."""
     redactor = Redactor()
     redactor.add(CANARY)
     logger = logging.getLogger("urllib3.connectionpool")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.installation import install_command
 from dnsrenew.drivers.lexicon import shims, texts
 from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
@@ -34,7 +35,8 @@ EXTRAS: Final = {
 These packages do not send through the shim of ``requests``. Of the shipped providers only Route 53 is one: botocore
 follows no redirect. (Nor does ``xmlrpc.client``, which the providers inwx and the old interface of Gandi use.)
 """
-_OWN_EXTRAS: Final = frozenset({"route53"})
+_PACKAGES: Final = {"tencentcloud": "tencentcloud-sdk-python"}
+"""The package of a module, if it has another name."""
 _UNUSABLE: Final = {
     "auto": texts.GUESSES_HOST,
     "ddns": texts.IGNORES_ANSWER,
@@ -57,8 +59,9 @@ def provider_class(name: str) -> Callable[..., Any]:
     if not NAME.fullmatch(name) or importlib.util.find_spec(f"{_PACKAGE}.{name}") is None:
         raise ConfigError.of(texts.UNKNOWN, provider=name)
     if name in EXTRAS and importlib.util.find_spec(EXTRAS[name]) is None:
-        package = f"dnsrenew[{name}]" if name in _OWN_EXTRAS else f"dns-lexicon[{name}]"
-        raise ProviderError.of(texts.EXTRA_MISSING, provider=name, module=EXTRAS[name], package=package)
+        package = _PACKAGES.get(EXTRAS[name], EXTRAS[name])
+        command = install_command(package)
+        raise ProviderError.of(texts.EXTRA_MISSING, provider=name, package=package, command=command)
     kind: Callable[..., Any] = _load(name).Provider
     return kind
 

@@ -30,8 +30,8 @@ REMOVES_NOTHING: Final = Text(
 )
 EXTRA_MISSING: Final = Text(
     "provider-extra-missing",
-    "The provider {provider} needs the Python package {module}, which is not installed.",
-    "Install it into the environment of dnsrenew: pip install '{package}'.",
+    "The provider {provider} needs the Python package {package}, which is not installed.",
+    "Install it into the environment of dnsrenew: {command}",
 )
 
 _CHECK_PANEL: Final = "Check in the control panel of the host whether the zone can be changed, then run it again."
