@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import CA, Certificate, DnsAccount, KeyKind, Outcome, Propagation, Resolver, Route
 
 _WAIT: Final = 180.0
-"""Seconds to wait for another process that works on the certificate, if no valid one is stored.
+"""Seconds to wait for another process that works on the certificate, if no usable one is stored.
 
 A server may start several workers at once, and each of them calls ``obtain()``. A renewal seldom takes longer.
 """
@@ -54,8 +54,13 @@ def obtain(  # public: one argument for each key of a configuration file
     """Obtain a certificate by ACME (RFC 8555), or return the stored one while it is not due.
 
     Call it at the start of a program. It returns the stored certificate at once if no renewal is due. If a due renewal
-    fails while the stored certificate is valid, it logs a warning and returns the stored one. If another process works
-    on the certificate and no valid one is stored, it waits for that process, at most 180 seconds.
+    fails while the stored certificate is usable (valid, not revoked, for all names asked for), it logs a warning and
+    returns the stored one. If another process works on the certificate and no usable one is stored, it waits for that
+    process, at most 180 seconds.
+
+    A program that runs for weeks must call it again from time to time, and load the new certificate: this call renews
+    nothing after it has returned. It blocks; in asyncio, call it with :func:`asyncio.to_thread`, and set ``cancel`` if
+    the ``await`` is cancelled, or its thread works on.
 
     :param domains: the DNS names; ``*.example.com`` is a wildcard.
     :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
@@ -81,9 +86,10 @@ def obtain(  # public: one argument for each key of a configuration file
     :raises ConfigError: an argument is wrong; the message lists all mistakes.
     :raises StoreError: the store cannot be read or written.
     :raises Cancelled: ``cancel`` was set.
-    :raises RenewalFailed: it could not be obtained for any other reason, and no valid certificate is stored. The
+    :raises RenewalFailed: it could not be obtained for any other reason, and no usable certificate is stored. The
         message says what was tried and what stopped the run, and ``fix`` what to do. ``attempts`` has every attempt,
-        ``evidence["cause"]`` the error that stopped the run (a missing secret, a lock of another run …).
+        ``__cause__`` is the error that stopped the run (a missing secret, a lock of another run …), usually that of the
+        last attempt; ``evidence["cause"]`` is its JSON form.
     """
     from dnsrenew.config import single_certificate  # not needed to import this module
 
@@ -106,11 +112,14 @@ def obtain(  # public: one argument for each key of a configuration file
     )
     renewer = Renewer(config, on_event=on_event)
     (spec,) = config.certificates
-    wait = _WAIT if renewer.valid_certificate(spec.name) is None else 0.0
+    wait = _WAIT if renewer.usable_certificate(spec.name) is None else 0.0
     (outcome,) = renewer.renew(force=force, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
     return _keep(renewer, outcome)
+
+
+obtain.__module__ = "dnsrenew"
 
 
 def _accounts(dns: object) -> list[DnsAccount]:
@@ -151,15 +160,16 @@ def _several(dns: object) -> Iterable[object] | None:
 
 
 def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
-    """Return the stored certificate if it is valid; otherwise raise the error that stopped its renewal."""
+    """Return the stored certificate if it is usable; otherwise raise the error that stopped its renewal."""
     error = outcome.error or RenewalFailed.of(texts.NO_CAUSE)
     if isinstance(error, Cancelled | StoreError):
         raise error
-    stored = renewer.valid_certificate(outcome.name)
+    stored = renewer.usable_certificate(outcome.name)
     if stored is None:
-        raise _failure(outcome, error)
+        # Without its traceback, whose frames may hold secrets: some tools show the variables of a cause.
+        raise _failure(outcome, error) from error.with_traceback(None)
     _logger.warning("%s could not be renewed and is kept until %s: %s", outcome.name, stored.not_after, error)
-    renewer.tell("kept", outcome.name, error=error.to_dict(), not_after=rfc3339(stored.not_after))
+    renewer.emit("kept", outcome.name, error=error.to_dict(), not_after=rfc3339(stored.not_after))
     return stored
 
 

@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.names import covers
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations import texts
+from dnsrenew.operations.event_log import EventLog, log_idle
 from dnsrenew.operations.status import CertificateStatus, status_of
 from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.options import RunOptions
@@ -33,10 +35,15 @@ if TYPE_CHECKING:
 class Renewer:
     """Obtains and renews the certificates of a configuration. Thread-safe.
 
+    Its methods block; in asyncio, call them with :func:`asyncio.to_thread`. A cancelled ``await`` does not stop a
+    thread: set ``cancel`` too.
+
     :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
     """
+
+    __module__ = "dnsrenew"
 
     def __init__(
         self,
@@ -46,9 +53,9 @@ class Renewer:
         clock: Clock | None = None,
     ) -> None:
         self._config = config
-        self._store: Store = FolderStore(config.store)
+        self._store: Store = FolderStore(config.store, insist=config.insist)
         self._clock = clock or SystemClock()
-        self._emitter = Emitter(self._clock, on_event)
+        self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
         self._redactor = Redactor()
 
     def renew(
@@ -82,37 +89,47 @@ class Renewer:
         options = RunOptions(force=force, now=now, dry_run=dry_run, wait=wait, fingerprint=self._config.fingerprint_of)
         services = LazyServices(partial(make_services, self._config, self._store, context, dry_run=dry_run, wait=wait))
         try:
-            return Batch(self._config, self._store, services.get, context, options).go(specs, workers)
+            outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
         finally:
             services.close()
+        log_idle(outcomes)
+        return outcomes
 
     def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
         :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: ``store-not-private``: others can change the store.
         """
-        context = self._context(None)
-        return [status_of(spec, self._store, context) for spec in self._chosen(names)]
+        context, store = self._context(None), self._checked_store()
+        return [status_of(spec, store, context) for spec in self._chosen(names)]
 
     def certificate(self, name: str) -> Certificate:
         """Return the current certificate.
 
         :raises ConfigError: ``certificate-unknown``: the name is not in the configuration.
-        :raises StoreError: ``certificate-missing``: it has not been obtained yet.
+        :raises StoreError: ``certificate-missing``: it has not been obtained yet; ``store-not-private``: others can
+            change the store.
         """
         (spec,) = self._chosen([name])
-        found = self._store.certificate(spec.name, self._store.read_state(spec.name))
+        store = self._checked_store()
+        found = store.certificate(spec.name, store.read_state(spec.name))
         if found is None:
             raise StoreError.of(texts.CERTIFICATE_MISSING, name=name)
         return found
 
-    def valid_certificate(self, name: str) -> Certificate | None:
-        """Return the current certificate if it has not expired, else None."""
+    def usable_certificate(self, name: str) -> Certificate | None:
+        """Return the current certificate if it is not expired or revoked, and valid for all configured names."""
+        (spec,) = self._chosen([name])
         try:
-            found = self.certificate(name)
+            store = self._checked_store()
+            state = store.read_state(name)
+            found = store.certificate(name, state)
         except StoreError:
             return None
-        return found if self._clock.now() < found.not_after else None
+        if found is None or state.revoked or found.not_after <= self._clock.now():
+            return None
+        return found if covers(state.identifiers, spec.identifiers) else None
 
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
@@ -123,7 +140,8 @@ class Renewer:
         A certificate that is already revoked is marked too, without an error.
 
         :param name: a name from the configuration, or of a certificate that is only in the store.
-        :param reason: a key of :data:`dnsrenew.operations.revoke.REASONS`.
+        :param reason: ``unspecified``, ``key-compromise``, ``affiliation-changed``, ``superseded`` or
+            ``cessation-of-operation`` (RFC 5280 section 5.3.1).
         :param wait: seconds to wait for another run that holds its lock.
         :raises ConfigError: ``certificate-unknown``, ``reason-unknown``; ``ca-unknown``: its CA is not configured.
         :raises StoreError: ``certificate-missing``, or the store cannot be written.
@@ -135,7 +153,7 @@ class Renewer:
 
         context = self._context(cancel).for_certificate(name)
         spec = next((spec for spec in self._config.certificates if spec.name == name), None)
-        if spec is None and name not in self._store.names():
+        if spec is None and name not in self._checked_store().names():
             raise _unknown(name, [spec.name for spec in self._config.certificates])
         with self._working(context) as services:
             return revoke.revoke(name, self._config, services, context, reason=reason, wait=wait)
@@ -185,7 +203,7 @@ class Renewer:
                 context, journal, config.accounts, config.providers, locks, wait=wait, served=served
             )
 
-    def tell(self, kind: str, name: str, **data: Any) -> None:  # JSON values
+    def emit(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
 
@@ -208,12 +226,20 @@ class Renewer:
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:
         """Give the services for one operation, and close their connections afterwards."""
-        services = make_services(self._config, self._store, context)
+        services = make_services(self._config, self._checked_store(), context)
         try:
             with self._redactor.guard_logs(*DRIVEN):
                 yield services
         finally:
             services.close()
+
+    def _checked_store(self) -> Store:
+        """Return the store for one operation.
+
+        :raises StoreError: ``store-not-private``: others can change it.
+        """
+        self._store.check_ground()
+        return self._store
 
     def _context(self, cancel: threading.Event | None) -> Context:
         return Context(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.model import RouteTaken
-from dnsrenew.store.waits import LONGEST, is_waiting
+from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
 
 if TYPE_CHECKING:
     import random
@@ -45,18 +45,19 @@ def after_failure(
 
     :param error: the error that ``status`` shows, also while the next attempt is deferred.
     :param retry_after: seconds until the first CA may accept an order, if every CA asked to wait. The longer of this
-        and the pause counts, up to a week.
+        and the pause counts, up to a week, and up to three quarters of what is left of a valid certificate.
     :param attempts: the attempts of the run; ``status`` shows the last one.
     """
     failed = state.failed(error.code, error.message, now)
     # The CA has paused a name: a person must unpause it, and then run with --now.
     unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
     pause = DAY if unpause else PAUSES[min(failed.failures, len(PAUSES)) - 1]
-    if failed.not_after is not None and now < failed.not_after and not unpause:
-        # Do not wait longer than a quarter of the remaining lifetime.
-        pause = min(pause, max((failed.not_after - now) / 4, PAUSES[2]))
-    pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
+    if failed.not_after is not None and now < failed.not_after and not unpause:
+        left = failed.not_after - now
+        pause = min(pause, max(left / 4, PAUSES[2]))
+        asked = min(asked, left * SHARE)
+    pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     failure: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
     if unpause:
         failure["url"] = unpause

@@ -206,7 +206,7 @@ class FallbackPlanner:
         """Return the attempts that are not skips."""
         return [attempt for attempt in self.attempts if not any(attempt is skip for skip in self._skips)]
 
-    def remembered(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
+    def with_route_history(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
         """Return the state with the routes that failed, and those that led to a certificate.
 
         An expanded route has failed if all its routes have failed for some name, and worked if one of them has.

@@ -20,22 +20,21 @@ _WORKERS: Final = 8
 """CAs asked at once."""
 
 
-class AccountStatus(Frozen, kw_only=True):
-    """An account at a CA.
-
-    :ivar ca: the CA's name in the configuration.
-    :ivar url: the account URL, for ``accounturi`` in CAA records (RFC 8657); None if there is no account.
-    :ivar contact: the contact URLs that the CA has.
-    :ivar status: ``valid``, ``deactivated`` or ``revoked`` at the CA; ``unknown``: the CA does not know the account,
-        or the request failed; ``missing``: the account is not created yet.
-    :ivar error: why the request or the new key failed; None: it did not.
-    """
+class AccountStatus(Frozen, kw_only=True, public=True):
+    """An account at a CA."""
 
     ca: str
+    """The CA's name in the configuration."""
     url: str | None
+    """The account URL, for ``accounturi`` in CAA records (RFC 8657); None if there is no account."""
     contact: tuple[str, ...]
+    """The contact URLs that the CA has."""
     status: str
+    """``valid``, ``deactivated`` or ``revoked`` at the CA; ``unknown``: the CA does not know the account, or the
+    request failed; ``missing``: the account is not created yet.
+    """
     error: DnsRenewError | None = None
+    """Why the request or the new key failed; None: it did not."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -31,20 +31,21 @@ REASONS: Final = {
 Signed = Literal["account", "certificate"]
 
 
-class Revocation(Frozen, kw_only=True):
-    """The result of a revocation.
-
-    :ivar serial: serial number of the certificate, hexadecimal.
-    :ivar already: the certificate was revoked before; the CA then ignored the new reason.
-    :ivar signed_by: the key that signed the request: that of the account or that of the certificate.
-    """
+class Revocation(Frozen, kw_only=True, public=True):
+    """The result of a revocation."""
 
     name: str
+    """The name of the certificate."""
     ca: str
+    """The name of the CA that revoked it."""
     serial: str
+    """The serial number of the certificate, hexadecimal in lower case."""
     reason: str
+    """The reason that the CA was told (RFC 5280 section 5.3.1)."""
     already: bool
-    signed_by: Signed
+    """The certificate was revoked before; the CA then ignored the new reason."""
+    signed_by: Literal["account", "certificate"]
+    """The key that signed the request: that of the account or that of the certificate."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -71,11 +72,12 @@ def revoke(
         stored = store.certificate(name, state)
         if stored is None:
             raise StoreError.of(texts.NOTHING_TO_REVOKE, name=name)
-        ca = _issuer(name, state, config)
+        ca, revoked = _issuer(name, state, config), _Revoked(store, stored, state)
+        compromised = _key_hash(revoked) if reason == "key-compromise" else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
-        store.update(name, _mark_revoked)
+        store.update(name, partial(_mark_revoked, compromised))
         try:
-            already, signed_by = _revoke(services.ca(ca), _Revoked(store, stored, state), REASONS[reason], context)
+            already, signed_by = _revoke(services.ca(ca), revoked, REASONS[reason], context)
         except DnsRenewError as error:
             if not _may_be_revoked(error):
                 store.update(name, partial(_restore, state))
@@ -120,6 +122,17 @@ def _post(client: CAClient, revoked: _Revoked, reason: int, context: Context, si
     return False
 
 
+def _key_hash(revoked: _Revoked) -> str:
+    """Return the hash of the certificate's public key.
+
+    :raises StoreError: ``store-damaged``.
+    """
+    from dnsrenew import x509
+
+    pem, _ = _read(revoked, "account")
+    return x509.key_hash_of_certificate(pem)
+
+
 def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
     """Return the certificate, and its key if the key signs.
 
@@ -148,13 +161,18 @@ def _may_be_revoked(error: DnsRenewError) -> bool:
 
 
 def _restore(before: State, state: State) -> State:
-    """Undo :func:`_mark_revoked`."""
+    """Undo :func:`_mark_revoked`, but for a compromised key: whatever the CA says, it is not used again."""
     waits = {"next_attempt": before.next_attempt, "attempt_set_at": before.attempt_set_at}
     return replace(state, revoked=before.revoked, **waits)
 
 
-def _mark_revoked(state: State) -> State:
-    """Return the state of a revoked certificate. The next run replaces it at once, unless a CA asked to wait."""
+def _mark_revoked(compromised: str | None, state: State) -> State:
+    """Return the state of a revoked certificate. The next run replaces it at once, unless a CA asked to wait.
+
+    :param compromised: the hash of its key if that is compromised.
+    """
+    keys = state.compromised_keys if compromised is None else (*state.compromised_keys, compromised)
+    state = replace(state, revoked=True, compromised_keys=tuple(dict.fromkeys(keys)))
     if history.was_asked_to_wait(state):
-        return replace(state, revoked=True)
-    return replace(state, revoked=True, next_attempt=None, attempt_set_at=None)
+        return state
+    return replace(state, next_attempt=None, attempt_set_at=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
@@ -23,29 +24,52 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 
-class CertificateStatus(Frozen, kw_only=True):
-    """The status of one certificate; the fields are those of ``dnsrenew status --json``.
+CertificateState = Literal["valid", "due", "missing", "expired", "revoked"]
+"""The state of a certificate; ``due``: it is valid, and its renewal is due."""
+_STATES: Final[Mapping[str | None, CertificateState]] = {
+    None: "valid",
+    "missing": "missing",
+    "expired": "expired",
+    "revoked": "revoked",
+}
+"""The states by the reason of a renewal; for any other reason it is due."""
 
-    :ivar route: the route that led to the current certificate, as in an outcome; None if unknown.
-    :ivar known: False if the state cannot be read (``last_failure`` has the error). The other fields are then read
-        from the certificate in ``current``; ``missing`` means that it cannot be read either.
-    """
+
+class CertificateStatus(Frozen, kw_only=True, public=True):
+    """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
 
     name: str
+    """Its name in the configuration and in the store."""
     domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
     ca: str
+    """The name of the CA that issued it, or will."""
     issuer: str | None
+    """The issuer: the subject name of the CA's certificate; None without a certificate, as for the next fields."""
     serial: str | None
+    """The serial number, hexadecimal in lower case."""
     not_before: datetime | None
+    """The start of the validity, in UTC."""
     not_after: datetime | None
-    state: str
+    """The end of the validity, in UTC."""
+    state: CertificateState
+    """The state of the certificate."""
     next_renewal: datetime | None
+    """When it becomes due, in UTC."""
     reason: str
+    """Why it is due, or will be: a :data:`RenewalReason`."""
     route: dict[str, Any] | None
+    """The route that led to the current certificate, as in an outcome; None if unknown."""
     last_failure: dict[str, Any] | None
+    """The last failure: ``time``, ``code``, ``message`` and ``fix``; None if the last try succeeded."""
     next_attempt: datetime | None
+    """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
     path: Path | None
+    """The ``current`` folder, for other programs; None without a certificate."""
     known: bool = True
+    """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
+    certificate in ``current``; ``missing`` means that it cannot be read either.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -73,7 +97,6 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         context.for_certificate(spec.name).emit("warning", **notice.to_dict())
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
-    states = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
     at = due.next_renewal(spec, state)
     return CertificateStatus(
         name=spec.name,
@@ -83,7 +106,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         serial=state.serial if exists else None,
         not_before=state.not_before if exists else None,
         not_after=state.not_after if exists else None,
-        state=states.get(reason, "due"),
+        state=_STATES.get(reason, "due"),
         next_renewal=at if exists else None,
         reason=reason or due.next_reason(state, at),
         route=None if not exists or route is None else route.to_dict(),

@@ -50,6 +50,10 @@ class Batch(Frozen):
 
         :param limit: number of certificates renewed at once.
         """
+        try:
+            self.store.check_ground()
+        except StoreError as error:
+            return [self._refused(spec, error) for spec in specs]
         self._close_store()
         self._clean_up()
         found = self._check_all(specs)
@@ -62,6 +66,12 @@ class Batch(Frozen):
         outcomes = [one if isinstance(one, Outcome) else next(renewed) for one in found]
         self.context.emit("run-finished", statuses=dict(Counter(one.status for one in outcomes)))
         return outcomes
+
+    def _refused(self, spec: CertificateSpec, error: StoreError) -> Outcome:
+        """Return the outcome of a certificate in a store that others can change; nothing is read from it."""
+        refused = Outcome(name=spec.name, status="failed", reason=None, domains=spec.domains, error=error)
+        self.context.for_certificate(spec.name).emit("certificate-finished", **refused.to_dict())
+        return refused
 
     def _close_store(self) -> None:
         """Make the store private, also when nothing is due: a restore may have opened its keys to others."""
@@ -111,7 +121,7 @@ class Batch(Frozen):
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.
-        has_warning = state.notices or due.explanation(state)
+        has_warning = state.notices or due.ari_warnings(state)
         context = self.context.for_certificate(spec.name) if has_warning else self.context
         return check_due(spec, state, self.store, context, self.options)
 

@@ -10,7 +10,7 @@ from dnsrenew.renewal import due
 from dnsrenew.renewal.outcomes import deferred, outcome
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Outcome, Reason
+    from dnsrenew.model import CertificateSpec, Outcome, RenewalReason
     from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
@@ -24,7 +24,7 @@ class Due(Frozen):
     """
 
     state: State
-    reason: Reason
+    reason: RenewalReason
 
 
 def check_due(
@@ -37,12 +37,14 @@ def check_due(
     reason = why(spec, state, store, context, options)
     if reason is None:
         return outcome(spec, store, state, "not-due", context)
-    at_once = options.force or options.now or options.dry_run or _was_edited(spec, state, options)
+    at_once = options.force or options.now or options.dry_run or _was_edited(spec, state, context, options)
     held = None if at_once else deferred(spec, store, state, reason, context)
     return held or Due(state, reason)
 
 
-def why(spec: CertificateSpec, state: State, store: Store, context: Context, options: RunOptions) -> Reason | None:
+def why(
+    spec: CertificateSpec, state: State, store: Store, context: Context, options: RunOptions
+) -> RenewalReason | None:
     """Return why the certificate is due, or None.
 
     :raises StoreError: the certificate cannot be looked at.
@@ -51,8 +53,20 @@ def why(spec: CertificateSpec, state: State, store: Store, context: Context, opt
     return reason or ("forced" if options.force or options.dry_run else None)
 
 
-def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> bool:
+def _was_edited(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
     """Return whether the cause of the last failure may be fixed; a wait that a CA asked for holds all the same."""
-    if state.tried_with is None or history.was_asked_to_wait(state):
+    if state.tried_with is None or options.fingerprint(spec) in {None, state.tried_with}:
         return False
-    return options.fingerprint(spec) not in {None, state.tried_with}
+    return not history.was_asked_to_wait(state) or _has_other_ca(spec, state, context)
+
+
+def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool:
+    """Return whether another CA than those that asked to wait can be tried, and no certificate can be used meanwhile.
+
+    The ledger still holds back an order at the CAs that asked to wait.
+    """
+    if state.not_after is not None and context.clock.now() < state.not_after:
+        return False
+    attempts = (state.last_failure or {}).get("attempts") or ()
+    asked = {(attempt.get("route") or {}).get("ca") for attempt in attempts}
+    return any((route.ca or spec.ca) not in asked for route in spec.routes)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dnsrenew.model import Notice
+from dnsrenew.model import Notice, rfc3339
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Reason, RenewBefore
+    from dnsrenew.model import CertificateSpec, RenewalReason, RenewBefore
     from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
+PAST_WINDOW_PAUSE = timedelta(days=1)
+"""A certificate that replaced another one for a window in the past is not renewed for such a window before."""
 
 
 def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore | None) -> datetime:
@@ -36,22 +38,54 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
     if state is None or state.not_before is None or state.not_after is None:
         return None
     own = renewal_time(state.not_before, state.not_after, spec.renew_before)
-    suggested = state.ari["chosen"] if state.ari else None
+    suggested = _suggested_time(state)
     return own if suggested is None or own <= suggested else suggested
 
 
-def next_reason(state: State, at: datetime | None) -> Reason:
+def next_reason(state: State, at: datetime | None) -> RenewalReason:
     """Return the reason for the renewal at the time of :func:`next_renewal`."""
-    suggested = state.ari["chosen"] if state.ari else None
-    return "ari" if suggested is not None and suggested == at else "renew-before"
+    return "ari" if at is not None and at == _suggested_time(state) else "renew-before"
 
 
-def explanation(state: State) -> tuple[Notice, ...]:
-    """Return the CA's explanation of its suggested window as a warning, if it gives one."""
-    url = state.ari["explanation"] if state.ari else None
-    if url is None:
-        return ()
-    return (Notice(*texts.ARI_EXPLANATION.fill(url=url)),)
+def _suggested_time(state: State) -> datetime | None:
+    """Return the time that was chosen in the CA's window; None without one."""
+    return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
+
+
+def _waits_until(state: State) -> datetime | None:
+    """Return until when a window in the past has to wait; None if the window is none or need not."""
+    if state.past_window_until is None or state.ari is None or state.ari["chosen"] is None:
+        return None
+    was_past = state.ari["chosen"] == state.ari["end"]
+    return state.past_window_until if was_past else None
+
+
+def end_of_pause(replaced: State, reason: RenewalReason, now: datetime) -> datetime | None:
+    """Return before when a new certificate is not renewed for a window in the past; None if it is at once.
+
+    A CA may suggest such windows for all its certificates, new ones too. Each is then renewed once a day, not by every
+    run.
+
+    :param replaced: the state of the certificate that it replaces.
+    :param reason: why it is replaced.
+    """
+    end = replaced.ari["end"] if replaced.ari else None
+    is_past = reason == "ari" and end is not None and end <= now
+    return (now + PAST_WINDOW_PAUSE).replace(microsecond=0) if is_past else None
+
+
+def ari_warnings(state: State, explained: State | None = None) -> tuple[Notice, ...]:
+    """Return the CA's explanation of its window, if it gives one, and that a window in the past has to wait.
+
+    :param explained: the state with the window that the CA explains, if it is not ``state``.
+    """
+    ari, until = (explained or state).ari, _waits_until(state)
+    found: tuple[Notice, ...] = ()
+    if ari is not None and ari["explanation"] is not None:
+        found = (Notice(*texts.ARI_EXPLANATION.fill(url=ari["explanation"])),)
+    if until is not None:
+        found = (*found, Notice(*texts.ARI_PAST_WINDOW.fill(until=rfc3339(until))))
+    return found
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
@@ -70,7 +104,7 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
     )
 
 
-def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole: bool) -> Reason | None:
+def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole: bool) -> RenewalReason | None:
     """Return why the certificate is due now, or None.
 
     :param whole: whether the files of the current version exist.

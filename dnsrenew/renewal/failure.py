@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
     from dnsrenew.fallback.attempt import ActiveAttempt
     from dnsrenew.fallback.planner import FallbackPlanner
-    from dnsrenew.model import Outcome, Status
+    from dnsrenew.model import Outcome, OutcomeStatus
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
 
-_STATUSES: Final[Mapping[type[DnsRenewError], Status]] = {Cancelled: "interrupted", LockedError: "locked"}
+_STATUSES: Final[Mapping[type[DnsRenewError], OutcomeStatus]] = {Cancelled: "interrupted", LockedError: "locked"}
 """The status after an error that is of no route; after any other it is ``failed``."""
 
 
@@ -34,20 +34,24 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
     failed = attempt.failed_names(error)
     if failed and attempt.visible:
         ledger.note_failed_validation(failed)
-    if not isinstance(error, CAError) or error.code != "ca-rate-limited":
+    if not isinstance(error, CAError) or error.code == "ca-ledger":
         return
+    is_limit = error.code == "ca-rate-limited"
     # A name that the CA has paused waits for a person, also if another CA fails after it.
-    unpause = error.evidence.get("url")
+    unpause = error.evidence.get("url") if is_limit else None
     after = error.retry_after or (history.DAY.total_seconds() if unpause else None)
     if after is not None:
         about_order = error.evidence.get("stage", "newOrder") == "newOrder" and not attempt.pending
-        ledger.note_retry_after(after, list(attempt.selection.routes) if about_order else None, url=unpause)
+        # Any other error, such as a 503, need not meet other certificates.
+        names = list(attempt.selection.routes) if about_order or not is_limit else None
+        ledger.note_retry_after(after, names, url=unpause)
 
 
 def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: DnsRenewError) -> Outcome:
     """Return the outcome after an error that is of no route. ``status`` shows it; the next run tries again."""
     attempts = (*planner.attempts, attempt.ended(error, job.context.clock.monotonic()))
-    if not job.options.dry_run and not isinstance(error, Cancelled | LockedError | StoreError):
+    is_kept = not (job.options.dry_run or job.is_only_forced)
+    if is_kept and not isinstance(error, Cancelled | LockedError | StoreError):
         now = job.context.clock.now()
         with contextlib.suppress(StoreError):
             _update(job, lambda state: state.failed(error.code, error.message, now))
@@ -66,8 +70,10 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
         return job.outcome("failed", error=error, attempts=attempts)
 
     def remember(state: State) -> State:
+        if job.is_only_forced:
+            return planner.with_route_history(state, now)
         failed = history.after_failure(state, error, now, job.context.random, retry_after=after, attempts=attempts)
-        return replace(planner.remembered(failed, now), tried_with=job.options.fingerprint(job.spec))
+        return replace(planner.with_route_history(failed, now), tried_with=job.options.fingerprint(job.spec))
 
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself
@@ -81,5 +87,5 @@ def _update(job: Job, change: Callable[[State], State]) -> State:
 
 def _next_attempt(job: Job, state: State) -> datetime | None:
     """Return when the next run tries again. A certificate that was only forced is not tried before it is due."""
-    renewal = due.next_renewal(job.spec, state) if job.reason == "forced" else None
+    renewal = due.next_renewal(job.spec, state) if job.is_only_forced else None
     return max((time for time in (state.next_attempt, renewal) if time is not None), default=None)

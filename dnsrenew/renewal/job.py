@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.challenges.solver import Solvers
     from dnsrenew.dns import DnsView
-    from dnsrenew.model import CertificateSpec, Outcome, Reason, Status
+    from dnsrenew.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason
     from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
+    from dnsrenew.store.account_files import LostAccount
     from dnsrenew.store.ledger import Ledger
 
 
@@ -26,6 +27,7 @@ class Services(Frozen):
 
     :ivar ca: returns the client for a CA, by name.
     :ivar ledger: returns the ledger of our account there.
+    :ivar lost_account: returns our account there if its key is damaged or gone, else None.
     :ivar effective_ca: for the name of a CA, the one that is really asked: itself, or in a dry run its staging CA.
     :ivar close: closes all connections.
     :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
@@ -37,6 +39,7 @@ class Services(Frozen):
     solvers: Solvers
     ca: Callable[[str], CAClient]
     ledger: Callable[[str], Ledger]
+    lost_account: Callable[[str], LostAccount | None]
     effective_ca: Mapping[str, str]
     close: Callable[[], None]
     unresponsive: set[str] = field(default_factory=set)
@@ -53,16 +56,21 @@ class Job(Frozen):
     spec: CertificateSpec
     services: Services
     state: State
-    reason: Reason
+    reason: RenewalReason
     context: Context
     options: RunOptions
+
+    @property
+    def is_only_forced(self) -> bool:
+        """Whether the certificate is not due: a failure then says nothing about its next renewal."""
+        return self.reason == "forced"
 
     def may_replace(self, ca: str) -> bool:
         """Return whether the stored certificate is valid and this CA's: no limit applies to its replacement."""
         ends, ours = self.state.not_after, self.state.ca == ca
         return ours and not self.options.dry_run and ends is not None and self.context.clock.now() < ends
 
-    def outcome(self, status: Status, *, state: State | None = None, **more: Any) -> Outcome:
+    def outcome(self, status: OutcomeStatus, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this renewal."""
         stored = state or self.state
         more |= {"reason": self.reason, "before": self.state}

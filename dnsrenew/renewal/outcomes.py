@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, internal
 from dnsrenew.fallback import history
-from dnsrenew.model import Outcome, Status
+from dnsrenew.model import Outcome, OutcomeStatus
 from dnsrenew.renewal import due, texts
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Notice, Reason
+    from dnsrenew.model import CertificateSpec, Notice, RenewalReason
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
@@ -24,10 +24,10 @@ def outcome(
     spec: CertificateSpec,
     store: Store,
     state: State | None,
-    status: Status,
+    status: OutcomeStatus,
     context: Context,
     *,
-    reason: Reason | None = None,
+    reason: RenewalReason | None = None,
     before: State | None = None,
     **more: Any,
 ) -> Outcome:
@@ -35,7 +35,7 @@ def outcome(
 
     :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
     """
-    warnings = _warnings(state, before or state, context)
+    warnings = _warnings(state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
     if state is None:
         return _unread(spec, store, context, more)
@@ -62,7 +62,7 @@ def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[st
 
 
 def _with_facts(
-    spec: CertificateSpec, store: Store, state: State, reason: Reason | None, more: dict[str, Any]
+    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason | None, more: dict[str, Any]
 ) -> Outcome:
     at = due.next_renewal(spec, state)
     return Outcome(
@@ -98,7 +98,9 @@ def in_current(name: str, store: Store) -> State | None:
     )
 
 
-def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, context: Context) -> Outcome | None:
+def deferred(
+    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason, context: Context
+) -> Outcome | None:
     """Return the outcome of a certificate that an earlier failure defers, or None."""
     now = context.clock.now()
     until = history.deferred_until(state, now)
@@ -120,8 +122,8 @@ def deferred(spec: CertificateSpec, store: Store, state: State, reason: Reason, 
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 
-def _warnings(state: State | None, ari_state: State | None, context: Context) -> tuple[Notice, ...]:
-    stored = (*(() if state is None else state.notices), *(() if ari_state is None else due.explanation(ari_state)))
+def _warnings(state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
+    stored = () if state is None else (*state.notices, *due.ari_warnings(state, before))
     for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)

@@ -1,7 +1,8 @@
-"""What a new certificate takes from the previous one: its ARI identifier for ``replaces``, and its key if reused."""
+"""What a new certificate has from the previous one: the identifier for ``replaces``, a reused key, a known root."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
@@ -46,8 +47,23 @@ def key_for(job: Job) -> PrivateKey:
         return x509.new_key(spec.key)
     path = stored.private_key_path
     try:
-        return x509.key_from_pem(job.services.store.read_private_key(spec.name, job.state) or b"")
+        key = x509.key_from_pem(job.services.store.read_private_key(spec.name, job.state) or b"")
     except (StoreError, ValueError) as error:
         cause = error.message.rstrip(".") if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
         job.context.warn(*texts.KEY_NOT_REUSED.fill(path=path, cause=cause))
         return x509.new_key(spec.key)
+    return x509.new_key(spec.key) if x509.key_hash(key) in job.state.compromised_keys else key
+
+
+def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
+    """Warn if a built-in CA issued under a root that neither the system nor the certificate in force knows."""
+    from dnsrenew.ca import trusted_roots
+    from dnsrenew.config.cas import BUILT_IN
+
+    built_in = BUILT_IN.get(ca)
+    if built_in is None or built_in.staging == ca:
+        return
+    stands = None
+    with contextlib.suppress(StoreError):
+        stands = job.services.store.read_chain(job.spec.name, job.state)
+    trusted_roots.warn_if_unknown(job.context, ca, fullchain_pem, stands)

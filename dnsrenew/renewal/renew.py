@@ -19,7 +19,7 @@ from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, Loc
 from dnsrenew.fallback.attempt import Reselect
 from dnsrenew.fallback.planner import FallbackPlanner
 from dnsrenew.model import rfc3339
-from dnsrenew.renewal import failure, previous, resume, texts
+from dnsrenew.renewal import due, failure, lost_account, previous, resume, texts
 from dnsrenew.renewal.check_due import Due, check_due
 from dnsrenew.renewal.job import Issued, Job, Services
 from dnsrenew.renewal.outcomes import outcome, unexpected
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca import Authorization, Challenge, Order
     from dnsrenew.challenges.placements import Placements, Value
     from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.model import CertificateSpec, Outcome, Reason, Route
+    from dnsrenew.model import CertificateSpec, Outcome, RenewalReason, Route
     from dnsrenew.renewal.options import RunOptions
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
@@ -50,7 +50,7 @@ def renew_certificate(
     :param services: called only if the certificate is still due.
     """
     state: State | None = None if before is None else before.state
-    reason: Reason | None = None if before is None else before.reason
+    reason: RenewalReason | None = None if before is None else before.reason
     try:
         if before is None:
             state = store.read_state(spec.name)
@@ -109,6 +109,7 @@ def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issue
     :raises AttemptError: the attempt failed; nothing that it published is left.
     :raises LockedError: another run is where only one can be at a time; nothing was ordered.
     """
+    lost_account.check_pinned(job, attempt.selection)
     if attempt.pending_order is not None:
         return resume.fetch(job, attempt, attempt.pending_order)
     placements = _preflight(job, attempt)
@@ -127,8 +128,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     :raises SecretError: the secret of an account that is needed cannot be read.
     """
     context, solvers, ca_name = job.context, job.services.solvers, attempt.selection.ca
-    ca, ledger = job.services.ca(ca_name), job.services.ledger(ca_name)
-    blocked = None if job.options.now or job.may_replace(ca_name) else ledger.may_begin()
+    ca = job.services.ca(ca_name)
+    blocked = None if job.may_replace(ca_name) else _refusal(job, ca_name)
     if blocked is not None:
         raise blocked
     opening = threads.start(partial(ca.open, context))  # some round trips, during which DNS is asked
@@ -145,6 +146,14 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     account_url, records = context.join(opening), context.join(caa)
     placements.forbid(records, ca.caa_identities(context), account_url)
     return placements
+
+
+def _refusal(job: Job, ca: str) -> CAError | None:
+    """Return why the CA would refuse any request or an order for these names now, as far as the ledger knows."""
+    if job.options.now:
+        return None
+    ledger, expires = job.services.ledger(ca), job.state.not_after
+    return ledger.may_begin(expires=expires) or ledger.may_order(job.spec.identifiers, expires=expires)
 
 
 def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
@@ -203,7 +212,8 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     ca = job.services.ca(ca_name)
     replaces = previous.replaced_cert_id(job, ca_name)
     if not job.options.now:
-        blocked = job.services.ledger(ca_name).may_order(spec.identifiers, replaces=replaces is not None)
+        ledger, replaced = job.services.ledger(ca_name), replaces is not None
+        blocked = ledger.may_order(spec.identifiers, replaces=replaced, expires=job.state.not_after)
         if blocked is not None:
             raise blocked
     order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile)
@@ -252,15 +262,15 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     spec, store, context, services = job.spec, job.services.store, job.context, job.services
     ca, facts = attempt.selection.ca, issued.facts
     services.ledger(ca).note_certificate(spec.identifiers)
+    previous.warn_of_unknown_root(job, ca, issued.fullchain_pem)
     now = context.clock.now()
-    query = RenewalInfoQuery(
-        services.ca(ca), ca, issued.fullchain_pem, context, reason=job.reason, unresponsive=services.unresponsive
-    )
+    query = RenewalInfoQuery(services.ca(ca), ca, issued.fullchain_pem, context, unresponsive=services.unresponsive)
     without_profile = spec.profile is not None and issued.profile is None
+    until = due.end_of_pause(job.state, job.reason, now)
 
     def remember(state: State) -> State:
-        state = replace(state, without_profile=without_profile)
-        return query.noted(planner.remembered(state, now, attempt.selection.distinct()))
+        state = replace(state, without_profile=without_profile, past_window_until=until)
+        return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)
     store.orders.clear(spec.name)

@@ -20,7 +20,6 @@ from dnsrenew.renewal import previous
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient
     from dnsrenew.ca.ari import NoWindow, Window
-    from dnsrenew.model import Reason
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.store.state import Ari
@@ -41,28 +40,26 @@ class RenewalInfoQuery:
 
     :param name: the name of the CA.
     :param fullchain_pem: the certificate.
-    :param reason: why it was renewed.
     :param unresponsive: the CAs that did not respond to such a query of this run in time; they are not asked again.
     """
 
     def __init__(
-        self, ca: CAClient, name: str, fullchain_pem: str, context: Context, *, reason: Reason, unresponsive: set[str]
+        self, ca: CAClient, name: str, fullchain_pem: str, context: Context, *, unresponsive: set[str]
     ) -> None:
         self._ca = name
         self._context = _limited(context)
-        self._reason = reason
         self._unresponsive = unresponsive
         self._in_state = False
         query = partial(_query, ca, fullchain_pem, self._context)
         self._task = None if name in unresponsive else threads.start(query)
 
-    def noted(self, state: State) -> State:
+    def with_window(self, state: State) -> State:
         """Return the state of the new certificate with the window, if the CA has responded by now."""
         self._in_state = self._task is None or self._task.done.is_set()
         return self._with_answer(state)
 
     def settle(self, store: Store, name: str, state: State) -> State:
-        """Wait up to :data:`PATIENCE` for a response that :meth:`noted` missed, and store it; return the state."""
+        """Wait up to :data:`PATIENCE` for a response that :meth:`with_window` had not; return the state with it."""
         if self._in_state or self._task is None:
             return state
         # The certificate is in use already: neither Ctrl-C nor a full disk may make the renewal fail now.
@@ -82,12 +79,7 @@ class RenewalInfoQuery:
         return task.result() if task is not None and task.done.is_set() and task.error is None else None
 
     def _with_answer(self, state: State) -> State:
-        changed = with_renewal_info(state, self._answer, self._context, otherwise=SOON)
-        chosen = changed.ari["chosen"] if changed.ari else None
-        if self._reason != "ari" or chosen is None or chosen > self._context.clock.now():
-            return changed
-        # The CA suggests to renew the new certificate at once too: ignore it, or the renewals would never end.
-        return with_renewal_info(state, None, self._context)
+        return with_renewal_info(state, self._answer, self._context, otherwise=SOON)
 
 
 def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
@@ -163,15 +155,16 @@ def with_renewal_info(
     """
     from dnsrenew.ca.ari import DEFAULT, Window
 
+    now = context.clock.now()
     after = None if answer is None else answer.retry_after
     pause = timedelta(seconds=after) if after is not None else otherwise or timedelta(seconds=DEFAULT)
-    next_poll = context.clock.now() + pause
+    next_poll = now + pause
     info: Ari = state.ari or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
     if isinstance(answer, Window):
         # The state has whole seconds; a CA may send nanoseconds.
         start, end = answer.start.replace(microsecond=0), answer.end.replace(microsecond=0)
         same = (info["start"], info["end"]) == (start, end)
-        chosen = info["chosen"] if same else answer.pick(context.random).replace(microsecond=0)
+        chosen = info["chosen"] if same else answer.pick(context.random, now).replace(microsecond=0)
         info = {"start": start, "end": end, "chosen": chosen, "explanation": answer.explanation_url,
                 "next_poll": next_poll}  # fmt: skip
     return replace(state, ari={**info, "next_poll": next_poll})

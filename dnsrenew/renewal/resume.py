@@ -84,7 +84,9 @@ def load_pending(job: Job) -> PendingOrder | None:
     names = frozenset(spec.identifiers)  # CAs ignore the order of names
     fits = names == frozenset(pending.identifiers) and pending.profile == wanted and pending.ca in cas
     try:
-        fits = fits and x509.key_kind(x509.key_from_pem(pending.key_pem)) == spec.key
+        key = x509.key_from_pem(pending.key_pem)
+        # A revocation may have called the key compromised since then.
+        fits = fits and x509.key_kind(key) == spec.key and x509.key_hash(key) not in job.state.compromised_keys
     except ValueError:
         fits = False
     if fits:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
+    from dnsrenew.store.account_files import LostAccount
     from dnsrenew.store.ledger import Ledger
 
 
@@ -56,6 +57,7 @@ def make_services(config: Config, store: Store, run: Context, *, dry_run: bool =
     from dnsrenew.store.zone_locks import ZoneLocks
 
     clients: dict[str, CAClient] = {}
+    lost: dict[str, LostAccount | None] = {}
     connections: list[HttpClient] = []
     lock = threading.Lock()
 
@@ -83,10 +85,16 @@ def make_services(config: Config, store: Store, run: Context, *, dry_run: bool =
     def ledger(name: str) -> Ledger:
         return store.ledger(config.cas[name].directory, name, run)
 
+    def lost_account(name: str) -> LostAccount | None:
+        with lock:
+            if name not in lost:
+                lost[name] = store.accounts(config.cas[name].directory, name, run).lost()
+            return lost[name]
+
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
     solvers = make_solvers(SolverResources(dns, config.accounts, config.providers, locks, store.journal))
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
-    return Services(store, dns, solvers, client, ledger, effective_ca, close)
+    return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close)
 
 
 class _SameCA(dict[str, str]):

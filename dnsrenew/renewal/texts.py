@@ -21,6 +21,13 @@ NOT_ORDERED: Final = Text(
     "The CA {ca} asks to validate a name that was not ordered: {identifier}.",
     "Use another CA.",
 )
+ACCOUNT_PINNED: Final = Text(
+    "account-pinned",
+    "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because CAA "
+    "records allow only this one for {identifiers}: {records}.",
+    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin the "
+    "new account.",
+)
 KEY_NOT_REUSED: Final = Text(
     "store-damaged",
     "{path} cannot be reused ({cause}). A new key is made, although reuse_key is set.",
@@ -46,4 +53,10 @@ ARI_EXPLANATION: Final = Text(
     "ari-explanation",
     "The CA explains the suggested renewal window at {url}",
     "Read the explanation.",
+)
+ARI_PAST_WINDOW: Final = Text(
+    "ari-past-window",
+    "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. "
+    "A certificate is renewed for that once a day at most, so this one not before {until}.",
+    "Ask the CA why it suggests windows in the past for new certificates.",
 )

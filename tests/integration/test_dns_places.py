@@ -10,7 +10,9 @@ import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
 from tests.kit.dns_stage import Looking, asked, record
+from tests.kit.renew_stage import Stage
 from tests.lab import Lab, dnsforwarder
+from tests.lab.workspace import Workspace
 
 
 def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
@@ -75,6 +77,20 @@ def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> No
     assert target.hops == ("_acme-challenge.hopping.test.", "one.hopping.test.", "two.other.test.")
     assert target.served_zone == "other.test."
     lab.update("other.test", remove=[("two",)])
+
+
+def test_a_cname_that_decides_alone_where_is_a_warning(workspace: Workspace) -> None:
+    """It leads beside other records of another zone; the route's alias, or the account's zones, say that it may."""
+    workspace.lab.add_zone("customer.test", "_acme-challenge CNAME _dmarc.example.test.\n", refuse=True)
+    stage = Stage(workspace)
+    unlimited = {"dns.home.zones": None, "certificate.0.domains": ["customer.test"]}
+    (warning,) = stage.renewed(unlimited).warnings
+    assert warning.code == "cname-elsewhere"
+    assert "_dmarc.example.test in the zone example.test" in warning.message
+    alias = {"challenge": "dns-01", "alias": "_dmarc.example.test"}
+    for said in ({"certificate.0.routes": [alias]}, {"dns.home.zones": ["example.test"]}):
+        assert stage.renewed({**unlimited, **said}, force=True).warnings == ()
+    assert set(stage.written()) == {("home", "example.test.", "_dmarc.example.test.")}
 
 
 def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
@@ -232,7 +248,7 @@ def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
 
     def hook(query: dnsforwarder.Query) -> object:
-        return fail(query) if query.message.question[0].name.to_text() == "sour.example.test." else query.forward()
+        return fail(query) if query.name == "sour.example.test" else query.forward()
 
     with lab.resolver_forwarder(hook) as recursive:  # type: ignore[arg-type]
         looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))

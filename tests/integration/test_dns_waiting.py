@@ -292,7 +292,7 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
     """Who lacks what, in plain words, and what each one answered, with its serial."""
     name = served_by(lab, "stale.test", "127.0.0.1", "127.0.0.3")
     lab.update("stale.test", add=[("other", "TXT", "old")])
-    with lab.forwarder(hook=lambda query: _empty(query) if b"spot" in query.wire else query.forward()):
+    with lab.forwarder(hook=lambda query: _empty(query) if "spot" in query.name else query.forward()):
         looking = Looking(lab)
         with pytest.raises(PropagationError) as caught:
             looking.wait(record(name), timeout=0.5)
@@ -309,12 +309,19 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
     assert isinstance(stale["serial"], int)
 
 
-def test_at_the_time_out_a_failing_server_is_reported_with_its_code(lab: Lab) -> None:
-    """SERVFAIL is no value and no silence."""
+def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) -> None:
+    """If all others have the value, the CA is told, with a warning; if it is the only one, that is the error."""
     name = served_by(lab, "sick.test", "127.0.0.1", "127.0.0.3")
-    with lab.forwarder(hook=SERVFAIL), pytest.raises(PropagationError, match="answers SERVFAIL") as caught:
-        Looking(lab).wait(record(name), timeout=0.4)
-    assert caught.value.evidence["servers"][1]["rcode"] == "SERVFAIL"
+    alone = served_by(lab, "sicker.test", "127.0.0.3")
+    with lab.forwarder(hook=SERVFAIL):
+        looking = Looking(lab)
+        assert looking.wait(record(name), timeout=0.4) >= 0.4
+        assert looking.warnings == ["dns-unreachable"]
+        assert "(127.0.0.3) of sick.test is unreachable: it only answers SERVFAIL" in looking.context.notices[0].message
+        with pytest.raises(PropagationError, match="only answers SERVFAIL") as caught:
+            Looking(lab).wait(record(alone), timeout=0.4)
+    assert caught.value.code == "dns-unreachable"
+    assert caught.value.evidence["servers"][0]["rcode"] == "SERVFAIL"
 
 
 def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:

@@ -61,6 +61,29 @@ def test_the_key_of_a_revoked_certificate_is_not_kept(stage: Stage) -> None:
     assert key.read_bytes() != before
 
 
+@pytest.mark.parametrize("answer", [DROP, Response.problem(403, "unauthorized", "not yours")], ids=["lost", "refused"])
+def test_a_compromised_key_never_comes_back(stage: Stage, answer: Response) -> None:
+    """Not in the order that was pending at the revocation, and not if the CA's answer was lost or a refusal."""
+    key = stage.workspace.store / "certificates/home/current/privkey.pem"
+    keep, before = {"certificate.0.reuse_key": True}, key.read_bytes()
+
+    def lose(request: Request) -> Response | None:
+        return {"certificate": Response(404, b""), "revokeCert": answer}.get(request.kind)
+
+    with stage.lab.acme_proxy(lose) as proxy:
+        assert stage.one({**keep, **through(proxy)}, force=True).status == "failed"
+        assert (stage.workspace.store / "certificates/home/order/key.pem").read_bytes() == before
+        with pytest.raises(CAError):
+            stage.renewer({**keep, **through(proxy)}).revoke("home", reason="key-compromise")
+        assert stage.one({**keep, **through(proxy)}, force=True, now=True).status == "failed"
+        proxy.on_request = None
+        stage.renewed({**keep, **through(proxy)}, force=True, now=True)
+        second = key.read_bytes()
+        assert second != before
+        stage.renewed({**keep, **through(proxy)}, force=True)
+        assert key.read_bytes() == second  # the new key is reused as before
+
+
 def test_revoked_twice_is_calm(stage: Stage) -> None:
     """The second time is no error, and marks it all the same: a crash may have come in between."""
     stage.renewer().revoke("home")

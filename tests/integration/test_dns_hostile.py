@@ -1,0 +1,322 @@
+"""Zones and forgers that want a renewal to last for ever, to query strangers, or to believe them.
+
+Time limits are a tenth of the real ones, or the clock jumps; `test_the_figures` has the real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.values import replace
+from dnsrenew.checks import caa
+from dnsrenew.dns import caa_lookup, view
+from dnsrenew.dns import lookup as lookup_module
+from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
+from dnsrenew.errors import DnsError, PropagationError
+from dnsrenew.model import Route
+from tests.kit.dns_stage import Looking, asked, record
+from tests.lab import DnsForwarder, Lab, Query, Wire
+from tests.lab.dnsforwarder import Answer
+
+Hook = Callable[[Query], Answer]
+ROUNDS = ((0.06, 0.0), (0.15, 0.15), (0.3, 0.0))
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookups with a tenth of the time."""
+    monkeypatch.setattr(lookup_module, "ROUNDS", ROUNDS)
+    monkeypatch.setattr(lookup_module, "SECONDS", lookup_module.SECONDS / 10)
+
+
+def answer(query: Query, *records: str, kind: str = "", name: str = "") -> dns.message.Message:
+    """An answer with authority; the values of one set of records."""
+    message = dns.message.make_response(query.message)
+    message.flags |= dns.flags.AA
+    if records:
+        message.answer.append(dns.rrset.from_text_list(f"{name or query.name}.", 60, "IN", kind, records))
+    return message
+
+
+def cut(query: Query, full: dns.message.Message) -> bytes:
+    """The answer over TCP; over UDP that it does not fit."""
+    if query.transport == "tcp":
+        return full.to_wire(max_size=65_535)
+    short = answer(query)
+    short.flags |= dns.flags.TC
+    return short.to_wire()
+
+
+def lower(wire: bytes, query: Query) -> bytes:
+    """The answer of a server that turns the question into lower case."""
+    end = query.wire.index(b"\0", 12)
+    return wire[:12] + wire[12:end].lower() + wire[end:]
+
+
+def listing(zone: str, kind: str, *values: str, at: str = "") -> Hook:
+    """A recursive server that has these records of the zone (or of the name `at`)."""
+
+    def hook(query: Query) -> Answer:
+        if (query.name, query.rdtype) != (at or zone, kind):
+            return query.forward()
+        return cut(query, answer(query, *values, kind=kind))
+
+    return hook
+
+
+@contextlib.contextmanager
+def recursive(lab: Lab, hook: Hook) -> Iterator[tuple[Looking, DnsForwarder]]:
+    """A look through a recursive server that answers so."""
+    with lab.resolver_forwarder(hook) as resolver:
+        yield Looking(lab, nameserver="{}:{}".format(*resolver.listen)), resolver
+
+
+def test_the_figures() -> None:
+    """All lookups before an order end within 30 s, and one silent server is given all its rounds."""
+    assert view._TARGETS_SECONDS + view._SHADOW_SECONDS + 2 * caa_lookup._SECONDS <= 30
+    assert 2 * lookup_module.SECONDS < view._TARGETS_SECONDS  # a closed network: no resolver, no name server
+    assert sum(udp + tcp for udp, tcp in lookup_module.ROUNDS) < lookup_module.SECONDS
+    assert (MAX_NAMES, MAX_ADDRESSES) == (13, 32)
+
+
+# ── zones that cost too much ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("hurried")
+def test_many_silent_addresses_cost_no_more_than_one(lab: Lab) -> None:
+    """The error names them."""
+    addresses = [f"127.0.0.{number}" for number in range(3, 11)]
+    lab.add_zone("silent-host.test", ns=["127.0.0.3"])
+    with contextlib.ExitStack() as stack:
+        for address in addresses:
+            stack.enter_context(lab.silent(address))
+        looking, _ = stack.enter_context(
+            recursive(lab, listing("silent-host.test", "A", *addresses, at="ns1.silent-host.test"))
+        )
+        begin = time.monotonic()
+        with pytest.raises(DnsError, match="did not answer") as caught:
+            looking.target("silent-host.test")
+        assert time.monotonic() - begin < 1.5
+    assert caught.value.code == "dns-unreachable"
+    assert {server["address"] for server in caught.value.evidence["servers"]} == set(addresses)
+
+
+def test_hundreds_of_name_servers_are_not_all_looked_up(lab: Lab) -> None:
+    """Thirteen of them, at random, with a warning."""
+    lab.add_zone("crowd.test")
+    names = [f"n{number}.crowd.test" for number in range(300)]
+
+    def hook(query: Query) -> Answer:
+        if query.name in names:
+            return answer(query, *(["127.0.0.1"] if query.rdtype == "A" else []), kind="A")
+        return listing("crowd.test", "NS", *(f"{name}." for name in names))(query)
+
+    with recursive(lab, hook) as (looking, resolver):
+        assert looking.target("crowd.test").served_zone == "crowd.test."
+        looked_up = {name.rstrip(".") for name, kind in asked(resolver.queries) if kind in {"A", "AAAA"}}
+    assert len(looked_up & set(names)) == MAX_NAMES
+    assert looking.warnings == ["dns-many-servers"]
+    assert "300 name servers" in looking.context.notices[0].message
+
+
+def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
+    """Thirty-two of them, at random, with a warning; the wait for values takes the same ones."""
+    lab.add_zone("spread.test", ns=["127.0.0.3"])
+    addresses = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]  # where nobody listens
+    listed = listing("spread.test", "A", *addresses, at="ns1.spread.test")
+    with recursive(lab, listed) as (looking, _), pytest.raises(DnsError, match="and 27 more") as caught:
+        looking.target("spread.test")
+    assert len(caught.value.evidence["servers"]) == MAX_ADDRESSES
+    assert looking.warnings == ["dns-many-servers"]
+
+
+def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
+    """That is said, and by which server."""
+    lab.add_zone("flood.test", ns=["127.0.0.3"])
+    addresses = [f"127.7.{number // 250}.{number % 250 + 1}" for number in range(4000)]
+    listed = listing("flood.test", "A", *addresses, at="ns1.flood.test")
+    said = r"ns1\.flood\.test has no known address: .* sent a larger answer"
+    with recursive(lab, listed) as (looking, _), pytest.raises(DnsError, match=said) as caught:
+        looking.target("flood.test")
+    assert caught.value.code == "dns-unreachable"
+
+
+def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
+    """Sixteen kilobytes over TCP are not looked at."""
+    lab.add_zone("heavy.test", ns=["127.0.0.3"])
+
+    def hook(query: Query) -> Answer:
+        failed = answer(query, *(f'"{number:04}{"x" * 196}"' for number in range(80)), kind="TXT")
+        failed.set_rcode(dns.rcode.SERVFAIL)
+        return cut(query, failed)
+
+    with lab.forwarder(hook=hook), pytest.raises(DnsError, match="answers SERVFAIL") as caught:
+        Looking(lab).target("heavy.test")
+    assert caught.value.code == "dns-unreachable"
+
+
+class JumpingClock(SystemClock):
+    """A clock that a test sets forward."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        """Return the real seconds and those that were skipped."""
+        return super().monotonic() + self.ahead
+
+
+def onward(query: Query) -> Answer:
+    """A server of aliases without an end."""
+    target = f"on.{query.name}."
+    return answer(query, target, kind="CNAME") if query.name.startswith(("on.", "_acme")) else answer(query)
+
+
+@pytest.mark.parametrize(("pause", "code"), [(0.0, "cname-loop"), (0.5, "dns-unreachable")], ids=["quick", "slow"])
+def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> None:
+    """After sixteen hops, or after 18 s if each answer takes half a second."""
+    lab.add_zone(f"onward-{code}.test", ns=["127.0.0.3"])
+    clock = JumpingClock()
+
+    def slow(hook: Hook) -> Hook:
+        def later(query: Query) -> Answer:
+            clock.ahead += pause
+            return hook(query)
+
+        return later
+
+    with lab.forwarder(hook=slow(onward)), recursive(lab, slow(Query.forward)) as (looking, _):
+        looking.context = replace(looking.context, clock=clock)
+        begin = clock.monotonic()
+        with pytest.raises(DnsError) as caught:
+            looking.target(f"onward-{code}.test")
+    assert caught.value.code == code
+    assert clock.monotonic() - begin < 20
+    if pause:
+        assert caught.value.evidence["seconds"] == 18.0
+        assert caught.value.evidence["names"] == [f"onward-{code}.test"]
+
+
+def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
+    """A recursive server that says nothing of zones, half a second for each name above."""
+    clock = JumpingClock()
+
+    def hook(query: Query) -> Answer:
+        clock.ahead += 0.5
+        return answer(query)
+
+    with recursive(lab, hook) as (looking, _):
+        looking.context = replace(looking.context, clock=clock)
+        begin = clock.monotonic()
+        with pytest.raises(PropagationError, match="could not be found within 5 s") as caught:
+            looking.wait(record(f"spot.{'a.' * 40}example.test"), timeout=5)
+    assert caught.value.code == "dns-unreachable"
+    assert clock.monotonic() - begin < 6
+
+
+# ── forgers, who see no question ────────────────────────────────────────────────────────
+
+
+def test_every_question_has_random_case(lab: Lab) -> None:
+    """At the zone's servers and at recursive ones; a server that repeats it is not asked over TCP."""
+    lab.add_zone("mixed.test", "_acme-challenge CNAME deeper.mixed.test.\n", ns=["127.0.0.3"])
+    with lab.resolver_forwarder() as resolver, lab.forwarder() as server:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        looking.target("mixed.test")
+        lab_queries = [*resolver.queries, *server.queries]
+    names = [query.message.question[0].name.to_text() for query in lab_queries]
+    assert sum(name != name.lower() for name in names) > len(names) / 2
+    assert {query.transport for query in lab_queries} == {"udp"}
+
+
+def forging(forged: Hook, *, same_case: bool, tcp: bool = True) -> Hook:
+    """Over UDP somebody else is faster; over TCP the server itself answers, if at all."""
+
+    def hook(query: Query) -> Answer:
+        if query.transport == "tcp":
+            return query.forward() if tcp else Wire(ending="reset")
+        made = forged(query)
+        wire = made.to_wire() if isinstance(made, dns.message.Message) else made
+        assert isinstance(wire, bytes)
+        return wire if same_case else lower(wire, query)
+
+    return hook
+
+
+def elsewhere(query: Query) -> Answer:
+    """An alias to a zone of the forger's."""
+    return answer(query, "x.other.test.", kind="CNAME") if query.name.startswith("_acme") else query.forward()
+
+
+def denying(query: Query) -> Answer:
+    """A CAA record that allows nobody."""
+    return answer(query, '0 issue ";"', kind="CAA") if query.rdtype == "CAA" else query.forward()
+
+
+def test_an_answer_in_another_case_is_not_used(lab: Lab) -> None:
+    """The question is asked again over TCP."""
+    lab.add_zone("guessed.test", ns=["127.0.0.3"])
+    with lab.forwarder(hook=forging(elsewhere, same_case=False)) as server:
+        assert Looking(lab).target("guessed.test").hops == ()
+        assert {query.transport for query in server.queries} == {"udp", "tcp"}
+
+
+@pytest.mark.parametrize("tcp", [True, False], ids=["with TCP", "without TCP"])
+@pytest.mark.leaves_txt
+def test_servers_that_lower_the_case_still_work(lab: Lab, *, tcp: bool) -> None:
+    """A recursive server and a name server; that the latter has no TCP is found out once in a run."""
+    zone = f"lowering-{tcp}.test".lower()
+    lab.add_zone(zone, ns=["127.0.0.3"])
+    lab.update(zone, add=[("spot", "TXT", "new")])
+    hook = forging(Query.forward, same_case=False, tcp=tcp)
+    with lab.resolver_forwarder(hook) as resolver, lab.forwarder(hook=hook) as server:
+        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert looking.target(zone).served_zone == f"{zone}."
+        looking.wait(record(f"spot.{zone}"))
+        assert looking.warnings == []
+        over_tcp = [query for query in server.queries if query.transport == "tcp"]
+        assert len(over_tcp) == (1 if not tcp else len(server.queries) - 1)
+
+
+def test_an_alias_to_another_zone_is_looked_at_over_tcp(lab: Lab) -> None:
+    """One that is seen over UDP only is none; where TCP is closed it counts, and that is said."""
+    lab.add_zone("aliased-udp.test", ns=["127.0.0.3"])
+    with lab.forwarder(hook=forging(elsewhere, same_case=True)) as server:
+        target = Looking(lab).target("aliased-udp.test")
+        assert (target.name, target.only_udp) == ("_acme-challenge.aliased-udp.test.", ())
+        server.hook = forging(elsewhere, same_case=True, tcp=False)
+        target = Looking(lab).target("aliased-udp.test")
+        assert (target.name, target.only_udp) == ("x.other.test.", ("_acme-challenge.aliased-udp.test.",))
+        with pytest.raises(DnsError) as caught:
+            Looking(lab).target("aliased-udp.test", alias="y.other.test")
+        assert caught.value.evidence["only_udp"] == ["_acme-challenge.aliased-udp.test."]
+
+
+def test_a_denial_is_looked_at_over_tcp(lab: Lab) -> None:
+    """A forged one is none; where TCP is closed, or it is true, it counts, and the evidence says which."""
+    lab.add_zone("denied-udp.test", ns=["127.0.0.3"])
+    routes = {"denied-udp.test": Route("dns-01")}
+
+    def denial(looking: Looking) -> DnsError | None:
+        answers = looking.view.caa_by_tcp(looking.context, list(routes))
+        return caa.denials(answers, routes, ["ca.test"], None).get("denied-udp.test")
+
+    with lab.forwarder(hook=forging(denying, same_case=True)) as server:
+        looking = Looking(lab)
+        first = looking.view.caa(looking.context, list(routes))
+        assert caa.denials(first, routes, ["ca.test"], None)
+        assert denial(looking) is None
+        for tcp, hook in (("udp", forging(denying, same_case=True, tcp=False)), ("tcp", denying)):
+            server.hook = hook
+            error = denial(Looking(lab))
+            assert error is not None
+            assert error.evidence["transport"] == tcp
