@@ -5,23 +5,32 @@ PYTHON ?= python3
 WORKERS ?= 2
 # More arguments for pytest: make test PYTEST_ARGS="-k propagation"
 PYTEST_ARGS ?=
+# podman or docker, whichever is there, or buildah: make image BUILDER=buildah
+BUILDER ?= $(or $(shell command -v podman || command -v docker),podman)
+# More arguments for it: make image IMAGE_ARGS="--build-arg BASE=docker.io/library/python:3.14-slim-trixie"
+IMAGE_ARGS ?=
 # How many renewals, and which: make soak SOAK_ARGS="--renewals 50 --seed 7"
 SOAK_ARGS ?=
 
 BIN := .venv/bin
 SET_UP := .venv/.set-up
+TOOLS := build/tools
+TOOLS_SET_UP := $(TOOLS)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench docs lock clean debian
+.PHONY: help demo test test-all check soak bench docs lock sbom wheel image audit clean debian
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: $(SET_UP) ## one certificate from a CA and name servers on this machine, in under a minute
 	@$(BIN)/python -m tests.lab.demo
 
 test: check ## check, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-all: ## the tests that need no servers, with every Python from 3.11 on that this machine has
+	@$(PYTHON) .ci/test_all.py $(PYTEST_ARGS)
 
 check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/ruff check
@@ -38,16 +47,33 @@ bench: $(SET_UP) ## the figures in docs/, measured on this machine
 docs: $(SET_UP) ## the generated pages of docs/ made anew
 	@$(BIN)/python -m docs.generate
 
-# Without the environment's own index, links and constraints: the lock must be the same wherever it is made.
-lock: debian ## requirements.lock made anew, with the newest versions that pyproject.toml allows
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(PYTHON) -m venv "$$folder" && \
-	"$$folder/bin/pip" install --quiet --disable-pip-version-check uv && \
-	env -u UV_CONSTRAINT -u UV_OVERRIDE -u UV_FIND_LINKS "$$folder/bin/uv" pip compile --quiet --no-config --system-certs \
-	  --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" --extra route53 --group dev pyproject.toml --output-file requirements.lock && \
-	if grep -nE '://|^ *--(index|extra|find|trusted)|(^|[ =])/' requirements.lock; then \
-	  echo "requirements.lock holds an address or a path of this machine (above)" >&2; exit 1; fi
+# Without the environment's own index, links and constraints: the locks must be the same wherever they are made.
+COMPILE := env -u UV_CONSTRAINT -u UV_OVERRIDE -u UV_FIND_LINKS $(TOOLS)/bin/uv pip compile --quiet --no-config \
+	--system-certs --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+lock: debian $(TOOLS_SET_UP) ## the locks made anew, with the newest versions that pyproject.toml allows
+	@$(COMPILE) --extra route53 --group dev pyproject.toml --output-file requirements.lock
+	@$(COMPILE) .ci/tools.in --output-file .ci/tools.lock
+	@$(COMPILE) --extra route53 --constraint requirements.lock pyproject.toml --output-file .ci/image.lock
+	@if grep -nE '://|^ *--(index|extra|find|trusted)|(^|[ =])/' requirements.lock .ci/*.lock; then \
+	  echo "A lock holds an address or a path of this machine (above)" >&2; exit 1; fi
+
+sbom: $(SET_UP) $(TOOLS_SET_UP) ## all that the wheel depends on, as CycloneDX, in dist/
+	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible $(BIN)/python \
+	  | $(BIN)/python .ci/sbom.py dist
+
+wheel: $(SET_UP) $(TOOLS_SET_UP) ## the wheel, with that list in it, in dist/
+	@rm -f dist/dnsrenew-*.whl
+	@sbom=$$($(MAKE) --silent --no-print-directory sbom) && DNSRENEW_SBOM="$$sbom" $(BIN)/python -m build --wheel --no-isolation
+	@$(BIN)/python .ci/check_wheel.py dist/dnsrenew-*.whl
+
+# The format: OCI's own has no health check.
+image: wheel ## the container image dnsrenew, from that wheel, with podman, docker or buildah
+	@BUILDAH_FORMAT=docker $(BUILDER) build --file Containerfile --tag dnsrenew $(IMAGE_ARGS) .
+
+audit: $(TOOLS_SET_UP) ## known vulnerabilities in requirements.lock; says so if the data cannot be reached
+	@$(PYTHON) .ci/audit.py $(TOOLS)/bin/pip-audit requirements.lock
 
 clean: ## removes all that the targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -63,4 +89,10 @@ $(SET_UP): requirements.lock pyproject.toml | debian
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS_SET_UP): .ci/tools.lock
+	@echo "Setting up $(TOOLS) (only when .ci/tools.lock changes) …" >&2
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/tools.lock
 	@touch $@

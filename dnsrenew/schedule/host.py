@@ -11,7 +11,15 @@ from typing import Final
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import cron, launchd, systemd, texts, windows
-from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind, SchedulePlan, minute_of
+from dnsrenew.schedule.plan import (
+    UNKNOWN_NEEDS,
+    Host,
+    JobNeeds,
+    ScheduledJob,
+    ScheduleKind,
+    SchedulePlan,
+    minute_of,
+)
 
 _PLANS: Final = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
 
@@ -98,13 +106,20 @@ def simulate(kind: ScheduleKind, host: Host) -> Host:
     return host
 
 
-def this_job(host: Host, config: str) -> ScheduledJob:
+def this_job(host: Host, config: str, needs: JobNeeds = UNKNOWN_NEEDS, *, insist: bool = False) -> ScheduledJob:
     """Return the job for a configuration.
 
+    :param insist: whether its runs read the configuration although other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
-    job = ScheduledJob(program=_program(host.platform), config=config, minute=minute_of(host.name, config))
-    for argument in job.command_line(jitter=False):
+    job = ScheduledJob(
+        program=_program(host.platform),
+        config=config,
+        minute=minute_of(host.name, config),
+        insist=insist,
+        needs=needs,
+    )
+    for argument in (*job.command_line(jitter=False), needs.store, *needs.writes):
         if any(ord(character) < 32 or ord(character) == 127 for character in argument):
             code, message, fix = texts.SCHEDULE_PATH.fill(path=repr(argument))
             raise ConfigError(code, message, fix=fix, evidence={"path": argument})

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from dnsrenew.base.ground import Ground
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import cron, texts
@@ -120,6 +121,8 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
         after = cron.with_block(before, plan.block)
         if after != before:
             _run_required(run, PlannedCommand(("crontab", "-")), after)
+    for folder in plan.folders:
+        _make_private(folder)
     try:
         for file, text in zip(plan.files, installed, strict=False):
             if text != file.text:
@@ -202,6 +205,17 @@ def _make_folders(path: str) -> None:
     _make_folders(os.path.dirname(path))
     os.mkdir(path, 0o755)
     os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o700)  # the umask can exclude the owner
+
+
+def _make_private(path: str) -> None:
+    """Make the store, unless others could interfere: then every run says so."""
+    if os.path.isdir(path) or Ground().weakness(path) is not None:
+        return
+    try:
+        _make_folders(os.path.dirname(path))
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise _os_error(texts.SCHEDULE_UNWRITABLE, path, error) from None
 
 
 def _occupied(plan: SchedulePlan, installed: Sequence[str | None], *, foreign: bool) -> ConfigError:

@@ -13,6 +13,9 @@ KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
 MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
 """Part of every installed file. A file without it was not written by dnsrenew and is left alone."""
 
+INSIST: Final = "--insist"
+"""The option of a run that reads a configuration although other users can change it."""
+
 JITTER: Final = 3600
 """Seconds by which a run is delayed at most, at random, so that not all machines call a CA at once."""
 
@@ -47,17 +50,41 @@ class Host(Frozen, kw_only=True):
     crontab: bool = False
 
 
+class JobNeeds(Frozen, kw_only=True):
+    """What a run needs of the machine, so that a sandbox does not stop it.
+
+    :ivar store: the store, absolute; "" if it is not known.
+    :ivar writes: the other folders that it writes to, absolute.
+    :ivar reads: files that it reads besides the configuration, absolute.
+    :ivar programs: the settings that run a program, or code that is not dnsrenew's.
+    :ivar low_port: whether it listens on a port below 1024.
+    """
+
+    store: str = ""
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    low_port: bool = False
+
+
+UNKNOWN_NEEDS: Final = JobNeeds()
+"""Of a job whose configuration cannot be read."""
+
+
 class ScheduledJob(Frozen, kw_only=True):
     """The command to run four times a day: ``program renew -q --config config``.
 
     :ivar program: the absolute path of the program, and its first arguments.
     :ivar config: the absolute path of the configuration.
     :ivar minute: the minute of the day of the first run, 0 … 359; the others follow every six hours.
+    :ivar insist: whether the run reads a configuration that other users can change.
     """
 
     program: tuple[str, ...]
     config: str
     minute: int
+    insist: bool = False
+    needs: JobNeeds = UNKNOWN_NEEDS
 
     @property
     def hours(self) -> tuple[int, ...]:
@@ -74,7 +101,8 @@ class ScheduledJob(Frozen, kw_only=True):
 
         :param jitter: whether the program itself adds the random delay.
         """
-        return [*self.program, "renew", "-q", *(["--jitter", str(JITTER)] if jitter else []), "--config", self.config]
+        delay = ["--jitter", str(JITTER)] if jitter else []
+        return [*self.program, "renew", "-q", *delay, *([INSIST] if self.insist else []), "--config", self.config]
 
 
 def minute_of(host_name: str, config: str) -> int:
@@ -111,6 +139,7 @@ class SchedulePlan(Frozen, kw_only=True):
     """How a job is installed on a host, and removed.
 
     :ivar title: a description for users, such as ``a system-wide systemd timer``.
+    :ivar folders: private folders to make first, if they are missing; never removed.
     :ivar files: written first; removed after ``disable`` and before ``after_removal``.
     :ivar block: lines of the user's crontab, in place of files; "" for other kinds.
     :ivar config_text: the configuration as the block names it.
@@ -122,6 +151,7 @@ class SchedulePlan(Frozen, kw_only=True):
 
     kind: ScheduleKind
     title: str
+    folders: tuple[str, ...] = ()
     files: tuple[PlannedFile, ...] = ()
     block: str = ""
     config_text: str = ""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.schedule import texts
+from dnsrenew.schedule import sandbox, texts
 from dnsrenew.schedule.plan import JITTER, MARKER, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _SYSTEM: Final = "/etc/systemd/system"
 _NAME: Final = "dnsrenew"
+_LOCKED: Final = 3
+"""The exit status of a run that waits for nobody: another one holds a lock."""
+_TERMINATED: Final = 143
+"""The exit status after SIGTERM, as from ``systemctl stop``."""
 _NOT_IN_PROGRAM: Final = frozenset("$\"'\\")
 """Characters that systemd accepts in arguments, but not in the path of the program."""
 
@@ -27,6 +31,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     return SchedulePlan(
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
+        folders=sandbox.private_folders(job, system=host.admin),
         files=(
             PlannedFile(f"{folder}/{_NAME}.service", _service(job, host), config_text),
             PlannedFile(f"{folder}/{_NAME}.timer", _timer(job), ""),
@@ -39,6 +44,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
         status=((*control, "is-enabled", f"{_NAME}.timer"), (*control, "is-active", f"{_NAME}.timer")),
         disable=(PlannedCommand((*control, "disable", "--now", f"{_NAME}.timer"), required=False),),
         after_removal=(PlannedCommand((*control, "daemon-reload"), required=False),),
+        note=sandbox.note(job, system=host.admin),
         inspect=(f"{' '.join(control)} list-timers {_NAME}.timer", f"{log} -u {_NAME}.service"),
     )
 
@@ -49,6 +55,7 @@ def _service(job: ScheduledJob, host: Host) -> str:
     if set(arguments[0]) & _NOT_IN_PROGRAM:
         arguments = ["/usr/bin/env", *arguments]
     command = " ".join(map(quoted, arguments))
+    restrictions = "\n".join(sandbox.directives(job, system=host.admin))
     return f"""\
 # {MARKER}
 [Unit]
@@ -58,6 +65,8 @@ Description=Renew TLS certificates that are due (dnsrenew)
 Type=oneshot
 ExecStart={command}
 TimeoutStartSec=6h
+SuccessExitStatus={_LOCKED} {_TERMINATED}
+{restrictions}
 """
 
 

@@ -56,4 +56,8 @@ WINDOWS_NOTE: Final = (
     "It runs only while you are logged in. To run it always, install it from a terminal opened as administrator."
 )
 LINGER_FIX: Final = "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
+UNRESTRICTED_PROGRAMS: Final = (
+    "The service has no sandbox, because that could stop the programs in your configuration: {settings}."
+)
+UNRESTRICTED_PORT: Final = "The service has no sandbox, because that could forbid it a port below 1024."
 NO_PROGRAM: Final = "there is no program {program}"

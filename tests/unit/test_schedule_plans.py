@@ -1,8 +1,6 @@
 """The plan of each platform, compared with golden texts."""
 
 import plistlib
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +32,16 @@ from tests.kit.schedule_stage import (
     MAC_USER,
     WINDOWS_ADMIN,
     WINDOWS_USER,
+    with_programs,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES: dict[str, tuple[ScheduleKind, ScheduledJob, Host]] = {
     "systemd-system": ("systemd", JOB, DEBIAN_ROOT),
+    "systemd-system-programs": ("systemd", with_programs(JOB), DEBIAN_ROOT),
+    "systemd-system-insist": ("systemd", replace(JOB, insist=True), DEBIAN_ROOT),
     "systemd-user": ("systemd", JOB_OF_JOE, DEBIAN_USER),
+    "systemd-user-programs": ("systemd", with_programs(JOB_OF_JOE), DEBIAN_USER),
     "cron-system": ("cron", JOB, DEBIAN_ROOT),
     "cron-user": ("cron", JOB_OF_JOE, DEBIAN_USER),
     "launchd-daemon": ("launchd", JOB, MAC_ROOT),
@@ -103,28 +105,13 @@ def test_tasks_can_be_read(name: str) -> None:
     assert len(root.findall(f".//{space}CalendarTrigger")) == 4
 
 
-@pytest.mark.parametrize(
-    "word", ["/usr/bin/a", "/a b", "/100%", "/$HOME/x", '/a"b', "/a\\b", "/a'b", "/a;b", "/ü", '/a $b\\"c']
-)
-def test_systemd_accepts_the_units(word: str, tmp_path: Path) -> None:
-    """systemd-analyze verify accepts the units, whatever the path of the program contains."""
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        pytest.fail("This test needs systemd-analyze, of Debian's package systemd: apt-get install systemd")
-    program = tmp_path / word.lstrip("/")
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    job = ScheduledJob(program=(str(program),), config=f"/etc{word}.toml", minute=5)
-    units = []
-    for file in make_plan("systemd", job, DEBIAN_ROOT).files:
-        units.append(tmp_path / Path(file.path).name)
-        units[-1].write_text(file.text)
-    done = subprocess.run(
-        [analyze, "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False
-    )
-    reported = [line for line in done.stderr.splitlines() if "dnsrenew" in line or str(tmp_path) in line]
-    assert (done.returncode, reported) == (0, [])
+@pytest.mark.parametrize("kind", ["cron", "launchd", "windows", "systemd"])
+def test_insisting_stands_in_what_is_installed(kind: ScheduleKind) -> None:
+    """A run that reads a configuration of other users says so in its command line; no other has the option."""
+    host = {"launchd": MAC_ROOT, "windows": WINDOWS_ADMIN}.get(kind, DEBIAN_ROOT)
+    job = JOB_ON_WINDOWS if kind == "windows" else JOB
+    assert "--insist" not in written(make_plan(kind, job, host))
+    assert "--insist" in written(make_plan(kind, replace(job, insist=True), host))
 
 
 def test_systemd_arguments() -> None:

@@ -1,0 +1,48 @@
+"""Check that a wheel is complete: ``check_wheel.py WHEEL``. It lists what is missing or should not be there."""
+
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = re.compile(r"dnsrenew/.+\.(py|toml|typed)|dnsrenew-[^/]+\.dist-info/.+")
+
+
+def faults(names: set[str]) -> Iterator[str]:
+    """Yield what is wrong with the list of files."""
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "dnsrenew").rglob("*.py")}
+    providers = {f"dnsrenew/_providers/{path.name}" for path in (ROOT / "providers").glob("*.toml")}
+    for name in sorted({"dnsrenew/py.typed", *modules, *providers} - names):
+        yield f"{name} is missing"
+    information = {name.partition(".dist-info/")[2] for name in names}
+    for name in ("entry_points.txt", "licenses/LICENSE"):
+        if name not in information:
+            yield f"{name} is missing"
+    if not any(name.startswith("sboms/") for name in information):
+        yield "The SBOM is missing: build with `make wheel`"
+    for name in sorted(names):
+        is_code = name.startswith("dnsrenew/")
+        if (
+            not ALLOWED.match(name)
+            or (is_code and name.rpartition(".")[2] not in TYPES)
+            or re.search("/tests?(_|/)", name)
+        ):
+            yield f"{name} does not belong in it"
+
+
+def main(path: str) -> int:
+    """Print the faults; return 1 if there are any."""
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    found = list(faults(names))
+    for fault in found:
+        print(f"{path}: {fault}", file=sys.stderr)
+    if not found:
+        print(f"{path}: complete, {len(names)} files")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,73 @@
+"""What the runs of a configuration need of the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.drivers.protocol import BUILT_IN
+from dnsrenew.schedule.plan import JobNeeds
+from dnsrenew.validation.mistakes import shown_key
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.model import CertificateSpec, Route
+
+_PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
+_FILE: Final = "file:"
+_OWN_TARGETS: Final = ("files", "pkcs12", "hfs")  # written without a program, if there is no `reload`
+_FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
+"""Keys of a deployment that name a file to write."""
+_LISTENING: Final = ("http-01", "tls-alpn-01")  # at port 80 and 443, unless the route names another
+_LOW: Final = 1024
+
+
+def needs_of(config: Config) -> JobNeeds:
+    """Return what the runs of a configuration need."""
+    writes = (folder for spec in config.certificates for folder in _folders(spec))
+    return JobNeeds(
+        store=str(config.store),
+        writes=tuple(dict.fromkeys(writes)),
+        reads=tuple(dict.fromkeys(_files(config))),
+        programs=tuple(dict.fromkeys(_programs(config))),
+        low_port=any(_opens_low_port(route) for spec in config.certificates for route in spec.routes),
+    )
+
+
+def _folders(spec: CertificateSpec) -> Iterator[str]:
+    """Yield the webroots, and the folders of deployed files: a file is written aside and renamed."""
+    for route in spec.routes:
+        if route.webroot is not None:
+            yield os.fspath(route.webroot)
+    for entry in spec.deploy:
+        yield from (os.path.dirname(entry[key]) for key in _FILE_KEYS if key in entry)
+
+
+def _files(config: Config) -> Iterator[str]:
+    for ca in config.cas.values():
+        if ca.trust is not None:
+            yield os.fspath(ca.trust)
+    for use in config.secrets:
+        if use.secret.reference.startswith(_FILE):
+            yield use.secret.reference.removeprefix(_FILE)
+
+
+def _opens_low_port(route: Route) -> bool:
+    if route.challenge not in _LISTENING or route.webroot is not None:
+        return False
+    return route.listen is None or host_port.split(route.listen)[1] < _LOW
+
+
+def _programs(config: Config) -> Iterator[str]:
+    for use in config.secrets:
+        if use.secret.reference.startswith(_PROGRAM_SECRETS):
+            yield shown_key(use.path)
+    for name, account in config.accounts.items():
+        if config.providers[account.provider].driver not in BUILT_IN:
+            yield shown_key(("dns", name))
+    for number, spec in enumerate(config.certificates):
+        for position, entry in enumerate(spec.deploy):
+            if entry.get("to") not in _OWN_TARGETS or "reload" in entry:
+                yield shown_key(("certificate", number, "deploy", position))

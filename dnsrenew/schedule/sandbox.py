@@ -1,0 +1,92 @@
+"""The restrictions of a systemd service: all that a run can do without.
+
+A setting that may stop a program is left out where the configuration runs one: nobody knows what it needs. A user's
+manager cannot restrict the file system everywhere (it needs user namespaces, which some systems forbid), so a user's
+service has only what needs no privilege. Without a known store nothing is restricted that the store could need.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.schedule import texts
+from dnsrenew.schedule.plan import ScheduledJob
+
+_ALWAYS: Final = (
+    "LimitCORE=0",  # a core dump would hold private keys
+)
+_NO_PROGRAM_NEEDS: Final = (
+    "LockPersonality=yes",
+    "RestrictRealtime=yes",
+)
+_NO_PRIVILEGE: Final = (
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",  # the last two: names of the system
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service",
+)
+_SYSTEM: Final = (
+    # Others may own the webroot and the folders of deployed files.
+    "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_NET_BIND_SERVICE",
+    "PrivateDevices=yes",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHome=read-only",  # secrets, and Python itself, may lie there
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectSystem=strict",
+)
+_SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, never written
+
+
+def private_folders(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
+    """Return the folders that must exist before the first run: a sandbox does not let it make them."""
+    return (job.needs.store,) if system and _is_predictable(job) else ()
+
+
+def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
+    """Return the lines of ``[Service]``.
+
+    :param system: whether the system's manager runs it, as root.
+    """
+    if system:
+        rest = (*_NO_PRIVILEGE, *_SYSTEM, *_files(job)) if _is_predictable(job) else ()
+        return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *rest)
+    if job.needs.programs or job.needs.low_port:
+        return _ALWAYS
+    return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *_NO_PRIVILEGE)
+
+
+def note(job: ScheduledJob, *, system: bool) -> str:
+    """Return what is left out, and why; "" if nothing is."""
+    if job.needs.programs:
+        return texts.UNRESTRICTED_PROGRAMS.format(settings=", ".join(job.needs.programs))
+    if job.needs.low_port and not system:
+        return texts.UNRESTRICTED_PORT
+    return ""
+
+
+def _is_predictable(job: ScheduledJob) -> bool:
+    """Tell whether all is known that a run writes and does."""
+    return bool(job.needs.store) and not job.needs.programs
+
+
+def _files(job: ScheduledJob) -> tuple[str, ...]:
+    folders = (job.needs.store, *job.needs.writes)
+    paths = " ".join(_quoted(f"-{folder}") for folder in folders)  # with a minus, a missing one does not stop the run
+    used = (*folders, *job.needs.reads, job.config, job.program[0])
+    private = () if any(path.startswith(_SHARED_FOLDERS) for path in used) else ("PrivateTmp=yes",)
+    return (*private, f"ReadWritePaths={paths}")
+
+
+def _quoted(path: str) -> str:
+    """Return a path escaped for a list of paths: without specifiers or separators."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+        path = path.replace(special, escaped)
+    return f'"{path}"' if set(path) & set(" \t'\"\\") else path

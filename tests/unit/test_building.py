@@ -1,0 +1,191 @@
+"""What the Makefile and CI install and make: nothing without a hash, nothing unasked, and lists that are complete."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CI = ROOT / ".ci"
+LOCKS = [ROOT / "requirements.lock", CI / "tools.lock"]
+
+
+def locked(path: Path) -> dict[str, str]:
+    """The packages of a lock, name → version."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s\\;]+)", path.read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_package_of_a_lock_has_a_hash(path: Path) -> None:
+    """And no address of an index."""
+    text = path.read_text("utf-8")
+    entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
+    assert len(entries) == len(re.findall(r"^[^#\s]", text, re.MULTILINE)) > 10
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in text
+
+
+def test_the_tools_of_the_makefile_are_locked() -> None:
+    """uv, which makes the locks, too."""
+    wanted = re.findall(r"^([\w-]+)", (CI / "tools.in").read_text("utf-8"), re.MULTILINE)
+    assert "uv" in wanted
+    assert set(wanted) <= locked(CI / "tools.lock").keys()
+
+
+def test_nothing_is_installed_without_a_hash() -> None:
+    """Each `pip install` needs hashes, or installs nothing but this project."""
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "Makefile", CI / "run", CI / "debian-packages"))
+    installs = re.findall(r"pip\W+install .*", text)
+    assert len(installs) == 3
+    assert [line for line in installs if "--require-hashes" not in line and "--no-deps --no-build" not in line] == []
+
+
+# ── Debian's packages ───────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> dict[str, str]:
+    """An ordinary user with sudo, on a machine that lacks packages. The programs write down how they are called."""
+    for name, body in {"id": "echo 1000", "python": "exit 1", "apt-get": "", "sudo": ""}.items():
+        path = tmp_path / name
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\n{body}\n')
+        path.chmod(0o755)
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHON": f"{tmp_path}/python"}
+
+
+def calls(folder: Path, program: str) -> list[str]:
+    """How a program was called."""
+    return [line for line in (folder / "calls").read_text().splitlines() if line.startswith(f"{program} ")]
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
+def test_sudo_is_used_after_a_yes_only(answer: bytes, status: int, host: dict[str, str], tmp_path: Path) -> None:
+    """At a terminal it asks, and says what is missing."""
+    terminal, end = pty.openpty()
+    os.write(terminal, answer)
+    done = subprocess.run(
+        [CI / "debian-packages"], stdin=end, capture_output=True, text=True, env=host, timeout=60, check=False
+    )
+    os.close(terminal)
+    os.close(end)
+    assert done.returncode == status
+    assert "Install with sudo apt-get? [y/N]" in done.stderr
+    assert "python3-venv" in done.stderr
+    assert bool(calls(tmp_path, "sudo")) == (status == 0)
+    assert calls(tmp_path, "apt-get") == []  # only by way of sudo
+
+
+def test_without_a_terminal_nobody_is_asked(host: dict[str, str], tmp_path: Path) -> None:
+    """An ordinary user is told what to install; root installs it."""
+    command = [CI / "debian-packages"]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "env": host}
+    done = subprocess.run(command, **options, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "as root: apt-get install" in done.stderr
+    assert calls(tmp_path, "sudo") == calls(tmp_path, "apt-get") == []
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    assert subprocess.run(command, **options, timeout=60, check=False).returncode == 0
+    assert "install --no-install-recommends" in calls(tmp_path, "apt-get")[-1]
+
+
+# ── known vulnerabilities ───────────────────────────────────────────────────────────────
+
+KNOWN = {"id": "PYSEC-1", "fix_versions": ["2"]}
+GOOD = {"name": "a", "version": "1", "vulns": []}
+BAD = {"name": "b", "version": "1", "vulns": [KNOWN]}
+SKIPPED = {"name": "c", "skip_reason": "not found on PyPI"}
+
+
+@pytest.mark.parametrize(
+    ("pypi", "osv", "status", "said"),
+    [
+        ([GOOD], None, 0, "No vulnerability is known in the 1 packages"),
+        ([GOOD, BAD], None, 1, "b 1: PYSEC-1, fixed in 2"),
+        ([BAD, SKIPPED], None, 1, "1 of 2 packages"),
+        ([GOOD, SKIPPED], [GOOD, GOOD], 0, "(data of osv)"),
+        ([GOOD, SKIPPED], None, 3, "NOT AUDITED"),
+        (None, [GOOD], 0, "(data of osv)"),
+        (None, None, 3, "NOT AUDITED"),
+    ],
+)
+def test_an_audit_without_data_is_no_success(
+    pypi: list[Any] | None, osv: list[Any] | None, status: int, said: str, tmp_path: Path
+) -> None:
+    """pip-audit itself ends with success if it knows nothing of any package."""
+    answers = {
+        name: "Failed to resolve" if found is None else json.dumps({"dependencies": found, "fixes": []})
+        for name, found in (("pypi", pypi), ("osv", osv))
+    }
+    program = tmp_path / "pip-audit"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nprint({answers!r}[sys.argv[sys.argv.index('--vulnerability-service') + 1]])\n"
+    )
+    program.chmod(0o755)
+    command = [sys.executable, str(CI / "audit.py"), str(program), "requirements.lock"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
+
+
+# ── the list of what the wheel needs ────────────────────────────────────────────────────
+
+
+def sbom(folder: Path) -> Path:
+    """The list, made from one of the whole environment."""
+    installed = {each.name: each.version for each in distributions()}
+    everything = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {"component": {"bom-ref": "root-component", "name": "dnsrenew", "type": "application"}},
+        "components": [
+            {"bom-ref": f"{name}=={version}", "name": name, "version": version, "type": "library"}
+            for name, version in installed.items()
+            if name != "dnsrenew"
+        ],
+        "dependencies": [],
+    }
+    done = subprocess.run(
+        [sys.executable, CI / "sbom.py", folder],
+        input=json.dumps(everything), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return Path(done.stdout.strip())
+
+
+def test_the_sbom_lists_what_the_wheel_needs(tmp_path: Path) -> None:
+    """Every dependency and theirs with the version of the lock, and no tool of developers."""
+    document = json.loads(sbom(tmp_path).read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    versions = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked(LOCKS[0]).items()}
+    listed = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in document["components"]}
+    direct = {re.match(r"[\w-]+", line)[0] for line in project["project"]["dependencies"]}  # type: ignore[index]
+    assert direct | {"urllib3", "cffi", "certifi"} <= listed.keys()
+    assert {name: versions[name] for name in listed} == listed
+    assert not listed.keys() & {"pytest", "mypy", "ruff", "hypothesis", "boto3", "hatchling"}
+    edges = {each["ref"]: each["dependsOn"] for each in document["dependencies"]}
+    assert {reference.partition("==")[0].lower() for reference in edges["root-component"]} == direct
+    assert len(edges) == len(listed) + 1
+
+
+def test_the_wheel_has_its_sbom(tmp_path: Path) -> None:
+    """`make wheel` builds with DNSRENEW_SBOM; any other build has none, for it fixes no versions."""
+    path = sbom(tmp_path)
+    for number, environ in enumerate(({"DNSRENEW_SBOM": str(path)}, {})):
+        folder = tmp_path / str(number)
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+            cwd=ROOT, env={**os.environ, **environ}, capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+        (wheel,) = folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            listed = [name for name in archive.namelist() if ".dist-info/sboms/" in name]
+            assert len(listed) == len(environ)
+            assert all(archive.read(name) == path.read_bytes() for name in listed)
