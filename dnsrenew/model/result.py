@@ -13,8 +13,20 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-Status = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
-Reason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
+OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
+"""What happened to a certificate in a run.
+
+``renewed``: there is a new one. ``not-due``: nothing had to be done. ``deferred``: it is due, but nothing was tried
+before ``next_attempt``. ``failed``: it was tried, and there is no new one. ``locked``: another run works on it.
+``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded.
+"""
+RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
+"""Why a certificate is renewed.
+
+``missing``: there is none. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC 9773).
+``renew-before``: so long before the expiry, as configured or by default. ``revoked``: it was revoked. ``changed``: its
+domains, key type or CA were edited. ``forced``: by ``force``.
+"""
 
 
 def rfc3339(time: datetime | None) -> str | None:
@@ -22,68 +34,65 @@ def rfc3339(time: datetime | None) -> str | None:
     return None if time is None else f"{time.isoformat()[:19]}Z"
 
 
-class TxtRecord(Frozen):
-    """One TXT value to write or remove.
-
-    :ivar zone: its zone; absolute (with the final dot).
-    :ivar name: its owner name; absolute.
-    :ivar value: the text, at most 255 octets.
-    :ivar ttl: seconds.
-    """
+class TxtRecord(Frozen, public=True):
+    """One TXT value that a driver writes or removes (RFC 8555 section 8.4)."""
 
     zone: str
+    """The zone of the record; absolute, with the final dot."""
     name: str
+    """The owner name of the record; absolute, with the final dot."""
     value: str
+    """The text, at most 255 octets."""
     ttl: int
+    """The TTL in seconds."""
 
 
-class Notice(Frozen):
-    """A warning that does not stop a run.
-
-    :ivar code: stable, kebab-case name of the kind of warning.
-    :ivar message: what was seen.
-    :ivar fix: one sentence: what to do.
-    """
+class Notice(Frozen, public=True):
+    """A warning that does not stop a run."""
 
     code: str
+    """Stable, kebab-case name of the kind of warning."""
     message: str
+    """What was seen."""
     fix: str
+    """One sentence: what to do."""
 
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form."""
         return {"code": self.code, "message": self.message, "fix": self.fix}
 
 
-class Certificate(Frozen, kw_only=True):
+class Certificate(Frozen, kw_only=True, public=True):
     """A certificate in the store. All its paths point into one version, so the certificate matches the key.
 
-    The store keeps the last three versions. After three renewals these paths no longer exist, and reading them raises
-    ``FileNotFoundError``: get the certificate again, or give other programs the files in ``path``.
-
-    :ivar name: its name in the configuration and in the store.
-    :ivar domains: its domains, as written in the configuration.
-    :ivar issuer: the issuer: the subject name of the CA's certificate.
-    :ivar serial: hexadecimal, lower case.
-    :ivar not_before: start of the validity, in UTC.
-    :ivar not_after: end of the validity, in UTC.
-    :ivar path: the ``current`` folder, for other programs: it always has the newest version.
-    :ivar certificate_path: the certificate alone, PEM.
-    :ivar chain_path: the rest of the chain, PEM; it may be empty.
-    :ivar fullchain_path: the certificate and its chain, PEM: the file for most servers.
-    :ivar private_key_path: the private key, PEM (PKCS#8, not encrypted).
+    A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
+    versions. After three renewals (half a year at Let's Encrypt) these paths no longer exist, and reading them raises
+    ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
+    other programs get the files in ``path``.
     """
 
     name: str
+    """Its name in the configuration and in the store."""
     domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
     issuer: str
+    """The issuer: the subject name of the CA's certificate."""
     serial: str
+    """The serial number, hexadecimal in lower case."""
     not_before: datetime
+    """The start of the validity, in UTC."""
     not_after: datetime
+    """The end of the validity, in UTC."""
     path: Path
+    """The ``current`` folder, for other programs: it always has the newest version."""
     certificate_path: Path
+    """The certificate alone, PEM."""
     chain_path: Path
+    """The rest of the chain, PEM; it may be empty."""
     fullchain_path: Path
+    """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later."""
     private_key_path: Path
+    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later."""
 
     @property
     def fullchain_pem(self) -> str:
@@ -114,19 +123,17 @@ class Certificate(Frozen, kw_only=True):
         return context
 
 
-class RouteTaken(Frozen, kw_only=True):
-    """The route that was used: CA, challenge and DNS accounts.
-
-    :ivar ca: the name of the CA in the configuration.
-    :ivar challenge: ``dns-01`` or ``http-01``; ``mixed`` if the domains used several.
-    :ivar dns: names of the DNS accounts that wrote records; empty for http-01.
-    :ivar names: for ``mixed``, the challenge and the accounts of each domain.
-    """
+class RouteTaken(Frozen, kw_only=True, public=True):
+    """The route that was used: CA, challenge and DNS accounts."""
 
     ca: str
+    """The name of the CA in the configuration."""
     challenge: str
+    """``dns-01``, ``http-01`` or ``tls-alpn-01``; ``mixed`` if the domains used several."""
     dns: tuple[str, ...] = ()
+    """The names of the DNS accounts that wrote records; empty for other challenges than dns-01."""
     names: Mapping[str, Mapping[str, Any]] | None = None
+    """For ``mixed``, the challenge and the accounts of each domain."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -136,19 +143,17 @@ class RouteTaken(Frozen, kw_only=True):
         return form
 
 
-class Attempt(Frozen, kw_only=True):
-    """A route that was tried or skipped.
-
-    :ivar route: the route.
-    :ivar orders: the number of new orders at the CA; 0 if the route was skipped, or resumed an order.
-    :ivar seconds: the duration.
-    :ivar error: why it failed; None for success.
-    """
+class Attempt(Frozen, kw_only=True, public=True):
+    """A route that was tried or skipped."""
 
     route: RouteTaken
+    """The CA, the challenge and the DNS accounts."""
     orders: int
+    """The number of new orders at the CA; 0 if the route was skipped, or resumed an order."""
     seconds: float
+    """The duration in seconds."""
     error: DnsRenewError | None = None
+    """Why it failed; None for success."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -160,49 +165,45 @@ class Attempt(Frozen, kw_only=True):
         }
 
 
-class Outcome(Frozen, kw_only=True):
+class Outcome(Frozen, kw_only=True, public=True):
     """The result of a run for one certificate.
 
     The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
     after a failure; they are None without one. Times are in UTC.
-
-    :ivar name: the certificate's name in the configuration.
-    :ivar status: ``renewed``, ``not-due``, ``deferred`` (nothing was tried: see ``next_attempt``), ``failed`` (tried,
-        no new certificate), ``locked`` (another run renews it), ``interrupted``, or ``rehearsed`` (a dry run).
-    :ivar reason: why it was or will be renewed; None if the store cannot be read.
-    :ivar domains: as written in the configuration.
-    :ivar issuer: the issuer: the subject name of the CA's certificate.
-    :ivar serial: hexadecimal, lower case.
-    :ivar not_before: start of the validity.
-    :ivar not_after: end of the validity.
-    :ivar next_renewal: when it becomes due.
-    :ivar next_attempt: the earliest time of the next try after a failure or deferral; None: at the next run, or never
-        needed.
-    :ivar path: the ``current`` folder, for other programs.
-    :ivar route: the route of the new certificate; None without a new one.
-    :ivar attempts: every route that was tried or skipped, in order.
-    :ivar error: why the run failed; None for success.
-    :ivar deployed: the result of each deployment: ``to``, ``target``, ``ok`` and ``error``; empty until deployment is
-        implemented.
-    :ivar warnings: the warnings of this certificate; none stopped the run.
     """
 
     name: str
-    status: Status
-    reason: Reason | None
+    """The certificate's name in the configuration."""
+    status: OutcomeStatus
+    """What happened; see :data:`OutcomeStatus`."""
+    reason: RenewalReason | None
+    """Why it was or will be renewed, see :data:`RenewalReason`; None if the store cannot be read."""
     domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
     issuer: str | None = None
+    """The issuer: the subject name of the CA's certificate."""
     serial: str | None = None
+    """The serial number, hexadecimal in lower case."""
     not_before: datetime | None = None
+    """The start of the validity, in UTC."""
     not_after: datetime | None = None
+    """The end of the validity, in UTC."""
     next_renewal: datetime | None = None
+    """When it becomes due, in UTC."""
     next_attempt: datetime | None = None
+    """The earliest time of the next try after a failure or deferral; None: at the next run, or never needed."""
     path: Path | None = None
+    """The ``current`` folder, for other programs."""
     route: RouteTaken | None = None
+    """The route of the new certificate; None without a new one."""
     attempts: tuple[Attempt, ...] = ()
+    """Every route that was tried or skipped, in order."""
     error: DnsRenewError | None = None
+    """Why there is no new certificate; None for success, and if none was due."""
     deployed: tuple[Mapping[str, Any], ...] = ()
+    """The result of each deployment, in the JSON form of :class:`DeploymentResult`."""
     warnings: tuple[Notice, ...] = ()
+    """The warnings of this certificate; none stopped the run."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
@@ -229,8 +230,13 @@ class Outcome(Frozen, kw_only=True):
 class RenewalFailed(DnsRenewError):
     """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
 
-    :ivar attempts: every attempt, in order.
+    ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
     """
+
+    __module__ = "dnsrenew"
+
+    attempts: tuple[Attempt, ...]
+    """Every route that was tried or skipped, in order."""
 
     def __init__(
         self,

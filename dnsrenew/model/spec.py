@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from dnsrenew.secrets import Secret
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
+"""The type of the private key: the curve, or the bits of an RSA key."""
 PropagationCheck = Literal["authoritative", "doh", "none"]
+"""Which servers are queried: ``authoritative``, all name servers of the zone; ``doh``, DNS-over-HTTPS servers, for
+networks that block port 53; ``none``, none: only ``settle`` is waited for.
+"""
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
-class Eab(Frozen):
-    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key.
-
-    :ivar hmac: the MAC key; a plain text becomes a :class:`Secret`, which is never shown.
-    """
+class Eab(Frozen, public=True):
+    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key."""
 
     kid: str
+    """The key identifier that the CA gave you."""
     hmac: Secret
+    """The MAC key; a plain text becomes a :class:`Secret`, which is never shown."""
 
     def __init__(self, kid: str, hmac: Secret | str) -> None:
         from dnsrenew.secrets import Secret  # late: few CAs need a binding
@@ -45,24 +48,21 @@ def mac_key_fault(text: str) -> str | None:
     return None
 
 
-class CA(Frozen):
-    """A certificate authority with an ACME server (RFC 8555).
-
-    :ivar directory: the directory URL.
-    :ivar trust: a PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system.
-    :ivar eab: the external account binding, if the CA requires one; a mapping with ``kid`` and ``hmac`` becomes an
-        :class:`Eab`.
-    :ivar staging: the name of the CA for a dry run.
-    :ivar timeout: seconds that an authorization may stay pending, and that issuance may take.
-    :ivar name: its name in outcomes; default: the host of the directory.
-    """
+class CA(Frozen, public=True):
+    """A certificate authority with an ACME server (RFC 8555)."""
 
     directory: str
+    """The directory URL of its ACME server (RFC 8555 section 7.1.1)."""
     trust: Path | str | None
+    """A PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system."""
     eab: Eab | None
+    """The external account binding, if the CA requires one; a mapping becomes an :class:`Eab`."""
     staging: str | None
+    """The name of the CA for a dry run."""
     timeout: float
+    """Seconds that an authorization may stay pending, and that issuance may take."""
     name: str
+    """Its name in outcomes; default: the host of the directory."""
 
     def __init__(
         self,
@@ -89,7 +89,14 @@ class DnsAccount:
     :param options: the options of the provider; each a ``str`` or a :class:`Secret`.
     """
 
-    __slots__ = ("name", "options", "provider", "ttl", "zones")
+    __module__ = "dnsrenew"
+    __slots__ = {
+        "name": "Its name in routes and outcomes.",
+        "options": "The options of the provider.",
+        "provider": "The name of the provider file, or of the driver.",
+        "ttl": "The TTL of its TXT records in seconds; None: that of the provider file.",
+        "zones": "The zones that the account may edit; empty: found by SOA queries.",
+    }
 
     def __init__(
         self,
@@ -111,6 +118,24 @@ class DnsAccount:
         """Omit the options: any may be a secret."""
         return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
 
+    def __copy__(self) -> DnsAccount:
+        return self._with_options(self.options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DnsAccount:
+        from copy import deepcopy  # late, as below
+
+        return self._with_options(deepcopy(self.options, memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
+        from dnsrenew.secrets import Secret  # late: accounts are seldom pickled
+
+        options = {key: Secret(value) if isinstance(value, str) else value for key, value in self.options.items()}
+        return _unpickled_account, (self.provider, self.name, self.zones, self.ttl, options)
+
+    def _with_options(self, options: Mapping[str, Any]) -> DnsAccount:
+        return DnsAccount(self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options)
+
     def __eq__(self, other: object) -> bool:
         """Compare all fields."""
         if not isinstance(other, DnsAccount):
@@ -121,25 +146,29 @@ class DnsAccount:
         return hash((self.provider, self.name, self.zones))
 
 
-class Route(Frozen):
-    """A CA, a challenge and how to solve it.
+def _unpickled_account(
+    provider: str, name: str, zones: tuple[str, ...], ttl: int | None, options: Mapping[str, Any]
+) -> DnsAccount:
+    return DnsAccount(provider, name=name, zones=zones, ttl=ttl, **options)
 
-    :ivar challenge: ``"dns-01"``, ``"http-01"`` (RFC 8555 section 8) or ``"tls-alpn-01"`` (RFC 8737).
-    :ivar dns: names of the accounts that all write the TXT values; empty: the accounts with a matching zone.
-    :ivar ca: name of the CA; None: that of the certificate.
-    :ivar listen: address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``).
-    :ivar webroot: folder served by a web server, for http-01.
-    :ivar alias: the target of the CNAME at ``_acme-challenge``; None: looked up in DNS.
-    :ivar follow_cname: whether a CNAME at ``_acme-challenge`` is followed.
-    """
+
+class Route(Frozen, public=True):
+    """One way to a certificate: a challenge, what solves it, and a CA."""
 
     challenge: str
+    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8) or ``"tls-alpn-01"`` (RFC 8737)."""
     dns: tuple[str, ...]
+    """Names of the accounts that all write the TXT values; empty: the accounts with a matching zone."""
     ca: str | None
+    """Name of the CA; None: that of the certificate."""
     listen: str | None
+    """Address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``)."""
     webroot: Path | str | None
+    """Folder served by a web server, for http-01."""
     alias: str | None
+    """The target of the CNAME at ``_acme-challenge``; None: looked up in DNS."""
     follow_cname: bool
+    """Whether a CNAME at ``_acme-challenge`` is followed."""
 
     def __init__(
         self,
@@ -157,63 +186,70 @@ class Route(Frozen):
         super().__init__(challenge=challenge, dns=names, **more)
 
 
-class Propagation(Frozen, kw_only=True):
-    """How to wait for DNS; None: the value of the provider file.
-
-    :ivar timeout: seconds until the wait fails.
-    :ivar settle: seconds to wait after all name servers show the values.
-    :ivar check: which servers are queried.
-    """
+class Propagation(Frozen, kw_only=True, public=True):
+    """How to wait until DNS serves the TXT values; None means the default of the DNS host."""
 
     timeout: float | None = None
+    """Seconds until the wait fails."""
     settle: float | None = None
+    """Seconds to wait after all name servers show the values."""
     check: PropagationCheck = "authoritative"
+    """Which servers are queried; see :data:`PropagationCheck`."""
 
 
-class Resolver(Frozen, kw_only=True):
-    """How to query DNS.
-
-    :ivar nameservers: recursive servers, ``HOST[:PORT]``; empty: those of the system.
-    :ivar authoritative_port: the port of authoritative servers.
-    :ivar doh: URLs of DNS-over-HTTPS servers (RFC 8484), for networks that block port 53.
-    """
+class Resolver(Frozen, kw_only=True, public=True):
+    """How this host queries DNS."""
 
     nameservers: tuple[str, ...] = ()
+    """Recursive servers, ``HOST[:PORT]``; empty: those of the system."""
     authoritative_port: int = 53
+    """The port of authoritative servers."""
     doh: tuple[str, ...] = ()
+    """URLs of DNS-over-HTTPS servers (RFC 8484), for networks that block port 53."""
 
 
-class RenewBefore(Frozen):
+class RenewBefore(Frozen, public=True):
     """When to renew: a fraction of the lifetime, or a number of seconds, before the expiry."""
 
     fraction: float | None = None
+    """The part of the lifetime that is left, such as ``1/3``; None if ``seconds`` is given."""
     seconds: float | None = None
+    """The seconds that are left; None if ``fraction`` is given."""
 
 
-class Profile(Frozen):
+class Profile(Frozen, public=True):
     """A certificate profile of the CA, required or preferred."""
 
     name: str
+    """The name that the CA gave it, such as ``shortlived``."""
     required: bool = True
+    """Whether it is an error if the CA does not offer it; otherwise the certificate has its default profile."""
 
 
-class CertificateSpec(Frozen, kw_only=True):
-    """One ``[[certificate]]`` of the configuration.
-
-    :ivar domains: as written, in lower case.
-    :ivar identifiers: the domains as A-labels, in the same order.
-    :ivar ca: name of its CA.
-    """
+class CertificateSpec(Frozen, kw_only=True, public=True):
+    """One ``[[certificate]]`` of the configuration."""
 
     name: str
+    """Its name in the store and on the command line."""
     domains: tuple[str, ...]
+    """The domains as written, in lower case."""
     identifiers: tuple[str, ...]
+    """The domains as A-labels, in the same order."""
     ca: str
+    """The name of its CA."""
     key: KeyKind = "ecdsa-p256"
+    """The type of the private key."""
     reuse_key: bool = False
+    """Whether a renewal keeps the private key."""
     profile: Profile | None = None
+    """The certificate profile of the CA; None: the default of the CA."""
     preferred_chain: str | None = None
+    """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
     renew_before: RenewBefore | None = None
+    """When to renew; None: a third of the lifetime before the expiry, half of it for a short one."""
     routes: tuple[Route, ...] = ()
+    """The routes to try, in order."""
     propagation: Propagation = Propagation()
+    """How to wait for DNS."""
     deploy: tuple[Mapping[str, Any], ...] = ()
+    """What is done with a new certificate: the entries of ``deploy``."""

@@ -1,0 +1,156 @@
+"""Takes one entry of ``deploy`` through check, write, activate, verify and, if that fails, restore.
+
+An entry is pending until it has succeeded with the certificate in force and its present options. Entries run in the
+order of the file and do not depend on each other.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.deploy import texts, verify
+from dnsrenew.deploy.options import VERIFY_TIMEOUT
+from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError
+from dnsrenew.model import DeploymentResult
+
+if TYPE_CHECKING:
+    from dnsrenew.deploy.entry import Entry
+    from dnsrenew.deploy.protocol import Deployer, SavedFiles
+    from dnsrenew.model import Certificate
+    from dnsrenew.runtime.context import Context
+
+_logger: Final = logging.getLogger("dnsrenew.deploy")
+
+
+def deploy(
+    context: Context,
+    entries: Sequence[Entry],
+    certificate: Certificate,
+    saved: Callable[[str], SavedFiles],
+) -> list[DeploymentResult]:
+    """Deploy a certificate to each entry; return the results in order. An error of one is in its result.
+
+    :param saved: returns what is kept in the store for an entry, by its id.
+    :raises Cancelled: the run was cancelled; the entry at work is still pending.
+    """
+    return [_EntryRun(context, entry, certificate, saved(entry.id)).run() for entry in entries]
+
+
+class _EntryRun(Frozen):
+    """One entry and one certificate."""
+
+    context: Context
+    entry: Entry
+    certificate: Certificate
+    saved: SavedFiles
+
+    def run(self) -> DeploymentResult:
+        """Deploy, and return what became of it."""
+        started = self.context.clock.monotonic()
+        self._emit("deploy-started")
+        result = self._run()
+        result = replace(result, seconds=self.context.clock.monotonic() - started)
+        self._emit("deployed" if result.ok else "deploy-failed", **result.to_dict())
+        return result
+
+    def _run(self) -> DeploymentResult:
+        try:
+            self._check_pair()
+            deployer = self._guarded(lambda: self.entry.make(DeployerContext(
+                options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)))  # fmt: skip
+            addresses = self._addresses(deployer)
+            wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
+            if self._guarded(lambda: deployer.check(self.certificate)) and (
+                wanted is None or verify.is_served(self.context, wanted)
+            ):
+                return self._result(ok=True, served=True if wanted else None)
+        except DnsRenewError as error:
+            return self._failed(error)
+        return self._replace(deployer, wanted)
+
+    def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
+        """Write, activate and verify; put the old certificate back if that fails."""
+        try:
+            self._guarded(lambda: deployer.deploy(self.certificate))
+            if wanted is not None:
+                seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
+                verify.wait_served(self.context, wanted, seconds)
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
+            rolled_back = self._restore(deployer)
+            served = False if error.code in {"deploy-not-served", "deploy-unreachable"} else None
+            return replace(self._failed(error), changed=True, served=served, rolled_back=rolled_back)
+        return self._result(ok=True, changed=True, served=True if wanted else None)
+
+    def _restore(self, deployer: Deployer) -> bool:
+        """Put the old certificate back; one that has expired is worse than the new one."""
+        if self._is_old_expired():
+            return False
+        try:
+            restored = bool(self._guarded(deployer.restore))
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
+            fields = {"target": self.entry.target, "reason": error.message, "certificate": self.certificate.name}
+            self.context.warn(*texts.RESTORE_FAILED.fill(**fields))
+            return False
+        if restored:
+            self._emit("deploy-rolled-back")
+        return restored
+
+    def _is_old_expired(self) -> bool:
+        from dnsrenew import x509
+
+        now = self.context.clock.now()
+        for content in self.saved.kept().values():
+            if b"-----BEGIN CERTIFICATE-----" in content:
+                try:
+                    return x509.read_certificate(content).not_after <= now
+                except ValueError:
+                    return False
+        return False
+
+    def _check_pair(self) -> None:
+        """Load the pair into a context of its own before anything is written.
+
+        :raises DeployError: ``deploy-pair``.
+        """
+        try:
+            self.certificate.ssl_context()
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = (error.reason if isinstance(error, ssl.SSLError) else None) or str(error)
+            fields = {"reason": reason.replace("_", " ").lower(), "certificate": self.certificate.name}
+            raise DeployError.of(texts.PAIR_WRONG, **fields) from None
+
+    def _addresses(self, deployer: Deployer) -> Sequence[str]:
+        """Return the ports to verify: those of the options, or those that the deployer has found itself."""
+        given: Sequence[str] = self.entry.options.get("verify", ())
+        find = getattr(deployer, "verify_addresses", None)
+        return given or (() if find is None else self._guarded(find))
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:  # what the deployer returns
+        """Call a deployer; translate an error of its own."""
+        try:
+            return call()
+        except DnsRenewError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a deployer of a third party may raise any
+            cause = self.context.redactor.redact(f"{type(error).__name__}: {error}")
+            raise DeployError.of(texts.UNEXPECTED, to=self.entry.to, cause=cause) from None
+
+    def _result(self, **fields: Any) -> DeploymentResult:
+        return DeploymentResult(to=self.entry.to, target=self.entry.target, **fields)
+
+    def _failed(self, error: DnsRenewError) -> DeploymentResult:
+        if isinstance(error, Cancelled):
+            raise error
+        return self._result(ok=False, error=error.to_dict())
+
+    def _emit(self, kind: str, **more: Any) -> None:
+        self.context.emit(kind, **{"to": self.entry.to, "target": self.entry.target, **more})

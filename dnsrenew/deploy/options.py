@@ -1,0 +1,94 @@
+"""The options of a target as data: the configuration, the documentation and ``check`` are made from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base.values import Frozen, field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dnsrenew.deploy.protocol import Deployer, DeployerContext
+
+Kind = Literal[
+    "text",
+    "path",
+    "flag",
+    "mode",
+    "number",
+    "url",
+    "secret",
+    "words",
+    "address",
+    "addresses",
+    "choice",
+    "owner",
+    "group",
+]
+"""How a value is read: ``words`` is a command as a list, ``address`` a ``HOST:PORT``, ``owner`` an existing user."""
+
+
+class Option(Frozen):
+    """One option of a target.
+
+    :ivar kind: how its value is read.
+    :ivar help: one sentence for the documentation.
+    :ivar default: its value if it is not given.
+    :ivar choices: the valid values of a ``choice``.
+    """
+
+    kind: Kind
+    help: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+class TargetKind(Frozen, kw_only=True):
+    """A kind of target.
+
+    :ivar to: its name in the configuration.
+    :ivar title: one line for the documentation.
+    :ivar options: its own options, without :data:`COMMON`.
+    :ivar one_of: options of which at least one is required.
+    :ivar has_reload: whether it takes a ``reload`` command.
+    :ivar describe: returns the target itself for people and JSON, from the options.
+    :ivar make: makes the deployer.
+    :ivar any_options: whether any option is accepted (a deployer of another package).
+    :ivar note: what else to know, for the documentation.
+    :ivar example: an entry for the documentation.
+    """
+
+    to: str
+    title: str
+    options: Mapping[str, Option]
+    one_of: tuple[str, ...] = ()
+    has_reload: bool = False
+    describe: Callable[[Mapping[str, Any]], str]
+    make: Callable[[DeployerContext], Deployer]
+    any_options: bool = False
+    note: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+VERIFY_TIMEOUT: Final = 30.0
+PROGRAM_TIMEOUT: Final = 60.0
+COMMON: Final[Mapping[str, Option]] = {
+    "verify": Option("addresses", "HOST:PORT, or a list of them, that must serve the new certificate."),
+    "verify_timeout": Option("number", "Seconds until they must serve it.", default=VERIFY_TIMEOUT),
+    "verify_name": Option("text", "The server name (SNI) to ask for; default: the first name that is no wildcard."),
+    "starttls": Option(
+        "choice", "The protocol that starts TLS at these ports.", choices=("smtp", "imap", "pop3", "ldap", "postgresql")
+    ),
+}
+RELOAD: Final[Mapping[str, Option]] = {
+    "reload": Option("words", "The program that activates the files, as a list; no shell."),
+    "timeout": Option("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+    "env": Option("names", "Names of environment variables that it gets, besides those that every program needs."),
+}
+
+
+def all_options(target: TargetKind) -> dict[str, Option]:
+    """Return the options that an entry of this kind may have."""
+    return {**target.options, **(RELOAD if target.has_reload else {}), **COMMON}

@@ -1,0 +1,96 @@
+"""The interface of a deployer: how a certificate gets into one server, and how the old one gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    import logging
+
+    from dnsrenew.model import Certificate
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.secrets import Secret
+
+ENTRY_POINT_GROUP = "dnsrenew.deployers"
+"""The entry point group of deployer classes."""
+
+
+class SavedFiles(Protocol):
+    """What a deployer keeps in the store for one entry: the old files of the target, and renames under way."""
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Save the old content of the target, by path or another key, durably; it replaces what was saved before.
+
+        :raises StoreError: it cannot be written.
+        """
+
+    def kept(self) -> dict[str, bytes]:
+        """Return what was saved last; empty if there was nothing."""
+
+    def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
+        """Write down the renames that put a pair in place, before the first one; the next run completes them.
+
+        :param renames: pairs of a temporary file and its final path.
+        :raises StoreError: it cannot be written; rename nothing.
+        """
+
+    def clear_renames(self) -> None:
+        """Forget the renames: they are done."""
+
+
+class DeployerContext(Frozen):
+    """The argument of a deployer's constructor.
+
+    :ivar options: the options of the entry, read and checked; secrets are :class:`~dnsrenew.Secret`.
+    :ivar saved: what the deployer keeps in the store.
+    :ivar run: clock, cancel and redaction of the run. ``run.check()`` raises after a cancel or the deadline.
+    :ivar logger: the logger of the deployer.
+    """
+
+    options: Mapping[str, Any]
+    saved: SavedFiles
+    run: Context
+    logger: logging.Logger
+
+    def reveal(self, secret: Secret) -> str:
+        """Return the value of a secret, which no text shows from now on.
+
+        :raises SecretError: ``secret-missing``.
+        """
+        return self.run.redactor.add(secret.reveal(cancel=self.run.cancel))
+
+
+@runtime_checkable
+class Deployer(Protocol):
+    """Puts certificates into one target. Its class takes one argument, a :class:`DeployerContext`.
+
+    - ``check`` MUST change nothing. It MUST return True only if the target has exactly this certificate and its key.
+    - ``deploy`` MUST write nothing where the content is the same already, and MUST save the old content in
+      ``context.saved`` before it replaces it.
+    - After an exception of ``deploy``, or if the port does not serve the certificate, ``restore`` is called once. It
+      MUST put back what ``deploy`` replaced, and activate it.
+    - An instance is used by one thread, for one certificate; open connections in a call, not before.
+    - Calls MUST end soon after ``context.run.check()`` raises.
+    - An exception SHOULD be a :class:`~dnsrenew.DeployError`; dnsrenew translates any other.
+    """
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether the target has this certificate already.
+
+        :raises DeployError: the certificate cannot be deployed.
+        """
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Write the certificate to the target, and activate it.
+
+        :raises DeployError: any part may have been written.
+        """
+
+    def restore(self) -> bool:
+        """Put the old certificate back and activate it; return whether there was one.
+
+        :raises DeployError: it could not be put back.
+        """

@@ -1,0 +1,1 @@
+"""The kinds of targets, one in each file; ``TARGET`` describes it."""

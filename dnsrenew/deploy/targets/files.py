@@ -1,0 +1,100 @@
+"""``files``: PEM files for a server that reads them, and a program that makes it load them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.deploy import programs
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, Option, TargetKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_PUBLIC = ("certificate", "chain", "leaf")
+_WRITTEN = (*_PUBLIC, "key", "combined")
+
+
+class FilesDeployer:
+    """Replaces PEM files, then runs the reload command."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._files: list[TargetFile] = []
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether all files have this content."""
+        self._files = self._make(certificate)
+        return is_in_place(self._files)
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Replace the files that differ, and run the reload command."""
+        self._files = self._make(certificate)
+        replace_files(self._context.saved, self._files)
+        self._reload()
+
+    def restore(self) -> bool:
+        """Put the old files back, and run the reload command again."""
+        if not restore_files(self._context.saved, self._files):
+            return False
+        self._reload()
+        return True
+
+    def _reload(self) -> None:
+        command = self._options.get("reload")
+        if command:
+            seconds = self._options.get("timeout", PROGRAM_TIMEOUT)
+            programs.run(self._context.run, command, seconds=seconds, env=self._options.get("env", ()))
+
+    def _make(self, certificate: Certificate) -> list[TargetFile]:
+        fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
+        contents = {
+            "certificate": fullchain,
+            "chain": certificate.chain_path.read_text("ascii"),
+            "leaf": certificate.certificate_path.read_text("ascii"),
+            "key": key,
+            "combined": key + fullchain,
+        }
+        options = self._options
+        return [
+            TargetFile(
+                options[name],
+                contents[name].encode("ascii"),
+                int(options.get("mode", "0644") if name in _PUBLIC else options.get("key_mode", "0600"), 8),
+                options.get("owner"),
+                options.get("group"),
+            )
+            for name in _WRITTEN
+            if name in options
+        ]
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(next(options[name] for name in _WRITTEN if name in options))
+
+
+TARGET = TargetKind(
+    to="files",
+    title="PEM files for nginx, Apache and most other servers.",
+    options={
+        "certificate": Option("path", "The file for the certificate with its chain (fullchain)."),
+        "chain": Option("path", "The file for the chain without the certificate."),
+        "leaf": Option("path", "The file for the certificate without its chain."),
+        "key": Option("path", "The file for the private key."),
+        "combined": Option("path", "One file with the private key and the certificate with its chain (HAProxy)."),
+        "mode": Option("mode", "The mode of the files without a key.", default="0644"),
+        "key_mode": Option("mode", "The mode of the files with a key; never for others.", default="0600"),
+        "owner": Option("owner", "The owner of all files."),
+        "group": Option("group", "The group of all files."),
+    },
+    one_of=_WRITTEN,
+    has_reload=True,
+    describe=_describe,
+    make=FilesDeployer,
+    example={"certificate": "/etc/nginx/tls/cert.pem", "key": "/etc/nginx/tls/key.pem",
+             "reload": ["systemctl", "reload", "nginx"], "verify": "localhost:443"},
+)  # fmt: skip

@@ -1,0 +1,78 @@
+"""``run``: a program of the user's own, with the certificate in its environment; hooks of certbot work as they are."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.deploy import programs
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, Option, TargetKind
+from dnsrenew.model import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+
+class RunDeployer:
+    """Runs the program; what it did cannot be looked at or put back."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+
+    def check(self, _certificate: Certificate) -> bool:
+        """Return False: the entry is not pending any more if the program has succeeded."""
+        return False
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Run the program."""
+        options = self._context.options
+        programs.run(
+            self._context.run,
+            options["run"],
+            seconds=options.get("timeout", PROGRAM_TIMEOUT),
+            env=options.get("env", ()),
+            variables=variables(certificate),
+        )
+
+    def restore(self) -> bool:
+        """Return False: nothing was put back."""
+        return False
+
+
+def variables(certificate: Certificate) -> dict[str, str]:
+    """Return the environment variables that describe a certificate."""
+    current, domains = certificate.path, " ".join(certificate.domains)
+    return {
+        "DNSRENEW_NAME": certificate.name,
+        "DNSRENEW_DOMAINS": domains,
+        "DNSRENEW_FULLCHAIN": str(current / "fullchain.pem"),
+        "DNSRENEW_PRIVKEY": str(current / "privkey.pem"),
+        "DNSRENEW_CERT": str(current / "cert.pem"),
+        "DNSRENEW_CHAIN": str(current / "chain.pem"),
+        "DNSRENEW_SERIAL": certificate.serial,
+        "DNSRENEW_NOT_AFTER": rfc3339(certificate.not_after) or "",
+        # certbot's names
+        "RENEWED_LINEAGE": str(current),
+        "RENEWED_DOMAINS": domains,
+    }
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return shlex.join(options["run"]) if "run" in options else "run"
+
+
+TARGET = TargetKind(
+    to="run",
+    title="A program of your own, such as a hook of certbot.",
+    options={
+        "run": Option("words", "The program and its arguments as a list; no shell.", required=True),
+        "timeout": Option("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+        "env": Option("names", "Names of environment variables that it gets, besides those that every program needs."),
+    },
+    describe=_describe,
+    make=RunDeployer,
+    example={"run": ["/usr/local/bin/after-renewal"]},
+)

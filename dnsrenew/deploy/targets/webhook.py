@@ -1,0 +1,107 @@
+"""``webhook``: a signed POST of JSON to an address of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from dnsrenew.base import host_port
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.options import Option, TargetKind
+from dnsrenew.errors import DeployError
+from dnsrenew.model import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+
+class WebhookDeployer:
+    """Posts the certificate."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+
+    def check(self, _certificate: Certificate) -> bool:
+        """Return False: the entry is not pending any more if the address has accepted the certificate."""
+        url = self._context.options["url"]
+        if not _is_safe(url):
+            raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._context.options))
+        return False
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Post the certificate; any answer but 2xx is an error."""
+        from dnsrenew.http import HttpClient, HttpFailure  # slow to import
+
+        options = self._context.options
+        url, shown, body = options["url"], _describe(options), self._body(certificate)
+        headers = {"Content-Type": "application/json"}
+        if "secret" in options:
+            key = self._context.reveal(options["secret"]).encode()
+            headers["X-Dnsrenew-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        client = HttpClient()
+        try:
+            response = self._context.run.call(lambda: client.request("POST", url, data=body, headers=headers))
+        except HttpFailure as failure:
+            raise DeployError.of(
+                texts.NO_ANSWER, url=shown, reason=self._context.run.redactor.redact(failure.detail)
+            ) from None
+        finally:
+            client.close()
+        if not 200 <= response.status < 300:
+            raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
+
+    def restore(self) -> bool:
+        """Return False: nothing can be put back."""
+        return False
+
+    def _body(self, certificate: Certificate) -> bytes:
+        document = {
+            "name": certificate.name,
+            "domains": list(certificate.domains),
+            "serial": certificate.serial,
+            "not_after": rfc3339(certificate.not_after),
+            "fullchain": certificate.fullchain_pem,
+            "key": certificate.private_key_pem if self._context.options.get("include") == "key" else None,
+        }
+        return json.dumps(document).encode()
+
+
+def _is_safe(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host == "localhost" or (host_port.is_ip(host) and _is_loopback(host))
+
+
+def _is_loopback(address: str) -> bool:
+    import ipaddress
+
+    return ipaddress.ip_address(address).is_loopback
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    parts = urlsplit(options["url"])  # without what may be secret: user, password, query
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host_port.join(host, parts.port) if parts.port else host}{parts.path}"
+
+
+TARGET = TargetKind(
+    to="webhook",
+    title="A signed POST of JSON to an address of your own.",
+    options={
+        "url": Option("url", "The address; HTTPS, except on this machine.", required=True),
+        "secret": Option("secret", "The key of the signature (HMAC-SHA256) in the header X-Dnsrenew-Signature."),
+        "include": Option(
+            "choice", "Whether the private key is sent too.", default="public", choices=("public", "key")
+        ),
+    },
+    describe=_describe,
+    make=WebhookDeployer,
+    example={"url": "https://deploy.example.com/certificates", "secret": "file:webhook-secret.txt"},
+)

@@ -1,0 +1,115 @@
+"""The texts of the errors and warnings of deployments."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+# ── before anything is written ──────────────────────────────────────────────────────────
+
+PAIR_WRONG: Final = Text(
+    "deploy-pair",
+    "The certificate and its key cannot be loaded together: {reason}.",
+    "Run dnsrenew renew --force {certificate}, which makes a new pair.",
+)
+UNEXPECTED: Final = Text(
+    "deploy-refused",
+    "The deployer {to} failed with an error of its own: {cause}.",
+    "Report this to the author of the deployer {to}.",
+)
+
+# ── files ───────────────────────────────────────────────────────────────────────────────
+
+FOLDER_MISSING: Final = Text(
+    "deploy-unwritable",
+    "The folder {folder} does not exist.",
+    "Create {folder}, or correct the path in the `deploy` entry.",
+)
+NOT_A_FILE: Final = Text(
+    "deploy-unwritable",
+    "{path} is not a file, so it cannot be replaced.",
+    "Move {path} elsewhere, or set another path in the `deploy` entry.",
+)
+UNWRITABLE: Final = Text(
+    "deploy-unwritable",
+    "{path} cannot be written: {reason}.",
+    "Let the user {user} write to {folder}, or run dnsrenew as a user that can.",
+)
+FULL: Final = Text(
+    "deploy-unwritable",
+    "{path} cannot be written: {reason}.",
+    "Free space on the disk that holds {folder}; the old files are still in place.",
+)
+OWNER_REFUSED: Final = Text(
+    "deploy-unwritable",
+    "The owner of {path} cannot be set to {owner}: {reason}.",
+    "Run dnsrenew as root, or remove `owner` and `group` from the `deploy` entry.",
+)
+
+# ── programs ────────────────────────────────────────────────────────────────────────────
+
+PROGRAM_MISSING: Final = Text(
+    "deploy-refused",
+    "The program {program} cannot be run: {reason}.",
+    "Install {program}, or correct the command in the `deploy` entry.",
+)
+PROGRAM_FAILED: Final = Text(
+    "deploy-refused",
+    "{program} ended with status {status}: {output}",
+    "Run the command by hand, correct what it reports, and run dnsrenew deploy {certificate}.",
+)
+PROGRAM_FAILED_SILENTLY: Final = Text(
+    "deploy-refused",
+    "{program} ended with status {status} and printed nothing.",
+    "Run the command by hand, correct what is wrong, and run dnsrenew deploy {certificate}.",
+)
+PROGRAM_LATE: Final = Text(
+    "deploy-timeout",
+    "{program} was still running after {seconds} s, and was ended.",
+    "Find out why the command takes so long, or set a longer `timeout` in the `deploy` entry.",
+)
+
+# ── HTTP ────────────────────────────────────────────────────────────────────────────────
+
+WEBHOOK_PLAIN: Final = Text(
+    "deploy-refused",
+    "{url} is not encrypted, so nothing was sent.",
+    "Use an https:// address in the `deploy` entry.",
+)
+NO_ANSWER: Final = Text(
+    "deploy-unreachable",
+    "{url} does not answer: {reason}.",
+    "Check that the server runs and that its address in the `deploy` entry is right.",
+)
+WEBHOOK_REFUSED: Final = Text(
+    "deploy-refused",
+    "{url} answered with status {status}.",
+    "Read the log of the server at that address, correct what it says, and run dnsrenew deploy.",
+)
+
+# ── verifying ───────────────────────────────────────────────────────────────────────────
+
+NOT_REACHED: Final = Text(
+    "deploy-unreachable",
+    "Nothing accepts connections at {address}: {reason}.",
+    "Start the server, or correct `verify` in the `deploy` entry.",
+)
+NO_TLS: Final = Text(
+    "deploy-not-served",
+    "{address} accepts connections, but speaks no TLS there: {reason}.",
+    "Correct `verify` (and `starttls`) in the `deploy` entry, or the configuration of the server.",
+)
+NOT_SERVED: Final = Text(
+    "deploy-not-served",
+    "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
+    "Check that the server's configuration names these files, and that the `reload` command loads them.",
+)
+
+# ── putting back ────────────────────────────────────────────────────────────────────────
+
+RESTORE_FAILED: Final = Text(
+    "deploy-not-restored",
+    "The old certificate could not be put back at {target}: {reason}.",
+    "Check the server now, then run dnsrenew deploy {certificate}.",
+)

@@ -1,0 +1,186 @@
+"""Asks ports which certificate they serve. Only the fingerprint counts; trust is not checked."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
+from dnsrenew.deploy import starttls, texts
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.model import Certificate
+    from dnsrenew.runtime.context import Context
+
+_CONNECT_SECONDS: Final = 5.0
+_PAUSE: Final = 0.2
+"""Seconds between two rounds: a server may serve the old certificate for a moment more."""
+
+
+class Wanted(Frozen):
+    """What the ports must serve.
+
+    :ivar addresses: each ``HOST:PORT``.
+    :ivar name: the server name to ask for (SNI); None: none, as for a certificate of IP addresses.
+    :ivar starttls: the protocol that starts TLS; None: TLS from the first byte.
+    :ivar leaf: the certificate, DER.
+    :ivar is_ecdsa: whether its key is an ECDSA key, otherwise RSA.
+    """
+
+    addresses: Sequence[str]
+    name: str | None
+    starttls: str | None
+    leaf: bytes
+    is_ecdsa: bool
+
+
+class _Seen(NamedTuple):
+    """What one port does: the leaf that it serves, or why there is none."""
+
+    address: str
+    leaf: bytes | None = None
+    error: str = ""
+    accepts: bool = False
+
+
+def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequence[str]) -> Wanted:
+    """Return what the ports must serve for a certificate and the options of its entry."""
+    from dnsrenew import x509
+
+    key = x509.key_from_pem(certificate.private_key_pem.encode("ascii"))
+    names = [domain for domain in certificate.domains if not domain.startswith("*.")]
+    name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
+    return Wanted(
+        addresses,
+        None if host_port.is_ip(name) else name,
+        options.get("starttls"),
+        x509.to_der(certificate.fullchain_pem),
+        (x509.key_kind(key) or "").startswith("ecdsa"),
+    )
+
+
+def is_served(context: Context, wanted: Wanted) -> bool:
+    """Tell whether every port serves the certificate now; ask once.
+
+    :raises Cancelled: the run was cancelled.
+    """
+    seen = _look(context, wanted)
+    return bool(seen) and all(_is_right(one, wanted) for one in seen)
+
+
+def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
+    """Wait until every port serves the certificate.
+
+    :param seconds: the time limit.
+    :raises DeployError: ``deploy-unreachable``: nothing accepts connections; ``deploy-not-served``.
+    :raises Cancelled: the run was cancelled.
+    """
+    clock = context.clock
+    end = clock.monotonic() + seconds
+    while True:
+        seen = _look(context, wanted)
+        wrong = next((one for one in seen if not _is_right(one, wanted)), None)
+        if wrong is None:
+            return
+        if clock.monotonic() + _PAUSE >= end:
+            raise _error(wrong, wanted, seconds)
+        context.wait(_PAUSE)
+
+
+def _look(context: Context, wanted: Wanted) -> list[_Seen]:
+    """Ask every port, at each of its addresses; one that refuses connections counts only if all of its host do."""
+    tasks = context.call_all([partial(_ask_host, wanted, address) for address in wanted.addresses], 8)
+    return [one for task in tasks for one in task.result()]
+
+
+def _ask_host(wanted: Wanted, address: str) -> list[_Seen]:
+    host, port = host_port.split(address)
+    try:
+        found = socket.getaddrinfo(host or "localhost", port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return [_Seen(address, error=_reason(error))]
+    seen = [_ask(wanted, address, family, where) for family, _, _, _, where in dict.fromkeys(found)]
+    accepting = [one for one in seen if one.accepts]
+    return accepting or seen[:1]
+
+
+def _ask(wanted: Wanted, address: str, family: int, where: Any) -> _Seen:  # Any: a socket address
+    error = ""
+    for context in _contexts(is_ecdsa=wanted.is_ecdsa):
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_CONNECT_SECONDS)
+            try:
+                connection.connect(where)
+            except OSError as refused:
+                return _Seen(address, error=_reason(refused))
+            try:
+                if wanted.starttls is not None:
+                    starttls.start(connection, wanted.starttls)
+                return _Seen(address, _handshake(connection, context, wanted.name), accepts=True)
+            except OSError as failed:
+                error = _reason(failed)
+    return _Seen(address, error=error, accepts=True)
+
+
+def _handshake(connection: socket.socket, context: ssl.SSLContext, name: str | None) -> bytes:
+    """Make the TLS handshake and return the leaf of the server, DER."""
+    with context.wrap_socket(connection, server_hostname=name) as secure:
+        return secure.getpeercert(binary_form=True) or b""
+
+
+def _contexts(*, is_ecdsa: bool) -> list[ssl.SSLContext]:
+    """Return the contexts to try.
+
+    A server may have two certificates, of which it serves one by the signatures that the client offers. Python cannot
+    choose these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for one type of key only.
+    """
+    narrow = _context()
+    narrow.maximum_version = ssl.TLSVersion.TLSv1_2
+    narrow.set_ciphers("ECDHE+ECDSA" if is_ecdsa else "ECDHE+aRSA:DHE+aRSA:kRSA")
+    return [narrow, _context()]
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_right(one: _Seen, wanted: Wanted) -> bool:
+    return one.leaf == wanted.leaf
+
+
+def _error(wrong: _Seen, wanted: Wanted, seconds: float) -> DeployError:
+    if not wrong.accepts:
+        return DeployError.of(texts.NOT_REACHED, address=wrong.address, reason=wrong.error)
+    if wrong.leaf is None:
+        return DeployError.of(texts.NO_TLS, address=wrong.address, reason=wrong.error)
+    from dnsrenew import x509
+
+    subject, not_after = "unreadable", "unknown"
+    with contextlib.suppress(ValueError):
+        facts = x509.read_certificate(ssl.DER_cert_to_PEM_cert(wrong.leaf))
+        subject, not_after = ", ".join(facts.names[:3]), facts.not_after.strftime("%Y-%m-%d")
+    return DeployError.of(
+        texts.NOT_SERVED,
+        address=wrong.address,
+        name=wanted.name or wrong.address,
+        seconds=round(seconds),
+        subject=subject,
+        not_after=not_after,
+    )
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "the handshake failed").replace("_", " ").lower()
+    return error.strerror or type(error).__name__

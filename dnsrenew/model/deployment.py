@@ -1,0 +1,70 @@
+"""What is done with a new certificate, as it is configured, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dnsrenew.base.values import Frozen
+
+
+class Deployment:
+    """One entry of ``deploy``: a server that gets every new certificate.
+
+    :param to: the kind of target: ``files``, ``pkcs12``, ``hfs`` … or the name of an entry point.
+    :param options: the options of the target; each value as it is, a secret as a ``str`` or a :class:`Secret`.
+    """
+
+    __module__ = "dnsrenew"
+    __slots__ = {"options": "The options of the target.", "to": "The kind of target."}
+
+    def __init__(self, to: str, /, **options: Any) -> None:
+        self.to = to
+        self.options: dict[str, Any] = dict(options)
+
+    def __repr__(self) -> str:
+        """Omit the options: any may be a secret."""
+        return f"Deployment({self.to!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the kind of target and the options."""
+        if not isinstance(other, Deployment):
+            return NotImplemented
+        return (self.to, self.options) == (other.to, other.options)
+
+    def __hash__(self) -> int:
+        return hash(self.to)
+
+
+class DeploymentResult(Frozen, kw_only=True, public=True):
+    """What became of one entry of ``deploy``."""
+
+    to: str
+    """The kind of target, such as ``files``."""
+    target: str
+    """The target itself, such as a path or a URL."""
+    ok: bool
+    """Whether the target has the certificate, and serves it where that was verified."""
+    changed: bool = False
+    """Whether anything was written or activated."""
+    served: bool | None = None
+    """Whether every port of ``verify`` serves it; None if none was verified."""
+    rolled_back: bool = False
+    """Whether the old certificate was put back."""
+    seconds: float = 0.0
+    """The duration in seconds."""
+    error: Mapping[str, Any] | None = None
+    """The error in its JSON form; None for success."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "to": self.to,
+            "target": self.target,
+            "ok": self.ok,
+            "changed": self.changed,
+            "served": self.served,
+            "rolled_back": self.rolled_back,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else dict(self.error),
+        }

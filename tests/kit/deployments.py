@@ -1,0 +1,128 @@
+"""Certificates for deployments, what the store keeps for them, and a TLS server that serves PEM files."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from dnsrenew import Certificate, x509
+from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.runtime.context import Context
+from tests.kit.certificates import issuer
+
+DOMAINS = ("www.example.test", "example.test")
+
+
+def make_certificate(folder: Path, name: str = "home", *, key: str = "ecdsa-p256", days: float = 90) -> Certificate:
+    """Return a certificate with its four files in a new folder below this one; it begins a minute ago."""
+    begin = datetime.now(UTC) - timedelta(minutes=1)
+    private: Any = (
+        rsa.generate_private_key(65537, 2048) if key == "rsa2048" else ec.generate_private_key(ec.SECP256R1())
+    )
+    pem = issuer("Stage CA 1").sign(private.public_key(), DOMAINS, begin, timedelta(days=days))
+    leaf, chain = x509.split_chain(pem)
+    here = folder / f"version-{len(list(folder.iterdir())) if folder.exists() else 0}"
+    here.mkdir(parents=True)
+    content = {"cert": leaf, "chain": chain, "fullchain": pem, "privkey": x509.key_to_pem(private).decode()}
+    paths = {part: here / f"{part}.pem" for part in content}
+    for part, text in content.items():
+        paths[part].write_text(text)
+    facts = x509.read_certificate(pem)
+    return Certificate(
+        name=name, domains=DOMAINS, issuer=facts.issuer, serial=facts.serial, not_before=facts.not_before,
+        not_after=facts.not_after, path=here, certificate_path=paths["cert"], chain_path=paths["chain"],
+        fullchain_path=paths["fullchain"], private_key_path=paths["privkey"],
+    )  # fmt: skip
+
+
+class KeptFiles:
+    """What the store keeps for an entry, in memory.
+
+    :ivar renames: what was noted and not cleared.
+    :ivar noted: every note of renames.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.renames: list[tuple[str, str]] = []
+        self.noted: list[list[tuple[str, str]]] = []
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Keep the files."""
+        self.files = dict(files)
+
+    def kept(self) -> dict[str, bytes]:
+        """Return them."""
+        return dict(self.files)
+
+    def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
+        """Note renames."""
+        self.renames = list(renames)
+        self.noted.append(self.renames)
+
+    def clear_renames(self) -> None:
+        """Forget them."""
+        self.renames = []
+
+
+def deployer_context(options: Mapping[str, Any], kept: KeptFiles | None = None, **context: Any) -> DeployerContext:
+    """Return the argument of a deployer."""
+    run = Context(**context).for_certificate("home")
+    return DeployerContext(
+        options=options, saved=kept or KeptFiles(), run=run, logger=logging.getLogger("dnsrenew.deploy")
+    )
+
+
+class TlsServer:
+    """A TLS server that reads its files when it is told to reload, as nginx does.
+
+    :ivar port: where it listens, on 127.0.0.1.
+    :ivar reloads: how often it was told to.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = certificate, key
+        self.reloads = 0
+        self.port = 0
+
+    def reload(self) -> None:
+        """Load the files; raises ``ssl.SSLError`` if they do not fit."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self._files)
+        self._context = context
+        self.reloads += 1
+
+    @contextmanager
+    def running(self) -> Iterator[TlsServer]:
+        """Serve meanwhile."""
+        self.reload()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+            threading.Thread(target=self._accept, args=[listener], daemon=True).start()
+            yield self
+
+    def _accept(self, listener: Any) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: Any) -> None:
+        with (
+            contextlib.suppress(OSError),
+            connection,
+            self._context.wrap_socket(connection, server_side=True) as secure,
+        ):
+            secure.recv(1)

@@ -1,0 +1,258 @@
+"""One entry of ``deploy``: check, write, activate, verify, and put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Certificate, Event
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.deploy import engine, file_set, programs
+from dnsrenew.deploy.entry import Entry, entry
+from dnsrenew.errors import DeployError
+from dnsrenew.events import Emitter
+from dnsrenew.model import Deployment, DeploymentResult
+from dnsrenew.runtime.context import Context
+from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
+
+
+class Stage:
+    """A target folder with an old pair, a server that serves it, and what the store keeps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.target = folder / "target"
+        self.target.mkdir()
+        self.certificate, self.key = self.target / "cert.pem", self.target / "key.pem"
+        self.kept = KeptFiles()
+        self.events: list[Event] = []
+        self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
+
+    def make(self, **options: Any) -> Certificate:
+        """Return a new certificate in a version of its own."""
+        return make_certificate(self.folder / "versions", **options)
+
+    def place(self, certificate: Certificate) -> None:
+        """Put a pair in place by hand, as the old one."""
+        self.certificate.write_text(certificate.fullchain_pem)
+        self.key.write_text(certificate.private_key_pem)
+
+    def entry(self, **options: Any) -> Entry:
+        """Return the entry for ``files`` with these more options."""
+        return entry(Deployment("files", certificate=str(self.certificate), key=str(self.key), **options))
+
+    def deploy(self, one: Entry, certificate: Certificate) -> DeploymentResult:
+        """Deploy to one entry."""
+        context = self.context.for_certificate("home")
+        (result,) = engine.deploy(context, [one], certificate, lambda _: self.kept)
+        self.notices = context.notices
+        return result
+
+    def has(self, certificate: Certificate) -> bool:
+        """Tell whether this pair is in place."""
+        pair = self.certificate.read_text(), self.key.read_text()
+        return pair == (certificate.fullchain_pem, certificate.private_key_pem)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A target without a pair yet."""
+    return Stage(tmp_path)
+
+
+def reload_by(server: TlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program ``reload`` of an entry reload this server."""
+    monkeypatch.setattr(programs, "run", lambda *_, **__: server.reload())
+
+
+def kinds(stage: Stage) -> list[str]:
+    """Return the kinds of all events."""
+    return [event.kind for event in stage.events]
+
+
+def test_files_are_written_with_their_modes(stage: Stage) -> None:
+    """Files are written with their modes, and nothing is left beside them."""
+    new = stage.make()
+    result = stage.deploy(stage.entry(), new)
+    assert (result.ok, result.changed, result.served, result.rolled_back, result.error) == (
+        True,
+        True,
+        None,
+        False,
+        None,
+    )
+    assert stage.has(new)
+    assert (stage.certificate.stat().st_mode & 0o777, stage.key.stat().st_mode & 0o777) == (0o644, 0o600)
+    assert sorted(path.name for path in stage.target.iterdir()) == ["cert.pem", "key.pem"]  # nothing is left beside
+    assert kinds(stage) == ["deploy-started", "deployed"]
+
+
+def test_what_is_in_place_is_left_alone(stage: Stage) -> None:
+    """Files with the same content are not touched, and nothing is reloaded."""
+    new = stage.make()
+    stage.place(new)
+    before = stage.certificate.stat()
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert (result.ok, result.changed) == (True, False)
+    assert stage.certificate.stat() == before
+
+
+def test_the_port_serves_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment counts when the port serves the certificate."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    with TlsServer(stage.certificate, stage.key).running() as server:
+        reload_by(server, monkeypatch)
+        result = stage.deploy(stage.entry(reload=["reload"], verify=[f"127.0.0.1:{server.port}"]), new)
+        assert (result.ok, result.changed, result.served) == (True, True, True)
+        # A second time nothing is written or reloaded.
+        again = stage.deploy(stage.entry(reload=["reload"], verify=[f"127.0.0.1:{server.port}"]), new)
+        assert (again.ok, again.changed, again.served, server.reloads) == (True, False, True, 2)
+
+
+def test_files_in_place_that_are_not_served_are_activated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a run that was killed before the reload are activated."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    with TlsServer(stage.certificate, stage.key).running() as server:
+        stage.place(new)  # a run was killed before it reloaded
+        reload_by(server, monkeypatch)
+        result = stage.deploy(stage.entry(reload=["reload"], verify=[f"127.0.0.1:{server.port}"]), new)
+        assert (result.ok, result.served, server.reloads) == (True, True, 2)
+
+
+def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: Stage) -> None:
+    """If the port keeps serving another certificate, the old files come back."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    with TlsServer(stage.certificate, stage.key).running() as server:
+        options = {"verify": [f"127.0.0.1:{server.port}"], "verify_timeout": 0.3}
+        result = stage.deploy(stage.entry(**options), new)
+    assert (result.ok, result.served, result.rolled_back) == (False, False, True)
+    assert result.error is not None
+    assert result.error["code"] == "deploy-not-served"
+    assert stage.has(old)
+    assert kinds(stage) == ["deploy-started", "deploy-rolled-back", "deploy-failed"]
+
+
+def test_a_reload_that_fails_gets_the_old_files_back(stage: Stage) -> None:
+    """If the reload fails, the old files come back, and the end of its output is in the error."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    program = [sys.executable, "-c", "import sys; print('x' * 70000); sys.exit('no such directive\\x1b[2J')"]
+    result = stage.deploy(stage.entry(reload=program), new)
+    assert result.error is not None
+    assert result.error["code"] == "deploy-refused"
+    assert "status 1" in result.error["message"]
+    assert "no such directive[2J" in result.error["message"]
+    assert stage.has(old)
+    assert not result.rolled_back
+    assert [notice.code for notice in stage.notices] == ["deploy-not-restored"]
+
+
+def test_without_old_files_the_new_ones_stay(stage: Stage) -> None:
+    """Where no old file was, the new ones stay."""
+    new = stage.make()
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert (result.ok, result.rolled_back) == (False, False)
+    assert stage.has(new)
+
+
+def test_an_expired_certificate_does_not_come_back(stage: Stage) -> None:
+    """An expired certificate is not put back."""
+    old, new = stage.make(days=0.0005), stage.make()
+    stage.place(old)
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert (result.ok, result.rolled_back) == (False, False)
+    assert stage.has(new)
+
+
+def test_a_program_that_hangs_is_ended(stage: Stage) -> None:
+    """A program has its time limit."""
+    program = [sys.executable, "-c", "import time; time.sleep(60)"]
+    result = stage.deploy(stage.entry(reload=program, timeout=0.5), stage.make())
+    assert result.error is not None
+    assert result.error["code"] == "deploy-timeout"
+    assert result.seconds < 10
+
+
+def test_a_pair_that_does_not_fit_is_not_written(stage: Stage) -> None:
+    """A pair that cannot be loaded is not written."""
+    new = stage.make()
+    new.private_key_path.write_text(stage.make().private_key_pem)
+    result = stage.deploy(stage.entry(), new)
+    assert result.error is not None
+    assert result.error["code"] == "deploy-pair"
+    assert list(stage.target.iterdir()) == []
+
+
+@pytest.mark.parametrize("break_it", ["folder", "file"])
+def test_a_target_that_cannot_be_written(stage: Stage, break_it: str) -> None:
+    """A missing folder, or a folder in the place of a file, is an error before anything is written."""
+    if break_it == "folder":
+        stage.target.rmdir()
+    else:
+        stage.key.mkdir()
+    result = stage.deploy(stage.entry(), stage.make())
+    assert result.error is not None
+    assert result.error["code"] == "deploy-unwritable"
+    assert not result.changed
+
+
+def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The renames of a killed run are noted, and can be completed."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    real = file_set._rename
+    done: list[str] = []
+
+    def kill(source: str, target: str) -> None:
+        if done:
+            raise KeyboardInterrupt
+        done.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(file_set, "_rename", kill)
+    with pytest.raises(KeyboardInterrupt):
+        stage.deploy(stage.entry(), new)
+    monkeypatch.undo()
+    assert not stage.has(old)
+    assert not stage.has(new)
+    file_set.complete_renames(stage.kept.renames)
+    assert stage.has(new)
+
+
+def test_a_callable_of_the_program_is_called(stage: Stage) -> None:
+    """A callable gets the certificate."""
+    got: list[Certificate] = []
+    new = stage.make()
+    result = stage.deploy(entry(got.append), new)
+    assert (result.ok, result.to, got) == (True, "python", [new])
+
+
+def test_an_error_of_a_deployer_is_told_as_ours(stage: Stage) -> None:
+    """An unexpected error of a deployer is translated."""
+
+    def fails(_: Certificate) -> None:
+        raise ZeroDivisionError("no")
+
+    result = stage.deploy(entry(fails), stage.make())
+    assert result.error is not None
+    assert result.error["code"] == "deploy-refused"
+    assert "ZeroDivisionError" in result.error["message"]
+
+
+def test_entries_do_not_depend_on_each_other(stage: Stage) -> None:
+    """An entry is carried out although the one before it failed."""
+
+    def refuses(_: Certificate) -> None:
+        raise DeployError("deploy-refused", "No.", fix="Do it.")
+
+    got: list[Certificate] = []
+    steps: list[Callable[[Certificate], object]] = [refuses, got.append]
+    results = engine.deploy(stage.context, [entry(step) for step in steps], stage.make(), lambda _: KeptFiles())
+    assert [result.ok for result in results] == [False, True]

@@ -1,0 +1,168 @@
+"""The targets that need no server of their own: ``pkcs12``, ``run``, ``webhook``."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Secret
+from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
+from dnsrenew.deploy.targets.run import RunDeployer
+from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
+from dnsrenew.deploy.targets.webhook import WebhookDeployer
+from dnsrenew.errors import DeployError
+from tests.kit.deployments import deployer_context, make_certificate
+
+# ── pkcs12 ──────────────────────────────────────────────────────────────────────────────
+
+
+def openssl(path: Path, password: str, *more: str) -> str:
+    """Return what openssl reads from a PKCS#12 file."""
+    argv = ["openssl", "pkcs12", "-in", str(path), "-passin", f"pass:{password}", "-nodes", *more]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_openssl_reads_the_file(tmp_path: Path, legacy: bool) -> None:
+    """The leaf, the chain and the key are in it, under the alias."""
+    certificate, path = make_certificate(tmp_path / "store"), tmp_path / "tls.pfx"
+    options = {"path": str(path), "password": Secret("pass-word"), "alias": "unifi", "legacy": legacy}
+    Pkcs12Deployer(deployer_context(options)).deploy(certificate)
+    out = openssl(path, "pass-word", *(["-legacy"] if legacy else []))
+    assert "friendlyName: unifi" in out
+    assert out.count("BEGIN CERTIFICATE") == 2
+    for pem in (certificate.certificate_path.read_text(), certificate.private_key_pem):
+        assert "".join(pem.split("\n")[1:-2]) in out.replace("\n", "")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_same_pair_is_not_written_twice(tmp_path: Path) -> None:
+    """Though the bytes of each file would differ; another password or another pair is written."""
+    first, second, path = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b"), tmp_path / "tls.pfx"
+    deployer = Pkcs12Deployer(deployer_context({"path": str(path), "password": Secret("pass-word")}))
+    deployer.deploy(first)
+    before = path.read_bytes()
+    deployer.deploy(first)
+    assert path.read_bytes() == before
+    assert deployer.check(first)
+    assert not deployer.check(second)
+    assert not Pkcs12Deployer(deployer_context({"path": str(path), "password": Secret("another")})).check(first)
+    deployer.deploy(second)
+    assert deployer.restore()
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
+    """What cannot be opened is not the certificate."""
+    path = tmp_path / "tls.pfx"
+    path.write_bytes(b"no PKCS#12")
+    certificate = make_certificate(tmp_path / "store")
+    deployer = Pkcs12Deployer(deployer_context({"path": str(path)}))
+    deployer.deploy(certificate)
+    assert deployer.check(certificate)
+
+
+# ── run ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_program_gets_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its variables, those of certbot, the named ones, and no others."""
+    monkeypatch.setenv("TOKEN", "t")
+    monkeypatch.setenv("OTHER", "o")
+    certificate, out = make_certificate(tmp_path / "store"), tmp_path / "out.json"
+    code = f"import json, os, sys; json.dump([dict(os.environ), sys.stdin.read()], open({str(out)!r}, 'w'))"
+    RunDeployer(deployer_context({"run": [sys.executable, "-c", code], "env": ["TOKEN"]})).deploy(certificate)
+    environment, given = json.loads(out.read_text())
+    own = {name: value for name, value in environment.items() if name.startswith(("DNSRENEW_", "RENEWED_"))}
+    current = certificate.path
+    assert own == {
+        "DNSRENEW_NAME": "home",
+        "DNSRENEW_DOMAINS": "www.example.test example.test",
+        "DNSRENEW_FULLCHAIN": f"{current}/fullchain.pem",
+        "DNSRENEW_PRIVKEY": f"{current}/privkey.pem",
+        "DNSRENEW_CERT": f"{current}/cert.pem",
+        "DNSRENEW_CHAIN": f"{current}/chain.pem",
+        "DNSRENEW_SERIAL": certificate.serial,
+        "DNSRENEW_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        "RENEWED_LINEAGE": str(current),
+        "RENEWED_DOMAINS": "www.example.test example.test",
+    }
+    assert (environment["TOKEN"], environment.get("OTHER"), given) == ("t", None, "")
+
+
+# ── webhook ─────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def listening(status: int = 200) -> Iterator[tuple[str, list[Any]]]:
+    """Listen on this machine; give the address, and what was posted: headers and body."""
+    got: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook?token=x", got
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize("include", ["public", "key"])
+def test_the_certificate_is_posted_signed(tmp_path: Path, include: str) -> None:
+    """The signature is over the body; the key is in it only if wanted."""
+    certificate = make_certificate(tmp_path)
+    with listening() as (url, got):
+        options = {"url": url, "secret": Secret("hook-secret"), "include": include}
+        WebhookDeployer(deployer_context(options)).deploy(certificate)
+    ((headers, body),) = got
+    signature = hmac.new(b"hook-secret", body, hashlib.sha256).hexdigest()
+    assert headers["X-Dnsrenew-Signature"] == f"sha256={signature}"
+    document = json.loads(body)
+    assert document == {
+        "name": "home",
+        "domains": ["www.example.test", "example.test"],
+        "serial": certificate.serial,
+        "not_after": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        "fullchain": certificate.fullchain_pem,
+        "key": certificate.private_key_pem if include == "key" else None,
+    }
+
+
+def test_an_address_that_refuses(tmp_path: Path) -> None:
+    """Anything but 2xx is an error, and so is no answer; a token in the address is not shown."""
+    certificate = make_certificate(tmp_path)
+    with listening(status=302) as (url, _):
+        assert WEBHOOK.describe({"url": url}).endswith("/hook")
+        with pytest.raises(DeployError) as refused:
+            WebhookDeployer(deployer_context({"url": url})).deploy(certificate)
+    with pytest.raises(DeployError) as silent:
+        WebhookDeployer(deployer_context({"url": url})).deploy(certificate)
+    assert (refused.value.code, silent.value.code) == ("deploy-refused", "deploy-unreachable")
+    assert "token" not in f"{refused.value} {silent.value}"
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.1/x", "http://example.test/x", "http://127.0.0.1.example.test/"])
+def test_nothing_is_sent_in_plain_to_another_machine(tmp_path: Path, url: str) -> None:
+    """Only this machine is reached without TLS."""
+    with pytest.raises(DeployError) as refused:
+        WebhookDeployer(deployer_context({"url": url})).check(make_certificate(tmp_path))
+    assert "not encrypted" in refused.value.message

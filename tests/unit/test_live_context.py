@@ -1,0 +1,155 @@
+"""The context of a running server: certificates are replaced while it serves, and settings hold."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Certificate, x509
+from dnsrenew.serving.live_context import LiveContext, Pair
+from tests.kit.certificates import issuer
+from tests.kit.deployments import make_certificate
+
+
+class Server:
+    """A context, and certificates for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.context = LiveContext()
+
+    def make(self, **options: Any) -> Certificate:
+        """Return a new certificate."""
+        return make_certificate(self._folder, **options)
+
+    def serve(self, *certificates: Certificate) -> None:
+        """Serve certificates."""
+        self.context.serve([pair(one) for one in certificates])
+
+    def connect(self, name: str | None = "example.test", **settings: Any) -> ssl.SSLObject:
+        """Make a handshake with a client that has these attributes; return the client's side."""
+        client = client_context(**settings)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
+        ours = self.context.wrap_bio(to_server, to_client, server_side=True)
+        for _ in range(4):
+            for side in (theirs, ours):
+                try:
+                    side.do_handshake()
+                except ssl.SSLWantReadError:
+                    continue
+        ours.write(b"x")  # raises unless the handshake is over: a client certificate may be refused after it
+        assert theirs.read(1) == b"x"
+        return theirs
+
+    def serial(self, name: str | None = "example.test") -> str:
+        """Return the serial number of the certificate that is served for a name."""
+        return serial(self.connect(name))
+
+
+def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> Pair:
+    """Return a certificate to serve."""
+    kind = x509.key_kind(x509.key_from_pem(certificate.private_key_pem.encode())) or ""
+    files = certificate.fullchain_path, certificate.private_key_path
+    return Pair(domains or certificate.domains, *files, kind)
+
+
+def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = None, **settings: Any) -> ssl.SSLContext:
+    """Return a client that trusts every certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    if chain is not None:
+        context.load_cert_chain(chain.fullchain_path, chain.private_key_path)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+def serial(connection: ssl.SSLObject) -> str:
+    """Return the serial number of the server's certificate."""
+    der = connection.getpeercert(binary_form=True)
+    assert der is not None
+    return x509.read_certificate(ssl.DER_cert_to_PEM_cert(der)).serial
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """A context without a certificate."""
+    return Server(tmp_path)
+
+
+@pytest.mark.parametrize("keys", [("ecdsa-p256", "ecdsa-p256"), ("ecdsa-p256", "rsa2048"), ("rsa2048", "ecdsa-p256")])
+def test_new_handshakes_get_the_new_certificate(server: Server, keys: tuple[str, str]) -> None:
+    """Whatever the types of the keys, and back again."""
+    old, new = (server.make(key=key) for key in keys)
+    for certificate in (old, new, old, new):
+        server.serve(certificate)
+        assert server.serial() == certificate.serial
+        assert server.serial(None) == certificate.serial
+
+
+def test_a_pair_that_does_not_fit_changes_nothing(server: Server) -> None:
+    """The context in use is not damaged."""
+    old, broken = server.make(), server.make()
+    server.serve(old)
+    broken.private_key_path.write_text(old.private_key_pem)
+    with pytest.raises(ssl.SSLError):
+        server.serve(broken)
+    assert server.serial() == old.serial
+
+
+def test_certificates_are_told_apart_by_name(server: Server) -> None:
+    """By exact name, then by wildcard; unknown names get the first."""
+    first, second, third = server.make(), server.make(), server.make()
+    server.context.serve(
+        [pair(first), pair(second, ("*.other.test", "other.test")), pair(third, ("exact.other.test",))]
+    )
+    names = {"example.test": first, "a.other.test": second, "OTHER.test": second, "exact.other.test": third,
+             "a.b.other.test": first, "unknown.test": first, None: first}  # fmt: skip
+    assert {name: server.serial(name) for name in names} == {name: one.serial for name, one in names.items()}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_settings_hold_after_a_switch_of_the_key_type(server: Server, tmp_path: Path, when: str) -> None:
+    """ALPN, versions, client certificates and the program's own SNI callback, set before or after the switch."""
+    old, new, client = server.make(), server.make(key="rsa2048"), server.make()
+    asked: list[str | None] = []
+    trust = tmp_path / "trust.pem"
+    trust.write_text(issuer("Stage CA 1").pem)
+
+    def configure() -> None:
+        context = server.context
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(trust)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_servername_callback(lambda _connection, name, _context: asked.append(name))
+
+    server.serve(old)
+    if when == "before":
+        configure()
+    server.serve(new)
+    if when == "after":
+        configure()
+    connection = server.connect(alpn=("h2",), chain=client)
+    assert serial(connection) == new.serial
+    assert connection.selected_alpn_protocol() == "h2"
+    assert connection.version() == "TLSv1.2"
+    assert asked == ["example.test"]
+    with pytest.raises(ssl.SSLError):  # no client certificate
+        server.connect()
+
+
+def test_a_callback_of_the_program_can_refuse(server: Server) -> None:
+    """Its answer is the answer of the context."""
+    server.serve(server.make())
+    refuse = ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    server.context.sni_callback = lambda *_: refuse
+    with pytest.raises(ssl.SSLError):
+        server.connect()
