@@ -1,12 +1,49 @@
-"""dnsrenew: TLS certificates by ACME DNS-01, for hosts whose port 80 is blocked.
+"""dnsrenew: TLS certificates from Let's Encrypt and other ACME CAs. It obtains them, keeps them and renews them.
 
-The names below are the public ones; everything else may change.
+::
+
+    import dnsrenew
+
+    certificate = dnsrenew.obtain(
+        ["example.com", "*.example.com"],
+        dns=dnsrenew.DnsAccount("cloudflare", auth_token=dnsrenew.Secret.env("CLOUDFLARE_API_TOKEN")),
+        contact="me@example.com",
+        agree_terms=True,
+    )
+
+Functions and classes to start with:
+    obtain, Renewer, Config
+
+Arguments:
+    DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
+    Clock
+
+Results:
+    Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
+    Revocation, CleanupResult, Event
+
+Types of single values:
+    KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState
+
+Drivers for DNS hosts:
+    Driver, DriverContext, TxtRecord
+
+Errors:
+    DnsRenewError, ConfigError, SecretError, StoreError, LockedError, Cancelled, DeployError, RenewalFailed,
+    AttemptError, ProviderError, DnsError, PropagationError, ChallengeError, CAError
+
+These names, and those of dnsrenew.testing, are public; everything else may change. docs/reference/python.md describes each.
+
+Logging: the logger "dnsrenew" has what happened (INFO) and what needs a person (WARNING), the loggers below it have
+details (DEBUG).
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers know the name; loading typing would be half of what `--version` takes
 if TYPE_CHECKING:
+    from dnsrenew.base.clock import Clock
+    from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.config import Config
     from dnsrenew.drivers.protocol import Driver, DriverContext
     from dnsrenew.errors import (
@@ -25,8 +62,34 @@ if TYPE_CHECKING:
         StoreError,
     )
     from dnsrenew.events import Event
-    from dnsrenew.model import CA, Attempt, Certificate, DnsAccount, Outcome, RenewalFailed, Route, TxtRecord
+    from dnsrenew.model import (
+        CA,
+        Attempt,
+        Certificate,
+        CertificateSpec,
+        Deployment,
+        DeploymentResult,
+        DnsAccount,
+        Eab,
+        KeyKind,
+        Notice,
+        Outcome,
+        OutcomeStatus,
+        Profile,
+        Propagation,
+        PropagationCheck,
+        RenewalFailed,
+        RenewalReason,
+        RenewBefore,
+        Resolver,
+        Route,
+        RouteTaken,
+        TxtRecord,
+    )
     from dnsrenew.obtaining import obtain
+    from dnsrenew.operations.accounts import AccountStatus
+    from dnsrenew.operations.revoke import Revocation
+    from dnsrenew.operations.status import CertificateState, CertificateStatus
     from dnsrenew.renewer import Renewer
     from dnsrenew.secrets import Secret
 
@@ -34,28 +97,48 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CA",
+    "AccountStatus",
     "Attempt",
     "AttemptError",
     "CAError",
     "Cancelled",
     "Certificate",
+    "CertificateSpec",
+    "CertificateState",
+    "CertificateStatus",
     "ChallengeError",
+    "CleanupResult",
+    "Clock",
     "Config",
     "ConfigError",
     "DeployError",
+    "Deployment",
+    "DeploymentResult",
     "DnsAccount",
     "DnsError",
     "DnsRenewError",
     "Driver",
     "DriverContext",
+    "Eab",
     "Event",
+    "KeyKind",
     "LockedError",
+    "Notice",
     "Outcome",
+    "OutcomeStatus",
+    "Profile",
+    "Propagation",
+    "PropagationCheck",
     "PropagationError",
     "ProviderError",
+    "RenewBefore",
     "RenewalFailed",
+    "RenewalReason",
     "Renewer",
+    "Resolver",
+    "Revocation",
     "Route",
+    "RouteTaken",
     "Secret",
     "SecretError",
     "StoreError",
@@ -66,17 +149,28 @@ __all__ = [
 
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
 _HOMES = {
+    "AccountStatus": "operations.accounts",
+    "CertificateState": "operations.status",
+    "CertificateStatus": "operations.status",
+    "CleanupResult": "challenges.dns01.leftovers",
+    "Clock": "base.clock",
     "Config": "config",
     "Driver": "drivers.protocol",
     "DriverContext": "drivers.protocol",
     "Event": "events",
     "Renewer": "renewer",
-    "obtain": "obtaining",
+    "Revocation": "operations.revoke",
     "Secret": "secrets",
+    "obtain": "obtaining",
     **dict.fromkeys(
-        ["CA", "Attempt", "Certificate", "DnsAccount", "Outcome", "RenewalFailed", "Route", "TxtRecord"], "model"
+        [
+            *("AttemptError", "CAError", "Cancelled", "ChallengeError", "ConfigError", "DeployError", "DnsError"),
+            *("DnsRenewError", "LockedError", "PropagationError", "ProviderError", "SecretError", "StoreError"),
+        ],
+        "errors",
     ),
 }
+"""The module of each name; the others are in ``model``."""
 
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
@@ -86,7 +180,7 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+        home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'model')}")
         value = getattr(home, name)
         globals()[name] = value
         return value

@@ -56,20 +56,29 @@ def _shown(value: Any) -> Any:
 
 
 class DnsRenewError(Exception):
-    """The base of all errors that dnsrenew raises.
+    """The base of all errors that dnsrenew raises. ``str()`` is the message and the fix.
 
-    :ivar code: stable, kebab-case name of the kind of error.
-    :ivar message: what was seen, as a whole sentence.
-    :ivar evidence: what it was concluded from; JSON values only, never a secret.
-    :ivar fix: one sentence: what to do.
+    Programs decide by the class and by ``code``, people read ``message`` and ``fix``, and ``evidence`` has the details.
+    Every error can be pickled; a pickle keeps ``__cause__`` if that is an error of dnsrenew.
     """
+
+    __module__ = "dnsrenew"
+
+    code: str
+    """The stable, kebab-case name of the kind of error, such as ``provider-refused``."""
+    message: str
+    """What was seen, as a whole sentence."""
+    fix: str
+    """One sentence: what to do."""
+    evidence: dict[str, Any]
+    """What it was concluded from; JSON values only, never a secret."""
 
     def __init__(self, code: str, message: str, *, fix: str, evidence: Mapping[str, Any] | None = None) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.fix = fix
-        self.evidence: dict[str, Any] = dict(evidence or {})
+        self.evidence = dict(evidence or {})
 
     @classmethod
     def of(cls, text: Text, /, **evidence: Any) -> Self:  # JSON values
@@ -84,9 +93,11 @@ class DnsRenewError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by attributes: the constructors take keywords, which the default would lose.
 
-        A copy has its own evidence: callers that share one failure each add to theirs.
+        A copy has its own evidence: callers that share one failure each add to theirs. Of the causes only our own are
+        kept: any other may not be picklable, and may hold a secret.
         """
-        return _rebuild, (type(self), {**self.__dict__, "evidence": dict(self.evidence)})
+        cause = self.__cause__ if isinstance(self.__cause__, DnsRenewError) else None
+        return _rebuild, (type(self), {**self.__dict__, "evidence": dict(self.evidence)}, cause)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: ``code``, ``message``, ``evidence``, ``fix``."""
@@ -98,66 +109,93 @@ class DnsRenewError(Exception):
         return self
 
 
-def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any]) -> DnsRenewError:
+def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any], cause: DnsRenewError | None) -> DnsRenewError:
     error = kind.__new__(kind)
     Exception.__init__(error, attributes["code"], attributes["message"])
     error.__dict__.update(attributes)
+    error.__cause__ = cause
     return error
 
 
 class ConfigError(DnsRenewError):
     """A mistake in the configuration, in an argument, or in what a driver is told; no order was made."""
 
+    __module__ = "dnsrenew"
+
 
 class SecretError(DnsRenewError):
     """A secret reference could not be resolved."""
+
+    __module__ = "dnsrenew"
 
 
 class StoreError(DnsRenewError):
     """The store cannot be read or written."""
 
+    __module__ = "dnsrenew"
+
 
 class LockedError(DnsRenewError):
     """Another process holds the lock."""
+
+    __module__ = "dnsrenew"
 
 
 class Cancelled(DnsRenewError):  # the contract's name: it is not a failure of anything
     """The caller asked to stop."""
 
+    __module__ = "dnsrenew"
+
 
 class DeployError(DnsRenewError):
-    """The certificate was obtained but could not be put to work."""
+    """The certificate was obtained but could not be put to work. Its codes begin with ``deploy-``."""
+
+    __module__ = "dnsrenew"
 
 
 class AttemptError(DnsRenewError):
     """This route failed; another may work."""
 
+    __module__ = "dnsrenew"
+
 
 class ProviderError(AttemptError):
     """The DNS host refused or did not answer."""
+
+    __module__ = "dnsrenew"
 
 
 class DnsError(AttemptError):
     """What DNS says makes this route impossible."""
 
+    __module__ = "dnsrenew"
+
 
 class PropagationError(AttemptError):
     """Not every name server showed the TXT values in time."""
+
+    __module__ = "dnsrenew"
 
 
 class ChallengeError(AttemptError):
     """The challenge could not be prepared on this host."""
 
+    __module__ = "dnsrenew"
+
 
 class CAError(AttemptError):
-    """The CA refused or did not answer (RFC 8555 section 6.7).
+    """The CA refused or did not answer. It has the fields of the CA's problem document (RFC 8555 section 6.7)."""
 
-    :ivar type: the ACME error type without its prefix, such as ``rateLimited``, or None.
-    :ivar detail: the CA's own words, or None.
-    :ivar subproblems: one ``{"type", "code", "detail", "identifier"}`` for each name concerned; ``code`` as in
-        ``.code``.
-    :ivar retry_after: seconds the CA asked to wait, or None.
-    """
+    __module__ = "dnsrenew"
+
+    type: str | None
+    """The ACME error type without its prefix, such as ``rateLimited``; None if the CA gave none."""
+    detail: str | None
+    """The CA's own words; None if it gave none."""
+    subproblems: tuple[dict[str, Any], ...]
+    """One ``{"type", "code", "detail", "identifier"}`` for each name concerned (RFC 8555 section 6.7.1)."""
+    retry_after: float | None
+    """The seconds that the CA asked to wait; None if it did not."""
 
     def __init__(  # the fields of a problem document
         self,

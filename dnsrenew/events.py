@@ -41,6 +41,10 @@ KINDS: Final[dict[str, str]] = {
     "sweep-kept": "removing TXT values of an earlier run failed; they stay in the journal; data: records, error",
     "certificate-stored": "the new certificate was stored and is current; data: path, serial, not_after",
     "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after",
+    "deploy-started": "a new certificate is about to be deployed; data: to, target",
+    "deployed": "the target has the certificate; data: to, target, ok, changed, served, rolled_back, seconds, error",
+    "deploy-failed": "the target does not have the certificate; data: as for deployed",
+    "deploy-rolled-back": "the target has its old certificate again; data: to, target",
     "warning": "a warning that does not stop the run; data: code, message, fix",
 }
 """Every kind of event, with the content of its ``data``."""
@@ -48,19 +52,17 @@ KINDS: Final[dict[str, str]] = {
 _logger = logging.getLogger("dnsrenew.events")
 
 
-class Event(Frozen):
-    """One event.
-
-    :ivar kind: a key of :data:`KINDS`.
-    :ivar time: when, in UTC.
-    :ivar certificate: the name of the certificate; None for an event of the run.
-    :ivar data: JSON values; never a secret.
-    """
+class Event(Frozen, public=True):
+    """One event of a run. Each kind has its own data; the documents list them all."""
 
     kind: str
+    """What happened, such as ``order-created``."""
     time: datetime
+    """When it happened, in UTC."""
     certificate: str | None = None
+    """The name of the certificate; None for an event of the run."""
     data: Mapping[str, Any] = field(default_factory=dict)
+    """The details of this kind of event; JSON values, never a secret."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; the time as RFC 3339 in UTC."""
@@ -73,22 +75,22 @@ class Event(Frozen):
 
 
 class Emitter:
-    """Passes events to one listener, one at a time, from any thread.
+    """Passes events to listeners, one at a time, from any thread.
 
-    An exception of the listener is logged, and the run continues.
+    An exception of a listener is logged, and the run continues.
     """
 
-    def __init__(self, clock: Clock, listener: Callable[[Event], object] | None = None) -> None:
+    def __init__(self, clock: Clock, *listeners: Callable[[Event], object]) -> None:
         self._clock = clock
-        self._listener = listener
+        self._listeners = listeners
         self._lock = threading.RLock()
 
     def emit(self, kind: str, certificate: str | None, data: Mapping[str, Any]) -> None:
-        """Pass one event to the listener."""
-        if self._listener is None:
-            return
+        """Pass one event to the listeners."""
         with self._lock:
-            try:
-                self._listener(Event(kind, self._clock.now(), certificate, data))
-            except Exception:
-                _logger.exception("the event listener failed at %s", kind)
+            event = Event(kind, self._clock.now(), certificate, data)
+            for listener in self._listeners:
+                try:
+                    listener(event)
+                except Exception:
+                    _logger.exception("the event listener failed at %s", kind)

@@ -26,14 +26,14 @@ ServedValues = Callable[[str], set[str]]
 
 
 class InMemoryDriver:
-    """A driver that writes into a dictionary: for tests, and as an example.
+    """A driver that writes into a dictionary: for tests, and as an example."""
 
-    :ivar values: the values at each absolute name, in the order of writing.
-    """
+    values: dict[str, list[str]]
+    """The values at each absolute name, in the order of writing."""
 
     def __init__(self, context: object = None) -> None:
         self.context = context
-        self.values: dict[str, list[str]] = {}
+        self.values = {}
         self._lock = threading.Lock()
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -62,12 +62,12 @@ def check_driver(
     make: Callable[[], Driver],
     zone: str,
     *,
-    look: ServedValues | None = None,
+    look: Callable[[str], set[str]] | None = None,
     ttl: int = 60,
     patience: float = 60.0,
     clock: Clock | None = None,
 ) -> None:
-    """Test a driver against the contract of :class:`~dnsrenew.drivers.Driver`, in a real zone.
+    """Test a driver against the contract of :class:`~dnsrenew.Driver`, in a real zone.
 
     It writes about ten TXT values at unused names below the zone and removes them again. A host that allows only one
     value at a name (``values = "one"``) cannot pass.

@@ -16,10 +16,11 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
     ("schedule",),
     ("obtaining", "testing"),
     ("renewer",),
-    ("operations",),
+    ("operations", "serving"),
     ("renewal",),
     ("fallback",),
     ("config", "challenges"),
+    ("deploy",),
     ("checks", "ca", "dns", "drivers", "store"),
     ("http", "x509", "validation"),
     ("runtime",),
@@ -32,8 +33,6 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = (
 RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
 
 PLANNED: Final = {
-    "deploy": "beside renewal, below operations",
-    "serving": "above renewal, below renewer",
     "doctor": "above checks, below cli",
     "watch": "above renewal, below cli",
     "setup": "above renewal, below cli",

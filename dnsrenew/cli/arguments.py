@@ -1,38 +1,39 @@
-"""The command line: its commands, their options, and the errors in one."""
+"""Reads the command line by the table of the commands, and reports what is wrong with it."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Never
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
 
-from dnsrenew.cli import formatting, texts
-from dnsrenew.cli import help as help_texts
+from dnsrenew.base.durations import seconds_of, unit_seconds
+from dnsrenew.cli import commands, texts
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION, Argument, Option
 from dnsrenew.errors import ConfigError, Text
-from dnsrenew.validation.mistakes import nearest
 
-WAIT_LONG: Final = 86_400.0
-"""What ``--wait`` without a number means (seconds)."""
-
-_VALUED: Final = ("--config",)
 _PROGRAM: Final = "dnsrenew"
+_ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
+"""Options whose values are always there."""
+_DAY: Final = 86_400
+_VALUED: Final = frozenset({"--config", "--kind"})
+"""Options with a value that may stand before a command, or before the second word of one."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises an error where argparse would print and exit."""
+class Options(SimpleNamespace):
+    """The values of arguments and options, by name."""
 
-    def error(self, message: str) -> Never:
-        raise usage(texts.WRONG_ARGUMENT, self.prog, problem=message)
 
-    def unexpected(self, argument: str) -> ConfigError:
-        """Return the error for an argument that the command does not have."""
-        if ".toml" in argument and not argument.startswith("-"):
-            return usage(texts.UNEXPECTED_FILE, self.prog, argument=argument)
-        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-        similar = _similar_flag(argument, flags)
-        if similar is None:
-            return usage(texts.UNEXPECTED_ARGUMENT, self.prog, argument=argument)
-        return usage(texts.MISSPELT_ARGUMENT, self.prog, argument=argument, nearest=similar)
+class Request(NamedTuple):
+    """A command line that was understood.
+
+    :ivar command: the command, or None; of a group its first word, and ``options.action`` is the second.
+    :ivar topic: the command whose help ``options.help`` asks for; None: that of the program.
+    """
+
+    command: str | None
+    topic: str | None
+    options: Options
 
 
 def usage(text: Text, command: str = _PROGRAM, **evidence: str | int) -> ConfigError:
@@ -40,210 +41,198 @@ def usage(text: Text, command: str = _PROGRAM, **evidence: str | int) -> ConfigE
     return ConfigError.of(text, command=command, **evidence)
 
 
-class _Options:
-    """Adds arguments and options to a command, with their texts from :mod:`dnsrenew.cli.help`."""
+def parse(argv: Sequence[str]) -> Request:
+    """Read the command line. Options may stand before the command.
 
-    def __init__(self, parser: argparse.ArgumentParser, command: str | None) -> None:
-        self._texts = help_texts.GLOBAL | help_texts.ARGUMENTS.get(command or "", {})
-        self._arguments = parser.add_argument_group("Arguments")
-        self._options = parser.add_argument_group("Options")
-        self._global = parser.add_argument_group("Global options")
-
-    def argument(self, name: str, **settings: Any) -> None:  # settings: as for argparse
-        self._arguments.add_argument(name, help=self._texts[name], **settings)
-
-    def flag(self, name: str) -> None:
-        self._options.add_argument(name, action="store_true", help=self._texts[name])
-
-    def option(self, name: str, **settings: Any) -> None:  # settings: as for argparse
-        self._options.add_argument(name, help=self._texts[name], **settings)
-
-    def wait_option(self) -> None:
-        self.option("--wait", type=_seconds, nargs="?", const=WAIT_LONG, default=0.0, metavar="S")
-
-    def jitter(self) -> None:
-        self.option("--jitter", type=_seconds, default=0.0, metavar="S")
-
-    def workers(self) -> None:
-        self.option("--workers", type=_workers, default=8, metavar="N")
-
-    def everywhere(self, *, version: bool) -> None:
-        """Add the options that every command has."""
-        self._global.add_argument("--config", metavar="FILE", help=self._texts["--config"])
-        self._global.add_argument("--json", action="store_true", help=self._texts["--json"])
-        volume = self._global.add_mutually_exclusive_group()
-        volume.add_argument("-v", "--verbose", action="count", default=0, help=self._texts["--verbose"])
-        volume.add_argument("-q", "--quiet", action="store_true", help=self._texts["--quiet"])
-        self._global.add_argument("--no-color", action="store_true", help=self._texts["--no-color"])
-        self._global.add_argument("-h", "--help", action="store_true", help=self._texts["--help"])
-        if version:
-            self._global.add_argument("--version", action="store_true", help=self._texts["--version"])
-
-
-def _renew(options: _Options) -> None:
-    options.argument("names", nargs="*", metavar="NAME")
-    for name in ("--force", "--all", "--now", "--dry-run"):
-        options.flag(name)
-    options.workers()
-    options.wait_option()
-    options.jitter()
-
-
-def _status(options: _Options) -> None:
-    options.argument("names", nargs="*", metavar="NAME")
-    options.flag("--check")
-
-
-def _providers(options: _Options) -> None:
-    options.argument("names", nargs="?", metavar="NAME")
-
-
-def _revoke(options: _Options) -> None:
-    from dnsrenew.operations.revoke import REASONS
-
-    options.argument("name", nargs="?", metavar="NAME")
-    options.option("--reason", choices=tuple(REASONS), default="unspecified", metavar="R")
-    options.wait_option()
-
-
-def _account(options: _Options) -> None:
-    options.argument("action", nargs="?", choices=("show", "roll"), default="show", metavar="ACTION")
-    options.argument("ca", nargs="?", metavar="CA")
-
-
-def _schedule(options: _Options) -> None:
-    actions = ("install", "show", "remove")
-    options.argument("action", nargs="?", choices=actions, default="show", metavar="ACTION")
-    options.option("--kind", choices=("systemd", "cron", "launchd", "windows"), metavar="KIND")
-
-
-def _run(options: _Options) -> None:
-    options.option("--interval", type=_interval, default=43_200.0, metavar="S")
-    options.jitter()
-    options.workers()
-
-
-_OPTIONS: Final = {
-    "renew": _renew,
-    "status": _status,
-    "providers": _providers,
-    "revoke": _revoke,
-    "cleanup": _Options.wait_option,
-    "account": _account,
-    "schedule": _schedule,
-    "run": _run,
-}
-
-
-class Request(NamedTuple):
-    """A command line that was understood.
-
-    :ivar command: the command, or None.
-    :ivar options: its options; those of every command are always there.
-    :ivar parser: knows the help of the command.
-    """
-
-    command: str | None
-    options: argparse.Namespace
-    parser: argparse.ArgumentParser
-
-
-def parse(argv: Sequence[str], columns: int) -> Request:
-    """Read the command line. Global options may stand before the command.
-
-    :raises ConfigError: ``usage``.
+    :raises ConfigError: ``usage``, ``not-yet``.
     """
     before, command, after = _split(argv)
-    if command is not None and command not in help_texts.COMMANDS and command not in texts.NOT_YET:
-        similar = nearest(command, [*help_texts.COMMANDS, *texts.NOT_YET])
-        if similar is None:
-            raise usage(texts.UNKNOWN_COMMAND, argument=command)
-        raise usage(texts.MISSPELT_COMMAND, argument=command, nearest=similar)
-    parser = _parser(command, columns)
-    if command in texts.NOT_YET:  # their options are not there yet either
-        options, _ = parser.parse_known_args([*before, *after])
-        return Request(command, options, parser)
-    options, unexpected = parser.parse_known_intermixed_args([*before, *_with_wait(after)])
-    if unexpected:
-        raise parser.unexpected(unexpected[0])
-    return Request(command, options, parser)
+    if command is None:
+        return Request(None, None, _Reader(None).read(before))
+    if command == "help":
+        return _help([*before, *after])
+    _check_command(command)
+    if command not in GROUPS:
+        return Request(command, command, _Reader(command).read([*before, *after]))
+    between, action, rest = _split(after)
+    topic = command if action is None else f"{command} {action}"
+    if topic not in COMMANDS:
+        raise _unknown(topic, [f"{command} {member}" for member in commands.members(command)])
+    action = action or GROUPS[command]
+    options = _Reader(f"{command} {action}").read([*before, *between, *rest])
+    options.action = action
+    return Request(command, topic, options)
 
 
-def _split(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Return the options before the command, the command, and the arguments after it."""
+def _split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Return the options before the first argument, that argument, and what follows."""
     skip = False
-    for index, argument in enumerate(argv):
-        if not skip and not argument.startswith("-"):
-            return list(argv[:index]), argument, list(argv[index + 1 :])
-        skip = argument in _VALUED and not skip
-    return list(argv), None, []
+    for index, word in enumerate(words):
+        if not skip and not word.startswith("-"):
+            return list(words[:index]), word, list(words[index + 1 :])
+        skip = word in _VALUED and not skip
+    return list(words), None, []
 
 
-def _with_wait(arguments: list[str]) -> list[str]:
-    """Read ``--wait NAME`` as the flag without a number, followed by a certificate."""
-    result = []
-    for index, argument in enumerate(arguments):
-        following = arguments[index + 1] if index + 1 < len(arguments) else ""
-        alone = argument == "--wait" and following and not following.startswith("-") and not _is_number(following)
-        result.append(f"--wait={WAIT_LONG:.0f}" if alone else argument)
-    return result
+def _help(words: list[str]) -> Request:
+    """Read ``help COMMAND``."""
+    options = _Reader("help").read(words)
+    names: list[str] = [] if options.help else options.names
+    topic = " ".join(names) or None
+    if topic is not None and topic not in COMMANDS:
+        _check_command(names[0])
+        raise _unknown(topic, [f"{names[0]} {member}" for member in commands.members(names[0])])
+    options.help = True
+    return Request("help", topic, options)
 
 
-def _parser(command: str | None, columns: int) -> _Parser:
-    summary, arguments, examples, notes = help_texts.COMMANDS.get(command or "", ("", "", (), ""))
+def _check_command(command: str) -> None:
     if command in texts.NOT_YET:
-        _, message, fix = texts.NOT_YET[command]
-        summary = f"{message}\n{fix}"
-    columns = min(columns, 100) - 2
-    epilog = ["Examples:", *(f"  {example}" for example in examples)] if examples else []
-    if notes:
-        epilog += ["", *formatting.wrap(notes, columns)]
-    parser = _Parser(
-        prog=f"{_PROGRAM} {command}" if command else _PROGRAM,
-        usage=" ".join(filter(None, (_PROGRAM, command, arguments, "[options]"))),
-        description="\n".join(formatting.wrap(f"{summary[:1].upper()}{summary[1:]}".removesuffix(".") + ".", columns)),
-        epilog="\n".join(epilog),
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 24, columns),
-        allow_abbrev=False,
-        add_help=False,
-    )
-    options = _Options(parser, command)
-    add_options = _OPTIONS.get(command or "")
-    if add_options is not None:
-        add_options(options)
-    options.everywhere(version=command is None)
-    return parser
+        raise usage(texts.NOT_YET[command], command)
+    if command not in COMMANDS or " " in command:
+        raise _unknown(command, [*(name for name in COMMANDS if " " not in name), *texts.NOT_YET])
+
+
+def _unknown(command: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for an unknown command, with the one that was probably meant."""
+    from dnsrenew.validation.mistakes import nearest
+
+    similar = SYNONYMS.get(command) or nearest(command, known) or SYNONYMS.get(nearest(command, SYNONYMS) or "")
+    if similar is None:
+        return usage(texts.UNKNOWN_COMMAND, argument=command)
+    return usage(texts.MISSPELT_COMMAND, argument=command, nearest=similar)
+
+
+class _Reader:
+    """Reads the arguments and options of one command; None: those of the program."""
+
+    def __init__(self, name: str | None) -> None:
+        self._command = f"{_PROGRAM} {name}" if name else _PROGRAM
+        self._options = commands.options_of(name)
+        self._arguments = COMMANDS[name].arguments if name else ()
+        self._flags = {flag: option for option in self._options for flag in (option.flag, option.short) if flag}
+
+    def read(self, words: Sequence[str]) -> Options:
+        """Return the values.
+
+        :raises ConfigError: ``usage``. With ``--help`` the other words do not matter.
+        """
+        options = Options(**{each.name: each.default if each.shown else each.default or False for each in self._all()})
+        if {"--help", "-h"} & set(words):
+            options.help, options.json = True, "--json" in words
+            return options
+        positional: list[str] = []
+        left = deque(words)
+        while left:
+            word = left.popleft()
+            if word == "--":
+                positional += left
+                break
+            if word == "-" or not word.startswith("-"):
+                positional.append(word)
+            else:
+                self._read_word(word, left, options)
+        if options.verbose and options.quiet:
+            raise usage(texts.VERBOSE_AND_QUIET, self._command)
+        self._read_arguments(positional, options)
+        return options
+
+    def _all(self) -> list[Option]:
+        return [*_ALWAYS, *self._options]
+
+    def _read_word(self, word: str, left: deque[str], options: Options) -> None:
+        """Read an option, or several in their short forms (``-vq``)."""
+        flag, equals, value = word.partition("=")
+        found = [flag] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
+        for each in found:
+            option = self._flags.get(each)
+            if option is None:
+                raise self._unexpected(word)
+            self._read_option(option, value if equals else None, left, options)
+
+    def _read_option(self, option: Option, value: str | None, left: deque[str], options: Options) -> None:
+        found: Any  # as the kind of the option says
+        if not option.shown:
+            if value is not None:
+                raise usage(texts.NO_VALUE, self._command, option=option.flag)
+            found = getattr(options, option.name) + 1 if option.kind == "count" else True
+        else:
+            value = _next_value(option, left) if value is None else value
+            if value is None and option.alone is None:
+                raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
+            found = option.alone if value is None else self._value(option.flag, option.kind, option.words, value)
+        setattr(options, option.name, found)
+
+    def _value(self, shown: str, kind: str, words: tuple[str, ...], value: str) -> Any:  # as the kind says
+        reader = _READERS.get(kind)
+        found = value if reader is None else reader(value)
+        if found is None or (words and found not in words):
+            expected = ", ".join(words) or texts.EXPECTED_VALUES[kind]
+            raise usage(texts.WRONG_VALUE, self._command, option=shown, value=value, expected=expected)
+        return found
+
+    def _read_arguments(self, positional: list[str], options: Options) -> None:
+        left = deque(positional)
+        for argument in self._arguments:
+            if argument.many:
+                setattr(options, argument.name, list(left))
+                left.clear()
+            elif left:
+                setattr(options, argument.name, self._value(argument.shown, "", argument.words, left.popleft()))
+            elif argument.required:
+                raise self._missing(argument)
+            else:
+                setattr(options, argument.name, None)
+        if left:
+            raise self._unexpected(left[0])
+
+    def _missing(self, argument: Argument) -> ConfigError:
+        return usage(texts.ARGUMENT_MISSING, self._command, argument=argument.shown, usage=argument.usage)
+
+    def _unexpected(self, argument: str) -> ConfigError:
+        """Return the error for an argument that the command does not have."""
+        if ".toml" in argument and not argument.startswith("-"):
+            return usage(texts.UNEXPECTED_FILE, self._command, argument=argument)
+        similar = _similar_flag(argument, [option.flag for option in self._options])
+        if similar is None:
+            return usage(texts.UNEXPECTED_ARGUMENT, self._command, argument=argument)
+        return usage(texts.MISSPELT_ARGUMENT, self._command, argument=argument, nearest=similar)
+
+
+def _next_value(option: Option, left: deque[str]) -> str | None:
+    """Take the value of an option from the words after it; ``14 days`` are two words."""
+    if not left or (left[0].startswith("-") and left[0] != "-"):
+        return None
+    if option.alone is not None and seconds_of(left[0]) is None:
+        return None  # the name of a certificate
+    value = left.popleft()
+    if option.kind in _DURATIONS and left and value.isdecimal() and len(left[0]) > 1 and unit_seconds(left[0]):
+        value += f" {left.popleft()}"
+    return value
 
 
 def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
     """Return the flag that was probably meant, without its dashes: all flags have those, so they are not compared."""
+    from dnsrenew.validation.mistakes import nearest
+
     if not argument.startswith("-"):
         return None
     return nearest(argument.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])
 
 
-def _is_number(argument: str) -> bool:
-    try:
-        float(argument)
-    except ValueError:
-        return False
-    return True
+def _interval(value: str) -> float | None:
+    seconds = seconds_of(value)
+    return seconds if seconds is not None and 60 <= seconds <= _DAY else None  # at least daily: the contract promises it
 
 
-def _seconds(argument: str) -> float:
-    if not _is_number(argument) or not 0 <= float(argument) < 1e9:  # excludes nan and inf too
-        raise argparse.ArgumentTypeError(f"'{argument}' is not a number of seconds")
-    return float(argument)
+def _workers(value: str) -> int | None:
+    return int(value) if value.isdecimal() and 1 <= int(value) <= 1000 else None  # each is a thread
 
 
-def _interval(argument: str) -> float:
-    seconds = _seconds(argument)
-    if not 60 <= seconds <= 86_400:  # at least daily: the contract promises it
-        raise argparse.ArgumentTypeError(f"'{argument}' is not a number from 60 to 86400")
-    return seconds
-
-
-def _workers(argument: str) -> int:
-    if not argument.isdecimal() or not 1 <= int(argument) <= 1000:  # each is a thread
-        raise argparse.ArgumentTypeError(f"'{argument}' is not a number from 1 to 1000")
-    return int(argument)
+_DURATIONS: Final = frozenset({"duration", "interval"})
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "duration": seconds_of,
+    "interval": _interval,
+    "workers": _workers,
+}
+"""How a value is read, by the kind of the option; None: it is wrong."""

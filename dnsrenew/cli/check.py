@@ -10,6 +10,7 @@ from dnsrenew.cli.terminal import green
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
 
 
 def check(invocation: Invocation) -> int:
@@ -17,16 +18,20 @@ def check(invocation: Invocation) -> int:
 
     :raises ConfigError: with all mistakes.
     """
-    from dnsrenew.config import resolve_all_secrets
-    from dnsrenew.config.account_check import unusable_accounts
-    from dnsrenew.validation.mistakes import config_error
+    from dnsrenew.config import check_config
 
-    config = invocation.config()
-    mistakes = invocation.signals.run(partial(resolve_all_secrets, config))
-    mistakes += invocation.signals.run(partial(unusable_accounts, config, invocation.clock))
-    if mistakes:
-        raise config_error(mistakes)
-    invocation.terminal.write_document({"ok": True})
+    def read(explicit: str | None, *, insist: bool) -> Config:
+        checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)
+        return invocation.signals.run(checked)  # a secret's command can take long
+
+    config = invocation.config(read=read)
+    document = {
+        "ok": True,
+        "certificates": len(config.certificates),
+        "accounts": len(config.accounts),
+        "warnings": [notice.to_dict() for notice in config.warnings],
+    }
+    invocation.terminal.write_document(document)
     if not invocation.terminal.quiet:
         fields = {
             "path": config.path,

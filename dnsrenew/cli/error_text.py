@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections.abc import Iterator
+from typing import Any
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
@@ -16,9 +18,11 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     columns, _ = terminal.err.size()
     mistakes = error.evidence.get("mistakes")
     if isinstance(mistakes, list) and mistakes:
-        for line in error.message.splitlines():  # FILE:LINE: key: …; never wrapped, for editors and grep
+        # Elsewhere than on a terminal a mistake is one line, FILE:LINE: key: …, for editors and grep.
+        shown = error.message.splitlines() if columns is None else _mistakes(mistakes, columns)
+        for line in shown:
             terminal.write_message(line)
-        terminal.write_message(f"{yellow('→')} {error.fix.strip()}")
+        terminal.write_message("\n".join(formatting.wrap(error.fix.strip(), columns, f"{yellow('→')} ", "  ")))
     elif isinstance(error, Cancelled):
         terminal.write_message(f"{yellow('!')} {error.message} {error.fix}")
     else:
@@ -29,6 +33,21 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     if isinstance(error, ConfigError):
         error.evidence.setdefault("mistakes", [])  # every document with exit status 2 has the list
     terminal.write_error_document(error)
+
+
+def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
+    """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
+    from dnsrenew.config.locate import here
+    from dnsrenew.validation.mistakes import Mistake
+
+    folder = here()
+    for one in mistakes:
+        mistake = Mistake(**{**one, "file": formatting.relative_path(one["file"], folder)})
+        head = f"{red('✗')} {bold(mistake.position)}: " if mistake.file else f"{red('✗')} "
+        yield from formatting.wrap(mistake.sentence, columns, head, "  ")
+        for line in mistake.excerpt(columns):
+            gutter, bar, rest = line.partition("|")
+            yield f"{dim(gutter + bar)}{rest.replace('^', red('^')) if not gutter.strip() else rest}"
 
 
 def lines(error: DnsRenewError, columns: int | None, head: str, *, indent: str = "  ") -> list[str]:
@@ -69,11 +88,14 @@ class LogLines(logging.Handler):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__([logging.WARNING, logging.INFO, logging.DEBUG][min(terminal.verbose, 2)])
         self._terminal = terminal
+        self.addFilter(lambda record: record.name != "dnsrenew")  # the command shows these events itself
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
         line = f"{record.name}: {record.getMessage()}"
         if record.exc_info and self._terminal.verbose > 1:
             line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        elif record.exc_text and self._terminal.verbose > 1:  # a library's traceback, without secrets
+            line += "\n" + record.exc_text
         line = self._terminal.redact(line)
         self._terminal.write_message(dim(line) if record.levelno < logging.WARNING else f"{yellow('!')} {line}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.cli.signals import SignalHandler
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
+    from dnsrenew.errors import ConfigError
     from dnsrenew.events import Event
     from dnsrenew.renewer import Renewer
     from dnsrenew.runtime.context import Context
@@ -47,9 +48,11 @@ class Invocation(Frozen):
 
         return find_config(self.options.config)
 
-    def config(self) -> Config:
+    def config(self, *, needs_certificates: bool = False, read: Callable[..., Config] | None = None) -> Config:
         """Read the configuration, and show its path and its warnings.
 
+        :param read: reads it instead of ``Config.find``, with the same arguments.
+        :param needs_certificates: whether a configuration without any certificate is a mistake.
         :raises ConfigError: with all mistakes.
         """
         from dnsrenew.cli.terminal import dim, yellow
@@ -63,7 +66,9 @@ class Invocation(Frozen):
             ellipsis = self.terminal.err.encodable("…")
             path = formatting.fit_path(formatting.relative_path(path, here()), width, ellipsis)
         self.terminal.write_info(dim(texts.USING.format(path=path)))
-        config = Config.find(self.options.config)  # unlike load, it checks the permissions of the file
+        config = (read or Config.find)(self.options.config, insist=self.options.insist)
+        if needs_certificates and not config.certificates:
+            raise _no_certificates(config)
         for notice in config.warnings:
             lines = formatting.wrap(f"{notice.message} {notice.fix}", columns, f"{yellow('!')} ", "  ")
             self.terminal.write_message("\n".join(lines))
@@ -77,6 +82,13 @@ class Invocation(Frozen):
         renewer = Renewer(config, on_event=on_event)
         self.terminal.redact = renewer.redact
         return renewer
+
+
+def _no_certificates(config: Config) -> ConfigError:
+    from dnsrenew.validation.mistakes import Mistake, config_error
+    from dnsrenew.validation.texts import MISSING
+
+    return config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
 
 
 def make_invocation(options: argparse.Namespace, terminal: Terminal, signals: SignalHandler) -> Invocation:

@@ -32,7 +32,7 @@ _ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "def
 
 def renew(invocation: Invocation) -> int:
     """Obtain and renew certificates; return the exit status."""
-    config = invocation.config()
+    config = invocation.config(needs_certificates=True)
     _check_options(invocation, config)
     seconds = jitter(invocation)
     if seconds:
@@ -169,8 +169,6 @@ def _show(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
 
 def _summary(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[str]:
     """Return the summary line; none for a single certificate."""
-    if not outcomes:
-        return [dim(texts.NO_CERTIFICATES)]
     if one and len(outcomes) == 1:
         return []
     counts = Counter(outcome.status for outcome in outcomes)

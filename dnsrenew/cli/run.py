@@ -37,7 +37,7 @@ def run(invocation: Invocation) -> int:
     terminal, signals = invocation.terminal, invocation.signals
     terminal.err.colour = False
     terminal.log_line = partial(_log_line, invocation)
-    config = invocation.config()
+    config = invocation.config(needs_certificates=True)
     outcomes: Sequence[Outcome] = ()
     slept = _sleep(invocation, jitter(invocation))
     while slept:

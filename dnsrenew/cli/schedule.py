@@ -6,19 +6,23 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config import Config
+from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, SchedulePlan, installer
+from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
+from dnsrenew.schedule.code_check import check_code
+from dnsrenew.schedule.needs import needs_of
+from dnsrenew.schedule.plan import INSIST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
 
 _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 """The configuration in a preview, if there is none."""
@@ -48,7 +52,9 @@ def schedule(invocation: Invocation) -> int:
 
 def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     config, terminal = invocation.config(), invocation.terminal
-    job = scheduling.this_job(host, str(invocation.config_path()))
+    job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
+    for notice in check_code(job):
+        _warn(invocation, f"{notice.message} {notice.fix}")
     plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
     for other in _installed_plans(host, job, None):
         if other.plan.kind != plan.kind:
@@ -83,7 +89,11 @@ def _times(job: ScheduledJob) -> str:
 
 def _facts(plan: SchedulePlan) -> list[tuple[str, str]]:
     facts = [(LABELS["inspect"], command) for command in plan.inspect]
-    return [*facts, (LABELS["note"], plan.note)] if plan.note else facts
+    return [*facts, *_notes(plan)]
+
+
+def _notes(plan: SchedulePlan) -> list[tuple[str, str]]:
+    return [(LABELS["note"], plan.note)] if plan.note else []
 
 
 def _planned_contents(plan: SchedulePlan) -> list[str]:
@@ -104,14 +114,11 @@ def _paths(plan: SchedulePlan) -> list[str]:
 
 
 def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
-    config = ""
-    with contextlib.suppress(ConfigError):  # what is installed is shown without a configuration too
-        config = str(invocation.config_path())
-    job = scheduling.this_job(host, config)
+    job = _job(invocation, host)
     found = _installed_plans(host, job, kind)
     columns, _ = invocation.terminal.out.size()
     if not found:
-        _show_preview(invocation, host, kind, config)
+        _show_preview(invocation, host, kind, job)
     for each in found:
         inactive = installer.why_inactive(each.plan, installer.run_program)
         _write_document(invocation, each, active=not inactive)
@@ -120,7 +127,7 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
             title=each.plan.title
         )
         lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
-        if inactive:
+        if inactive or each.state == "older":
             lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
         rows = [(LABELS["off"], inactive)] if inactive else [(LABELS["when"], _times(job))] if good else []
         lines += formatting.fields([*rows, *_facts(each.plan)], columns)
@@ -128,7 +135,19 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     return 0
 
 
-def _show_preview(invocation: Invocation, host: Host, kind: ScheduleKind | None, config: str) -> None:
+def _job(invocation: Invocation, host: Host) -> ScheduledJob:
+    """Return the job to show: with what the configuration needs, if it can be read; without a path if there is none.
+
+    What is installed is shown without a configuration too, and looking at it needs no trust in the configuration.
+    """
+    insist, path, needs = invocation.options.insist, "", JobNeeds()
+    with contextlib.suppress(ConfigError):
+        path = str(invocation.config_path())
+        needs = needs_of(Config.load(path, insist=True))
+    return scheduling.this_job(host, path, needs, insist=insist)
+
+
+def _show_preview(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: ScheduledJob) -> None:
     """Show what would be installed; with ``--kind`` also what another machine would get."""
     columns, _ = invocation.terminal.out.size()
     available = scheduling.kinds(host)
@@ -144,13 +163,14 @@ def _show_preview(invocation: Invocation, host: Host, kind: ScheduleKind | None,
     lines += formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")
     planned: list[dict[str, str]] = []
     if selected is not None:
-        job = scheduling.this_job(host, config or _EXAMPLE)
+        job = job if job.config else scheduling.this_job(host, _EXAMPLE, JobNeeds(store=SYSTEM_STORE))
         plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
         contents = _planned_contents(plan)
         planned = [{"path": path, "text": content} for path, content in zip(_paths(plan), contents, strict=True)]
-        template = texts.SCHEDULE_PREVIEW if config else texts.SCHEDULE_PREVIEW_EXAMPLE
+        template = texts.SCHEDULE_PREVIEW if job.config != _EXAMPLE else texts.SCHEDULE_PREVIEW_EXAMPLE
         preview = template.format(title=plan.title, times=_times(job), example=_EXAMPLE)
-        lines += ["", *formatting.wrap(preview, columns), "", *_files(plan, contents)]
+        lines += ["", *formatting.wrap(preview, columns), *formatting.fields(_notes(plan), columns)]
+        lines += ["", *_files(plan, contents)]
     files = [{"path": file["path"], "text": None} for file in planned]
     invocation.terminal.write_document(
         {"kind": selected, "installed": False, "state": "none", "files": files, "would_write": planned}
@@ -196,6 +216,8 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
             if kind:
                 raise
             continue  # a user without permission for cron has no schedule there
+        if any(INSIST in content for content in contents if content):  # installed so; shown without the option
+            plan = scheduling.make_plan(each, replace(job, insist=True), host)
         state = installer.installed_state(plan, contents)
         if state not in ("none", "foreign"):
             found.append(_InstalledPlan(plan, contents, state))
@@ -216,5 +238,9 @@ def _warn_of_environment(invocation: Invocation, config: Config) -> None:
     if names:
         template = texts.FROM_ENVIRONMENT if len(names) == 1 else texts.FROM_ENVIRONMENT_ALL
         line = template.format(names=formatting.listed(names), first=next(iter(names)), path=config.path)
-        columns, _ = invocation.terminal.err.size()
-        invocation.terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+        _warn(invocation, line)
+
+
+def _warn(invocation: Invocation, text: str) -> None:
+    columns, _ = invocation.terminal.err.size()
+    invocation.terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))

@@ -29,7 +29,7 @@ _USUAL_REASONS: Final = frozenset({None, "renew-before"})
 
 def status(invocation: Invocation) -> int:
     """Show the certificates of the configuration; return the exit status."""
-    config = invocation.config()
+    config = invocation.config(needs_certificates=invocation.options.check)
     now, terminal = invocation.clock.now(), invocation.terminal
     renewer = invocation.renewer(config, PlainProgress(terminal).write_warning)  # its events are warnings only
     found = invocation.signals.run(partial(renewer.status, invocation.options.names or None))

@@ -196,6 +196,7 @@ MORE_CERTIFICATE: Final = "more certificate"
 STOPPING: Final = "Stopping: removing our TXT records. To stop at once, interrupt again."
 DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
+EXPECTED_CERTIFICATE: Final = "a [[certificate]] with its domains"
 USING: Final = "Using {path}"
 OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
 
@@ -370,7 +371,7 @@ REMOVES_NOTHING: Final = "Needs no cleanup."
 SCHEDULE_STATES: Final = {
     "none": "{title}: not installed",
     "same": "{title}: installed",
-    "older": "{title}: installed, but changed by an update or by hand",
+    "older": "{title}: installed, but not as it would be installed now",
     "other": "{title}: installed for another configuration",
     "foreign": "{title}: not installed by dnsrenew",
 }

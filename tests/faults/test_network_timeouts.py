@@ -55,6 +55,7 @@ EXCEPTIONS: Final = {
     ("ca/order_polling.py", "wait"): "a pace, which knows its end",
     ("http/adapter.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/resolvers.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
+    ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
     (
         "base/subprocesses.py",

@@ -6,6 +6,7 @@ In memory, with all of dnsrenew real down to its HTTP client, its DNS view and i
 - ``acme_server``: ``AcmeServer``, the one CA: RFC 8555 and RFC 9773 at the level of HTTP, with limits, ARI and faults
 - ``dns``: ``Host`` (a DNS host that may break), ``MemoryDns`` (what name servers show of it)
 - ``memory``: ``in_memory()`` puts these in place for the runs in a block; also ``Ports``, ``host_config``
+- ``recipes``: the Python files in a guide, and a process that runs them with a CA and a DNS host in memory
 - ``certificates``, ``stores``, ``config_files``, ``fuzzing``, ``secrecy`` (each test is searched for leaked secrets),
 
 CAs for one purpose are an ``AcmeServer`` with more faults: ``run_ca`` (fails as a property test draws it),

@@ -33,6 +33,7 @@ class Issuer:
         own = crypto.CertificateBuilder(
             self._subject, self._subject, self._key.public_key(), 1, START - 999 * DAY, START + 9999 * DAY
         )
+        own = own.add_extension(crypto.BasicConstraints(ca=True, path_length=None), critical=True)
         self.pem = own.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
     def sign(self, key: Any, identifiers: Sequence[str], begin: datetime, lifetime: timedelta = LIFETIME) -> str:

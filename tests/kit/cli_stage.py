@@ -273,7 +273,7 @@ def install(
 
     config = config or FakeConfig()
 
-    def fake_config(invocation: Any) -> Any:
+    def fake_config(invocation: Any, **_: bool) -> Any:
         invocation.terminal.write_info(dim(f"Using {config.path}"))
         for notice in config.warnings:
             invocation.terminal.write_message(f"{yellow('!')} {notice.message} {notice.fix}")

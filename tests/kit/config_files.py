@@ -1,11 +1,13 @@
 """Shared by the tests of the configuration: a valid file, and the mistakes of an invalid one."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnsrenew.config import Config
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError
 
 HOME = """\
@@ -20,6 +22,8 @@ domains = ["example.test"]
 ROOTS = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
 """The configuration accepts this; TLS would not."""
 GOOD = HOME + CERTIFICATE
+AGREED = "agree_terms = true\n"
+"""`check` wants it where a built-in CA is used."""
 
 
 def write(folder: Path, text: str, name: str = "dnsrenew.toml") -> Path:
@@ -35,17 +39,23 @@ def load(folder: Path, text: str) -> Config:
     return Config.load(write(folder, text))
 
 
-def mistakes(folder: Path, text: str) -> list[dict[str, Any]]:
-    """Load an invalid configuration, and return its mistakes."""
+def check(folder: Path, text: str) -> Config:
+    """Check a configuration as `dnsrenew check` does; a built-in CA wants `agree_terms = true`."""
+    return check_config(write(folder, text), clock=SystemClock())
+
+
+def mistakes(folder: Path, text: str, read: Callable[[Path, str], Config] = load) -> list[dict[str, Any]]:
+    """Read an invalid configuration, and return its mistakes."""
     with pytest.raises(ConfigError) as caught:
-        load(folder, text)
+        read(folder, text)
     found: list[dict[str, Any]] = caught.value.evidence["mistakes"]
+    lines = caught.value.message.splitlines()
     assert caught.value.code in {"config-invalid", "config-syntax"}
-    assert caught.value.message.count("\n") == len(found) - 1, "one line each"
+    assert len(lines) == len(found) + (2 if found[0]["source"] is not None else 0), "one line each"
     return found
 
 
-def mistake(folder: Path, text: str) -> dict[str, Any]:
-    """Load a configuration with one mistake, and return it."""
-    (one,) = mistakes(folder, text)
+def mistake(folder: Path, text: str, read: Callable[[Path, str], Config] = load) -> dict[str, Any]:
+    """Read a configuration with one mistake, and return it."""
+    (one,) = mistakes(folder, text, read)
     return one

@@ -55,9 +55,8 @@ def record(name: str, value: str = "new") -> TxtRecord:
 
 
 def asked(queries: Iterable[Query]) -> list[tuple[str, str]]:
-    """Name and type of every question a forwarder got."""
-    questions = [query.message.question[0] for query in queries]
-    return [(question.name.to_text(), question.rdtype.name) for question in questions]
+    """Name (in lower case) and type of every question a forwarder got."""
+    return [(f"{query.name}.", query.rdtype) for query in queries]
 
 
 def until_both_serve(lab: Lab, name: str, value: str = "new") -> None:

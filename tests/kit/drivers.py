@@ -63,7 +63,7 @@ def assert_nothing_foreign(error: BaseException) -> None:
     """Neither cause nor context may lead to an exception that is not ours."""
     one: BaseException | None = error
     while one is not None:
-        assert type(one).__module__.startswith("dnsrenew.")
+        assert type(one).__module__.partition(".")[0] == "dnsrenew"
         one = one.__cause__ or one.__context__
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from dnsrenew.base import threads
-from dnsrenew.challenges import http01
+from dnsrenew.challenges.http01 import solver as http01
+from dnsrenew.challenges.http01.server import TokenResponse
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError
@@ -36,12 +37,12 @@ class Ports:
         """Whether it can be had."""
         self._refuse(listen, "taken")
 
-    def add(self, listen: str, token: str, content: bytes) -> None:
+    def add(self, listen: str, token: str, content: TokenResponse) -> None:
         """Answer a token."""
         self._refuse(listen, "lost")
-        self.contents[token] = content
+        self.contents[token] = content.body
 
-    def remove(self, listen: str, token: str, content: bytes) -> None:
+    def remove(self, listen: str, token: str, content: TokenResponse) -> None:
         """Answer it no more."""
         del self.contents[token]
 

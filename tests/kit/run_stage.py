@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from dnsrenew.ca import CAClient
-from dnsrenew.challenges.dns01 import Dns01
-from dnsrenew.challenges.http01 import Http01
+from dnsrenew.challenges.dns01.solver import Dns01
 from dnsrenew.challenges.http01.listener import HttpListeners
+from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
@@ -26,6 +26,7 @@ from dnsrenew.renewal.renew import renew_certificate
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
+from dnsrenew.store.account_files import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.acme_server import Proof
@@ -102,13 +103,13 @@ class Stage:
         with threads_at_once():
             return renew_certificate(spec, None, services, self.store, self.context, options=RunOptions(**wishes))
 
-    def keep(self, spec: CertificateSpec) -> None:
+    def keep(self, spec: CertificateSpec, ca: str = "one") -> None:
         """Have a certificate in force that is due in a day or two."""
         begin = START - timedelta(days=60)
         pem, key, facts = issue(spec.identifiers, begin)
         with self.store.lock(spec.name, context=self.context):
             self.store.prove_writable(spec.name)
-            self.store.keep(spec, "one", pem, key, facts, state=self.store.read_state(spec.name))
+            self.store.keep(spec, ca, pem, key, facts, state=self.store.read_state(spec.name))
         self.clock.elapsed += 2 * 86400.0
 
     def told(self, kind: str) -> list[Mapping[str, Any]]:
@@ -148,7 +149,9 @@ class Stage:
         solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01})
         authority = dict.fromkeys(DIRECTORIES, "stage") if wishes.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}
-        return Services(self.store, dns, solvers, clients.__getitem__, self._ledger, authority, lambda: None)
+        return Services(
+            self.store, dns, solvers, clients.__getitem__, self._ledger, self._lost, authority, lambda: None
+        )
 
     def _options(self, host: Host) -> dict[str, Any]:
         secret = {"token": Secret.env("DNSRENEW_TEST_NOT_THERE")} if host.fate == "secretless" else {}
@@ -157,6 +160,9 @@ class Stage:
     def _client(self, name: str) -> CAClient:
         http, accounts = cast("HttpClient", self.cas[name]), self.store.accounts(DIRECTORIES[name], name, self.context)
         return CAClient(CA(DIRECTORIES[name], name=name), http, accounts, contact=(), agree_terms=True)
+
+    def _lost(self, name: str) -> LostAccount | None:
+        return self.store.accounts(DIRECTORIES[name], name, self.context).lost()
 
     def _ledger(self, name: str) -> Ledger:
         return self.store.ledger(DIRECTORIES[name], name, self.context)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dnsrenew.schedule import Host, ScheduledJob
+from dnsrenew.schedule import Host, JobNeeds, ScheduledJob
 from dnsrenew.schedule.installer import ProgramResult
 
 DEBIAN_ROOT = Host(
@@ -21,13 +21,23 @@ WINDOWS_ADMIN = Host(
 WINDOWS_USER = replace(WINDOWS_ADMIN, admin=False)
 CONTAINER = replace(DEBIAN_ROOT, systemd=False, cron_folder=False, crontab=False)
 
-JOB = ScheduledJob(program=("/usr/local/bin/dnsrenew",), config="/etc/dnsrenew/dnsrenew.toml", minute=197)
-JOB_OF_JOE = ScheduledJob(program=("/home/joe/my tools/dnsrenew",), config="/home/joe/100% mine/$HOME.toml", minute=197)
+NEEDS = JobNeeds(store="/var/lib/dnsrenew", writes=("/var/www/my site", "/etc/nginx/100%"))
+JOB = ScheduledJob(
+    program=("/usr/local/bin/dnsrenew",), config="/etc/dnsrenew/dnsrenew.toml", minute=197, needs=NEEDS
+)  # fmt: skip
+JOB_OF_JOE = ScheduledJob(
+    program=("/home/joe/my tools/dnsrenew",), config="/home/joe/100% mine/$HOME.toml", minute=197, needs=NEEDS
+)  # fmt: skip
 JOB_ON_WINDOWS = ScheduledJob(
     program=("C:\\Program Files\\Python\\pythonw.exe", "-P", "-m", "dnsrenew"),
     config="C:\\Users\\joe\\AppData\\Roaming\\dnsrenew & more\\dnsrenew.toml",
     minute=197,
 )
+
+
+def with_programs(job: ScheduledJob) -> ScheduledJob:
+    """The same job, if its configuration runs programs."""
+    return replace(job, needs=replace(job.needs, programs=("dns.home.tsig_secret", "certificate[0].deploy[0]")))
 
 
 class Programs:

@@ -44,6 +44,7 @@ def certificate(name: str = "home", *, routes: Sequence[Route] = ROUTES) -> Cert
 class World:
     """One host, its DNS and two CAs, on one clock.
 
+    :param path: the folder of the store.
     :param port_closes: when the CAs cannot reach port 80 any more.
     """
 
@@ -68,7 +69,7 @@ class World:
             for name, ca in CAS.items()
         }
         self.port_closes = port_closes
-        self._path = path
+        self.path = path
 
     def _validate(self, proof: Proof) -> Problem | None:
         if proof.challenge == "dns-01":
@@ -88,7 +89,7 @@ class World:
 
     def renewer(self, specs: Sequence[CertificateSpec]) -> SeededRenewer:
         """Return the renewer of a new process: it knows what is in the store, and no more."""
-        config = host_config(self._path, specs, {"home": self.driver}, CAS)
+        config = host_config(self.path, specs, {"home": self.driver}, CAS)
         return SeededRenewer(config, self)
 
 

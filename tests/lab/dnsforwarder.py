@@ -42,8 +42,8 @@ class Query:
 
     @property
     def name(self) -> str:
-        """The name asked for, without a final dot."""
-        return self.message.question[0].name.to_text(omit_final_dot=True)
+        """The name asked for, in lower case, without a final dot."""
+        return self.message.question[0].name.to_text(omit_final_dot=True).lower()
 
     @property
     def rdtype(self) -> str:

@@ -36,6 +36,7 @@ class Answer:
     found_at: str | None = None
     owner: str | None = None
     unknown_reason: str = ""
+    is_tcp: bool = False
 
 
 def answer(*records: tuple[int, str, str], owner: str = "example.com") -> Answer:

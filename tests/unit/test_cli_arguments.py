@@ -89,6 +89,18 @@ def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str])
     assert max(map(len, out.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_reads_the_configuration_can_insist(command: str) -> None:
+    """Before the command and after it."""
+    if command == "providers":
+        with pytest.raises(ConfigError):
+            parsed("providers --insist")
+        return
+    assert parsed(f"{command} --insist").options.insist
+    assert parsed(f"--insist {command}").options.insist
+    assert not parsed(command).options.insist
+
+
 @pytest.mark.parametrize("command", NOT_YET)
 def test_what_comes_later_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A command of a later version is not in the help, is refused, and says what to do instead."""

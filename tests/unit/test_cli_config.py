@@ -1,11 +1,13 @@
 """`dnsrenew check` and `dnsrenew providers`, on real files."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.cli import main, terminal
+from tests.kit.users import NOBODY, acting_as, as_root, open_way
 
 RIGHT = """\
 contact = ["me@example.com"]
@@ -131,6 +133,34 @@ def test_a_driver_that_is_not_there_yet(folder: Path, capsys: pytest.CaptureFixt
     for command in ("check", "status"):
         assert main([command]) == 2
         assert 'whose driver "hook" this version does not support yet' in capsys.readouterr().err
+
+
+@as_root
+@pytest.mark.parametrize("command", ["check", "renew", "status", "cleanup", "account", "run", "revoke home"])
+def test_a_configuration_that_others_can_change(folder: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Root is refused, whoever names it, before anything in it is used; every command says how to insist."""
+    path = folder / "dnsrenew.toml"
+    os.chown(path, NOBODY, NOBODY)
+    path.chmod(0o666)
+    assert main([*command.split(), "--config", str(path), "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["evidence"]["path"]) == ("config-untrusted", str(path))
+    assert "--insist" in error["fix"]
+
+
+@as_root
+def test_what_a_user_names_is_used_with_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one where he insists, as root may as well."""
+    path = open_way(folder) / "dnsrenew.toml"
+    os.chown(path, NOBODY, NOBODY)
+    path.chmod(0o666)
+    assert main(["check", "--config", str(path), "--insist"]) == 0
+    with acting_as(NOBODY):
+        assert main(["check", "--config", str(path), "--insist"]) == 0
+        assert "Everybody can change" not in capsys.readouterr().err
+        assert main(["check", "--config", str(path)]) == 0
+        assert f"! Everybody can change {path} (mode 0666)" in " ".join(capsys.readouterr().err.split())
+        assert main(["check"]) == 2  # found, not named
 
 
 @pytest.mark.parametrize("arguments", [["renew", "hom"], ["status", "hom"], ["renew", "--nonsense"], []])

@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.cli import main, program
+from dnsrenew.model import CertificateSpec
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.certificates import issue
 
 ROOT = Path(__file__).parents[2]
 STAGE = [sys.executable, "-W", "error", "-m", "tests.kit.cli_stage"]
@@ -274,7 +279,15 @@ def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
 
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
     """It is started every few hours: no library is loaded, and nothing that compiles classes of ours at each start."""
-    (tmp_path / "dnsrenew.toml").write_text('contact = ["me@example.test"]\nagree_terms = true\n')
+    domains = ("a.example.com",)
+    spec = CertificateSpec(name="home", domains=domains, identifiers=domains, ca="letsencrypt")
+    store = FolderStore(tmp_path / "state")
+    with store.lock("home", context=Context()):
+        store.prove_writable("home")
+        # Of no known CA, so that none is asked when it should be renewed.
+        store.keep(spec, "", *issue(domains, datetime.now(UTC)), state=store.read_state("home"))
+    certificate = '[[certificate]]\nname = "home"\ndomains = ["a.example.com"]\nroutes = [{ challenge = "http-01" }]'
+    (tmp_path / "dnsrenew.toml").write_text(f'contact = ["me@example.test"]\nagree_terms = true\n{certificate}\n')
     (tmp_path / "dnsrenew.toml").chmod(0o600)
     program = (
         "import sys; from dnsrenew.cli import main; "

@@ -89,6 +89,23 @@ def test_exit_status(outcomes: list[Outcome], status: int) -> None:
     assert exit_status(outcomes, now(), 143) == status
 
 
+@pytest.mark.parametrize("line", ["renew", "renew --dry-run", "run", "status --check"])
+def test_a_configuration_without_a_certificate_is_a_mistake(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing would ever be renewed, and a monitor that asks would be told that all is well."""
+    path = tmp_path / "dnsrenew.toml"
+    path.write_text("agree_terms = true\n")
+    assert main([*line.split(), "--json", f"--config={path}"]) == 2
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    assert error["code"] == "config-invalid"
+    (mistake,) = error["evidence"]["mistakes"]
+    assert (mistake["file"], mistake["key"], mistake["found"]) == (str(path), "certificate", "missing")
+    assert err.count("[[certificate]]") == 1
+    assert main(["status", f"--config={path}"]) == 0
+
+
 def test_success_says_what_a_person_needs(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Names, validity, the next renewal and the two files, on standard output; the steps on standard error."""
     stage(happy)
@@ -380,7 +397,8 @@ def test_a_traceback_shows_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With -vv it is told what a bug of ours stumbled over, but for the secrets that the run has used."""
-    (tmp_path / "dnsrenew.toml").write_text("agree_terms = true\n")
+    path = tmp_path / "dnsrenew.toml"
+    path.write_text('[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n')
 
     class Stumbling:
         def __init__(self, config: object, store: object, services: object, context: Context, wishes: object) -> None:

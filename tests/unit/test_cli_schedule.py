@@ -1,19 +1,31 @@
 """`dnsrenew schedule`: what it says, what it leaves alone, and what programs get to read."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from dnsrenew import schedule
 from dnsrenew.cli import invocation, main
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, installer
-from dnsrenew.secrets import Secret
-from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
+from dnsrenew.schedule import Host, code_check, installer
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
+
+CONFIGURATION = """
+agree_terms = true
+[dns.home]
+provider    = "rfc2136"
+server      = "127.0.0.1"
+tsig_name   = "dnsrenew"
+tsig_secret = {secret}
+[[certificate]]
+domains = ["example.com"]
+"""
+FILE = '"file:tsig"'
+COMMAND = '{ command = ["pass", "show", "x"] }'
 
 Machine = Callable[..., Programs]
 
@@ -21,11 +33,13 @@ Machine = Callable[..., Programs]
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     """Puts the command onto a machine that is only described, with its files in a folder of the test's."""
+    config = tmp_path / "dnsrenew.toml"
 
-    def put(host: Host = DEBIAN_USER, config: FakeConfig | None = None, **programs: object) -> Programs:
+    def put(host: Host = DEBIAN_USER, secret: str = FILE, **programs: object) -> Programs:
         run = Programs(**programs)  # type: ignore[arg-type]
-        install(FakeRenewer(), config, monkeypatch.setattr)
-        monkeypatch.setattr(invocation.Invocation, "config_path", lambda _self: Path("/etc/dnsrenew/dnsrenew.toml"))
+        config.write_text(CONFIGURATION.format(secret=secret))
+        config.chmod(0o600)
+        monkeypatch.setenv("DNSRENEW_CONFIG", str(config))
         monkeypatch.setattr(schedule, "this_host", lambda: in_folder(host, tmp_path))
         monkeypatch.setattr(installer, "run_program", run)
         return run
@@ -116,7 +130,7 @@ def test_what_would_be_written_can_be_looked_at_anywhere(
     out = said(capsys)
     assert "! No schedule is installed. Nothing renews automatically." in out
     assert line in out
-    assert "/etc/dnsrenew/dnsrenew.toml" in out
+    assert os.environ["DNSRENEW_CONFIG"] in out
     assert ("is not available on this machine" in out) is (kind not in schedule.kinds(host))
     assert main(["schedule", "show", "--kind", kind, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -155,7 +169,7 @@ def test_without_a_configuration_an_example_is_shown(
 
 def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """A secret in an environment variable would be missing at night: it is said now."""
-    machine(config=FakeConfig(secrets=(SimpleNamespace(secret=Secret.env("TSIG_SECRET")),)))
+    machine(secret='"env:TSIG_SECRET"')
     assert main(["schedule", "install", "-q"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -200,3 +214,87 @@ def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureF
     assert main(["schedule", "show", "--kind", "cron"]) == 1
     assert main(["schedule", "remove"]) == 0
     assert "removed" in said(capsys)
+
+
+# ── what the schedule may do, and what others may change ────────────────────────────────
+
+
+def test_the_sandbox_follows_the_configuration(
+    machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A run that starts no program has one; after an edit of the configuration the unit is to be installed again."""
+    units = tmp_path / ".config/systemd/user"
+    machine()
+    assert main(["schedule", "install"]) == 0
+    assert "NoNewPrivileges=yes" in (units / "dnsrenew.service").read_text()
+    machine(secret=COMMAND)
+    capsys.readouterr()
+    assert main(["schedule", "show"]) == 0
+    out = said(capsys)
+    assert "! a systemd timer of user joe: installed, but not as it would be installed now" in out
+    assert "→ Run: dnsrenew schedule install" in out
+    assert main(["schedule", "install"]) == 0
+    assert "NoNewPrivileges=yes" not in (units / "dnsrenew.service").read_text()
+    for out in (said(capsys), *[said(capsys) for action in ("show",) if main(["schedule", action]) == 0]):
+        assert "note" in out
+        assert "dns.home.tsig_secret" in out
+
+
+def test_a_preview_says_what_is_left_out(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is installed."""
+    machine(secret=COMMAND)
+    assert main(["schedule", "show"]) == 0
+    assert "dns.home.tsig_secret" in said(capsys)
+
+
+def give_away(path: Path) -> None:
+    """Let everybody write to it, and give it to another user where that is possible."""
+    path.chmod(path.stat().st_mode | 0o022)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="access lists of Windows are not judged")
+@pytest.mark.parametrize("part", ["program", "folder", "interpreter", "package"])
+def test_root_installs_no_program_that_others_can_change(
+    part: str, machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would run as root four times a day. With --insist it does, and the unit says so."""
+    others = tmp_path / "others"
+    others.mkdir()
+    code = others / "dnsrenew"
+    code.write_text("#!/bin/sh\n")
+    code.chmod(0o755)
+    give_away(others if part == "folder" else code)
+    run = machine()
+    monkeypatch.setattr("dnsrenew.config.file_checks._is_root", lambda: True)
+    if part == "interpreter":
+        monkeypatch.setattr(sys, "executable", str(code))
+    elif part == "package":
+        monkeypatch.setattr(code_check, "__file__", str(code))
+    else:
+        monkeypatch.setattr(sys, "argv", [str(code)])
+    assert main(["schedule", "install", "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "config-untrusted"
+    assert error["evidence"]["path"] == str(others if part == "folder" else code)
+    assert error["evidence"]["command"]
+    assert run.ran == []
+    assert main(["schedule", "install", "--insist"]) == 0
+    unit = tmp_path / ".config/systemd/user/dnsrenew.service"
+    assert " renew -q --insist --config " in unit.read_text()
+    capsys.readouterr()
+    assert main(["schedule", "show"]) == 0
+    assert "✓ a systemd timer of user joe: installed" in said(capsys)
+
+
+def test_root_installs_no_configuration_that_others_can_change(
+    machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can run programs as root."""
+    run = machine()
+    monkeypatch.setattr("dnsrenew.config.file_checks._is_root", lambda: True)
+    give_away(tmp_path / "dnsrenew.toml")
+    assert main(["schedule", "install", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "config-untrusted"
+    assert run.ran == []

@@ -24,7 +24,7 @@ from dnsrenew.store.ledger.ca_limits import LIMITS
 from docs import codes, generate, reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -208,7 +208,7 @@ def test_the_margin_is_as_documented() -> None:
 def test_every_reason_of_a_renewal_is_explained() -> None:
     """The table of reasons is complete."""
     listed = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "when-renewed.md").read_text("utf-8"), re.MULTILINE)
-    assert sorted(listed) == sorted(get_args(model.Reason))
+    assert sorted(listed) == sorted(get_args(model.RenewalReason))
 
 
 def test_only_what_our_own_account_uses_is_counted() -> None:
@@ -238,7 +238,7 @@ def test_every_page_is_in_the_index() -> None:
     """The index links every page; the pages of DNS hosts have a list of their own."""
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     linked = set(re.findall(r"\]\(([^)#]+)", index))
-    there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[2:]}
+    there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
     own = {path for path in there if not path.startswith("providers/")} - {"README.md"}
     assert own - linked == set()
 
@@ -261,11 +261,15 @@ def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
     assert routes == [("dns-01", ""), ("http-01", ""), ("dns-01", "zerossl")]
 
 
-TESTS = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "promises.md").read_text("utf-8"))
+TESTS = [
+    named
+    for page in ("promises.md", "security.md")
+    for named in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / page).read_text("utf-8"))
+]
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)
 def test_a_promise_is_held_by_a_test_that_is_there(file: str, name: str) -> None:
-    """Each test that docs/promises.md names exists."""
+    """Each test that docs/promises.md or docs/security.md names exists."""
     assert (ROOT / file).is_file()
     assert not name or f"def {name}(" in (ROOT / file).read_text("utf-8")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import requests
 
+from dnsrenew.base.values import replace
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.error_mapping import classify
-from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove
+from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove, prepare
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError
@@ -233,8 +234,12 @@ def test_what_a_host_says_steers_no_terminal(error: Exception) -> None:
     assert told.message.endswith(": no [31m 1m.")
 
 
+@pytest.mark.shows_secret
 def test_an_error_in_our_words_passes_redacted() -> None:
-    """A driver's own ProviderError keeps its code and gains the account; a secret in it is taken out."""
+    """A driver's own ProviderError keeps its code and gains the account; a secret in it is taken out.
+
+    The secret stays in the driver's object, which nobody gets.
+    """
     own = ProviderError("my-code", f"no: {CANARY}", fix=f"not {CANARY}", evidence={"a": [{"b": CANARY}], "c": object()})
     own.__cause__ = ValueError(CANARY)
     error, calls = failure(raising(own), token=Secret(CANARY))
@@ -244,6 +249,23 @@ def test_an_error_in_our_words_passes_redacted() -> None:
     assert error.evidence["a"] == [{"b": "•••"}]
     assert_nothing_foreign(error)
     assert CANARY not in repr(error.to_dict())
+    assert own.message == f"no: {CANARY}"  # the error of the driver is not edited
+
+
+@pytest.mark.shows_secret
+def test_a_driver_s_own_class_of_error_becomes_one_of_ours() -> None:
+    """It may have any fields, in which the secret stays; the message of ours is redacted when it is made."""
+
+    class QuotaError(ProviderError):
+        def __init__(self, answer: str) -> None:
+            super().__init__("my-quota", f"Too much: {answer}.", fix="Wait.", evidence={"left_behind": False})
+            self.answer = answer
+
+    error, _ = failure(raising(QuotaError(CANARY)), token=Secret(CANARY))
+    assert type(error) is ProviderError
+    assert (error.code, error.message, error.fix) == ("my-quota", "Too much: •••.", "Wait.")
+    assert error.evidence == {"account": "mine", "left_behind": False}
+    assert CANARY not in repr(vars(error))
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), with_status(502)])
@@ -367,6 +389,34 @@ def test_what_a_driver_logs_is_redacted(caplog: pytest.LogCaptureFixture) -> Non
         call_add(Context(), *of(Acting(act), token=Secret(CANARY)), [RECORD])
     assert "GET /?token=•••" in caplog.text
     assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("provider", "driver_options", "options", "host"),
+    [
+        ("powerdns", {}, {"pdns_server": "http://192.0.2.1:8081", "auth_token": "k" * 20}, "192.0.2.1"),
+        ("powerdns", {}, {"pdns_server": " HTTP://dns.example:8081/ ", "auth_token": "k" * 20}, "dns.example"),
+        ("duckdns", {"url": "http://[2001:db8::1]/update"}, {"token": "k" * 20}, "2001:db8::1"),
+        ("powerdns", {}, {"pdns_server": "https://192.0.2.1:8081", "auth_token": "k" * 20}, None),
+        ("powerdns", {}, {"pdns_server": "http://127.8.0.1:8081", "auth_token": "k" * 20}, None),
+        ("powerdns", {}, {"pdns_server": "http://[::1]:8081", "auth_token": "k" * 20}, None),
+        ("powerdns", {}, {"pdns_server": "http://localhost:8081", "auth_token": "k" * 20}, None),
+        ("powerdns", {}, {"pdns_server": "http://[oops", "auth_token": "k" * 20}, None),
+        ("duckdns", {}, {"token": "http://192.0.2.1/ as a token"}, None),
+    ],
+)
+def test_credentials_that_leave_this_machine_in_plain_are_a_warning(
+    provider: str, driver_options: dict[str, str], options: dict[str, str], host: str | None
+) -> None:
+    """An http:// address of another host is no error; the warning names the account, the option and the host."""
+    found = find_provider(provider)
+    assert found is not None
+    found = replace(found, driver_options={**found.driver_options, **driver_options})
+    context = Context()
+    secrets: dict[str, Any] = {key: Secret(value) if found.is_secret(key) else value for key, value in options.items()}
+    prepare(context, found, DnsAccount(provider, name="home", **secrets))
+    assert [notice.code for notice in context.notices] == (["api-not-encrypted"] if host else [])
+    assert all(f"home sends its credentials unencrypted to {host}" in notice.message for notice in context.notices)
 
 
 # ── making drivers ──────────────────────────────────────────────────────────────────────

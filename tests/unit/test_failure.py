@@ -1,29 +1,41 @@
 """What a failure leaves, and what is said of it then."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
-from tests.kit.run_stage import Stage, World
+from tests.kit.run_ca import Authority
+from tests.kit.run_stage import DIRECTORIES, Stage, World
 
 SPEC = CertificateSpec(
     name="home", domains=("x.test",), identifiers=("x.test",), ca="one", routes=(Route("dns-01", dns=("a",)),)
 )
 
 
-def test_what_was_only_forced_is_tried_again_when_it_is_due(tmp_path: Path) -> None:
-    """No run by itself tries it before: neither the outcome nor the status names an earlier time."""
+@pytest.mark.parametrize("fate", ["refuses", "secretless"])
+def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, fate: str) -> None:
+    """The outcome has the error; the status shows none, and the renewal that is due later waits for nothing."""
     stage = Stage(tmp_path, World(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
-    stage.enter(World(hosts={"a": "refuses"}))
-    outcome = stage.run(SPEC, force=True)
-    assert (outcome.status, outcome.reason) == ("failed", "forced")
-    assert outcome.next_attempt == outcome.next_renewal
+    stage.enter(World(hosts={"a": fate}))
+    outcomes = [stage.run(SPEC, force=True) for _ in range(4)]
+    assert {(outcome.status, outcome.reason) for outcome in outcomes} == {("failed", "forced")}
+    outcome = outcomes[-1]
+    assert outcome.error is not None
+    if fate == "refuses":
+        assert outcome.next_attempt == outcome.next_renewal
     status = status_of(SPEC, stage.store, stage.context)
-    assert (status.state, status.next_attempt) == ("valid", None)
-    assert status.last_failure is not None
+    assert (status.state, status.last_failure, status.next_attempt) == ("valid", None, None)
     assert stage.run(SPEC).status == "not-due"
+    assert status.next_renewal is not None
+    stage.clock.elapsed += (status.next_renewal - stage.clock.now()).total_seconds()
+    stage.enter(World(hosts={"a": "ok"}))
+    assert stage.run(SPEC).status == "renewed"
 
 
 def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
@@ -34,3 +46,93 @@ def test_what_is_due_is_tried_again_after_a_pause(tmp_path: Path) -> None:
     assert outcome.next_attempt is not None
     assert outcome.next_attempt - stage.clock.now() < timedelta(minutes=2)
     assert status_of(SPEC, stage.store, stage.context).next_attempt == outcome.next_attempt
+
+
+# ── a CA that asks to wait ──────────────────────────────────────────────────────────────
+
+BUSY = Authority(ordering="ca-server-error", retry_after=3 * 86_400)
+TWO = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("a",), ca="two")))
+
+
+def test_while_one_ca_asks_to_wait_only_the_other_is_tried(tmp_path: Path) -> None:
+    """Its wait is kept by the run after it too, although that one comes sooner; then it is asked again."""
+    stage = Stage(tmp_path, World({"one": BUSY, "two": Authority(ordering="ca-caa")}, hosts={"a": "ok"}))
+    first = stage.run(TWO)
+    assert [attempt.error and attempt.error.code for attempt in first.attempts] == ["ca-server-error", "ca-caa"]
+    assert first.next_attempt is not None
+    assert first.next_attempt - stage.clock.now() < timedelta(minutes=2)
+    stage.clock.elapsed += 120
+    second = stage.run(TWO)
+    assert [attempt.error and attempt.error.code for attempt in second.attempts] == ["ca-ledger", "ca-caa"]
+    assert (len(stage.cas["one"].asked), len(stage.cas["two"].asked)) == (1, 2)
+    stage.clock.elapsed += 3 * 86_400
+    assert stage.run(TWO).attempts[0].orders == 0
+    assert len(stage.cas["one"].asked) == 2
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_path: Path, *, stands: bool) -> None:
+    """The wait is the other CA's, which is not asked again; with a valid certificate there is time."""
+    stage = Stage(tmp_path, World({"one": BUSY}, hosts={"a": "ok"}))
+    if stands:
+        stage.keep(SPEC)
+    edition = {"fingerprint": lambda spec: len(spec.routes)}
+    assert stage.run(SPEC, **edition).status == "failed"
+    assert stage.run(SPEC, **edition).status == "deferred"
+    outcome = stage.run(TWO, **edition)
+    assert outcome.status == ("deferred" if stands else "renewed")
+    assert len(stage.cas["one"].asked) == 1
+
+
+def test_the_wait_of_another_certificate_ends_in_time_for_this_one(tmp_path: Path) -> None:
+    """A CA asked the whole account to wait for a week; a certificate of another CA that ends before is not given up."""
+    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage.keep(replace(SPEC, ca="two"), "two")
+    left = timedelta(days=4)
+    stage.clock.elapsed = (timedelta(days=26)).total_seconds()
+    stage.store.ledger(DIRECTORIES["one"], "one", stage.context).note_retry_after(7 * 86_400)
+    held = stage.run(SPEC)
+    assert (held.status, held.reason) == ("deferred", "changed")
+    assert held.next_attempt == stage.clock.now() + left * 0.75
+    stage.clock.elapsed += (left * 0.76).total_seconds()
+    assert stage.run(SPEC).status == "renewed"
+
+
+# ── an account whose key is damaged ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("damage", [lambda key: key.write_text("nothing"), lambda key: key.unlink()])
+def test_a_pinned_account_is_not_replaced(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    """CAA would forbid the new one: nothing is created, and the backup of the key mends it."""
+    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    assert stage.run(SPEC).status == "renewed"
+    (url,) = stage.accounts["one"]
+    (key,) = tmp_path.glob("accounts/*/key.pem")
+    backup = key.read_bytes()
+    damage(key)
+    stage.enter(World(hosts={"a": "ok"}, caa={"x.test": f"one.test; accounturi={url}"}))
+    for _ in range(2):
+        outcome = stage.run(SPEC, force=True)
+        assert (outcome.status, outcome.error and outcome.error.code) == ("failed", "account-pinned")
+        assert outcome.error is not None
+        assert outcome.error.evidence["account_url"] == url
+        assert outcome.error.evidence["records"] == [f'x.test. CAA 0 issue "one.test; accounturi={url}"']
+        assert outcome.error.evidence["path"] == str(key)
+    assert list(stage.accounts["one"]) == [url]
+    assert not key.exists()
+    key.write_bytes(backup)
+    assert stage.run(SPEC, force=True).status == "renewed"
+    assert list(stage.accounts["one"]) == [url]
+
+
+@pytest.mark.parametrize("caa", [{}, {"x.test": "one.test"}, {"x.test": "one.test; accounturi=https://one.test/other"}])
+def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str, str]) -> None:
+    """Records that do not name it are judged as always."""
+    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    stage.run(SPEC)
+    (key,) = tmp_path.glob("accounts/*/key.pem")
+    key.write_text("nothing")
+    stage.enter(World(hosts={"a": "ok"}, caa=caa))
+    outcome = stage.run(SPEC, force=True)
+    assert len(stage.accounts["one"]) == 2
+    assert (outcome.status == "renewed") is ("accounturi" not in str(caa))

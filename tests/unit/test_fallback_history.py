@@ -103,6 +103,19 @@ def test_a_longer_retry_after_wins(chance: random.Random, failures: int, asked: 
     assert not history.was_asked_to_wait(plain)
 
 
+@given(chance=seeds, failures=st.integers(0, 9), hours=st.floats(8, 24 * 90))
+def test_a_retry_after_leaves_a_quarter_of_what_is_left(chance: random.Random, failures: int, hours: float) -> None:
+    """A CA that asks for years must not outlast a valid certificate; an expired one sets no bound."""
+    left = timedelta(hours=hours)
+    state = State(failures=failures, not_after=NOW + left)
+    held = history.after_failure(state, FAULT, NOW, chance, retry_after=9e8)
+    assert held.next_attempt is not None
+    assert min(WEEK, left * 0.75) <= held.next_attempt - NOW <= min(WEEK, left * 0.75) + SECOND
+    assert history.was_asked_to_wait(held)
+    over = history.after_failure(State(not_after=NOW), FAULT, NOW, chance, retry_after=9e8)
+    assert over.next_attempt == NOW + WEEK + SECOND
+
+
 def test_a_paused_name_waits_for_a_person() -> None:
     """The pause is a day at once, and the state keeps the URL to unpause the name."""
     url = "https://ca.test/unpause?jwt=x"

@@ -441,7 +441,7 @@ def test_what_failed_and_what_worked_is_remembered() -> None:
     stage.look(opened={APEX: (ANY, [A, B])})
     stage.attempt.pending = [APEX]
     stage.planner.failed(stage.attempt, refused("a"))
-    state = stage.planner.remembered(State(), START, [B])
+    state = stage.planner.with_route_history(State(), START, [B])
     assert set(state.routes) == {route_key(A, "one")}
     assert set(state.worked) == {route_key(B, "one"), route_key(ANY, "one")}
 
@@ -456,13 +456,13 @@ def test_a_route_has_failed_when_all_it_stands_for_have() -> None:
     stage.look(opened={APEX: (ANY, [A])})
     stage.attempt.pending = [APEX]
     stage.planner.failed(stage.attempt, refused("a"))
-    state = stage.planner.remembered(State(), START, [HTTP])
+    state = stage.planner.with_route_history(State(), START, [HTTP])
     assert set(state.routes) == {route_key(A, "one"), route_key(ANY, "one")}
     assert Stage(ANY, HTTP, names=[APEX], state=state).routes() == {APEX: HTTP}
 
     skipped = Stage(A, names=[APEX])
     skipped.look(Blocker(A, (APEX,), DnsError("dns-no-zone", "No.", fix="Register it.")))
-    assert skipped.planner.remembered(State(), START).routes == {}
+    assert skipped.planner.with_route_history(State(), START).routes == {}
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,8 @@ PROVIDER = {
     "options.auth_key.secret": "true",
     "options.auth_key.env": '"KEY"',
     "options.auth_key.help": '"The key"',
+    "options.auth_key.pattern": '"[a-z]+"',
+    "options.auth_key.form": '"small letters"',
     "behaviour.ttl": "60",
     "behaviour.propagation_timeout": "60.5",
     "behaviour.settle": "0",

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.challenges.http01.server import HttpServer
+from dnsrenew.challenges.http01.server import HttpServer, TokenResponse
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
@@ -156,7 +156,7 @@ PATHS = [
 def listener() -> Iterator[HttpServer]:
     """What stands in the open Internet for some seconds, with one answer."""
     made = HttpServer(socket.create_server(("127.0.0.1", 0)), SystemClock.monotonic)
-    made.contents.add(TOKEN, CONTENT)
+    made.contents.add(TOKEN, TokenResponse("a.test", CONTENT))
     yield made
     made.stop()
 

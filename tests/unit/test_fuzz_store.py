@@ -116,7 +116,7 @@ def use_state(state: State) -> Iterator[State]:
     history.was_asked_to_wait(state)
     due.next_renewal(SPEC, state)
     due.why_due(SPEC, state, now, whole=True)
-    due.explanation(state)
+    due.ari_warnings(state)
     yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
     yield history.remember_failures(state, {"lab/dns-01": "x"}, now)
 

@@ -1,5 +1,6 @@
 """The HTTP client against servers that answer, respond slowly, send invalid data and close the connection."""
 
+import http.client
 import json
 import re
 import socket
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient, HttpFailure, date_of, retry_after
+from dnsrenew.http import HttpClient, HttpFailure, date_of, retry_after, third_party
 from tests.lab import LabCA, badports
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -262,6 +264,22 @@ def test_a_failure_shows_no_secret_of_the_url(client: HttpClient, server: Server
     server.will(server.answers(b""))
     failure = fails(lambda: client.request("GET", server.url, params={"token": "canary"}))
     assert "canary" not in repr(failure)
+
+
+def test_the_debug_output_of_the_standard_library_is_off(
+    client: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that switches it on does not see our requests, nor those of lexicon: they have credentials."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    server.will(server.answers(ok(b"")), server.answers(ok(b"")))
+    client.request("GET", server.url + "?token=canary-of-the-url")
+    session = requests.Session()
+    adapter = requests.adapters.HTTPAdapter()
+    third_party.bound(adapter)
+    session.mount("http://", adapter)
+    session.get(server.url, headers={"X-Token": "canary-of-a-header"}, timeout=5)
+    assert len(server.requests) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_only_the_given_roots_are_trusted(tmp_path: Path) -> None:

@@ -55,3 +55,20 @@ def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
         return
     assert name.isascii()
     assert names.to_a_labels(name) == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "covered"),
+    [
+        (["a.test"], True),
+        (["a.test", "*.b.test"], True),
+        (["x.b.test"], True),
+        (["b.test"], False),
+        (["x.y.b.test"], False),
+        (["*.a.test"], False),
+        (["a.test", "c.test"], False),
+    ],
+)
+def test_a_certificate_covers_its_names_and_a_wildcard_one_label(wanted: list[str], *, covered: bool) -> None:
+    """As a browser judges it (RFC 6125 section 6.4.3)."""
+    assert names.covers(("a.test", "*.b.test"), wanted) is covered

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import dnsrenew
-from dnsrenew.base import threads
+from dnsrenew.base import threads, values
 from dnsrenew.drivers.protocol import OneAtATime
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.model import RenewalFailed, TxtRecord
@@ -140,7 +140,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 def call(folder: Path, **how: Any) -> dnsrenew.Certificate:
     """Call obtain() as at the start of a program."""
     ca = dnsrenew.CA(DIRECTORY, name="lab")
-    return dnsrenew.obtain(SPEC.domains, dns=home(), name="home", store=folder, ca=ca, agree_terms=True, **how)
+    domains = how.pop("domains", SPEC.domains)
+    return dnsrenew.obtain(domains, dns=home(), name="home", store=folder, ca=ca, agree_terms=True, **how)
 
 
 def test_the_first_of_several_obtains_and_the_others_wait(tmp_path: Path, clock: FakeClock) -> None:
@@ -184,3 +185,22 @@ def test_where_a_valid_one_stands_nobody_waits(tmp_path: Path, clock: FakeClock)
     with store.lock("home", context=Context()):
         assert call(tmp_path, force=True).serial == "1"
     assert clock.elapsed < 0.2  # for the other's name
+
+
+def test_a_certificate_that_lacks_a_name_is_not_returned(tmp_path: Path, clock: FakeClock) -> None:
+    """A program that got it would serve a name that its certificate is not valid for."""
+    store = FolderStore(tmp_path)
+    keep(store, 1)
+    with store.lock("home", context=Context()), pytest.raises(RenewalFailed):
+        call(tmp_path, domains=[*SPEC.domains, "www.home.test"])
+    assert clock.elapsed >= 180  # the other process may obtain one that has both
+
+
+def test_a_revoked_certificate_is_not_returned(tmp_path: Path, clock: FakeClock) -> None:
+    """Clients that look at revocation refuse it."""
+    store = FolderStore(tmp_path)
+    keep(store, 1)
+    with store.lock("home", context=Context()):
+        store.update("home", lambda state: values.replace(state, revoked=True))
+        with pytest.raises(RenewalFailed):
+            call(tmp_path)

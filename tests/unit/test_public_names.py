@@ -1,45 +1,42 @@
-"""The public names: the list is kept, each resolves and explains itself, and the import costs next to nothing."""
+"""The public names: the list is kept, each explains itself and has only public types, and the import costs nothing."""
 
+from __future__ import annotations
+
+import ast
+import builtins
 import inspect
+import pydoc
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 
 import dnsrenew
+from dnsrenew.base.values import Frozen
+from dnsrenew.model.result import Outcome as OutcomeAtHome
 
 # Taking one away or renaming it breaks somebody's program: it goes into the changelog.
 PUBLIC = [
-    "CA",
-    "Attempt",
-    "AttemptError",
-    "CAError",
-    "Cancelled",
-    "Certificate",
-    "ChallengeError",
-    "Config",
-    "ConfigError",
-    "DeployError",
-    "DnsAccount",
-    "DnsError",
-    "DnsRenewError",
-    "Driver",
-    "DriverContext",
-    "Event",
-    "LockedError",
-    "Outcome",
-    "PropagationError",
-    "ProviderError",
-    "RenewalFailed",
-    "Renewer",
-    "Route",
-    "Secret",
-    "SecretError",
-    "StoreError",
-    "TxtRecord",
-    "__version__",
-    "obtain",
+    *("AccountStatus", "Attempt", "AttemptError", "CA", "CAError", "Cancelled", "Certificate", "CertificateSpec"),
+    *("CertificateState", "CertificateStatus", "ChallengeError", "CleanupResult", "Clock", "Config"),
+    *("ConfigError", "DeployError", "Deployment", "DeploymentResult", "DnsAccount", "DnsError", "DnsRenewError"),
+    *("Driver", "DriverContext", "Eab", "Event", "KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus"),
+    *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
+    *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "Secret"),
+    *("SecretError", "StoreError", "TxtRecord", "__version__", "obtain"),
 ]
+CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
+VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]
+STANDARD = {"Any", "Callable", "Iterable", "Literal", "Mapping", "Path", "Self", "Sequence", "datetime"}
+"""Names in signatures that a reader knows from the standard library, beside modules."""
+MODULES = {"logging", "os", "ssl", "threading"}
+NOT_FOR_USERS = {
+    "Config": {"account_files", "fingerprint_of", "providers", "secrets"},
+    "DnsRenewError": {"of"},
+}
+"""Attributes that only dnsrenew itself uses. They have types that are not public, and no place in the reference."""
 
 
 def test_the_list_is_kept() -> None:
@@ -50,14 +47,116 @@ def test_the_list_is_kept() -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_name_resolves(name: str) -> None:
-    """Every public name is there, and a class or a function has a docstring of its own."""
+    """A class or a function has a docstring of its own and is named after the package; any other is a Literal."""
     thing = getattr(dnsrenew, name)
     if inspect.isclass(thing) or inspect.isfunction(thing):
-        assert thing.__name__ == name
+        assert (thing.__module__, thing.__qualname__) == ("dnsrenew", name)
         text = (thing.__dict__.get("__doc__") if inspect.isclass(thing) else thing.__doc__) or ""
-        # A dataclass without a docstring is given its signature, and that explains nothing.
         assert text, f"{name} has no docstring"
         assert not text.startswith(f"{name}("), f"{name} has no docstring"
+    else:
+        assert name == "__version__" or get_args(thing)
+
+
+def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:
+    """A class that was never asked for by its public name has that name all the same."""
+    assert OutcomeAtHome is dnsrenew.Outcome
+    code = "from dnsrenew.model import TxtRecord as T; from dnsrenew.errors import DnsError as E; print(T, E)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "<class 'dnsrenew.TxtRecord'> <class 'dnsrenew.DnsError'>\n"
+
+
+def attributes(cls: type) -> Iterator[str]:
+    """The public attributes of a class that are not those of every exception."""
+    for name in dir(cls):
+        if not name.startswith("_") and not hasattr(Exception, name):
+            yield name
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_what_completion_offers_is_documented(name: str) -> None:
+    """Every attribute has a docstring of its own: not none, and not that of its type."""
+    cls = getattr(dnsrenew, name)
+    for attribute in set(attributes(cls)) - NOT_FOR_USERS.get(name, set()):
+        found = getattr(cls, attribute)
+        text = inspect.getdoc(found)
+        assert text, f"{name}.{attribute}"
+        assert text != inspect.getdoc(type(found)), f"{name}.{attribute}"
+        assert text.endswith((".", ":")) or "\n" in text, f"{name}.{attribute}: {text}"
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_offers_nothing_of_how_it_is_made(name: str) -> None:
+    """Its attributes are its fields and its own methods; ``help`` shows no private one."""
+    cls = getattr(dnsrenew, name)
+    assert not set(attributes(Frozen))
+    shown = pydoc.plain(pydoc.render_doc(cls))
+    for private in ("_compared", "_defaults", "_factories", "_positional", "_refuse", "Built-in immutable sequence"):
+        assert private not in shown
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_attributes_of_errors_and_slots_are_declared(name: str) -> None:
+    """An attribute that is set in ``__init__`` has a declaration or a documented slot: editors and pages show it."""
+    cls = getattr(dnsrenew, name)
+    if issubclass(cls, dnsrenew.DnsRenewError):
+        made = cls("code", "message", fix="fix")
+        declared = {key for each in cls.__mro__ for key in inspect.get_annotations(each)}
+        assert set(vars(made)) <= declared
+
+
+def annotations(cls: type) -> Iterator[tuple[str, str]]:
+    """The types in the fields and public methods of a class, as they are written."""
+    for attribute, kind in inspect.get_annotations(cls).items():
+        if not attribute.startswith("_") and not kind.startswith("ClassVar"):
+            yield attribute, kind
+    for attribute, found in vars(cls).items():
+        function: Any = getattr(found, "__func__", getattr(found, "fget", found))
+        if inspect.isfunction(function) and (attribute == "__init__" or not attribute.startswith("_")):
+            yield from ((attribute, kind) for kind in inspect.get_annotations(function).values())
+
+
+def unknown_types(kind: str) -> set[str]:
+    """The names in a type that a user could not write down with an import of dnsrenew and the standard library."""
+    tree = ast.parse(kind, mode="eval")
+    literals = {
+        id(each)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") == "Literal"
+        for each in ast.walk(node.slice)
+    }
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in literals}
+    return names - set(dnsrenew.__all__) - STANDARD - MODULES - set(dir(builtins))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_type_in_a_class_has_a_public_name(name: str) -> None:
+    """What its fields hold, and its methods take and return, can be written in an annotation."""
+    found = {
+        attribute: unknown
+        for attribute, kind in annotations(getattr(dnsrenew, name))
+        if attribute not in NOT_FOR_USERS.get(name, set()) and (unknown := unknown_types(kind))
+    }
+    assert found == {}
+
+
+def test_every_type_of_obtain_has_a_public_name() -> None:
+    """The same for the function."""
+    kinds = inspect.get_annotations(dnsrenew.obtain).values()
+    assert [unknown for kind in kinds if (unknown := unknown_types(kind))] == []
+
+
+def test_a_type_without_a_public_name_is_found() -> None:
+    """The two tests above can fail."""
+    assert unknown_types("Mapping[str, Provider] | None") == {"Provider"}
+    assert unknown_types("Literal['a', 'b'] | os.PathLike[str]") == set()
+
+
+def test_help_lists_the_public_names_first() -> None:
+    """``help(dnsrenew)`` has each of them before it comes to modules that are not public."""
+    shown = pydoc.plain(pydoc.render_doc(dnsrenew))
+    first = shown[: shown.index("PACKAGE CONTENTS")].replace(",", " ").split()
+    assert set(PUBLIC) - set(first) == {"__version__"}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

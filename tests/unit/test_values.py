@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import pydoc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import Certificate, Outcome, TxtRecord
-from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.base.values import Frozen, field, field_names, replace
 
 
 class Plain(Frozen):
@@ -25,6 +26,9 @@ class Plain(Frozen):
 
     kind: ClassVar[str] = "plain"
     a: int
+    """What it is about,
+    in two lines.
+    """
     b: str | None = None
     c: list[int] = field(default_factory=list)
 
@@ -66,7 +70,7 @@ def test_fields_are_given_by_place_or_by_name() -> None:
     value = Plain(1, c=[2])
     assert (value.a, value.b, value.c, value.kind) == (1, None, [2], "plain")
     assert Plain(c=[2], a=1) == value
-    assert list(vars(Plain(c=[2], a=1))) == Plain.fields() == ["a", "b", "c"]
+    assert list(vars(Plain(c=[2], a=1))) == list(field_names(Plain)) == ["a", "b", "c"]
 
 
 def test_a_made_default_belongs_to_one_value() -> None:
@@ -168,7 +172,6 @@ def test_the_signature_tells_the_fields() -> None:
     assert str(inspect.signature(Named)) == "(*, a: 'int' = 1, secret: 'str', note: 'str' = '')"
     assert list(inspect.signature(More).parameters) == ["a", "b", "c", "d"]
     assert str(inspect.signature(Own)) == "(*words: 'str') -> 'None'"
-    assert not hasattr(Plain(1), "__signature__")
 
 
 def test_every_frozen_class_has_a_signature() -> None:
@@ -181,6 +184,25 @@ def test_every_frozen_class_has_a_signature() -> None:
         found += each.__subclasses__()
         assert "named" not in inspect.signature(each).parameters, each
     assert {Certificate, Outcome, TxtRecord} < set(found)
+
+
+def test_a_field_has_its_own_docstring() -> None:
+    """``Class.field`` has the docstring below the field in the source, also in a subclass, and never that of a type."""
+    assert inspect.getdoc(Plain.a) == inspect.getdoc(More.a) == "What it is about,\nin two lines."
+    assert inspect.getdoc(Plain.c) is None
+    assert repr(Plain.b) == "<field: str | None>"
+    assert "What it is about," in pydoc.render_doc(Plain)
+    assert pydoc.render_doc(Plain).count("_positional") == 0
+
+
+def test_a_public_class_is_named_after_the_package() -> None:
+    """Its docstrings are still found, and it can be pickled by that name."""
+    assert TxtRecord.__module__ == "dnsrenew"
+    assert inspect.getdoc(TxtRecord.ttl) == "The TTL in seconds."
+    record = TxtRecord("z.", "n.z.", "v", 60)
+    assert pickle.loads(pickle.dumps(record)) == record
+    assert b"model" not in pickle.dumps(record)
+    assert pickle.loads(b"cdnsrenew.model.result\nTxtRecord\n.") is TxtRecord  # of an earlier version
 
 
 def test_values_are_matched_by_place() -> None:

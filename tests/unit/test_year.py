@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base import values
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
 from tests.kit.acme_server import DAY, HOUR
 from tests.kit.year import DOWN, HALF, OFF, SIX_DAYS, Scene, live
 from tests.kit.year_page import SCENES, page
@@ -170,6 +173,62 @@ def test_a_fleet_is_spread_by_ari() -> None:
             assert abs(len(renewed) - 150 * min(max(passed, 0), 1)) <= 20
         assert len(renewed) == 150
         assert here.limits["letsencrypt"].exceeded == []
+
+
+# ── a CA whose windows come too early ───────────────────────────────────────────────────
+
+
+def past(begin: datetime, _end: datetime) -> tuple[datetime, datetime]:
+    """A window before the certificate."""
+    return begin - 2 * DAY, begin - DAY
+
+
+def around(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The window of Pebble: a day around the last third, which is the whole life of a certificate of a day."""
+    ideal = begin + (end - begin) * 2 / 3
+    return ideal - DAY, ideal + DAY
+
+
+def test_windows_in_the_past_mean_a_renewal_a_day() -> None:
+    """The first is obeyed by the next run; then each certificate has its day, and the outcome says why."""
+    with world(90 * DAY, ari=past, seed=1, port_closes=NEVER) as here:
+        outcomes = []
+        for hours in range(0, 24 * 4, 6):
+            here.set_time(START + hours * HOUR)
+            outcomes += here.renewer([certificate()]).run()
+    assert [hours * 6 for hours, outcome in enumerate(outcomes) if outcome.status == "renewed"] == [0, 6, 30, 54, 78]
+    assert {outcome.reason for outcome in outcomes[1:]} == {"ari"}
+    assert outcomes[0].warnings == ()
+    for outcome in outcomes[1:]:
+        assert [notice.code for notice in outcome.warnings] == ["ari-past-window"]
+        assert outcome.next_renewal is not None
+
+
+def test_a_revoked_certificate_waits_for_no_day() -> None:
+    """The pause is only for what the CA suggests."""
+    with world(90 * DAY, ari=past, seed=1, port_closes=NEVER) as here:
+        for minute in range(2):
+            here.set_time(START + minute * timedelta(minutes=1))
+            here.renewer([certificate()]).run()
+        renewer = here.renewer([certificate()])
+        assert renewer.run()[0].status == "not-due"
+        store = FolderStore(here.path)
+        with store.lock("home", context=Context()):
+            store.update("home", lambda state: values.replace(state, revoked=True))
+        assert renewer.run()[0].reason == "revoked"
+
+
+def test_a_window_around_a_whole_life_renews_nothing_at_once() -> None:
+    """The time is chosen in what is still to come of it."""
+    with world(DAY, ari=around, seed=1, port_closes=NEVER) as here:
+        for _ in range(10):
+            renewer = here.renewer([certificate()])
+            (first,) = renewer.run(force=True)
+            here.set_time(here.clock.now() + timedelta(seconds=1))
+            (second,) = renewer.run()
+            assert (first.status, second.status) == ("renewed", "not-due")
+            assert second.next_renewal is not None
+            assert second.next_renewal > here.clock.now()
 
 
 # ── the simulation itself ───────────────────────────────────────────────────────────────

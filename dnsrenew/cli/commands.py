@@ -1,0 +1,367 @@
+"""Every command with its arguments, options and examples: what ``--help``, the man page, completion and docs show.
+
+``dnsrenew --help`` loads only this file and ``help.py``, so it imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+SUMMARY: Final = (
+    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01 or TLS-ALPN-01."
+)
+
+
+class Argument(NamedTuple):
+    """A positional argument.
+
+    :ivar name: its name in the parsed options.
+    :ivar shown: its placeholder.
+    :ivar kind: what completion offers: a key of ``candidates.NAMES``.
+    :ivar words: the values that are possible; (): any.
+    :ivar many: whether it can be repeated.
+    :ivar required: whether the command needs it.
+    """
+
+    name: str
+    shown: str
+    help: str
+    kind: str = ""
+    words: tuple[str, ...] = ()
+    many: bool = False
+    required: bool = False
+
+    @property
+    def usage(self) -> str:
+        """The argument in a line that shows how the command is used."""
+        shown = "|".join(self.words) or self.shown + (" ..." if self.many else "")
+        return shown if self.required else f"[{shown}]"
+
+
+class Option(NamedTuple):
+    """An option.
+
+    :ivar flag: its long form; without the dashes its name in the parsed options.
+    :ivar shown: the placeholder of its value; "": it has none.
+    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word`` or ``text``; without a value ``count`` or "".
+    :ivar words: the values that are possible; (): any of this kind.
+    :ivar alone: its value if it is given without one; None: it needs a value.
+    :ivar short: its short form.
+    """
+
+    flag: str
+    help: str
+    shown: str = ""
+    kind: str = ""
+    words: tuple[str, ...] = ()
+    default: object = None
+    alone: object = None
+    short: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in the parsed options."""
+        return self.flag[2:].replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """The option as ``--help`` shows it."""
+        value = f" [{self.shown}]" if self.alone is not None else f" {self.shown}" if self.shown else ""
+        return f"{self.short}, {self.flag}{value}" if self.short else f"{self.flag}{value}"
+
+
+class Command(NamedTuple):
+    """A command.
+
+    :ivar examples: pairs of a command line and a comment.
+    :ivar reads_config: whether it reads the configuration.
+    """
+
+    summary: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    notes: str = ""
+    reads_config: bool = True
+
+
+WAIT_LONG: Final = 86_400.0
+"""What ``--wait`` without a time means (seconds)."""
+
+
+def _wait(other: str) -> Option:
+    help_text = f"wait up to TIME (30, 5m, 2h) for {other}; without TIME, up to a day"
+    return Option("--wait", help_text, "TIME", "duration", default=0.0, alone=WAIT_LONG)
+
+
+_OTHER_RUN: Final = "another run that holds a lock"
+_YES: Final = Option("--yes", "do not ask; needed where nobody can be asked", short="-y")
+_WORKERS: Final = Option("--workers", "certificates to process in parallel (default: 8)", "N", "workers", default=8)
+_NAMES: Final = "names, or patterns such as 'web-*'"
+_CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
+_KIND: Final = Option(
+    "--kind",
+    "systemd, cron, launchd or windows (default: the best one for this machine)",
+    "KIND",
+    "word",
+    ("systemd", "cron", "launchd", "windows"),
+)
+SHELLS: Final = ("bash", "zsh", "fish", "powershell")
+REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
+
+INSIST: Final = Option("--insist", "use the configuration and the store although other users can change them")
+"""An option of every command that reads the configuration."""
+
+GLOBAL: Final = (
+    Option(
+        "--config",
+        "configuration file (default: $DNSRENEW_CONFIG, ./dnsrenew.toml, your config folder, "
+        "/etc/dnsrenew/dnsrenew.toml)",
+        "FILE",
+        "file",
+    ),
+    Option("--json", "print one JSON document to standard output"),
+    Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
+    Option("--quiet", "only errors and warnings", short="-q"),
+    Option("--no-color", "no colours (also: NO_COLOR=1)"),
+    Option("--help", "show help, of the program or of a command", short="-h"),
+)
+VERSION: Final = Option("--version", "show the version", short="-V")
+
+EXAMPLES: Final = (
+    ("dnsrenew providers cloudflare", "what the DNS host needs, a block to copy"),
+    ("dnsrenew check", "validate the configuration"),
+    ("dnsrenew renew", "obtain the certificates"),
+    ("dnsrenew schedule install", "renew automatically from now on"),
+)
+
+COMMANDS: Final = {
+    "renew": Command(
+        "obtain missing certificates and renew those that are due",
+        (Argument("names", "NAME", f"certificates to renew: {_NAMES} (default: all)", "certificates", many=True),),
+        (
+            Option("--force", "renew although not due, or after a failure; with several certificates, give names or --all"),
+            Option("--all", "with --force: renew all certificates"),
+            Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
+            Option("--dry-run", "test with the CA's staging server; saves nothing and records no failure"),
+            _WORKERS,
+            _wait(_OTHER_RUN),
+            Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
+            Option("--scheduled", "after a failure, wait as a schedule does; a person at a terminal does not wait"),
+            Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
+        ),
+        (
+            ("dnsrenew renew", "what the schedule runs"),
+            ("dnsrenew renew home --now", "retry now, after a failure"),
+            ("dnsrenew renew --dry-run", "test with the CA's staging server; saves nothing"),
+            ("dnsrenew renew home --force", "renew although it is not due"),
+        ),
+    ),
+    "status": Command(
+        "show every certificate with its expiry and next renewal",
+        (Argument("names", "NAME", f"certificates to show: {_NAMES} (default: all)", "certificates", many=True),),
+        (
+            Option("--check", "exit with 1 if a certificate is missing, expired, overdue, revoked or failing"),
+            Option("--failing", "only certificates that need attention"),
+            Option("--expiring", "only certificates that expire within TIME (12h, 14d)", "TIME", "duration"),
+        ),
+        (
+            ("dnsrenew status", ""),
+            ("dnsrenew status 'web-*' --expiring 14d", "of these, what expires within two weeks"),
+            ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
+        ),
+    ),
+    "check": Command(
+        "validate the configuration and its secrets, offline",
+        examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
+    ),
+    "providers": Command(
+        "list the supported DNS hosts, or show what one needs",
+        (Argument("names", "NAME", "show one DNS host: options, configuration block, limits", "providers"),),
+        (Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),),
+        (
+            ("dnsrenew providers", ""),
+            ("dnsrenew providers --search dns", ""),
+            ("dnsrenew providers cloudflare", ""),
+            ("dnsrenew providers cloudflare -q >> dnsrenew.toml", "only the configuration block"),
+        ),
+        reads_config=False,
+    ),
+    "revoke": Command(
+        "revoke a certificate; the next run replaces it",
+        (Argument("name", "NAME", "the certificate to revoke", "certificates", required=True),),
+        (
+            Option(
+                "--reason", "one of the reasons below (default: unspecified)", "R", "word", REASONS, default=REASONS[0]
+            ),
+            _YES,
+            _wait(_OTHER_RUN),
+        ),
+        (
+            ("dnsrenew revoke home", ""),
+            ("dnsrenew revoke home --reason key-compromise", "someone else has the private key"),
+        ),
+        f"Reasons: {', '.join(REASONS)}.",
+    ),
+    "remove": Command(
+        "delete a certificate from the store, after you took it out of the configuration",
+        (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
+        (_YES, _wait(_OTHER_RUN)),
+        (("dnsrenew remove old-shop", ""),),
+        "Deletes the certificate with its private keys and its history. It says when the private key was last read, as "
+        "far as the file system records that, because a server may still use it. The certificate stays valid at the CA "
+        "until it expires; to end that, revoke it first.",
+    ),
+    "cleanup": Command(
+        "remove TXT records that a killed run left in DNS",
+        (),
+        (_wait("another cleanup"),),
+        (("dnsrenew cleanup", ""),),
+        "Every renew starts with this cleanup. It removes only values listed in the journal of the store, with the "
+        "account that wrote them, and leaves the values of running renewals alone. The exit status is 1 if a value "
+        "could not be removed; the next run tries again.",
+    ),
+    "account": Command(
+        "show or change the accounts at the CAs",
+        examples=(
+            ("dnsrenew account show", "account URLs, for accounturi in CAA records"),
+            ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays"),
+        ),
+        notes="Without a command it shows the accounts.",
+    ),
+    "account show": Command(
+        "show the accounts as the CAs know them",
+        (_CA,),
+        examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),),
+    ),
+    "account roll": Command(
+        "replace the account key; the account URL stays the same",
+        (_CA,),
+        examples=(("dnsrenew account roll letsencrypt", ""),),
+        notes="A crash loses no key: both are kept until the CA has the new one.",
+    ),
+    "account contact": Command(
+        "send the contact addresses of the configuration to the CA now",
+        (_CA,),
+        examples=(("dnsrenew account contact", "after you changed contact in dnsrenew.toml"),),
+        notes="Without this command, the next order at the CA does it.",
+    ),
+    "account deactivate": Command(
+        "close the account at the CA for ever",
+        (_CA,),
+        (_YES,),
+        (("dnsrenew account deactivate zerossl", ""),),
+        "Certificates stay valid. Nobody can reopen the account; the next order at this CA creates a new one, with a "
+        "new URL. Change CAA records with accounturi before that.",
+    ),
+    "schedule": Command(
+        "install, show or remove the automatic renewal schedule",
+        examples=(
+            ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
+            ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
+        ),
+        notes="The schedule runs dnsrenew renew four times a day. Without a command it shows the schedule.",
+    ),
+    "schedule install": Command(
+        "renew automatically from now on",
+        (),
+        (_KIND,),
+        (
+            ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
+            ("dnsrenew schedule install --kind cron", ""),
+        ),
+        "Runs dnsrenew renew four times a day, each time with a random delay of up to an hour.",
+    ),
+    "schedule show": Command(
+        "show what is installed, or print what would be",
+        (),
+        (_KIND,),
+        (
+            ("dnsrenew schedule show", ""),
+            ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
+            ("dnsrenew schedule show --kind cron > dnsrenew.cron", "only the text of the file"),
+        ),
+        "In a pipe or a file, --kind prints only the text of what would be installed.",
+    ),
+    "schedule remove": Command(
+        "stop renewing automatically",
+        (),
+        (_KIND,),
+        (("dnsrenew schedule remove", ""),),
+    ),
+    "run": Command(
+        "renew in the foreground, for containers",
+        (),
+        (
+            Option(
+                "--interval",
+                "check at least this often: 1m to 24h (default: 12h)",
+                "TIME",
+                "interval",
+                default=43_200.0,
+            ),
+            Option("--jitter", "delay each check by a random time of up to TIME", "TIME", "duration", default=0.0),
+            _WORKERS,
+        ),
+        (
+            ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
+            ("kill -HUP PID", "read the configuration again"),
+        ),
+        "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does not "
+        "end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. SIGHUP "
+        "makes it read the configuration again; if that has a mistake, it says so and continues with the old one.\n"
+        "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
+        "document at the end: the outcomes of the last round.",
+    ),
+    "completion": Command(
+        "print the completion script of a shell",
+        (Argument("shell", "SHELL", "bash, zsh, fish or powershell", words=SHELLS, required=True),),
+        examples=(
+            ("source <(dnsrenew completion bash)", "in ~/.bashrc"),
+            ("source <(dnsrenew completion zsh)", "in ~/.zshrc, after compinit"),
+            ("dnsrenew completion fish > ~/.config/fish/completions/dnsrenew.fish", ""),
+            ("dnsrenew completion powershell | Out-String | Invoke-Expression", "in $PROFILE"),
+        ),
+        notes="It completes commands, options, and the names of certificates, CAs and DNS hosts.",
+        reads_config=False,
+    ),
+    "help": Command(
+        "show the help of the program or of a command",
+        (Argument("names", "COMMAND", "the command", "commands", many=True),),
+        examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
+        reads_config=False,
+    ),
+}  # fmt: skip
+"""Every command by its name, with two words for the commands of a group."""
+
+GROUPS: Final = {"account": "show", "schedule": "show"}
+"""Commands that consist of others: the one that runs if none is given."""
+
+SYNONYMS: Final = {
+    **dict.fromkeys(("list", "ls", "show", "info", "certificates", "certs"), "status"),
+    **dict.fromkeys(("obtain", "issue", "get", "order", "request", "create", "new", "certonly", "update"), "renew"),
+    **dict.fromkeys(("delete", "rm", "del", "forget"), "remove"),
+    **dict.fromkeys(("validate", "verify", "test", "lint", "config"), "check"),
+    **dict.fromkeys(("hosts", "dns", "plugins", "drivers"), "providers"),
+    **dict.fromkeys(("cron", "timer", "systemd", "install", "enable"), "schedule install"),
+    **dict.fromkeys(("uninstall", "disable"), "schedule remove"),
+    **dict.fromkeys(("accounts", "register"), "account"),
+    **dict.fromkeys(("daemon", "serve", "start", "watch"), "run"),
+    **dict.fromkeys(("clean", "purge"), "cleanup"),
+    **dict.fromkeys(("completions", "complete", "autocomplete"), "completion"),
+    "version": "--version",
+}
+"""What people type, from other programs, and the command that does it here."""
+
+
+def options_of(command: str | None) -> tuple[Option, ...]:
+    """Return all options of a command, its own first; for None those of the program."""
+    if command is None:
+        return (*GLOBAL, VERSION)
+    found = COMMANDS[command]
+    return (*found.options, *((INSIST,) if found.reads_config else ()), *GLOBAL)
+
+
+def members(group: str) -> list[str]:
+    """Return the second words of the commands of a group."""
+    return [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")]

@@ -1,0 +1,87 @@
+"""The recipes of the guides: their files, and a world in memory in which they run as they are.
+
+``python -m tests.kit.recipes FILE`` runs one of them. Its calls of ``dnsrenew.obtain`` get a CA, a DNS host and a store
+of the test in place of those that the guide names; the first call of a background thread renews, due or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import runpy
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import dnsrenew
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.testing import InMemoryDriver
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from tests.kit.certificates import issuer
+from tests.kit.dns import MemoryDns
+from tests.kit.memory import in_memory
+
+GUIDES: Final = Path(__file__).resolve().parents[2] / "docs" / "guides"
+DOMAIN: Final = "home.example.com"
+_CA: Final = "Recipe CA"
+_DIRECTORY: Final = "https://ca.example.test/directory"
+
+
+def recipe_files(page: str) -> dict[str, str]:
+    """Return the Python files in a guide: blocks that begin with their name in a comment."""
+    blocks = re.findall(r"```python\n(.*?)```", (GUIDES / page).read_text("utf-8"), re.DOTALL)
+    named = ((re.match(r"# (\w+\.py)\n", block), block) for block in blocks)
+    return {found[1]: block for found, block in named if found}
+
+
+class RecipeWorld:
+    """A CA, a DNS host and a store for the calls of ``obtain`` in a recipe.
+
+    :param seconds: how long it takes until a TXT value is seen.
+    :ivar on_event: called with every event of these calls.
+    """
+
+    def __init__(self, folder: Path, *, seconds: float = 0.0) -> None:
+        self.driver = InMemoryDriver()
+        self.on_event: Callable[[dnsrenew.Event], object] = lambda _: None
+        self._store = folder / "state"
+        self._dns = MemoryDns({"home": self.driver}, seconds=seconds)
+        self._ca = AcmeServer(_DIRECTORY, SystemClock(), self._validate, name=_CA)
+        self._obtain = dnsrenew.obtain
+        self._renewed = threading.Event()
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let ``dnsrenew.obtain`` use this world."""
+        with in_memory([self._ca], self._dns), mock.patch.object(dnsrenew, "obtain", self.obtain):
+            yield
+
+    def obtain(self, *domains: Any, **arguments: Any) -> dnsrenew.Certificate:
+        """Call ``obtain`` with the arguments of the recipe, as far as they do not lead out of this process."""
+        inspect.signature(self._obtain).bind(*domains, **arguments)
+        own = {"dns": self.driver, "ca": dnsrenew.CA(_DIRECTORY, name="lab"), "store": self._store}
+        is_main = threading.current_thread() is threading.main_thread()
+        force = {} if is_main or self._renewed.is_set() else {"force": True}
+        if force:
+            self._renewed.set()
+        return self._obtain(*domains, **{**arguments, **own, **force, "on_event": lambda event: self.on_event(event)})
+
+    def _validate(self, proof: Proof) -> Problem | None:
+        return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
+
+
+def main() -> None:
+    """Run a recipe in the current folder. ``root.pem`` there is the root of its certificates."""
+    folder = Path.cwd()
+    Path("root.pem").write_text(issuer(f"{_CA} 1").pem, "ascii")
+    sys.path.insert(0, str(folder))
+    with RecipeWorld(folder).in_place():
+        runpy.run_path(sys.argv[1], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A syntax error: its line and column, the line with a caret, the likely cause, and no secret."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsrenew.validation.mistakes import Mistake
+from dnsrenew.validation.toml_syntax import syntax_mistake
+from tests.kit.config_files import mistake
+
+SHOWN = frozenset({"contact", "agree_terms", "store", "provider", "zones", "domains"})
+
+
+def said(text: str) -> Mistake:
+    """The mistake of a text that is not TOML."""
+    with pytest.raises(tomllib.TOMLDecodeError) as caught:
+        tomllib.loads(text)
+    return syntax_mistake(caught.value, text, "f.toml", shown_keys=SHOWN)
+
+
+# A text; the line and the column of the error, the key, and the likely cause.
+CASES = [
+    ('contact = ["me@example.com]\n', (1, 28), "contact", "a closing quote"),
+    ("store = 'x\n", (1, 11), "store", "a closing quote"),
+    ('agree_terms = true\nstore = """x\ny\n', (3, 2), "syntax", "a closing quote"),
+    ("a = 1\nagree_terms = True\n", (2, 15), "agree_terms", "true, in lower case"),
+    ("agree_terms = False\n", (1, 15), "agree_terms", "false, in lower case"),
+    ("store = “x”\n", (1, 9), "store", "straight quotes"),
+    ("contact = [“x”]\r\n", (1, 12), "contact", "straight quotes"),
+    ("domains = [\n  “x”,\n]\n", (2, 3), "syntax", "straight quotes"),
+    ("store = state\n", (1, 9), "store", "the text in quotes"),
+    ("store = 01\n", (1, 10), "store", "one KEY = VALUE a line"),
+    ("store = =\n", (1, 9), "store", "text in quotes, a number, true, false"),
+    ("store =\n", (1, 8), "store", "a value after ="),
+    ("store =", (1, 8), "store", "a value after ="),
+    ("store = # state\n", (1, 9), "store", "a value after ="),
+    ('token = "file:C:\\Users\\me\\t.txt"\n', (1, 19), "token", "/ in paths"),
+    ('store = "C:\\work"\n', (1, 14), "store", "/ in paths"),
+    ("store = 'a'\nstore = 'b'\n", (2, 12), "store", "each key once"),
+    ("[dns.x]\n[dns.x]\n", (2, 7), "syntax", "each [table] once"),
+    ("contact = ['a' 'b']\n", (1, 16), "contact", "a comma between items"),
+    ("contact = ['a'\n\nagree_terms = true\n", (1, 15), "contact", "] at the end of the list"),
+    ("contact = ['a',\n", (1, 16), "contact", "] at the end of the list"),
+    ("ca = { a = 'x' b = 1 }\n", (1, 16), "ca", "a comma between keys"),
+    ("[dns.duckdns\n", (1, 13), "syntax", "] after its name"),
+    ("[[certificate]\n", (1, 14), "syntax", "]] after its name"),
+    ('contact: "x"\n', (1, 8), "contact", "KEY = VALUE"),
+    ("a = 1\n= 3\n", (2, 1), "syntax", "TOML"),
+    ("a.= 1\n", (1, 3), "a.", "a key of letters"),
+    ("b = 1 # \x00\n", (1, 9), "b", "TOML"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0].splitlines()[-1][:20])
+def test_the_likely_cause(case: tuple[str, tuple[int, int], str, str]) -> None:
+    """A beginner reads where it is and what to write."""
+    text, position, key, expected = case
+    one = said(text)
+    assert (one.line, one.column) == position
+    assert one.key == key
+    assert expected in one.expected
+    assert str(one).startswith(f"f.toml:{one.line}:{one.column}: {key}: ")
+
+
+def test_the_line_with_a_caret() -> None:
+    """The caret is below the column, also after tabs and wide characters."""
+    assert said('a = 1\ncontact = ["me]\n').excerpt() == ['  2 | contact = ["me]', "    |                ^"]
+    assert said("\tstore = x\n").excerpt() == ["  1 |  store = x", "    |          ^"]
+    assert said('contact = ["日本" x]\n').excerpt()[1] == "    |             \u3000\u3000  ^"
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 600])
+def test_a_long_line_is_cut_around_the_caret(columns: int) -> None:
+    """The caret stays in view, below its character."""
+    one = said("domains = [" + '"host.example.org", ' * 12 + "X, " + '"host.example.org", ' * 12 + "]\n")
+    line, caret = one.excerpt(columns)
+    assert len(line) <= columns
+    assert line[caret.index("^")] == "X"
+    assert ("…" in line) == (columns < 600)
+
+
+def test_a_depth_that_is_absurd(tmp_path: Path) -> None:
+    """A value of absurd depth or length has no line to show."""
+    for value in ("[" * 20000, "9" * 5000):
+        one = mistake(tmp_path, f"a = {value}")
+        assert (one["line"], one["key"], one["source"]) == (1, "syntax", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('token = "CANARY\n', "token = …"),
+        ("token = CANARY\n", "token = …"),
+        ("token: CANARY\n", "token: …"),
+        ('provider = "x" token = "CANARY"\n', 'provider = "x" token = …'),
+        ("eab = { kid = 'k' hmac = 'CANARY' }\n", "eab = …"),
+        ('password = """\nCANARY', "…"),
+        ("CANARY\n", "…"),
+        ("provider = 'x'\nCANARY\n", "…"),
+        ("zones = ['x']\nCANARY\n", "…"),
+        ("CANARY=\n", "…"),
+        ("token = [\n  'CANARY' x]\n", "…"),
+        ("zones = [\n  'example.org' x]\n", "  'example.org' x]"),
+        ("token = 'env:TOKEN\n", "token = 'env:TOKEN"),
+    ],
+)
+def test_what_can_be_a_secret_is_not_shown(text: str, shown: str) -> None:
+    """Only the values of keys that hold no secret are shown, and references; the caret stands where the line is cut."""
+    one = said(text)
+    assert one.source == shown
+    assert "CANARY" not in "".join(map(str, one))
+    assert one.excerpt()[1].endswith("^")
+    assert len(one.excerpt()[1]) <= len(one.excerpt()[0]) + 1
+
+
+@given(st.text(st.sampled_from("ab =\n[]{}'\"#.,1\t“\\\r"), max_size=40))
+def test_every_error_has_a_place(text: str) -> None:
+    """Whatever the text, the error is in a line that exists, and its excerpt is two lines of the width."""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        one = syntax_mistake(error, text, "f.toml", shown_keys=SHOWN)
+        assert one.line is not None
+        assert 1 <= one.line <= text.count("\n") + 1
+        assert [len(line) <= 40 for line in one.excerpt(40)] == [True, True]
