@@ -30,7 +30,7 @@ test: check ## check, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-all: ## the tests that need no servers, with every Python from 3.11 on that this machine has
-	@$(PYTHON) .ci/test_all.py $(PYTEST_ARGS)
+	@WORKERS=$(WORKERS) $(PYTHON) .ci/test_all.py $(PYTEST_ARGS)
 
 check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/ruff check

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ALLOWED = re.compile(r"dnsrenew/.+\.(py|toml|typed)|dnsrenew-[^/]+\.dist-info/.+")
+MAN_PAGE = re.compile(r"dnsrenew-[^/]+\.data/data/share/man/man1/dnsrenew\.1")
+ALLOWED = re.compile(rf"dnsrenew/.+\.(py|toml|typed)|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}")
 
 
 def faults(names: set[str]) -> Iterator[str]:
@@ -22,13 +23,10 @@ def faults(names: set[str]) -> Iterator[str]:
             yield f"{name} is missing"
     if not any(name.startswith("sboms/") for name in information):
         yield "The SBOM is missing: build with `make wheel`"
+    if not any(MAN_PAGE.fullmatch(name) for name in names):
+        yield "The man page is missing"
     for name in sorted(names):
-        is_code = name.startswith("dnsrenew/")
-        if (
-            not ALLOWED.match(name)
-            or (is_code and name.rpartition(".")[2] not in TYPES)
-            or re.search("/tests?(_|/)", name)
-        ):
+        if not ALLOWED.fullmatch(name) or re.search("/tests?(_|/)", name):
             yield f"{name} does not belong in it"
 
 

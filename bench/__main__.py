@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         form = {"version": 1, "machine": place, "figures": [figure.to_dict() for figure in figures]}
         options.json.write_text(json.dumps(form, indent=1, ensure_ascii=False) + "\n")
     if options.docs and not status:
-        (ROOT / "docs" / "benchmark.md").write_text(page.page(figures, place))
+        (ROOT / "docs" / "internals" / "benchmark.md").write_text(page.page(figures, place))
     return status
 
 
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=int, metavar="N", help="number of rounds of each (default: depends on the measurement)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
-    parser.add_argument("--docs", action="store_true", help="also write docs/benchmark.md (needs a run of all)")
+    parser.add_argument(
+        "--docs", action="store_true", help="also write docs/internals/benchmark.md (needs a run of all)"
+    )
     return parser
 
 

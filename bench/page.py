@@ -1,4 +1,4 @@
-"""The table, and docs/benchmark.md around it."""
+"""The table, and docs/internals/benchmark.md around it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
 
 
 def page(figures: Sequence[Figure], machine: str) -> str:
-    """docs/benchmark.md."""
+    """docs/internals/benchmark.md."""
     return _PAGE.format(table=table(figures), machine=machine, note=_ROUNDS_NOTE, missed=_missed(figures))
 
 

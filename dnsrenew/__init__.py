@@ -12,7 +12,7 @@
     )
 
 Functions and classes to start with:
-    obtain, Renewer, Config
+    obtain, serve, Renewer, Config
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
@@ -20,7 +20,7 @@ Arguments:
 
 Results:
     Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
-    Revocation, CleanupResult, Event
+    Revocation, CleanupResult, Served, Event
 
 Types of single values:
     KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState
@@ -32,7 +32,8 @@ Errors:
     DnsRenewError, ConfigError, SecretError, StoreError, LockedError, Cancelled, DeployError, RenewalFailed,
     AttemptError, ProviderError, DnsError, PropagationError, ChallengeError, CAError
 
-These names, and those of dnsrenew.testing, are public; everything else may change. docs/reference/python.md describes each.
+These names, and those of dnsrenew.testing, are public; everything else may change. docs/reference/python.md
+describes each of them.
 
 Logging: the logger "dnsrenew" has what happened (INFO) and what needs a person (WARNING), the loggers below it have
 details (DEBUG).
@@ -86,12 +87,13 @@ if TYPE_CHECKING:
         RouteTaken,
         TxtRecord,
     )
-    from dnsrenew.obtaining import obtain
+    from dnsrenew.obtaining import obtain, serve
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.operations.status import CertificateState, CertificateStatus
     from dnsrenew.renewer import Renewer
     from dnsrenew.secrets import Secret
+    from dnsrenew.serving.served import Served
 
 __version__ = "0.1.0"
 
@@ -141,10 +143,12 @@ __all__ = [
     "RouteTaken",
     "Secret",
     "SecretError",
+    "Served",
     "StoreError",
     "TxtRecord",
     "__version__",
     "obtain",
+    "serve",
 ]
 
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
@@ -161,7 +165,9 @@ _HOMES = {
     "Renewer": "renewer",
     "Revocation": "operations.revoke",
     "Secret": "secrets",
+    "Served": "serving.served",
     "obtain": "obtaining",
+    "serve": "obtaining",
     **dict.fromkeys(
         [
             *("AttemptError", "CAError", "Cancelled", "ChallengeError", "ConfigError", "DeployError", "DnsError"),

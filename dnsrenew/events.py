@@ -43,7 +43,7 @@ KINDS: Final[dict[str, str]] = {
     "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after",
     "deploy-started": "a new certificate is about to be deployed; data: to, target",
     "deployed": "the target has the certificate; data: to, target, ok, changed, served, rolled_back, seconds, error",
-    "deploy-failed": "the target does not have the certificate; data: as for deployed",
+    "deploy-failed": "the target lacks it; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-rolled-back": "the target has its old certificate again; data: to, target",
     "warning": "a warning that does not stop the run; data: code, message, fix",
 }
@@ -87,6 +87,8 @@ class Emitter:
 
     def emit(self, kind: str, certificate: str | None, data: Mapping[str, Any]) -> None:
         """Pass one event to the listeners."""
+        if not self._listeners:
+            return
         with self._lock:
             event = Event(kind, self._clock.now(), certificate, data)
             for listener in self._listeners:

@@ -1,33 +1,32 @@
-"""The function ``obtain()``: one call obtains a certificate or returns the stored one."""
+"""The functions ``obtain()`` and ``serve()``: one certificate from arguments, once or for a running server."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
-from dnsrenew.model import RenewalFailed, rfc3339
-from dnsrenew.model.wording import describe_route, first_sentence, is_skip
-from dnsrenew.operations import texts
+from dnsrenew.operations.not_obtained import OTHERS, usable
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
+    from dnsrenew.config import Config
     from dnsrenew.drivers.protocol import Driver
     from dnsrenew.events import Event
-    from dnsrenew.model import CA, Certificate, DnsAccount, KeyKind, Outcome, Propagation, Resolver, Route
-
-_WAIT: Final = 180.0
-"""Seconds to wait for another process that works on the certificate, if no usable one is stored.
-
-A server may start several workers at once, and each of them calls ``obtain()``. A renewal seldom takes longer.
-"""
-
-_logger = logging.getLogger("dnsrenew")
+    from dnsrenew.model import (
+        CA,
+        Certificate,
+        Deployment,
+        DnsAccount,
+        KeyKind,
+        Propagation,
+        Resolver,
+        Route,
+    )
+    from dnsrenew.serving.served import Served
 
 
 def obtain(  # public: one argument for each key of a configuration file
@@ -45,9 +44,10 @@ def obtain(  # public: one argument for each key of a configuration file
     renew_before: str | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
-    deploy: Sequence[Mapping[str, Any]] = (),
+    deploy: Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
     resolver: Resolver | Mapping[str, Any] | None = None,
     force: bool = False,
+    now: bool = False,
     on_event: Callable[[Event], object] | None = None,
     cancel: threading.Event | None = None,
 ) -> Certificate:
@@ -62,7 +62,7 @@ def obtain(  # public: one argument for each key of a configuration file
     nothing after it has returned. It blocks; in asyncio, call it with :func:`asyncio.to_thread`, and set ``cancel`` if
     the ``await`` is cancelled, or its thread works on.
 
-    :param domains: the DNS names; ``*.example.com`` is a wildcard.
+    :param domains: the DNS names; ``*.example.com`` is a wildcard. An IP address needs a route other than dns-01.
     :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
         (see :class:`Driver`).
     :param contact: e-mail addresses for the CA.
@@ -78,9 +78,12 @@ def obtain(  # public: one argument for each key of a configuration file
     :param propagation: how to wait for DNS, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
         seconds until it is an error, seconds to wait after all name servers agree, and what is queried (also ``doh``,
         ``none``). A missing key, and None, mean the default of the DNS host.
-    :param deploy: what to do with a new certificate; accepted, but not carried out yet.
+    :param deploy: what to do with a new certificate: a :class:`Deployment`, a table as in ``dnsrenew.toml``, or a
+        function that takes the certificate. If one fails, there is a warning, and it is tried again by the next call.
     :param resolver: how this host queries DNS.
     :param force: renew even if it is not due.
+    :param now: do not wait after an earlier failure, nor for a limit of the CA that is known. A changed argument or
+        secret ends the wait after a failure too.
     :param on_event: called with every :class:`Event`.
     :param cancel: set it to stop.
     :raises ConfigError: an argument is wrong; the message lists all mistakes.
@@ -91,35 +94,74 @@ def obtain(  # public: one argument for each key of a configuration file
         ``__cause__`` is the error that stopped the run (a missing secret, a lock of another run …), usually that of the
         last attempt; ``evidence["cause"]`` is its JSON form.
     """
-    from dnsrenew.config import single_certificate  # not needed to import this module
-
-    config = single_certificate(
-        [domains] if isinstance(domains, str) else list(domains),
-        dns=_accounts(dns),
-        contact=[contact] if isinstance(contact, str) else list(contact),
-        agree_terms=agree_terms,
-        ca=ca,
-        store=store,
-        name=name,
-        key=key,
-        profile=profile,
-        preferred_chain=preferred_chain,
-        renew_before=renew_before,
-        routes=routes,
-        propagation=propagation,
-        deploy=deploy,
-        resolver=resolver,
-    )
+    settings: dict[str, Any] = {
+        "dns": dns, "contact": contact, "agree_terms": agree_terms, "ca": ca, "store": store, "name": name, "key": key,
+        "profile": profile, "preferred_chain": preferred_chain, "renew_before": renew_before, "routes": routes,
+        "propagation": propagation, "deploy": deploy, "resolver": resolver,
+    }  # fmt: skip
+    config = _config(domains, **settings)
     renewer = Renewer(config, on_event=on_event)
     (spec,) = config.certificates
-    wait = _WAIT if renewer.usable_certificate(spec.name) is None else 0.0
-    (outcome,) = renewer.renew(force=force, wait=wait, cancel=cancel)
+    wait = OTHERS if renewer.usable_certificate(spec.name) is None else 0.0
+    (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
-    return _keep(renewer, outcome)
+    return usable(outcome, renewer.usable_certificate(outcome.name), renewer.emit)
 
 
 obtain.__module__ = "dnsrenew"
+
+
+def serve(  # public: the arguments of obtain()
+    domains: str | Sequence[str],
+    *,
+    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver],
+    contact: str | Sequence[str] = (),
+    agree_terms: bool = False,
+    ca: str | CA = "letsencrypt",
+    store: Path | str | None = None,
+    name: str | None = None,
+    key: KeyKind = "ecdsa-p256",
+    profile: str | Mapping[str, str] | None = None,
+    preferred_chain: str | None = None,
+    renew_before: str | None = None,
+    routes: Sequence[Route] | None = None,
+    propagation: Propagation | Mapping[str, Any] | None = None,
+    deploy: Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
+    resolver: Resolver | Mapping[str, Any] | None = None,
+    on_event: Callable[[Event], object] | None = None,
+) -> Served:
+    """Return the certificate of a running server, which is renewed in the background once it is entered.
+
+    Enter it with ``with``: that obtains the certificate if none is stored. Then ``served.ssl_context`` always has the
+    newest one. The arguments are those of :func:`obtain`.
+
+    :raises ConfigError: an argument is wrong; the message lists all mistakes.
+    """
+    settings: dict[str, Any] = {
+        "dns": dns, "contact": contact, "agree_terms": agree_terms, "ca": ca, "store": store, "name": name, "key": key,
+        "profile": profile, "preferred_chain": preferred_chain, "renew_before": renew_before, "routes": routes,
+        "propagation": propagation, "deploy": deploy, "resolver": resolver,
+    }  # fmt: skip
+    return Renewer(_config(domains, **settings), on_event=on_event).serve()
+
+
+serve.__module__ = "dnsrenew"
+
+
+def _config(domains: str | Sequence[str], *, dns: object, contact: str | Sequence[str], **settings: Any) -> Config:
+    """Return the configuration of one certificate.
+
+    :param settings: the other arguments of :func:`obtain`, as they are.
+    """
+    from dnsrenew.config import single_certificate  # not needed to import this module
+
+    return single_certificate(
+        [domains] if isinstance(domains, str) else list(domains),
+        dns=_accounts(dns),
+        contact=[contact] if isinstance(contact, str) else list(contact),
+        **settings,
+    )
 
 
 def _accounts(dns: object) -> list[DnsAccount]:
@@ -157,47 +199,3 @@ def _several(dns: object) -> Iterable[object] | None:
     if isinstance(dns, str) or not isinstance(dns, Iterable):
         return None
     return None if isinstance(dns, Driver) and not isinstance(dns, AbstractSet) else dns
-
-
-def _keep(renewer: Renewer, outcome: Outcome) -> Certificate:
-    """Return the stored certificate if it is usable; otherwise raise the error that stopped its renewal."""
-    error = outcome.error or RenewalFailed.of(texts.NO_CAUSE)
-    if isinstance(error, Cancelled | StoreError):
-        raise error
-    stored = renewer.usable_certificate(outcome.name)
-    if stored is None:
-        # Without its traceback, whose frames may hold secrets: some tools show the variables of a cause.
-        raise _failure(outcome, error) from error.with_traceback(None)
-    _logger.warning("%s could not be renewed and is kept until %s: %s", outcome.name, stored.not_after, error)
-    renewer.emit("kept", outcome.name, error=error.to_dict(), not_after=rfc3339(stored.not_after))
-    return stored
-
-
-def _failure(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
-    """Return the error of a failed renewal: every attempt, the cause and its fix."""
-    details = " ".join(_details(outcome, cause))
-    code, message, fix = texts.NOT_OBTAINED.fill(domains=outcome.domains, details=details, cause_fix=cause.fix)
-    evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
-    return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
-
-
-def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
-    """Give one sentence for each failed attempt, and the whole message of the cause."""
-    shown: list[DnsRenewError] = []
-    for attempt in outcome.attempts:
-        error = attempt.error
-        if error is None:
-            continue
-        skipped, repeated = is_skip(attempt), error in shown
-        if repeated:
-            text = texts.SKIPPED_SAME if skipped else texts.TRIED_SAME
-        else:
-            text = texts.SKIPPED if skipped else texts.TRIED
-        reason = error.message if error is cause else first_sentence(error.message)
-        yield text.format(route=describe_route(attempt.route.to_dict()), reason=reason.strip())
-        shown.append(error)
-    if outcome.status == "deferred" and outcome.next_attempt is not None:
-        text = texts.DEFERRED if shown else texts.DEFERRED_AFTER_FAILURE
-        yield text.format(time=rfc3339(outcome.next_attempt))
-    if cause not in shown:
-        yield cause.message.strip()

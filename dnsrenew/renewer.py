@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.names import covers
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import StoreError
 from dnsrenew.events import Emitter, Event
 from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations import texts
 from dnsrenew.operations.event_log import EventLog, log_idle
-from dnsrenew.operations.status import CertificateStatus, status_of
+from dnsrenew.operations.selection import selected, unknown_certificate
+from dnsrenew.operations.status import CertificateStatus, asker, status_of, unconfigured, unconfigured_status
 from dnsrenew.renewal.batch import DRIVEN, Batch
+from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Redactor
 from dnsrenew.store import FolderStore, Store
-from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.job import Services
+    from dnsrenew.serving.served import Served
 
 
 class Renewer:
@@ -64,9 +66,11 @@ class Renewer:
         *,
         force: bool = False,
         now: bool = False,
+        attended: bool = False,
         dry_run: bool = False,
         workers: int = 8,
         wait: float = 0,
+        deploy: bool = True,
         cancel: threading.Event | None = None,
     ) -> list[Outcome]:
         """Obtain missing certificates and renew due ones.
@@ -74,9 +78,12 @@ class Renewer:
         :param names: names of certificates; None: all.
         :param force: renew even if it is not due, and even if an earlier failure defers it.
         :param now: renew a due certificate even if an earlier failure or the ledger defers it.
+        :param attended: a person waits for the result: an earlier failure defers nothing, only a CA that asked to wait
+            and the ledger do; there, five orders that failed within an hour are enough.
         :param dry_run: use the staging CA: do everything, store nothing.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
+        :param deploy: also try the deployments that have not succeeded yet.
         :param cancel: set it to stop; published values are withdrawn first. ``renew`` sets it itself if this thread is
             interrupted (Ctrl-C).
         :returns: one outcome for each certificate, in the order of the configuration. An outcome holds every error of
@@ -86,7 +93,18 @@ class Renewer:
         """
         specs = self._chosen(names)
         context = self._context(cancel)
-        options = RunOptions(force=force, now=now, dry_run=dry_run, wait=wait, fingerprint=self._config.fingerprint_of)
+        options = RunOptions(
+            force=force,
+            now=now,
+            attended=attended,
+            dry_run=dry_run,
+            deploy=deploy,
+            wait=wait,
+            asked_by=asker(self._config),
+            fingerprint=Fingerprints(self._config, self._store).of,
+        )
+        for use in self._config.secrets:  # each run uses the values of its time
+            use.secret.forget()
         services = LazyServices(partial(make_services, self._config, self._store, context, dry_run=dry_run, wait=wait))
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
@@ -95,14 +113,48 @@ class Renewer:
         log_idle(outcomes)
         return outcomes
 
+    def deploy(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        force: bool = False,
+        workers: int = 8,
+        wait: float = 0,
+        cancel: threading.Event | None = None,
+    ) -> list[Outcome]:
+        """Deploy the certificates in the store where that has not succeeded yet; renew nothing.
+
+        :param names: names of certificates; None: all.
+        :param force: deploy also where nothing has changed.
+        :param workers: certificates worked on at once.
+        :param wait: seconds to wait for another run that holds a lock.
+        :param cancel: set it to stop; programs that were started are ended.
+        :returns: one outcome for each certificate, with the status ``not-due`` and the results in ``deployed``. An
+            outcome holds every error of its certificate.
+        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration.
+        :raises StoreError: ``store-not-private``: others can change the store.
+        """
+        from dnsrenew.operations import deploy as operation  # not needed by other calls
+
+        specs, context = self._chosen(names), self._context(cancel)
+        with self._redactor.guard_logs(*DRIVEN):
+            return operation.deploy(context, self._checked_store(), specs, force=force, wait=wait, workers=workers)
+
     def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
+        After those of the configuration come the certificates that it asked for once and no longer names
+        (``unconfigured``). A certificate that a program asked for is none of them.
+
+        :param names: names of certificates, or patterns such as ``web-*``; None: all.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
         context, store = self._context(None), self._checked_store()
-        return [status_of(spec, store, context) for spec in self._chosen(names)]
+        orphans = unconfigured(self._config, store)
+        chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
+        configured = [status_of(spec, store, context) for spec in self._config.certificates if spec.name in chosen]
+        return [*configured, *(unconfigured_status(name, orphans[name], store) for name in orphans if name in chosen)]
 
     def certificate(self, name: str) -> Certificate:
         """Return the current certificate.
@@ -116,6 +168,7 @@ class Renewer:
         found = store.certificate(spec.name, store.read_state(spec.name))
         if found is None:
             raise StoreError.of(texts.CERTIFICATE_MISSING, name=name)
+        store.hold(found)
         return found
 
     def usable_certificate(self, name: str) -> Certificate | None:
@@ -129,7 +182,40 @@ class Renewer:
             return None
         if found is None or state.revoked or found.not_after <= self._clock.now():
             return None
-        return found if covers(state.identifiers, spec.identifiers) else None
+        if not covers(state.identifiers, spec.identifiers):
+            return None
+        store.hold(found)
+        return found
+
+    def serve(self, *names: str) -> Served:
+        """Return the certificates of a running server, which are renewed in the background once it is entered.
+
+        :param names: names of certificates, the one for unknown server names first; none: all.
+        :raises ConfigError: ``certificate-unknown``.
+        """
+        from dnsrenew.serving.served import CertificateSource, Served  # not needed by other calls
+
+        chosen = names or tuple(spec.name for spec in self._chosen(None))
+        self._chosen(chosen)  # before anything else is done: the names are checked
+        source = CertificateSource(
+            chosen,
+            partial(self._obtain, chosen),
+            lambda cancel: self.renew(chosen, cancel=cancel),
+            self.certificate,
+            self._store.mark,
+        )
+        return Served(source, self._clock)
+
+    def _obtain(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
+        """Renew what is due; raise unless each certificate is renewed, not due or usable all the same."""
+        from dnsrenew.operations.not_obtained import OTHERS, usable
+
+        missing = any(self.usable_certificate(name) is None for name in names)
+        outcomes = self.renew(names, wait=OTHERS if missing else 0.0, cancel=cancel)
+        for outcome in outcomes:
+            if outcome.status not in {"renewed", "not-due"}:
+                usable(outcome, self.usable_certificate(outcome.name), self.emit)
+        return outcomes
 
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
@@ -154,7 +240,7 @@ class Renewer:
         context = self._context(cancel).for_certificate(name)
         spec = next((spec for spec in self._config.certificates if spec.name == name), None)
         if spec is None and name not in self._checked_store().names():
-            raise _unknown(name, [spec.name for spec in self._config.certificates])
+            raise unknown_certificate(name, [spec.name for spec in self._config.certificates])
         with self._working(context) as services:
             return revoke.revoke(name, self._config, services, context, reason=reason, wait=wait)
 
@@ -185,6 +271,32 @@ class Renewer:
         with self._working(context) as services:
             return accounts.roll(cas, self._config, services, context)
 
+    def update_contacts(
+        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+    ) -> list[AccountStatus]:
+        """Send the configured contact to the CAs now (RFC 8555 section 7.3.2); arguments as for :meth:`accounts`.
+
+        Without this, the next order at a CA does it.
+        """
+        from dnsrenew.operations import accounts
+
+        context = self._context(cancel)
+        with self._working(context) as services:
+            return accounts.update_contacts(cas, self._config, services, context)
+
+    def deactivate_accounts(
+        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+    ) -> list[AccountStatus]:
+        """Close the accounts for ever (RFC 8555 section 7.3.6); arguments as for :meth:`accounts`.
+
+        Certificates stay valid. The keys are deleted, and the next order at a CA creates a new account.
+        """
+        from dnsrenew.operations import accounts
+
+        context = self._context(cancel)
+        with self._working(context) as services:
+            return accounts.deactivate(cas, self._config, services, context)
+
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
 
@@ -214,14 +326,8 @@ class Renewer:
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
-        if names is None:
-            return list(self._config.certificates)
-        wanted = [names] if isinstance(names, str) else list(names)
-        known = {spec.name: spec for spec in self._config.certificates}
-        for name in wanted:
-            if name not in known:
-                raise _unknown(name, list(known))
-        return [spec for spec in self._config.certificates if spec.name in wanted]
+        chosen = selected(names, [spec.name for spec in self._config.certificates])
+        return [spec for spec in self._config.certificates if spec.name in chosen]
 
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:
@@ -248,12 +354,3 @@ class Renewer:
             redactor=self._redactor,
             emitter=self._emitter,
         )
-
-
-def _unknown(name: str, known: list[str]) -> ConfigError:
-    likely = nearest(name, known)
-    if likely:
-        text = texts.CERTIFICATE_UNKNOWN_NEAREST
-    else:
-        text = texts.CERTIFICATE_UNKNOWN if known else texts.CERTIFICATE_UNKNOWN_NONE
-    return ConfigError.of(text, name=name, nearest=likely, known=known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Text
 from dnsrenew.model import rfc3339
@@ -46,9 +48,7 @@ WRONG_KEY: Final = Text("certificate-wrong", "The certificate from the CA is for
 WRONG_NAMES: Final = Text(
     "certificate-wrong", "The certificate from the CA is not for {missing}; its names: {names}.", _FIX
 )
-NO_NAMES: Final = Text(
-    "certificate-wrong", "The certificate from the CA is not for {missing}: it has no DNS names.", _FIX
-)
+NO_NAMES: Final = Text("certificate-wrong", "The certificate from the CA is not for {missing}: it has no names.", _FIX)
 WRONG_CA: Final = Text(
     "certificate-wrong",
     "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
@@ -84,7 +84,7 @@ class Facts(Frozen, kw_only=True):
     :ivar serial: hexadecimal, lower case, without leading zeros.
     :ivar not_before: the start of its validity, in UTC.
     :ivar not_after: the end of its validity, in UTC.
-    :ivar names: its DNS names (A-labels, lower case), in order.
+    :ivar names: its DNS names (A-labels, lower case) and IP addresses, in order.
     """
 
     issuer: str
@@ -144,20 +144,26 @@ def _key_hash(key: CertificatePublicKeyTypes) -> str:
 
 
 def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
-    """Return a signing request (PKCS#10, DER) for A-label names, all in the SAN; the subject is empty.
+    """Return a signing request (PKCS#10, DER) for names and IP addresses, all in the SAN; the subject is empty.
 
     A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A).
     """
-    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in identifiers])
+    names = _alternative_names(identifiers)
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-def self_signed_pem(name: str, oid: str, extension: bytes) -> bytes:
+def _alternative_names(identifiers: Sequence[str]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(
+        [x509.IPAddress(ip_address(each)) if is_ip(each) else x509.DNSName(each) for each in identifiers]
+    )
+
+
+def self_signed_pem(identifier: str, oid: str, extension: bytes) -> bytes:
     """Return a new key and its self-signed certificate, as one PEM text.
 
-    The certificate has one DNS name and one critical extension (RFC 8737 section 3). It is valid at any time: the
-    CA ignores its dates, and this host's clock may be wrong.
+    The certificate has one name and one critical extension (RFC 8737 section 3, RFC 8738 section 6). It is valid at
+    any time: the CA ignores its dates, and this host's clock may be wrong.
 
     :param oid: the extension's object identifier, dotted.
     :param extension: the extension's value, as DER.
@@ -172,7 +178,7 @@ def self_signed_pem(name: str, oid: str, extension: bytes) -> bytes:
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(9999, 12, 31, tzinfo=UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(_alternative_names([identifier]), critical=False)
         .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), extension), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -337,9 +343,18 @@ def _line(text: str) -> str:
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     names = _extension(certificate, x509.SubjectAlternativeName)
-    found = () if names is None else names.get_values_for_type(x509.DNSName)
+    found = [] if names is None else [_name(name) for name in names]
     # Names are shown. One with control characters is invalid.
-    return tuple(name.lower() for name in found if name.isprintable() and len(name) <= _MAX_NAME)
+    return tuple(name for name in found if name and name.isprintable() and len(name) <= _MAX_NAME)
+
+
+def _name(name: x509.GeneralName) -> str | None:
+    """Return a DNS name or an IP address as an identifier; None for names of other kinds."""
+    if isinstance(name, x509.DNSName):  # clients compare an address only with an iPAddress
+        return None if is_ip(name.value) else name.value.lower()
+    if isinstance(name, x509.IPAddress) and isinstance(name.value, IPv4Address | IPv6Address):
+        return str(name.value)
+    return None
 
 
 # ── checks of a certificate from the CA ─────────────────────────────────────────────────
@@ -351,7 +366,7 @@ def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str],
     The root is not part of the chain, so each certificate is only checked against the next. This host's clock may be an
     hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
-    :param identifiers: A-label names, wildcards with their ``*.``.
+    :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param now: the current time, in UTC.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.

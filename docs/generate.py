@@ -9,13 +9,20 @@ from pathlib import Path
 
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import Provider
-from docs import floors
+from docs import command_line, configuration, floors, tables
 from docs.blocks import filled
-from docs.reference import BLOCKS
 
 HERE = Path(__file__).parent
-REFERENCE = ("errors.md", "events.md", "fallback.md", "limits.md")
+PARTLY = (
+    "reference/configuration.md",
+    "reference/errors.md",
+    "reference/events.md",
+    "reference/python.md",
+    "how-it-works/fallback.md",
+    "how-it-works/limits.md",
+)
 """Pages written by people, with parts that are generated."""
+BLOCKS = {**tables.BLOCKS, **configuration.BLOCKS}
 
 
 def provider_page(provider: Provider) -> str:
@@ -81,7 +88,7 @@ def provider_list(providers: list[Provider]) -> str:
         "",
         (
             "For another host there are two solutions. If dns-lexicon supports it, write a file `providers/NAME.toml` "
-            "beside your `dnsrenew.toml` ([how](../writing-a-driver.md)). Or add a CNAME record from "
+            "beside your `dnsrenew.toml` ([how](../../guides/writing-a-driver.md)). Or add a CNAME record from "
             "`_acme-challenge.your.domain` to a name at a host of this list; dnsrenew follows it."
         ),
         "",
@@ -92,22 +99,25 @@ def provider_list(providers: list[Provider]) -> str:
 def pages() -> dict[str, str]:
     """Return every generated page: its path below docs/, and its text."""
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]
-    texts = {f"providers/{provider.name}.md": provider_page(provider) for provider in found}
-    reference = {page: filled(HERE / page, BLOCKS) for page in REFERENCE}
-    return {"floors.md": floors.page(), "providers/README.md": provider_list(found), **texts, **reference}
+    texts = {f"reference/providers/{provider.name}.md": provider_page(provider) for provider in found}
+    texts["reference/providers/README.md"] = provider_list(found)
+    texts["reference/command-line.md"] = command_line.page()
+    texts["man/dnsrenew.1"] = command_line.man_page()
+    texts["internals/floors.md"] = floors.page()
+    return texts | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
 
 
 def simulated() -> dict[str, str]:
     """Return the pages that take seconds to make; tests that list the others do not wait for them."""
     from tests.kit import year_page  # loads the CA, DNS and a whole year
 
-    return {"renewal-year.md": year_page.page()}
+    return {"internals/renewal-year.md": year_page.page()}
 
 
 def main() -> None:
     """Write all pages."""
     for path, text in {**pages(), **simulated()}.items():
-        (HERE / path).parent.mkdir(exist_ok=True)
+        (HERE / path).parent.mkdir(parents=True, exist_ok=True)
         (HERE / path).write_text(text, encoding="utf-8")
 
 

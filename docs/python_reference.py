@@ -17,12 +17,14 @@ NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
     "Config": frozenset({"account_files", "fingerprint_of", "providers", "secrets"}),
     "DnsRenewError": frozenset({"of"}),
     "Renewer": frozenset({"emit"}),
+    "Secret": frozenset({"identity"}),
+    "Secret": frozenset({"forget", "identity"}),
 }
 """Attributes of public classes that only dnsrenew itself uses."""
 
 _GROUP: Final = re.compile(r"^([A-Z][^\n]*):\n((?:    [\w, ]+\n)+)", re.MULTILINE)
 _ROLE: Final = re.compile(r":(?:class|func|meth|data|mod):`~?([\w.]+)`")
-_FIELD: Final = re.compile(r"^:(param|raises|returns)(?: (\w+))?: ", re.MULTILINE)
+_FIELD: Final = re.compile(r"^:(param|raises|returns)(?: ([\w.]+))?: ", re.MULTILINE)
 _NARROW: Final = 90
 """Characters of a signature on one line."""
 _RESULTS: Final = "Results"
@@ -99,7 +101,7 @@ def _fields(cls: type) -> Iterator[tuple[str, str, str]]:
     for name, found in vars(cls).items():
         if isinstance(found, property):
             kind = str(inspect.get_annotations(found.fget)["return"]) if found.fget else ""
-            yield name, kind, inspect.getdoc(found) or ""
+            yield name, kind, re.sub(r"\s*:raises ([\w.]+): ", r" Raises ``\1``: ", inspect.getdoc(found) or "")
 
 
 def _syntax(cls: type) -> ast.ClassDef:
@@ -126,7 +128,7 @@ def _literal_doc(name: str) -> str:
 
 
 def _code(signature: str) -> list[str]:
-    return ["```python", signature, "```", ""]
+    return ["```py", signature, "```", ""]  # not "python": a signature alone is no program
 
 
 def _without_first(signature: inspect.Signature) -> inspect.Signature:
@@ -154,7 +156,7 @@ def _shown(signature: inspect.Signature) -> str:
 
 
 def _parameter(each: inspect.Parameter) -> str:
-    stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+    stars = "**" if each.kind is each.VAR_KEYWORD else ""
     kind = "" if each.annotation is each.empty else f": {each.annotation}"
     if each.default is each.empty:
         return f"{stars}{each.name}{kind}"

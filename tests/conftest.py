@@ -10,7 +10,7 @@ pytest_plugins = ["tests.kit.secrecy"]
 # Started in the background of a shell, or by nohup: what we start would inherit that, and signals could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # not on Windows
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No deadline: two workers and their servers share two cores.

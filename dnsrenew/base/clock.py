@@ -26,8 +26,6 @@ def rejects_dates(text: str) -> bool:
 class Clock(Protocol):
     """The only source of time in dnsrenew; a test can pass its own."""
 
-    __module__ = "dnsrenew"
-
     def now(self) -> datetime:
         """Return the wall-clock time in UTC, for schedules and files."""
 
@@ -36,6 +34,9 @@ class Clock(Protocol):
 
     def wait(self, seconds: float, event: threading.Event) -> bool:
         """Wait until ``event`` is set or ``seconds`` have passed; return whether it is set."""
+
+
+Clock.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
 
 
 class SystemClock:

@@ -1,4 +1,4 @@
-"""Domain names as labels (RFC 1034), without the cost of importing a DNS library."""
+"""Domain names as labels (RFC 1034), without the cost of importing a DNS library; and IP addresses as identifiers."""
 
 from __future__ import annotations
 
@@ -47,6 +47,36 @@ def base_domain(domain: str) -> str:
 def covers(certified: Collection[str], wanted: Iterable[str]) -> bool:
     """Tell whether a certificate for some names is valid for all others; a wildcard stands for one label."""
     return all(name in certified or f"*.{name.partition('.')[2]}" in certified for name in wanted)
+
+
+def is_ip(identifier: str) -> bool:
+    """Tell whether an identifier is an IP address (RFC 8738), and not a domain: no top-level domain is a number."""
+    return ":" in identifier or identifier.rpartition(".")[2].isdecimal()
+
+
+def canonical_ip(text: str) -> str:
+    """Return the one text of an IP address that identifies it (RFC 8738 section 3): IPv6 as in RFC 5952.
+
+    :raises InvalidName: the text is not an IP address.
+    """
+    import ipaddress  # few certificates have an address
+
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise InvalidName("not an IP address") from None
+
+
+def reverse_name(address: str) -> str:
+    """Return the name under ``in-addr.arpa`` or ``ip6.arpa`` of an IP address (RFC 1034, RFC 3596)."""
+    import ipaddress
+
+    return ipaddress.ip_address(address).reverse_pointer
+
+
+def url_host(identifier: str) -> str:
+    """Return an identifier as the host of a URL: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{identifier}]" if ":" in identifier else identifier
 
 
 def to_a_labels(domain: str) -> str:

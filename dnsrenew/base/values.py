@@ -7,7 +7,7 @@ a run with nothing due. Here all values share the methods of one base class.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     import dataclasses
@@ -165,6 +165,10 @@ class Frozen:
 
     def __delattr__(self, name: str) -> Never:
         raise AttributeError(f"{type(self).__name__} is immutable: {name}")
+
+    def __replace__(self, **changes: Any) -> Self:
+        """For :func:`copy.replace` of Python 3.13."""
+        return replace(self, **changes)
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, type(self)) else NotImplemented

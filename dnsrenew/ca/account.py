@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew import x509
@@ -58,7 +58,7 @@ class AccountSession:
         assert stored is not None  # noqa: S101  # it is created if it is missing
         signer = signer_of(stored)
         if set(stored.contact) != set(self._contact):
-            self._update_contact(context, signer, stored)
+            self._update_contact(context, stored)
         return signer
 
     def recreate(self, context: Context, directory: Directory, lost: Signer) -> Signer:
@@ -154,6 +154,34 @@ class AccountSession:
             rolled = key_rollover.roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
 
+    def send_contact(self, context: Context, directory: Directory) -> None:
+        """See :meth:`CAClient.update_contact`."""
+        if self.stored(context, directory) is None:
+            return
+        with self._store.lock(context):
+            stored = self._load()
+            if stored is not None and stored.url is not None:
+                self._post_change(context, stored, {"contact": list(self._contact)})
+                self._store.save(replace(stored, contact=self._contact))
+
+    def deactivate(self, context: Context, directory: Directory) -> None:
+        """See :meth:`CAClient.deactivate`."""
+        if self.stored(context, directory) is None:
+            return
+        with self._store.lock(context):
+            stored = self._load()
+            if stored is None or stored.url is None:
+                return
+            try:
+                self._post_change(context, stored, {"status": "deactivated"})
+            except CAError as error:
+                if error.type != "unauthorized":  # the answer for an account that is deactivated already
+                    raise
+            self._store.remove()
+
+    def _post_change(self, context: Context, stored: AccountData, change: Mapping[str, Any]) -> None:
+        self._transport.post(context, signer_of(stored), stored.url or "", change, "account")
+
     def _load_resolved(self, context: Context, directory: Directory) -> AccountData | None:
         """Return the stored account; resolve an interrupted key change to the key that the CA has."""
         stored = self._load()
@@ -240,13 +268,13 @@ class AccountSession:
         if directory.binding_required and self._eab is None:
             raise problems.error(texts.EAB_REQUIRED)
 
-    def _update_contact(self, context: Context, signer: Signer, stored: AccountData) -> None:
+    def _update_contact(self, context: Context, stored: AccountData) -> None:
         """Update the contact at the CA (RFC 8555 section 7.3.2); a failure is only a warning.
 
         If the new contact cannot be stored, the next run updates it again.
         """
         try:
-            self._transport.post(context, signer, signer.url or "", {"contact": list(self._contact)}, "account")
+            self._post_change(context, stored, {"contact": list(self._contact)})
         except CAError as error:
             if error.type == "accountDoesNotExist":
                 return  # the first order creates the account again, with this contact

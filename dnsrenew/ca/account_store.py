@@ -27,6 +27,9 @@ class AccountStore(Protocol):
     def save(self, account: AccountData) -> None:
         """Write the account; its keys are on disk when this returns."""
 
+    def remove(self) -> None:
+        """Remove the account and its keys."""
+
     def lock(self, context: Context | None = None) -> AbstractContextManager[None]:
         """Exclude other threads and processes while an account is created or its key is changed."""
 

@@ -118,6 +118,24 @@ class CAClient:
         opened = self._session.open(context)
         return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
 
+    def update_contact(self, context: Context) -> None:
+        """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
+
+        :raises CAError: the CA refused it.
+        :raises StoreError: the account cannot be stored.
+        """
+        self._accounts.send_contact(context, self._session.directory(context))
+
+    def deactivate(self, context: Context) -> None:
+        """Close the account for ever (RFC 8555 section 7.3.6) and remove its key; nothing without a stored account.
+
+        An account that is closed already is no error. Of a client whose account was closed nothing else can be asked.
+
+        :raises CAError: the CA refused it, or did not answer.
+        :raises StoreError: the key cannot be removed.
+        """
+        self._accounts.deactivate(context, self._session.directory(context))
+
     # ── the order ───────────────────────────────────────────────────────────────────────
 
     def new_order(
@@ -128,7 +146,7 @@ class CAClient:
         replaces: str | None = None,
         profile: Profile | str | None = None,
     ) -> Order:
-        """Order a certificate for A-label names. The CA may return an existing order that is ready.
+        """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
 
         :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.ca.ari.cert_id`), if this
             account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again

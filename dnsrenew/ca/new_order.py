@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.ca import texts
 from dnsrenew.ca.clock_skew import check_before_order
@@ -61,7 +62,7 @@ class NewOrders:
     def _order(
         self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None, tries: int
     ) -> Order:
-        payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": name} for name in identifiers]}
+        payload: dict[str, Any] = {"identifiers": [_identifier(name) for name in identifiers]}
         payload |= {"replaces": replaces} if replaces is not None else {}
         payload |= {"profile": profile} if profile is not None else {}
         url = self._session.open(context).directory.required("newOrder")
@@ -115,6 +116,11 @@ class NewOrders:
         except CAError:
             return False  # it is final already, or the CA does not support it; nothing depends on it
         return True
+
+
+def _identifier(name: str) -> dict[str, str]:
+    """Return an identifier of an order (RFC 8555 section 7.1.3, RFC 8738 section 3)."""
+    return {"type": "ip" if is_ip(name) else "dns", "value": name}
 
 
 def _is_gone(error: CAError) -> bool:

@@ -8,10 +8,12 @@ of problem documents: only errors show them, and :mod:`dnsrenew.ca.problems` cle
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from dnsrenew.base.names import InvalidName, canonical_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.ca import texts
 from dnsrenew.ca.clean import MAX_NAME, MAX_WORD, one_line
@@ -84,7 +86,7 @@ class Challenge(Frozen):
 class Authorization(Frozen):
     """An authorization for one identifier (RFC 8555 section 7.1.4).
 
-    :ivar domain: A-labels, without ``*.``.
+    :ivar domain: A-labels, without ``*.``; or an IP address.
     :ivar wildcard: whether it is for ``*.domain``.
     :ivar status: ``pending``, ``valid``, or a final status that means failure.
     """
@@ -136,7 +138,8 @@ def parse_authorization(url: str, body: Any) -> Authorization:  # JSON
     """
     fields = _object(body, "authorization")
     identifier = _object(fields.get("identifier"), "identifier of the authorization")
-    name = _text(identifier, "value", "identifier of the authorization", MAX_NAME).lower()
+    value = _text(identifier, "value", "identifier of the authorization", MAX_NAME)
+    name = _identifier(identifier.get("type"), value)
     challenges = fields.get("challenges")
     parsed = (_challenge(url, each) for each in (challenges if isinstance(challenges, list) else [])[:_MAX_CHALLENGES])
     return Authorization(
@@ -175,7 +178,15 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
 def _identifiers(body: Any) -> Any:  # yields str
     for each in body if isinstance(body, list) else []:
         if isinstance(each, dict) and isinstance(each.get("value"), str):
-            yield one_line(each["value"], MAX_NAME).lower()
+            yield _identifier(each.get("type"), one_line(each["value"], MAX_NAME))
+
+
+def _identifier(kind: Any, value: str) -> str:  # JSON
+    """Return an identifier of the CA as we write it: a CA may write an IPv6 address in another form (RFC 8738)."""
+    if kind == "ip":
+        with contextlib.suppress(InvalidName):  # the caller finds out that it was not ordered
+            return canonical_ip(value)
+    return value.lower()
 
 
 def _object(body: Any, resource: str) -> dict[str, Any]:

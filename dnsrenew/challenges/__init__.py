@@ -6,9 +6,11 @@ keys in ``config/routes.py``. The ``__init__`` of that folder imports nothing: t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dnsrenew.base.names import is_ip, is_wildcard
+from dnsrenew.challenges.dns01 import texts as dns01_texts
 from dnsrenew.challenges.http01 import texts as http01_texts
 from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
 from dnsrenew.errors import ChallengeError
@@ -21,15 +23,19 @@ class ChallengeType(NamedTuple):
     """What the fallback needs to know of a challenge type.
 
     :ivar module: the module with its ``make_solver``.
-    :ivar no_wildcard: the error for a wildcard if the type cannot validate one, else None.
+    :ivar is_unfit: tells whether the type cannot validate an identifier.
+    :ivar unfit: the error for such identifiers.
     :ivar unreachable: the error for a CA that cannot connect to this host if the type needs a connection, else None.
+    :ivar unreachable_ip: the same error where only IP addresses are concerned: no dns-01 route would help.
     :ivar unreachable_because: the same error with a likely cause.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     """
 
     module: str
-    no_wildcard: Text | None = None
+    is_unfit: Callable[[str], bool]
+    unfit: Text
     unreachable: Text | None = None
+    unreachable_ip: Text | None = None
     unreachable_because: Text | None = None
     propagates: bool = False
 
@@ -38,22 +44,29 @@ class ChallengeType(NamedTuple):
 CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "http-01": ChallengeType(
         "dnsrenew.challenges.http01.solver",
-        no_wildcard=http01_texts.NO_WILDCARD,
+        is_unfit=is_wildcard,
+        unfit=http01_texts.NO_WILDCARD,
         unreachable=http01_texts.UNREACHABLE,
+        unreachable_ip=http01_texts.UNREACHABLE_IP,
         unreachable_because=http01_texts.UNREACHABLE_BECAUSE,
     ),
     "tls-alpn-01": ChallengeType(
         "dnsrenew.challenges.tls_alpn01.solver",
-        no_wildcard=tls_alpn01_texts.NO_WILDCARD,
+        is_unfit=is_wildcard,
+        unfit=tls_alpn01_texts.NO_WILDCARD,
         unreachable=tls_alpn01_texts.UNREACHABLE,
+        unreachable_ip=tls_alpn01_texts.UNREACHABLE_IP,
         unreachable_because=tls_alpn01_texts.UNREACHABLE_BECAUSE,
     ),
-    "dns-01": ChallengeType("dnsrenew.challenges.dns01.solver", propagates=True),
+    "dns-01": ChallengeType(
+        "dnsrenew.challenges.dns01.solver",
+        is_unfit=is_ip,  # RFC 8738 section 7
+        unfit=dns01_texts.NO_IP,
+        propagates=True,
+    ),
 }
 
 
-def no_wildcard(challenge: str, identifiers: Sequence[str]) -> ChallengeError:
-    """Return the error for wildcards on a route whose challenge type cannot validate them."""
-    text = CHALLENGES[challenge].no_wildcard
-    assert text is not None  # noqa: S101  # the caller checked it
-    return ChallengeError.of(text, identifiers=list(identifiers))
+def unfit(challenge: str, identifiers: Sequence[str]) -> ChallengeError:
+    """Return the error for identifiers that a challenge type cannot validate."""
+    return ChallengeError.of(CHALLENGES[challenge].unfit, identifiers=list(identifiers))

@@ -10,12 +10,14 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.checks import Verdict, texts
 
 
 def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Verdict:
     """Return whether the addresses of a name explain why a CA does not get the answer.
 
+    :param identifier: a name, or an IP address, whose only address it is itself.
     :param found: the A and AAAA addresses of the name.
     :param ours: addresses of this host; contains every address of ``found`` that is this host's.
     """
@@ -27,6 +29,8 @@ def judge(identifier: str, found: Sequence[str], ours: Sequence[str]) -> Verdict
     kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
     if kind is None:
         return Verdict.of(texts.ADDRESSES_OK, "ok", evidence)
+    if is_ip(identifier):
+        return Verdict.of(texts.ADDRESS_NOT_OURS, "unknown", evidence)
     own = by_family(ours)[kind]
     text = texts.ADDRESS_FOREIGN if own else texts.ADDRESS_FOREIGN_NO_OWN
     if kind == "A" and own and all(ipaddress.ip_address(address).is_private for address in own):

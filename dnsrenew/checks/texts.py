@@ -33,6 +33,12 @@ ADDRESS_FOREIGN_NO_OWN: Final = Text(
     "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route.",
 )
 
+ADDRESS_NOT_OURS: Final = Text(
+    "addresses",
+    "{identifier} is not an address of this host.",
+    "Forward port 80 of {identifier} to this host, or run dnsrenew on the host that has this address.",
+)
+
 # ── CAA (RFC 8659, RFC 8657) ────────────────────────────────────────────────────────────
 
 CAA_UNRESTRICTED: Final = Text("caa", "No CAA record restricts issuance for {identifier}.", "")

@@ -22,12 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:  # the whole process is this command
         gc.disable()  # a tenth of the time of a run with nothing due; longer work enables it again
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         return _write(f"dnsrenew {__version__}\n")
     if arguments in (["--help"], ["-h"], ["help"]):
         from dnsrenew.cli.help import top_help
 
         return _write(top_help(_columns()))
+    if arguments[:1] == ["__complete"]:  # the completion scripts call it
+        from dnsrenew.cli.candidates import answer
+
+        return _write(answer(arguments[1:]))
     try:
         from dnsrenew.cli.program import run
 

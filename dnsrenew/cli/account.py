@@ -1,4 +1,4 @@
-"""``dnsrenew account``: shows the accounts at the CAs, or replaces their keys."""
+"""``dnsrenew account``: shows the accounts at the CAs, replaces their keys, updates their contact, or closes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
@@ -17,22 +18,28 @@ if TYPE_CHECKING:
 
 
 def account(invocation: Invocation) -> int:
-    """Show the accounts or replace their keys; return the exit status: 1 if that failed for one.
+    """Show or change the accounts; return the exit status: 1 if that failed for one.
 
-    :raises ConfigError: there is no such CA.
+    :raises ConfigError: there is no such CA, or nobody can be asked.
     """
     terminal, options = invocation.terminal, invocation.options
     renewer = invocation.renewer(invocation.config(), PlainProgress(terminal))
-    names = None if options.ca is None else [options.ca]
-    rolled = options.action == "roll"
-    call = renewer.roll_accounts if rolled else renewer.accounts
-    work = partial(call, names, cancel=invocation.signals.cancel)
+    call = {
+        "show": renewer.accounts,
+        "roll": renewer.roll_accounts,
+        "contact": renewer.update_contacts,
+        "deactivate": renewer.deactivate_accounts,
+    }[options.action]
+    if options.action == "deactivate":
+        question = texts.DEACTIVATE_ALL_QUESTION if options.ca is None else texts.DEACTIVATE_QUESTION
+        confirm(invocation, question.format(ca=options.ca), "dnsrenew account deactivate")
+    work = partial(call, None if options.ca is None else [options.ca], cancel=invocation.signals.cancel)
     found = invocation.signals.run(work, cleans_up=True)
     failed = [status for status in found if status.error is not None]
     terminal.write_document({"accounts": [status.to_dict() for status in found]})
     only_problems = terminal.json or terminal.quiet  # to standard error
     columns, _ = (terminal.err if only_problems else terminal.out).size()
-    lines = _lines(failed if only_problems else found, columns, rolled=rolled)
+    lines = _lines(failed if only_problems else found, columns, options.action)
     if not found and not only_problems:
         lines = [dim(line) for line in formatting.wrap(texts.NO_ACCOUNTS, columns)]
     if lines:
@@ -40,16 +47,16 @@ def account(invocation: Invocation) -> int:
     return int(bool(failed))
 
 
-def _lines(found: Sequence[AccountStatus], columns: int | None, *, rolled: bool) -> list[str]:
+def _lines(found: Sequence[AccountStatus], columns: int | None, action: str) -> list[str]:
     lines: list[str] = []
     for status in found:
         if status.error is not None:
             lines += error_text.lines(status.error, columns, f"{red('✗')} {status.ca}: ")
         else:
-            valid = status.status == "valid"
-            mark = green("✓") if valid else yellow("!")
+            expected = "deactivated" if action == "deactivate" else "valid"
+            mark = green("✓") if status.status == expected else yellow("!")
             word = texts.ACCOUNT_STATUSES.get(status.status, status.status)
-            word = texts.KEY_REPLACED if rolled and valid else word
+            word = texts.ACCOUNT_CHANGES.get(action, word) if status.status == expected else word
             lines += formatting.wrap(word, columns, f"{mark} {status.ca}: ", "  ")
         rows = [(LABELS["account"], status.url)] if status.url else []
         if status.contact:

@@ -77,7 +77,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
 def _help(words: list[str]) -> Request:
     """Read ``help COMMAND``."""
     options = _Reader("help").read(words)
-    names: list[str] = [] if options.help else options.names
+    names = ["help"] if options.help else options.names
     topic = " ".join(names) or None
     if topic is not None and topic not in COMMANDS:
         _check_command(names[0])
@@ -117,7 +117,7 @@ class _Reader:
 
         :raises ConfigError: ``usage``. With ``--help`` the other words do not matter.
         """
-        options = Options(**{each.name: each.default if each.shown else each.default or False for each in self._all()})
+        options = Options(**{option.name: _default(option) for option in (*_ALWAYS, *self._options)})
         if {"--help", "-h"} & set(words):
             options.help, options.json = True, "--json" in words
             return options
@@ -136,9 +136,6 @@ class _Reader:
             raise usage(texts.VERBOSE_AND_QUIET, self._command)
         self._read_arguments(positional, options)
         return options
-
-    def _all(self) -> list[Option]:
-        return [*_ALWAYS, *self._options]
 
     def _read_word(self, word: str, left: deque[str], options: Options) -> None:
         """Read an option, or several in their short forms (``-vq``)."""
@@ -199,6 +196,10 @@ class _Reader:
         return usage(texts.MISSPELT_ARGUMENT, self._command, argument=argument, nearest=similar)
 
 
+def _default(option: Option) -> object:
+    return option.default if option.shown or option.kind == "count" else False
+
+
 def _next_value(option: Option, left: deque[str]) -> str | None:
     """Take the value of an option from the words after it; ``14 days`` are two words."""
     if not left or (left[0].startswith("-") and left[0] != "-"):
@@ -222,7 +223,9 @@ def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
 
 def _interval(value: str) -> float | None:
     seconds = seconds_of(value)
-    return seconds if seconds is not None and 60 <= seconds <= _DAY else None  # at least daily: the contract promises it
+    return (
+        seconds if seconds is not None and 60 <= seconds <= _DAY else None
+    )  # at least daily: the contract promises it
 
 
 def _workers(value: str) -> int | None:

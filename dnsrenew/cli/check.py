@@ -19,6 +19,7 @@ def check(invocation: Invocation) -> int:
     :raises ConfigError: with all mistakes.
     """
     from dnsrenew.config import check_config
+    from dnsrenew.config.locate import here
 
     def read(explicit: str | None, *, insist: bool) -> Config:
         checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)
@@ -33,12 +34,13 @@ def check(invocation: Invocation) -> int:
     }
     invocation.terminal.write_document(document)
     if not invocation.terminal.quiet:
+        columns, _ = invocation.terminal.out.size()
+        path = str(config.path)
         fields = {
-            "path": config.path,
+            "path": path if columns is None else formatting.relative_path(path, here()),
             "certificates": formatting.count(len(config.certificates), texts.CERTIFICATE),
             "accounts": formatting.count(len(config.accounts), texts.DNS_ACCOUNT),
         }
-        columns, _ = invocation.terminal.out.size()
         lines = formatting.wrap(texts.CONFIG_VALID.format_map(fields), columns, f"{green('✓')} ", "  ")
         invocation.terminal.write_result("\n".join(lines))
     return 0

@@ -43,7 +43,7 @@ class Option(NamedTuple):
 
     :ivar flag: its long form; without the dashes its name in the parsed options.
     :ivar shown: the placeholder of its value; "": it has none.
-    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word`` or ``text``; without a value ``count`` or "".
+    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``; without a value ``count`` or "".
     :ivar words: the values that are possible; (): any of this kind.
     :ivar alone: its value if it is given without one; None: it needs a value.
     :ivar short: its short form.
@@ -140,10 +140,13 @@ COMMANDS: Final = {
         "obtain missing certificates and renew those that are due",
         (Argument("names", "NAME", f"certificates to renew: {_NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "renew although not due, or after a failure; with several certificates, give names or --all"),
+            Option(
+                "--force", "renew although not due, or after a failure; with several certificates, give names or --all"
+            ),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
             Option("--dry-run", "test with the CA's staging server; saves nothing and records no failure"),
+            Option("--no-deploy", "leave deployments to a later run"),
             _WORKERS,
             _wait(_OTHER_RUN),
             Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
@@ -151,9 +154,9 @@ COMMANDS: Final = {
             Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
         ),
         (
-            ("dnsrenew renew", "what the schedule runs"),
+            ("dnsrenew renew", "all that are missing or due"),
             ("dnsrenew renew home --now", "retry now, after a failure"),
-            ("dnsrenew renew --dry-run", "test with the CA's staging server; saves nothing"),
+            ("dnsrenew renew --dry-run", "test at the staging CA; saves nothing"),
             ("dnsrenew renew home --force", "renew although it is not due"),
         ),
     ),
@@ -204,7 +207,7 @@ COMMANDS: Final = {
         f"Reasons: {', '.join(REASONS)}.",
     ),
     "remove": Command(
-        "delete a certificate from the store, after you took it out of the configuration",
+        "delete a certificate from the store that is no longer configured",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (_YES, _wait(_OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),
@@ -307,9 +310,9 @@ COMMANDS: Final = {
             ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
-        "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does not "
-        "end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. SIGHUP "
-        "makes it read the configuration again; if that has a mistake, it says so and continues with the old one.\n"
+        "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does "
+        "not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. "
+        "SIGHUP makes it read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
         "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
         "document at the end: the outcomes of the last round.",
     ),
@@ -331,7 +334,7 @@ COMMANDS: Final = {
         examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
         reads_config=False,
     ),
-}  # fmt: skip
+}
 """Every command by its name, with two words for the commands of a group."""
 
 GROUPS: Final = {"account": "show", "schedule": "show"}
@@ -355,10 +358,10 @@ SYNONYMS: Final = {
 
 
 def options_of(command: str | None) -> tuple[Option, ...]:
-    """Return all options of a command, its own first; for None those of the program."""
+    """Return all options of a command, its own first; of a group, those of its default; for None, of the program."""
     if command is None:
         return (*GLOBAL, VERSION)
-    found = COMMANDS[command]
+    found = COMMANDS[f"{command} {GROUPS[command]}" if command in GROUPS else command]
     return (*found.options, *((INSIST,) if found.reads_config else ()), *GLOBAL)
 
 

@@ -14,6 +14,7 @@ GLUE: Final = "\u00a0"
 
 _SHORT_LIFE: Final = timedelta(days=10)
 _CLOSE: Final = timedelta(days=2)
+_LONGEST_ZONE: Final = 5
 
 
 def count(number: int, one: str) -> str:
@@ -57,9 +58,24 @@ def short_distance(time: datetime, now: datetime) -> str:
 
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
-    """Return the date; add the time (UTC) if it is within two days or the certificate is short-lived."""
+    """Return the local date; with the time if it is within two days or the certificate is short-lived."""
     exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
-    return time.strftime("%Y-%m-%d %H:%M UTC" if exact else "%Y-%m-%d")
+    return moment(time) if exact else time.astimezone().strftime("%Y-%m-%d")
+
+
+def moment(time: datetime) -> str:
+    """Return the local date and time with the zone: ``2027-01-25 13:45 CET``."""
+    local = time.astimezone()
+    return f"{local:%Y-%m-%d %H:%M} {_zone(local)}"
+
+
+def _zone(local: datetime) -> str:
+    """Return the name of the zone; its offset where the system only has a long name or a number."""
+    name = local.tzname() or ""
+    if name.isalpha() and len(name) <= _LONGEST_ZONE:
+        return name
+    offset = f"{local:%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:

@@ -25,7 +25,7 @@ def command_help(name: str, columns: int = 80) -> str:
     columns, command = min(columns, _WIDEST), COMMANDS[name]
     lines = [*_wrap(f"usage: {usage(name)}", columns, "", "    "), "", *_wrap(_sentence(command.summary), columns)]
     if name in GROUPS:
-        rows = [(_call(member), COMMANDS[member].summary) for member in commands.members(name)]
+        rows = [_member(name, member) for member in commands.members(name)]
         lines += _section("Commands", rows, columns)
     lines += _section("Arguments", _arguments(command.arguments), columns)
     lines += _section("Options", _options(command.options), columns)
@@ -42,8 +42,9 @@ def usage(name: str) -> str:
     return " ".join(["dnsrenew", name, *words, "[options]"])
 
 
-def _call(name: str) -> str:
-    return " ".join([name.split()[1], *(argument.usage for argument in COMMANDS[name].arguments)])
+def _member(group: str, member: str) -> tuple[str, str]:
+    command = COMMANDS[f"{group} {member}"]
+    return " ".join([member, *(argument.usage for argument in command.arguments)]), command.summary
 
 
 def _sentence(summary: str) -> str:

@@ -10,9 +10,9 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
+    from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.signals import SignalHandler
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.events import Event
     from dnsrenew.renewer import Renewer
     from dnsrenew.runtime.context import Context
+    from dnsrenew.store import Store
 
 
 class Invocation(Frozen):
@@ -28,7 +29,7 @@ class Invocation(Frozen):
     :ivar options: the options of the command line.
     """
 
-    options: argparse.Namespace
+    options: Options
     terminal: Terminal
     signals: SignalHandler
     clock: Clock
@@ -75,6 +76,12 @@ class Invocation(Frozen):
         self.signals.check()
         return config
 
+    def store(self, config: Config) -> Store:
+        """Return the store of the configuration."""
+        from dnsrenew.store import FolderStore
+
+        return FolderStore(config.store, insist=config.insist)
+
     def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
         """Return a renewer for the configuration."""
         from dnsrenew.renewer import Renewer
@@ -91,6 +98,6 @@ def _no_certificates(config: Config) -> ConfigError:
     return config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
 
 
-def make_invocation(options: argparse.Namespace, terminal: Terminal, signals: SignalHandler) -> Invocation:
+def make_invocation(options: Options, terminal: Terminal, signals: SignalHandler) -> Invocation:
     """Return an invocation in real time."""
     return Invocation(options, terminal, signals, SystemClock())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Outcome
+    from dnsrenew.model import DeploymentResult, Outcome
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_DOMAINS: Final = 6
@@ -139,8 +139,9 @@ class OutcomeText:
         else:
             fields = {"ago": formatting.distance(time, self._now), "message": error.message.strip()}
             rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
-        if "--now" not in error.fix:
-            rows.append((bold(LABELS["fix"]), bold(error.fix.strip())))
+        fix = error.evidence.get("cause_fix", error.fix).strip()
+        if fix and "--now" not in fix:
+            rows.append((bold(LABELS["fix"]), bold(fix)))
         if url := error.evidence.get("url"):
             rows.append((LABELS["see"], str(url)))
         command = _retry_command(outcome, deferred=True)
@@ -230,13 +231,12 @@ class OutcomeText:
     def _indented(self, text: str) -> list[str]:
         return formatting.wrap(text, self._columns, "  ", "  ")
 
-    def _deployed(self, target: Mapping[str, Any]) -> Sequence[str]:
-        name = f"{target.get('to')} {target.get('target') or ''}".strip()
-        if target.get("ok"):
-            return [f"  {texts.DEPLOYED.format(target=name)}"]
-        error = target.get("error")
-        cause = f"{error.get('message', '')} {error.get('fix', '')}" if isinstance(error, Mapping) else str(error or "")
-        line = texts.NOT_DEPLOYED.format(target=name, error=cause.strip())
+    def _deployed(self, result: DeploymentResult) -> Sequence[str]:
+        target = f"{result.to} {result.target}"
+        if result.ok:
+            return [f"  {texts.DEPLOYED.format(target=target)}"]
+        error = result.error or {}
+        line = texts.NOT_DEPLOYED.format(target=target, error=f"{error.get('message')} {error.get('fix')}")
         return formatting.wrap(line, self._columns, f"  {red('✗')} ", "    ")
 
 

@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     terminal = Terminal(json="--json" in argv)  # until the command line is parsed
     with SignalHandler() as signals, terminal.writer_threads(signals.seconds_left):
         try:
-            request = _parse(argv, terminal)
+            request = _parse(argv)
             terminal.apply_options(request.options)
             with _clean_output(terminal, signals):
                 status = _run_command(request, terminal, signals)
@@ -43,20 +43,18 @@ def run(argv: Sequence[str]) -> int:
         return _finish(status, terminal, signals)
 
 
-def _parse(argv: Sequence[str], terminal: Terminal) -> Request:
+def _parse(argv: Sequence[str]) -> Request:
     from dnsrenew.cli.arguments import parse
 
-    return parse(argv, terminal.out.size()[0] or 100)
+    return parse(argv)
 
 
 def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -> int:
     options = request.options
+    if options.help:
+        return _show_help(terminal, request.topic)
     if request.command is None:
         return _without_command(request, terminal)
-    if options.help:
-        return _show(terminal, request.parser.format_help())
-    if request.command in texts.NOT_YET:
-        raise ConfigError.of(texts.NOT_YET[request.command], command=request.command)
     from dnsrenew.cli.invocation import make_invocation
 
     return _command(request.command)(make_invocation(options, terminal, signals))
@@ -70,15 +68,17 @@ def _without_command(request: Request, terminal: Terminal) -> int:
         terminal.write_document({"dnsrenew": __version__})
         terminal.write_result(f"dnsrenew {__version__}")
         return 0
-    if request.options.help:
-        return _show(terminal, top_help(terminal.out.size()[0] or 80))
     if not terminal.json:
         terminal.write_message(top_help(terminal.err.size()[0] or 80).rstrip())
         return 2
     raise usage(texts.NO_COMMAND)
 
 
-def _show(terminal: Terminal, help_text: str) -> int:
+def _show_help(terminal: Terminal, topic: str | None) -> int:
+    from dnsrenew.cli.help import command_help, top_help
+
+    columns = terminal.out.size()[0] or 80
+    help_text = top_help(columns) if topic is None else command_help(topic, columns)
     terminal.write_document({"help": help_text})
     terminal.write_result(help_text.rstrip())
     return 0

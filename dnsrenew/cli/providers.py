@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import formatting, texts
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Behaviour, Provider
 
 _WIDEST: Final = 100
+_GAP: Final = "  "
+_NARROWEST: Final = 16
+"""The least width of the column with the titles, which are wrapped."""
 
 
 def providers(invocation: Invocation) -> int:
@@ -27,29 +31,38 @@ def providers(invocation: Invocation) -> int:
     """
     from dnsrenew.drivers.catalogue import find_provider, provider_names
 
-    folders = _folders(invocation)
-    name = invocation.options.names
+    folders, options = _folders(invocation), invocation.options
     known = provider_names(folders)
-    selected = known if name is None else [name]
-    found = [provider for each in selected if (provider := find_provider(each, folders)) is not None]
-    if name is not None and not found:
-        raise _unknown(name, known)
+    word = options.names or options.search
+    selected = [name for name in known if name.lower() == options.names.lower()] if options.names else known
+    found = [provider for name in selected if (provider := find_provider(name, folders)) is not None]
+    if options.search and not options.names:
+        found = [provider for provider in found if _matches(options.search, provider)]
+    if word and not found:
+        raise _unknown(word, known)
     terminal = invocation.terminal
     if terminal.json:
         terminal.write_document({"providers": [provider.to_dict() for provider in found]})
         return 0
     columns = terminal.out.size()[0]
-    if name is not None and terminal.quiet:
+    if options.names and terminal.quiet:
         terminal.write_result(found[0].block().rstrip())  # for >> dnsrenew.toml
         return 0
-    lines = _list(found, columns) if name is None else _one(found[0], min(columns or _WIDEST, _WIDEST))
+    lines = _one(found[0], min(columns or _WIDEST, _WIDEST)) if options.names else _list(found, columns)
     terminal.write_result("\n".join(lines))
     return 0
 
 
+def _matches(word: str, provider: Provider) -> bool:
+    return word.lower() in f"{provider.name}\n{provider.title}\n{provider.website}".lower()
+
+
 def _unknown(name: str, known: Sequence[str]) -> ConfigError:
+    from dnsrenew.drivers.lexicon.loading import supports
     from dnsrenew.validation.mistakes import nearest
 
+    if supports(name.lower()):
+        return ConfigError.of(texts.LEXICON_PROVIDER, name=name, provider=name.lower())
     similar = nearest(name, known)
     text = texts.UNKNOWN_PROVIDER if similar is None else texts.MISSPELT_PROVIDER
     return ConfigError.of(text, name=name, nearest=similar)
@@ -74,12 +87,22 @@ def _folders(invocation: Invocation) -> list[Path]:
 
 def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
     rows = [texts.PROVIDER_COLUMNS, *((provider.name, provider.title, _needs(provider)) for provider in found)]
-    names, titles = (max(formatting.width(row[column]) for row in rows) for column in (0, 1))
+    names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
+    if columns is not None:
+        titles = min(titles, max(columns - names - needs - 2 * len(_GAP), _NARROWEST))
     lines = []
-    for number, (name, title, needs) in enumerate(rows):
-        head = f"{name:{names}}  {title}{' ' * (titles - formatting.width(title))}  "
-        lines.append(formatting.fit(bold(head + needs) if number == 0 else head + dim(needs), columns))
-    return [*lines, "", *(dim(line) for line in formatting.wrap(texts.PROVIDERS_HINT, columns))]
+    for row in rows:
+        wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
+        for name, title, need in wrapped:
+            head = f"{name or '':{names}}{_GAP}{title or ''}"
+            padding = " " * (names + len(_GAP) + titles - formatting.width(head))
+            shown = need if row is texts.PROVIDER_COLUMNS else dim(need or "")
+            lines.append(f"{head}{padding}{_GAP}{shown}" if need else head)
+    return [bold(lines[0]), *lines[1:], "", *map(dim, formatting.wrap(texts.PROVIDERS_HINT, columns))]
+
+
+def _wrapped(needs: str, names: int, titles: int, columns: int | None) -> list[str]:
+    return formatting.wrap(needs, None if columns is None else columns - names - titles - 2 * len(_GAP))
 
 
 def _needs(provider: Provider) -> str:

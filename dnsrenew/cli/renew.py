@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.terminal import dim, yellow
@@ -32,18 +33,32 @@ _ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "def
 
 def renew(invocation: Invocation) -> int:
     """Obtain and renew certificates; return the exit status."""
+    if invocation.options.events:
+        _use_event_lines(invocation)
     config = invocation.config(needs_certificates=True)
     _check_options(invocation, config)
     seconds = jitter(invocation)
     if seconds:
         invocation.signals.run(partial(invocation.context().wait, seconds))
-    progress = make_progress(invocation.terminal, invocation.clock, dry_run=invocation.options.dry_run)
+    progress = _progress(invocation)
     try:
         outcomes = _run(invocation, config, progress)
     finally:
         progress.close()
     _show(invocation, outcomes)
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
+
+
+def _use_event_lines(invocation: Invocation) -> None:
+    if not invocation.terminal.json:
+        raise usage(texts.EVENTS_WITHOUT_JSON, "dnsrenew renew")
+    invocation.terminal.log_line = partial(log_line, invocation)
+
+
+def _progress(invocation: Invocation) -> Progress:
+    if invocation.options.events:
+        return EventLines(invocation)
+    return make_progress(invocation.terminal, invocation.clock, dry_run=invocation.options.dry_run)
 
 
 def _check_options(invocation: Invocation, config: Config) -> None:
@@ -90,7 +105,9 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
         options.names or None,
         force=options.force,
         now=options.now,
+        attended=not options.scheduled and terminal.is_attended,
         dry_run=options.dry_run,
+        deploy=not options.no_deploy,
         workers=options.workers,
         wait=options.wait,
         cancel=signals.cancel,
@@ -126,7 +143,7 @@ def exit_status(outcomes: Sequence[Outcome], now: datetime, interrupted: int | N
 
 
 def _needs_attention(outcome: Outcome, now: datetime) -> bool:
-    if outcome.status == "failed" or any(not target.get("ok", True) for target in outcome.deployed):
+    if outcome.status == "failed" or any(not result.ok for result in outcome.deployed):
         return True
     if outcome.status != "deferred":
         return False
@@ -154,7 +171,7 @@ def _show(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
     short = not_due > _MOST_LINES and not terminal.verbose
     lines: list[str] = []
     for outcome in outcomes:
-        fine = outcome.status in ("renewed", "not-due", "rehearsed") and all(t.get("ok") for t in outcome.deployed)
+        fine = outcome.status in ("renewed", "not-due", "rehearsed") and all(result.ok for result in outcome.deployed)
         if only_problems and fine:
             lines += outcome_text.lost_routes(outcome) if terminal.quiet else []
             continue

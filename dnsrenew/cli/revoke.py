@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.confirm import confirm, described
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 def revoke(invocation: Invocation) -> int:
     """Revoke a certificate; return the exit status.
 
-    :raises ConfigError: no certificate is named, or an unknown one.
-    :raises DnsRenewError: it could not be revoked.
+    :raises ConfigError: the certificate does not exist, or nobody can be asked.
+    :raises DnsRenewError: the user does not want it, or it could not be revoked.
     """
+    from dnsrenew.operations.stored import find
+
     terminal, options = invocation.terminal, invocation.options
-    if options.name is None:
-        raise usage(texts.REVOKE_WITHOUT_NAME, "dnsrenew revoke")
     config = invocation.config()
+    found = find(options.name, config, invocation.store(config), invocation.clock.now())
+    question = texts.REVOKE_QUESTION.format(certificate=described(found))
+    confirm(invocation, question, "dnsrenew revoke")
     renewer = invocation.renewer(config, PlainProgress(terminal))
     terminal.write_info(dim(texts.REVOKING.format(name=options.name, reason=options.reason)))
     work = partial(
@@ -34,8 +37,8 @@ def revoke(invocation: Invocation) -> int:
     revocation = invocation.signals.run(work, cleans_up=True)
     terminal.write_document({"revoked": revocation.to_dict()})
     if not terminal.quiet:
-        configured = any(certificate.name == revocation.name for certificate in config.certificates)
-        terminal.write_result("\n".join(_lines(revocation, terminal.out.size()[0], configured=configured)))
+        lines = _lines(revocation, terminal.out.size()[0], configured=found.configured)
+        terminal.write_result("\n".join(lines))
     return 0
 
 

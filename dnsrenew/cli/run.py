@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import gc
-import json
+import os
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.outcome_text import OutcomeText
-from dnsrenew.cli.progress import PlainProgress, Progress
+from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.renew import jitter
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
-from dnsrenew.model import rfc3339
-from dnsrenew.schedule import NextRun, next_run
+from dnsrenew.renewal.next_run import NextRun, next_run
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
-    from dnsrenew.events import Event
     from dnsrenew.model import Outcome
 
 _SLICE: Final = 60.0
@@ -36,22 +36,49 @@ def run(invocation: Invocation) -> int:
     gc.enable()  # the process lives for months
     terminal, signals = invocation.terminal, invocation.signals
     terminal.err.colour = False
-    terminal.log_line = partial(_log_line, invocation)
+    terminal.log_line = partial(log_line, invocation)
+    signals.reload_on_hangup(lambda: _is_gone(terminal))
     config = invocation.config(needs_certificates=True)
     outcomes: Sequence[Outcome] = ()
-    slept = _sleep(invocation, jitter(invocation))
-    while slept:
+    delay = jitter(invocation)
+    while _sleep(invocation, delay):
+        if signals.take_hangup():
+            config = _read_again(invocation, config)
         result = _round(invocation, config)
         outcomes = result or ()
         if signals.status is not None:
             break
         following = next_run(result, invocation.clock.now(), invocation.options.interval)
         _write_next_check(invocation, following)
-        slept = _sleep(invocation, (following.time - invocation.clock.now()).total_seconds() + jitter(invocation))
+        delay = (following.time - invocation.clock.now()).total_seconds() + jitter(invocation)
     interrupted = any(outcome.status == "interrupted" for outcome in outcomes)
     terminal.write_info(texts.STOPPED_RENEWING if interrupted else texts.STOPPED)
     terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
     return signals.status or 130
+
+
+def _read_again(invocation: Invocation, config: Config) -> Config:
+    """Return the configuration as it is now; the old one if the new one has a mistake."""
+    terminal = invocation.terminal
+    try:
+        config = invocation.config(needs_certificates=True)
+    except ConfigError as error:
+        _write_error(terminal, error)
+        terminal.write_message(texts.CONFIG_KEPT)
+    else:
+        terminal.write_info(texts.CONFIG_READ_AGAIN)
+    return config
+
+
+def _is_gone(terminal: Terminal) -> bool:
+    """Return whether standard error is a terminal that was closed; that sends SIGHUP too."""
+    if not terminal.err.is_terminal or terminal.err.stream is None:
+        return False
+    try:
+        os.tcgetpgrp(terminal.err.stream.fileno())
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 def _round(invocation: Invocation, config: Config) -> list[Outcome] | None:
@@ -60,7 +87,7 @@ def _round(invocation: Invocation, config: Config) -> list[Outcome] | None:
     :raises Cancelled: a signal arrived, and the round did not end in time.
     """
     terminal, signals = invocation.terminal, invocation.signals
-    progress = _EventLines(invocation) if terminal.json else PlainProgress(terminal, show_errors=False)
+    progress = _event_lines(invocation) if terminal.json else PlainProgress(terminal, show_errors=False)
     try:
         renewer = invocation.renewer(config, progress)
         work = partial(renewer.renew, workers=invocation.options.workers, cancel=signals.cancel)
@@ -79,6 +106,11 @@ def _round(invocation: Invocation, config: Config) -> list[Outcome] | None:
     return outcomes
 
 
+def _event_lines(invocation: Invocation) -> EventLines:
+    hidden = frozenset() if invocation.terminal.verbose else frozenset({"dns-waiting"})
+    return EventLines(invocation, hidden=hidden)
+
+
 def _write_error(terminal: Terminal, error: DnsRenewError) -> None:
     terminal.write_message(f"✗ {error.message.strip()} {error.fix.strip()}")
 
@@ -88,7 +120,7 @@ def _write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None
     terminal = invocation.terminal
     outcome_text = OutcomeText(invocation.clock.now(), None, verbose=False)
     for outcome in outcomes:
-        deployed = all(target.get("ok", True) for target in outcome.deployed)
+        deployed = all(result.ok for result in outcome.deployed)
         if outcome.status == "not-due" and deployed and not terminal.verbose:
             continue
         line = _outcome_line(outcome_text, outcome)
@@ -124,49 +156,19 @@ def _write_next_check(invocation: Invocation, following: NextRun) -> None:
 def _sleep(invocation: Invocation, seconds: float) -> bool:
     """Sleep until the first of both clocks is there: the monotonic one can stop while the machine is suspended.
 
-    :returns: False after a signal.
+    :returns: False after a signal to stop. SIGHUP ends the sleep.
     """
-    clock, context = invocation.clock, invocation.context()
+    clock, signals = invocation.clock, invocation.signals
     started, end = clock.now(), clock.monotonic() + seconds
 
     def sleep() -> None:
         while (left := min(end - clock.monotonic(), seconds - (clock.now() - started).total_seconds())) > 0:
-            context.wait(min(left, _SLICE))
+            if clock.wait(min(left, _SLICE), signals.wake):
+                return
 
     try:
-        invocation.signals.run(sleep)
+        signals.run(sleep)
+        signals.check()
     except Cancelled:
         return False
     return True
-
-
-# ── the log ─────────────────────────────────────────────────────────────────────────────
-
-
-def _log_line(invocation: Invocation, text: str) -> str:
-    """Return a text as log lines, each with the time."""
-    time = rfc3339(invocation.clock.now())
-    text = invocation.terminal.err.render(text)
-    if invocation.terminal.json:
-        return json.dumps({"time": time, "message": text})
-    return "\n".join(f"{time} {line}" for line in text.splitlines())
-
-
-class _EventLines(Progress):
-    """Writes each event as one line of JSON; ``dns-waiting`` only with ``-v``."""
-
-    def __init__(self, invocation: Invocation) -> None:
-        super().__init__(invocation.terminal)
-        self._quiet = invocation.terminal.quiet
-        self._hidden: set[str] = set() if invocation.terminal.verbose else {"dns-waiting"}
-
-    def __call__(self, event: Event) -> None:
-        """Write the event."""
-        if self.closed or event.kind in self._hidden or (self._quiet and not _is_problem(event.data, event.kind)):
-            return
-        self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
-
-
-def _is_problem(data: Any, kind: str) -> bool:  # JSON values
-    """Return whether ``-q`` shows the event: a warning, or a certificate that ended with an error."""
-    return kind == "warning" or (kind == "certificate-finished" and data.get("error") is not None)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import formatting, schedule_preview, schedule_text, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
-from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.code_check import check_code
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dnsrenew.cli.invocation import Invocation
-
-_EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
-"""The configuration in a preview, if there is none."""
 
 
 class _InstalledPlan(Frozen):
@@ -77,40 +73,13 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
 
 def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
     columns, _ = invocation.terminal.out.size()
-    rows = [(LABELS["when"], _times(job)), *_facts(plan), (LABELS["undo"], texts.SCHEDULE_REMOVE)]
+    rows = [
+        (LABELS["when"], schedule_text.times(job)),
+        *schedule_text.facts(plan),
+        (LABELS["undo"], texts.SCHEDULE_REMOVE),
+    ]
     lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
-    return [*lines, "", *_files(plan, _planned_contents(plan))]
-
-
-def _times(job: ScheduledJob) -> str:
-    *times, last = [f"{hour:02d}:{job.minute_past_hour:02d}" for hour in job.hours]
-    return texts.SCHEDULE_TIMES.format(times=", ".join(times), last=last)
-
-
-def _facts(plan: SchedulePlan) -> list[tuple[str, str]]:
-    facts = [(LABELS["inspect"], command) for command in plan.inspect]
-    return [*facts, *_notes(plan)]
-
-
-def _notes(plan: SchedulePlan) -> list[tuple[str, str]]:
-    return [(LABELS["note"], plan.note)] if plan.note else []
-
-
-def _planned_contents(plan: SchedulePlan) -> list[str]:
-    return [file.text for file in plan.files] or [plan.block]
-
-
-def _files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
-    """Return each file with its lines. These are not wrapped, to be compared and copied."""
-    lines: list[str] = []
-    for path, content in zip(_paths(plan), contents, strict=True):
-        if content is not None:
-            lines += [f"{path}:", *(dim(f"  {line}".rstrip()) for line in content.splitlines()), ""]
-    return lines[:-1]
-
-
-def _paths(plan: SchedulePlan) -> list[str]:
-    return [file.path for file in plan.files] or ["crontab"]
+    return [*lines, "", *schedule_text.files(plan, schedule_text.planned(plan))]
 
 
 def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
@@ -118,10 +87,13 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     found = _installed_plans(host, job, kind)
     columns, _ = invocation.terminal.out.size()
     if not found:
-        _show_preview(invocation, host, kind, job)
+        schedule_preview.show(invocation, host, kind, job)
     for each in found:
         inactive = installer.why_inactive(each.plan, installer.run_program)
         _write_document(invocation, each, active=not inactive)
+        if kind is not None and schedule_preview.is_plain(invocation):
+            invocation.terminal.write_result(schedule_text.plain(each.plan, each.contents))
+            continue
         good = each.state == "same" and not inactive
         head = (texts.SCHEDULE_INACTIVE if inactive else texts.SCHEDULE_STATES[each.state]).format(
             title=each.plan.title
@@ -129,9 +101,9 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
         lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
         if inactive or each.state == "older":
             lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
-        rows = [(LABELS["off"], inactive)] if inactive else [(LABELS["when"], _times(job))] if good else []
-        lines += formatting.fields([*rows, *_facts(each.plan)], columns)
-        invocation.terminal.write_result("\n".join([*lines, "", *_files(each.plan, each.contents)]))
+        rows = [(LABELS["off"], inactive)] if inactive else [(LABELS["when"], schedule_text.times(job))] if good else []
+        lines += formatting.fields([*rows, *schedule_text.facts(each.plan)], columns)
+        invocation.terminal.write_result("\n".join([*lines, "", *schedule_text.files(each.plan, each.contents)]))
     return 0
 
 
@@ -145,37 +117,6 @@ def _job(invocation: Invocation, host: Host) -> ScheduledJob:
         path = str(invocation.config_path())
         needs = needs_of(Config.load(path, insist=True))
     return scheduling.this_job(host, path, needs, insist=insist)
-
-
-def _show_preview(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: ScheduledJob) -> None:
-    """Show what would be installed; with ``--kind`` also what another machine would get."""
-    columns, _ = invocation.terminal.out.size()
-    available = scheduling.kinds(host)
-    selected = kind or next(iter(available), None)
-    if selected is None:
-        error = scheduling.no_kind(host)
-        advice = f"{error.message} {error.fix}"
-    elif selected not in available:
-        advice = texts.SCHEDULE_OTHER_MACHINE.format(kind=selected)
-    else:
-        advice = texts.SCHEDULE_INSTALL_KIND.format(kind=kind) if kind else texts.SCHEDULE_INSTALL
-    lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
-    lines += formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")
-    planned: list[dict[str, str]] = []
-    if selected is not None:
-        job = job if job.config else scheduling.this_job(host, _EXAMPLE, JobNeeds(store=SYSTEM_STORE))
-        plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
-        contents = _planned_contents(plan)
-        planned = [{"path": path, "text": content} for path, content in zip(_paths(plan), contents, strict=True)]
-        template = texts.SCHEDULE_PREVIEW if job.config != _EXAMPLE else texts.SCHEDULE_PREVIEW_EXAMPLE
-        preview = template.format(title=plan.title, times=_times(job), example=_EXAMPLE)
-        lines += ["", *formatting.wrap(preview, columns), *formatting.fields(_notes(plan), columns)]
-        lines += ["", *_files(plan, contents)]
-    files = [{"path": file["path"], "text": None} for file in planned]
-    invocation.terminal.write_document(
-        {"kind": selected, "installed": False, "state": "none", "files": files, "would_write": planned}
-    )
-    invocation.terminal.write_result("\n".join(lines))
 
 
 def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
@@ -193,7 +134,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     terminal.write_document({"removed": [plan.kind for plan in removed]})
     if not terminal.quiet:
         for plan in removed:
-            line = texts.SCHEDULE_REMOVED.format(title=plan.title, paths=", ".join(_paths(plan)))
+            line = texts.SCHEDULE_REMOVED.format(title=plan.title, paths=", ".join(schedule_text.paths(plan)))
             terminal.write_result(f"{green('✓')} {line}")
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
@@ -225,7 +166,10 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
 
 
 def _write_document(invocation: Invocation, found: _InstalledPlan, *, active: bool) -> None:
-    files = [{"path": path, "text": content} for path, content in zip(_paths(found.plan), found.contents, strict=True)]
+    files = [
+        {"path": path, "text": content}
+        for path, content in zip(schedule_text.paths(found.plan), found.contents, strict=True)
+    ]
     invocation.terminal.write_document(
         {"kind": found.plan.kind, "installed": active, "state": found.state, "files": files}
     )

@@ -1,4 +1,7 @@
-"""Signals: the first Ctrl-C or SIGTERM stops and cleans up, a second one exits at once. Ctrl-Z suspends."""
+"""Signals: the first Ctrl-C or SIGTERM stops and cleans up, a second one exits at once. Ctrl-Z suspends.
+
+SIGHUP stops too, except in ``dnsrenew run``, which then reads its configuration again.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ class SignalHandler:
 
     :ivar cancel: set by the first signal. The main thread must not wait for it: the handler would need its lock.
     :ivar status: the exit status for the first signal, or None.
+    :ivar wake: set by every signal, for a sleep that any of them ends.
     :ivar on_exit: called before the second signal ends the process. It must not take a lock of the main thread.
     :ivar on_suspend: called before Ctrl-Z suspends the process; the function it returns is called on resumption.
         Neither may take a lock of the main thread.
@@ -46,6 +50,9 @@ class SignalHandler:
         self.status: int | None = None
         self.on_exit: Callable[[], None] | None = None
         self.on_suspend: Callable[[], Callable[[], None]] | None = None
+        self.wake = threading.Event()
+        self._is_end: Callable[[], bool] | None = None
+        self._hung_up = False
         self._deadline: float | None = None
         self._before: dict[int, Any] = {}
         self._statuses: dict[int, int] = {}
@@ -67,11 +74,33 @@ class SignalHandler:
         for number, before in self._before.items():
             signal.signal(number, before)
 
+    def reload_on_hangup(self, is_end: Callable[[], bool]) -> None:
+        """Note SIGHUP from now on, instead of stopping; where it was ignored (nohup), too.
+
+        :param is_end: called at the signal; it returns True to stop nevertheless.
+        """
+        number = getattr(signal, "SIGHUP", None)  # Windows has none
+        if number is not None and self._before:
+            self._statuses.setdefault(number, _STATUS["SIGHUP"])
+            self._before.setdefault(number, signal.signal(number, self._handle))
+            self._is_end = is_end
+
+    def take_hangup(self) -> bool:
+        """Return whether SIGHUP was noted since the last call."""
+        self.wake.clear()
+        noted, self._hung_up = self._hung_up, False
+        return noted
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
+        if self._is_end is not None and number == getattr(signal, "SIGHUP", None) and not self._is_end():
+            self._hung_up = True
+            self.wake.set()
+            return
         if self._deadline is None:
             self._deadline, self.status = now + _TIMEOUT, self._statuses[number]
             self.cancel.set()
+            self.wake.set()
             return
         self._deadline = min(self._deadline, now + _SECOND_TIMEOUT)
         if self.on_exit is not None:

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 from dnsrenew.cli.output_thread import WriterThread
 
 if TYPE_CHECKING:
-    import argparse
-
+    from dnsrenew.cli.arguments import Options
     from dnsrenew.errors import DnsRenewError
 
 END, GREEN, RED, YELLOW, DIM, BOLD = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
@@ -185,7 +184,7 @@ class Terminal:
         self.out = Output(sys.stdout, colour=colour, dumb=dumb)
         self.err = Output(sys.stderr, colour=colour, dumb=dumb)
 
-    def apply_options(self, options: argparse.Namespace) -> None:
+    def apply_options(self, options: Options) -> None:
         """Apply the options of the command line."""
         self.json, self.quiet, self.verbose = options.json, options.quiet, options.verbose
         if options.no_color:
@@ -242,6 +241,11 @@ class Terminal:
         """Write to standard error, but not with ``-q``."""
         if not self.quiet:
             self.write_message(text)
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether a person is at the terminal: can type, and sees the progress."""
+        return self.err.is_terminal and sys.stdin is not None and _is_terminal(sys.stdin)
 
     @property
     def same_terminal(self) -> bool:

@@ -17,7 +17,12 @@ MISSPELT_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", f"D
 UNEXPECTED_FILE: Final = Text(
     "usage", "unexpected argument '{argument}'", "To use that configuration file, run: {command} --config {argument}"
 )
-WRONG_ARGUMENT: Final = Text("usage", "{problem}", _HELP)
+WRONG_VALUE: Final = Text("usage", "invalid value '{value}' for {option}", "It takes {expected}. " + _HELP)
+VALUE_MISSING: Final = Text("usage", "{option} needs a value", "Write: {option} {value}")
+NO_VALUE: Final = Text("usage", "{option} takes no value", _HELP)
+ARGUMENT_MISSING: Final = Text("usage", "missing argument {argument}", "Run: {command} {usage}")
+VERBOSE_AND_QUIET: Final = Text("usage", "-v and -q cannot be combined", "Give one of them, not both.")
+EVENTS_WITHOUT_JSON: Final = Text("usage", "--events needs --json", "Add --json, or leave --events out.")
 UNKNOWN_COMMAND: Final = Text("usage", "unknown command '{argument}'", _HELP)
 MISSPELT_COMMAND: Final = Text("usage", "unknown command '{argument}'", f"Did you mean {{nearest}}? {_HELP}")
 NO_COMMAND: Final = Text("usage", "no command given", _HELP)
@@ -29,7 +34,14 @@ FORCE_WITHOUT_NAMES: Final = Text(
     "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible",
     "Name the certificates, or add --all.",
 )
-REVOKE_WITHOUT_NAME: Final = Text("usage", "no certificate name given", "Run: dnsrenew revoke NAME")
+UNCONFIRMED: Final = Text(
+    "usage",
+    "{command} asks before it does this, and there is no terminal to ask at",
+    "Add --yes if you are sure.",
+)
+DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
+YES_OR_NO: Final = "[y/N]"
+YES: Final = ("y", "yes")
 SCHEDULE_KIND: Final = Text(
     "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
 )
@@ -38,9 +50,25 @@ NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine
 SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
 )
-UNKNOWN_PROVIDER: Final = Text("provider-unknown", "No DNS host is named '{name}'.", "Run: dnsrenew providers")
+_OTHER_WAYS: Final = (
+    "in providers/{name}.toml, or point _acme-challenge of your domain with a CNAME to a name at a host of dnsrenew "
+    "providers, or use http-01, which needs no DNS host."
+)
+UNKNOWN_PROVIDER: Final = Text(
+    "provider-unknown",
+    "No DNS host is named '{name}'.",
+    f"Describe it {_OTHER_WAYS}",
+)
 MISSPELT_PROVIDER: Final = Text(
-    "provider-unknown", "No DNS host is named '{name}'.", "Did you mean {nearest}? Run: dnsrenew providers {nearest}"
+    "provider-unknown",
+    "No DNS host is named '{name}'.",
+    f"Did you mean {{nearest}}? Otherwise describe it {_OTHER_WAYS}",
+)
+LEXICON_PROVIDER: Final = Text(
+    "provider-unknown",
+    "The DNS host '{name}' has no provider file, but dns-lexicon supports it.",
+    'Write providers/{provider}.toml with driver = "lexicon" beside your configuration, or point _acme-challenge of '
+    "your domain with a CNAME to a name at a host of dnsrenew providers, or use http-01, which needs no DNS host.",
 )
 STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run it again.")
 STOPPED_UNFINISHED: Final = Text(
@@ -65,13 +93,15 @@ NOT_YET: Final = {
         "dnsrenew deploy is not available in this version.",
         "Let your server read certificates/NAME/current in the store, and reload it after dnsrenew renew.",
     ),
-    "remove": Text(
-        "not-yet",
-        "dnsrenew remove is not available in this version.",
-        "Remove the certificate from dnsrenew.toml, and delete its folder under certificates in the store.",
-    ),
 }
 """Commands of the contract that this version lacks: what to do instead."""
+
+EXPECTED_VALUES: Final = {
+    "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
+    "interval": "a time from 1m to 24h",
+    "workers": "a number from 1 to 1000",
+}
+"""What an option takes, by its kind."""
 
 # ── events ──────────────────────────────────────────────────────────────────────────────
 
@@ -188,6 +218,8 @@ SERVERS_SILENT: Final = "no answer from {servers}"
 
 DNS_PROGRESS: Final = "{activity}, {elapsed} so far: {servers}"
 LEFTOVERS_REMOVED: Final = "Removed {values} that an earlier run left in {zones}."
+PROGRESS: Final = "{done} of {certificates} done"
+PROGRESS_FAILED: Final = "{done} of {certificates} done, {failed} failed"
 MORE_CERTIFICATES: Final = "… and {certificates} in progress"
 MORE_CERTIFICATE: Final = "more certificate"
 
@@ -220,8 +252,10 @@ STATUSES: Final = {"not-due": "not due", "rehearsed": "dry run succeeded"}
 
 VALID: Final = "valid until {expiry}"
 VALID_NEXT: Final = "valid until {expiry}, next renewal {renewal}"
+VALID_DUE: Final = "valid until {expiry}, due for renewal {renewal}"
 EXPIRY: Final = "{expiry}"
 EXPIRY_NEXT: Final = "{expiry}, next renewal {renewal}"
+EXPIRY_DUE: Final = "{expiry}, due for renewal {renewal}"
 UNKNOWN: Final = "unknown"
 TRIED: Final = "{route} ({orders}, {duration})"
 NEXT_ATTEMPT: Final = "Next attempt: {time}."
@@ -240,14 +274,28 @@ EXPIRED: Final = "The stored certificate expired {distance}."
 STAYS: Final = "The stored certificate stays in use: valid until {expiry}."
 STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry}. It is not due before {renewal}."
 
-DEPLOYED: Final = "deployed: {target}"
+DEPLOYED: Final = {
+    True: "deployed: {target}, and seen served there",
+    None: "deployed: {target}",
+}
+"""A deployment, by whether a port serves the certificate; None: no port is configured."""
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
+PUT_BACK: Final = "not deployed: {target}, which has its old certificate back: {error}"
+
+NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install"
+NOTHING_RENEWS_HERE: Final = (
+    "Nothing renews this yet. Run: dnsrenew run, which stays in the foreground. For dnsrenew schedule install, this "
+    "machine lacks systemd and cron."
+)
 
 SUMMARY: Final = "{certificates}: {counts}"
 SUMMARY_NEXT: Final = "{certificates}: {counts}; next renewal {renewal}"
+SUMMARY_DUE: Final = "{certificates}: {counts}; the next is due {renewal}"
 
 NEXT_CHECK: Final = "Next check: {time} (in {distance}). Nothing is due until then."
 NEXT_CHECK_FOR: Final = "Next check: {time} (in {distance}), for {name}."
+CONFIG_READ_AGAIN: Final = "Read the configuration again (SIGHUP)."
+CONFIG_KEPT: Final = "The configuration has a mistake: continuing with the previous one."
 STOPPED: Final = "Stopped."
 STOPPED_RENEWING: Final = "Stopped. A renewal was interrupted."
 LOG_LINE: Final = "{outcome}: {message} {fix}"
@@ -273,6 +321,8 @@ LABELS: Final = {
     "route": "route",
     "expires": "expires",
     "renewal": "renewal",
+    "due": "due",
+    "deployed": "deployed",
     "account": "account",
     "contact": "contact",
     "serial": "serial",
@@ -281,6 +331,7 @@ LABELS: Final = {
     "options": "options",
     "when": "runs",
     "inspect": "inspect",
+    "command": "then run",
     "note": "note",
     "undo": "undo",
     "off": "reason",
@@ -290,9 +341,12 @@ LABELS: Final = {
 # ── status ──────────────────────────────────────────────────────────────────────────────
 
 STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE")
+DUE_COLUMN: Final = "DUE"
+"""In place of RENEWAL, if nothing renews automatically."""
 RENEWAL_NOW: Final = "now"
 RENEWAL_REASONS: Final = {"ari": "{date} *"}
 RENEWAL_REASON: Final = "{date} {reason}"
+RENEWAL_REASONS_LONG: Final = {"ari": "{date} (suggested by the CA)"}
 CHOSEN_BY_CA: Final = "* The CA suggested this renewal time."
 STATES: Final = {
     "unknown": "unknown",
@@ -301,8 +355,31 @@ STATES: Final = {
     "failed": "valid, failed",
     "failing": "{state}, failing",
     "changed": "due (changed)",
+    "undeployed": "{state}, not deployed",
 }
 """The states that have more to say than the word of the JSON."""
+
+COUNTS: Final = "{certificates}: {counts}"
+COUNTS_FAILING: Final = "{certificates}: {counts}; {failing} need attention"
+COUNTS_ONE_FAILING: Final = "{certificates}: {counts}; 1 needs attention"
+NONE_FAILING: Final = "No certificate needs attention."
+NONE_EXPIRING: Final = "No certificate expires within {time}."
+NONE_CHOSEN: Final = "No certificate needs attention and expires within {time}."
+RENEWED_BY: Final = {
+    "systemd": "systemd renews automatically.",
+    "cron": "cron renews automatically.",
+    "launchd": "launchd renews automatically.",
+    "windows": "The Task Scheduler renews automatically.",
+    "run": "A running dnsrenew run renews automatically.",
+}
+"""What renews, by the kind of schedule."""
+UNCONFIGURED: Final = (
+    "{names}: no longer in {path}, so nothing renews it. Add it there again, or run: dnsrenew remove {names}"
+)
+SEVERAL_UNCONFIGURED: Final = (
+    "{names}: no longer in {path}, so nothing renews them. Add them there again, or run: dnsrenew remove NAME"
+)
+DEPLOY_NOW: Final = "{names}: not deployed yet; to deploy now, run: {command}"
 
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
@@ -334,9 +411,21 @@ JOURNAL_NEWER: Final = "{path} was written by a newer dnsrenew. TXT values that 
 JOURNAL_NEWER_FIX: Final = "Update dnsrenew, then run: dnsrenew cleanup"
 
 NO_ACCOUNTS: Final = "No CA accounts yet. The first order at a CA creates one."
-KEY_REPLACED: Final = "key replaced"
+ACCOUNT_CHANGES: Final = {
+    "roll": "key replaced",
+    "contact": "contact updated",
+    "deactivate": "closed for ever; the next order creates a new account",
+}
+"""What was changed, by the command."""
 ACCOUNT_STATUSES: Final = {"unknown": "not known to the CA; the next order registers it again with the same key"}
 
+CERTIFICATE_AND_DOMAINS: Final = "{name} ({domains})"
+REVOKE_QUESTION: Final = "Revoke {certificate}? Clients that check revocation reject it at once."
+REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private keys?"
+RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
+CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
+DEACTIVATE_QUESTION: Final = "Close the account at {ca} for ever? Certificates stay valid."
+DEACTIVATE_ALL_QUESTION: Final = "Close the accounts at all CAs for ever? Certificates stay valid."
 REVOKING: Final = "Revoking {name} (reason: {reason}). The next run replaces it."
 REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed with the account key)"
 REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"
@@ -381,10 +470,7 @@ SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
 SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
-SCHEDULE_INSTALL_KIND: Final = "Run: dnsrenew schedule install --kind {kind}"
-SCHEDULE_OTHER_MACHINE: Final = (
-    "{kind} is not available on this machine. This is what another machine would get; check its paths."
-)
+SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}; adapt the paths."
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
 SCHEDULE_PREVIEW: Final = "This would be installed: {title}, {times}."
 SCHEDULE_PREVIEW_EXAMPLE: Final = (

@@ -7,7 +7,7 @@ includes, ``schema`` and ``fields`` check tables and single values, and each kin
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,14 +54,18 @@ class Config(Frozen, kw_only=True, public=True):
     providers: Mapping[str, Provider]
     secrets: tuple[SecretUse, ...] = ()
 
-    def fingerprint_of(self, spec: CertificateSpec) -> int | None:
-        """Return a number that changes with the settings a certificate depends on; None for one made in Python."""
-        if self.path is None:
-            return None
+    def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
+        """Return a number that changes with the settings that a certificate depends on, secrets included.
+
+        :param key: the random key of the store.
+        :param used: the names of the DNS accounts that the last attempts used.
+        """
         from dnsrenew.config.fingerprint import fingerprint  # needed only after a failure
 
         shared = (self.contact, self.agree_terms, self.resolver)
-        return fingerprint(spec, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared)
+        return fingerprint(
+            spec, key, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared, used=used
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, insist: bool = False) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.deployments import deployment
@@ -20,7 +21,7 @@ from dnsrenew.config.fields import (
     seconds,
     text,
 )
-from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_routes, route
+from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
@@ -154,7 +155,7 @@ class CertificateTables:
         else:
             values["routes"] = _DEFAULT_ROUTES
             if "routes" not in table:
-                check_accounts_exist(self._accounts, scope, path)
+                self._check_default_routes(tuple(domains or ()), scope, path)
         if domains and name is not None:
             self.specs.append(
                 CertificateSpec(
@@ -165,6 +166,11 @@ class CertificateTables:
                     **values,
                 )
             )
+
+    def _check_default_routes(self, identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
+        check_fitting(_DEFAULT_ROUTES, identifiers, scope, path)
+        if not identifiers or not all(map(is_ip, identifiers)):  # an account would not help
+            check_accounts_exist(self._accounts, scope, path)
 
     def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
         first, there = self.places.setdefault(name, (scope, path))
@@ -179,7 +185,9 @@ class CertificateTables:
 
 
 def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | None:
-    name = identifier.replace("*", "_")
+    name = identifier.replace("*", "_").replace(":", "-")
+    if name.startswith("-"):  # ::1, which is also 0::1
+        name = f"0{name}"
     try:
         return certificate_name(name, scope, path)
     except FieldError:

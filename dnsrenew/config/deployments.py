@@ -14,7 +14,7 @@ from dnsrenew.model import Deployment
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
 
 if TYPE_CHECKING:
-    from dnsrenew.deploy.options import Option, TargetKind
+    from dnsrenew.deploy.options import TargetKind, TargetOption
 
 _RUN: Final = "run"
 _FOR_OTHERS: Final = 0o007
@@ -65,7 +65,7 @@ def _check_key_mode(values: Mapping[str, Any], scope: FieldScope, path: KeyPath)
         scope.mistake((*path, "key_mode"), describe_found(values["key_mode"]), texts.KEY_MODE)
 
 
-def _reader(option: Option) -> ReadField:
+def _reader(option: TargetOption) -> ReadField:
     if option.kind == "choice":
         return choice(*option.choices)
     return _READERS[option.kind]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.names import InvalidName, to_a_labels
+from dnsrenew.base.names import InvalidName, is_ip, to_a_labels
 from dnsrenew.config import texts
+from dnsrenew.config.ip_addresses import read_address
 from dnsrenew.config.schema import FieldScope, ReadField
 from dnsrenew.model import RenewBefore
 from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
@@ -22,7 +23,6 @@ _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 # Rarely needed, so compiled on first use.
 _HOST: Final = r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*"
-_IPV4: Final = r"(?:[^.]*\.)*[0-9]+"  # no top-level domain is a number
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
 _DAY: Final = 86400
@@ -238,13 +238,17 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
 
 
 def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
-    """Read a domain or wildcard; return it as written, in lower case, and as A-labels (RFC 5890)."""
+    """Read a domain, wildcard or IP address; return it as written, in lower case, and as A-labels (RFC 5890).
+
+    An IP address is returned twice in its one form (RFC 8738).
+    """
     if not isinstance(value, str):
         raise FieldError(texts.DOMAIN)
     written = value.lower().removesuffix(".")
+    if (address := read_address(written)) is not None:
+        return address, address
     if ":" in written:
-        is_ip = host_port.is_ip(written.strip("[]"))
-        raise FieldError(texts.IP_ADDRESS if is_ip else texts.DOMAIN_NO_URL)
+        raise FieldError(texts.DOMAIN_NO_URL)
     if written != written.strip():
         raise FieldError(texts.DOMAIN_NO_SPACE)
     if "/" in written:
@@ -257,14 +261,16 @@ def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
         raise FieldError(texts.DOMAIN_BECAUSE.format(reason=error)) from None
     except (UnicodeError, IndexError, ValueError):
         raise FieldError(texts.DOMAIN) from None
-    if identifier[-1].isdigit() and re.fullmatch(_IPV4, identifier):
-        raise FieldError(texts.IP_ADDRESS)
+    if is_ip(identifier):  # in digits of another script
+        raise FieldError(texts.IP_INVALID)
     return written, identifier
 
 
 def zone(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read a name that is not a wildcard, such as a zone; return it as A-labels (RFC 5890)."""
     _, identifier = domain(value, scope, path)
+    if is_ip(identifier):
+        raise FieldError(texts.DOMAIN_NO_IP)
     if identifier.startswith("*."):
         raise FieldError(texts.DOMAIN_NO_STAR)
     return identifier

@@ -1,62 +1,87 @@
-"""A checksum of the settings a renewal depends on: after an edit, a failed renewal is tried again at once."""
+"""A keyed hash of the settings a renewal depends on: after an edit, a failed renewal is tried again at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.names import base_domain, is_at_or_below
 from dnsrenew.base.values import Frozen
 from dnsrenew.model import DnsAccount
 from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from dnsrenew.drivers import Provider
-    from dnsrenew.model import CA, CertificateSpec
+    from dnsrenew.model import CA, CertificateSpec, Route
 
 _IRRELEVANT: Final = {"name", "deploy", "renew_before"}
 """Fields of a certificate that have no influence on its order."""
+_BYTES: Final = 6
+"""Of the hash: a number that every JSON parser reads exactly."""
 
 
 def fingerprint(
     spec: CertificateSpec,
+    key: bytes,
     *,
     cas: Mapping[str, CA],
     accounts: Mapping[str, DnsAccount],
     providers: Mapping[str, Provider],
     shared: tuple[object, ...],
+    used: Collection[str] = (),
 ) -> int:
     """Return a number that changes when the certificate, its CAs, its DNS accounts or the resolver do.
 
-    It covers secrets too, but with 32 bits it reveals nothing about them. Comments and the settings of other
-    certificates have no influence.
+    It covers the values of secrets (:meth:`Secret.identity`), of which it reveals nothing without the key. Comments and
+    the settings of other certificates have no influence.
 
+    :param key: the random key of the store.
     :param shared: the settings of all certificates: contact, terms, resolver.
+    :param used: the names of the accounts that the attempts used; a CNAME may have led to one of any zone.
     """
-    from zlib import crc32
+    import hmac  # late, as everything here: needed only after a failure
 
     names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
-    used = _accounts(accounts, spec)
+    relevant = dict.fromkeys([*_accounts(spec, accounts, providers), *(name for name in used if name in accounts)])
     parts = (
         {name: value for name, value in vars(spec).items() if name not in _IRRELEVANT},
         {name: cas.get(name) for name in names},
-        {account.name: (account, providers.get(account.provider)) for account in used},
+        {name: (accounts[name], providers.get(accounts[name].provider)) for name in relevant},
         shared,
     )
-    return crc32(_canonical(parts).encode("utf-8", "surrogatepass")) or 1
+    mac = hmac.digest(key, _canonical(parts).encode("utf-8", "surrogatepass"), "sha256")
+    return int.from_bytes(mac[:_BYTES]) or 1
 
 
-def _accounts(accounts: Mapping[str, DnsAccount], spec: CertificateSpec) -> list[DnsAccount]:
-    by_dns = [route.dns for route in spec.routes if route.challenge == "dns-01"]
-    if not all(by_dns):  # a route without accounts uses the fitting ones
-        return list(accounts.values())
-    return [accounts[name] for name in dict.fromkeys(name for names in by_dns for name in names)]
+def _accounts(
+    spec: CertificateSpec, accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]
+) -> Iterator[str]:
+    """Give the names of the accounts that the routes use; a route that names none uses those whose zones fit."""
+    for route in spec.routes:
+        if route.dns:
+            yield from route.dns
+        elif route.challenge.startswith("dns-"):
+            owners = _owners(spec, route)
+            yield from (name for name, each in accounts.items() if _fits(each, providers.get(each.provider), owners))
+
+
+def _owners(spec: CertificateSpec, route: Route) -> list[str]:
+    """Return the names of the TXT records of a route, as far as they are known without DNS."""
+    if route.alias:
+        return [route.alias]
+    return [f"_acme-challenge.{base_domain(identifier)}" for identifier in spec.identifiers]
+
+
+def _fits(account: DnsAccount, provider: Provider | None, owners: Collection[str]) -> bool:
+    zones = (*account.zones, *(provider.zone_suffixes if provider else ()))
+    return not zones or any(is_at_or_below(owner, zone) for owner in owners for zone in zones)
 
 
 def _canonical(value: Any) -> str:  # any value of a configuration
     """Return a text that differs for different values and is the same in every process."""
     if isinstance(value, Secret):
-        return f"secret {value.reveal() if value.reference == 'literal' else value.reference!r}"
+        return f"secret {value.identity()!r}"
     if isinstance(value, DnsAccount):
         return _canonical({slot: getattr(value, slot) for slot in value.__slots__})
     if isinstance(value, Frozen):

@@ -13,6 +13,9 @@ from dnsrenew.validation.mistakes import Mistake, config_error
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
+
+    from dnsrenew.model import Certificate, Deployment
 
 _CERTIFICATE: Final = ("certificate", 0)
 
@@ -32,7 +35,7 @@ def from_arguments(
     renew_before: str | None = None,
     routes: Sequence[Route | Mapping[str, Any]] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
-    deploy: Sequence[Mapping[str, Any]] = (),
+    deploy: Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
     resolver: Resolver | Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.

@@ -15,7 +15,6 @@ from dnsrenew.config.fields import address, contact, flag, folder_path, https_ur
 from dnsrenew.config.file_checks import FileChecks, close_command
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
-from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import Notice, Resolver
 from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
@@ -176,8 +175,6 @@ def _warnings(report: MistakeReport, checks: FileChecks, *, empty: bool) -> tupl
         notices.append(Notice(*texts.SECRET_PLAIN.fill(keys=first_few(report.plain_secrets, _KEYS))))
     if report.odd_secrets:
         notices.append(Notice(*texts.SECRET_ODD.fill(keys=first_few(report.odd_secrets, _KEYS))))
-    for name, keys in report.unsupported.items():
-        notices.append(Notice(*UNSUPPORTED[name].fill(keys=first_few(keys, _KEYS))))
     if empty:
         notices.append(Notice(*texts.NO_CERTIFICATES.fill()))
     return tuple(notices)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import host_port
-from dnsrenew.base.names import base_domain
+from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.validation.mistakes import quoted
@@ -21,6 +20,8 @@ _LOCAL: Final = frozenset(
 """Top-level domains that are reserved, or in use in local networks (RFC 6761, RFC 6762 appendix G)."""
 _HOME: Final = "home.arpa"
 """RFC 8375."""
+_IP_PROFILES: Final = {"letsencrypt": "shortlived", "letsencrypt-staging": "shortlived"}
+"""The profiles with which CAs issue for IP addresses; one that is not listed decides itself."""
 _ACME_LABEL: Final = "_acme-challenge."
 
 
@@ -30,6 +31,7 @@ def check_public_cas(draft: Draft) -> None:
     for spec in draft.certificates.specs:
         names = dict.fromkeys(route.ca or spec.ca for route in spec.routes)
         public = [name for name in names if is_public(draft, name)]
+        _check_profile(draft, spec)
         used.update(dict.fromkeys(public))
         if len(public) == len(names):  # a CA of one's own issues for any name
             _check_names(draft, spec)
@@ -44,12 +46,11 @@ def is_public(draft: Draft, ca: str) -> bool:
 
 
 def _check_terms(draft: Draft, cas: list[str]) -> None:
-    path = ("agree_terms",)
-    if draft.values.get("agree_terms") or draft.report.has_mistake(path):
+    if draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
         return
     terms = ", ".join(texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas)
     found = texts.NOT_AGREED if "agree_terms" in draft.values else MISSING
-    draft.main.mistake(path, found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
+    draft.main.mistake(("agree_terms",), found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
 
 
 def _check_names(draft: Draft, spec: CertificateSpec) -> None:
@@ -60,10 +61,24 @@ def _check_names(draft: Draft, spec: CertificateSpec) -> None:
             scope.mistake((*path, "domains", index), quoted(domain), expected)
 
 
+def _check_profile(draft: Draft, spec: CertificateSpec) -> None:
+    """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
+    if not any(map(is_ip, spec.identifiers)):
+        return
+    for ca in dict.fromkeys(route.ca or spec.ca for route in spec.routes if route.challenge != "dns-01"):
+        wanted = _IP_PROFILES.get(ca)
+        found = spec.profile and spec.profile.name
+        if wanted is not None and found != wanted and is_public(draft, ca):
+            scope, path = draft.certificates.places[spec.name]
+            expected = texts.PROFILE_OF_IP.format(profile=wanted, ca=ca)
+            scope.mistake((*path, "profile"), quoted(found) if found else MISSING, expected)
+            return
+
+
 def _refusal(name: str) -> str | None:
     """Return what is expected instead of a name for which no public CA issues; None for a public name."""
-    if host_port.is_ip(name):
-        return None
+    if is_ip(name):
+        return None if _is_public_ip(name) else texts.NOT_PUBLIC_IP
     if name.startswith(_ACME_LABEL):
         return texts.NO_ACME_LABEL
     if "_" in name:
@@ -72,3 +87,10 @@ def _refusal(name: str) -> str | None:
         return texts.NOT_ONE_LABEL
     top = name.rpartition(".")[2]
     return texts.NOT_LOCAL if top in _LOCAL or f".{name}".endswith(f".{_HOME}") else None
+
+
+def _is_public_ip(address: str) -> bool:
+    import ipaddress  # few certificates have an address
+
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_global and not parsed.is_multicast

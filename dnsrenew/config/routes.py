@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import filterfalse
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.base.names import base_domain, is_wildcard
+from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -98,7 +100,7 @@ def check_routes(
             cas.check_used(one.ca, scope, (*item_path, "ca"))
         _check_accounts(one, needs, accounts, scope, item_path)
     if len(valid) == len(routes):
-        _check_wildcards(valid, needs.identifiers, scope, path)
+        check_fitting(valid, needs.identifiers, scope, path)
     if any(one.challenge == "dns-01" for one in valid):
         check_accounts_exist(accounts, scope, path)
     return tuple(valid)
@@ -140,7 +142,7 @@ def _check_accounts(
     if one.challenge != "dns-01" or (one.alias is None and one.follow_cname):
         return
     names = one.dns or known
-    for name in (one.alias,) if one.alias else needs.identifiers:
+    for name in (one.alias,) if one.alias else filterfalse(is_ip, needs.identifiers):
         if names and not accounts.covers(names, base_domain(name)):
             key = "alias" if one.alias else "follow_cname"
             found = texts.OUTSIDE_ZONES.format(domain=quoted(name))
@@ -148,10 +150,15 @@ def _check_accounts(
             scope.mistake((*path, key), found, expected)
 
 
-def _check_wildcards(routes: list[Route], identifiers: tuple[str, ...], scope: FieldScope, path: KeyPath) -> None:
-    """Add a mistake for each wildcard without a dns-01 route."""
-    if any(one.challenge == "dns-01" for one in routes):
-        return
+def check_fitting(routes: Sequence[Route], identifiers: Sequence[str], scope: FieldScope, path: KeyPath) -> None:
+    """Add a mistake for each wildcard without a dns-01 route, and each IP address with no other route.
+
+    :param path: the certificate's.
+    """
+    challenges = {one.challenge for one in routes}
     for index, identifier in enumerate(identifiers):
-        if is_wildcard(identifier):
+        if is_wildcard(identifier) and "dns-01" not in challenges:
             scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
+        elif is_ip(identifier) and challenges == {"dns-01"}:
+            expected = texts.IP_ROUTE if all(map(is_ip, identifiers)) else texts.IP_ROUTE_TOO
+            scope.mistake((*path, "domains", index), quoted(identifier), expected)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import DnsAccount
 from dnsrenew.validation.mistakes import (
     FieldError,
@@ -66,19 +65,17 @@ class MistakeReport:
     :ivar plain_secrets: keys of secrets in plain text.
     :ivar file_names: keys of secrets in plain text that are the name of an existing file, with that name.
     :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
-    :ivar unsupported: keys by their name in :data:`dnsrenew.config.unsupported.UNSUPPORTED`.
     """
 
     def __init__(self, prefix: KeyPath = ()) -> None:
         self.sources: dict[str, str] = {}
-        self.tables: dict[str, Mapping[str, Any]] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
         self.empty_includes: list[str] = []
         self.secrets: list[SecretUse] = []
         self.secret_files: dict[str, None] = {}
         self.plain_secrets: list[str] = []
         self.file_names: dict[str, str] = {}
         self.odd_secrets: list[str] = []
-        self.unsupported: dict[str, list[str]] = {}
         self._prefix = prefix
         self._mistakes: list[Unlocated] = []
         self._located: list[Mistake] = []
@@ -94,6 +91,10 @@ class MistakeReport:
     def has_mistake(self, path: KeyPath) -> bool:
         """Tell whether there is a mistake at or below a key."""
         return any(mistake.path[: len(path)] == path for mistake in self._mistakes)
+
+    def mentions(self, key: str) -> bool:
+        """Tell whether a mistake is about a key, wherever it is, or about a key that was probably meant to be it."""
+        return any(key in {mistake.path[-1], mistake.nearest} for mistake in self._mistakes)
 
     def shown(self, file: str, path: KeyPath) -> str:
         """Return the key as it is shown: as people read it for a file, as Python writes it for a program."""
@@ -159,10 +160,6 @@ class FieldScope(NamedTuple):
         """Return the absolute path; a leading ``~`` is the user's home."""
         return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
 
-    def unsupported(self, name: str, path: KeyPath) -> None:
-        """Add a key that is not supported yet; there is one warning for all keys of a name."""
-        self.report.unsupported.setdefault(name, []).append(self.report.shown(self.file, path))
-
 
 ReadField = Callable[[Any, FieldScope, KeyPath], Any]
 
@@ -193,16 +190,12 @@ def as_table(value: object) -> Mapping[str, Any] | None:
 
 
 class Table:
-    """The keys of one kind of table.
-
-    :param name: as in :data:`dnsrenew.config.unsupported.UNSUPPORTED`.
-    """
+    """The keys of one kind of table."""
 
     def __init__(self, name: str, keys: Mapping[str, Key]) -> None:
         self.keys = keys
         self.name = name
         self._required = tuple(key for key, spec in keys.items() if spec.required)
-        self._unsupported = {key: f"{name}.{key}" for key in keys if f"{name}.{key}" in UNSUPPORTED}
 
     def read(self, value: object, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the valid values by key; each invalid value becomes a mistake.
@@ -223,9 +216,6 @@ class Table:
             except FieldError as error:
                 found = error.found or (kind(given) if spec.secret else describe_found(given))
                 scope.mistake((*path, key), found, error.expected, error.nearest)
-                continue
-            if values[key] and key in self._unsupported:
-                scope.unsupported(self._unsupported[key], (*path, key))
         for key in self._required:
             if key not in table:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))

@@ -15,7 +15,7 @@ from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError
-from dnsrenew.validation.mistakes import FieldError, KeyPath, config_error, kind
+from dnsrenew.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
 
 _MAGIC: Final = re.compile(r"[*?[]")
 _SHOWN_KEYS: Final = frozenset(
@@ -45,9 +45,9 @@ def read_source(path: str, report: MistakeReport, checks: FileChecks, *, any_ent
     :param any_entry: whether any file of its folder is read.
     :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``.
     """
-    report.sources[path] = content = _read_text(path, checks, any_entry=any_entry)
-    report.tables[path] = table = _parse(content, path)
-    return Source(table, FieldScope(path, os.path.dirname(path), False, report, checks))
+    report.sources[path] = _read_text(path, checks, any_entry=any_entry)
+    report.tables[path] = _parse(report, path)
+    return Source(report.tables[path], FieldScope(path, os.path.dirname(path), False, report, checks))
 
 
 def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
@@ -70,14 +70,18 @@ def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
         raise ConfigError.of(texts.CONFIG_NO_PATH, file=path) from None
 
 
-def _parse(content: str, path: str) -> dict[str, Any]:
+def _parse(report: MistakeReport, path: str) -> dict[str, Any]:
+    """Return the tables of a file.
+
+    Neither the text nor the error of ``tomllib`` is left in the frames of the error: they can hold secrets.
+    """
     try:
-        return tomllib.loads(content)
+        return tomllib.loads(report.sources[path])
     except (RecursionError, ValueError) as error:
         from dnsrenew.validation.toml_syntax import syntax_mistake  # needed only after a mistake
 
-        mistake = syntax_mistake(error, content, path, shown_keys=_SHOWN_KEYS)
-        raise config_error([mistake], code="config-syntax") from None
+        mistake = syntax_mistake(error, report.sources[path], path, shown_keys=_SHOWN_KEYS)
+    raise config_error([mistake], code="config-syntax")
 
 
 def included(main: Source) -> Iterator[Source]:
@@ -109,7 +113,7 @@ def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
     path = scope.path_of(pattern)
     if not _is_pattern(pattern):
         if not os.path.lexists(path):
-            scope.mistake(key_path, texts.NO_FILE_AT.format(path=path), texts.INCLUDE_FILE)
+            scope.mistake(key_path, texts.NO_FILE_AT.format(path=quoted(pattern)), texts.INCLUDE_FILE)
             return []
         return [path]
     # Only the pattern is expanded, not the folder before it: its name can hold brackets.

@@ -148,11 +148,6 @@ OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
     "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
 )
-DEPLOY_UNSUPPORTED: Final = Text(
-    "not-yet",
-    "{keys}: this version does not deploy; a later version will.",
-    "Remove the key to silence this warning, or keep it for the later version.",
-)
 NO_CERTIFICATES: Final = Text(
     "no-certificates",
     "The configuration has no certificate.",
@@ -229,7 +224,14 @@ DOMAIN_NO_SLASH: Final = "a domain name: remove the / at the end"
 DOMAIN_NO_SPACE: Final = "a domain name: remove the space at its start or end"
 DOMAIN_STAR: Final = 'a domain name, or a wildcard such as "*.example.com" whose whole first label is the star'
 DOMAIN_NO_STAR: Final = "a name without a star"
-IP_ADDRESS: Final = "a domain name: dns-01 cannot validate an IP address"
+DOMAIN_NO_IP: Final = "a domain name, not an IP address"
+IP_INVALID: Final = 'a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name'
+IP_NO_PORT: Final = 'the IP address without a port: "{address}"'
+IP_NO_BRACKETS: Final = 'the IP address without brackets: "{address}"'
+IP_NO_ZONE: Final = "an IP address without a zone such as %eth0: no CA can reach a link-local address"
+IP_NO_NETWORK: Final = "one IP address, not a network: remove the / and everything after it"
+IP_NO_STAR: Final = "an IP address without a star: there are wildcards only of domain names"
+IP_MAPPED: Final = 'the IPv4 address itself: "{address}"'
 DOMAIN_TWICE: Final = "each domain once: this is {domain} again"
 
 # ── phrases: include ────────────────────────────────────────────────────────────────────
@@ -277,6 +279,8 @@ TERMS: Final = {
 NO_UNDERSCORE: Final = "a name without an underscore: no public CA issues for a name with one"
 NO_ACME_LABEL: Final = "the domain itself, without _acme-challenge: dnsrenew adds it"
 NOT_ONE_LABEL: Final = "a public name with a dot: no public CA issues for a name of one word"
+NOT_PUBLIC_IP: Final = "a public IP address: no public CA issues for a private or reserved one"
+PROFILE_OF_IP: Final = 'profile = "{profile}": {ca} issues for IP addresses only with this profile'
 NOT_LOCAL: Final = "a public name: no public CA issues for the name of a local network"
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
@@ -322,6 +326,11 @@ ROUTE: Final = "a route"
 SAME_ROUTE: Final = "a different one: it is the same as number {number} in the list"
 OUTSIDE_ZONES: Final = "{domain} outside the zones of the accounts"
 IN_ZONES: Final = "a name in {zones}"
+IP_ROUTE: Final = 'a route that can validate an IP address, not only dns-01: routes = [{ challenge = "http-01" }]'
+IP_ROUTE_TOO: Final = (
+    "a route that can validate an IP address, not only dns-01: "
+    'routes = [{ challenge = "dns-01" }, { challenge = "http-01" }]'
+)
 WILDCARD: Final = "a dns-01 route as well: http-01 and tls-alpn-01 cannot validate a wildcard"
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────

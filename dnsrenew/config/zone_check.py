@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.names import base_domain, is_wildcard
+from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.config import texts
 from dnsrenew.config.loader import first_few
 from dnsrenew.model import Notice
@@ -19,13 +20,14 @@ _SIMILAR: Final = 0.8
 
 def domains_outside_zones(draft: Draft) -> list[Notice]:
     """Return one warning for all domains with the same zones."""
-    outside: dict[tuple[str, ...], list[str]] = {}
+    outside: dict[tuple[str, ...], dict[str, None]] = {}
     for spec in draft.certificates.specs:
-        for domain in spec.identifiers:
+        for domain in filterfalse(is_ip, spec.identifiers):
             if not any(_can_fit(draft, route, domain) for route in spec.routes):
                 accounts = [name for route in spec.routes for name in route.dns or draft.accounts.names]
-                outside.setdefault(tuple(draft.accounts.zones_of(accounts) or ()), []).append(domain)
-    return [_notice(domains, zones) for zones, domains in outside.items()]
+                zones = tuple(draft.accounts.zones_of(accounts) or ())
+                outside.setdefault(zones, {})[base_domain(domain)] = None  # a wildcard has the same records
+    return [_notice(list(domains), zones) for zones, domains in outside.items()]
 
 
 def _can_fit(draft: Draft, route: Route, domain: str) -> bool:

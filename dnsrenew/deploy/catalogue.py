@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.deploy.options import TargetKind
 
-BUILT_IN: Final = ("files", "pkcs12", "webhook", "run")
+BUILT_IN: Final = ("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook", "run")
 """Names of the modules in ``targets/``; each has ``TARGET``."""
 
 

@@ -65,9 +65,8 @@ class _EntryRun(Frozen):
                 options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)))  # fmt: skip
             addresses = self._addresses(deployer)
             wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
-            if self._guarded(lambda: deployer.check(self.certificate)) and (
-                wanted is None or verify.is_served(self.context, wanted)
-            ):
+            is_there = self._guarded(lambda: deployer.check(self.certificate))
+            if is_there and self._is_in_use(wanted):
                 return self._result(ok=True, served=True if wanted else None)
         except DnsRenewError as error:
             return self._failed(error)
@@ -76,6 +75,7 @@ class _EntryRun(Frozen):
     def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
         """Write, activate and verify; put the old certificate back if that fails."""
         try:
+            self.saved.begin()
             self._guarded(lambda: deployer.deploy(self.certificate))
             if wanted is not None:
                 seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
@@ -86,7 +86,12 @@ class _EntryRun(Frozen):
             rolled_back = self._restore(deployer)
             served = False if error.code in {"deploy-not-served", "deploy-unreachable"} else None
             return replace(self._failed(error), changed=True, served=served, rolled_back=rolled_back)
+        self.saved.end()
         return self._result(ok=True, changed=True, served=True if wanted else None)
+
+    def _is_in_use(self, wanted: verify.Wanted | None) -> bool:
+        """Tell whether the certificate that is there is served; a run may have been killed before it activated it."""
+        return not self.saved.is_begun if wanted is None else verify.is_served(self.context, wanted)
 
     def _restore(self, deployer: Deployer) -> bool:
         """Put the old certificate back; one that has expired is worse than the new one."""

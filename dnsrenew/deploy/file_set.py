@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -61,20 +61,23 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
     return all(there == content for there, content in found)
 
 
-def replace_files(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
+def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mapping[str, bytes] | None = None) -> None:
     """Write the files whose content differs, and keep the old ones in the store.
+
+    :param more: what to keep with them.
 
     :raises DeployError: ``deploy-unwritable``; the old files are all in place.
     :raises StoreError: the old files cannot be kept; nothing was written.
     """
     old = {file.path: read_file(file.path) for file in files}
     changed = [file for file in files if old[file.path] != file.content]
-    if not changed:
+    if not changed and not more:
         return
     # A file that did not exist cannot come back, and the others would not fit without it.
     known = {path: content for path, content in old.items() if content is not None}
-    saved.keep(known if len(known) == len(old) else {})
-    _put(saved, changed)
+    saved.keep({**(known if len(known) == len(old) else {}), **(more or {})})
+    if changed:
+        _put(saved, changed)
 
 
 def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:

@@ -25,11 +25,12 @@ Kind = Literal[
     "choice",
     "owner",
     "group",
+    "names",
 ]
 """How a value is read: ``words`` is a command as a list, ``address`` a ``HOST:PORT``, ``owner`` an existing user."""
 
 
-class Option(Frozen):
+class TargetOption(Frozen):
     """One option of a target.
 
     :ivar kind: how its value is read.
@@ -62,7 +63,7 @@ class TargetKind(Frozen, kw_only=True):
 
     to: str
     title: str
-    options: Mapping[str, Option]
+    options: Mapping[str, TargetOption]
     one_of: tuple[str, ...] = ()
     has_reload: bool = False
     describe: Callable[[Mapping[str, Any]], str]
@@ -74,21 +75,25 @@ class TargetKind(Frozen, kw_only=True):
 
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
-COMMON: Final[Mapping[str, Option]] = {
-    "verify": Option("addresses", "HOST:PORT, or a list of them, that must serve the new certificate."),
-    "verify_timeout": Option("number", "Seconds until they must serve it.", default=VERIFY_TIMEOUT),
-    "verify_name": Option("text", "The server name (SNI) to ask for; default: the first name that is no wildcard."),
-    "starttls": Option(
+COMMON: Final[Mapping[str, TargetOption]] = {
+    "verify": TargetOption("addresses", "HOST:PORT, or a list of them, that must serve the new certificate."),
+    "verify_timeout": TargetOption("number", "Seconds until they must serve it.", default=VERIFY_TIMEOUT),
+    "verify_name": TargetOption(
+        "text", "The server name (SNI) to ask for; default: the first name that is no wildcard."
+    ),
+    "starttls": TargetOption(
         "choice", "The protocol that starts TLS at these ports.", choices=("smtp", "imap", "pop3", "ldap", "postgresql")
     ),
 }
-RELOAD: Final[Mapping[str, Option]] = {
-    "reload": Option("words", "The program that activates the files, as a list; no shell."),
-    "timeout": Option("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
-    "env": Option("names", "Names of environment variables that it gets, besides those that every program needs."),
+RELOAD: Final[Mapping[str, TargetOption]] = {
+    "reload": TargetOption("words", "The program that activates the files, as a list; no shell."),
+    "timeout": TargetOption("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+    "env": TargetOption(
+        "names", "Names of environment variables that it gets, besides those that every program needs."
+    ),
 }
 
 
-def all_options(target: TargetKind) -> dict[str, Option]:
+def all_options(target: TargetKind) -> dict[str, TargetOption]:
     """Return the options that an entry of this kind may have."""
     return {**target.options, **(RELOAD if target.has_reload else {}), **COMMON}

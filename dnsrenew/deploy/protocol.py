@@ -21,6 +21,19 @@ ENTRY_POINT_GROUP = "dnsrenew.deployers"
 class SavedFiles(Protocol):
     """What a deployer keeps in the store for one entry: the old files of the target, and renames under way."""
 
+    def begin(self) -> None:
+        """Note that the target is being changed.
+
+        :raises StoreError: it cannot be written; change nothing.
+        """
+
+    def end(self) -> None:
+        """Note that the target serves what was put there."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a change of the target was begun and has not ended well."""
+
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Save the old content of the target, by path or another key, durably; it replaces what was saved before.
 

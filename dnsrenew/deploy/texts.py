@@ -113,3 +113,59 @@ RESTORE_FAILED: Final = Text(
     "The old certificate could not be put back at {target}: {reason}.",
     "Check the server now, then run dnsrenew deploy {certificate}.",
 )
+
+# ── HFS ─────────────────────────────────────────────────────────────────────────────────
+
+HFS_SILENT: Final = Text(
+    "deploy-unreachable",
+    "HFS does not answer at {url}: {reason}.",
+    "Start HFS, or set `url` in the `deploy` entry to the address of its admin page.",
+)
+HFS_CLOSED: Final = Text(
+    "deploy-refused",
+    "HFS at {url} does not let this program change its settings (HTTP {status}).",
+    "Set `user` and `password` of an HFS admin in the `deploy` entry, or open the admin page to this machine.",
+)
+HFS_TOO_OLD: Final = Text(
+    "deploy-unsupported",
+    "What answers at {url} is no HFS 3, or one that is too old to be asked for its settings.",
+    'Update HFS to version 3.0 or later, or use to = "files" with the files that HFS reads.',
+)
+HFS_HTTPS_OFF: Final = Text(
+    "deploy-unsupported",
+    "HTTPS is switched off in HFS at {url}.",
+    "Switch on HTTPS in the admin page of HFS, or set https = true in the `deploy` entry.",
+)
+HFS_NOT_LISTENING: Final = Text(
+    "deploy-refused",
+    "HFS at {url} cannot open its HTTPS port: {reason}.",
+    "Choose another HTTPS port in the admin page of HFS, or stop the program that uses this one.",
+)
+HFS_REFUSED: Final = Text(
+    "deploy-refused",
+    "HFS at {url} refused a request (HTTP {status}): {reason}.",
+    "Read the log of HFS, correct what it says, and run dnsrenew deploy.",
+)
+HFS_RENEWAL_OFF: Final = Text(
+    "hfs-renewal-off",
+    "The renewal of HFS itself was switched off, because it would replace this certificate.",
+    "Switch it on again in the admin page of HFS if you stop using dnsrenew for it.",
+)
+
+# ── HAProxy, Caddy ──────────────────────────────────────────────────────────────────────
+
+HAPROXY_SILENT: Final = Text(
+    "deploy-unreachable",
+    "The runtime socket {socket} of HAProxy cannot be used: {reason}.",
+    "Add `stats socket {socket} mode 660 level admin` to the global section of HAProxy, and restart it once.",
+)
+HAPROXY_REFUSED: Final = Text(
+    "deploy-refused",
+    "HAProxy at {socket} refused the certificate: {reason}",
+    "Check that a `crt` of HAProxy's configuration names exactly {path}, and that the socket has `level admin`.",
+)
+CADDY_REFUSED: Final = Text(
+    "deploy-refused",
+    "Caddy at {url} did not load its configuration again (HTTP {status}): {reason}",
+    "Correct what Caddy reports, and run dnsrenew deploy.",
+)

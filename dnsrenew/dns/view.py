@@ -117,11 +117,13 @@ class DnsView:
 
         It takes at most four seconds. Records that are not known by then are unknown for the rest of the run.
 
-        :param identifiers: A-labels, wildcards too.
+        :param identifiers: A-labels, wildcards too. An IP address has no CAA records (RFC 8659 is about domain names),
+            and no answer.
         :raises Cancelled: the caller cancelled.
         """
-        closed = {name for name in identifiers if delegation.challenge_name(name) in self._unverified}
-        answers = self._caa.find(context, [name for name in identifiers if name not in closed])
+        domains = _without_addresses(identifiers)
+        closed = {name for name in domains if delegation.challenge_name(name) in self._unverified}
+        answers = self._caa.find(context, [name for name in domains if name not in closed])
         return answers | dict.fromkeys(closed, CaaAnswer(unknown_reason=texts.CAA_CLOSED))
 
     def caa_by_tcp(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
@@ -132,7 +134,7 @@ class DnsView:
 
         :raises Cancelled: the caller cancelled.
         """
-        first = self._caa.find(context, identifiers)
+        first = self._caa.find(context, _without_addresses(identifiers))
         doubted = [identifier for identifier, answer in first.items() if not answer.is_tcp]
         return first | self._caa_by_tcp.find(context, doubted)
 
@@ -182,6 +184,10 @@ class DnsView:
             identifier: Target(wire.to_text(start), (), wire.to_text(zones[start]))
             for identifier, start in starts.items()
         }
+
+
+def _without_addresses(identifiers: Collection[str]) -> list[str]:
+    return [identifier for identifier in identifiers if not names.is_ip(identifier)]
 
 
 def _warn_closed(context: Context, unverified: Sequence[str]) -> None:

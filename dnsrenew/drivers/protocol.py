@@ -74,13 +74,14 @@ class Driver(Protocol):
     - An exception SHOULD be a :class:`ProviderError`; dnsrenew translates any other.
     """
 
-    __module__ = "dnsrenew"
-
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values in addition to the existing ones."""
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values, and nothing else."""
+
+
+Driver.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
 
 
 class OneAtATime:

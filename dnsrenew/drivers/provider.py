@@ -101,11 +101,16 @@ class Provider(Frozen, kw_only=True):
         }
 
     def block(self) -> str:
-        """Return a ``[dns.…]`` block to copy: required options with placeholders, optional ones as comments."""
+        """Return a ``[dns.…]`` block to copy: required options with placeholders, optional ones as comments.
+
+        Secrets are read from files, because a scheduled run has no environment variables.
+        """
         lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
             description = spec.help if spec.required else f"(optional) {spec.help}"
-            value = f"env:{spec.env or f'{self.name}_{key}'.upper()}" if spec.secret else f"<{key}>"
+            value = (
+                f"file:{_NOT_BARE.sub('-', f'{self.name}-{key}').replace('_', '-')}.txt" if spec.secret else f"<{key}>"
+            )
             lines += [f"# {description}", f'{comment}{key} = "{value}"']
         return "\n".join([*lines, ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES, texts
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
@@ -81,6 +82,10 @@ class ActiveAttempt:
         """
         return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
 
+    def orders_at_ca(self, error: AttemptError) -> int:
+        """Return the number of orders that reached the CA: those that it took, and one that it refused."""
+        return self.orders + (isinstance(error, CAError) and error.evidence.get("stage") == "newOrder")
+
     def failed_names(self, error: AttemptError) -> list[str]:
         """Return the identifiers whose validation failed; empty if the CA names none."""
         named = codes_by_identifier(error)
@@ -132,7 +137,8 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
     if not isinstance(error, CAError):
         return error
     problems = [_describe_problem(problem, selection) for problem in error.subproblems]
-    text = _text(error, problems, culprits)
+    concerned = [name for route in culprits for name in selection.users(route)]
+    text = _text(error, problems, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
     evidence = {**error.evidence, **({"subproblems": problems} if "subproblems" in error.evidence else {})}
     more: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
     if text is None:
@@ -141,7 +147,9 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
     return CAError(code or error.code, message, fix=fix, evidence=evidence, subproblems=problems, **more)
 
 
-def _text(error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route]) -> Text | None:
+def _text(
+    error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route], *, only_ips: bool
+) -> Text | None:
     """Return the text that replaces the message of the CA, or None to keep it."""
     types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
     unreachable = types[0].unreachable if len(types) == 1 else None
@@ -150,7 +158,9 @@ def _text(error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Seque
         return texts.LIKELY_CAUSE if likely else None
     named = error.code == MIXED and any(problem.get("code") == unreachable.code for problem in problems)
     if named or error.code in _UNREACHABLE:
-        return types[0].unreachable_because if likely else unreachable
+        if likely:
+            return types[0].unreachable_because
+        return types[0].unreachable_ip if only_ips else unreachable
     return texts.LIKELY_CAUSE if likely else None
 
 

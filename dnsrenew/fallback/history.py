@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.model import Attempt, Route
-    from dnsrenew.store.state import RouteFailure, State
+    from dnsrenew.store.state import State
+    from dnsrenew.store.state_parts import RouteFailure
 
 DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
 """Pauses after the first, second … consecutive failure; the last one is repeated."""
+WITHOUT_ORDER: Final = timedelta(minutes=45)
+"""The longest pause after a run that made no order, so that with its spread it is within an hour: no CA counts it."""
 SPREAD: Final = 0.2
 """Random share by which a pause is longer or shorter, so that many hosts do not try at the same time."""
 
@@ -38,20 +41,22 @@ def after_failure(
     now: datetime,
     chance: random.Random,
     *,
+    ordered: bool = True,
     retry_after: float | None = None,
     attempts: Sequence[Attempt] = (),
 ) -> State:
     """Return the state after a run without a certificate.
 
     :param error: the error that ``status`` shows, also while the next attempt is deferred.
+    :param ordered: whether an order of the run reached a CA.
     :param retry_after: seconds until the first CA may accept an order, if every CA asked to wait. The longer of this
         and the pause counts, up to a week, and up to three quarters of what is left of a valid certificate.
     :param attempts: the attempts of the run; ``status`` shows the last one.
     """
-    failed = state.failed(error.code, error.message, now)
+    failed = state.failed(error.code, error.message, now, ordered=ordered)
     # The CA has paused a name: a person must unpause it, and then run with --now.
     unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
-    pause = DAY if unpause else PAUSES[min(failed.failures, len(PAUSES)) - 1]
+    pause = DAY if unpause else _pause(failed, ordered=ordered)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
     if failed.not_after is not None and now < failed.not_after and not unpause:
         left = failed.not_after - now
@@ -66,6 +71,13 @@ def after_failure(
     # The file has whole seconds; a request one second too early is refused again.
     until = (now + max(pause, asked) + timedelta(seconds=1)).replace(microsecond=0)
     return replace(failed, last_failure=failure, next_attempt=until, attempt_set_at=now)
+
+
+def _pause(failed: State, *, ordered: bool) -> timedelta:
+    """Return the pause after the last failure, without its spread."""
+    failures = failed.failures - failed.without_order if ordered else failed.failures
+    pause = PAUSES[min(max(failures, 1), len(PAUSES)) - 1]
+    return pause if ordered else min(pause, WITHOUT_ORDER)
 
 
 def _tried(attempts: Sequence[Attempt]) -> dict[str, Any]:
@@ -96,6 +108,13 @@ def deferred_until(state: State, now: datetime) -> datetime | None:
 def was_asked_to_wait(state: State) -> bool:
     """Return whether the next attempt is deferred because a CA asked to wait."""
     return bool(state.last_failure and state.last_failure.get("asked_to_wait"))
+
+
+def accounts_tried(state: State) -> set[str]:
+    """Return the names of the DNS accounts that the last failed run tried."""
+    attempts = (state.last_failure or {}).get("attempts") or ()
+    routes = [attempt.get("route") or {} for attempt in attempts]
+    return {name for route in routes for name in route.get("dns") or ()}
 
 
 # ── which route first ───────────────────────────────────────────────────────────────────

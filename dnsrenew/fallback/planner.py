@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.names import is_wildcard
 from dnsrenew.base.values import replace
-from dnsrenew.challenges import CHALLENGES, no_wildcard
+from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
 from dnsrenew.fallback import history, texts
 from dnsrenew.fallback.attempt import ActiveAttempt, codes_by_identifier, describe_error
 from dnsrenew.fallback.candidates import Candidates, Selection
-from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
+from dnsrenew.fallback.policy import NextAction, action_for_code, is_before_ca, next_action
 from dnsrenew.model import Attempt, Route, RouteTaken
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class FallbackPlanner:
     """The attempts so far, and the routes that are left.
 
     :param effective_ca: by the name of a CA, the CA to use: itself, or in a dry run its staging CA.
+    :ivar has_ordered: whether a CA refused an order, or an order failed later than at the network, a DNS host or a port
+        of ours.
     """
 
     def __init__(self, spec: CertificateSpec, state: State, context: Context, effective_ca: Mapping[str, str]) -> None:
@@ -41,6 +42,7 @@ class FallbackPlanner:
         self._context = context
         self.attempts: list[Attempt] = []
         self.failures: dict[Route, str] = {}
+        self.has_ordered = False
         self._skips: list[Attempt] = []
         self._again: set[Route] = set()
         self._validated: dict[str, frozenset[str]] = {}
@@ -108,7 +110,7 @@ class FallbackPlanner:
         """Skip the routes that can validate none of the names."""
         for route in routes:
             if not any(_fitting(identifier, [route]) for identifier in self._spec.identifiers):
-                self._skipped(route, no_wildcard(route.challenge, self._spec.identifiers))
+                self._skipped(route, unfit(route.challenge, self._spec.identifiers))
 
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
@@ -126,6 +128,7 @@ class FallbackPlanner:
         culprits = attempt.culprits(error)
         error = describe_error(error, attempt.selection, culprits)
         self.attempts.append(attempt.ended(error, self._now()))
+        self.has_ordered |= attempt.orders_at_ca(error) > 0 and not is_before_ca(error)
         self._emit_failed(attempt.taken(), error)
         self._note_validated(attempt, error)
         codes = codes_by_identifier(error)
@@ -231,10 +234,8 @@ class FallbackPlanner:
 
 
 def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
-    """Return the routes that can validate a name: most challenge types cannot validate a wildcard."""
-    if not is_wildcard(identifier):
-        return list(routes)
-    return [route for route in routes if CHALLENGES[route.challenge].no_wildcard is None]
+    """Return the routes that can validate a name: no challenge type can validate both wildcards and IP addresses."""
+    return [route for route in routes if not CHALLENGES[route.challenge].is_unfit(identifier)]
 
 
 def _merge_equal(blockers: Iterable[Blocker]) -> list[Blocker]:

@@ -9,13 +9,16 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, ChallengeError, ProviderError
 
 if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
 
 MIXED: Final = "ca-order-invalid"
 """The code of an order whose names failed for different reasons: each name has its own code."""
+
+UNREACHABLE: Final = frozenset({"ca-unreachable", "ca-untrusted", "dns-unreachable"})
+"""Codes of a network that does not lead to the CA or to DNS."""
 
 
 class NextAction(Enum):
@@ -86,6 +89,11 @@ def next_action(error: AttemptError) -> NextAction:
         for step in (NextAction.STOP, NextAction.LEAVE_CA, NextAction.NEXT_ROUTE, NextAction.AGAIN)
         if step in steps
     )
+
+
+def is_before_ca(error: AttemptError) -> bool:
+    """Return whether the order failed before the CA decided anything: at the network, a DNS host, or a port of ours."""
+    return isinstance(error, (ProviderError, ChallengeError)) or error.code in UNREACHABLE
 
 
 def action_for_code(code: str) -> NextAction:

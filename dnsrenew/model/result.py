@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from dnsrenew.model.deployment import DeploymentResult
+
 OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
 """What happened to a certificate in a run.
 
@@ -200,8 +202,8 @@ class Outcome(Frozen, kw_only=True, public=True):
     """Every route that was tried or skipped, in order."""
     error: DnsRenewError | None = None
     """Why there is no new certificate; None for success, and if none was due."""
-    deployed: tuple[Mapping[str, Any], ...] = ()
-    """The result of each deployment, in the JSON form of :class:`DeploymentResult`."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try."""
     warnings: tuple[Notice, ...] = ()
     """The warnings of this certificate; none stopped the run."""
 
@@ -222,7 +224,7 @@ class Outcome(Frozen, kw_only=True, public=True):
             "route": None if self.route is None else self.route.to_dict(),
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "error": None if self.error is None else self.error.to_dict(),
-            "deployed": [dict(target) for target in self.deployed],
+            "deployed": [result.to_dict() for result in self.deployed],
             "warnings": [notice.to_dict() for notice in self.warnings],
         }
 

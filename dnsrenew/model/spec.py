@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from dnsrenew.model.deployment import Deployment
+    from dnsrenew.model.result import Certificate
     from dnsrenew.secrets import Secret
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
@@ -232,9 +235,9 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     name: str
     """Its name in the store and on the command line."""
     domains: tuple[str, ...]
-    """The domains as written, in lower case."""
+    """The domains as written, in lower case, and IP addresses in their one form (RFC 8738)."""
     identifiers: tuple[str, ...]
-    """The domains as A-labels, in the same order."""
+    """The domains as A-labels, and IP addresses, in the same order."""
     ca: str
     """The name of its CA."""
     key: KeyKind = "ecdsa-p256"
@@ -251,5 +254,5 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """The routes to try, in order."""
     propagation: Propagation = Propagation()
     """How to wait for DNS."""
-    deploy: tuple[Mapping[str, Any], ...] = ()
+    deploy: tuple[Deployment | Callable[[Certificate], object], ...] = ()
     """What is done with a new certificate: the entries of ``deploy``."""

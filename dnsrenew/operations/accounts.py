@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from dnsrenew.operations import texts
 from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
+    from dnsrenew.ca import CAClient
     from dnsrenew.config import Config
     from dnsrenew.renewal.job import Services
     from dnsrenew.runtime.context import Context
@@ -57,11 +58,31 @@ def show(cas: Iterable[str] | None, config: Config, services: Services, context:
 def roll(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.roll_accounts`."""
     names = _chosen(cas, config, services, context)
-    return [_one(name, config, services, context, new_key=True) for name in names]
+    return [_one(name, config, services, context, lambda client: client.roll_key(context)) for name in names]
 
 
-def _one(name: str, config: Config, services: Services, context: Context, *, new_key: bool = False) -> AccountStatus:
-    """Return one account, with a new key if ``new_key``; an error becomes part of the result."""
+def update_contacts(
+    cas: Iterable[str] | None, config: Config, services: Services, context: Context
+) -> list[AccountStatus]:
+    """See :meth:`dnsrenew.Renewer.update_contacts`."""
+    names = _chosen(cas, config, services, context)
+    return [_one(name, config, services, context, lambda client: client.update_contact(context)) for name in names]
+
+
+def deactivate(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
+    """See :meth:`dnsrenew.Renewer.deactivate_accounts`."""
+    names = _chosen(cas, config, services, context)
+    return [_one(name, config, services, context, lambda client: client.deactivate(context)) for name in names]
+
+
+def _one(
+    name: str,
+    config: Config,
+    services: Services,
+    context: Context,
+    change: Callable[[CAClient], object] | None = None,
+) -> AccountStatus:
+    """Return one account, after a change of it; an error becomes part of the result."""
     url: str | None = None
     contact: tuple[str, ...] = ()
     try:
@@ -72,14 +93,15 @@ def _one(name: str, config: Config, services: Services, context: Context, *, new
             )
         url, contact = stored.url, stored.contact
         client = services.ca(name)
-        if new_key:
-            context.call(partial(client.roll_key, context))
+        if change is not None:
+            context.call(partial(change, client))
         info = context.call(partial(client.account_info, context))
     except Cancelled:
         raise
     except DnsRenewError as error:
         return AccountStatus(ca=name, url=url, contact=contact, status="unknown", error=error)
-    assert info is not None  # noqa: S101  # it is stored: checked above
+    if info is None:  # deactivated: the store has forgotten it
+        return AccountStatus(ca=name, url=url, contact=contact, status="deactivated")
     return AccountStatus(ca=name, url=info.url, contact=info.contact, status=info.status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from dnsrenew.model import CertificateSpec
+    from dnsrenew.config import Config
+    from dnsrenew.model import CertificateSpec, DeploymentResult
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
 
-CertificateState = Literal["valid", "due", "missing", "expired", "revoked"]
-"""The state of a certificate; ``due``: it is valid, and its renewal is due."""
+CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
+"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but the
+configuration that asked for it no longer names it, so nothing renews it."""
 _STATES: Final[Mapping[str | None, CertificateState]] = {
     None: "valid",
     "missing": "missing",
@@ -56,8 +59,8 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """The state of the certificate."""
     next_renewal: datetime | None
     """When it becomes due, in UTC."""
-    reason: str
-    """Why it is due, or will be: a :data:`RenewalReason`."""
+    reason: str | None
+    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured."""
     route: dict[str, Any] | None
     """The route that led to the current certificate, as in an outcome; None if unknown."""
     last_failure: dict[str, Any] | None
@@ -66,6 +69,10 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
     path: Path | None
     """The ``current`` folder, for other programs; None without a certificate."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
+    deployment_pending: bool = False
+    """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
     known: bool = True
     """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
     certificate in ``current``; ``missing`` means that it cannot be read either.
@@ -78,6 +85,7 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
             form[name] = rfc3339(form[name])
         form["domains"] = list(self.domains)
         form["path"] = None if self.path is None else str(self.path)
+        form["deployed"] = [result.to_dict() for result in self.deployed]
         return form
 
 
@@ -98,6 +106,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
+    deployed, pending = _deployments(spec, state) if spec.deploy else ((), False)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
@@ -113,5 +122,67 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         last_failure=None if state.last_failure is None else dict(state.last_failure),
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
         path=store.current(spec.name) if exists else None,
+        deployed=deployed,
+        deployment_pending=pending,
         known=known,
+    )
+
+
+def _deployments(spec: CertificateSpec, state: State) -> tuple[tuple[DeploymentResult, ...], bool]:
+    from dnsrenew.renewal import deploying  # few certificates are deployed
+
+    return deploying.recorded(spec, state), deploying.is_pending(spec, state)
+
+
+# ── certificates that the configuration no longer names ─────────────────────────────────
+
+
+def asker(config: Config) -> str:
+    """Return what the state of a certificate records: the path of the configuration; "" if a program has made it."""
+    return "" if config.path is None else str(config.path)
+
+
+def unconfigured(config: Config, store: Store) -> dict[str, State]:
+    """Return the certificates that this configuration asked for and no longer names, with their states.
+
+    So are those of a configuration that no longer exists. Those of other programs and configurations are not meant.
+    """
+    if config.path is None:
+        return {}
+    named = {spec.name for spec in config.certificates}
+    found: dict[str, State] = {}
+    for name in store.names():
+        if name in named:
+            continue
+        try:
+            state = store.read_state(name, quarantine=False)
+        except StoreError:
+            continue  # it is not known whose it is
+        if state.version is not None and _asks_no_more(state.asked_by, str(config.path)):
+            found[name] = state
+    return found
+
+
+def _asks_no_more(asked_by: str, path: str) -> bool:
+    return asked_by == path or (asked_by != "" and not os.path.exists(asked_by))
+
+
+def unconfigured_status(name: str, state: State, store: Store) -> CertificateStatus:
+    """Return the status of a certificate that is only in the store."""
+    route = history.route_from_keys(state.worked)
+    return CertificateStatus(
+        name=name,
+        domains=state.domains,
+        ca=state.ca,
+        issuer=state.issuer,
+        serial=state.serial,
+        not_before=state.not_before,
+        not_after=state.not_after,
+        state="unconfigured",
+        next_renewal=None,
+        reason=None,
+        route=None if route is None else route.to_dict(),
+        last_failure=None,
+        next_attempt=None,
+        path=store.current(name),
     )

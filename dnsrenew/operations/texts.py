@@ -23,6 +23,16 @@ CERTIFICATE_UNKNOWN_NONE: Final = Text(
     "There is no certificate named {name} in the configuration, and no other one.",
     "Add [[certificate]] with its domains to the configuration.",
 )
+CERTIFICATE_UNKNOWN_MANY: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name} in the configuration.",
+    "Run dnsrenew status to list the {count:,} certificates.",
+)
+NO_MATCH: Final = Text(
+    "certificate-unknown",
+    "No certificate has a name that matches {name}.",
+    "Run dnsrenew status to list the certificates.",
+)
 CERTIFICATE_MISSING: Final = Text(
     "certificate-missing",
     "The certificate {name} has not been obtained yet.",
@@ -37,6 +47,22 @@ CA_UNKNOWN_NEAREST: Final = Text(
     "ca-unknown",
     "There is no CA named {ca} in the configuration.",
     "Did you mean {nearest}?",
+)
+
+NOT_STORED: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name}, neither in the configuration nor in the store.",
+    "List the certificates with: dnsrenew status",
+)
+NOT_STORED_NEAREST: Final = Text(
+    "certificate-unknown",
+    "There is no certificate named {name}, neither in the configuration nor in the store.",
+    "Did you mean {nearest}?",
+)
+STILL_CONFIGURED: Final = Text(
+    "certificate-configured",
+    "The certificate {name} is in the configuration {path}, so the next run would obtain it again.",
+    "Take it out of the configuration first.",
 )
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.model import Outcome
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import Due, check_due, why
@@ -85,8 +86,10 @@ class Batch(Frozen):
         if not self.store.has_journal:
             return
         from dnsrenew.challenges.dns01 import leftovers  # rarely needed
+        from dnsrenew.renewal import deploying
         from dnsrenew.store.zone_locks import ZoneLocks
 
+        deploying.complete_renames_of_killed_runs(self.store, self.context)
         locks = ZoneLocks(self.store)
         with self.context.redactor.guard_logs(*DRIVEN):
             served = self.services().dns.values
@@ -114,10 +117,33 @@ class Batch(Frozen):
         try:
             found = self._check_due(spec, state)
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
-                return self._check_due(spec, self.store.read_state(spec.name))
+                state = self.store.read_state(spec.name)
+                found = self._check_due(spec, state)
+            if isinstance(found, Outcome) and state.asked_by != self.options.asked_by:
+                self._note_asker(spec, state)
+            if isinstance(found, Outcome) and spec.deploy:
+                return self._check_deployed(spec, state, found)
         except StoreError:
             return None  # as in _read
         return found
+
+    def _note_asker(self, spec: CertificateSpec, state: State) -> None:
+        """Record what asks for the certificate now, so that ``status`` can tell when nothing does; no error matters."""
+        if self.options.dry_run or state.version is None or state.rebuilt:
+            return
+        asked_by = self.options.asked_by
+        with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
+            self.store.update(spec.name, lambda old: replace(old, asked_by=asked_by), sync=False)
+
+    def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
+        """Return the outcome with the results of its deployments, or None if one is pending."""
+        from dnsrenew.renewal import deploying  # few certificates are deployed
+
+        if not self.options.deploy or self.options.dry_run:
+            return found
+        if deploying.is_pending(spec, state):
+            return None
+        return replace(found, deployed=deploying.recorded(spec, state))
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.

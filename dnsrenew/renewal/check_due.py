@@ -37,8 +37,7 @@ def check_due(
     reason = why(spec, state, store, context, options)
     if reason is None:
         return outcome(spec, store, state, "not-due", context)
-    at_once = options.force or options.now or options.dry_run or _was_edited(spec, state, context, options)
-    held = None if at_once else deferred(spec, store, state, reason, context)
+    held = None if _is_tried_at_once(spec, state, context, options) else deferred(spec, store, state, reason, context)
     return held or Due(state, reason)
 
 
@@ -53,11 +52,22 @@ def why(
     return reason or ("forced" if options.force or options.dry_run else None)
 
 
-def _was_edited(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
-    """Return whether the cause of the last failure may be fixed; a wait that a CA asked for holds all the same."""
-    if state.tried_with is None or options.fingerprint(spec) in {None, state.tried_with}:
+def _is_tried_at_once(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
+    """Return whether no earlier failure defers it.
+
+    Someone who waits for the result, and someone who edits the configuration, has probably fixed the cause. A wait that
+    a CA asked for applies all the same.
+    """
+    if options.force or options.now or options.dry_run or history.deferred_until(state, context.clock.now()) is None:
+        return True
+    if not (options.attended or _was_edited(spec, state, options)):
         return False
     return not history.was_asked_to_wait(state) or _has_other_ca(spec, state, context)
+
+
+def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> bool:
+    """Return whether what the last failure depended on has changed."""
+    return state.tried_with is not None and options.fingerprint(spec, state) not in {None, state.tried_with}
 
 
 def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool:

@@ -31,6 +31,7 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
     if job.options.dry_run:
         return
     ledger = job.services.ledger(attempt.selection.ca)
+    ledger.note_failed_orders(job.spec.identifiers, attempt.orders_at_ca(error))
     failed = attempt.failed_names(error)
     if failed and attempt.visible:
         ledger.note_failed_validation(failed)
@@ -54,7 +55,8 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
     if is_kept and not isinstance(error, Cancelled | LockedError | StoreError):
         now = job.context.clock.now()
         with contextlib.suppress(StoreError):
-            _update(job, lambda state: state.failed(error.code, error.message, now))
+            ordered = planner.has_ordered or attempt.orders > 0
+            _update(job, lambda state: state.failed(error.code, error.message, now, ordered=ordered))
     return job.outcome(_STATUSES.get(type(error), "failed"), error=error, attempts=attempts)
 
 
@@ -72,8 +74,17 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
     def remember(state: State) -> State:
         if job.is_only_forced:
             return planner.with_route_history(state, now)
-        failed = history.after_failure(state, error, now, job.context.random, retry_after=after, attempts=attempts)
-        return replace(planner.with_route_history(failed, now), tried_with=job.options.fingerprint(job.spec))
+        failed = history.after_failure(
+            state,
+            error,
+            now,
+            job.context.random,
+            ordered=planner.has_ordered,
+            retry_after=after,
+            attempts=attempts,
+        )
+        failed = replace(failed, tried_with=job.options.fingerprint(job.spec, failed))
+        return planner.with_route_history(failed, now)
 
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself

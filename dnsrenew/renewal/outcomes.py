@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, StoreError, internal
 from dnsrenew.fallback import history
-from dnsrenew.model import Outcome, OutcomeStatus
+from dnsrenew.model import Outcome, OutcomeStatus, rfc3339
 from dnsrenew.renewal import due, texts
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from dnsrenew.model import CertificateSpec, Notice, RenewalReason
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
@@ -106,20 +109,28 @@ def deferred(
     until = history.deferred_until(state, now)
     if until is None:
         return None
-    _, message, fix = texts.FAILED_BEFORE
-    failure = {"code": texts.FAILED_BEFORE.code, "message": message, **(state.last_failure or {})}
-    known = {
-        "code": failure["code"],
-        "message": failure["message"],
-        "fix": failure.get("fix") or fix,
-        "evidence": {key: value for key, value in failure.items() if key in {"time", "url"}},
-    }
-    error: AttemptError
-    if history.was_asked_to_wait(state):
-        error = CAError(**known, retry_after=(until - now).total_seconds())
-    else:
-        error = AttemptError(**known)
+    after = (until - now).total_seconds() if history.was_asked_to_wait(state) else None
+    error = _last_error(state.last_failure, until, after)
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
+
+
+def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> AttemptError:
+    """Return the error of the last failure, which says how to try again before the time.
+
+    :param after: the seconds for which the CA has asked to wait, or None.
+    """
+    if failure is None or not failure.get("message"):
+        code, message, fix = texts.FAILED_BEFORE
+        evidence = {}
+    else:
+        fields = {"cause": failure["message"], "cause_fix": failure.get("fix", ""), "until": rfc3339(until)}
+        _, message, fix = texts.DEFERRED.fill(**fields)
+        evidence = {key: value for key, value in failure.items() if key in {"time", "url"}}
+        evidence["cause_fix"] = fields["cause_fix"]
+        code = failure.get("code") or texts.FAILED_BEFORE.code
+    if after is None:
+        return AttemptError(code, message, fix=fix.strip(), evidence=evidence)
+    return CAError(code, message, fix=fix.strip(), evidence=evidence, retry_after=after)
 
 
 def _warnings(state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:

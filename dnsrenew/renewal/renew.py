@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.base import threads
 from dnsrenew.base.values import replace
+from dnsrenew.checks.caa import denials
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
 from dnsrenew.fallback.attempt import Reselect
 from dnsrenew.fallback.planner import FallbackPlanner
@@ -58,11 +59,11 @@ def renew_certificate(
             # Another run may have renewed it while this one waited for the lock.
             state = store.read_state(spec.name)
             now = check_due(spec, state, store, context, options)
-            if not isinstance(now, Due):
-                return now
-            reason = now.reason
-            context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-            return _renew(Job(spec, services(), state, reason, context, options))
+            if isinstance(now, Due):
+                reason = now.reason
+                context.emit("certificate-started", reason=reason, domains=list(spec.domains))
+                now = _renew(Job(spec, services(), state, reason, context, options))
+            return _deploy(spec, now, store, context, options)
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -71,6 +72,15 @@ def renew_certificate(
         return outcome(spec, store, state, "failed", context, reason=reason, error=error)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
+
+
+def _deploy(spec: CertificateSpec, done: Outcome, store: Store, context: Context, options: RunOptions) -> Outcome:
+    """Put the certificate in force to work where that has not succeeded yet, also after a failed renewal."""
+    if not spec.deploy or not options.deploy or options.dry_run:
+        return done
+    from dnsrenew.renewal import deploying  # few certificates are deployed
+
+    return deploying.deploy_pending(spec, done, store, context)
 
 
 def _renew(job: Job) -> Outcome:
@@ -132,7 +142,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     blocked = None if job.may_replace(ca_name) else _refusal(job, ca_name)
     if blocked is not None:
         raise blocked
-    opening = threads.start(partial(ca.open, context))  # some round trips, during which DNS is asked
+    # Some round trips, during which DNS is asked.
+    opening = threads.start(partial(ca.open, context, requests=len(job.spec.identifiers)))
     check = job.spec.propagation.check
     placements = solvers.preflight(context, attempt.selection.routes, check, attempt.validated)
     if placements.blockers:
@@ -144,7 +155,11 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
         placements.refuse(error)
         return placements
     account_url, records = context.join(opening), context.join(caa)
-    placements.forbid(records, ca.caa_identities(context), account_url)
+    identities = ca.caa_identities(context)
+    denied = denials(records, placements.routes, identities, account_url)
+    if denied:  # an answer over UDP is easily forged
+        records = {**records, **job.services.dns.caa_by_tcp(context, list(denied))}
+    placements.forbid(records, identities, account_url)
     return placements
 
 
@@ -152,8 +167,9 @@ def _refusal(job: Job, ca: str) -> CAError | None:
     """Return why the CA would refuse any request or an order for these names now, as far as the ledger knows."""
     if job.options.now:
         return None
-    ledger, expires = job.services.ledger(ca), job.state.not_after
-    return ledger.may_begin(expires=expires) or ledger.may_order(job.spec.identifiers, expires=expires)
+    ledger, expires, attended = job.services.ledger(ca), job.state.not_after, job.options.attended
+    held = ledger.may_begin(expires=expires)
+    return held or ledger.may_order(job.spec.identifiers, expires=expires, attended=attended)
 
 
 def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
@@ -213,7 +229,9 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     replaces = previous.replaced_cert_id(job, ca_name)
     if not job.options.now:
         ledger, replaced = job.services.ledger(ca_name), replaces is not None
-        blocked = ledger.may_order(spec.identifiers, replaces=replaced, expires=job.state.not_after)
+        blocked = ledger.may_order(
+            spec.identifiers, replaces=replaced, expires=job.state.not_after, attended=job.options.attended
+        )
         if blocked is not None:
             raise blocked
     order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile)
@@ -269,7 +287,9 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     until = due.end_of_pause(job.state, job.reason, now)
 
     def remember(state: State) -> State:
-        state = replace(state, without_profile=without_profile, past_window_until=until)
+        state = replace(
+            state, without_profile=without_profile, past_window_until=until, asked_by=job.options.asked_by
+        )
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.ca.ari import NoWindow, Window
     from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
-    from dnsrenew.store.state import Ari
+    from dnsrenew.store.state_parts import Ari
 
 PATIENCE: Final = 5.0
 """Seconds to wait for the responses to all queries of one moment."""

@@ -47,8 +47,14 @@ STAGING_STAND_IN: Final = Text(
 FAILED_BEFORE: Final = Text(
     "failed-before",
     "The last attempt failed.",
-    "Run dnsrenew renew --now to try again at once.",
+    "Run dnsrenew renew --now (in Python: now=True) to try again at once.",
 )
+DEFERRED: Final = Text(
+    "",
+    "{cause}",
+    "{cause_fix} To try again before {until}, run dnsrenew renew --now (in Python: now=True).",
+)
+"""The last failure of a certificate that waits. The code stays that of the failure."""
 ARI_EXPLANATION: Final = Text(
     "ari-explanation",
     "The CA explains the suggested renewal window at {url}",

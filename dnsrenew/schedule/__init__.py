@@ -2,13 +2,11 @@
 
 ``plan`` has the values (host, job, plan), ``host`` describes this machine and ``needs`` a configuration. ``systemd``
 (with ``sandbox``), ``cron``, ``launchd`` and ``windows`` turn a job into the text of files, ``installer`` writes and
-removes them, ``code_check`` judges what they will run, and ``daemon`` says how long ``dnsrenew run`` sleeps. Nothing
-here prints.
+removes them, and ``code_check`` judges what they will run. Nothing here prints.
 """
 
 from __future__ import annotations
 
-from dnsrenew.schedule.daemon import NextRun, next_run
 from dnsrenew.schedule.host import default_kind, kinds, make_plan, no_kind, simulate, this_host, this_job
 from dnsrenew.schedule.plan import KINDS, Host, JobNeeds, PlannedCommand, ScheduledJob, ScheduleKind, SchedulePlan
 
@@ -16,7 +14,6 @@ __all__ = [
     "KINDS",
     "Host",
     "JobNeeds",
-    "NextRun",
     "PlannedCommand",
     "ScheduleKind",
     "SchedulePlan",
@@ -24,7 +21,6 @@ __all__ = [
     "default_kind",
     "kinds",
     "make_plan",
-    "next_run",
     "no_kind",
     "simulate",
     "this_host",

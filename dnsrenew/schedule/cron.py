@@ -17,9 +17,9 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan: a file, or a block of the crontab."""
     config_text = _quoted(job.config)
     if host.admin and host.cron_folder:
-        file = PlannedFile(_FILE, f"# {MARKER}\n{_line(job, 'root ')}\n", config_text)
+        file = PlannedFile(_FILE, f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
         return SchedulePlan(kind="cron", title=texts.CRON_SYSTEM, files=(file,), note=texts.CRON_NOTE)
-    block = f"{BEGIN}\n# {MARKER}\n{_line(job)}\n{END}\n"
+    block = f"{BEGIN}\n# {MARKER}\n{_lines(job)}\n{END}\n"
     return SchedulePlan(
         kind="cron",
         title=texts.CRON_USER.format(user=host.user),
@@ -30,10 +30,11 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     )
 
 
-def _line(job: ScheduledJob, user: str = "") -> str:
+def _lines(job: ScheduledJob, user: str = "") -> str:
+    """Return the line for every day, and one for the start of the machine: cron does not catch up on missed runs."""
     hours = ",".join(map(str, job.hours))
     command = " ".join(map(_quoted, job.command_line(jitter=True)))
-    return f"{job.minute_past_hour} {hours} * * * {user}{command}"
+    return f"{job.minute_past_hour} {hours} * * * {user}{command}\n@reboot {user}{command}"
 
 
 def _quoted(argument: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.drivers.protocol import BUILT_IN
+from dnsrenew.model import Deployment
 from dnsrenew.schedule.plan import JobNeeds
 from dnsrenew.validation.mistakes import shown_key
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
 _FILE: Final = "file:"
-_OWN_TARGETS: Final = ("files", "pkcs12", "hfs")  # written without a program, if there is no `reload`
+_OWN_TARGETS: Final = ("files", "pkcs12", "hfs", "webhook")  # written without a program, if there is no `reload`
 _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
 _LISTENING: Final = ("http-01", "tls-alpn-01")  # at port 80 and 443, unless the route names another
@@ -41,8 +42,13 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
     for route in spec.routes:
         if route.webroot is not None:
             yield os.fspath(route.webroot)
-    for entry in spec.deploy:
-        yield from (os.path.dirname(entry[key]) for key in _FILE_KEYS if key in entry)
+    for entry in _deployments(spec):
+        yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
+
+
+def _deployments(spec: CertificateSpec) -> list[Deployment]:
+    """Return the deployments of a configuration file, which has no callables."""
+    return [entry for entry in spec.deploy if isinstance(entry, Deployment)]
 
 
 def _files(config: Config) -> Iterator[str]:
@@ -68,6 +74,6 @@ def _programs(config: Config) -> Iterator[str]:
         if config.providers[account.provider].driver not in BUILT_IN:
             yield shown_key(("dns", name))
     for number, spec in enumerate(config.certificates):
-        for position, entry in enumerate(spec.deploy):
-            if entry.get("to") not in _OWN_TARGETS or "reload" in entry:
+        for position, entry in enumerate(_deployments(spec)):
+            if entry.to not in _OWN_TARGETS or "reload" in entry.options:
                 yield shown_key(("certificate", number, "deploy", position))

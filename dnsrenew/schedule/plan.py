@@ -72,7 +72,7 @@ UNKNOWN_NEEDS: Final = JobNeeds()
 
 
 class ScheduledJob(Frozen, kw_only=True):
-    """The command to run four times a day: ``program renew -q --config config``.
+    """The command to run four times a day: ``program renew -q --scheduled --config config``.
 
     :ivar program: the absolute path of the program, and its first arguments.
     :ivar config: the absolute path of the configuration.
@@ -102,7 +102,8 @@ class ScheduledJob(Frozen, kw_only=True):
         :param jitter: whether the program itself adds the random delay.
         """
         delay = ["--jitter", str(JITTER)] if jitter else []
-        return [*self.program, "renew", "-q", *delay, *([INSIST] if self.insist else []), "--config", self.config]
+        insist = [INSIST] if self.insist else []
+        return [*self.program, "renew", "-q", "--scheduled", *delay, *insist, "--config", self.config]
 
 
 def minute_of(host_name: str, config: str) -> int:

@@ -48,9 +48,7 @@ WINDOWS_TASK: Final = "a task of the Task Scheduler, run as {user}"
 
 # ── notes of plans ──────────────────────────────────────────────────────────────────────
 
-CRON_NOTE: Final = (
-    "Cron does not catch up on runs missed while the machine was off; the next run is at most 7 hours away."
-)
+CRON_NOTE: Final = "Cron does not catch up on runs missed while the machine was off, so it also runs after each start."
 LAUNCHD_NOTE: Final = "It runs only while you are logged in."
 WINDOWS_NOTE: Final = (
     "It runs only while you are logged in. To run it always, install it from a terminal opened as administrator."

@@ -9,19 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.files import read_or_drain
 from dnsrenew.errors import SecretError
-from dnsrenew.secrets import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Text
+from dnsrenew.secrets import sources, texts
 
 HIDDEN: Final = texts.HIDDEN
-COMMAND_TIMEOUT: Final = 30.0
-COMMAND_LIMIT: Final = 64 * 1024
-"""The time limit of a program that prints a secret, in seconds, and of its output, in bytes."""
+_READ_AT_WILL: Final = frozenset({"literal", "env", "file"})
+"""Schemes whose values can be read again and again. A program or a keyring may ask a person."""
 _MIN_LENGTH: Final = 3
 """A shorter secret is not redacted: it occurs in most texts by chance."""
 
@@ -37,21 +32,23 @@ class Secret:
 
     __module__ = "dnsrenew"
     __slots__ = {
-        **dict.fromkeys(("_failure", "_lock", "_read", "_value")),
+        **dict.fromkeys(("_details", "_failure", "_lock", "_read", "_value")),
         "reference": "Where the value comes from, such as ``env:NAME``; ``literal`` for a value itself.",
     }
 
     def __init__(self, value: str) -> None:
         self.reference = "literal"
+        self._details = ""
         self._value: str | None = value
         self._read: _Read | None = None
         self._failure: tuple[float, SecretError] | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def _reference(cls, reference: str, read: _Read) -> Secret:
+    def _reference(cls, reference: str, read: _Read, *, details: str = "") -> Secret:
         secret = cls("")
         secret.reference = reference
+        secret._details = details
         secret._value = None
         secret._read = read
         return secret
@@ -59,18 +56,18 @@ class Secret:
     @classmethod
     def env(cls, name: str) -> Secret:
         """Refer to an environment variable."""
-        return cls._reference(f"env:{name}", lambda _: _from_environment(name))
+        return cls._reference(f"env:{name}", lambda _: sources.from_environment(name))
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
         """Refer to a file (UTF-8); one final newline is removed."""
-        return cls._reference(f"file:{os.fspath(path)}", lambda _: _from_file(Path(path)))
+        return cls._reference(f"file:{os.fspath(path)}", lambda _: sources.from_file(Path(path)))
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
         """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs the package keyring)."""
         service, _, user = service_and_user.rpartition("/")
-        return cls._reference(f"keyring:{service_and_user}", lambda _: _from_keyring(service, user))
+        return cls._reference(f"keyring:{service_and_user}", lambda _: sources.from_keyring(service, user))
 
     @classmethod
     def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
@@ -83,7 +80,8 @@ class Secret:
         """
         arguments, names = list(arguments), list(env)
         reference = f"command:{arguments[0] if arguments else ''}"
-        return cls._reference(reference, lambda cancel: _from_command(arguments, names, cancel))
+        details = repr((arguments, names))
+        return cls._reference(reference, lambda cancel: sources.from_command(arguments, names, cancel), details=details)
 
     def reveal(self, *, cancel: threading.Event | None = None) -> str:
         """Return the value; resolve the reference on the first call.
@@ -103,6 +101,32 @@ class Secret:
                     self._failure = time.monotonic(), copy.copy(error)
                     raise
             return self._value or ""
+
+    def forget(self) -> None:
+        """Let the next :meth:`reveal` resolve the reference again, so that each run uses the value of its time.
+
+        What can be read only once, such as a pipe, is kept.
+        """
+        if self._read is not None and self._value is not None and not self._is_pipe():
+            with self._lock:
+                self._value = None
+
+    def identity(self) -> str:
+        """Return a text that changes with the secret: its value, or of a command and a keyring only the reference.
+
+        It can contain the value: make a keyed hash of it at once.
+        """
+        scheme = self.reference.partition(":")[0]
+        if scheme not in _READ_AT_WILL or self._is_pipe():
+            return f"{self.reference} {self._details}"
+        try:
+            return f"{self.reference} {self.reveal()}"
+        except SecretError:
+            return self.reference
+
+    def _is_pipe(self) -> bool:
+        scheme, _, path = self.reference.partition(":")
+        return scheme == "file" and os.path.exists(path) and not os.path.isfile(path)
 
     def __eq__(self, other: object) -> bool:
         """Compare the references; two literal values are equal if their texts are."""
@@ -138,89 +162,6 @@ def _unpickled(reference: str) -> Secret:
         raise SecretError.of(texts.UNPICKLED, reference=reference)
 
     return Secret._reference(reference, refuse)  # noqa: SLF001  # a constructor of this module
-
-
-def _without_newline(text: str) -> str:
-    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def _from_environment(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        text = texts.VARIABLE_EMPTY if value == "" else texts.VARIABLE_NOT_SET
-        raise SecretError.of(text, reference=f"env:{name}", variable=name)
-    return value
-
-
-def _from_file(path: Path) -> str:
-    try:
-        # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
-        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))
-    except OSError as error:
-        cause = str(error.strerror)
-        raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
-    except UnicodeDecodeError:
-        raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
-    if not secret:
-        raise SecretError.of(texts.FILE_EMPTY, reference=f"file:{path}", file=str(path))
-    return secret
-
-
-def _from_keyring(service: str, user: str) -> str:
-    reference = f"keyring:{service}/{user}"
-    try:
-        import keyring  # an extra, and slow to import
-    except ImportError:
-        from dnsrenew.base.installation import install_command  # late: only after this error
-
-        command = install_command("keyring")
-        raise SecretError.of(texts.KEYRING_MISSING, reference=reference, command=command) from None
-    try:
-        value = keyring.get_password(service, user)
-    except Exception as error:  # noqa: BLE001  # a back end may raise any exception
-        raise SecretError.of(texts.KEYRING_FAILED, reference=reference, cause=type(error).__name__) from None
-    if not value:
-        raise SecretError.of(texts.KEYRING_NO_ENTRY, reference=reference, service=service, user=user)
-    return str(value)
-
-
-def _from_command(arguments: list[str], names: list[str], cancel: threading.Event | None) -> str:
-    from dnsrenew.base import subprocesses
-
-    evidence: dict[str, Any] = {"reference": f"command:{arguments[0] if arguments else ''}"}
-    problem: Text
-    try:
-        done = subprocesses.run(
-            arguments, env=subprocesses.environment(names), seconds=COMMAND_TIMEOUT, limit=COMMAND_LIMIT, cancel=cancel
-        )
-    except OSError as error:  # raised below: the traceback of this error has the environment in its variables
-        problem = texts.COMMAND_CANNOT_RUN
-        evidence["cause"] = str(error.strerror)
-    else:
-        if len(done.output) > COMMAND_LIMIT:
-            problem = texts.COMMAND_OUTPUT_TOO_LONG
-            evidence["limit"] = COMMAND_LIMIT // 1024
-        elif done.status is None:
-            problem = texts.COMMAND_TIMED_OUT
-            evidence["seconds"] = round(COMMAND_TIMEOUT)
-        elif done.status:
-            problem = texts.COMMAND_FAILED
-            evidence["status"] = done.status
-        elif (secret := _decoded(done.output)) is None:
-            problem = texts.COMMAND_NOT_UTF8
-        elif not secret:
-            problem = texts.COMMAND_PRINTED_NOTHING
-        else:
-            return secret
-        del done  # a tool that shows the variables of a traceback must not show the output
-    raise SecretError.of(problem, **evidence)
-
-
-def _decoded(out: bytes) -> str | None:
-    try:
-        return _without_newline(out.decode("utf-8"))
-    except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it holds the bytes
-        return None
 
 
 class Redactor:

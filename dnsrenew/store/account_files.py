@@ -167,6 +167,17 @@ class AccountFiles:
         written = self._disk.do("stat", self._json, lambda: os.lstat(self._json).st_mtime)
         self._folders.remove_stale_temp(self._folder, written)  # the ledger has its own lock
 
+    def remove(self) -> None:
+        """Remove the account, for one that the CA has closed; the caller holds the lock. The ledger stays.
+
+        The keys go first: without its key the account counts as lost, and the next order creates a new one.
+
+        :raises StoreError: a file cannot be removed.
+        """
+        for path in (self._next_key, self._key, self._json):
+            self._disk.remove(path)
+        self._disk.sync_folder(self._folder)
+
     def _save_keys(self, account: AccountData) -> bool:
         """Write the keys that are not stored yet; tell whether anything changed."""
         key, next_key = self._disk.read(self._key), self._disk.read(self._next_key)

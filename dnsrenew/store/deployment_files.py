@@ -1,6 +1,7 @@
 """What the store keeps for a deployment: the old files of its target, and renames under way.
 
-The old files are in ``certificates/<name>/deploy/<id>.json``. Renames are in ``journal/<name>-<id>.renames``, so that a
+The old files are in ``certificates/<name>/deploy/<id>.json``; beside it, ``<id>.begun`` is there while the target is
+changed. Renames are in ``journal/<name>-<id>.renames``, so that a
 run sees with the one look at the journal whether a killed run left any.
 """
 
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.store import json_files
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile
@@ -27,8 +30,26 @@ class DeploymentFiles:
         self._disk = disk
         self._folder = os.path.join(paths.certificate(name), "deploy")
         self._old = os.path.join(self._folder, f"{entry}.json")
+        self._begun = os.path.join(self._folder, f"{entry}.begun")
         self._journal = paths.journal
         self._renames = os.path.join(paths.journal, f"{name}-{entry}{RENAMES}")
+
+    def begin(self) -> None:
+        """Note that the target is being changed; a run that is killed meanwhile leaves the note.
+
+        :raises StoreError: it cannot be written; change nothing.
+        """
+        self._disk.ensure_folder(self._folder)
+        self._disk.write(self._begun, b"", PRIVATE, sync=False)  # after a power cut the server starts anew
+
+    def end(self) -> None:
+        """Note that the target serves what was put there."""
+        self._disk.discard(self._begun)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a change of the target was begun and has not ended well."""
+        return self._disk.size(self._begun) is not None
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Save the old content of the target, durably; it replaces what was saved before.
@@ -70,17 +91,28 @@ class DeploymentFiles:
         self._disk.discard(self._renames)
 
 
-def unfinished_renames(disk: AtomicFiles, paths: Paths) -> dict[str, list[tuple[str, str]]]:
-    """Return the renames that killed runs left, by the path of their file, which the caller discards afterwards.
+class UnfinishedRenames(Frozen):
+    """Renames that a deployment has written down.
 
-    :raises StoreError: the journal cannot be read.
+    :ivar name: the name of the certificate; its lock is held while they are under way.
+    :ivar renames: pairs of a temporary file and its final path.
+    :ivar forget: call it when they are done.
     """
-    found: dict[str, list[tuple[str, str]]] = {}
+
+    name: str
+    renames: Sequence[tuple[str, str]]
+    forget: Callable[[], None]
+
+
+def unfinished_renames(disk: AtomicFiles, paths: Paths) -> list[UnfinishedRenames]:
+    """See :meth:`dnsrenew.store.Store.unfinished_renames`."""
+    found = []
     for name in disk.names(paths.journal):
         if name.endswith(RENAMES):
             path = os.path.join(paths.journal, name)
-            data = disk.read(path)
-            found[path] = [] if data is None else _parse(data)
+            certificate, _, _ = name.removesuffix(RENAMES).rpartition("-")
+            renames = _parse(disk.read(path) or b"")
+            found.append(UnfinishedRenames(certificate, renames, partial(disk.discard, path)))
     return found
 
 

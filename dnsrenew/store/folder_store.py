@@ -31,6 +31,7 @@ from dnsrenew.store.account_files import AccountFiles
 from dnsrenew.store.activation import Activation
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.directories import Directories
+from dnsrenew.store.fingerprint_key import FingerprintKey
 from dnsrenew.store.paths import Paths, check_name
 from dnsrenew.store.protocol import Store, unchanged
 from dnsrenew.store.state import Meta, State
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dnsrenew import x509
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
+    from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
@@ -76,6 +78,7 @@ class FolderStore(Store):
         self._folders = Directories(self._disk, self._paths)
         self._windows = windows
         self._states = StateFiles(self._disk, self._paths, self._folders, self._versions)
+        self._fingerprint_key = FingerprintKey(self._disk, self._paths, self._folders)
         self._activation = Activation(self._disk, self._paths, self._states, self._versions, windows=windows)
 
     @property
@@ -149,11 +152,27 @@ class FolderStore(Store):
 
         return PendingOrders(self._disk, self._paths)
 
+    def deployment(self, name: str, entry: str) -> DeploymentFiles:
+        """See :meth:`Store.deployment`."""
+        from dnsrenew.store.deployment_files import DeploymentFiles  # not needed while nothing is deployed
+
+        return DeploymentFiles(self._disk, self._paths, name, entry)
+
+    def unfinished_renames(self) -> list[UnfinishedRenames]:
+        """See :meth:`Store.unfinished_renames`."""
+        from dnsrenew.store.deployment_files import unfinished_renames  # rarely needed
+
+        return unfinished_renames(self._disk, self._paths)
+
+    def fingerprint_key(self) -> bytes:
+        """See :meth:`Store.fingerprint_key`."""
+        return self._fingerprint_key.read()
+
     @property
     def has_journal(self) -> bool:
         """See :meth:`Store.has_journal`."""
         try:
-            return any(name.endswith((".json", ".lock")) for name in os.listdir(self._paths.journal))
+            return any(name.endswith((".json", ".lock", ".renames")) for name in os.listdir(self._paths.journal))
         except FileNotFoundError:
             return False
         except OSError:
@@ -200,6 +219,24 @@ class FolderStore(Store):
         """See :meth:`Store.certificate`."""
         return self._versions(name).certificate(name, state) if self.is_whole(name, state) else None
 
+    def hold(self, certificate: Certificate) -> None:
+        """See :meth:`Store.hold`."""
+        import weakref
+
+        from dnsrenew.store import version_holds  # only programs that go on running hold versions
+
+        handle = version_holds.hold(os.path.dirname(certificate.fullchain_path))
+        if handle is not None:
+            weakref.finalize(certificate, os.close, handle)
+
+    def mark(self, name: str) -> object:
+        """See :meth:`Store.mark`."""
+        try:
+            info = os.stat(self._paths.state(name))
+        except OSError:
+            return None
+        return info.st_mtime_ns, info.st_ino, info.st_size
+
     def read_chain(self, name: str, state: State) -> str | None:
         """See :meth:`Store.read_chain`."""
         data = self._read_part(name, state, "fullchain.pem")
@@ -219,6 +256,11 @@ class FolderStore(Store):
         return self._disk.read(str(self.current(name) / "fullchain.pem"))
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
+
+    def remove(self, name: str) -> None:
+        """See :meth:`Store.remove`."""
+        self._disk.remove(self._paths.certificate(name))
+        self._disk.sync_folder(self._paths.certificates)
 
     def write_state(self, name: str, state: State) -> None:
         """See :meth:`Store.write_state`."""

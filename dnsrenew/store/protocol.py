@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dnsrenew.model import Certificate, CertificateSpec
     from dnsrenew.runtime.context import Context
     from dnsrenew.store.account_files import AccountFiles
+    from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
@@ -103,6 +104,21 @@ class Store(Protocol):
     def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
 
+    def deployment(self, name: str, entry: str) -> DeploymentFiles:
+        """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""
+
+    def unfinished_renames(self) -> list[UnfinishedRenames]:
+        """Return the renames that deployments have written down and not finished: of killed runs, or of live ones.
+
+        :raises StoreError: the journal cannot be read.
+        """
+
+    def fingerprint_key(self) -> bytes:
+        """Return the random key of the fingerprints in state.json; it is created when it is first needed.
+
+        :raises StoreError: it can be neither read nor created.
+        """
+
     @property
     def has_journal(self) -> bool:
         """Whether the journal has files: of a live run, or of a killed one, which may have left only a lock.
@@ -149,6 +165,12 @@ class Store(Protocol):
         :raises StoreError: permission denied.
         """
 
+    def hold(self, certificate: Certificate) -> None:
+        """Keep the version of a certificate until the value is gone, or this process ends."""
+
+    def mark(self, name: str) -> object:
+        """Return a value that differs after the state of a certificate was written; one system call."""
+
     def read_chain(self, name: str, state: State) -> str | None:
         """Return the certificate in force with its chain, as PEM, or None if there is none.
 
@@ -165,6 +187,12 @@ class Store(Protocol):
         """Return the chain that other programs read, as PEM, whatever the state says; None if there is none.
 
         :raises StoreError: it cannot be read.
+        """
+
+    def remove(self, name: str) -> None:
+        """Remove a certificate with its versions, its keys and its state; the caller holds its lock.
+
+        :raises StoreError: something cannot be removed; the rest may be gone.
         """
 
     def write_state(self, name: str, state: State) -> None:

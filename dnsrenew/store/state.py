@@ -4,37 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from dnsrenew.base.values import Frozen, field, field_names, replace
 from dnsrenew.model import Notice, rfc3339
-from dnsrenew.store import json_files
+from dnsrenew.store import json_files, state_parts
 from dnsrenew.store.json_files import DamagedFile
+from dnsrenew.store.state_parts import Ari, RouteFailure
 
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
-
-
-class RouteFailure(TypedDict):
-    """The time of the last failure of a route, and the code of its error."""
-
-    failed: datetime
-    code: str
-
-
-class Ari(TypedDict):
-    """The ACME Renewal Information of the certificate in force (RFC 9773).
-
-    ``start`` and ``end`` of the suggested window and the time ``chosen`` in it are None together if the CA gave no
-    window; ``chosen`` is the ``end`` if the window was past. ``next_poll`` is the time of the next query,
-    ``explanation`` the ``explanationURL``.
-    """
-
-    start: datetime | None
-    end: datetime | None
-    chosen: datetime | None
-    next_poll: datetime
-    explanation: str | None
 
 
 class Meta(Frozen, kw_only=True):
@@ -84,12 +63,13 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     :ivar version: number of the version in force, or None.
     :ivar without_profile: the configured profile was optional, and the CA did not offer it.
-    :ivar failures: the number of failed attempts in a row.
+    :ivar failures: the number of failed runs in a row.
+    :ivar without_order: how many of these made no order: they make the pause after an order no longer.
     :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the
         ``route`` tried last, and ``attempts``, each with its ``route`` and ``code``.
     :ivar next_attempt: the earliest time of the next attempt.
     :ivar attempt_set_at: when ``next_attempt`` was set; used to detect a wrong clock.
-    :ivar tried_with: fingerprint of the configuration that failed, or None; a changed configuration is tried at once.
+    :ivar tried_with: fingerprint of what failed, or None; after an edit, the certificate is tried at once.
     :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.fallback.history.route_key`).
     :ivar worked: keys of the routes of the last certificate.
     :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
@@ -97,6 +77,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         replaced another one for such a window; None: it is obeyed at once.
     :ivar revoked: it is, or will be, revoked and has to be replaced.
     :ivar compromised_keys: hashes of the public keys that a revocation called compromised; none is used again.
+    :ivar deployments: the last result of each entry of ``deploy``, by its id, with the ``serial`` of the certificate.
+    :ivar asked_by: what asked for it last: the path of a configuration; "" for a program, or if unknown.
     :ivar switching: Windows: the version that is being copied to ``current``.
     :ivar extra: unknown fields, kept as they are.
     :ivar rebuilt: rebuilt from the versions in the store, and not written yet.
@@ -116,6 +98,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     sizes: Mapping[str, int] = field(default_factory=dict)
     without_profile: bool = False
     failures: int = 0
+    without_order: int = 0
     last_failure: dict[str, Any] | None = None
     next_attempt: datetime | None = None
     attempt_set_at: datetime | None = None
@@ -126,6 +109,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     past_window_until: datetime | None = None
     revoked: bool = False
     compromised_keys: tuple[str, ...] = ()
+    deployments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked_by: str = ""
     switching: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     rebuilt: bool = False
@@ -140,6 +125,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             switching=None,
             rebuilt=False,
             failures=0,
+            without_order=0,
             last_failure=None,
             next_attempt=None,
             attempt_set_at=None,
@@ -151,10 +137,14 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             **facts,
         )
 
-    def failed(self, code: str, message: str, now: datetime) -> State:
-        """Return the state after one more failure."""
+    def failed(self, code: str, message: str, now: datetime, *, ordered: bool = True) -> State:
+        """Return the state after one more failure.
+
+        :param ordered: whether the run made an order.
+        """
         failure = {"time": rfc3339(now), "code": code, "message": message}
-        return replace(self, failures=self.failures + 1, last_failure=failure)
+        without_order = self.without_order + (not ordered)
+        return replace(self, failures=self.failures + 1, without_order=without_order, last_failure=failure)
 
     def to_json(self) -> bytes:
         """Return the bytes of ``state.json``."""
@@ -179,63 +169,6 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         return cls(**values, extra=extra)
 
 
-def _failure(value: object) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    if type(value) is not dict or not json_files.time(value.get("time")):
-        raise DamagedFile("the last failure is not an object with a time")
-    attempts = value.get("attempts")
-    if attempts is not None and (type(attempts) is not list or any(type(each) is not dict for each in attempts)):
-        raise DamagedFile("the attempts of the last failure are not an array of objects")
-    for entry in (value, *(attempts or ())):
-        for name in ("code", "message", "fix", "url"):
-            json_files.string(entry.get(name))
-        _check_route(entry.get("route"))
-    return value
-
-
-def _check_route(route: object) -> None:
-    """Check the JSON form of a route, or None."""
-    if route is None:
-        return
-    names = route.get("names") if type(route) is dict else ()
-    if type(route) is not dict or type(names) not in {dict, type(None)}:
-        raise DamagedFile("a route is not an object")
-    for part in (route, *(names or {}).values()):
-        if type(part) is not dict or not json_files.string(part.get("challenge")):
-            raise DamagedFile("a route has no challenge type")
-        json_files.string(part.get("ca"))
-        json_files.strings(part.get("dns"))
-
-
-def _routes(value: object) -> dict[str, RouteFailure]:
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise DamagedFile("the routes are not an object")
-    found: dict[str, RouteFailure] = {}
-    for key, entry in value.items():
-        failed = json_files.time(entry.get("failed")) if type(entry) is dict else None
-        if failed is None:
-            raise DamagedFile("the failure of a route has no time")
-        found[key] = {"failed": failed, "code": json_files.string(entry.get("code"))}
-    return found
-
-
-def _ari(value: object) -> Ari | None:
-    """Read Renewal Information; an invalid part is dropped, because the CA can be asked again."""
-    try:
-        if type(value) is not dict or (next_poll := json_files.time(value.get("next_poll"))) is None:
-            return None
-        start, end, chosen = (json_files.time(value.get(name)) for name in ("start", "end", "chosen"))
-        explanation = json_files.string(value.get("explanation")) or None
-    except DamagedFile:
-        return None
-    if start is None or end is None or chosen is None or not start <= chosen <= end:
-        start = end = chosen = None
-    return {"start": start, "end": end, "chosen": chosen, "next_poll": next_poll, "explanation": explanation}
-
-
 _FACTS: Final = field_names(Meta)
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "version": json_files.positive,
@@ -251,22 +184,25 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "sizes": json_files.counts,
     "without_profile": json_files.flag,
     "failures": json_files.count,
-    "last_failure": _failure,
+    "without_order": json_files.count,
+    "last_failure": state_parts.failure,
     "next_attempt": json_files.time,
     "tried_with": json_files.positive,
     "attempt_set_at": json_files.time,
-    "routes": _routes,
+    "routes": state_parts.routes,
     "worked": json_files.strings,
-    "ari": _ari,
+    "ari": state_parts.ari,
     "past_window_until": json_files.time,
     "revoked": json_files.flag,
     "compromised_keys": json_files.strings,
+    "deployments": state_parts.deployments,
+    "asked_by": json_files.string,
     "switching": json_files.positive,
 }
 _OPTIONAL: Final = frozenset(
     (
         *("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari"),
-        *("past_window_until", "revoked", "compromised_keys"),
+        *("past_window_until", "revoked", "compromised_keys", "deployments", "without_order", "asked_by"),
     )
 )
 """Fields written only if they are set: with 10,000 certificates, each run reads every byte."""

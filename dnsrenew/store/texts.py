@@ -273,7 +273,8 @@ TOO_MANY_FAILURES: Final = Text(
     "ca-ledger",
     "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
     "in {window}.",
-    "Fix what made the validation of {names} fail; the first run after {until} tries again, `--now` at once.",
+    "Fix what made the validation of {names} fail; the first run after {until} tries again, `--now` (in Python: "
+    "now=True) at once.",
 )
 TOO_MANY_CERTIFICATES: Final = Text(
     "ca-ledger",
@@ -281,15 +282,20 @@ TOO_MANY_CERTIFICATES: Final = Text(
     "in {window}.",
     "Wait until {until} and use the certificates you have, or add a name to the certificate.",
 )
+TOO_MANY_ORDERS: Final = Text(
+    "ca-ledger",
+    "{count} orders for {names} at the CA {ca} have failed within {window}. The next one is sent after {until}.",
+    "Find the cause before you order again; to order before {until}, use `--now` (in Python: now=True).",
+)
 RETRY_AFTER: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before an order for {names}.",
-    "Wait until {until}; the first run after that tries again, `--now` at once.",
+    "Wait until {until}; the first run after that tries again, `--now` (in Python: now=True) at once.",
 )
 RETRY_AFTER_ALL: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before any order.",
-    "Wait until {until}; the first run after that tries again, `--now` at once.",
+    "Wait until {until}; the first run after that tries again, `--now` (in Python: now=True) at once.",
 )
 PAUSED: Final = Text(
     "ca-ledger",

@@ -13,7 +13,7 @@ from typing import Final
 
 from dnsrenew.errors import StoreError
 from dnsrenew.model import Certificate, Notice
-from dnsrenew.store import damage, json_files, texts
+from dnsrenew.store import damage, json_files, texts, version_holds
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
@@ -205,14 +205,16 @@ class Versions:
         )
 
     def prune(self, in_force: int | None) -> None:
-        """Remove all versions but the newest :data:`KEEP` and the one in force; restrict the modes of the others.
+        """Remove all versions but the newest :data:`KEEP`, the one in force and those that a live process holds.
+
+        The modes of the others are restricted.
 
         Errors are ignored: they must not fail a finished renewal, and the next run tries again.
         """
         try:
             numbers = self.numbers()
             for number in numbers[:-KEEP]:
-                if number != in_force:
+                if number != in_force and not version_holds.is_held(self.path(number)):
                     self._remove(number)
             for number in numbers[-KEEP:]:
                 self._restrict(self.path(number))

@@ -206,7 +206,7 @@ def test_the_stand_in_sends_what_requests_would() -> None:
 
 def test_the_page_of_limits_says_how_much_is_read() -> None:
     """As the code has it."""
-    page = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-it-works" / "limits.md").read_text("utf-8")
     assert f"| a CA, DuckDNS | {MAX_BYTES >> 20} MiB |" in page
     assert f"through dns-lexicon | {third_party.MOST >> 20} MiB, because" in page
 

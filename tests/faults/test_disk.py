@@ -1,4 +1,4 @@
-"""Every operation on the disk fails in turn, in a run of its own: see disk.py and docs/disk-faults.md."""
+"""Every operation on the disk fails in turn, in a run of its own: see disk.py and docs/internals/disk-faults.md."""
 
 from __future__ import annotations
 

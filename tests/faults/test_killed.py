@@ -1,6 +1,6 @@
 """SIGKILL anywhere in a renewal, and what the next run finds and does; the same where it is told to stop.
 
-Each line of docs/killed-runs.md is a test: see killed.py and stopped.py.
+Each line of docs/internals/killed-runs.md is a test: see killed.py and stopped.py.
 """
 
 from __future__ import annotations

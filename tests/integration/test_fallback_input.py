@@ -158,8 +158,8 @@ def test_what_was_revoked_already(workspace: Workspace) -> None:
     """The second time is calm: it says so, and the certificate is due for replacement."""
     assert workspace.run("renew").returncode == 0
     first = leaf(workspace.store / "certificates" / "home" / "current").serial_number
-    assert workspace.run("revoke", "home", "--reason", "superseded").returncode == 0
-    done = workspace.run("revoke", "home", "--reason", "superseded")
+    assert workspace.run("revoke", "home", "--yes", "--reason", "superseded").returncode == 0
+    done = workspace.run("revoke", "home", "--yes", "--reason", "superseded")
     told = done.stdout + done.stderr
     assert "revoked" in told
     assert "Traceback" not in told

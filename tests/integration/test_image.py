@@ -58,7 +58,7 @@ def test_it_renews_tells_its_health_and_ends(container: Container, workspace: Wo
         document = process.stdout.read()
         assert process.wait(timeout=10) == 143
         assert time.monotonic() - started < 5
-    assert [outcome["status"] for outcome in json.loads(document)["outcomes"]] == ["obtained"]
+    assert [outcome["status"] for outcome in json.loads(document)["outcomes"]] == ["renewed"]
     workspace.assert_clean(paths=[Path(container.store)], texts=[*lines, document])
     store = Path(container.store)
     assert (store / "certificates" / "home" / "current" / "fullchain.pem").is_file()

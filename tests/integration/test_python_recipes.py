@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -94,6 +95,19 @@ def test_every_recipe_is_run() -> None:
     """A file that is added to the guide is added to the test above."""
     assert sorted(SERVERS) == ["aiohttp_app.py", "flask_app.py", "serve.py", "tls.py", "uvicorn_app.py"]
     assert list(recipe_files("python-asyncio.md")) == ["asyncio_app.py"]
+
+
+def test_the_reference_runs_and_logs_what_it_says(tmp_path: Path) -> None:
+    """Its blocks run one after the other, ``obtain`` last: then logging is configured."""
+    page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
+    obtain, *others = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "reference.py").write_text("\n".join([*others, obtain]))
+    command, env = [sys.executable, "-m", "tests.kit.recipes", "reference.py"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert str(tmp_path / "state" / "certificates" / "example.com") in done.stdout
+    line = "INFO:dnsrenew:example.com: obtained a certificate for example.com, *.example.com, valid until "
+    assert done.stderr.startswith(line)
+    assert line.replace("obtained a", "renewed the") in page
 
 
 def asyncio_recipe() -> Any:

@@ -37,7 +37,7 @@ def account(stage: Stage) -> Path:
 def test_a_revoked_certificate_is_replaced(stage: Stage) -> None:
     """By the account's key; `status` says so, and the next run obtains another one with no word of force."""
     before = stage.leaf().serial_number
-    done = stage.workspace.run("revoke", "home", "--reason", "superseded")
+    done = stage.workspace.run("revoke", "home", "--yes", "--reason", "superseded")
     assert done.returncode == 0, done.stderr
     assert "✓ home revoked at lab (reason: superseded, signed with the account key)" in done.stdout
     assert "Revoking home (reason: superseded). The next run replaces it." in done.stderr
@@ -92,10 +92,10 @@ def test_revoked_twice_is_calm(stage: Stage) -> None:
         state = json.loads((stage.workspace.store / "certificates/home/state.json").read_text())
         del state["revoked"]
         (stage.workspace.store / "certificates/home/state.json").write_text(json.dumps(state))
-    status, document = stage.workspace.run_json("revoke", "home")
+    status, document = stage.workspace.run_json("revoke", "home", "--yes")
     assert (status, document["revoked"]["already"], document["revoked"]["reason"]) == (0, True, "unspecified")
     assert stage.renewer().status()[0].state == "revoked"
-    done = stage.workspace.run("revoke", "home")
+    done = stage.workspace.run("revoke", "home", "--yes")
     assert "home was already revoked at lab" in done.stdout
 
 
@@ -131,7 +131,7 @@ def test_what_is_damaged_cannot_be_revoked(stage: Stage, file: str, has_account:
 def test_a_certificate_that_is_not_configured_any_more(stage: Stage) -> None:
     """It can be revoked as long as it is in the store, and nothing is said of a replacement."""
     stage.workspace.write({"certificate": certificates("other")})
-    done = stage.workspace.run("revoke", "home")
+    done = stage.workspace.run("revoke", "home", "--yes")
     assert done.returncode == 0, done.stderr
     assert "It is not in the configuration, so nothing replaces it." in done.stdout
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_revoked(stage: Stage) -> None:
         stage.renewer(renamed).revoke("home")
     assert unknown.value.code == "ca-unknown"
     with FolderStore(stage.workspace.store).lock("home", context=Context()):
-        assert stage.workspace.run("revoke", "home").returncode == 3
+        assert stage.workspace.run("revoke", "home", "--yes").returncode == 3
         with pytest.raises(LockedError):
             renewer.revoke("home")
     assert stage.renewer().status()[0].state == "valid"
@@ -206,7 +206,7 @@ def test_a_silent_ca_can_be_left(stage: Stage) -> None:
     with stage.lab.acme_proxy() as proxy:
         proxy.on_request = silent
         stage.workspace.write(through(proxy))
-        process = stage.workspace.start("revoke", "home")
+        process = stage.workspace.start("revoke", "home", "--yes")
         try:
             assert asked.wait(20)
             began = time.monotonic()

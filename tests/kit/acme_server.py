@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from requests.structures import CaseInsensitiveDict
 
 from dnsrenew.base.clock import Clock
-from dnsrenew.base.names import base_domain, is_wildcard
+from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.ca.resources import base64url
 from dnsrenew.http import HttpFailure
@@ -385,6 +385,8 @@ class AcmeServer:
     def _newOrder(self, request: Request) -> Response:
         payload, now = request.payload or {}, self._clock.now()
         names = tuple(each["value"] for each in payload["identifiers"])
+        if payload["identifiers"] != [_identifier(name) for name in names]:
+            raise Refusal(400, "unsupportedIdentifier", "a name has the type of another")
         replaces = payload.get("replaces")
         if replaces is not None and (replaces not in self.issued or replaces in self._replaced):
             replaces = None
@@ -410,7 +412,7 @@ class AcmeServer:
     def _shown(self, order: Order, status: int = 200) -> Response:
         body: dict[str, Any] = {
             "status": order.status,
-            "identifiers": [{"type": "dns", "value": name} for name in order.names],
+            "identifiers": [_identifier(name) for name in order.names],
             "authorizations": [each.url for each in order.authorizations],
             "finalize": f"{self._base}/finalize/{order.number}",
         }
@@ -449,11 +451,12 @@ class AcmeServer:
 
     def _described(self, authorization: Authorization) -> dict[str, Any]:
         name = authorization.identifier
-        offered = [kind for kind in self.offers if kind == "dns-01" or not is_wildcard(name)]
+        unfit = {"dns-01"} if is_ip(name) else {"http-01"} if is_wildcard(name) else set()
+        offered = [kind for kind in self.offers if kind not in unfit]
         kinds = [authorization.answered] if authorization.status in {"valid", "invalid"} else offered
         return {
             "status": authorization.status,
-            "identifier": {"type": "dns", "value": base_domain(name)},
+            "identifier": _identifier(base_domain(name)),
             "wildcard": is_wildcard(name),
             "challenges": [self._challenge_of(authorization, kind) for kind in kinds],
         }
@@ -540,6 +543,10 @@ class Internet:
 
     def close(self) -> None:
         """There are no connections."""
+
+
+def _identifier(name: str) -> dict[str, str]:
+    return {"type": "ip" if is_ip(name) else "dns", "value": name}
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:

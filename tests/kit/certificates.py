@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from dnsrenew import x509
 from tests.kit.clock import START
+from tests.lab.certs import general_name
 
 DAY: Final = timedelta(days=1)
 LIFETIME: Final = 90 * DAY
@@ -41,7 +42,7 @@ class Issuer:
 
         :param key: the public key.
         """
-        names = crypto.SubjectAlternativeName([crypto.DNSName(name) for name in identifiers])
+        names = crypto.SubjectAlternativeName([general_name(name) for name in identifiers])
         authority = crypto.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         serial, begin = crypto.random_serial_number(), begin.replace(microsecond=0)
         builder = crypto.CertificateBuilder(self._subject, crypto.Name([]), key, serial, begin, begin + lifetime)

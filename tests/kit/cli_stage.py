@@ -100,6 +100,8 @@ class FakeConfig:
     certificates: tuple[Any, ...] = (1,)
     accounts: Mapping[str, Any] = None  # type: ignore[assignment]
     path: Path = Path("/etc/dnsrenew/dnsrenew.toml")
+    store: Path = Path("/nonexistent/state")
+    insist: bool = True
     warnings: tuple[Notice, ...] = ()
     secrets: tuple[Any, ...] = ()
 
@@ -135,6 +137,16 @@ class FakeRenewer:
         self.calls.append((name, {"reason": reason, "wait": wait}))
         self.play(Emitter(SystemClock(), self.on_event), cancel)
         return Revocation(name=name, ca="lab", serial="2f", reason=reason, already=self.already, signed_by="account")
+
+    def update_contacts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+        """What was given."""
+        self.calls.append((cas, {"contact": True}))
+        return self.held
+
+    def deactivate_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+        """What was given."""
+        self.calls.append((cas, {"deactivate": True}))
+        return self.held
 
     def accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
         """What was given."""

@@ -56,6 +56,15 @@ class KeptFiles:
         self.files: dict[str, bytes] = {}
         self.renames: list[tuple[str, str]] = []
         self.noted: list[list[tuple[str, str]]] = []
+        self.is_begun = False
+
+    def begin(self) -> None:
+        """Note that a change has begun."""
+        self.is_begun = True
+
+    def end(self) -> None:
+        """Note that it has ended well."""
+        self.is_begun = False
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Keep the files."""

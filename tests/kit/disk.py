@@ -1,6 +1,6 @@
 """Every operation on the disk refused in turn, in a run of its own; and the page that tells what came of it.
 
-``python -m tests.kit.disk`` runs them all and writes docs/disk-faults.md, which test_disk.py holds to be true.
+``python -m tests.kit.disk`` runs them all and writes docs/internals/disk-faults.md, which test_disk.py holds to be true.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.kit.disk_checks import check_files, check_next, check_run
 from tests.kit.disk_world import CODES, READING, Fault, Kind, Operation, Ran, Tree, World, refuse
 from tests.lab.acmemessages import Request
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "disk-faults.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "internals" / "disk-faults.md"
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _ROW: Final = re.compile(r"^\| (\w+) \| (\w+) \| (\d+) \| (\d.*?) \| (\d.*?) \| (\d.*?) \|$", re.MULTILINE)
 NEVER_SAID: Final = {errno.ENOSPC, errno.EROFS}

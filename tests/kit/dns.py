@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from dnsrenew.base.names import base_domain, relative
+from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.dns import Target
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import DnsError, PropagationError, ProviderError
@@ -98,6 +98,7 @@ class MemoryDns:
         """Where the TXT record of each goes."""
         context.check()
         self.asked.append((list(identifiers), how))
+        assert not any(map(is_ip, identifiers))
         for identifier in identifiers:
             if base_domain(identifier) in self.lost:
                 raise DnsError("dns-no-zone", f"{identifier} has no zone.", fix="Register it.")
@@ -122,7 +123,7 @@ class MemoryDns:
 
     def caa(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
         """The CAA records of each."""
-        return {name: self._caa(base_domain(name)) for name in identifiers}
+        return {name: self._caa(base_domain(name)) for name in identifiers if not is_ip(name)}
 
     def caa_by_tcp(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
         """The same: nobody forges an answer here."""

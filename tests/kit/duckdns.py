@@ -111,7 +111,7 @@ class DuckDnsZone:
 
 def add_zone(lab: Lab) -> None:
     """Put duckdns.org into the lab's Internet, once for all tests that share the lab."""
-    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\n"
+    records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\nmy-house A 192.0.2.3\n"
     lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
     if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):
         lab.resolver.set_stubs({"duckdns.org": (SERVER,)})

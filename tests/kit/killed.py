@@ -1,6 +1,6 @@
 """One renewal that is killed at a point, the next run, and what came of it; and the page that lists all of them.
 
-``python -m tests.kit.killed`` runs them all and writes docs/killed-runs.md, which test_killed.py holds to be true.
+``python -m tests.kit.killed`` runs them all and writes docs/internals/killed-runs.md, which test_killed.py holds to be true.
 The page also has those that are told to stop: see stopped.py.
 """
 
@@ -21,7 +21,7 @@ from tests.kit.stopped import Stopped, stopped_at
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
-PAGE: Final = ROOT / "docs" / "killed-runs.md"
+PAGE: Final = ROOT / "docs" / "internals" / "killed-runs.md"
 _ROW: Final = re.compile(r"^\| (first|renewal) \| (.+?) \| (\d+) \| (\d+) \| (.+?) \| (\d+) \| (\d+) \|$", re.MULTILINE)
 _GROUP: Final = re.compile(r"^\| [a-z]+ \| `.+?` \| `.+?` \| (\d+) \| (\S+) \| (\S+) \| (\d+) \|$", re.MULTILINE)
 

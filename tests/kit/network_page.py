@@ -14,7 +14,7 @@ from tests.kit.network import WRONG, Matrix, Place, Prepare
 from tests.lab import Lab, Pebble
 
 _MEMORY: Final = "/dev/shm"
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "network-faults.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "internals" / "network-faults.md"
 SIDES: Final = (*network_ca.SIDES, *network_dns.SIDES, *network_hosts.SIDES)
 
 _HEAD: Final = """\
@@ -30,7 +30,7 @@ cleanup` then took it. To another host that a DNS host redirected to, nothing wa
 - *what is wrong*: at the CA and at the DNS hosts the request was done, and its answer spoilt.
 - *what it hits*: which request to the CA, which kind of question to a DNS server, or whether all requests to the DNS
   host or those after the first value stood.
-- *what came of it*: `renewed`, or the code of the [error](errors.md); with the warnings that there were.
+- *what came of it*: `renewed`, or the code of the [error](../reference/errors.md); with the warnings that there were.
 
 This page is written by `python -m tests.kit.network_page`; a test repeats every line.
 """

@@ -68,7 +68,10 @@ class RecipeWorld:
         force = {} if is_main or self._renewed.is_set() else {"force": True}
         if force:
             self._renewed.set()
-        return self._obtain(*domains, **{**arguments, **own, **force, "on_event": lambda event: self.on_event(event)})
+        return self._obtain(*domains, **{**arguments, **own, **force, "on_event": self._hear})
+
+    def _hear(self, event: dnsrenew.Event) -> None:
+        self.on_event(event)
 
     def _validate(self, proof: Proof) -> Problem | None:
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
@@ -77,7 +80,9 @@ class RecipeWorld:
 def main() -> None:
     """Run a recipe in the current folder. ``root.pem`` there is the root of its certificates."""
     folder = Path.cwd()
-    Path("root.pem").write_text(issuer(f"{_CA} 1").pem, "ascii")
+    root = Path("root.new")
+    root.write_text(issuer(f"{_CA} 1").pem, "ascii")
+    root.rename("root.pem")  # at once whole, for a test that waits for it
     sys.path.insert(0, str(folder))
     with RecipeWorld(folder).in_place():
         runpy.run_path(sys.argv[1], run_name="__main__")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,38 @@ def open_way(folder: Path) -> Path:
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
     return folder
+
+
+_REOPENED = """
+hidden=$1 needed=$2; shift 2
+aside=$(mktemp -d)
+IFS='
+'
+number=0
+for folder in $needed; do number=$((number + 1)); mkdir "$aside/$number"; mount --bind "$folder" "$aside/$number"; done
+mount -t tmpfs -o mode=755 none "$hidden"
+number=0
+for folder in $needed; do
+    number=$((number + 1)); mkdir -p "$folder"; mount --move "$aside/$number" "$folder"; rmdir "$aside/$number"
+done
+rmdir "$aside"
+exec "$@"
+"""
+"""Puts an empty folder over a closed one, and into it those of its folders that are needed; then runs a command."""
+
+
+def ordinary_user(command: Sequence[str], needed: Sequence[str] = (sys.base_prefix, sys.prefix)) -> list[str]:
+    """A command line that runs a command as an ordinary user: `nobody` where the tests run as root.
+
+    :param needed: folders that he must be able to read. One below a closed folder, such as a Python in /root, is shown
+        to him in a mount namespace.
+    """
+    if os.geteuid() != 0:
+        return list(command)
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
+    closed = {path for folder in needed for path in Path(folder).parents if not path.stat().st_mode & stat.S_IXOTH}
+    if not closed:
+        return user
+    hidden = min(closed, key=lambda path: len(path.parts))
+    kept = sorted({folder for folder in needed if hidden in Path(folder).parents})
+    return ["unshare", "--mount", "sh", "-ec", _REOPENED, "sh", str(hidden), "\n".join(kept), *user]

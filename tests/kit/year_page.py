@@ -1,4 +1,4 @@
-"""The page docs/renewal-year.md: what the simulated years came to."""
+"""The page docs/internals/renewal-year.md: what the simulated years came to."""
 
 from __future__ import annotations
 

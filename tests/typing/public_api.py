@@ -100,6 +100,53 @@ async def many() -> list[str]:
     return lines + [f"{status.name}: {status.state}" for status in renewer.status()]
 
 
+def every_result(renewer: dnsrenew.Renewer) -> dict[str, dnsrenew.CertificateState]:
+    """What the methods return can be annotated with public names alone."""
+    statuses: list[dnsrenew.CertificateStatus] = renewer.status()
+    accounts: list[dnsrenew.AccountStatus] = renewer.accounts()
+    revoked: dnsrenew.Revocation = renewer.revoke("home", reason="superseded")
+    cleaned: dnsrenew.CleanupResult = renewer.cleanup()
+    assert_type(cleaned.removed, tuple[tuple[dnsrenew.TxtRecord, str], ...])
+    print(accounts[0].contact, revoked.signed_by, statuses[0].last_failure)  # noqa: T201  # an example
+    return {status.name: status.state for status in statuses}
+
+
+def own_words(outcome: dnsrenew.Outcome) -> str:
+    """Functions of one's own take and return the types of single values."""
+
+    def word(status: dnsrenew.OutcomeStatus, reason: dnsrenew.RenewalReason | None) -> str:
+        return "fine" if status in {"renewed", "not-due"} else f"look at it: {reason}"
+
+    route: dnsrenew.RouteTaken | None = outcome.route
+    notices: tuple[dnsrenew.Notice, ...] = outcome.warnings
+    return f"{word(outcome.status, outcome.reason)} {route} {[notice.fix for notice in notices]}"
+
+
+def settings(clock: dnsrenew.Clock) -> dnsrenew.Renewer:
+    """Every value that a configuration can be made of."""
+    key: dnsrenew.KeyKind = "ecdsa-p384"
+    check: dnsrenew.PropagationCheck = "doh"
+    ca = dnsrenew.CA("https://ca.example/dir", eab=dnsrenew.Eab("kid", dnsrenew.Secret.env("HMAC")))
+    table: dict[str, Any] = {"domains": ["a.example"], "key": key, "propagation": dnsrenew.Propagation(check=check)}
+    config = dnsrenew.Config.from_dict({"ca": {"lab": ca}, "certificate": [table], "resolver": dnsrenew.Resolver()})
+    spec: dnsrenew.CertificateSpec = config.certificates[0]
+    assert_type(spec.profile, dnsrenew.Profile | None)
+    assert_type(spec.renew_before, dnsrenew.RenewBefore | None)
+    print(dnsrenew.Deployment("files", certificate="/srv/x.pem").to, dnsrenew.DeploymentResult)  # noqa: T201
+    return dnsrenew.Renewer(config, clock=clock)
+
+
+def explain(error: dnsrenew.RenewalFailed) -> str:
+    """The cause of a failure, by its class."""
+    match error.__cause__:
+        case dnsrenew.ProviderError() as cause:
+            return cause.message
+        case dnsrenew.CAError(retry_after=float(seconds)):
+            return f"The CA asks to wait for {seconds:.0f} seconds."
+        case _:
+            return error.fix
+
+
 def a_dictionary() -> dnsrenew.Config:
     """A configuration without a file."""
     return dnsrenew.Config.from_dict(

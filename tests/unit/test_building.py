@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pty = pytest.importorskip("pty", reason="the Makefile is for POSIX")
 
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / ".ci"

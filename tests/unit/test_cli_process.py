@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -18,6 +17,8 @@ from dnsrenew.model import CertificateSpec
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
+
+pty = pytest.importorskip("pty", reason="signals and terminals of POSIX")
 
 ROOT = Path(__file__).parents[2]
 STAGE = [sys.executable, "-W", "error", "-m", "tests.kit.cli_stage"]

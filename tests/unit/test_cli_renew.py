@@ -16,7 +16,7 @@ from dnsrenew.cli import main, terminal
 from dnsrenew.cli.renew import exit_status
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, LockedError, StoreError
 from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, Notice, Outcome
+from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome
 from dnsrenew.runtime.context import Context
 from tests.kit.cli_stage import (
     ROUTE,
@@ -80,8 +80,8 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
         ([outcome(status="deferred", error=held("failed"))], 1),
         ([outcome(status="deferred", error=held("same-set"))], 1),
         ([outcome(status="deferred", error=held("retry-after"), attempts=(skipped(held("failed")),))], 1),
-        ([outcome(status="not-due", deployed=({"to": "hfs", "ok": False},))], 1),
-        ([outcome(status="not-due", deployed=({"to": "hfs", "ok": True},))], 0),
+        ([outcome(status="not-due", deployed=(DeploymentResult(to="hfs", target="http://x", ok=False),))], 1),
+        ([outcome(status="not-due", deployed=(DeploymentResult(to="hfs", target="http://x", ok=True),))], 0),
     ],
 )
 def test_exit_status(outcomes: list[Outcome], status: int) -> None:
@@ -147,7 +147,9 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
         (outcome(reason="renew-before"), "✓ home renewed: "),
         (
             outcome(
-                deployed=({"to": "hfs", "target": "http://x", "ok": False, "error": {"message": "No.", "fix": "Y."}},)
+                deployed=(
+                    DeploymentResult(to="hfs", target="http://x", ok=False, error={"message": "No.", "fix": "Y."}),
+                )
             ),
             "✗ not deployed: hfs http://x: No. Y.",
         ),
@@ -251,9 +253,11 @@ def test_flags_reach_the_renewer(stage: Stage) -> None:
     """What was asked for is what is done."""
     renewer = stage([outcome()])
     main(["renew", "a", "b", "--force", "--now", "--workers", "3", "--wait", "5"])
-    assert renewer.calls == [(["a", "b"], {"force": True, "now": True, "dry_run": False, "workers": 3, "wait": 5.0})]
+    how = {"force": True, "now": True, "attended": False, "dry_run": False, "deploy": True, "workers": 3, "wait": 5.0}
+    assert renewer.calls == [(["a", "b"], how)]
     main(["renew", "--dry-run"])
-    assert renewer.calls[1] == (None, {"force": False, "now": False, "dry_run": True, "workers": 8, "wait": 0.0})
+    how = {"force": False, "now": False, "attended": False, "dry_run": True, "deploy": True, "workers": 8, "wait": 0.0}
+    assert renewer.calls[1] == (None, how)
 
 
 def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

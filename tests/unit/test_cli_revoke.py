@@ -1,4 +1,4 @@
-"""`dnsrenew revoke` and `dnsrenew account`: what is said, where, and with which exit status."""
+"""`dnsrenew revoke`, `remove` and `account`: what they ask and say, where, and with which exit status."""
 
 import json
 import threading
@@ -25,13 +25,14 @@ SILENT = AccountStatus(ca="down", url="https://down.test/a/1", contact=(), statu
 def renewer(monkeypatch: pytest.MonkeyPatch) -> FakeRenewer:
     """On the stage, with one certificate."""
     fake = FakeRenewer(lambda _emitter, _cancel: [])
-    install(fake, FakeConfig(certificates=(SimpleNamespace(name="home"),)), monkeypatch.setattr)
+    home = SimpleNamespace(name="home", domains=("example.test",))
+    install(fake, FakeConfig(certificates=(home,)), monkeypatch.setattr)
     return fake
 
 
 def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
     """Before, on standard error; afterwards, what is revoked and how it is replaced."""
-    assert main(["revoke", "home", "--reason", "key-compromise", "--wait", "3"]) == 0
+    assert main(["revoke", "home", "--yes", "--reason", "key-compromise", "--wait", "3"]) == 0
     out, err = capsys.readouterr()
     assert "Revoking home (reason: key-compromise). The next run replaces it." in err
     lines = out.splitlines()
@@ -52,7 +53,7 @@ def test_the_help_names_every_reason(capsys: pytest.CaptureFixture[str]) -> None
 def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture[str]) -> None:
     """One document; with -q nothing at all."""
     renewer.already = True
-    assert main(["revoke", "home", "--json"]) == 0
+    assert main(["revoke", "home", "--json", "-y"]) == 0
     assert json.loads(capsys.readouterr().out)["revoked"] == {
         "name": "home",
         "ca": "lab",
@@ -61,11 +62,17 @@ def test_revoke_for_programs(renewer: FakeRenewer, capsys: pytest.CaptureFixture
         "already": True,
         "signed_by": "account",
     }
-    assert main(["revoke", "gone", "-q"]) == 0
+    assert main(["revoke", "home", "-q", "-y"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("line", ["revoke", "revoke home --reason whim", "revoke home shop", "account rol"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("revoke", "revoke home --reason whim", "revoke home shop", "account rol"),
+        *("revoke home", "account deactivate", "account deactivate lab"),  # nobody can be asked
+    ],
+)
 def test_wrong_use(renewer: FakeRenewer, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is revoked by a guess."""
     assert main([*line.split(), "--json"]) == 2
@@ -80,7 +87,7 @@ def test_another_run_is_exit_status_three(renewer: FakeRenewer) -> None:
         raise LockedError("locked", "Another run works on it.", fix="Wait.")
 
     renewer.play = locked
-    assert main(["revoke", "home"]) == 3
+    assert main(["revoke", "home", "--yes"]) == 3
 
 
 @pytest.fixture

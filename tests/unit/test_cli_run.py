@@ -1,6 +1,8 @@
 """`dnsrenew run`: its rounds, its sleep, its log and its end."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -15,10 +17,10 @@ import pytest
 
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.errors import Cancelled, ConfigError, StoreError
 from dnsrenew.events import Emitter
 from dnsrenew.model import Outcome
-from tests.kit.cli_stage import ROUTE, FakeRenewer, Script, failed, install, now, outcome
+from tests.kit.cli_stage import ROUTE, FakeConfig, FakeRenewer, Script, failed, install, now, outcome
 from tests.kit.clock import FakeClock
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +36,8 @@ class Service:
         self.clock = FakeClock(now())
         self.times: list[float] = []
 
-    def run(self, *rounds: Play, flags: str = "") -> int:
-        """Play the rounds; return the exit status."""
+    def install(self, *rounds: Play) -> None:
+        """Put the rounds on the stage."""
         left = list(rounds)
 
         def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
@@ -46,6 +48,11 @@ class Service:
             return left.pop(0)(emitter, cancel)
 
         install(FakeRenewer(play), None, self._monkeypatch.setattr)
+
+    def run(self, *rounds: Play, flags: str = "") -> int:
+        """Play the rounds; return the exit status."""
+        if rounds:
+            self.install(*rounds)
 
         def make(options: Any, terminal: Any, signals: Any) -> Invocation:
             self._signals = signals
@@ -206,3 +213,74 @@ def test_told_to_stop_while_it_sleeps(number: int, status: int) -> None:
     _, err = process.communicate(timeout=10)
     assert process.returncode == status
     assert err.rstrip().endswith("Stopped.")
+
+
+def test_a_hangup_reads_the_configuration_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next round comes at once and uses it; a mistake in it is told, and the one before stays in use."""
+    used: list[object] = []
+    found: list[FakeConfig | ConfigError] = [FakeConfig(), FakeConfig(accounts={"new": 1})]
+    found.append(ConfigError("config-invalid", "dnsrenew.toml:3: ca: a mistake.", fix="Correct it."))
+
+    def hang_up(_emitter: Emitter, _cancel: threading.Event) -> list[Outcome]:
+        signal.raise_signal(signal.SIGHUP)
+        return [outcome()]
+
+    def config(_invocation: object, **_: bool) -> FakeConfig:
+        one = found.pop(0)
+        if isinstance(one, ConfigError):
+            raise one
+        return one
+
+    def renewer(invoked: Invocation, config: FakeConfig, on_event: object = None) -> object:
+        used.append(config)
+        return made(invoked, config, on_event)
+
+    service.install(hang_up, hang_up, done(outcome()))
+    made = Invocation.renewer
+    monkeypatch.setattr(Invocation, "config", config)
+    monkeypatch.setattr(Invocation, "renewer", renewer)
+    assert service.run() == 143
+    assert service.times == [0, 0, 0, 43_200]
+    assert [config.accounts for config in used] == [{"home": 1}, *[{"new": 1}] * 3]  # type: ignore[attr-defined]
+    err = capsys.readouterr().err
+    assert "Read the configuration again (SIGHUP)." in err
+    assert "✗ dnsrenew.toml:3: ca: a mistake. Correct it." in err
+    assert "The configuration has a mistake: continuing with the previous one." in err
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_hangup_wakes_the_real_process(*, ignored: bool) -> None:
+    """It sleeps for half a day, and looks at once; below nohup too."""
+    prefix = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"] if ignored else []
+    process = subprocess.Popen(
+        [*prefix, *STAGE, "happy", "0", "run"], cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if "Next check" in line:
+            if sum("Next check" in line for line in seen) == 2:
+                break
+            process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert any("Read the configuration again" in line for line in seen)
+
+
+def test_a_terminal_that_closes_ends_it() -> None:
+    """The hangup then means that nobody is there any more."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*STAGE, "happy", "0", "run"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    seen = b""
+    while b"Next check" not in seen:
+        seen += os.read(ours, 65536)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=10) == 129

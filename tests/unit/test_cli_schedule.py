@@ -115,8 +115,8 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
-        ("systemd", "  OnCalendar=*-*-* "),
-        ("cron", " * * * "),
+        ("systemd", "\nOnCalendar=*-*-* "),
+        ("cron", "\n@reboot "),
         ("launchd", "<key>StartCalendarInterval</key>"),
         ("windows", "<CalendarTrigger>"),
     ],
@@ -124,14 +124,17 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
 def test_what_would_be_written_can_be_looked_at_anywhere(
     machine: Machine, capsys: pytest.CaptureFixture[str], host: Host, kind: str, line: str
 ) -> None:
-    """`show --kind` prints any of the four kinds; where nothing is installed, that is no mistake of the user's."""
+    """`show --kind` prints any of the four kinds, ready for a file; what else there is to know is beside it."""
     machine(host)
     assert main(["schedule", "show", "--kind", kind]) == 0
-    out = said(capsys)
-    assert "! No schedule is installed. Nothing renews automatically." in out
+    out, err = capsys.readouterr()
+    assert "No schedule is installed" not in out + err
     assert line in out
     assert os.environ["DNSRENEW_CONFIG"] in out
-    assert ("is not available on this machine" in out) is (kind not in schedule.kinds(host))
+    assert "This would be installed: " in err
+    assert ("This is for another machine" in err) is (kind not in schedule.kinds(host))
+    assert main(["schedule", "show", "--kind", kind, "-q"]) == 0
+    assert capsys.readouterr() == (out, "")
     assert main(["schedule", "show", "--kind", kind, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["kind"], document["installed"], document["state"]) == (kind, False, "none")
@@ -282,7 +285,7 @@ def test_root_installs_no_program_that_others_can_change(
     assert run.ran == []
     assert main(["schedule", "install", "--insist"]) == 0
     unit = tmp_path / ".config/systemd/user/dnsrenew.service"
-    assert " renew -q --insist --config " in unit.read_text()
+    assert " renew -q --scheduled --insist --config " in unit.read_text()
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     assert "✓ a systemd timer of user joe: installed" in said(capsys)
@@ -298,3 +301,21 @@ def test_root_installs_no_configuration_that_others_can_change(
     assert main(["schedule", "install", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "config-untrusted"
     assert run.ran == []
+
+
+def test_what_is_shown_with_a_kind_can_go_into_a_file(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one file exactly its text; of two, each below its path; of what is installed, that."""
+    machine(MAC_USER)
+    assert main(["schedule", "show", "--kind", "launchd", "-q"]) == 0
+    assert capsys.readouterr().out.startswith("<?xml")
+    machine(DEBIAN_USER)
+    assert main(["schedule", "show", "--kind", "systemd"]) == 0
+    out, err = capsys.readouterr()
+    heads = [line for line in out.splitlines() if line.startswith("# /")]
+    assert [head.rpartition("/")[2] for head in heads] == ["dnsrenew.service", "dnsrenew.timer"]
+    assert "then run  loginctl enable-linger joe" in err
+    assert "note      Until an administrator runs loginctl enable-linger joe" in err
+    assert main(["schedule", "install", "--kind", "systemd", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["schedule", "show", "--kind", "systemd", "-q"]) == 0
+    assert capsys.readouterr().out == out

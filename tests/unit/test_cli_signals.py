@@ -11,8 +11,8 @@ from dnsrenew.base import subprocesses
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.errors import Cancelled
 
-BREAK = signal.SIGUSR1
-"""Stands for SIGBREAK, which Windows has and we have not."""
+BREAK = getattr(signal, "SIGBREAK", None) or signal.SIGUSR1
+"""SIGBREAK is Windows'; elsewhere another one stands for it."""
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The signals that Python knows on Windows."""
     before = signal.getsignal(BREAK)
     for name in ("SIGHUP", "SIGTSTP"):
-        monkeypatch.delattr(signal, name)
+        monkeypatch.delattr(signal, name, raising=False)
     monkeypatch.setattr(signal, "SIGBREAK", BREAK, raising=False)
     yield
     assert signal.getsignal(BREAK) is before

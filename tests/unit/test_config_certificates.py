@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.config.unsupported import UNSUPPORTED
 from dnsrenew.model import Profile, Propagation, RenewBefore, Resolver, Route
 from dnsrenew.secrets import Secret
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
@@ -300,6 +299,28 @@ def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
     assert said[0]["key"] == "certificate[0].routes[0].webroot"
 
 
+def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
+    """As in Python, one text can stand for a list of contacts, domains or zones."""
+    config = load(
+        tmp_path,
+        'contact = "me@example.com"\n'
+        + HOME
+        + 'zones = "example.test"\n[[certificate]]\ndomains = "www.Example.test"\n',
+    )
+    assert config.contact == ("me@example.com",)
+    assert config.accounts["home"].zones == ("example.test",)
+    assert config.certificates[0].identifiers == ("www.example.test",)
+
+
+@pytest.mark.parametrize("name", ["DuckDNS", "duckdns", "DUCKDNS"])
+def test_the_name_of_a_host_in_any_case(tmp_path: Path, name: str) -> None:
+    """A host is found by its name in any case of letters; both accounts have the same host."""
+    text = f'[dns.a]\nprovider = "{name}"\ntoken = "env:T"\n[dns.b]\nprovider = "duckdns"\ntoken = "env:T"\n'
+    config = load(tmp_path, text + CERTIFICATE)
+    assert config.accounts["a"].provider == config.accounts["b"].provider == "duckdns"
+    assert list(config.providers) == ["duckdns"]
+
+
 def test_a_name_outside_all_zones(tmp_path: Path) -> None:
     """Without a CNAME to follow, a name or alias outside the zones of the accounts is a mistake."""
     accounts = ACCOUNT.format("a", '["example.test"]') + ACCOUNT.format("b", '["b.test"]')
@@ -389,35 +410,6 @@ def test_a_ca_without_the_binding_it_requires(tmp_path: Path, ca: str) -> None:
     assert said["expected"].startswith(f"[ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")
     own = f'[ca.{ca}]\ndirectory = "https://ca.test/dir"\n'
     assert load(tmp_path, GOOD + f'ca = "{ca}"\n' + own).certificates
-
-
-# ── not supported yet ────────────────────────────────────────────────────────────────────
-
-ASKED = {"certificate.deploy": GOOD + 'deploy = [{ run = ["ls"] }]\n'}
-
-
-@pytest.mark.parametrize("feature", sorted(UNSUPPORTED))
-def test_each_unsupported_key_gives_a_warning(tmp_path: Path, feature: str) -> None:
-    """A key that this version does not act on gives a warning that names it."""
-    (notice,) = load(tmp_path, ASKED[feature]).warnings
-    assert notice.code == "not-yet"
-    assert feature.rpartition(".")[2] in notice.message
-
-
-def test_what_is_not_asked_for_is_not_warned_about(tmp_path: Path) -> None:
-    """An empty value gives no warning."""
-    assert load(tmp_path, f"{GOOD}deploy = []\n").warnings == ()
-
-
-def test_one_warning_for_many_certificates(tmp_path: Path) -> None:
-    """A warning names three keys and counts the rest."""
-    text = HOME + "".join(
-        f'[[certificate]]\ndomains = ["a{number}.test"]\ndeploy = [{{ run = ["ls"] }}]\n' for number in range(2000)
-    )
-    (notice,) = load(tmp_path, text).warnings
-    assert notice.message.startswith(
-        "the 1st [[certificate]], deploy; the 2nd [[certificate]], deploy; the 3rd [[certificate]], deploy and 1,997"
-    )
 
 
 def test_the_built_in_cas(tmp_path: Path) -> None:

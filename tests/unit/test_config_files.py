@@ -9,6 +9,7 @@ import pytest
 
 from dnsrenew.config import Config, find_config, locate
 from dnsrenew.errors import ConfigError
+from dnsrenew.model import Deployment
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
 
@@ -62,6 +63,18 @@ def test_a_named_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as caught:
         Config.load(tmp_path / "no.toml")
     assert caught.value.code == "config-missing"
+
+
+def test_a_file_with_a_second_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Notepad has saved is found, and the error says what to do."""
+    (tmp_path / "dnsrenew.toml.txt").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+    for explicit in (None, "dnsrenew.toml"):
+        with pytest.raises(ConfigError) as caught:
+            find_config(explicit)
+        assert caught.value.code == "config-missing"
+        assert caught.value.evidence["found"] == str(tmp_path / "dnsrenew.toml.txt")
+        assert caught.value.fix == "Rename it to dnsrenew.toml."
 
 
 def test_a_current_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,12 +162,14 @@ def test_paths_are_relative_to_their_file(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert config.cas["lab"].trust == str(tmp_path / "conf.d/roots.pem")
     assert config.store == tmp_path / "home/s"
-    assert config.certificates[0].deploy[0].options["key"] == str(tmp_path / "k")
+    deployment = config.certificates[0].deploy[0]
+    assert isinstance(deployment, Deployment)
+    assert deployment.options["key"] == str(tmp_path / "k")
     assert config.path == tmp_path / "dnsrenew.toml"
 
 
 def test_include(tmp_path: Path) -> None:
-    """Included tables follow the file's own, sorted; a pattern can match nothing, and each file is read once."""
+    """Included tables follow the file's own, sorted, each read once; a pattern without a match is a warning."""
     write(tmp_path, CERTIFICATE.replace("example", "b"), "conf.d/b.toml")
     write(
         tmp_path, CERTIFICATE.replace("example", "a") + '[dns.other]\nprovider="rfc2136"\nserver="h"', "conf.d/a.toml"
@@ -162,6 +177,9 @@ def test_include(tmp_path: Path) -> None:
     config = load(tmp_path, 'include = ["none/*.toml", "conf.d/*.toml", "*.toml", "conf.d/b.toml"]\n' + GOOD)
     assert [one.name for one in config.certificates] == ["example.test", "a.test", "b.test"]
     assert list(config.accounts) == ["home", "other"]
+    (notice,) = config.warnings
+    assert notice.code == "include-empty"
+    assert "none/*.toml" in notice.message
 
 
 def test_the_folder_of_a_pattern_is_no_pattern(tmp_path: Path) -> None:

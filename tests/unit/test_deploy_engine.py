@@ -101,6 +101,17 @@ def test_what_is_in_place_is_left_alone(stage: Stage) -> None:
     assert stage.certificate.stat() == before
 
 
+def test_files_in_place_that_were_not_activated_are(stage: Stage, tmp_path: Path) -> None:
+    """A run was killed between the files and the reload; without a port to ask, the note in the store tells it."""
+    new, out = stage.make(), tmp_path / "reloaded"
+    stage.place(new)
+    stage.kept.begin()
+    program = [sys.executable, "-c", f"open({str(out)!r}, 'w')"]
+    assert stage.deploy(stage.entry(reload=program), new).changed
+    assert out.exists()
+    assert not stage.deploy(stage.entry(reload=program), new).changed
+
+
 def test_the_port_serves_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment counts when the port serves the certificate."""
     old, new = stage.make(), stage.make()

@@ -21,7 +21,7 @@ from dnsrenew.runtime.retry import RESEND
 from dnsrenew.schedule import daemon, plan
 from dnsrenew.store import waits
 from dnsrenew.store.ledger.ca_limits import LIMITS
-from docs import codes, generate, reference
+from docs import codes, generate, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -53,8 +53,8 @@ def test_a_generated_page_is_up_to_date(path: str) -> None:
 
 def test_no_page_of_a_host_is_left_over() -> None:
     """Every page below docs/providers has its provider file."""
-    there = {f"providers/{file.name}" for file in (ROOT / "docs" / "providers").iterdir()}
-    assert there == {path for path in generate.pages() if path.startswith("providers/")}
+    there = {f"reference/providers/{file.name}" for file in (ROOT / "docs" / "reference" / "providers").iterdir()}
+    assert there == {path for path in generate.pages() if path.startswith("reference/providers/")}
 
 
 @pytest.mark.parametrize("text", CONFIGS)
@@ -74,7 +74,7 @@ def test_python_in_the_documents_compiles(text: str) -> None:
 
 def test_the_provider_file_of_the_driver_page_is_right() -> None:
     """The example can be copied, and the table of behaviours names every key with its default."""
-    page = ROOT / "docs" / "writing-a-driver.md"
+    page = ROOT / "docs" / "guides" / "writing-a-driver.md"
     parse_provider(blocks(page, "toml")[0], "vultr")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", page.read_text("utf-8"), re.MULTILINE))
     defaults = {key: cell.strip("`").strip('"') for key, cell in rows.items()}
@@ -105,7 +105,7 @@ def text_of(page: str) -> str:
 def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object) -> None:
     """A code in the source has a meaning in the documents, and every meaning has a code."""
     assert callable(found)
-    assert sorted(reference.meanings()[kind]) == sorted(found())
+    assert sorted(tables.meanings()[kind]) == sorted(found())
 
 
 def test_no_code_is_overlooked() -> None:
@@ -130,7 +130,7 @@ def test_the_class_of_a_text_is_found() -> None:
 @pytest.mark.parametrize("code", sorted(codes.errors()))
 def test_an_error_is_explained_in_words(code: str) -> None:
     """Meaning and fix are sentences; only a code whose text takes the fix of another error has none."""
-    meaning = reference.meanings()["errors"][code]
+    meaning = tables.meanings()["errors"][code]
     assert meaning.endswith(".")
     assert meaning[0].isupper()
     if code not in {"failed-before", "not-yet"}:
@@ -162,28 +162,34 @@ def after(seconds: float) -> str:
 
 
 SENTENCES = [
-    ("fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
-    ("fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
-    ("when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
-    ("when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),
-    ("when-renewed.md", f"waits for {after(renewal_info.PATIENCE)} at most"),
-    ("when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
-    ("when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
-    ("when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
-    ("when-renewed.md", f"that applies, up to {words(waits.LONGEST)}"),
-    ("when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
-    ("when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
-    ("when-renewed.md", "checks at least twice a day, and earlier" if daemon.INTERVAL == 43_200 else ""),
-    ("limits.md", f"A wait of more than {words(waits.LONGEST)} is checked again after {words(waits.LONGEST)}"),
-    ("limits.md", f"at least 1 second; more than {after(poll_schedule.MOST_ASKED)} ends the attempt"),
-    ("limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
-    ("limits.md", f"and within {after(ari.LONGEST)}"),
-    ("limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
-    ("limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
-    ("limits.md", f"for {after(circuit_breaker.OPEN_SECONDS)} nothing is ordered for the others"),
-    ("limits.md", "after 1, 10 and 100 minutes it is once a day"),
+    ("how-it-works/fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
+    ("how-it-works/fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
+    ("how-it-works/when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
+    ("how-it-works/when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),
+    ("how-it-works/when-renewed.md", f"waits for {after(renewal_info.PATIENCE)} at most"),
+    ("how-it-works/when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
+    ("how-it-works/when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
+    ("how-it-works/when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
+    ("how-it-works/when-renewed.md", f"that applies, up to {words(waits.LONGEST)}"),
+    ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
+    ("how-it-works/when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
+    ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if daemon.INTERVAL == 43_200 else ""),
+    (
+        "how-it-works/limits.md",
+        f"A wait of more than {words(waits.LONGEST)} is checked again after {words(waits.LONGEST)}",
+    ),
+    ("how-it-works/limits.md", f"at least 1 second; more than {after(poll_schedule.MOST_ASKED)} ends the attempt"),
+    ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
+    ("how-it-works/limits.md", f"and within {after(ari.LONGEST)}"),
+    ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
+    ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
+    ("how-it-works/limits.md", f"for {after(circuit_breaker.OPEN_SECONDS)} nothing is ordered for the others"),
+    ("how-it-works/limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
-        ("when-renewed.md", f"| {number}{' and more' if number == len(history.PAUSES) else ''} | {words(length)} |")
+        (
+            "how-it-works/when-renewed.md",
+            f"| {number}{' and more' if number == len(history.PAUSES) else ''} | {words(length)} |",
+        )
         for number, length in enumerate(history.PAUSES, 1)
     ),
 ]
@@ -202,12 +208,14 @@ def test_the_margin_is_as_documented() -> None:
     long, short = timedelta(days=90), timedelta(days=6)
     assert due.renewal_time(begin, begin + long, None) == begin + long * 2 / 3
     assert due.renewal_time(begin, begin + short, None) == begin + short / 2
-    assert "With a third of the lifetime left, or half of it" in text_of("when-renewed.md")
+    assert "With a third of the lifetime left, or half of it" in text_of("how-it-works/when-renewed.md")
 
 
 def test_every_reason_of_a_renewal_is_explained() -> None:
     """The table of reasons is complete."""
-    listed = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "when-renewed.md").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "how-it-works" / "when-renewed.md").read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(listed) == sorted(get_args(model.RenewalReason))
 
 
@@ -239,13 +247,13 @@ def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     linked = set(re.findall(r"\]\(([^)#]+)", index))
     there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
-    own = {path for path in there if not path.startswith("providers/")} - {"README.md"}
+    own = {path for path in there if not path.startswith("reference/providers/")} - {"README.md"}
     assert own - linked == set()
 
 
 def test_decisions_are_short_dated_and_numbered() -> None:
     """A decision has at most 20 lines, its number and a date."""
-    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    records = sorted((ROOT / "docs" / "internals" / "decisions").glob("*.md"))
     assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
     for record in records:
         lines = record.read_text("utf-8").splitlines()
@@ -263,13 +271,13 @@ def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
 
 TESTS = [
     named
-    for page in ("promises.md", "security.md")
+    for page in ("internals/promises.md", "how-it-works/security.md")
     for named in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / page).read_text("utf-8"))
 ]
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)
 def test_a_promise_is_held_by_a_test_that_is_there(file: str, name: str) -> None:
-    """Each test that docs/promises.md or docs/security.md names exists."""
+    """Each test that docs/internals/promises.md or docs/how-it-works/security.md names exists."""
     assert (ROOT / file).is_file()
     assert not name or f"def {name}(" in (ROOT / file).read_text("utf-8")

@@ -37,6 +37,16 @@ def test_every_error_survives_pickling(kind: type[errors.DnsRenewError], travel:
     assert str(arrived) == str(error)
 
 
+def test_a_pickle_keeps_the_cause_that_is_ours() -> None:
+    """An error of dnsrenew comes along; any other may not be picklable, and may hold a secret."""
+    error = errors.StoreError("some-code", "It did not work.", fix="Do this.")
+    error.__cause__ = errors.DnsError("dns-no-zone", "There is none.", fix="Make one.")
+    arrived = pickle.loads(pickle.dumps(error)).__cause__
+    assert (type(arrived), arrived.code) == (errors.DnsError, "dns-no-zone")
+    error.__cause__ = OSError("canary")
+    assert pickle.loads(pickle.dumps(error)).__cause__ is None
+
+
 def test_a_copy_has_evidence_of_its_own() -> None:
     """Those who are told of the same failure each add to theirs."""
     error = errors.StoreError("some-code", "It did not work.", fix="Do this.", evidence={"a": 1})

@@ -76,7 +76,7 @@ def test_a_ca_that_was_added_is_tried_at_once_where_no_certificate_stands(tmp_pa
     stage = Stage(tmp_path, World({"one": BUSY}, hosts={"a": "ok"}))
     if stands:
         stage.keep(SPEC)
-    edition = {"fingerprint": lambda spec: len(spec.routes)}
+    edition = {"fingerprint": lambda spec, _failed: len(spec.routes)}
     assert stage.run(SPEC, **edition).status == "failed"
     assert stage.run(SPEC, **edition).status == "deferred"
     outcome = stage.run(TWO, **edition)

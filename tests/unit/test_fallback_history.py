@@ -12,7 +12,7 @@ from dnsrenew.fallback import history
 from dnsrenew.fallback.history import DAY, PAUSES
 from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.store import State
-from dnsrenew.store.state import RouteFailure
+from dnsrenew.store.state_parts import RouteFailure
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -47,6 +47,21 @@ def test_the_pause_grows_to_a_day(chance: random.Random, failures: int) -> None:
         "message": "There is no zone.",
         "fix": "Register it.",
     }
+
+
+@given(chance=seeds, failures=st.integers(0, 50), without=st.integers(0, 50))
+def test_what_no_ca_decided_waits_an_hour_at_most(chance: random.Random, failures: int, without: int) -> None:
+    """A pause without an order grows too, up to an hour; it makes the pause after an order no longer."""
+    before = State(failures=failures + without, without_order=without)
+    state = read(history.after_failure(before, FAULT, NOW, chance, ordered=False))
+    assert state.next_attempt is not None
+    assert timedelta(minutes=0.8) <= state.next_attempt - NOW <= timedelta(hours=1)
+    if failures + without >= 2:
+        assert state.next_attempt - NOW >= timedelta(minutes=30)
+    assert (state.failures, state.without_order) == (failures + without + 1, without + 1)
+    state = history.after_failure(state, FAULT, NOW, chance, ordered=True)
+    assert state.next_attempt is not None
+    assert 0.8 * PAUSES[min(failures, 3)] <= state.next_attempt - NOW <= 1.2 * PAUSES[min(failures, 3)] + SECOND
 
 
 def attempt(challenge: str, error: DnsRenewError | None, names: int = 0) -> Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew.errors import AttemptError, DnsError
-from dnsrenew.fallback.policy import TABLE, NextAction, next_action
+from dnsrenew.fallback.policy import TABLE, UNREACHABLE, NextAction, next_action
 
 
 def error(code: str) -> AttemptError:
@@ -78,3 +79,9 @@ def test_every_code_in_the_table_is_one_that_is_raised() -> None:
     codes = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', "\n".join(sources))) | {"caa"}
     for row in TABLE:
         assert any(fnmatchcase(code, row.code) for code in codes), row
+
+
+def test_the_codes_of_a_lost_network_exist() -> None:
+    """A code that is renamed would make such a failure one of the CA."""
+    document = tomllib.loads((Path(__file__).parents[2] / "docs" / "error_codes.toml").read_text())
+    assert set(document["errors"]) >= UNREACHABLE

@@ -96,7 +96,7 @@ def read(text: str) -> bool:
     except CAError as error:
         str(error).encode()
         return False
-    return facts.names == ("a.test",)
+    return facts.names == ("a.test", "192.0.2.1")
 
 
 def test_any_change_of_a_certificate() -> None:

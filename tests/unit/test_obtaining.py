@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -168,6 +169,17 @@ def test_it_waits_three_minutes_at_most(tmp_path: Path, clock: FakeClock) -> Non
     assert caught.value.fix.startswith("Wait until that run has finished")
     assert "in Python wait=" in caught.value.fix
     assert 180 <= clock.elapsed < 181
+
+
+def test_the_error_that_stopped_the_run_is_the_cause(tmp_path: Path, clock: FakeClock) -> None:
+    """A program can look at its class; it comes without its traceback, and a pickle has it too."""
+    with FolderStore(tmp_path).lock("home", context=Context()), pytest.raises(RenewalFailed) as caught:
+        call(tmp_path)
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        cause = error.__cause__
+        assert isinstance(cause, dnsrenew.LockedError)
+        assert cause.to_dict() == error.evidence["cause"]
+        assert cause.__traceback__ is None
 
 
 def test_waiting_for_another_process_can_be_stopped(tmp_path: Path, clock: FakeClock) -> None:

@@ -78,14 +78,17 @@ def test_nothing_holds_back_what_never_failed(store: Store) -> None:
 
 
 def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
-    """A deferred outcome has the error and fix of the last attempt, and the time of the next one."""
+    """A deferred outcome has the error of the last attempt, the time of the next one, and how not to wait for it."""
     failed = history.after_failure(State(), FAULT, START, random.Random(1))
     told = deferred(SPEC, store, State.from_json(failed.to_json()), "missing", context_at())
     assert told is not None
     assert told.error is not None
     assert (told.status, told.next_attempt) == ("deferred", failed.next_attempt)
-    assert (told.error.code, told.error.message, told.error.fix) == (FAULT.code, FAULT.message, FAULT.fix)
-    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z"}
+    assert (told.error.code, told.error.message) == (FAULT.code, FAULT.message)
+    assert told.error.fix.startswith(f"{FAULT.fix} ")
+    assert "--now" in told.error.fix
+    assert "now=True" in told.error.fix
+    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "cause_fix": FAULT.fix}
     assert not isinstance(told.error, CAError)
 
 

@@ -73,7 +73,7 @@ def test_its_block_can_be_copied(name: str) -> None:
     uncommented = provider.block().replace("\n# ", "\n")
     for key, spec in provider.options.items():
         assert f'\n{key} = "' in uncommented
-        assert (f'{key} = "env:' in provider.block()) is spec.secret
+        assert (f'{key} = "file:' in provider.block()) is spec.secret
 
 
 @pytest.mark.parametrize("name", THROUGH_LEXICON)

@@ -266,6 +266,8 @@ def test_status_says_what_stands(stage: Stage) -> None:
         "last_failure": None,
         "next_attempt": None,
         "path": str(stage.path / "certificates/home/current"),
+        "deployed": [],
+        "deployment_pending": False,
         "known": True,
     }
     json.dumps(stage.status().to_dict())
@@ -477,7 +479,7 @@ def test_an_unknown_name_is_told_with_the_nearest(stage: Stage) -> None:
         with pytest.raises(ConfigError) as caught:
             call()
         assert caught.value.code == "certificate-unknown"
-        assert caught.value.evidence == {"name": "hmoe", "nearest": "home", "known": ["home", "a"]}
+        assert caught.value.evidence == {"name": "hmoe", "nearest": "home", "known": ["home", "a"], "count": 2}
         assert "home" in caught.value.fix
     with pytest.raises(ConfigError) as caught:
         renewer.status(["something else altogether"])

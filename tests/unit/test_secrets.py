@@ -18,11 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew import secrets
 from dnsrenew.base import threads
 from dnsrenew.errors import SecretError
 from dnsrenew.model import DnsAccount
-from dnsrenew.secrets import HIDDEN, Redactor, Secret
+from dnsrenew.secrets import HIDDEN, Redactor, Secret, sources
 
 CANARY = "canary/s3cret+value="
 
@@ -202,7 +201,7 @@ def test_a_pipe_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """No writer, or one that does not stop; a device or a folder is not a file."""
     pipe = tmp_path / "token"
     os.mkfifo(pipe)
-    monkeypatch.setattr(secrets, "COMMAND_TIMEOUT", 0.1)
+    monkeypatch.setattr(sources, "COMMAND_TIMEOUT", 0.1)
     with pytest.raises(SecretError, match="still open after"):
         Secret.file(pipe).reveal()
     with open(os.open(pipe, os.O_RDWR), "w") as held:
@@ -386,3 +385,62 @@ def test_a_wrong_log_call_of_a_library_is_no_error(words: object, caplog: pytest
         logger.debug(words, f"x{CANARY}")
     assert HIDDEN in caplog.text
     assert CANARY not in caplog.text
+
+
+# ── the next run ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_forgotten_secret_is_resolved_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value itself stays, and so does what can be read only once."""
+    file, ours = tmp_path / "token", os.pipe()
+    file.write_text("old")
+    monkeypatch.setenv("DNSRENEW_TEST", "old")
+    os.write(ours[1], b"old")
+    os.close(ours[1])
+    secrets = [Secret.file(file), Secret.env("DNSRENEW_TEST"), Secret("old"), Secret.file(f"/dev/fd/{ours[0]}")]
+    assert [secret.reveal() for secret in secrets] == ["old"] * 4
+    os.close(ours[0])
+    file.write_text("new")
+    monkeypatch.setenv("DNSRENEW_TEST", "new")
+    assert [secret.reveal() for secret in secrets] == ["old"] * 4
+    ours = os.pipe()  # the same numbers again: a pipe that would not end
+    for secret in secrets:
+        secret.forget()
+    assert [secret.reveal() for secret in secrets] == ["new", "new", "old", "old"]
+    for each in ours:
+        os.close(each)
+
+
+def test_to_forget_does_not_wait_for_a_program(tmp_path: Path) -> None:
+    """The thread that has started it returns its value."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    secret = Secret.command(["cat", str(pipe)])
+    found = threads.start(secret.reveal)
+    with pipe.open("w") as program:
+        secret.forget()
+        program.write("value")
+    assert found.done.wait(30)
+    assert found.result() == secret.reveal() == "value"
+
+
+def test_the_identity_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes with the value; of a command and a keyring only with the reference, and none of them is asked."""
+    file = tmp_path / "token"
+    monkeypatch.delenv("DNSRENEW_TEST", raising=False)
+    sources_of = (lambda: Secret.file(file), lambda: Secret.env("DNSRENEW_TEST"))
+    unreadable = [make().identity() for make in sources_of]
+    file.write_text("one")
+    monkeypatch.setenv("DNSRENEW_TEST", "one")
+    first = [make().identity() for make in sources_of]
+    file.write_text("two")
+    monkeypatch.setenv("DNSRENEW_TEST", "two")
+    second = [make().identity() for make in sources_of]
+    assert len({*unreadable, *first, *second}) == 6
+    assert Secret("one").identity() != Secret("two").identity()
+    program = ["sh", "-c", f"touch {tmp_path}/asked"]
+    assert Secret.command(program).identity() == Secret.command(list(program)).identity()
+    assert Secret.command(program).identity() != Secret.command([*program, "more"]).identity()
+    assert Secret.command(program).identity() != Secret.command(program, env=["TOKEN"]).identity()
+    assert Secret.keyring("a/b").identity() != Secret.keyring("a/c").identity()
+    assert not (tmp_path / "asked").exists()

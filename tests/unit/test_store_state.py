@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dnsrenew.errors import StoreError
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
-from dnsrenew.store.state import Ari
+from dnsrenew.store.state_parts import Ari
 from tests.kit.stores import SPEC, assert_whole, issue, keep
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)

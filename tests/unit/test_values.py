@@ -137,7 +137,7 @@ def test_a_hidden_field_is_not_shown() -> None:
 def test_another_value_is_made_from_one() -> None:
     """Only the named fields differ, the first stays as it was, and an unknown one is refused."""
     before = Plain(1, "b")
-    assert replace(before, a=2) == Plain(2, "b")
+    assert replace(before, a=2) == before.__replace__(a=2) == Plain(2, "b")
     assert before == Plain(1, "b")
     with pytest.raises(TypeError):
         replace(before, d=4)

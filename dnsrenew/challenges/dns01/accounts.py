@@ -63,7 +63,7 @@ class AccountChoice:
         try:
             found = look_up(list(identifiers))
         except DnsError as error:
-            if error.code == "dns-unreachable":  # each single lookup would time out too
+            if error.code == "dns-unreachable" or len(identifiers) == 1:  # the same lookup would end the same way
                 return {}, dict.fromkeys(identifiers, error)
             for identifier in identifiers:  # one has failed: look each up alone
                 try:

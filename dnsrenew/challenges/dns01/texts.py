@@ -6,6 +6,11 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
+NO_IP: Final = Text(
+    "dns-ip-address",
+    "The challenge dns-01 cannot validate an IP address: {identifiers}.",
+    "Add an http-01 or a tls-alpn-01 route for the address.",
+)
 TXT_KEPT: Final = Text(
     "txt-kept",
     "TXT values at {names} could not be removed ({reason}).",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.names import is_ip
 from dnsrenew.checks import addresses
 from dnsrenew.errors import CAError, DnsRenewError
 
@@ -30,9 +31,10 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
         return error
     failed = [problem["identifier"] for problem in error.subproblems if problem.get("code") in _CODES]
     hosts = [name for name in failed if name in identifiers][:_MAX_NAMES]
-    found: Mapping[str, Sequence[str]] = {}
+    found: dict[str, Sequence[str]] = {host: [host] for host in hosts if is_ip(host)}
+    domains = [host for host in hosts if host not in found]
     with contextlib.suppress(DnsRenewError):  # the addresses are only evidence
-        found = dns.addresses(context, hosts) if hosts else {}
+        found |= dns.addresses(context, domains) if domains else {}
     if not found:
         return error
     ours = own_addresses([address for each in found.values() for address in each])

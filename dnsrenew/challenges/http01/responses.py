@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
+from dnsrenew.base.names import url_host
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.http01.server import PATH
 
@@ -74,7 +75,7 @@ class HttpValue(Frozen):
     def described(self) -> dict[str, str | None]:
         """The response as in events."""
         placement = self.placement
-        url = f"http://{placement.identifier}{PATH}{self.token}"
+        url = f"http://{url_host(placement.identifier)}{PATH}{self.token}"
         return {
             "identifier": placement.identifier,
             "url": url,

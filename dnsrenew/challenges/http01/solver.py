@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import names
-from dnsrenew.challenges import no_wildcard
 from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import listener, texts
 from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
 from dnsrenew.challenges.http01.webroot import Webroot
@@ -84,7 +84,7 @@ class Http01(Solver):
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
             if wildcards:
-                raise no_wildcard("http-01", wildcards)
+                raise unfit("http-01", wildcards)
             placements = [self._placement(identifier, route) for identifier in identifiers]
             probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
             try:

@@ -16,6 +16,11 @@ UNREACHABLE: Final = Text(
     "The CA cannot reach this host by HTTP on port 80. {ca_message}",
     "Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
 )
+UNREACHABLE_IP: Final = Text(
+    "http-unreachable",
+    "The CA cannot reach this host by HTTP on port 80. {ca_message}",
+    "Forward port 80 of the address to this host.",
+)
 UNREACHABLE_BECAUSE: Final = Text(
     "http-unreachable",
     "The CA cannot reach this host by HTTP on port 80. {ca_message} {likely}",

@@ -33,7 +33,7 @@ class ChallengeCertificate:
 
     @classmethod
     def make(cls, identifier: str, digest: bytes) -> Self:
-        """Return a self-signed certificate for a DNS name.
+        """Return a self-signed certificate for a DNS name or an IP address.
 
         :param digest: the 32 octets of the SHA-256 digest of the key authorization.
         """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges import no_wildcard
 from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges import unfit
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.challenges.tls_alpn01 import listener, texts
 from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
@@ -51,6 +51,11 @@ class TlsAlpnValue(Frozen):
     listen: str
     certificate: ChallengeCertificate
 
+    @property
+    def server_name(self) -> str:
+        """The name that the CA sends (SNI): of an IP address, its reverse name (RFC 8738 section 6)."""
+        return names.reverse_name(self.identifier) if names.is_ip(self.identifier) else self.identifier
+
 
 def make_solver(_resources: SolverResources) -> TlsAlpn01:
     """Return the solver of this type."""
@@ -80,7 +85,7 @@ class TlsAlpn01(Solver):
         wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
         try:
             if wildcards:
-                raise no_wildcard("tls-alpn-01", wildcards)
+                raise unfit("tls-alpn-01", wildcards)
             context.call(partial(self._listeners.check, listen))
         except ChallengeError as error:
             placements.block(route, identifiers, error.with_evidence(identifiers=list(identifiers)))
@@ -108,7 +113,7 @@ class TlsAlpn01(Solver):
     def _publish(self, name: str | None, values: Sequence[TlsAlpnValue], cancelled: threading.Event) -> None:
         for value in values:
             try:
-                self._listeners.add(value.listen, value.identifier, value.certificate)
+                self._listeners.add(value.listen, value.server_name, value.certificate)
             except ChallengeError as error:
                 raise error.with_evidence(identifier=value.identifier) from None
             self._published.add((name, value.listen, value.certificate))
@@ -130,7 +135,7 @@ class TlsAlpn01(Solver):
 
     def _problem(self, value: TlsAlpnValue) -> str | None:
         try:
-            answers = self._listeners.ask(value.listen, value.identifier)
+            answers = self._listeners.ask(value.listen, value.server_name)
         except OSError as error:
             return shared_texts.LISTENER_SILENT.format(reason=error.strerror or error)
         wrong = [address for address, der in answers.items() if der != value.certificate.der]
@@ -148,4 +153,4 @@ class TlsAlpn01(Solver):
                 self._published.remove((name, value.listen, value.certificate))
             except KeyError:  # never published, or another thread withdraws it
                 continue
-            self._listeners.remove(value.listen, value.identifier, value.certificate)
+            self._listeners.remove(value.listen, value.server_name, value.certificate)

@@ -16,6 +16,11 @@ UNREACHABLE: Final = Text(
     "The CA cannot reach this host by TLS on port 443. {ca_message}",
     "Forward port 443 to this host, or use a dns-01 route: it needs no open port.",
 )
+UNREACHABLE_IP: Final = Text(
+    "tls-alpn-unreachable",
+    "The CA cannot reach this host by TLS on port 443. {ca_message}",
+    "Forward port 443 of the address to this host.",
+)
 UNREACHABLE_BECAUSE: Final = Text(
     "tls-alpn-unreachable",
     "The CA cannot reach this host by TLS on port 443. {ca_message} {likely}",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, Option, TargetKind
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,15 +81,15 @@ TARGET = TargetKind(
     to="files",
     title="PEM files for nginx, Apache and most other servers.",
     options={
-        "certificate": Option("path", "The file for the certificate with its chain (fullchain)."),
-        "chain": Option("path", "The file for the chain without the certificate."),
-        "leaf": Option("path", "The file for the certificate without its chain."),
-        "key": Option("path", "The file for the private key."),
-        "combined": Option("path", "One file with the private key and the certificate with its chain (HAProxy)."),
-        "mode": Option("mode", "The mode of the files without a key.", default="0644"),
-        "key_mode": Option("mode", "The mode of the files with a key; never for others.", default="0600"),
-        "owner": Option("owner", "The owner of all files."),
-        "group": Option("group", "The group of all files."),
+        "certificate": TargetOption("path", "The file for the certificate with its chain (fullchain)."),
+        "chain": TargetOption("path", "The file for the chain without the certificate."),
+        "leaf": TargetOption("path", "The file for the certificate without its chain."),
+        "key": TargetOption("path", "The file for the private key."),
+        "combined": TargetOption("path", "One file with the private key and the certificate with its chain (HAProxy)."),
+        "mode": TargetOption("mode", "The mode of the files without a key.", default="0644"),
+        "key_mode": TargetOption("mode", "The mode of the files with a key; never for others.", default="0600"),
+        "owner": TargetOption("owner", "The owner of all files."),
+        "group": TargetOption("group", "The group of all files."),
     },
     one_of=_WRITTEN,
     has_reload=True,

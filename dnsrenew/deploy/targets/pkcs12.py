@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.file_set import TargetFile, read_file, replace_files, restore_files
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, Option, TargetKind
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,13 +78,13 @@ TARGET = TargetKind(
     to="pkcs12",
     title="A PKCS#12 file, for Jellyfin, Plex, UniFi and Java servers.",
     options={
-        "path": Option("path", "The file.", required=True),
-        "password": Option("secret", "Its password; without one the file is not encrypted."),
-        "alias": Option("text", "The name of the entry in the file (friendly name); default: the certificate's name."),
-        "legacy": Option("flag", "Encrypt with 3DES and SHA-1, for programs that read nothing newer.", default=False),
-        "key_mode": Option("mode", "The mode of the file; never for others.", default="0600"),
-        "owner": Option("owner", "The owner of the file."),
-        "group": Option("group", "The group of the file."),
+        "path": TargetOption("path", "The file.", required=True),
+        "password": TargetOption("secret", "Its password; without one the file is not encrypted."),
+        "alias": TargetOption("text", "The name of the entry (friendly name); default: the certificate's name."),
+        "legacy": TargetOption("flag", "Encrypt with 3DES and SHA-1, for old programs.", default=False),
+        "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
+        "owner": TargetOption("owner", "The owner of the file."),
+        "group": TargetOption("group", "The group of the file."),
     },
     has_reload=True,
     describe=_describe,

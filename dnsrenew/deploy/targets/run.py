@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.deploy import programs
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, Option, TargetKind
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
 from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
@@ -68,9 +68,11 @@ TARGET = TargetKind(
     to="run",
     title="A program of your own, such as a hook of certbot.",
     options={
-        "run": Option("words", "The program and its arguments as a list; no shell.", required=True),
-        "timeout": Option("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
-        "env": Option("names", "Names of environment variables that it gets, besides those that every program needs."),
+        "run": TargetOption("words", "The program and its arguments as a list; no shell.", required=True),
+        "timeout": TargetOption("number", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
+        "env": TargetOption(
+            "names", "Names of environment variables that it gets, besides those that every program needs."
+        ),
     },
     describe=_describe,
     make=RunDeployer,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.options import Option, TargetKind
+from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 from dnsrenew.model import rfc3339
 
@@ -95,9 +95,9 @@ TARGET = TargetKind(
     to="webhook",
     title="A signed POST of JSON to an address of your own.",
     options={
-        "url": Option("url", "The address; HTTPS, except on this machine.", required=True),
-        "secret": Option("secret", "The key of the signature (HMAC-SHA256) in the header X-Dnsrenew-Signature."),
-        "include": Option(
+        "url": TargetOption("url", "The address; HTTPS, except on this machine.", required=True),
+        "secret": TargetOption("secret", "The key of the signature (HMAC-SHA256) in the header X-Dnsrenew-Signature."),
+        "include": TargetOption(
             "choice", "Whether the private key is sent too.", default="public", choices=("public", "key")
         ),
     },

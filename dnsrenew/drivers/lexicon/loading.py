@@ -48,6 +48,11 @@ _lock = threading.RLock()
 _logger = logging.getLogger("dnsrenew.drivers.lexicon")
 
 
+def supports(name: str) -> bool:
+    """Return whether lexicon has a provider of this name; loads none."""
+    return NAME.fullmatch(name) is not None and importlib.util.find_spec(f"{_PACKAGE}.{name}") is not None
+
+
 def provider_class(name: str) -> Callable[..., Any]:
     """Return the class of one of lexicon's providers.
 
@@ -56,7 +61,7 @@ def provider_class(name: str) -> Callable[..., Any]:
     """
     if name in _UNUSABLE:
         raise ConfigError.of(_UNUSABLE[name], provider=name)
-    if not NAME.fullmatch(name) or importlib.util.find_spec(f"{_PACKAGE}.{name}") is None:
+    if not supports(name):
         raise ConfigError.of(texts.UNKNOWN, provider=name)
     if name in EXTRAS and importlib.util.find_spec(EXTRAS[name]) is None:
         package = _PACKAGES.get(EXTRAS[name], EXTRAS[name])

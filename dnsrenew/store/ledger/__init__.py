@@ -18,7 +18,7 @@ from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limits
+from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS, NONE, Limits
 from dnsrenew.store.ledger.values import SCHEMA, Blocked, LedgerState
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _TEXTS: Final = {
     "same-set": texts.TOO_MANY_CERTIFICATES,
     "retry-after": texts.RETRY_AFTER,
     "paused": texts.PAUSED,
+    "failed-orders": texts.TOO_MANY_ORDERS,
 }
 _ALL_TEXTS: Final = {"retry-after": texts.RETRY_AFTER_ALL, "paused": texts.PAUSED_ALL}
 """For a wait that holds for all orders."""
@@ -60,17 +61,23 @@ class Ledger(Frozen):
         return cls(disk, paths, ca, paths.account(ca, directory), LIMITS.get(directory, NONE), context)
 
     def may_order(
-        self, identifiers: Collection[str], *, replaces: bool = False, expires: datetime | None = None
+        self,
+        identifiers: Collection[str],
+        *,
+        replaces: bool = False,
+        expires: datetime | None = None,
+        attended: bool = False,
     ) -> CAError | None:
         """Return the error the CA would answer an order with now, or None if none is known. Reads one file.
 
         :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
         :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
+        :param attended: a person tries again and again: five failed orders within an hour are enough.
         :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
         state = self._read() or LedgerState()
-        blocked = state.blocked(identifiers, self.limits, now, replaces=replaces, expires=expires)
+        blocked = state.blocked(identifiers, self.limits, now, replaces=replaces, expires=expires, attended=attended)
         return None if blocked is None else self._error(blocked, identifiers, now)
 
     def may_begin(self, *, expires: datetime | None = None) -> CAError | None:
@@ -85,6 +92,11 @@ class Ledger(Frozen):
         """Record one failed validation of each identifier (``*.`` included)."""
         if self.limits.failed is not None and identifiers:
             self._change(lambda state, now: state.with_failed(identifiers, self.limits, now))
+
+    def note_failed_orders(self, identifiers: Collection[str], count: int) -> None:
+        """Record orders for this set of names that led to no certificate."""
+        if count:
+            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now))
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
         """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
@@ -118,7 +130,8 @@ class Ledger(Frozen):
         return CAError(code, message, fix=fix, evidence=evidence, retry_after=wait)
 
     def _limit(self, name: str) -> dict[str, Any]:
-        limit = {"failed": self.limits.failed, "same-set": self.limits.same_set}.get(name)
+        counted = {"failed": self.limits.failed, "same-set": self.limits.same_set, "failed-orders": FAILED_ORDERS}
+        limit = counted.get(name)
         return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
     # ── the file ────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,8 @@ _HOUR: Final = timedelta(hours=1)
 _WEEK: Final = timedelta(days=7)
 
 NONE: Final = Limits()
+FAILED_ORDERS: Final = Limit(5, _HOUR)
+"""Failed orders for a set of names at any CA, for a person who tries again and again."""
 LIMITS: Final = {
     "https://acme-v02.api.letsencrypt.org/directory": Limits(failed=Limit(5, _HOUR), same_set=Limit(5, _WEEK)),
     "https://acme-staging-v02.api.letsencrypt.org/directory": Limits(

@@ -16,7 +16,7 @@ from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.model import rfc3339
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
-from dnsrenew.store.ledger.ca_limits import Limit, Limits
+from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, Limit, Limits
 from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
 
 SCHEMA: Final = 1
@@ -31,7 +31,7 @@ class Blocked(Frozen):
     """A limit because of which the CA would refuse an order.
 
     :ivar until: the time from which the order may be sent.
-    :ivar limit: ``"failed"``, ``"same-set"``, ``"retry-after"`` or ``"paused"``.
+    :ivar limit: ``"failed"``, ``"same-set"``, ``"retry-after"``, ``"paused"`` or ``"failed-orders"``.
     :ivar identifier: the identifier that the limit is about, or None for the whole order.
     :ivar url: where a person ends a pause.
     """
@@ -64,12 +64,14 @@ class LedgerState(Frozen, kw_only=True):
 
     :ivar failed: by identifier, when its bucket of failed validations is full again.
     :ivar sets: by set of names (:func:`set_key`), when its bucket of certificates is full again.
+    :ivar failed_orders: by set of names, when its bucket of failed orders is full again.
     :ivar waits: by set of names, or :data:`ANY`, the wait the CA asked for.
     :ivar extra: unknown fields, kept as they are.
     """
 
     failed: Mapping[str, datetime] = field(default_factory=dict)
     sets: Mapping[str, datetime] = field(default_factory=dict)
+    failed_orders: Mapping[str, datetime] = field(default_factory=dict)
     waits: Mapping[str, RetryAfter] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,11 +83,14 @@ class LedgerState(Frozen, kw_only=True):
         *,
         replaces: bool = False,
         expires: datetime | None = None,
+        attended: bool = False,
     ) -> Blocked | None:
         """Return the limit that blocks an order for these identifiers the longest, or None.
 
-        :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
+        :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); no limit of the CA but a pause blocks
+            it.
         :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
+        :param attended: failed orders count, because nothing else holds back a person who tries again.
         """
         key = set_key(identifiers)
         found = [
@@ -94,7 +99,12 @@ class LedgerState(Frozen, kw_only=True):
             if wait is not None and is_waiting(wait.since, wait.until, now) and now < (end := wait.end(expires))
         ]
         if replaces:
-            return next((limit for limit in found if limit.limit == "paused"), None)
+            found = [limit for limit in found if limit.limit == "paused"]
+        until = _available_at(FAILED_ORDERS, self.failed_orders.get(key), now) if attended else None
+        if until is not None:
+            found.append(Blocked(until, "failed-orders"))
+        if replaces:
+            return max(found, key=lambda limit: limit.until, default=None)
         until = _available_at(limits.same_set, self.sets.get(key), now)
         if until is not None:
             found.append(Blocked(until, "same-set"))
@@ -107,6 +117,13 @@ class LedgerState(Frozen, kw_only=True):
     def with_failed(self, identifiers: Collection[str], limits: Limits, now: datetime) -> LedgerState:
         """Return the state after one failed validation of each identifier."""
         return replace(self, failed=_take(self.failed, identifiers, limits.failed, now))
+
+    def with_failed_orders(self, identifiers: Collection[str], count: int, now: datetime) -> LedgerState:
+        """Return the state after some failed orders for these identifiers."""
+        orders = self.failed_orders
+        for _ in range(count):
+            orders = _take(orders, [set_key(identifiers)], FAILED_ORDERS, now)
+        return replace(self, failed_orders=orders)
 
     def with_certificate(self, identifiers: Collection[str], limits: Limits, now: datetime) -> LedgerState:
         """Return the state after a certificate for these identifiers."""
@@ -127,7 +144,7 @@ class LedgerState(Frozen, kw_only=True):
     def to_json(self) -> bytes:
         """Return the bytes of ``ledger.json``."""
         document: dict[str, Any] = {**self.extra, "schema": SCHEMA}
-        for name, times in (("failed", self.failed), ("sets", self.sets)):
+        for name, times in (("failed", self.failed), ("sets", self.sets), ("failed_orders", self.failed_orders)):
             document[name] = {key: _rounded_up(time) for key, time in times.items()}
         document["waits"] = {key: _wait_json(wait) for key, wait in self.waits.items()}
         return json_files.dump(document)
@@ -140,9 +157,9 @@ class LedgerState(Frozen, kw_only=True):
         :raises NewerSchema: it has a newer schema.
         """
         document = json_files.load(data, SCHEMA)
-        failed, sets = (_times(document.pop(name, None)) for name in ("failed", "sets"))
+        failed, sets, orders = (_times(document.pop(name, None)) for name in ("failed", "sets", "failed_orders"))
         waits = {key: _wait(value) for key, value in _table(document.pop("waits", None)).items()}
-        return cls(failed=failed, sets=sets, waits=waits, extra=document)
+        return cls(failed=failed, sets=sets, failed_orders=orders, waits=waits, extra=document)
 
 
 def set_key(identifiers: Collection[str]) -> str:

@@ -1,0 +1,107 @@
+"""``caddy``: certificate files that Caddy's configuration names, and a reload through its admin API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.http import Response
+    from dnsrenew.model import Certificate
+
+_URL: Final = "http://127.0.0.1:2019"
+_TIMEOUT: Final = (5.0, 30.0)
+
+
+class CaddyDeployer:
+    """Replaces the files, then has Caddy load its own configuration again."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._url = str(self._options.get("url", _URL)).rstrip("/")
+        self._files: list[TargetFile] = []
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether both files have this content."""
+        self._files = self._make(certificate)
+        return is_in_place(self._files)
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Replace the files that differ, and reload."""
+        self._files = self._make(certificate)
+        replace_files(self._context.saved, self._files)
+        self._reload()
+
+    def restore(self) -> bool:
+        """Put the old files back, and reload."""
+        if not restore_files(self._context.saved, self._files):
+            return False
+        self._reload()
+        return True
+
+    def _make(self, certificate: Certificate) -> list[TargetFile]:
+        options = self._options
+        parts = (
+            ("certificate", certificate.fullchain_pem, options.get("mode", "0644")),
+            ("key", certificate.private_key_pem, options.get("key_mode", "0600")),
+        )
+        owner, group = options.get("owner"), options.get("group")
+        return [TargetFile(options[name], pem.encode("ascii"), int(mode, 8), owner, group) for name, pem, mode in parts]
+
+    def _reload(self) -> None:
+        """Post the running configuration back; without the header, Caddy ignores one that has not changed."""
+        running = self._request("GET", "/config/")
+        loaded = self._request(
+            "POST", "/load", running.body, {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
+        )
+        for answer in (running, loaded):
+            if answer.status != 200:
+                reason = " ".join(answer.body.decode("utf-8", "replace").split())[:300]
+                printable = "".join(character for character in reason if character.isprintable())
+                fields = {"url": self._url, "status": answer.status, "reason": printable or "no reason"}
+                raise DeployError.of(texts.CADDY_REFUSED, **fields)
+
+    def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
+        from dnsrenew.http import HttpClient, HttpFailure  # slow to import
+
+        client = HttpClient()
+        try:
+            return self._context.run.call(
+                lambda: client.request(method, f"{self._url}{path}", data=data, headers=headers, timeout=_TIMEOUT)
+            )
+        except HttpFailure as failure:
+            reason = self._context.run.redactor.redact(failure.detail)
+            raise DeployError.of(texts.NO_ANSWER, url=self._url, reason=reason) from None
+        finally:
+            client.close()
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(options["certificate"])
+
+
+TARGET = TargetKind(
+    to="caddy",
+    title="Caddy with certificate files of its own configuration, reloaded by its admin API.",
+    options={
+        "url": TargetOption("url", "The address of the admin API.", default=_URL),
+        "certificate": TargetOption("path", "The file for the certificate with its chain.", required=True),
+        "key": TargetOption("path", "The file for the private key.", required=True),
+        "mode": TargetOption("mode", "The mode of the certificate file.", default="0644"),
+        "key_mode": TargetOption("mode", "The mode of the key file; never for others.", default="0600"),
+        "owner": TargetOption("owner", "The owner of both files."),
+        "group": TargetOption("group", "The group of both files."),
+    },
+    describe=_describe,
+    make=CaddyDeployer,
+    example={"certificate": "/etc/caddy/tls/cert.pem", "key": "/etc/caddy/tls/key.pem", "group": "caddy",
+             "key_mode": "0640", "verify": "localhost:443"},
+)  # fmt: skip

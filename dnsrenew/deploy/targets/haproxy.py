@@ -1,0 +1,145 @@
+"""``haproxy``: the file that HAProxy has loaded, and the same content over its runtime socket: no reload is needed."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_SECONDS: Final = 10.0
+_ANSWER: Final = 1 << 20
+
+
+class HaproxyDeployer:
+    """Replaces the file, so that a restart has it, and the certificate in the running HAProxy."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._files: list[TargetFile] = []
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether the file has this content, and the running HAProxy this serial number."""
+        self._files = self._make(certificate)
+        if not is_in_place(self._files):
+            return False
+        return _serial(self._ask(f"show ssl cert {self._path}")) == certificate.serial.lstrip("0").lower()
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Replace the file, and put its content into the running HAProxy."""
+        self._files = self._make(certificate)
+        replace_files(self._context.saved, self._files)
+        self._load(self._files[0].content)
+
+    def restore(self) -> bool:
+        """Put the old file back, and its content into the running HAProxy."""
+        if not restore_files(self._context.saved, self._files):
+            return False
+        self._load(self._context.saved.kept()[self._path])
+        return True
+
+    @property
+    def _path(self) -> str:
+        return str(self._options["certificate"])
+
+    def _make(self, certificate: Certificate) -> list[TargetFile]:
+        options = self._options
+        content = (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii")
+        mode = int(options.get("key_mode", "0600"), 8)
+        return [TargetFile(self._path, content, mode, options.get("owner"), options.get("group"))]
+
+    def _load(self, pem: bytes) -> None:
+        """Set the certificate in a transaction, and commit it; an open one of a killed run is given up first."""
+        self._ask(f"abort ssl cert {self._path}")
+        answer = self._ask(f"set ssl cert {self._path} <<\n{_without_blank_lines(pem)}\n")
+        if "Transaction" not in answer:
+            raise self._refused(answer)
+        answer = self._ask(f"commit ssl cert {self._path}")
+        if "Success" not in answer:
+            raise self._refused(answer)
+
+    def _refused(self, answer: str) -> DeployError:
+        reason = " ".join("".join(character if character.isprintable() else " " for character in answer).split())
+        fields = {"socket": self._options["socket"], "reason": reason[:300] or "no answer", "path": self._path}
+        return DeployError.of(texts.HAPROXY_REFUSED, **fields)
+
+    def _ask(self, command: str) -> str:
+        """Send one command and return the answer; HAProxy closes the connection after it."""
+        where = self._options["socket"]
+        try:
+            return self._context.run.call(lambda: _exchange(where, command))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=reason) from None
+
+
+def _exchange(where: str, command: str) -> str:
+    with _connect(where) as connection:
+        connection.sendall(f"{command}\n".encode("ascii"))
+        answer = b""
+        while len(answer) < _ANSWER and (piece := connection.recv(65536)):
+            answer += piece
+    return answer.decode("utf-8", "replace")
+
+
+def _connect(where: str) -> socket.socket:
+    if where.startswith("/"):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_SECONDS)
+        try:
+            connection.connect(where)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    return socket.create_connection(host_port.split(where), timeout=_SECONDS)
+
+
+def _without_blank_lines(pem: bytes) -> str:
+    """Return the PEM without empty lines: one would end the command."""
+    return "\n".join(line for line in pem.decode("ascii").splitlines() if line.strip())
+
+
+def _serial(answer: str) -> str:
+    for line in answer.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "Serial":
+            return value.strip().lstrip("0").lower()
+    return ""
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(options["certificate"])
+
+
+TARGET = TargetKind(
+    to="haproxy",
+    title="HAProxy over its runtime socket, without a reload.",
+    options={
+        "socket": TargetOption(
+            "text", "The runtime socket (stats socket … level admin): a path or HOST:PORT.", required=True
+        ),
+        "certificate": TargetOption("path", "The file that HAProxy's `crt` names: key and certificate.", required=True),
+        "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
+        "owner": TargetOption("owner", "The owner of the file."),
+        "group": TargetOption("group", "The group of the file."),
+    },
+    describe=_describe,
+    make=HaproxyDeployer,
+    example={
+        "socket": "/run/haproxy/admin.sock",
+        "certificate": "/etc/haproxy/tls/site.pem",
+        "verify": "localhost:443",
+    },
+)

@@ -1,0 +1,173 @@
+"""``hfs``: rejetto's HTTP File Server 3, which serves the new certificate without a restart.
+
+HFS watches the files that its configuration names, and takes changes of its configuration through its API, which is
+open to programs on the same machine by default. Its own renewal would put its own files back, so it is switched off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.targets.hfs_api import HfsApi
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_DEFAULT_URL: Final = "http://127.0.0.1:80"
+_OFF: Final = -1
+"""``https_port`` of HFS where HTTPS is off."""
+_HTTPS: Final = 443
+_KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
+"""The settings of HFS that a deployment changes, and puts back."""
+_SETTINGS: Final = "settings"
+_ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
+_PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
+
+
+class HfsDeployer:
+    """Writes two files into the folder of HFS, and has HFS use them."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._api = HfsApi(context, _find_url(context.options))
+        self._files: list[TargetFile] = []
+
+    def verify_addresses(self) -> list[str]:
+        """Return where HFS serves, or will serve, HTTPS.
+
+        :raises DeployError: HFS does not answer, is too old, or has HTTPS switched off.
+        """
+        settings = self._api.settings((*_KEYS, "listen_interface"))
+        interface = str(settings.get("listen_interface") or "")
+        return [host_port.join("127.0.0.1" if interface in _ANY else interface, self._port(settings))]
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether HFS names our files, and they are this certificate and key."""
+        self._files = self._make(certificate)
+        settings = self._api.settings(_KEYS)
+        return all(settings.get(key) == value for key, value in self._wanted(settings).items()) and is_in_place(
+            self._files
+        )
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Replace the files, then change the settings of HFS that differ."""
+        self._files = self._make(certificate)
+        settings = self._api.settings(_KEYS)
+        old = {_SETTINGS: json.dumps(settings).encode()}
+        replace_files(self._context.saved, self._files, more=old)
+        changes = {key: value for key, value in self._wanted(settings).items() if settings.get(key) != value}
+        if settings.get("acme_renew"):
+            self._context.run.warn(*texts.HFS_RENEWAL_OFF.fill())
+        self._set(changes)
+
+    def restore(self) -> bool:
+        """Put the old files and the old settings back."""
+        kept = self._context.saved.kept().get(_SETTINGS)
+        if kept is None:
+            return False
+        restore_files(self._context.saved, self._files)
+        self._set(json.loads(kept))
+        return True
+
+    def _set(self, changes: Mapping[str, Any]) -> None:
+        if not changes:
+            return
+        self._api.call("set_config", {"values": changes})
+        if "https_port" in changes and changes["https_port"] != _OFF:
+            self._api.wait_listening()
+
+    def _wanted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        certificate, key = (os.path.basename(file.path) for file in self._files)
+        wanted = {"cert": certificate, "private_key": key, "acme_renew": False}
+        return {**wanted, "https_port": self._port(settings)}
+
+    def _port(self, settings: Mapping[str, Any]) -> int:
+        port = settings.get("https_port", _OFF)
+        if isinstance(port, int) and port > 0:
+            return port
+        if self._options.get("https"):
+            return _HTTPS
+        raise DeployError.of(texts.HFS_HTTPS_OFF, url=self._api.url)
+
+    def _make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return the files: real ones in HFS's own folder, which its user can read."""
+        folder = self._options.get("folder") or self._api.folder()
+        name = os.path.join(folder, f"dnsrenew-{certificate.name}")
+        owner, group = _owner_of(folder)
+        contents = ((".cer", certificate.fullchain_pem, 0o644), (".key", certificate.private_key_pem, 0o600))
+        return [TargetFile(name + end, text.encode("ascii"), mode, owner, group) for end, text, mode in contents]
+
+
+def _owner_of(folder: str) -> tuple[str | None, str | None]:
+    """Return user and group of a folder as numbers; None if they are ours, or cannot be set."""
+    try:
+        info = os.stat(folder)
+    except OSError:  # an error where the files are written
+        return None, None
+    if not hasattr(os, "geteuid") or info.st_uid == os.geteuid():
+        return None, None
+    return str(info.st_uid), str(info.st_gid)
+
+
+def _find_url(options: Mapping[str, Any]) -> str:
+    """Return the address of HFS: the given one, or that of a configuration found on this machine."""
+    if "url" in options:
+        return str(options["url"])
+    for folder in _folders(options):
+        try:
+            found = _PORT.search((folder / "config.yaml").read_text("utf-8", errors="replace"))
+        except OSError:
+            continue
+        if found is not None:
+            return f"http://127.0.0.1:{found[1]}"
+    return _DEFAULT_URL
+
+
+def _folders(options: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the folders where HFS may have its configuration: those of running processes first."""
+    if "folder" in options:
+        yield Path(options["folder"])
+    processes = Path("/proc")
+    for process in sorted(processes.glob("[0-9]*")):
+        try:
+            command = (process / "cmdline").read_bytes().lower()
+            if b"hfs" in command and (process / "cwd" / "config.yaml").is_file():
+                yield process / "cwd"
+        except OSError:  # of another user, or it has ended
+            continue
+    yield Path.home() / ".hfs"
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(options.get("url") or options.get("folder") or "HFS on this machine")
+
+
+TARGET = TargetKind(
+    to="hfs",
+    title="HFS, rejetto's HTTP File Server, version 3: served without a restart.",
+    options={
+        "url": TargetOption("url", "The address of HFS; default: found on this machine, else http://127.0.0.1:80."),
+        "folder": TargetOption(
+            "path", "The folder of HFS, if it is not the one that HFS names (a container's volume)."
+        ),
+        "user": TargetOption("text", "An admin account of HFS, if its admin is not open to this machine."),
+        "password": TargetOption("secret", "The password of that account."),
+        "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
+    },
+    describe=_describe,
+    make=HfsDeployer,
+    example={"url": "http://127.0.0.1:8080"},
+)

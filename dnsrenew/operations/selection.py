@@ -1,0 +1,53 @@
+"""Names of certificates in a call or on a command line: whole names, or patterns such as ``web-*``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from dnsrenew.errors import ConfigError
+from dnsrenew.operations import texts
+from dnsrenew.validation.mistakes import nearest
+
+_PATTERN: Final = frozenset("*?[")
+"""Characters that no name has."""
+_MOST: Final = 8
+"""Names that an error lists."""
+
+
+def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[str]:
+    """Return the known names that are wanted; None: all.
+
+    :raises ConfigError: ``certificate-unknown``: a name is not known, or no known name matches a pattern.
+    """
+    if wanted is None:
+        return set(known)
+    found: set[str] = set()
+    names = set(known)
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        matches = _matches(name, known) if _PATTERN & set(name) else {name} & names
+        if not matches:
+            raise unknown_certificate(name, known)
+        found |= matches
+    return found
+
+
+def unknown_certificate(name: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for a name, or a pattern, of no certificate."""
+    similar = nearest(name, list(known))
+    if not known:
+        text = texts.CERTIFICATE_UNKNOWN_NONE
+    elif _PATTERN & set(name):
+        text = texts.NO_MATCH
+    elif similar:
+        text = texts.CERTIFICATE_UNKNOWN_NEAREST
+    else:
+        text = texts.CERTIFICATE_UNKNOWN if len(known) <= _MOST else texts.CERTIFICATE_UNKNOWN_MANY
+    return ConfigError.of(text, name=name, nearest=similar, known=list(known), count=len(known))
+
+
+def _matches(pattern: str, known: Iterable[str]) -> set[str]:
+    from fnmatch import fnmatchcase  # rarely needed
+
+    pattern = pattern.lower()
+    return {name for name in known if fnmatchcase(name, pattern)}

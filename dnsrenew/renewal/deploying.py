@@ -1,0 +1,95 @@
+"""The deployments of one certificate: which are pending, and what became of them.
+
+An entry of ``deploy`` is pending until it has succeeded with the certificate in force and its present options. A failed
+one is tried at every run, also where nothing is due.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.base.values import replace
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entry, entry_id
+from dnsrenew.deploy.file_set import complete_renames
+from dnsrenew.errors import DnsRenewError, LockedError, StoreError
+from dnsrenew.model import DeploymentResult, rfc3339
+
+if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec, Outcome
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import State, Store
+
+_FIELDS = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds", "error")
+
+
+def is_pending(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether an entry has not succeeded yet with the certificate in force; no port or file is looked at."""
+    return state.version is not None and any(_is_pending(state, entry_id(one)) for one in spec.deploy)
+
+
+def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
+    """Return the last results of the entries, in order, without those that were never tried."""
+    found = (state.deployments.get(entry_id(one)) for one in spec.deploy)
+    return tuple(_from_record(record) for record in found if record is not None)
+
+
+def deploy_pending(
+    spec: CertificateSpec, outcome: Outcome, store: Store, context: Context, *, force: bool = False
+) -> Outcome:
+    """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
+
+    :param force: deploy to every entry.
+    :raises StoreError: the state cannot be read.
+    :raises Cancelled: the run was cancelled; what is left is still pending.
+    """
+    state = store.read_state(spec.name)
+    certificate = store.certificate(spec.name, state)
+    if certificate is None:
+        return outcome
+    entries = [entry(one) for one in spec.deploy]
+    pending = [one for one in entries if force or _is_pending(state, one.id)]
+    if force:
+        for one in pending:
+            store.deployment(spec.name, one.id).begin()
+    before = len(context.notices)
+    results = dict(zip([one.id for one in pending], engine.deploy(
+        context, pending, certificate, lambda one: store.deployment(spec.name, one)), strict=True))  # fmt: skip
+    now = rfc3339(context.clock.now())
+    records: Mapping[str, Mapping[str, Any]] = {
+        **{one.id: state.deployments[one.id] for one in entries if one.id in state.deployments},
+        **{one: {**result.to_dict(), "serial": state.serial, "time": now} for one, result in results.items()},
+    }
+    if pending:
+        try:
+            store.update(spec.name, lambda old: replace(old, deployments=records), known=state, sync=False)
+        except StoreError as error:  # they are deployed all the same; the next run looks again
+            context.warn(error.code, error.message, error.fix)
+    deployed = tuple(results.get(one.id) or _from_record(records[one.id]) for one in entries)
+    return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
+
+
+def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
+    """Complete the renames that killed runs left, so that certificate and key fit again; an error stops nothing."""
+    for unfinished in store.unfinished_renames():
+        # A live run holds the lock, and completes them itself.
+        with contextlib.suppress(LockedError), store.lock(unfinished.name, context=context):
+            try:
+                complete_renames(unfinished.renames)
+            except DnsRenewError as error:
+                context.warn(error.code, error.message, error.fix)
+            else:
+                unfinished.forget()
+
+
+def _is_pending(state: State, one: str) -> bool:
+    record = state.deployments.get(one)
+    return record is None or not record["ok"] or record.get("serial") != state.serial
+
+
+def _from_record(record: Mapping[str, Any]) -> DeploymentResult:
+    """Return a stored result as one of a run that changed nothing."""
+    fields = {name: record[name] for name in _FIELDS if name in record}
+    return DeploymentResult(**{**fields, "changed": False, "seconds": 0.0})

@@ -1,0 +1,56 @@
+"""When a program that goes on running renews again: ``dnsrenew run``, and ``serve``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.model import Outcome
+
+INTERVAL: Final = 43_200.0
+"""Seconds between two runs if nothing is due earlier: twice a day."""
+
+_SHORTEST: Final = timedelta(minutes=1)
+_AFTER_A_FAILURE: Final = timedelta(hours=1)
+_AFTER_A_LOCK: Final = timedelta(minutes=10)
+
+
+class NextRun(Frozen):
+    """The next run.
+
+    :ivar name: the certificate that is due then; None at the end of the interval.
+    """
+
+    time: datetime
+    name: str | None = None
+
+
+def next_run(outcomes: Sequence[Outcome] | None, now: datetime, interval: float = INTERVAL) -> NextRun:
+    """Return the next run: when a certificate is due or can be tried again, at most one interval from now.
+
+    :param outcomes: of the last run; None if it failed as a whole.
+    :param interval: seconds.
+    """
+    last = now + timedelta(seconds=interval)
+    if outcomes is None:
+        return NextRun(min(last, now + _AFTER_A_FAILURE))
+    times = [(time, outcome.name) for outcome in outcomes if (time := _time(outcome, now)) is not None]
+    first, name = min(times, default=(last, None))
+    if first >= last:
+        return NextRun(last)
+    return NextRun(max(first, now + _SHORTEST), name)
+
+
+def _time(outcome: Outcome, now: datetime) -> datetime | None:
+    """Return when this certificate is due or can be tried again; None if unknown."""
+    if outcome.status == "locked":
+        return now + _AFTER_A_LOCK
+    if outcome.status in ("failed", "deferred", "interrupted"):
+        return outcome.next_attempt or now + _AFTER_A_FAILURE
+    if any(not result.ok for result in outcome.deployed):
+        return now + _AFTER_A_FAILURE
+    return outcome.next_renewal

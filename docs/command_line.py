@@ -1,0 +1,129 @@
+"""The page and the man page of the command line, from the table that ``--help`` shows too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from dnsrenew import __version__
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION, Command, Option, members
+from dnsrenew.cli.help import usage
+
+EXIT_STATUSES: Final[Mapping[str, str]] = {
+    "0": "Success. A certificate that is not due is success too.",
+    "1": "At least one certificate failed, is deferred or is not deployed; or the command failed.",
+    "2": "The command line or the configuration is wrong. Nothing was sent anywhere.",
+    "3": "Nothing failed, but another run holds a lock.",
+    "130": "Interrupted with Ctrl-C; the run has cleaned up.",
+    "143": "Stopped by SIGTERM; the run has cleaned up.",
+}
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "DNSRENEW_CONFIG": "The configuration file, if --config is not given.",
+    "HTTPS_PROXY, NO_PROXY": "The proxy for all HTTPS requests, and hosts that are reached without it.",
+    "SSL_CERT_FILE": "The trusted roots for HTTPS, in place of those of the system.",
+    "NO_COLOR": "If it is set, the output has no colours.",
+}
+_TIME: Final = 'TIME is a number of seconds (30) or a number with a unit: 5m, 12h, 14d, also in words ("14 days").'
+
+
+def page() -> str:
+    """Return the reference page, in Markdown."""
+    lines = ["# Command line", "", "<!-- Made by `make docs` from dnsrenew/cli/commands.py; change that file. -->", ""]
+    lines += [SUMMARY, "", "| command | |", "|---|---|"]
+    lines += [f"| [`{name}`](#{_anchor(name)}) | {_cell(command.summary)} |" for name, command in COMMANDS.items()]
+    lines += ["", _cell(_TIME), "", "## Global options", "", *_table((*GLOBAL, VERSION)), ""]
+    for name, command in COMMANDS.items():
+        lines += [f"## {name}", "", *_section(name, command), ""]
+    lines += ["## Exit statuses", "", "| status | meaning |", "|---|---|"]
+    lines += [f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()]
+    lines += ["", "## Environment", "", "| variable | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in ENVIRONMENT.items()]
+    return "\n".join([*lines, ""])
+
+
+def _section(name: str, command: Command) -> Iterator[str]:
+    yield f"{command.summary[:1].upper()}{command.summary[1:]}."
+    yield from ("", "```", usage(name), "```", "")
+    if name in GROUPS:
+        yield from (f"- [`{name} {member}`](#{_anchor(f'{name} {member}')})" for member in members(name))
+        yield ""
+    if command.arguments:
+        yield from ("| argument | |", "|---|---|")
+        yield from (f"| `{argument.shown}` | {_cell(argument.help)} |" for argument in command.arguments)
+        yield ""
+    options = (*command.options, *((INSIST,) if command.reads_config else ()))
+    if options:
+        yield from (*_table(options), "")
+    if command.notes:
+        yield from (*command.notes.split("\n"), "")
+    yield "```console"
+    for line, comment in command.examples:
+        yield f"$ {line}{f'  # {comment}' if comment else ''}"
+    yield "```"
+
+
+def _table(options: Iterable[Option]) -> list[str]:
+    rows = [f"| `{option.usage}` | {_cell(option.help)} |" for option in options]
+    return ["| option | |", "|---|---|", *rows]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def _anchor(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+# ── the man page ────────────────────────────────────────────────────────────────────────
+
+
+def man_page() -> str:
+    """Return the man page, in the macros of man(7)."""
+    lines = [f'.TH DNSRENEW 1 "" "dnsrenew {__version__}" "User Commands"', ".SH NAME"]
+    lines += [f"dnsrenew \\- {_plain('obtain and renew TLS certificates by ACME')}"]
+    lines += [".SH SYNOPSIS", ".B dnsrenew", r"\fICOMMAND\fR [\fIoptions\fR]"]
+    lines += [".SH DESCRIPTION", _plain(SUMMARY), ".PP", _plain(_TIME), ".SH COMMANDS"]
+    for name, command in COMMANDS.items():
+        lines += [f".SS {_plain(usage(name))}", *_man_command(command)]
+    lines += [".SH GLOBAL OPTIONS", *_man_options((*GLOBAL, VERSION))]
+    lines += [".SH EXIT STATUS", *_man_rows(EXIT_STATUSES.items())]
+    lines += [".SH ENVIRONMENT", *_man_rows(ENVIRONMENT.items())]
+    lines += [".SH FILES", *_man_rows(_FILES.items())]
+    return "\n".join([*lines, ""])
+
+
+_FILES: Final[Mapping[str, str]] = {
+    "./dnsrenew.toml": "The configuration in the current folder.",
+    "~/.config/dnsrenew/dnsrenew.toml": "The configuration of a user.",
+    "/etc/dnsrenew/dnsrenew.toml": "The configuration of the system.",
+    "/var/lib/dnsrenew": "The store of the system: certificates, accounts and their history.",
+}
+
+
+def _man_command(command: Command) -> Iterator[str]:
+    yield f"{_plain(command.summary[:1].upper() + command.summary[1:])}."
+    yield from _man_rows((argument.shown, argument.help) for argument in command.arguments)
+    yield from _man_options((*command.options, *((INSIST,) if command.reads_config else ())))
+    for paragraph in command.notes.split("\n") if command.notes else ():
+        yield from (".PP", _plain(paragraph))
+    for line, comment in command.examples:
+        yield from (".PP", f"{_plain(comment[:1].upper() + comment[1:])}:" if comment else "Example:")
+        yield from (".RS", ".nf", _plain(line), ".fi", ".RE")
+
+
+def _man_options(options: Iterable[Option]) -> Iterator[str]:
+    return _man_rows((option.usage, option.help) for option in options)
+
+
+def _man_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for label, text in rows:
+        yield from (".TP", rf"\fB{_plain(label)}\fR", _plain(text))
+
+
+def _plain(text: str) -> str:
+    """Return a text that roff shows as it is."""
+    text = (
+        text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("~", "\\(ti").replace("^", "\\(ha")
+    )
+    return f"\\&{text}" if text.startswith(".") else text

@@ -1,0 +1,67 @@
+"""The tables of the configuration page: every key that the program reads, with its type, default and an example."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dnsrenew import config
+from dnsrenew.config import dns_accounts
+from dnsrenew.config.schema import Table
+from docs.blocks import table
+
+DATA: Final = Path(__file__).with_name("configuration_keys.toml")
+ONLY_IN_PYTHON: Final = frozenset({("ca", "name")})
+"""Keys of values that a program passes; in TOML the name follows the dot."""
+OF_INCLUDED: Final = "included"
+"""The schema of included files: a part of ``main``."""
+
+
+class Entry(NamedTuple):
+    """What the data file says about a key; ``example`` is a TOML value."""
+
+    type: str
+    default: str
+    example: str
+    help: str
+
+
+@cache
+def entries() -> Mapping[str, Mapping[str, Entry]]:
+    """Return the data file: the keys of each table."""
+    data = tomllib.loads(DATA.read_text("utf-8"))
+    return {name: {key: Entry(**entry) for key, entry in keys.items()} for name, keys in data.items()}
+
+
+@cache
+def schemas() -> Mapping[str, Mapping[str, bool]]:
+    """Return the keys that the program reads, by table, and whether each is required."""
+    found: dict[str, Mapping[str, bool]] = {}
+    for module in pkgutil.iter_modules(config.__path__):
+        for value in vars(importlib.import_module(f"{config.__name__}.{module.name}")).values():
+            if isinstance(value, Table) and value.name != OF_INCLUDED:
+                keys = {key: spec.required for key, spec in value.keys.items()}
+                found[value.name] = {key: must for key, must in keys.items() if (value.name, key) not in ONLY_IN_PYTHON}
+    common = dns_accounts._COMMON  # noqa: SLF001  # the rest is in the file of each DNS host
+    found["dns"] = {"provider": True, **dict.fromkeys(common, False)}
+    return found
+
+
+def key_list(name: str) -> str:
+    """Return the keys of one table."""
+    rows = []
+    for key, entry in entries()[name].items():
+        default = "**required**" if schemas()[name][key] else entry.default or "—"
+        rows.append((f"`{key}`", entry.type, default, f"`{entry.example}`", entry.help))
+    return table(("key", "value", "default", "example", "what it does"), rows)
+
+
+BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
+    f"keys-of-{name}": partial(key_list, name)
+    for name in ("main", "certificate", "route", "propagation", "dns", "ca", "resolver")
+}

@@ -1,0 +1,179 @@
+"""The tables of the reference that come from the code: errors and warnings, events, decisions, limits."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from dnsrenew import errors as tree
+from dnsrenew import events, model
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
+from dnsrenew.fallback.policy import TABLE, NextAction
+from dnsrenew.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
+from dnsrenew.store.ledger.ca_limits import LIMITS, Limit
+from docs import codes, python_reference
+from docs.blocks import table
+
+MEANINGS: Final = Path(__file__).with_name("error_codes.toml")
+
+_MANY: Final = 200
+"""Certificates in an example."""
+_SHARED: Final = 8
+"""The number of codes of a class with the same message from which on the message is listed once, above them."""
+
+_CLASSES: Final = (
+    ("ConfigError", "The configuration and the command line"),
+    ("SecretError", "Secrets"),
+    ("StoreError", "The store"),
+    ("LockedError", "Another run"),
+    ("Cancelled", "Stopped"),
+    ("RenewalFailed", "No route led to a certificate"),
+    ("CAError", "The CA"),
+    ("ChallengeError", "http-01 and tls-alpn-01"),
+    ("DnsError", "DNS"),
+    ("PropagationError", "Waiting for DNS"),
+    ("ProviderError", "The DNS host"),
+    ("AttemptError", "A route"),
+    ("DeployError", "Deployment"),
+    ("DnsRenewError", "Others"),
+)
+
+
+@cache
+def meanings() -> Mapping[str, Mapping[str, str]]:
+    """Return the data file: ``errors``, ``warnings``."""
+    return tomllib.loads(MEANINGS.read_text("utf-8"))
+
+
+def error_list() -> str:
+    """Return all error codes, by class."""
+    found = codes.errors()
+    parts: list[str] = []
+    for name, title in _CLASSES:
+        its = [entry for entry in found.values() if _class(entry) == name]
+        if its:
+            parts += [f"## {title}: `{name}`", "", _summary(name), "", *_section(its)]
+    return "\n".join(parts)
+
+
+def _class(entry: codes.Entry) -> str:
+    return next(name for name, _ in _CLASSES if name in entry.classes)
+
+
+def _summary(name: str) -> str:
+    kind = getattr(tree, name, None) or getattr(model, name)
+    return (kind.__doc__ or "").partition("\n")[0]
+
+
+def _section(entries: list[codes.Entry]) -> list[str]:
+    says = {entry.code: list(entry.messages) for entry in entries}
+    everything = [message for messages in says.values() for message in messages]
+    shared = [text for text in dict.fromkeys(everything) if everything.count(text) >= _SHARED]
+    lines: list[str] = []
+    if shared:
+        lines += [
+            "Many of these have one of the following messages, which ends with the words of the CA or DNS host:",
+            "",
+        ]
+        lines += [_quoted(shared), ""]
+    for entry in entries:
+        lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
+        own = [text for text in says[entry.code] if text not in shared]
+        lines += [_quoted(own), ""] if own else []
+        lines += [*(f"- {_plain(text)}" for text in entry.fixes), ""] if entry.fixes else []
+    return lines
+
+
+def _quoted(texts: list[str]) -> str:
+    return "<br>\n".join(f"> {_plain(text)}" for text in texts)
+
+
+def warning_list() -> str:
+    """Return all codes of warnings."""
+    rows = [
+        (f"`{code}`", meanings()["warnings"].get(code, ""), "<br>".join(map(_cell, entry.fixes)))
+        for code, entry in codes.warnings().items()
+    ]
+    return table(("code", "meaning", "what to do"), rows)
+
+
+def _plain(text: str) -> str:
+    """Return a text with the characters of Markdown escaped."""
+    return re.sub(r"([*<\[])", r"\\\1", " ".join(text.split()))
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
+def event_list() -> str:
+    """Return all kinds of events."""
+    rows = []
+    for kind, text in events.KINDS.items():
+        what, _, data = text.partition("; data: ")
+        rows.append((f"`{kind}`", what, data))
+    return table(("kind", "what happened", "`data`"), rows)
+
+
+def decision_list() -> str:
+    """Return the table of decisions."""
+    words = {step: step.name.lower().replace("_", " ") for step in NextAction}
+    rows = [(f"`{row.code}`", f"**{words[row.step]}**", row.why) for row in TABLE]
+    steps = [(f"**{words[step]}**", step.value) for step in NextAction]
+    what = table(("step", "what happens next"), steps)
+    return f"{table(('error', 'step', 'reason'), rows)}\n\n{what}"
+
+
+def limit_list() -> str:
+    """Return the limits of the CAs."""
+    names = {ca.directory: name for name, ca in BUILT_IN.items()}
+    rows = [
+        (f"`{names[directory]}`", _limit(limits.failed), _limit(limits.same_set))
+        for directory, limits in LIMITS.items()
+    ]
+    others = ", ".join(f"`{name}`" for directory, name in names.items() if directory not in LIMITS)
+    rows.append((f"{others}, and your own", "not known", "not known"))
+    return table(("CA", "failed validations of one name", "certificates for exactly the same names"), rows)
+
+
+def _limit(limit: Limit | None) -> str:
+    if limit is None:
+        return "not known"
+    hours = limit.window.total_seconds() / 3600
+    window = f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
+    each = limit.each.total_seconds()
+    back = f"{each / 3600:.3g} h" if each >= 3600 else f"{each / 60:.3g} min" if each >= 60 else f"{each:.3g} s"
+    return f"{limit.count:,} in {window}; one more every {back}"
+
+
+def pace_list() -> str:
+    """Return how fast dnsrenew sends requests."""
+    named = (
+        ("requests to a CA", CA_REQUESTS),
+        ("new nonces from a CA", CA_NONCES),
+        ("requests to a DNS host", HOST_REQUESTS),
+    )
+    rows = [(what, str(rate.burst), f"{rate.per_second:g} a second") for what, rate in named]
+    one = 1 + REQUESTS_A_RECORD
+    minutes = (2 * one * _MANY - HOST_REQUESTS.burst) / HOST_REQUESTS.per_second / 60
+    said = (
+        f"Writing a TXT value counts as {one} requests to the DNS host, and its removal as {one} more. So {_MANY} "
+        f"certificates of\none name at one host take {minutes:.0f} minutes, if all are due at once."
+    )
+    return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
+
+
+BLOCKS: Final = {
+    "errors": error_list,
+    "warnings": warning_list,
+    "events": event_list,
+    "decisions": decision_list,
+    "limits": limit_list,
+    "pace": pace_list,
+    "python-names": python_reference.section,
+}

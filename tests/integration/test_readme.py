@@ -1,0 +1,74 @@
+"""The commands of the README and of Getting started, typed as they are, in order, by an ordinary user in a fresh home."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
+from tests.kit.first_hour import DOMAIN, ROOT, TOKEN, Reader, Typed, between, blocks, commands
+from tests.kit.users import open_way
+from tests.lab import Lab
+
+README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "getting-started.md"
+CURRENT = Path("certificates", "state", "certificates", f"{DOMAIN}.duckdns.org", "current")
+
+
+@pytest.fixture
+def reader(lab: Lab, tmp_path: Path) -> Iterator[Reader]:
+    """A reader with the domain my-house at DuckDNS."""
+    add_zone(lab)
+    with DuckDns(TOKEN, DOMAIN) as server, DuckDnsZone(lab, server):
+        yield Reader(lab, server, open_way(tmp_path) / f"home-{secrets.token_hex(4)}")
+
+
+def steady(text: str, home: Path = Path("/home/me")) -> str:
+    """An output without what differs from run to run: dates, days, and the folder, which a terminal does not show."""
+    text = text.replace(f"{home}/certificates/", "")
+    text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d [A-Z]+)?", "DATE", text)
+    return re.sub(r"\d+ days", "N days", text)
+
+
+def typed_to_the_end(reader: Reader, typed: list[Typed]) -> list[Typed]:
+    """Type all; every command succeeds, and prints what the page shows."""
+    done = reader.type(typed)
+    assert [each.command for each in done if each.status] == [], done
+    assert len(done) == len(typed)
+    for each in done:
+        assert steady(each.shown) in steady(each.output, reader.folder), each
+    return done
+
+
+def test_the_quick_start_of_the_readme(reader: Reader) -> None:
+    """From the empty home to a certificate that renews itself."""
+    part = between(README, "## Quick start", "## Python")
+    reader.get_ready(blocks(part, "toml")[0])
+    typed = list(commands(part))
+    assert [each.command for each in typed if each.shown] == ["dnsrenew renew"]
+    done = typed_to_the_end(reader, typed)
+    assert "valid" in done[-2].output
+    assert (reader.folder / CURRENT / "fullchain.pem").is_file()
+    assert TOKEN not in "".join(each.output for each in done)
+    assert_scheduled(reader)
+
+
+def test_the_tutorial(reader: Reader) -> None:
+    """Its steps 2 to 7."""
+    part = between(TUTORIAL, "## 2. ", "## 8. ")
+    reader.get_ready(blocks(part, "toml")[0])
+    typed_to_the_end(reader, list(commands(part)))
+    copied = reader.folder / "hfs-certificate" / "privkey.pem"
+    assert copied.read_bytes() == (reader.folder / CURRENT / "privkey.pem").read_bytes()
+    assert_scheduled(reader)
+
+
+def assert_scheduled(reader: Reader) -> None:
+    """There is a line in the user's crontab, or a timer of the user's systemd."""
+    crontab = reader.folder / ".crontab"
+    timer = reader.folder / ".config" / "systemd" / "user" / "dnsrenew.timer"
+    assert timer.is_file() or "dnsrenew renew" in crontab.read_text()

@@ -1,0 +1,168 @@
+"""A reader of the documents: an ordinary user with a fresh home, who types what a page says, in its order.
+
+The machine is the lab's: its CA answers for Let's Encrypt, and a stand-in for DuckDNS. `nano` is played by a program that
+writes what the page says to paste, and the programs that would change this machine by others that only write down how
+they were called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.kit.duckdns import PROVIDERS, DuckDns
+from tests.kit.users import NOBODY, ordinary_user
+from tests.lab import Lab
+from tests.lab.web import fetch
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TOKEN: Final = "a7c4d0ad-114e-40ef-ba1d-d217904a50f2"
+DOMAIN: Final = "my-house"
+"""The DuckDNS domain of the documents."""
+_WORLD: Final = """
+[ca.letsencrypt]
+directory = "{directory}"
+trust     = "{trust}"
+
+[ca.letsencrypt-staging]
+directory = "{directory}"
+trust     = "{trust}"
+
+[resolver]
+nameservers = ["{resolver}"]
+authoritative_port = {port}
+"""
+"""What is added to the configuration of a page: the CA and the DNS of the lab in place of the Internet's."""
+_EDITOR: Final = '#!/bin/sh\ncat "$PASTED/$(basename "$1")" > "$1"\n'
+_CRONTAB: Final = """#!/bin/sh
+case "$1" in
+-l) cat "$HOME/.crontab" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
+-) cat > "$HOME/.crontab" ;;
+esac
+"""
+_QUIET: Final = '#!/bin/sh\necho "$(basename "$0") $*" >> "$HOME/.called"\n'
+_END: Final = "\x1e"
+_SCRIPT: Final = "set +e\n{steps}"
+_STEP: Final = "{command}\nprintf '\\036%s\\036' $?\n"
+
+
+class Typed(NamedTuple):
+    """A command of a page, the output that the page shows after it, and what came of it."""
+
+    command: str
+    shown: str
+    status: int = 0
+    output: str = ""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> Iterator[Typed]:
+    """The commands of the `console` blocks, in order: lines that begin with `$`, without their comments."""
+    for block in blocks(text, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            yield Typed(line.partition("  # ")[0].partition("   #")[0].strip(), shown.strip("\n"))
+
+
+def between(page: Path, first: str, last: str) -> str:
+    """The part of a page from one heading to another."""
+    text = page.read_text("utf-8")
+    return text[text.index(f"\n{first}") : text.index(f"\n{last}")]
+
+
+@dataclass
+class Reader:
+    """An ordinary user with a home of his own; he is `nobody` where the tests run as root.
+
+    :ivar folder: his home.
+    :ivar pasted: what he pastes into a file, by the file's name.
+    """
+
+    lab: Lab
+    duck: DuckDns
+    folder: Path
+    pasted: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make his home, and the programs that he has."""
+        self._paste = self.folder / ".pasted"
+        self._bin = self.folder / ".bin"
+        for folder in (self.folder, self._paste, self._bin):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        programs = {"nano": _EDITOR, "crontab": _CRONTAB, "systemctl": _QUIET, "loginctl": _QUIET}
+        python = shutil.which("python3", path=sysconfig.get_path("scripts")) or sys.executable
+        programs["dnsrenew"] = f'#!/bin/sh\nexec "{python}" -P -m dnsrenew "$@"\n'
+        for name, text in programs.items():
+            (self._bin / name).write_text(text)
+            (self._bin / name).chmod(0o700)
+        trust = self.folder / ".lab-ca.pem"
+        trust.write_bytes(self.lab.ca.trust_pem.read_bytes())
+        # His system knows the root of the CA, as it knows that of Let's Encrypt.
+        management = self.lab.pebble.management_url
+        root = fetch(f"{management}/roots/0", context=self.lab.pebble.ca.client_context())[1]
+        (self.folder / ".roots.pem").write_bytes(root)
+        self._world = _WORLD.format(
+            directory=self.lab.directory_url, trust=trust, resolver=self.lab.nameserver, port=self.lab.port
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """His environment."""
+        system = os.environ.get("PATH", os.defpath)
+        return {
+            "HOME": str(self.folder),
+            "PATH": f"{self._bin}:{system}",
+            "PASTED": str(self._paste),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "TERM": "xterm-256color",
+            "SSL_CERT_FILE": str(self.folder / ".roots.pem"),
+        }
+
+    def get_ready(self, config: str) -> None:
+        """Put down what he will paste: the token, and the configuration, with the lab's CA and DNS at its end.
+
+        His provider file points the DuckDNS driver to the stand-in.
+        """
+        self.pasted = {"duckdns-token.txt": f"{TOKEN}\n", "dnsrenew.toml": config + self._world}
+        for name, text in self.pasted.items():
+            (self._paste / name).write_text(text)
+        own = self.folder / ".config" / "dnsrenew" / "providers"
+        own.mkdir(parents=True, exist_ok=True)
+        shipped = (PROVIDERS / "duckdns.toml").read_text("utf-8")
+        (own / "duckdns.toml").write_text(f'{shipped}\n[driver_options]\nurl = "{self.duck.url}"\n')
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+
+    def type(self, typed: Sequence[Typed], env: Mapping[str, str] | None = None) -> list[Typed]:
+        """Type all of it into one shell; return each command with its status and its output."""
+        steps = "".join(_STEP.format(command=each.command) for each in typed)
+        done = subprocess.run(
+            ordinary_user(["bash", "-c", _SCRIPT.format(steps=steps)]),
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        said = done.stdout.split(_END)
+        return [
+            each._replace(output=output.strip("\n"), status=int(status))
+            for each, output, status in zip(typed, said[::2], said[1::2], strict=False)
+        ]

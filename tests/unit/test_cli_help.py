@@ -1,0 +1,50 @@
+"""The help: golden pictures at three widths, of the program and of every command.
+
+After a change: ``.venv/bin/python -m tests.unit.test_cli_help``, then read the diff.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.cli.commands import COMMANDS
+from dnsrenew.cli.help import command_help, top_help
+
+GOLDEN = Path(__file__).parent / "golden"
+WIDTHS = (60, 80, 120)
+
+
+def picture(columns: int) -> str:
+    """All help texts, as a terminal of this width shows them."""
+    texts = ["$ dnsrenew --help\n" + top_help(columns)]
+    texts += [f"$ dnsrenew {name} --help\n{command_help(name, columns)}" for name in COMMANDS]
+    return f"\n{'=' * columns}\n".join(texts)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_help_is_as_agreed(columns: int) -> None:
+    """Every change is seen in the diff."""
+    assert picture(columns) == (GOLDEN / f"help-{columns}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("columns", [50, *WIDTHS])
+def test_the_help_fits_the_terminal(columns: int) -> None:
+    """Everything is wrapped but the command lines of examples, which are to be copied; all is plain ASCII."""
+    for text in (top_help(columns), *(command_help(name, columns) for name in COMMANDS)):
+        assert text.isascii()
+        long = [line for line in text.splitlines() if len(line) > columns]
+        assert all(line.startswith(("  dnsrenew ", "  source ")) for line in long), long
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    """With an example that can be copied, and with every option."""
+    text = command_help(name)
+    examples = text.partition("Examples:\n")[2]
+    assert f"dnsrenew {name}" in examples
+    assert all(f" {flag}" in text for flag in ("--config", "--json", "-v", "-q", "--no-color"))
+
+
+if __name__ == "__main__":
+    for width in WIDTHS:
+        (GOLDEN / f"help-{width}.txt").write_text(picture(width), "utf-8")

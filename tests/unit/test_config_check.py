@@ -1,0 +1,162 @@
+"""What `dnsrenew check` finds in a configuration that is valid and cannot work."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.config_files import AGREED, CERTIFICATE, GOOD, HOME, check, load, mistake, mistakes
+
+LAB = '[ca.lab]\ndirectory = "https://127.0.0.1:14000/dir"\n'
+DUCKDNS = '[dns.duck]\nprovider = "duckdns"\ntoken = "literal:a7c4"\n'
+
+
+def names(*domains: str) -> str:
+    """A certificate for these domains."""
+    return f"[[certificate]]\ndomains = {list(domains)}\n"
+
+
+# ── the terms of service ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("line", "found"), [("", "missing"), ("agree_terms = false\n", "false")])
+def test_the_terms_of_a_built_in_ca(tmp_path: Path, line: str, found: str) -> None:
+    """An account is created only after the user has agreed: `check` has the address of the terms."""
+    said = mistake(tmp_path, line + GOOD, check)
+    assert (said["line"], said["key"], said["found"]) == (1, "agree_terms", found)
+    assert "letsencrypt (https://letsencrypt.org/repository/)" in said["fix"]
+    assert load(tmp_path, line + GOOD), "it is no mistake for other commands"
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("agree_term = true", "agree_term"),
+        ("agree_terms = 1", "agree_terms"),
+        (f"{LAB}agree_terms = true", "ca.lab.agree_terms"),
+    ],
+)
+def test_an_agreement_with_a_mistake_is_not_missing_too(tmp_path: Path, lines: str, key: str) -> None:
+    """A misspelt key, a wrong value and a key below a table are one mistake each."""
+    assert mistake(tmp_path, f"{lines}\n{GOOD}", check)["key"] == key
+
+
+def test_the_terms_of_every_ca_that_is_used(tmp_path: Path) -> None:
+    """Each built-in CA of a route is named once; a CA of one's own, and one that is not used, is not."""
+    route = '{ challenge = "dns-01", ca = "letsencrypt-staging" }'
+    text = f'{GOOD}ca = "lab"\nroutes = [{{ challenge = "dns-01" }}, {route}]\n{names("b.test")}ca = "lab"\n{LAB}'
+    said = mistake(tmp_path, text, check)
+    assert "letsencrypt-staging (https" in said["fix"]
+    assert "lab" not in said["fix"]
+    assert check(tmp_path, f'{GOOD}ca = "lab"\n{LAB}').warnings == ()
+
+
+def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
+    """A CA of one's own issues for any name, and has its own terms."""
+    text = f'{HOME}{names("localhost")}[ca.letsencrypt]\ndirectory = "https://127.0.0.1:14000/dir"\n'
+    assert check(tmp_path, text).warnings == ()
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("fileserver.local", "the name of a local network"),
+        ("nas.fritz.home", "the name of a local network"),
+        ("*.home.arpa", "the name of a local network"),
+        ("localhost", "a name of one word"),
+        ("my-house", "a name of one word"),
+        ("my_house.duckdns.org", "without an underscore"),
+        ("_acme-challenge.example.org", "the domain itself"),
+    ],
+)
+def test_a_name_for_which_no_public_ca_issues(tmp_path: Path, domain: str, expected: str) -> None:
+    """It is named before an order; another CA can issue for it."""
+    said = mistake(tmp_path, AGREED + HOME + names("example.org", domain), check)
+    assert (said["line"], said["key"]) == (6, "certificate[0].domains[1]")
+    assert said["found"] == f'"{domain}"'
+    assert expected in said["expected"]
+    assert check(tmp_path, f'{HOME}{names("example.org", domain)}ca = "lab"\n{LAB}').warnings == ()
+
+
+@pytest.mark.parametrize("domain", ["example.org", "local.example.org", "home.arpa.example.org", "bücher.example"])
+def test_a_public_name(tmp_path: Path, domain: str) -> None:
+    """Only the last label counts."""
+    assert check(tmp_path, AGREED + HOME + names(domain)).warnings == ()
+
+
+# ── zones ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("account", "domain", "zones", "meant"),
+    [
+        (DUCKDNS, "duckdns.org", "*.duckdns.org", None),
+        (DUCKDNS, "my-house.duckdns.rog", "*.duckdns.org", "my-house.duckdns.org"),
+        (HOME + 'zones = ["example.com"]\n', "elsewhere.example.edu", "example.com", None),
+        (HOME + 'zones = "example.com"\n', "exmaple.com", "example.com", "example.com"),
+    ],
+)
+def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, zones: str, meant: str | None) -> None:
+    """It is a warning, because a CNAME can lead into a zone; the name that was probably meant is proposed."""
+    (notice,) = check(tmp_path, AGREED + account + names(domain, f"*.{domain}")).warnings
+    assert notice.code == "domain-outside-zones"
+    assert f" {domain}: " in notice.message
+    assert zones in notice.message
+    assert (f"Write {meant} " in notice.fix) == (meant is not None)
+
+
+def test_the_accounts_of_the_route_count(tmp_path: Path) -> None:
+    """Another account that can write the name does not help a route that names its account."""
+    text = AGREED + DUCKDNS + HOME + names("example.org")
+    assert check(tmp_path, text).warnings == ()
+    (notice,) = check(tmp_path, text + 'routes = [{ challenge = "dns-01", dns = "duck" }]\n').warnings
+    assert notice.code == "domain-outside-zones"
+
+
+@pytest.mark.parametrize("other", ['{ challenge = "http-01" }', '{ challenge = "dns-01", alias = "x.duckdns.org" }'])
+def test_another_route_that_can_work(tmp_path: Path, other: str) -> None:
+    """One route is enough; what an alias must be is checked in the route itself."""
+    routes = f'routes = [{{ challenge = "dns-01" }}, {other}]\n'
+    assert check(tmp_path, AGREED + DUCKDNS + names("example.org") + routes).warnings == ()
+
+
+def test_one_warning_for_many_domains(tmp_path: Path) -> None:
+    """A file with a wrong zone has one warning; it names three domains."""
+    domains = [f"host{number}.example.org" for number in range(100)]
+    (notice,) = check(tmp_path, AGREED + DUCKDNS + names(*domains)).warnings
+    assert "host0.example.org, host1.example.org, host2.example.org and 97 more: " in notice.message
+
+
+# ── accounts, and everything together ────────────────────────────────────────────────────
+
+
+def test_an_api_without_encryption(tmp_path: Path) -> None:
+    """The warnings of the drivers are those of the check."""
+    account = '[dns.p]\nprovider = "powerdns"\nauth_token = "literal:t"\npdns_server = "http://192.0.2.1:8081"\n'
+    (notice,) = check(tmp_path, AGREED + account + 'pdns_server_id = "localhost"\n' + CERTIFICATE).warnings
+    assert notice.code == "api-not-encrypted"
+
+
+def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
+    """Mistakes of the file, of its secrets and of what cannot work are one list, in the order of the lines."""
+    text = (
+        'contact = ["me"]\n[dns.a]\nprovider = "rfc2136"\nserver = "h"\ntsig_name = "k"\ntsig_secret = "file:gone"\n'
+        '[dns.b]\nprovider = "rfc2136"\nserver = "[::1"\n' + names("localhost") + 'key = "rsa"\n'
+    )
+    said = mistakes(tmp_path, text, check)
+    assert [(one["line"], one["key"]) for one in said] == [
+        (1, "contact[0]"),
+        (1, "agree_terms"),
+        (6, "dns.a.tsig_secret"),
+        (9, "dns.b.server"),
+        (11, "certificate[0].domains[0]"),
+        (12, "certificate[0].key"),
+    ]
+
+
+def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
+    """Its driver would only say the same in other words."""
+    text = AGREED + '[dns.a]\nprovider = "rfc2136"\n' + CERTIFICATE
+    assert [one["key"] for one in mistakes(tmp_path, text, check)] == ["dns.a.server"]

@@ -1,0 +1,57 @@
+"""Every event that is emitted is in the list of kinds, with the data that it has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dnsrenew
+from dnsrenew.events import KINDS
+from dnsrenew.model import DeploymentResult
+
+PACKAGE = Path(dnsrenew.__file__).parent
+EMITTERS = {"emit", "_emit"}
+
+
+def documented(kind: str) -> set[str]:
+    """The keys of the data of a kind; what stands in parentheses explains the one before it."""
+    data = re.sub(r"\([^)]*\)", "", KINDS[kind].partition("; data: ")[2])
+    return {key.strip() for key in data.split(",")}
+
+
+def emitted() -> Iterator[tuple[str, set[str], bool]]:
+    """Kind, keys, and whether these are all: a call may take further ones from an object."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in EMITTERS and node.args:
+                for each in ast.walk(node.args[0]):
+                    if isinstance(each, ast.Constant):
+                        keys = {keyword.arg for keyword in node.keywords}
+                        yield str(each.value), {key for key in keys if key}, None not in keys
+
+
+CALLS = [(kind, keys, whole) for kind, keys, whole in emitted() if not kind.startswith("deploy")]
+
+
+def test_every_kind_is_emitted_and_none_beside_them() -> None:
+    """The list has no kind too many and none too few."""
+    assert {kind for kind, _, _ in emitted()} == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "keys", "whole"), CALLS, ids=[kind for kind, _, _ in CALLS])
+def test_an_event_has_the_data_that_is_documented(kind: str, keys: set[str], whole: bool) -> None:
+    """Each key of a call is in the list; if the call has no others, each key of the list is in the call."""
+    if kind == "certificate-finished":  # an outcome
+        return
+    assert keys <= documented(kind)
+    assert not whole or keys == documented(kind)
+
+
+@pytest.mark.parametrize("kind", ["deployed", "deploy-failed"])
+def test_the_result_of_a_deployment_is_an_event(kind: str) -> None:
+    """Its data is the JSON form of the result."""
+    assert documented(kind) == set(DeploymentResult(to="files", target="x", ok=True).to_dict())

@@ -1,0 +1,237 @@
+"""What is given to others: the wheel, the image, the workflows, and tests that every system can collect."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CI = ROOT / ".ci"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+VERSIONS = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", name)]
+
+
+# ── the wheel ───────────────────────────────────────────────────────────────────────────
+
+
+def build(folder: Path, source: Path) -> Path:
+    """Build a wheel with an SBOM, as `make wheel` does."""
+    list_ = source / "dnsrenew-1.cdx.json"
+    list_.write_text("{}\n")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        cwd=source, env={**os.environ, "DNSRENEW_SBOM": str(list_)}, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, with files of another age and mode, beside which tests lie."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("dnsrenew", "providers", ".ci"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    for path in folder.rglob("*.py"):
+        path.chmod(0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_x.py").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory, copy: Path) -> Path:
+    """The wheel of that copy."""
+    return build(tmp_path_factory.mktemp("wheel"), copy)
+
+
+def check(wheel: Path) -> tuple[int, str]:
+    """Check a wheel as `make wheel` does: the status, and what was said."""
+    command = [sys.executable, str(CI / "check_wheel.py"), str(wheel)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_wheel_is_the_same_wherever_it_is_built(wheel: Path, copy: Path, tmp_path: Path) -> None:
+    """Byte for byte, whatever the age and the mode of the files."""
+    for path in copy.rglob("*.py"):
+        path.chmod(0o644)
+        os.utime(path)
+    assert build(tmp_path, copy).read_bytes() == wheel.read_bytes()
+
+
+def test_a_wheel_is_checked(wheel: Path, tmp_path: Path) -> None:
+    """It is complete; one without providers, types or SBOM, and one with tests, is refused."""
+    status, said = check(wheel)
+    assert status == 0, said
+    bad = tmp_path / wheel.name
+    left_out = ("dnsrenew/py.typed", "dnsrenew/_providers/cloudflare.toml", "dnsrenew/cli/__init__.py")
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(bad, "w") as target:
+        for name in source.namelist():
+            if name not in left_out and "/sboms/" not in name:
+                target.writestr(name, source.read(name))
+        target.writestr("dnsrenew/tests/test_x.py", "")
+        target.writestr("tests/test_x.py", "")
+    status, said = check(bad)
+    assert status == 1
+    faults = said.splitlines()
+    assert [name for name in left_out if not any(f"{name} is missing" in fault for fault in faults)] == []
+    assert sum("does not belong in it" in fault for fault in faults) == 2
+    assert any("SBOM" in fault for fault in faults)
+    assert len(faults) == 6
+
+
+# ── the image ───────────────────────────────────────────────────────────────────────────
+
+
+def locked(path: Path) -> dict[tuple[str, str], list[str]]:
+    """The packages of a lock with their hashes."""
+    entries = re.split(r"^(?=[\w.-]+==)", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    pairs = [(re.match(r"([\w.-]+)==([^\s;]+)", entry), re.findall(r"sha256:\w+", entry)) for entry in entries]
+    return {(found[1], found[2]): hashes for found, hashes in pairs if found}
+
+
+def test_the_image_has_what_was_tested() -> None:
+    """Its lock is a part of requirements.lock, with the same hashes, and without the tools of developers."""
+    image, all_ = locked(CI / "image.lock"), locked(ROOT / "requirements.lock")
+    assert all(hashes for hashes in image.values())
+    assert {package: all_.get(package) for package in image} == image
+    names = {name for name, _ in image}
+    assert {re.match(r"[\w-]+", line)[0] for line in PROJECT["dependencies"]} | {"boto3"} <= names  # type: ignore[index]
+    assert not names & {"pytest", "mypy", "ruff", "hatchling"}
+
+
+def test_the_image_is_made_of_what_reaches_its_builder() -> None:
+    """What is copied is not ignored, nothing is installed without a hash, and the user is not root."""
+    text = (ROOT / "Containerfile").read_text("utf-8").replace("\\\n", "")
+    ignored = (ROOT / ".containerignore").read_text("utf-8").splitlines()
+    sources = [word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for word in line.split()]
+    assert sources == [".ci/image.lock", "dist/dnsrenew-*.whl"]
+    assert [line for line in ignored if not line.startswith("#")] == ["*", "!.ci/image.lock", "!dist/*.whl"]
+    installs = [line for line in re.findall(r"install (--[^;\n]+)", text) if '"$@"' not in line]
+    assert all("--require-hashes" in line or "--no-index" in line for line in installs), installs
+    assert len(installs) == 2
+    (user,) = re.findall(r"^USER (\d+):(\d+)$", text, re.MULTILINE)
+    assert "0" not in user
+
+
+# ── the workflows ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_has_no_rights_but_those_of_its_jobs(path: Path) -> None:
+    """Actions are named by commit, every job has a time limit, and no checkout keeps a token."""
+    text = path.read_text("utf-8")
+    actions = re.findall(r"uses: (\S+)(.*)", text)
+    assert [each for each in actions if not re.fullmatch(r"\./.+|[\w./-]+@[0-9a-f]{40}", each[0])] == []
+    assert [each for each in actions if "@" in each[0] and not re.fullmatch(r" # v\d+\.\d+\.\d+", each[1])] == []
+    assert re.search(r"^permissions: \{\}$", text, re.MULTILINE)
+    assert text.count("runs-on:") == text.count("timeout-minutes:")
+    assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+    assert not re.search(r"run:.*\$\{\{", text)  # a name of a branch is never a program
+
+
+def test_the_workflows_run_on_every_python_that_is_promised() -> None:
+    """The matrix, the classifiers, `requires-python` and `make test-all` name the same versions."""
+    (matrix,) = re.findall(r"python: \[(.*)\]", (ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
+    (program,) = re.findall(r"^VERSIONS = \((.*)\)$", (CI / "test_all.py").read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"[\d.]+", matrix) == re.findall(r"[\d.]+", program) == VERSIONS
+    assert PROJECT["requires-python"] == f">={VERSIONS[0]},<3.{int(VERSIONS[-1].partition('.')[2]) + 1}"
+
+
+# ── Windows and macOS ───────────────────────────────────────────────────────────────────
+
+POSIX_ONLY = {
+    *("fcntl", "pwd", "grp", "pty", "termios", "tty", "resource", "syslog", "socket.AF_UNIX"),
+    *("os.geteuid", "os.getuid", "os.getegid", "os.getgid", "os.getgroups", "os.chown", "os.statvfs", "os.sysconf"),
+    *("os.fork", "os.mkfifo", "os.killpg", "os.O_NOFOLLOW", "os.O_DIRECTORY", "os.O_NONBLOCK", "os.O_CLOEXEC"),
+    *(f"signal.SIG{name}" for name in ("KILL", "HUP", "ALRM", "USR1", "USR2", "TSTP", "CONT", "PIPE", "CHLD", "WINCH")),
+}
+LATER = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs at the import of a module, but for what `if`, `and`, `or` or `try` makes depend on the system."""
+    yield node
+    children: list[ast.AST] = list(ast.iter_child_nodes(node))
+    if isinstance(node, LATER):
+        children = [*getattr(node, "decorator_list", ()), *node.args.defaults]
+    elif isinstance(node, ast.If | ast.IfExp):
+        children = [node.test]
+    elif isinstance(node, ast.BoolOp):
+        children = [node.values[0]]
+    elif isinstance(node, ast.Try):
+        children = []
+    for child in children:
+        yield from at_import(child)
+
+
+def posix_only(tree: ast.Module) -> Iterator[str]:
+    """Yield what only POSIX has, of that which a module needs to be imported."""
+    everywhere = takewhile(lambda node: "importorskip" not in ast.dump(node), tree.body)
+    for node in (each for statement in everywhere for each in at_import(statement)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{each.name}" for each in node.names)]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names = [f"{node.value.id}.{node.attr}"]
+        yield from (f"line {node.lineno}: {name}" for name in names if name in POSIX_ONLY)  # type: ignore[attr-defined]
+
+
+def imported(tree: ast.Module) -> Iterator[Path]:
+    """Yield the files of the tests that a module imports."""
+    for node in at_import(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "tests":
+            for name in (node.module, *(f"{node.module}.{each.name}" for each in node.names)):
+                path = ROOT / f"{name.replace('.', '/')}.py"
+                if path.is_file():
+                    yield path
+
+
+def test_every_system_can_collect_the_tests_that_need_no_servers() -> None:
+    """Neither the product nor a unit test needs, while it is imported, what Windows does not have."""
+    rest = [ROOT / "tests/conftest.py", *ROOT.glob("dnsrenew/**/*.py"), *ROOT.glob("tests/unit/*.py")]
+    found, seen = {}, set(rest)
+    while rest:
+        path = rest.pop()
+        tree = ast.parse(path.read_text("utf-8"))
+        if faults := list(posix_only(tree)):
+            found[path.relative_to(ROOT).as_posix()] = faults
+        new = set(imported(tree)) - seen
+        seen |= new
+        rest += new
+    assert found == {}
+    assert ROOT / "tests/kit/memory.py" in seen
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import pty", 1),
+        ("from fcntl import flock", 1),
+        ("import os\nROOT = os.geteuid() == 0", 1),
+        ("@mark(os.geteuid() != 0)\ndef f(): ...", 1),
+        ("pty = pytest.importorskip('pty')\nEND = signal.SIGHUP", 0),
+        ("def f():\n    import pty", 0),
+        ("import sys\nif sys.platform != 'win32':\n    import pty", 0),
+        ("ROOT = sys.platform != 'win32' and os.geteuid() == 0", 0),
+    ],
+)
+def test_what_is_imported_is_told_from_what_runs_later(source: str, found: int) -> None:
+    """The rule above, on examples."""
+    assert len(list(posix_only(ast.parse(source)))) == found

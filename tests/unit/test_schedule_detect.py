@@ -1,0 +1,188 @@
+"""What renews by itself is found, whoever set it up; what cannot be known is unknown."""
+
+import os
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
+from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, Machine, detect
+from tests.kit.schedule_stage import (
+    DEBIAN_ROOT,
+    DEBIAN_USER,
+    JOB,
+    JOB_OF_JOE,
+    JOB_ON_WINDOWS,
+    MAC_ROOT,
+    MAC_USER,
+    WINDOWS_ADMIN,
+)
+
+NONE = ActiveSchedule(False)
+CONFIG = "/etc/dnsrenew/dnsrenew.toml"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A Linux machine with systemd and nothing on it."""
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    return Machine(tmp_path, tmp_path / "home/joe", "linux", lambda *_: "")
+
+
+def put(machine: Machine, path: str, text: str, encoding: str = "utf-8") -> Path:
+    """Write a file of the machine."""
+    file = machine.root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding)
+    return file
+
+
+def enable(machine: Machine, unit: str, wanted_by: str = "timers.target") -> None:
+    """Do what `systemctl enable` does."""
+    file = machine.root / unit.lstrip("/")
+    (file.parent / f"{wanted_by}.wants").mkdir(exist_ok=True)
+    (file.parent / f"{wanted_by}.wants" / file.name).symlink_to(f"../{file.name}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "job", "host"),
+    [
+        ("systemd", JOB, DEBIAN_ROOT),
+        ("systemd", JOB_OF_JOE, DEBIAN_USER),
+        ("cron", JOB, DEBIAN_ROOT),
+        ("cron", JOB_OF_JOE, DEBIAN_USER),
+        ("launchd", JOB, MAC_ROOT),
+        ("launchd", JOB_OF_JOE, MAC_USER),
+        ("windows", JOB_ON_WINDOWS, WINDOWS_ADMIN),
+    ],
+)
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_we_install_is_found(
+    machine: Machine, kind: ScheduleKind, job: ScheduledJob, host: Host, *, ours: bool
+) -> None:
+    """Each kind of schedule, for its own configuration only."""
+    machine = replace(machine, home=machine.root / host.home.lstrip("/"), platform=host.platform)
+    plan = make_plan(kind, job, host)
+    for file in plan.files:
+        path = "Windows/System32/Tasks/dnsrenew" if kind == "windows" else file.path
+        put(machine, path, file.text, file.encoding)
+    for command in plan.enable:
+        if "enable" in command.arguments:
+            enable(machine, next(file.path for file in plan.files if file.path.endswith(".timer")))
+    if plan.block:
+        machine = replace(machine, output=lambda *words: plan.block if words == ("crontab", "-l") else "")
+    found = detect(job.config if ours else "/elsewhere/dnsrenew.toml", machine)
+    assert found == (ActiveSchedule(True, kind) if ours else UNKNOWN if kind == "windows" else NONE)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/etc/crontab", "0 4 * * * root /usr/local/bin/dnsrenew renew -q"),
+        ("/etc/cron.d/certs", f"0 4 * * * joe cd / && dnsrenew --config={CONFIG} renew >/dev/null 2>&1"),
+        ("/etc/cron.daily/certs", "#!/bin/sh\nexec /opt/venv/bin/python -m dnsrenew renew"),
+        ("/etc/cron.d/certs", "@reboot root sh -c 'dnsrenew run'"),
+        ("/etc/cron.d/certs", "0 4 * * * root /opt/certs.sh"),
+    ],
+)
+def test_cron_lines_by_hand(machine: Machine, path: str, line: str) -> None:
+    """In the files of the system, with or without a shell, also in a script that cron runs."""
+    put(machine, "/opt/certs.sh", "#!/bin/sh\ndnsrenew renew -q || mail -s failed root\n")
+    put(machine, path, f"{line}\n")
+    assert detect(CONFIG, machine) == ActiveSchedule(True, "cron")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# 0 4 * * * root dnsrenew renew",
+        "0 4 * * * root dnsrenew status --check",
+        "0 4 * * * root dnsrenew renew --dry-run",
+        "0 4 * * * root dnsrenew renew --config /home/joe/other.toml",
+        "0 4 * * * root certbot renew # instead of dnsrenew",
+        "0 4 * * * root dnsrenew cleanup; fish renew",
+    ],
+)
+def test_what_renews_something_else(machine: Machine, line: str) -> None:
+    """A comment, another command, a rehearsal or another configuration renews nothing here."""
+    put(machine, "/etc/cron.d/certs", f"{line}\n")
+    assert detect(CONFIG, machine) == NONE
+
+
+def test_units_by_hand(machine: Machine) -> None:
+    """A timer with a service of another name, and a service that runs all the time, once they are enabled."""
+    put(machine, "/etc/systemd/system/night.timer", "[Timer]\nOnCalendar=daily\nUnit=certs.service\n")
+    put(machine, "/usr/lib/systemd/system/certs.service", "[Service]\nExecStart=/usr/bin/dnsrenew \\\n  renew -q\n")
+    assert detect(CONFIG, machine) == NONE
+    enable(machine, "/etc/systemd/system/night.timer")
+    assert detect(CONFIG, machine) == ActiveSchedule(True, "systemd")
+    assert detect(CONFIG, replace(machine, root=machine.root / "etc")) == NONE  # no systemd runs there
+
+
+def test_a_service_that_stays(machine: Machine) -> None:
+    """`dnsrenew run` as a service of the system."""
+    put(machine, "/etc/systemd/system/dnsrenew.service", f"[Service]\nExecStart=dnsrenew run --config {CONFIG}\n")
+    enable(machine, "/etc/systemd/system/dnsrenew.service", "multi-user.target")
+    assert detect(CONFIG, machine) == ActiveSchedule(True, "systemd")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["/usr/bin/python3.11", "/usr/local/bin/dnsrenew", "run", "--config", CONFIG], True),
+        (["python", "-m", "dnsrenew", "-v", "run"], True),
+        (["dnsrenew", "run", "--config", "/other.toml"], False),
+        (["dnsrenew", "renew"], False),
+        (["sh", "-c", "dnsrenew run; dnsrenew status"], False),
+        (["vi", "how-dnsrenew", "run"], False),
+    ],
+)
+def test_a_running_process(machine: Machine, words: list[str], *, found: bool) -> None:
+    """`dnsrenew run` in a container or a terminal; a single renewal that happens to run is none."""
+    put(machine, "/proc/7/cmdline", "\0".join([*words, ""]))
+    put(machine, "/proc/version", "Linux")
+    assert detect(CONFIG, machine) == (ActiveSchedule(True, "run") if found else NONE)
+    mac = replace(machine, platform="darwin", output=lambda name, *_: " ".join(words) if name == "ps" else "")
+    (machine.root / "proc/7/cmdline").unlink()
+    assert detect(CONFIG, mac).installed is found
+
+
+def test_what_cannot_be_found_out_is_unknown(machine: Machine) -> None:
+    """A program that hangs or a damaged file stops nothing; what is found all the same counts."""
+
+    def hangs(*_: str) -> str:
+        raise TimeoutError
+
+    assert detect(CONFIG, replace(machine, output=hangs)) == UNKNOWN
+    put(machine, "/proc/7/cmdline", "dnsrenew\0run\0")
+    assert detect(CONFIG, replace(machine, output=hangs)) == ActiveSchedule(True, "run")
+    put(machine, "/Library/LaunchAgents/x.plist", "no plist")
+    assert detect(CONFIG, replace(machine, platform="darwin")) == NONE
+    assert detect(CONFIG, replace(machine, platform="win32")) == UNKNOWN
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_pipe_is_not_waited_for(machine: Machine) -> None:
+    """What stands in a folder of cron may be anything."""
+    put(machine, "/etc/cron.d/x", "")
+    os.mkfifo(machine.root / "etc/cron.d/pipe")
+    assert detect(CONFIG, machine) == NONE
+
+
+def test_this_machine_is_looked_at_quickly() -> None:
+    """Whatever runs here, it is found out in a fraction of the time of a command."""
+    detect(CONFIG)  # loads what it needs
+    before = time.perf_counter()
+    assert detect(CONFIG).to_dict().keys() == {"installed", "kind"}
+    assert time.perf_counter() - before < 0.5  # 0.01 s on an idle machine
+
+
+def test_a_config_with_a_space(machine: Machine, tmp_path: Path) -> None:
+    """Quoting by hand is read as the shell reads it."""
+    config = tmp_path / "my conf" / "dnsrenew.toml"
+    for written in (shlex.quote(str(config)), str(config).replace(" ", "\\ "), f'"{config}"'):
+        put(machine, "/etc/crontab", f"0 4 * * * root dnsrenew renew --config {written} -q\n")
+        assert detect(config, machine) == ActiveSchedule(True, "cron")
