@@ -16,9 +16,11 @@ BIN := .venv/bin
 SET_UP := .venv/.set-up
 TOOLS := build/tools
 TOOLS_SET_UP := $(TOOLS)/.set-up
+SITE := build/site-tools
+SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check soak bench docs lock sbom wheel image audit clean debian
+.PHONY: help demo test test-all check soak bench docs site lock sbom wheel image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -47,6 +49,9 @@ bench: $(SET_UP) ## the figures in docs/, measured on this machine
 docs: $(SET_UP) ## the generated pages of docs/ made anew
 	@$(BIN)/python -m docs.generate
 
+site: $(SITE_SET_UP) ## the documents as a site, in build/site
+	@$(SITE)/bin/zensical build --clean --strict
+
 # Without the environment's own index, links and constraints: the locks must be the same wherever they are made.
 COMPILE := env -u UV_CONSTRAINT -u UV_OVERRIDE -u UV_FIND_LINKS $(TOOLS)/bin/uv pip compile --quiet --no-config \
 	--system-certs --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -56,6 +61,7 @@ lock: debian $(TOOLS_SET_UP) ## the locks made anew, with the newest versions th
 	@$(COMPILE) --extra route53 --group dev pyproject.toml --output-file requirements.lock
 	@$(COMPILE) .ci/tools.in --output-file .ci/tools.lock
 	@$(COMPILE) --extra route53 --constraint requirements.lock pyproject.toml --output-file .ci/image.lock
+	@$(COMPILE) --group pyproject.toml:site --output-file .ci/site.lock
 	@if grep -nE '://|^ *--(index|extra|find|trusted)|(^|[ =])/' requirements.lock .ci/*.lock; then \
 	  echo "A lock holds an address or a path of this machine (above)" >&2; exit 1; fi
 
@@ -95,4 +101,10 @@ $(TOOLS_SET_UP): .ci/tools.lock
 	@echo "Setting up $(TOOLS) (only when .ci/tools.lock changes) …" >&2
 	@$(PYTHON) -m venv --clear $(TOOLS)
 	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/tools.lock
+	@touch $@
+
+$(SITE_SET_UP): .ci/site.lock
+	@echo "Setting up $(SITE) (only when .ci/site.lock changes) …" >&2
+	@$(PYTHON) -m venv --clear $(SITE)
+	@$(SITE)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/site.lock
 	@touch $@

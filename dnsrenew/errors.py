@@ -34,7 +34,7 @@ class Text(NamedTuple):
     """One message of a folder's catalogue (``texts.py``): the words of an error or a warning.
 
     ``message`` and ``fix`` are templates. Their fields are filled from the evidence of the error (``{port}``,
-    ``{owner}``); lists are joined with commas. The words depend on nothing else, so that a translation needs only
+    ``{owner}``); lists are joined with commas, times are shortened to minutes (UTC). The words depend on nothing else, so that a translation needs only
     another catalogue. Several texts may share a code: they are variants of one error.
     """
 
@@ -52,7 +52,14 @@ class Text(NamedTuple):
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, str) and _is_time(value):
+        return f"{value[:10]} {value[11:16]} UTC"
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _is_time(value: str) -> bool:
+    """Return whether a text is a time as in evidence: ``2026-11-26T22:15:20Z``."""
+    return len(value) == 20 and value[10::3] == "T::Z" and value[:4].isdecimal()
 
 
 class DnsRenewError(Exception):

@@ -58,9 +58,9 @@ def obtain(  # public: one argument for each key of a configuration file
     returns the stored one. If another process works on the certificate and no usable one is stored, it waits for that
     process, at most 180 seconds.
 
-    A program that runs for weeks must call it again from time to time, and load the new certificate: this call renews
-    nothing after it has returned. It blocks; in asyncio, call it with :func:`asyncio.to_thread`, and set ``cancel`` if
-    the ``await`` is cancelled, or its thread works on.
+    It renews nothing after it has returned: a program that runs for weeks calls it again from time to time and loads
+    the new certificate, or uses :func:`serve`. It blocks; in asyncio, call it with :func:`asyncio.to_thread`, and set
+    ``cancel`` if the ``await`` is cancelled, or its thread works on.
 
     :param domains: the DNS names; ``*.example.com`` is a wildcard. An IP address needs a route other than dns-01.
     :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``

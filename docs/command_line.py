@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from dnsrenew import __version__
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION, Command, Option, members
+from dnsrenew.cli.command_types import Command, Option
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION, members
 from dnsrenew.cli.help import usage
 
 EXIT_STATUSES: Final[Mapping[str, str]] = {

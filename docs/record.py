@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from docs.screen import Frame, Screen, drawing
+from tests.kit.documents import ROOT, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
-from tests.kit.first_hour import DOMAIN, ROOT, TOKEN, Reader, between, blocks, commands
+from tests.kit.first_hour import DOMAIN, TOKEN, Reader
 from tests.kit.users import ordinary_user
 from tests.lab import Lab
 
@@ -62,7 +63,8 @@ def record(reader: Reader) -> list[Frame]:
     reader.get_ready(blocks(part, "toml")[0])
     typed = list(commands(part))
     done = reader.type(typed[: [each.command for each in typed].index(_SHOWN[0])])
-    assert all(each.status == 0 for each in done), done
+    if any(each.status for each in done):
+        raise RuntimeError(done)
     screen, frames, now = Screen(COLUMNS), [], 0.0
     for command in _SHOWN:
         screen.write(f"\x1b[2m$\x1b[0m \x1b[1m{command}\x1b[0m\r\n")
@@ -99,7 +101,8 @@ def _run(reader: Reader, command: str) -> Iterator[str]:
                 break
             yield decoder.decode(data)
     os.close(ours)
-    assert program.returncode == 0, command
+    if program.returncode:
+        raise RuntimeError(command)
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from dnsrenew.base.durations import seconds_of, unit_seconds
 from dnsrenew.cli import commands, texts
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION, Argument, Option
+from dnsrenew.cli.command_types import Argument, Option
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Text
 
 _PROGRAM: Final = "dnsrenew"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dnsrenew.cli import commands
-from dnsrenew.cli.commands import COMMANDS, GROUPS, Option
+from dnsrenew.cli.command_types import Option
+from dnsrenew.cli.commands import COMMANDS, GROUPS
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config

@@ -1,88 +1,17 @@
 """Every command with its arguments, options and examples: what ``--help``, the man page, completion and docs show.
 
-``dnsrenew --help`` loads only this file and ``help.py``, so it imports nothing of the package.
+``dnsrenew --help`` loads only this file and ``help.py``, so it imports nothing else of the package.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from dnsrenew.cli.command_types import Argument, Command, Option
 
 SUMMARY: Final = (
     "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01 or TLS-ALPN-01."
 )
-
-
-class Argument(NamedTuple):
-    """A positional argument.
-
-    :ivar name: its name in the parsed options.
-    :ivar shown: its placeholder.
-    :ivar kind: what completion offers: a key of ``candidates.NAMES``.
-    :ivar words: the values that are possible; (): any.
-    :ivar many: whether it can be repeated.
-    :ivar required: whether the command needs it.
-    """
-
-    name: str
-    shown: str
-    help: str
-    kind: str = ""
-    words: tuple[str, ...] = ()
-    many: bool = False
-    required: bool = False
-
-    @property
-    def usage(self) -> str:
-        """The argument in a line that shows how the command is used."""
-        shown = "|".join(self.words) or self.shown + (" ..." if self.many else "")
-        return shown if self.required else f"[{shown}]"
-
-
-class Option(NamedTuple):
-    """An option.
-
-    :ivar flag: its long form; without the dashes its name in the parsed options.
-    :ivar shown: the placeholder of its value; "": it has none.
-    :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``; without a value ``count`` or "".
-    :ivar words: the values that are possible; (): any of this kind.
-    :ivar alone: its value if it is given without one; None: it needs a value.
-    :ivar short: its short form.
-    """
-
-    flag: str
-    help: str
-    shown: str = ""
-    kind: str = ""
-    words: tuple[str, ...] = ()
-    default: object = None
-    alone: object = None
-    short: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its name in the parsed options."""
-        return self.flag[2:].replace("-", "_")
-
-    @property
-    def usage(self) -> str:
-        """The option as ``--help`` shows it."""
-        value = f" [{self.shown}]" if self.alone is not None else f" {self.shown}" if self.shown else ""
-        return f"{self.short}, {self.flag}{value}" if self.short else f"{self.flag}{value}"
-
-
-class Command(NamedTuple):
-    """A command.
-
-    :ivar examples: pairs of a command line and a comment.
-    :ivar reads_config: whether it reads the configuration.
-    """
-
-    summary: str
-    arguments: tuple[Argument, ...] = ()
-    options: tuple[Option, ...] = ()
-    examples: tuple[tuple[str, str], ...] = ()
-    notes: str = ""
-    reads_config: bool = True
 
 
 WAIT_LONG: Final = 86_400.0
@@ -186,7 +115,7 @@ COMMANDS: Final = {
             ("dnsrenew providers", ""),
             ("dnsrenew providers --search dns", ""),
             ("dnsrenew providers cloudflare", ""),
-            ("dnsrenew providers cloudflare -q >> dnsrenew.toml", "only the configuration block"),
+            ("dnsrenew providers cloudflare -q", "only the configuration block"),
         ),
         reads_config=False,
     ),

@@ -34,19 +34,20 @@ def seconds(value: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def span(size: timedelta) -> str:
+    """Return a length of time: ``90 days``, ``5 hours``."""
+    if size >= _CLOSE:
+        return count(round(size / timedelta(days=1)), "day")  # an hour after issuance, 90 days are still left
+    if size >= timedelta(hours=2):
+        return count(int(size.total_seconds() // 3600), "hour")
+    if size >= timedelta(minutes=1):
+        return count(int(size.total_seconds() // 60), "minute")
+    return "less than a minute"
+
+
 def distance(time: datetime, now: datetime) -> str:
     """Return how far away a time is: ``90 days``, ``5 hours ago``."""
-    gap = time - now
-    size = abs(gap)
-    if size >= _CLOSE:
-        text = count(round(size / timedelta(days=1)), "day")  # an hour after issuance, 90 days are still left
-    elif size >= timedelta(hours=2):
-        text = count(int(size.total_seconds() // 3600), "hour")
-    elif size >= timedelta(minutes=1):
-        text = count(int(size.total_seconds() // 60), "minute")
-    else:
-        text = "less than a minute"
-    return f"{text} ago" if gap < timedelta() else text
+    return f"{span(now - time)} ago" if time < now else span(time - now)
 
 
 def short_distance(time: datetime, now: datetime) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dnsrenew.cli import commands
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION, Argument, Option
+from dnsrenew.cli.command_types import Argument, Option
+from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION
 
 _WIDEST = 100
 _LABELS = 24
@@ -91,7 +92,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int) -> list[str]:
 
 def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
     """Break a text into lines. The cli's own ``wrap`` would have to be imported."""
-    lines = []
+    lines: list[str] = []
     for paragraph in text.split("\n"):
         start = first if not lines else rest
         line = start

@@ -127,7 +127,18 @@ class LiveProgress(Progress):
         return f"\x1b[{height}A\r{_CLEAR_BELOW}"
 
     def _block(self, rows: int) -> list[str]:
-        most = max(rows - 3, 1)
+        count = self._count()
+        return [*self._in_progress(max(rows - 3 - len(count), 1)), *count]
+
+    def _count(self) -> list[str]:
+        """Return the line that counts the certificates of a run with several."""
+        if not self.several or not self.certificates:
+            return []
+        template = texts.PROGRESS_FAILED if self.failed else texts.PROGRESS
+        total = formatting.count(self.total, texts.CERTIFICATE)
+        return [dim(f"  {template.format(done=f'{self.done:,}', certificates=total, failed=f'{self.failed:,}')}")]
+
+    def _in_progress(self, most: int) -> list[str]:
         lines: list[str] = []
         for number, certificate in enumerate(self.certificates.values()):
             part = self._part(certificate)

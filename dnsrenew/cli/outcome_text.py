@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.model.wording import describe_route, first_sentence, is_skip
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import DeploymentResult, Outcome
+    from dnsrenew.model import Outcome
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_DOMAINS: Final = 6
+_EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
+"""Errors that rule a route out for as long as this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
@@ -29,13 +31,23 @@ class OutcomeText:
     :param columns: the width of the terminal, or None for lines of any width.
     :param verbose: show whole messages, codes and evidence.
     :param dry_run: with ``--dry-run``.
+    :param manual: nothing renews by itself, so there is no next renewal and no next try.
     """
 
-    def __init__(self, now: datetime, columns: int | None, *, verbose: bool, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        now: datetime,
+        columns: int | None,
+        *,
+        verbose: bool,
+        dry_run: bool = False,
+        manual: bool = False,
+    ) -> None:
         self._now = now
         self._columns = columns
         self._verbose = verbose
         self._dry_run = dry_run
+        self._manual = manual
 
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
@@ -45,7 +57,11 @@ class OutcomeText:
             lines = self._wrap(f"{self.head(outcome)}: {outcome.error.message.strip()} {outcome.error.fix.strip()}")
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
-        return lines + [line for target in outcome.deployed for line in self._deployed(target)]
+        return lines + [line for result in outcome.deployed for line in deployment_lines(result, self._columns)]
+
+    def short(self, outcome: Outcome) -> list[str]:
+        """Return one line for a success, for a run with many of them, and one for routes that need a fix."""
+        return [*self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}"), *self.lost_routes(outcome)]
 
     def head(self, outcome: Outcome) -> str:
         """Return the headline: a mark, the name and the status."""
@@ -72,14 +88,17 @@ class OutcomeText:
     def lost_routes(self, outcome: Outcome) -> list[str]:
         """Return one line if another route than the first worked: the routes before it need a fix.
 
-        A route that worked at its second try needs none.
+        A route that worked at its second try needs none. Nor does one whose port an ordinary user cannot open: the same
+        configuration works for root, and this user would read it at every renewal.
         """
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
         failures = [
             f"{describe_route(attempt.route.to_dict())}: {self._reason(attempt.error)} {attempt.error.fix.strip()}"
             for attempt in outcome.attempts
-            if attempt.error is not None and attempt.route.to_dict() != outcome.route.to_dict()
+            if attempt.error is not None
+            and attempt.error.code not in _EXPECTED
+            and attempt.route.to_dict() != outcome.route.to_dict()
         ]
         if not failures:
             return []
@@ -113,7 +132,8 @@ class OutcomeText:
 
     def _renewed(self, outcome: Outcome) -> list[str]:
         label = LABELS["valid-until"]
-        template = texts.EXPIRY if outcome.next_renewal is None else texts.EXPIRY_NEXT
+        following = texts.EXPIRY_DUE if self._manual else texts.EXPIRY_NEXT
+        template = texts.EXPIRY if outcome.next_renewal is None else following
         lines = formatting.fields([(label, template.format_map(self._validity(outcome)))], self._columns)
         if outcome.path is not None:
             lines += self._files(str(outcome.path))
@@ -124,7 +144,9 @@ class OutcomeText:
 
     def _failed(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
         rows = [*self._routes(outcome), *error_text.rows(error)]
-        if outcome.next_attempt is not None:
+        if outcome.next_attempt is not None and self._manual:
+            rows.append((LABELS["retry"], _retry_command(outcome)))
+        elif outcome.next_attempt is not None:
             fields = {"time": self._when(outcome.next_attempt), "command": _retry_command(outcome)}
             rows.append((LABELS["next"], texts.RETRY_OR_WAIT.format_map(fields)))
         return rows
@@ -208,7 +230,8 @@ class OutcomeText:
         return texts.STAYS.format(expiry=expiry)
 
     def _valid(self, outcome: Outcome) -> str:
-        template = texts.VALID if outcome.next_renewal is None else texts.VALID_NEXT
+        following = texts.VALID_DUE if self._manual else texts.VALID_NEXT
+        template = texts.VALID if outcome.next_renewal is None else following
         return template.format_map(self._validity(outcome))
 
     def _validity(self, outcome: Outcome) -> dict[str, str]:
@@ -230,14 +253,6 @@ class OutcomeText:
 
     def _indented(self, text: str) -> list[str]:
         return formatting.wrap(text, self._columns, "  ", "  ")
-
-    def _deployed(self, result: DeploymentResult) -> Sequence[str]:
-        target = f"{result.to} {result.target}"
-        if result.ok:
-            return [f"  {texts.DEPLOYED.format(target=target)}"]
-        error = result.error or {}
-        line = texts.NOT_DEPLOYED.format(target=target, error=f"{error.get('message')} {error.get('fix')}")
-        return formatting.wrap(line, self._columns, f"  {red('✗')} ", "    ")
 
 
 def _retry_command(outcome: Outcome, *, deferred: bool = False) -> str:

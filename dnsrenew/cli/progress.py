@@ -27,6 +27,8 @@ class Progress:
     :param dry_run: with ``--dry-run``.
     :ivar certificates: the certificates in progress.
     :ivar several: whether the run has several certificates.
+    :ivar total: the number of certificates of the run; 0 if that is not known.
+    :ivar done: the number of those that have ended; ``failed``: of those that have failed.
     """
 
     def __init__(self, terminal: Terminal, *, show_errors: bool = True, dry_run: bool = False) -> None:
@@ -35,6 +37,7 @@ class Progress:
         self.dry_run = dry_run
         self.certificates: dict[str, EventText] = {}
         self.several = False
+        self.total = self.done = self.failed = 0
         self.closed = False
 
     def __call__(self, event: Event) -> None:
@@ -42,7 +45,8 @@ class Progress:
         if self.closed:
             return  # a thread that did not end in time
         if event.kind == "run-started":
-            self.several = len(event.data.get("certificates", ())) != 1
+            self.total = len(event.data.get("certificates", ()))
+            self.several = self.total != 1
         elif event.kind == "warning":
             self.write_warning(event)
         elif event.kind == "swept":
@@ -73,6 +77,8 @@ class Progress:
         lines = certificate.lines(event)
         if event.kind == "certificate-finished":
             del self.certificates[name]
+            self.done += 1
+            self.failed += event.data.get("status") == "failed"
         for line in lines:
             self.show(certificate, event, line)
         if event.kind == "dns-waiting":

@@ -13,6 +13,7 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
+from dnsrenew.cli.schedule_note import active_schedule, nothing_renews
 from dnsrenew.cli.terminal import dim, yellow
 from dnsrenew.errors import Cancelled
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from dnsrenew.model import CertificateSpec, Outcome
 
 _MOST_LINES: Final = 10
-"""With more certificates that are not due than this, only their number is shown, except with ``-v``."""
+"""With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
 
+_FINE: Final = ("renewed", "rehearsed", "not-due")
 _ORDER: Final = ("renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
@@ -45,7 +47,7 @@ def renew(invocation: Invocation) -> int:
         outcomes = _run(invocation, config, progress)
     finally:
         progress.close()
-    _show(invocation, outcomes)
+    _show(invocation, config, outcomes)
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
@@ -121,8 +123,10 @@ def _run(invocation: Invocation, config: Config, progress: Progress) -> list[Out
 
 
 def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
-    names = invocation.options.names
-    return [spec for spec in config.certificates if not names or spec.name in names]
+    from dnsrenew.operations.selection import selected
+
+    names = selected(invocation.options.names or None, [spec.name for spec in config.certificates])
+    return [spec for spec in config.certificates if spec.name in names]
 
 
 def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
@@ -160,33 +164,63 @@ def _asked_by_ca(outcome: Outcome) -> bool:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
-    terminal, now = invocation.terminal, invocation.clock.now()
+def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
+    terminal = invocation.terminal
     if terminal.json:
         terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
-    only_problems = terminal.json or terminal.quiet  # to standard error
-    columns = (terminal.err if only_problems else terminal.out).size()[0]
-    outcome_text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=invocation.options.dry_run)
-    not_due = sum(outcome.status == "not-due" and not outcome.deployed for outcome in outcomes)
-    short = not_due > _MOST_LINES and not terminal.verbose
+    if terminal.json or terminal.quiet:
+        lines, write = _problems(invocation, outcomes), terminal.write_message
+    else:
+        lines, write = _result(invocation, config, outcomes), terminal.write_result
+    if lines:
+        write("\n".join(lines))
+
+
+def _problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
+    terminal = invocation.terminal
+    text = _outcome_text(invocation, terminal.err.size()[0], manual=False)
     lines: list[str] = []
     for outcome in outcomes:
-        fine = outcome.status in ("renewed", "not-due", "rehearsed") and all(result.ok for result in outcome.deployed)
-        if only_problems and fine:
-            lines += outcome_text.lost_routes(outcome) if terminal.quiet else []
-            continue
-        if short and outcome.status == "not-due" and fine:
-            continue
-        lines += outcome_text.lines(outcome)
-    if not only_problems:
-        lines += _summary(outcomes, now, one=not short)
-    if lines:
-        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
+        if not _is_fine(outcome):
+            lines += text.lines(outcome)
+        elif terminal.quiet:
+            lines += text.lost_routes(outcome)
+    return lines
 
 
-def _summary(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[str]:
+def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
+    options, columns = invocation.options, invocation.terminal.out.size()[0]
+    manual = not options.scheduled and active_schedule(config).installed is False
+    text = _outcome_text(invocation, columns, manual=manual)
+    fine = [outcome for outcome in outcomes if _is_fine(outcome)]
+    crowded = {status for status, count in Counter(outcome.status for outcome in fine).items() if count > _MOST_LINES}
+    lines: list[str] = []
+    for outcome in fine:
+        if outcome.status not in crowded or invocation.terminal.verbose:
+            lines += text.lines(outcome)
+        elif outcome.status != "not-due" or any(result.changed for result in outcome.deployed):
+            lines += text.short(outcome)
+    lines += [line for outcome in outcomes if not _is_fine(outcome) for line in text.lines(outcome)]
+    lines += _summary(outcomes, invocation.clock.now(), manual=manual)
+    if manual and fine and not options.dry_run:
+        lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
+    return lines
+
+
+def _is_fine(outcome: Outcome) -> bool:
+    return outcome.status in _FINE and all(result.ok for result in outcome.deployed)
+
+
+def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) -> OutcomeText:
+    verbose, dry_run = invocation.terminal.verbose > 0, invocation.options.dry_run
+    return OutcomeText(invocation.clock.now(), columns, verbose=verbose, dry_run=dry_run, manual=manual)
+
+
+def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> list[str]:
     """Return the summary line; none for a single certificate."""
-    if one and len(outcomes) == 1:
+    if len(outcomes) == 1:
         return []
     counts = Counter(outcome.status for outcome in outcomes)
     parts = [f"{counts[status]:,} {texts.STATUSES.get(status, status)}" for status in _ORDER if counts[status]]
@@ -196,4 +230,5 @@ def _summary(outcomes: Sequence[Outcome], now: datetime, *, one: bool) -> list[s
         "counts": ", ".join(parts),
         "renewal": formatting.date(min(times), now) if times else "",
     }
-    return [dim((texts.SUMMARY_NEXT if times else texts.SUMMARY).format_map(fields))]
+    following = texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT
+    return [dim((following if times else texts.SUMMARY).format_map(fields))]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.cli import texts
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule_note import active_schedule
 from dnsrenew.cli.status_text import StatusText, needs_attention
@@ -64,7 +64,24 @@ def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
 
 
 def _show(invocation: Invocation, config: Config, found: Sequence[CertificateStatus], now: datetime) -> None:
-    terminal = invocation.terminal
+    terminal, chosen = invocation.terminal, _chosen(invocation, found, now)
     if not found:
-        terminal.write_info(dim(texts.NO_CERTIFICATES)) if terminal.quiet else terminal.write_result(dim(texts.NO_CERTIFICATES))
+        terminal.write_result(dim(texts.NO_CERTIFICATES))
         return
+    if terminal.quiet and not chosen:
+        return
+    schedule, columns = active_schedule(config), terminal.out.size()[0]
+    text = StatusText(now, columns, path=str(config.path), verbose=terminal.verbose > 0, schedule=schedule)
+    lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
+    lines += text.problems(chosen)
+    if not terminal.quiet:
+        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule()]
+    terminal.write_result("\n".join(lines))
+
+
+def _nothing_chosen(invocation: Invocation) -> str:
+    options = invocation.options
+    if options.expiring is None:
+        return texts.NONE_FAILING
+    template = texts.NONE_CHOSEN if options.failing else texts.NONE_EXPIRING
+    return template.format(time=formatting.span(timedelta(seconds=options.expiring)))

@@ -274,11 +274,8 @@ EXPIRED: Final = "The stored certificate expired {distance}."
 STAYS: Final = "The stored certificate stays in use: valid until {expiry}."
 STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry}. It is not due before {renewal}."
 
-DEPLOYED: Final = {
-    True: "deployed: {target}, and seen served there",
-    None: "deployed: {target}",
-}
-"""A deployment, by whether a port serves the certificate; None: no port is configured."""
+DEPLOYED: Final = "deployed: {target}"
+DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
 PUT_BACK: Final = "not deployed: {target}, which has its old certificate back: {error}"
 

@@ -40,7 +40,7 @@ def _of_entry_point(to: str) -> TargetKind | None:
     if found is None:
         return None
     return TargetKind(to=to, title=f"A deployer of {found.dist.name if found.dist else 'another package'}.", options={},
-                  describe=lambda options: _first_text(options) or to, make=found.load(), any_options=True)  # fmt: skip
+                  describe=lambda options: _first_text(options) or to, make=lambda context: found.load()(context), any_options=True)  # fmt: skip
 
 
 def _first_text(options: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ order of the file and do not depend on each other.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Sequence
@@ -32,13 +33,16 @@ def deploy(
     entries: Sequence[Entry],
     certificate: Certificate,
     saved: Callable[[str], SavedFiles],
+    *,
+    force: bool = False,
 ) -> list[DeploymentResult]:
     """Deploy a certificate to each entry; return the results in order. An error of one is in its result.
 
     :param saved: returns what is kept in the store for an entry, by its id.
+    :param force: activate and verify also what is in use already.
     :raises Cancelled: the run was cancelled; the entry at work is still pending.
     """
-    return [_EntryRun(context, entry, certificate, saved(entry.id)).run() for entry in entries]
+    return [_EntryRun(context, entry, certificate, saved(entry.id), force).run() for entry in entries]
 
 
 class _EntryRun(Frozen):
@@ -48,6 +52,7 @@ class _EntryRun(Frozen):
     entry: Entry
     certificate: Certificate
     saved: SavedFiles
+    force: bool
 
     def run(self) -> DeploymentResult:
         """Deploy, and return what became of it."""
@@ -66,8 +71,10 @@ class _EntryRun(Frozen):
             addresses = self._addresses(deployer)
             wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
             is_there = self._guarded(lambda: deployer.check(self.certificate))
-            if is_there and self._is_in_use(wanted):
+            if is_there and not self.force and self._is_in_use(wanted):
+                self.saved.end()
                 return self._result(ok=True, served=True if wanted else None)
+            self.saved.begin()
         except DnsRenewError as error:
             return self._failed(error)
         return self._replace(deployer, wanted)
@@ -75,7 +82,6 @@ class _EntryRun(Frozen):
     def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
         """Write, activate and verify; put the old certificate back if that fails."""
         try:
-            self.saved.begin()
             self._guarded(lambda: deployer.deploy(self.certificate))
             if wanted is not None:
                 seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
@@ -85,7 +91,8 @@ class _EntryRun(Frozen):
         except DnsRenewError as error:
             rolled_back = self._restore(deployer)
             served = False if error.code in {"deploy-not-served", "deploy-unreachable"} else None
-            return replace(self._failed(error), changed=True, served=served, rolled_back=rolled_back)
+            changed = rolled_back or (isinstance(error, DeployError) and error.code != "deploy-unwritable")
+            return replace(self._failed(error), changed=changed, served=served, rolled_back=rolled_back)
         self.saved.end()
         return self._result(ok=True, changed=True, served=True if wanted else None)
 
@@ -102,10 +109,11 @@ class _EntryRun(Frozen):
         except Cancelled:
             raise
         except DnsRenewError as error:
-            fields = {"target": self.entry.target, "reason": error.message, "certificate": self.certificate.name}
+            fields = {"target": self.entry.target, "reason": error.message.rstrip("."), "certificate": self.certificate.name}
             self.context.warn(*texts.RESTORE_FAILED.fill(**fields))
             return False
         if restored:
+            self.saved.end()
             self._emit("deploy-rolled-back")
         return restored
 
@@ -114,11 +122,9 @@ class _EntryRun(Frozen):
 
         now = self.context.clock.now()
         for content in self.saved.kept().values():
-            if b"-----BEGIN CERTIFICATE-----" in content:
-                try:
-                    return x509.read_certificate(content).not_after <= now
-                except ValueError:
-                    return False
+            with contextlib.suppress(ValueError):  # a key, or unreadable
+                if x509.read_certificate(content).not_after <= now:
+                    return True
         return False
 
     def _check_pair(self) -> None:

@@ -22,17 +22,19 @@ class SavedFiles(Protocol):
     """What a deployer keeps in the store for one entry: the old files of the target, and renames under way."""
 
     def begin(self) -> None:
-        """Note that the target is being changed.
+        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+
+        After a change that did not end, what that one saved stays until ``keep``.
 
         :raises StoreError: it cannot be written; change nothing.
         """
 
     def end(self) -> None:
-        """Note that the target serves what was put there."""
+        """Note that the change has ended: the target has the new certificate, or the old one again."""
 
     @property
     def is_begun(self) -> bool:
-        """Whether a change of the target was begun and has not ended well."""
+        """Whether a change of the target was begun and has not ended."""
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Save the old content of the target, by path or another key, durably; it replaces what was saved before.
@@ -41,7 +43,7 @@ class SavedFiles(Protocol):
         """
 
     def kept(self) -> dict[str, bytes]:
-        """Return what was saved last; empty if there was nothing."""
+        """Return what this change has saved; empty if there was nothing."""
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
         """Write down the renames that put a pair in place, before the first one; the next run completes them.
@@ -84,7 +86,7 @@ class Deployer(Protocol):
     - ``deploy`` MUST write nothing where the content is the same already, and MUST save the old content in
       ``context.saved`` before it replaces it.
     - After an exception of ``deploy``, or if the port does not serve the certificate, ``restore`` is called once. It
-      MUST put back what ``deploy`` replaced, and activate it.
+      MUST put back what ``deploy`` replaced, and activate it; if nothing was replaced, it MUST change nothing.
     - An instance is used by one thread, for one certificate; open connections in a call, not before.
     - Calls MUST end soon after ``context.run.check()`` raises.
     - An exception SHOULD be a :class:`~dnsrenew.DeployError`; dnsrenew translates any other.
@@ -103,7 +105,7 @@ class Deployer(Protocol):
         """
 
     def restore(self) -> bool:
-        """Put the old certificate back and activate it; return whether there was one.
+        """Put the old certificate back and activate it; return whether it is back.
 
         :raises DeployError: it could not be put back.
         """

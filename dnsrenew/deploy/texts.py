@@ -31,6 +31,11 @@ NOT_A_FILE: Final = Text(
     "{path} is not a file, so it cannot be replaced.",
     "Move {path} elsewhere, or set another path in the `deploy` entry.",
 )
+TOO_LARGE: Final = Text(
+    "deploy-unwritable",
+    "{path} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "Correct the path in the `deploy` entry, or move {path} elsewhere.",
+)
 UNWRITABLE: Final = Text(
     "deploy-unwritable",
     "{path} cannot be written: {reason}.",
@@ -111,6 +116,12 @@ NOT_SERVED: Final = Text(
 RESTORE_FAILED: Final = Text(
     "deploy-not-restored",
     "The old certificate could not be put back at {target}: {reason}.",
+    "Check the server now, then run dnsrenew deploy {certificate}.",
+)
+
+NOT_ACTIVATED: Final = Text(
+    "deploy-not-restored",
+    "The old files are back at {target}, but could not be activated: {reason}.",
     "Check the server now, then run dnsrenew deploy {certificate}.",
 )
 

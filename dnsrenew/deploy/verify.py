@@ -56,7 +56,7 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
     from dnsrenew import x509
 
     key = x509.key_from_pem(certificate.private_key_pem.encode("ascii"))
-    names = [domain for domain in certificate.domains if not domain.startswith("*.")]
+    names = [one for one in certificate.domains if not one.startswith("*.") and not host_port.is_ip(one)]
     name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
     return Wanted(
         addresses,
@@ -65,6 +65,13 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
         x509.to_der(certificate.fullchain_pem),
         (x509.key_kind(key) or "").startswith("ecdsa"),
     )
+
+
+def _default_name(domains: Sequence[str]) -> str:
+    """Return the first name that is no wildcard; an address only if there is no name (it cannot be asked for)."""
+    plain = [domain for domain in domains if not domain.startswith("*.")]
+    names = [domain for domain in plain if not host_port.is_ip(domain)]
+    return next(iter([*names, *plain]), domains[0].replace("*", "www", 1))
 
 
 def is_served(context: Context, wanted: Wanted) -> bool:
@@ -125,7 +132,7 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> _Seen:  # Any
                 if wanted.starttls is not None:
                     starttls.start(connection, wanted.starttls)
                 return _Seen(address, _handshake(connection, context, wanted.name), accepts=True)
-            except OSError as failed:
+            except (OSError, ValueError) as failed:  # ValueError: the name cannot be asked for
                 error = _reason(failed)
     return _Seen(address, error=error, accepts=True)
 
@@ -180,7 +187,7 @@ def _error(wrong: _Seen, wanted: Wanted, seconds: float) -> DeployError:
     )
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "the handshake failed").replace("_", " ").lower()
-    return error.strerror or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__

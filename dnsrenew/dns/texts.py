@@ -147,12 +147,13 @@ _OPEN_FILES: Final = (
 SOME_UPDATED: Final = Text(
     "propagation-timeout",
     _SOME_UPDATED,
-    "Ask the operator of that name server why it does not follow the zone, or raise `propagation.timeout`.",
+    "DNS can be slow: try again in 10 minutes, or write propagation = {{ timeout = 600 }} in the certificate.",
 )
 NONE_UPDATED: Final = Text(
     "propagation-timeout",
     _NONE_UPDATED,
-    "Check that the DNS account writes to these name servers, or raise `propagation.timeout`.",
+    "Check that the DNS account writes to these name servers; if it does, DNS can be slow: try again in 10 minutes, or "
+    "write propagation = {{ timeout = 600 }} in the certificate.",
 )
 SOME_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _SOME_UPDATED, _OPEN_FILES)
 NONE_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _NONE_UPDATED, _OPEN_FILES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import replace
@@ -50,25 +51,29 @@ def deploy_pending(
     if certificate is None:
         return outcome
     entries = [entry(one) for one in spec.deploy]
-    pending = [one for one in entries if force or _is_pending(state, one.id)]
-    if force:
-        for one in pending:
-            store.deployment(spec.name, one.id).begin()
-    before = len(context.notices)
-    results = dict(zip([one.id for one in pending], engine.deploy(
-        context, pending, certificate, lambda one: store.deployment(spec.name, one)), strict=True))  # fmt: skip
-    now = rfc3339(context.clock.now())
-    records: Mapping[str, Mapping[str, Any]] = {
-        **{one.id: state.deployments[one.id] for one in entries if one.id in state.deployments},
-        **{one: {**result.to_dict(), "serial": state.serial, "time": now} for one, result in results.items()},
-    }
-    if pending:
-        try:
-            store.update(spec.name, lambda old: replace(old, deployments=records), known=state, sync=False)
-        except StoreError as error:  # they are deployed all the same; the next run looks again
-            context.warn(error.code, error.message, error.fix)
-    deployed = tuple(results.get(one.id) or _from_record(records[one.id]) for one in entries)
+    known = {one.id for one in entries}
+    state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
+    before, results = len(context.notices), {}
+    for one in entries:
+        if not force and not _is_pending(state, one.id):
+            continue
+        saved = partial(store.deployment, spec.name)
+        (result,) = engine.deploy(context, [one], certificate, saved, force=force)
+        results[one.id] = result
+        state = _record(store, context, spec.name, state, one.id, result)
+    deployed = tuple(results.get(one.id) or _from_record(state.deployments[one.id]) for one in entries)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
+
+
+def _record(store: Store, context: Context, name: str, state: State, one: str, result: DeploymentResult) -> State:
+    """Record the result of an entry at once: a kill or a cancel at the next one does not repeat this one."""
+    record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
+    records = {**state.deployments, one: record}
+    try:
+        return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
+    except StoreError as error:  # it is deployed all the same; the next run looks again
+        context.warn(error.code, error.message, error.fix)
+        return replace(state, deployments=records)
 
 
 def complete_renames_of_killed_runs(store: Store, context: Context) -> None:

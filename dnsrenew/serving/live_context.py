@@ -1,11 +1,14 @@
 """An ``SSLContext`` whose certificates can be replaced while it serves.
 
-New handshakes use the new certificate at once; connections live on. Two properties of OpenSSL matter here:
+New handshakes use the new certificate at once; connections live on. Three properties of OpenSSL matter here:
 
-- A context holds one certificate for each type of key. After a switch from ECDSA to RSA, it would go on serving the old
-  ECDSA certificate. So a switch of the type needs a new context, which is put in by the SNI callback.
+- Loading a certificate into a context while another thread makes a handshake with it can crash the process.
+- A context holds one certificate for each type of key: after a switch from ECDSA to RSA, it would go on serving the old
+  ECDSA certificate.
 - A context put in by the SNI callback does not have what was set on the first one: ALPN, and the CAs for client
-  certificates. So every setting is recorded, and repeated on each such context.
+  certificates.
+
+So every certificate gets a new context, which the SNI callback puts in, with all settings repeated on it.
 """
 
 from __future__ import annotations
@@ -37,13 +40,11 @@ class Pair(Frozen):
     :ivar domains: as A-labels; ``*.example.com`` for a wildcard.
     :ivar fullchain: the file with the certificate and its chain, PEM.
     :ivar key: the file with the private key, PEM.
-    :ivar key_type: changes with the type of the key, such as ``ecdsa`` or ``rsa``.
     """
 
     domains: Sequence[str]
     fullchain: PathLike[str]
     key: PathLike[str]
-    key_type: str
 
 
 class LiveContext(ssl.SSLContext):
@@ -59,10 +60,10 @@ class LiveContext(ssl.SSLContext):
     def __init__(self) -> None:
         self._settings: list[Callable[[ssl.SSLContext], object]] = []
         self._callback: _Callback | None = None
-        self._own_type: str | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
-        self._default: ssl.SSLContext = self
+        self._default: ssl.SSLContext | None = None
         self._lock = threading.Lock()
+        super().__setattr__("sni_callback", self._choose)
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
@@ -75,41 +76,32 @@ class LiveContext(ssl.SSLContext):
         :raises ssl.SSLError: a certificate and its key do not fit. Nothing has changed.
         """
         with self._lock:
-            for pair in pairs:  # a failed load would damage a context in use
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.fullchain, pair.key)
-            contexts = [self._context_for(pair, is_first=number == 0) for number, pair in enumerate(pairs)]
+            contexts = [self._context_for(pair) for pair in pairs]
             by_name: dict[str, ssl.SSLContext] = {}
             for pair, context in zip(pairs, contexts, strict=True):
                 for domain in pair.domains:
                     by_name.setdefault(domain.lower(), context)
+            if self._default is None:  # no handshake uses this context yet; OpenSSL wants a certificate in it
+                super().load_cert_chain(pairs[0].fullchain, pairs[0].key)
             self._by_name, self._default = by_name, contexts[0]
-            self._install_callback()
 
-    def _context_for(self, pair: Pair, *, is_first: bool) -> ssl.SSLContext:
-        if is_first and self._own_type in {None, pair.key_type}:
-            super().load_cert_chain(pair.fullchain, pair.key)
-            self._own_type = pair.key_type
-            return self
+    def _context_for(self, pair: Pair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for apply in self._settings:
             apply(context)
         context.load_cert_chain(pair.fullchain, pair.key)
         return context
 
-    def _others(self) -> set[ssl.SSLContext]:
-        return {*self._by_name.values(), self._default} - {self}
-
-    def _install_callback(self) -> None:
-        """Choose by SNI only where there is a choice: a callback costs a little at each handshake."""
-        super().__setattr__("sni_callback", self._choose if self._others() else self._callback)
+    def _contexts(self) -> set[ssl.SSLContext]:
+        return {*self._by_name.values(), *([self._default] if self._default else [])}
 
     def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
         context = self._find(name)
-        if context is not self:
+        if context is not None:
             connection.context = context
         return None if self._callback is None else self._callback(connection, name, self)
 
-    def _find(self, name: str | None) -> ssl.SSLContext:
+    def _find(self, name: str | None) -> ssl.SSLContext | None:
         if name is None:
             return self._default
         lower = name.lower()
@@ -122,7 +114,6 @@ class LiveContext(ssl.SSLContext):
         """Set an attribute; a setting also on the contexts behind this one."""
         if name == "sni_callback":
             self._callback = value
-            self._install_callback()
             return
         super().__setattr__(name, value)
         if name in _ATTRIBUTES:
@@ -131,7 +122,7 @@ class LiveContext(ssl.SSLContext):
     def _record(self, apply: Callable[[ssl.SSLContext], object]) -> None:
         with self._lock:
             self._settings.append(apply)
-            for context in self._others():
+            for context in self._contexts():
                 apply(context)
 
     def set_alpn_protocols(self, alpn_protocols: Any) -> None:

@@ -167,6 +167,5 @@ def _serials(certificates: Mapping[str, Certificate]) -> dict[str, str]:
 
 
 def _pair(certificate: Certificate) -> Pair:
-    key = x509.key_from_pem(certificate.private_key_pem.encode("ascii"))
     facts = x509.read_certificate(certificate.fullchain_pem)
-    return Pair(facts.names, certificate.fullchain_path, certificate.private_key_path, type(key).__name__)
+    return Pair(facts.names, certificate.fullchain_path, certificate.private_key_path)

@@ -1,8 +1,8 @@
 """What the store keeps for a deployment: the old files of its target, and renames under way.
 
 The old files are in ``certificates/<name>/deploy/<id>.json``; beside it, ``<id>.begun`` is there while the target is
-changed. Renames are in ``journal/<name>-<id>.renames``, so that a
-run sees with the one look at the journal whether a killed run left any.
+changed. Renames are in ``journal/<name>-<id>.renames``, so that a run sees with the one look at the journal whether a
+killed run left any.
 """
 
 from __future__ import annotations
@@ -35,20 +35,25 @@ class DeploymentFiles:
         self._renames = os.path.join(paths.journal, f"{name}-{entry}{RENAMES}")
 
     def begin(self) -> None:
-        """Note that the target is being changed; a run that is killed meanwhile leaves the note.
+        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+
+        After a change that did not end (the run was killed), what that one saved stays until :meth:`keep`.
 
         :raises StoreError: it cannot be written; change nothing.
         """
+        if self.is_begun:
+            return
+        self._disk.remove(self._old)
         self._disk.ensure_folder(self._folder)
         self._disk.write(self._begun, b"", PRIVATE, sync=False)  # after a power cut the server starts anew
 
     def end(self) -> None:
-        """Note that the target serves what was put there."""
+        """Note that the change has ended: the target has the new certificate, or the old one again."""
         self._disk.discard(self._begun)
 
     @property
     def is_begun(self) -> bool:
-        """Whether a change of the target was begun and has not ended well."""
+        """Whether a change of the target was begun and has not ended."""
         return self._disk.size(self._begun) is not None
 
     def keep(self, files: Mapping[str, bytes]) -> None:
@@ -65,7 +70,7 @@ class DeploymentFiles:
         self._disk.sync_folder(self._folder)
 
     def kept(self) -> dict[str, bytes]:
-        """Return what was saved last; empty if there was nothing, or it is damaged.
+        """Return what this change has saved; empty if there was nothing, or it is damaged.
 
         :raises StoreError: it cannot be read.
         """

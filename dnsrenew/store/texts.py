@@ -176,12 +176,12 @@ DENIED_TO_OWNER: Final = _denied("Check {culprit} for an immutable flag, an ACL,
 LOCKED: Final = Text(
     "locked",
     "The {what} is locked by another run.",
-    "Wait until that run has finished, or let dnsrenew wait: --wait, in Python wait=… of a Renewer.",
+    "Run it again when that run has finished, or add --wait to wait for it.",
 )
 LOCKED_BY: Final = Text(
     "locked",
     "The {what} is locked by process {pid} on {host} since {since}.",
-    "Wait until that run has finished, or let dnsrenew wait: --wait, in Python wait=… of a Renewer.",
+    "Run it again when that run has finished, or add --wait to wait for it.",
 )
 BAD_NAME: Final = Text(
     "store-bad-name",

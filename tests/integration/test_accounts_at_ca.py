@@ -137,3 +137,53 @@ def test_a_changed_contact_reaches_the_ca(stage: Stage, contact: list[str]) -> N
         stage.renewed(changes, force=True)
         assert (proxy.counts["account"], made(proxy)) == (1, [201])
     assert url(stage) == first
+
+
+def test_a_new_contact_can_be_sent_at_once(stage: Stage) -> None:
+    """`account contact` sends it without an order, and shows what the CA has now; the next order sends nothing."""
+    workspace = stage.workspace
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        workspace.write({**through(proxy), "contact": ["you@example.test"]})
+        status, document = workspace.run_json("account", "contact")
+        assert (status, document["accounts"][0]["contact"]) == (0, ["mailto:you@example.test"])
+        sent = [exchange.request.payload for exchange in proxy.of_kind("account")]
+        assert {"contact": ["mailto:you@example.test"]} in sent
+        stage.renewed({**through(proxy), "contact": ["you@example.test"]}, force=True)
+        changes = [exchange.request.payload for exchange in proxy.of_kind("account")]
+    assert [change for change in changes if change] == [{"contact": ["mailto:you@example.test"]}]
+
+
+def test_a_closed_account_is_replaced_by_the_next_order(stage: Stage) -> None:
+    """`account deactivate` closes it at the CA and deletes its key; certificates stay; a second time there is none."""
+    workspace = stage.workspace
+    with stage.lab.acme_proxy() as proxy:
+        stage.renewed(through(proxy))
+        first, key = url(stage), (folder(stage) / "key.pem").read_bytes()
+        workspace.write(through(proxy))
+        assert workspace.run_json("account", "deactivate")[0] == 2  # nobody can be asked
+        status, document = workspace.run_json("account", "deactivate", "--yes")
+        assert status == 0
+        (closed,) = document["accounts"]
+        assert (closed["url"], closed["status"], closed["error"]) == (first, "deactivated", None)
+        assert not (folder(stage) / "key.pem").exists()
+        assert workspace.run_json("account", "show") == (0, {"version": 1, "accounts": []})
+        stage.renewed(through(proxy), force=True)
+        assert made(proxy) == [201, 201]
+    assert url(stage) != first
+    assert (folder(stage) / "key.pem").read_bytes() != key
+
+
+def test_an_account_that_was_closed_elsewhere_can_be_forgotten(stage: Stage) -> None:
+    """The CA refuses it, which is what was wanted."""
+    workspace = stage.workspace
+    stage.renewed()
+    kept = {path: path.read_bytes() for path in (folder(stage) / "key.pem", folder(stage) / "account.json")}
+    assert workspace.run_json("account", "deactivate", "lab", "--yes")[0] == 0
+    for path, content in kept.items():
+        path.write_bytes(content)
+        path.chmod(0o600)
+    assert workspace.run_json("account", "show")[1]["accounts"][0]["status"] == "deactivated"
+    status, document = workspace.run_json("account", "deactivate", "lab", "--yes")
+    assert (status, document["accounts"][0]["status"]) == (0, "deactivated")
+    assert not (folder(stage) / "key.pem").exists()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -216,6 +220,57 @@ def test_an_edit_of_what_it_depends_on_is_tried(workspace: Workspace, ca: AcmePr
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "failed"
     write(workspace, ca, **edit)
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] != "deferred"
+
+
+def test_a_secret_that_is_put_right_is_tried_at_once(workspace: Workspace, ca: AcmeProxy) -> None:
+    """The file of the token is not the configuration, but it is what had to be fixed; a schedule notices it too."""
+    token = workspace.path / "token"
+    token.write_text("d3Jvbmc=\n")
+    token.chmod(0o600)
+    write(workspace, ca, **{"dns.home.tsig_secret": "file:token"})
+    assert workspace.run("renew", "--scheduled").returncode == 1
+    document = workspace.run_json("renew", "--scheduled")[1]
+    assert document["outcomes"][0]["status"] == "deferred"
+    assert "--now" in document["outcomes"][0]["error"]["fix"]
+    token.write_text(f"{workspace.lab.key.secret}\n")
+    workspace.lab.flush()
+    assert workspace.run("renew", "--scheduled").returncode == 0
+    token.unlink()  # every other file is searched for it
+
+
+def test_a_person_at_a_terminal_is_never_sent_away(workspace: Workspace, ca: AcmeProxy) -> None:
+    """What failed has been fixed elsewhere, where nothing tells: the run by hand tries, the others wait."""
+
+    def at_a_terminal(*arguments: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            workspace.argv(*arguments),
+            cwd=workspace.path,
+            env=workspace.env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        ) as process:
+            os.close(theirs)
+            output = b""
+            with suppress(OSError):  # EIO: the last one closed the terminal
+                while part := os.read(ours, 65536):
+                    output += part
+        os.close(ours)
+        workspace.captured.append(output.decode())
+        return process.returncode, output.decode()
+
+    write(workspace, ca)
+    ca.on_request = REFUSED
+    for _ in range(2):
+        exit_status, output = at_a_terminal("renew")
+        assert (exit_status, "deferred" in output) == (1, False), output
+    ca.on_request = None
+    assert "deferred" in workspace.run("renew").stdout
+    exit_status, output = at_a_terminal("renew", "--scheduled")
+    assert (exit_status, "deferred" in output, "--now" in output) == (1, True, True), output
+    exit_status, output = at_a_terminal("renew")
+    assert exit_status == 0, output
 
 
 def test_an_included_file_counts_too(workspace: Workspace, ca: AcmeProxy) -> None:

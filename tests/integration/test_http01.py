@@ -53,6 +53,10 @@ class MemoryAccounts:
         """Keep the account."""
         self._account = account
 
+    def remove(self) -> None:
+        """Forget the account."""
+        self._account = None
+
     def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
         """Exclude other threads."""
         return self._lock

@@ -1,4 +1,4 @@
-"""The commands of the README and of Getting started, typed as they are, in order, by an ordinary user in a fresh home."""
+"""The commands of the README and of Getting started, typed in order by an ordinary user in a fresh home."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.documents import ROOT, Typed, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
-from tests.kit.first_hour import DOMAIN, ROOT, TOKEN, Reader, Typed, between, blocks, commands
+from tests.kit.first_hour import DOMAIN, TOKEN, Reader
 from tests.kit.users import open_way
 from tests.lab import Lab
 

@@ -44,6 +44,10 @@ class MemoryStore:
         self.saved += 1
         self.account = account
 
+    def remove(self) -> None:
+        """Forget the account."""
+        self.account = None
+
     def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
         """Exclude other threads."""
         return self._lock

@@ -11,9 +11,10 @@ from typing import Any
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
 from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, Notice, Outcome, RouteTaken, rfc3339
+from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome, RouteTaken, rfc3339
 from dnsrenew.operations.accounts import AccountStatus
 from dnsrenew.operations.revoke import Revocation
+from dnsrenew.schedule import detect
 
 ROUTE = RouteTaken(ca="lab", challenge="dns-01", dns=("home",))
 DOMAINS = ("example.test", "*.example.test")
@@ -76,6 +77,8 @@ class FakeStatus:
     last_failure: Mapping[str, Any] | None = None
     next_attempt: datetime | None = None
     path: Path | None = None
+    deployed: tuple[DeploymentResult, ...] = ()
+    deployment_pending: bool = False
     known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -274,9 +277,12 @@ def crowd(emitter: Emitter, cancel: threading.Event, pace: float = 0.0, count: i
 
 
 def install(
-    renewer: FakeRenewer, config: FakeConfig | None = None, put: Callable[[Any, str, Any], None] = setattr
+    renewer: FakeRenewer,
+    config: FakeConfig | None = None,
+    put: Callable[[Any, str, Any], None] = setattr,
+    schedule: detect.ActiveSchedule = detect.UNKNOWN,
 ) -> None:
-    """Put the fakes in place of the configuration and the renewer.
+    """Put the fakes in place of the configuration, the renewer, and what renews by itself.
 
     :param put: a monkeypatch's ``setattr``, except in a process of its own.
     """
@@ -296,6 +302,7 @@ def install(
         renewer.on_event = on_event
         return renewer
 
+    put(detect, "detect", lambda _config: schedule)
     put(Invocation, "config", fake_config)
     put(Invocation, "renewer", fake_renewer)
 

@@ -23,13 +23,20 @@ from tests.kit.certificates import issuer
 DOMAINS = ("www.example.test", "example.test")
 
 
-def make_certificate(folder: Path, name: str = "home", *, key: str = "ecdsa-p256", days: float = 90) -> Certificate:
+def make_certificate(
+    folder: Path,
+    name: str = "home",
+    *,
+    key: str = "ecdsa-p256",
+    days: float = 90,
+    domains: Sequence[str] = DOMAINS,
+) -> Certificate:
     """Return a certificate with its four files in a new folder below this one; it begins a minute ago."""
     begin = datetime.now(UTC) - timedelta(minutes=1)
     private: Any = (
         rsa.generate_private_key(65537, 2048) if key == "rsa2048" else ec.generate_private_key(ec.SECP256R1())
     )
-    pem = issuer("Stage CA 1").sign(private.public_key(), DOMAINS, begin, timedelta(days=days))
+    pem = issuer("Stage CA 1").sign(private.public_key(), domains, begin, timedelta(days=days))
     leaf, chain = x509.split_chain(pem)
     here = folder / f"version-{len(list(folder.iterdir())) if folder.exists() else 0}"
     here.mkdir(parents=True)
@@ -39,7 +46,7 @@ def make_certificate(folder: Path, name: str = "home", *, key: str = "ecdsa-p256
         paths[part].write_text(text)
     facts = x509.read_certificate(pem)
     return Certificate(
-        name=name, domains=DOMAINS, issuer=facts.issuer, serial=facts.serial, not_before=facts.not_before,
+        name=name, domains=tuple(domains), issuer=facts.issuer, serial=facts.serial, not_before=facts.not_before,
         not_after=facts.not_after, path=here, certificate_path=paths["cert"], chain_path=paths["chain"],
         fullchain_path=paths["fullchain"], private_key_path=paths["privkey"],
     )  # fmt: skip
@@ -59,11 +66,13 @@ class KeptFiles:
         self.is_begun = False
 
     def begin(self) -> None:
-        """Note that a change has begun."""
+        """Note that a change has begun; what one that has ended kept is forgotten."""
+        if not self.is_begun:
+            self.files = {}
         self.is_begun = True
 
     def end(self) -> None:
-        """Note that it has ended well."""
+        """Note that it has ended."""
         self.is_begun = False
 
     def keep(self, files: Mapping[str, bytes]) -> None:

@@ -169,7 +169,7 @@ already it fetches that certificate: none is issued twice.
 
 The same is tested on a disk that stays full or read-only from one operation on, on one from which the store vanishes,
 and, with the program as a process, Pebble as the CA and BIND as the DNS host, on a file system of its own that fills up
-block by block, runs out of inodes, and turns read-only ([tests/faults](../tests/faults)). There, too, each file of the
+block by block, runs out of inodes, and turns read-only (`tests/faults`). There, too, each file of the
 store is damaged in each way: emptied, cut short, overwritten, of a later dnsrenew, replaced by a folder or by a link.
 
 This page is written by `python -m tests.kit.disk`; a test repeats every run.

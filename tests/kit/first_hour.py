@@ -1,29 +1,28 @@
 """A reader of the documents: an ordinary user with a fresh home, who types what a page says, in its order.
 
-The machine is the lab's: its CA answers for Let's Encrypt, and a stand-in for DuckDNS. `nano` is played by a program that
-writes what the page says to paste, and the programs that would change this machine by others that only write down how
-they were called.
+The machine is the lab's: its CA answers for Let's Encrypt, and a stand-in for DuckDNS. `nano` is played by a program
+that writes what the page says to paste, and the programs that would change this machine by others that only write down
+how they were called.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from tests.kit.documents import Typed
 from tests.kit.duckdns import PROVIDERS, DuckDns
 from tests.kit.users import NOBODY, ordinary_user
 from tests.lab import Lab
 from tests.lab.web import fetch
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 TOKEN: Final = "a7c4d0ad-114e-40ef-ba1d-d217904a50f2"
 DOMAIN: Final = "my-house"
 """The DuckDNS domain of the documents."""
@@ -52,34 +51,6 @@ _QUIET: Final = '#!/bin/sh\necho "$(basename "$0") $*" >> "$HOME/.called"\n'
 _END: Final = "\x1e"
 _SCRIPT: Final = "set +e\n{steps}"
 _STEP: Final = "{command}\nprintf '\\036%s\\036' $?\n"
-
-
-class Typed(NamedTuple):
-    """A command of a page, the output that the page shows after it, and what came of it."""
-
-    command: str
-    shown: str
-    status: int = 0
-    output: str = ""
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-
-
-def commands(text: str) -> Iterator[Typed]:
-    """The commands of the `console` blocks, in order: lines that begin with `$`, without their comments."""
-    for block in blocks(text, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, _, shown = part.partition("\n")
-            yield Typed(line.partition("  # ")[0].partition("   #")[0].strip(), shown.strip("\n"))
-
-
-def between(page: Path, first: str, last: str) -> str:
-    """The part of a page from one heading to another."""
-    text = page.read_text("utf-8")
-    return text[text.index(f"\n{first}") : text.index(f"\n{last}")]
 
 
 @dataclass
@@ -147,13 +118,13 @@ class Reader:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, NOBODY, NOBODY)
 
-    def type(self, typed: Sequence[Typed], env: Mapping[str, str] | None = None) -> list[Typed]:
+    def type(self, typed: Sequence[Typed]) -> list[Typed]:
         """Type all of it into one shell; return each command with its status and its output."""
         steps = "".join(_STEP.format(command=each.command) for each in typed)
         done = subprocess.run(
             ordinary_user(["bash", "-c", _SCRIPT.format(steps=steps)]),
             cwd=self.folder,
-            env={**self.env, **(env or {})},
+            env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dnsrenew.base.values import replace
 from dnsrenew.cli import main
 from dnsrenew.errors import CAError, LockedError
 from dnsrenew.events import Emitter
@@ -122,6 +123,26 @@ def test_new_keys(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
     assert shown("account roll lab", HELD)[0] == "✓ lab: key replaced"
     assert shown("account roll", HELD, HELD)[0] == "✓ lab: key replaced"
     assert renewer.calls == [(["lab"], {"new_key": True}), (None, {"new_key": True})]
+
+
+def test_contacts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
+    """What the CA has now is shown."""
+    assert shown("account contact lab", HELD) == [
+        "✓ lab: contact updated",
+        "  account  https://lab.test/a/1",
+        "  contact  me@example.test",
+    ]
+    assert renewer.calls == [(["lab"], {"contact": True})]
+
+
+def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
+    """With --yes nobody is asked; one that could not be closed is exit status 1."""
+    closed = replace(HELD, status="deactivated")
+    lines = shown("account deactivate --yes", closed, SILENT, status=1)
+    assert lines[0] == "✓ lab: closed for ever; the next order creates a new account"
+    assert "✗ down: The CA lab cannot be reached." in lines
+    assert shown("account show", closed)[0] == "! lab: deactivated"
+    assert renewer.calls[0] == (None, {"deactivate": True})
 
 
 def test_accounts_for_programs(shown: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:

@@ -219,7 +219,7 @@ def test_a_hangup_reads_the_configuration_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The next round comes at once and uses it; a mistake in it is told, and the one before stays in use."""
-    used: list[object] = []
+    used: list[Any] = []
     found: list[FakeConfig | ConfigError] = [FakeConfig(), FakeConfig(accounts={"new": 1})]
     found.append(ConfigError("config-invalid", "dnsrenew.toml:3: ca: a mistake.", fix="Correct it."))
 
@@ -233,7 +233,7 @@ def test_a_hangup_reads_the_configuration_again(
             raise one
         return one
 
-    def renewer(invoked: Invocation, config: FakeConfig, on_event: object = None) -> object:
+    def renewer(invoked: Any, config: Any, on_event: Any = None) -> Any:
         used.append(config)
         return made(invoked, config, on_event)
 
@@ -243,7 +243,7 @@ def test_a_hangup_reads_the_configuration_again(
     monkeypatch.setattr(Invocation, "renewer", renewer)
     assert service.run() == 143
     assert service.times == [0, 0, 0, 43_200]
-    assert [config.accounts for config in used] == [{"home": 1}, *[{"new": 1}] * 3]  # type: ignore[attr-defined]
+    assert [config.accounts for config in used] == [{"home": 1}, *[{"new": 1}] * 3]
     err = capsys.readouterr().err
     assert "Read the configuration again (SIGHUP)." in err
     assert "✗ dnsrenew.toml:3: ca: a mistake. Correct it." in err

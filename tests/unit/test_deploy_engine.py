@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Certificate, Event
+from dnsrenew import Certificate, Event, StoreError
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.deploy import engine, file_set, programs
+from dnsrenew.deploy import aside, engine, file_set, programs
 from dnsrenew.deploy.entry import Entry, entry
 from dnsrenew.errors import DeployError
 from dnsrenew.events import Emitter
@@ -161,8 +161,8 @@ def test_a_reload_that_fails_gets_the_old_files_back(stage: Stage) -> None:
     assert "status 1" in result.error["message"]
     assert "no such directive[2J" in result.error["message"]
     assert stage.has(old)
-    assert not result.rolled_back
-    assert [notice.code for notice in stage.notices] == ["deploy-not-restored"]
+    assert (result.rolled_back, stage.notices) == (True, [])  # the new one was never in use: one error is enough
+    assert not stage.kept.is_begun
 
 
 def test_without_old_files_the_new_ones_stay(stage: Stage) -> None:
@@ -173,13 +173,129 @@ def test_without_old_files_the_new_ones_stay(stage: Stage) -> None:
     assert stage.has(new)
 
 
-def test_an_expired_certificate_does_not_come_back(stage: Stage) -> None:
-    """An expired certificate is not put back."""
+@pytest.mark.parametrize("more", [(), ("chain", "leaf")])
+def test_an_expired_certificate_does_not_come_back(stage: Stage, more: tuple[str, ...]) -> None:
+    """An expired certificate is not put back, also where the file of its chain, which is valid, comes first."""
     old, new = stage.make(days=0.0005), stage.make()
     stage.place(old)
-    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    paths = {part: str(stage.target / f"{part}.pem") for part in more}
+    for part, path in paths.items():
+        source = old.chain_path if part == "chain" else old.certificate_path
+        Path(path).write_bytes(source.read_bytes())
+    options = {**paths, "key": str(stage.key)} if more else {"certificate": str(stage.certificate), **paths}
+    deployment = Deployment("files", **{"key": str(stage.key), **options}, reload=["/no/such/program"])
+    result = stage.deploy(entry(deployment), new)
     assert (result.ok, result.rolled_back) == (False, False)
+    assert stage.key.read_text() == new.private_key_pem
+
+
+def test_the_old_files_come_back_as_they_were(stage: Stage, tmp_path: Path) -> None:
+    """With their modes, and a link as a link: a server of another user may read them only so."""
+    old, new = stage.make(), stage.make()
+    stage.certificate.symlink_to(old.fullchain_path)
+    stage.key.write_text(old.private_key_pem)
+    stage.key.chmod(0o440)
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert result.rolled_back
+    assert stage.certificate.readlink() == old.fullchain_path
+    assert stage.key.stat().st_mode & 0o777 == 0o440
+    assert stage.has(old)
+
+
+def test_a_link_is_replaced_by_a_file(stage: Stage) -> None:
+    """Though it leads to the same content; what it leads to is not written."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    stage.certificate.unlink()
+    stage.certificate.symlink_to(old.fullchain_path)
+    content = old.fullchain_pem
+    assert stage.deploy(stage.entry(), new).ok
+    assert not stage.certificate.is_symlink()
+    assert old.fullchain_pem == content
+
+
+def test_what_is_no_certificate_is_not_replaced(stage: Stage) -> None:
+    """A path that leads to a large file is a mistake."""
+    stage.key.write_bytes(bytes(1 << 21))
+    result = stage.deploy(stage.entry(), stage.make())
+    assert result.error is not None
+    assert result.error["code"] == "deploy-unwritable"
+    assert (result.changed, stage.key.stat().st_size) == (False, 1 << 21)
+
+
+def test_the_last_certificate_but_one_never_comes_back(stage: Stage) -> None:
+    """A change that wrote nothing puts nothing back, whatever an earlier one has kept."""
+    certificates = [stage.make(), stage.make(), stage.make()]
+    stage.place(certificates[0])
+    assert stage.deploy(stage.entry(), certificates[1]).ok
+    (result,) = engine.deploy(stage.context, [stage.entry(reload=["/no/such/program"])], certificates[1],
+                              lambda _: stage.kept, force=True)  # fmt: skip
+    assert (result.ok, result.rolled_back, stage.has(certificates[1])) == (False, False, True)
+    stage.kept.end()
+    assert stage.deploy(stage.entry(), certificates[1]).ok
+
+    def full(*_: Any) -> None:
+        raise StoreError("store-full", "Full.", fix="Free space.")
+
+    for broken in ("begin", "keep"):
+        kept = KeptFiles()
+        kept.files = {str(stage.certificate): certificates[0].fullchain_pem.encode()}
+        setattr(kept, broken, full)
+        (result,) = engine.deploy(stage.context, [stage.entry()], certificates[2], lambda _, kept=kept: kept)
+        assert (result.ok, result.changed, result.rolled_back) == (False, False, False)
+        assert stage.has(certificates[1])
+
+
+def test_what_a_killed_run_has_replaced_comes_back(stage: Stage) -> None:
+    """The next run finds the new files, fails to activate them, and puts back what the first one had kept."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+
+    class Kill(BaseException):
+        pass
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Kill
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "run", kill)
+        with pytest.raises(Kill):
+            stage.deploy(stage.entry(reload=["reload"]), new)
     assert stage.has(new)
+    result = stage.deploy(stage.entry(reload=["/no/such/program"]), new)
+    assert (result.rolled_back, stage.has(old)) == (True, True)
+
+
+def test_a_rename_that_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is a mount of its own cannot be replaced: the old pair comes back, and no later run completes it."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    real = aside.rename
+
+    def refuse(source: str, target: str) -> None:
+        if target == str(stage.key):
+            raise OSError(16, "Device or resource busy")
+        real(source, target)
+
+    monkeypatch.setattr(aside, "rename", refuse)
+    result = stage.deploy(stage.entry(), new)
+    assert result.error is not None
+    assert (result.error["code"], result.rolled_back) == ("deploy-unwritable", True)
+    assert (stage.has(old), stage.kept.renames) == (True, [])
+    assert sorted(path.name for path in stage.target.iterdir()) == ["cert.pem", "key.pem"]
+
+
+def test_old_files_that_cannot_be_activated_any_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new ones were activated and not served: what the server has now is unknown, and said."""
+    old, new = stage.make(), stage.make()
+    stage.place(old)
+    with TlsServer(stage.certificate, stage.key).running() as server:
+        program = [sys.executable, "-c", f"import os, sys; f = {str(stage.folder / 'once')!r}; "
+                   "sys.exit(os.path.exists(f) or open(f, 'w').close())"]  # fmt: skip
+        options = {"verify": [f"127.0.0.1:{server.port}"], "verify_timeout": 0.3}
+        result = stage.deploy(stage.entry(reload=program, **options), new)
+    assert (result.ok, result.rolled_back, stage.has(old)) == (False, False, True)
+    assert [notice.code for notice in stage.notices] == ["deploy-not-restored"]
 
 
 def test_a_program_that_hangs_is_ended(stage: Stage) -> None:
@@ -218,7 +334,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeyp
     """The renames of a killed run are noted, and can be completed."""
     old, new = stage.make(), stage.make()
     stage.place(old)
-    real = file_set._rename
+    real = aside.rename
     done: list[str] = []
 
     def kill(source: str, target: str) -> None:
@@ -227,7 +343,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: Stage, monkeyp
         done.append(target)
         real(source, target)
 
-    monkeypatch.setattr(file_set, "_rename", kill)
+    monkeypatch.setattr(aside, "rename", kill)
     with pytest.raises(KeyboardInterrupt):
         stage.deploy(stage.entry(), new)
     monkeypatch.undo()

@@ -17,12 +17,16 @@ from typing import Any
 import pytest
 
 from dnsrenew import Secret
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.deploy.targets.webhook import WebhookDeployer
 from dnsrenew.errors import DeployError
-from tests.kit.deployments import deployer_context, make_certificate
+from dnsrenew.model import Deployment
+from dnsrenew.runtime.context import Context
+from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 
 # ── pkcs12 ──────────────────────────────────────────────────────────────────────────────
 
@@ -71,6 +75,18 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     deployer = Pkcs12Deployer(deployer_context({"path": str(path)}))
     deployer.deploy(certificate)
     assert deployer.check(certificate)
+
+
+def test_an_expired_one_does_not_come_back(tmp_path: Path) -> None:
+    """Its expiry is known though the file is encrypted."""
+    old, new = make_certificate(tmp_path / "a", days=0.0005), make_certificate(tmp_path / "b")
+    path, kept = tmp_path / "tls.pfx", KeptFiles()
+    options = {"path": str(path), "password": Secret("pass-word")}
+    Pkcs12Deployer(deployer_context(options)).deploy(old)
+    failing = entry(Deployment("pkcs12", **options, reload=["/no/such/program"]))
+    (result,) = engine.deploy(Context().for_certificate("home"), [failing], new, lambda _: kept)
+    assert (result.ok, result.rolled_back) == (False, False)
+    assert Pkcs12Deployer(deployer_context(options)).check(new)
 
 
 # ── run ─────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import pytest
 
 from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer
 from dnsrenew.base.values import replace
+from dnsrenew.errors import Cancelled
 from dnsrenew.model import CA, Route
 from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
@@ -91,6 +92,21 @@ def test_a_failed_one_is_tried_at_every_run(host: Host) -> None:
         [(True, False), (True, True)],
         [(True, False), (True, False)],
     ]
+
+
+def test_what_has_succeeded_is_not_repeated_after_a_cancel(host: Host) -> None:
+    """Each result is recorded before the next entry begins."""
+    calls: list[Certificate] = []
+
+    def stops(_: Certificate) -> None:
+        if len(calls) < 2:
+            calls.append(_)
+            raise Cancelled("cancelled", "Stopped.", fix="Start it again.")
+
+    entries = [calls.append, stops]
+    assert host.run(*entries).status == "interrupted"
+    assert shown(host.run(*entries)) == [(True, False), (True, True)]
+    assert len(calls) == 2
 
 
 def test_deployments_can_be_left_to_a_later_run(host: Host) -> None:

@@ -12,6 +12,7 @@ import pytest
 import dnsrenew
 from dnsrenew.events import KINDS
 from dnsrenew.model import DeploymentResult
+from docs.syntax import called_name
 
 PACKAGE = Path(dnsrenew.__file__).parent
 EMITTERS = {"emit", "_emit"}
@@ -27,7 +28,7 @@ def emitted() -> Iterator[tuple[str, set[str], bool]]:
     """Kind, keys, and whether these are all: a call may take further ones from an object."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in EMITTERS and node.args:
+            if isinstance(node, ast.Call) and called_name(node) in EMITTERS and node.args:
                 for each in ast.walk(node.args[0]):
                     if isinstance(each, ast.Constant):
                         keys = {keyword.arg for keyword in node.keywords}

@@ -71,6 +71,7 @@ STATE: dict[str, Any] = {
     "next_attempt": LATER,
     "attempt_set_at": TIME,
     "tried_with": 7,
+    "without_order": 1,
     "routes": {"lab/dns-01/dns=home": {"failed": TIME, "code": "ca-dns"}},
     "worked": ["lab/dns-01/dns=home"],
     "ari": {"start": TIME, "end": LATER, "chosen": TIME, "next_poll": LATER, "explanation": "https://ca.test/why"},
@@ -82,6 +83,7 @@ LEDGER = {
     "schema": 1,
     "failed": {"a.test": LATER},
     "sets": {"0123456789abcdef": LATER},
+    "failed_orders": {"0123456789abcdef": LATER},
     "waits": {"*": {"since": TIME, "until": LATER, "url": "https://ca.test/"}},
     "more": 1,
 }
@@ -114,19 +116,22 @@ def use_state(state: State) -> Iterator[State]:
     now = START + timedelta(hours=2)
     history.deferred_until(state, now)
     history.was_asked_to_wait(state)
+    history.accounts_tried(state)
     due.next_renewal(SPEC, state)
     due.why_due(SPEC, state, now, whole=True)
     due.ari_warnings(state)
     yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
+    yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1), ordered=False)
     yield history.remember_failures(state, {"lab/dns-01": "x"}, now)
 
 
 def use_book(book: LedgerState) -> Iterator[LedgerState]:
     """All that is concluded from a ledger; give those that are written next."""
     now = START + timedelta(hours=2)
-    book.blocked(["a.test"], LIMITS, now)
+    book.blocked(["a.test"], LIMITS, now, attended=True)
     yield book.with_failed(["a.test"], LIMITS, now)
     yield book.with_certificate(["a.test"], LIMITS, now)
+    yield book.with_failed_orders(["a.test"], 2, now)
     yield book.with_wait(1e300, None, now)
 
 

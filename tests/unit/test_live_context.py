@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +54,7 @@ class Server:
 
 def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> Pair:
     """Return a certificate to serve."""
-    kind = x509.key_kind(x509.key_from_pem(certificate.private_key_pem.encode())) or ""
-    files = certificate.fullchain_path, certificate.private_key_path
-    return Pair(domains or certificate.domains, *files, kind)
+    return Pair(domains or certificate.domains, certificate.fullchain_path, certificate.private_key_path)
 
 
 def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = None, **settings: Any) -> ssl.SSLContext:
@@ -153,3 +153,43 @@ def test_a_callback_of_the_program_can_refuse(server: Server) -> None:
     server.context.sni_callback = lambda *_: refuse
     with pytest.raises(ssl.SSLError):
         server.connect()
+
+
+def test_switches_during_handshakes_are_safe(server: Server) -> None:
+    """Loading into a context in use crashes the process: so this runs in one of its own, and none may fail."""
+    certificates = [server.make(), server.make()]
+    files = [str(path) for one in certificates for path in (one.fullchain_path, one.private_key_path)]
+    code = """
+import ssl, sys, threading
+from dnsrenew.serving.live_context import LiveContext, Pair
+pairs = [Pair(["x.test"], *sys.argv[number : number + 2]) for number in (1, 3)]
+live, done, failed = LiveContext(), [], []
+live.serve(pairs[:1])
+client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+
+def handshakes():
+    for _ in range(150):
+        up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+        sides = client.wrap_bio(down, up, server_hostname="x.test"), live.wrap_bio(up, down, server_side=True)
+        try:
+            for side in sides * 3:
+                try:
+                    side.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+            sides[1].write(b"x")
+            done.append(sides[0].read(1))
+        except Exception as error:
+            failed.append(repr(error))
+
+threads = [threading.Thread(target=handshakes) for _ in range(3)]
+for thread in threads:
+    thread.start()
+while any(thread.is_alive() for thread in threads):
+    pairs.reverse()
+    live.serve(pairs[:1])
+print(len(done), failed)
+"""
+    ran = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "450 []"), ran.stderr[-2000:]

@@ -115,6 +115,26 @@ def test_a_replacement_is_never_held(stage: Stage) -> None:
     assert stage.until() is not None
 
 
+@pytest.mark.parametrize("directory", [LE, "https://ca.test/directory"])
+def test_five_failed_orders_hold_a_person(tmp_path: Path, directory: str) -> None:
+    """At any CA, with ``replaces`` too; not a schedule, which has pauses, and not other names."""
+    stage = Stage(tmp_path, directory)
+    stage.ledger.note_failed_orders(HOME, 0)
+    assert not stage.path.exists()
+    for count in (2, 2, 1):
+        assert stage.ledger.may_order(HOME, attended=True) is None
+        stage.ledger.note_failed_orders(HOME, count)
+    for replaces in (False, True):
+        held = stage.ledger.may_order(HOME, attended=True, replaces=replaces)
+        assert held is not None
+        assert (held.evidence["limit"], held.retry_after) == ("failed-orders", 12 * 60)
+        assert "5 orders for home.test (+1)" in held.message
+    assert stage.until() is None
+    assert stage.ledger.may_order(HOME[:1], attended=True) is None
+    stage.clock.elapsed += 12 * 60
+    assert stage.ledger.may_order(HOME, attended=True) is None
+
+
 def test_a_retry_after_holds_what_it_was_said_of(stage: Stage) -> None:
     """It blocks the same names, or all orders, for as long as the CA asked, at most a week."""
     stage.ledger.note_retry_after(90.5, HOME)
@@ -186,7 +206,7 @@ def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
     error = stage.ledger.may_order(["home.test"])
     assert isinstance(error, CAError)
     assert error.code == "ca-ledger"
-    assert error.message == "The CA letsencrypt asked to wait until 2026-11-25T10:01:00Z before an order for home.test."
+    assert error.message == "The CA letsencrypt asked to wait until 2026-11-25 10:01 UTC before an order for home.test."
     assert error.evidence == {
         "ca": "letsencrypt",
         "until": "2026-11-25T10:01:00Z",

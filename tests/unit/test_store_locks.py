@@ -51,7 +51,7 @@ def test_two_threads(tmp_path: Path) -> None:
     assert error.evidence["host"] == os.uname().nodename
     assert error.evidence["since"] == "2026-11-25T10:00:00Z"
     assert str(os.getpid()) in error.message
-    assert "2026-11-25T10:00:00Z" in error.message
+    assert "2026-11-25 10:00 UTC" in error.message
     assert "--wait" in error.fix
 
 

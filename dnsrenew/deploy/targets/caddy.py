@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.file_deployer import FileDeployer
+from dnsrenew.deploy.file_set import TargetFile
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -20,34 +21,15 @@ _URL: Final = "http://127.0.0.1:2019"
 _TIMEOUT: Final = (5.0, 30.0)
 
 
-class CaddyDeployer:
+class CaddyDeployer(FileDeployer):
     """Replaces the files, then has Caddy load its own configuration again."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self._options = context.options
+        super().__init__(context)
         self._url = str(self._options.get("url", _URL)).rstrip("/")
-        self._files: list[TargetFile] = []
 
-    def check(self, certificate: Certificate) -> bool:
-        """Return whether both files have this content."""
-        self._files = self._make(certificate)
-        return is_in_place(self._files)
-
-    def deploy(self, certificate: Certificate) -> None:
-        """Replace the files that differ, and reload."""
-        self._files = self._make(certificate)
-        replace_files(self._context.saved, self._files)
-        self._reload()
-
-    def restore(self) -> bool:
-        """Put the old files back, and reload."""
-        if not restore_files(self._context.saved, self._files):
-            return False
-        self._reload()
-        return True
-
-    def _make(self, certificate: Certificate) -> list[TargetFile]:
+    def make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return both files."""
         options = self._options
         parts = (
             ("certificate", certificate.fullchain_pem, options.get("mode", "0644")),
@@ -56,7 +38,7 @@ class CaddyDeployer:
         owner, group = options.get("owner"), options.get("group")
         return [TargetFile(options[name], pem.encode("ascii"), int(mode, 8), owner, group) for name, pem, mode in parts]
 
-    def _reload(self) -> None:
+    def activate(self) -> None:
         """Post the running configuration back; without the header, Caddy ignores one that has not changed."""
         running = self._request("GET", "/config/")
         loaded = self._request(

@@ -4,53 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.deploy import programs
-from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.file_deployer import ReloadedFiles
+from dnsrenew.deploy.file_set import TargetFile
+from dnsrenew.deploy.options import TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.deploy.protocol import DeployerContext
     from dnsrenew.model import Certificate
 
 _PUBLIC = ("certificate", "chain", "leaf")
 _WRITTEN = (*_PUBLIC, "key", "combined")
 
 
-class FilesDeployer:
+class FilesDeployer(ReloadedFiles):
     """Replaces PEM files, then runs the reload command."""
 
-    def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self._options = context.options
-        self._files: list[TargetFile] = []
-
-    def check(self, certificate: Certificate) -> bool:
-        """Return whether all files have this content."""
-        self._files = self._make(certificate)
-        return is_in_place(self._files)
-
-    def deploy(self, certificate: Certificate) -> None:
-        """Replace the files that differ, and run the reload command."""
-        self._files = self._make(certificate)
-        replace_files(self._context.saved, self._files)
-        self._reload()
-
-    def restore(self) -> bool:
-        """Put the old files back, and run the reload command again."""
-        if not restore_files(self._context.saved, self._files):
-            return False
-        self._reload()
-        return True
-
-    def _reload(self) -> None:
-        command = self._options.get("reload")
-        if command:
-            seconds = self._options.get("timeout", PROGRAM_TIMEOUT)
-            programs.run(self._context.run, command, seconds=seconds, env=self._options.get("env", ()))
-
-    def _make(self, certificate: Certificate) -> list[TargetFile]:
+    def make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return the files of the options."""
         fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
         contents = {
             "certificate": fullchain,

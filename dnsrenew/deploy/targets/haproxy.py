@@ -7,62 +7,45 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.file_deployer import FileDeployer
+from dnsrenew.deploy.file_set import TargetFile, read_file
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.deploy.protocol import DeployerContext
     from dnsrenew.model import Certificate
 
 _SECONDS: Final = 10.0
 _ANSWER: Final = 1 << 20
 
 
-class HaproxyDeployer:
+class HaproxyDeployer(FileDeployer):
     """Replaces the file, so that a restart has it, and the certificate in the running HAProxy."""
-
-    def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self._options = context.options
-        self._files: list[TargetFile] = []
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the file has this content, and the running HAProxy this serial number."""
-        self._files = self._make(certificate)
-        if not is_in_place(self._files):
+        if not super().check(certificate):
             return False
         return _serial(self._ask(f"show ssl cert {self._path}")) == certificate.serial.lstrip("0").lower()
-
-    def deploy(self, certificate: Certificate) -> None:
-        """Replace the file, and put its content into the running HAProxy."""
-        self._files = self._make(certificate)
-        replace_files(self._context.saved, self._files)
-        self._load(self._files[0].content)
-
-    def restore(self) -> bool:
-        """Put the old file back, and its content into the running HAProxy."""
-        if not restore_files(self._context.saved, self._files):
-            return False
-        self._load(self._context.saved.kept()[self._path])
-        return True
 
     @property
     def _path(self) -> str:
         return str(self._options["certificate"])
 
-    def _make(self, certificate: Certificate) -> list[TargetFile]:
+    def make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return the one file."""
         options = self._options
         content = (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii")
         mode = int(options.get("key_mode", "0600"), 8)
         return [TargetFile(self._path, content, mode, options.get("owner"), options.get("group"))]
 
-    def _load(self, pem: bytes) -> None:
+    def activate(self) -> None:
         """Set the certificate in a transaction, and commit it; an open one of a killed run is given up first."""
         self._ask(f"abort ssl cert {self._path}")
-        answer = self._ask(f"set ssl cert {self._path} <<\n{_without_blank_lines(pem)}\n")
+        pem = _without_blank_lines(read_file(self._path) or b"")
+        answer = self._ask(f"set ssl cert {self._path} <<\n{pem}\n")
         if "Transaction" not in answer:
             raise self._refused(answer)
         answer = self._ask(f"commit ssl cert {self._path}")

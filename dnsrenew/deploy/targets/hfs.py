@@ -6,6 +6,7 @@ open to programs on the same machine by default. Its own renewal would put its o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.files import read
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
 from dnsrenew.deploy.options import TargetKind, TargetOption
@@ -32,6 +34,7 @@ _HTTPS: Final = 443
 _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
 """The settings of HFS that a deployment changes, and puts back."""
 _SETTINGS: Final = "settings"
+_OLD: Final = "certificate"
 _ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
 _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
@@ -66,21 +69,28 @@ class HfsDeployer:
         """Replace the files, then change the settings of HFS that differ."""
         self._files = self._make(certificate)
         settings = self._api.settings(_KEYS)
-        old = {_SETTINGS: json.dumps(settings).encode()}
-        replace_files(self._context.saved, self._files, more=old)
         changes = {key: value for key, value in self._wanted(settings).items() if settings.get(key) != value}
+        replace_files(self._context.saved, self._files, more=self._kept(settings) if changes else None)
         if settings.get("acme_renew"):
             self._context.run.warn(*texts.HFS_RENEWAL_OFF.fill())
         self._set(changes)
 
     def restore(self) -> bool:
         """Put the old files and the old settings back."""
-        kept = self._context.saved.kept().get(_SETTINGS)
-        if kept is None:
-            return False
-        restore_files(self._context.saved, self._files)
-        self._set(json.loads(kept))
-        return True
+        settings = self._context.saved.kept().get(_SETTINGS)
+        are_back = restore_files(self._context.saved, self._files)
+        if settings is not None:
+            self._set(json.loads(settings))
+        return are_back or settings is not None
+
+    def _kept(self, settings: Mapping[str, Any]) -> dict[str, bytes]:
+        """Return the settings that are replaced, and the certificate of HFS, which tells whether it has expired."""
+        kept = {_SETTINGS: json.dumps(settings).encode()}
+        name = settings.get("cert")
+        if isinstance(name, str) and name:
+            with contextlib.suppress(OSError):
+                kept[_OLD] = read(os.path.join(os.path.dirname(self._files[0].path), name))
+        return kept
 
     def _set(self, changes: Mapping[str, Any]) -> None:
         if not changes:

@@ -1,0 +1,31 @@
+"""A deployment as text: what has the certificate, or why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.terminal import green, red, yellow
+
+if TYPE_CHECKING:
+    from dnsrenew.model import DeploymentResult
+
+
+def deployment_lines(result: DeploymentResult, columns: int | None, name: str = "") -> list[str]:
+    """Return the lines of a deployment.
+
+    :param name: the certificate, where the lines do not stand below it.
+    """
+    indent = "" if name else "  "
+    target = f"{result.to} {result.target}"
+    if result.ok:
+        line = (texts.DEPLOYED_AND_SERVED if result.served else texts.DEPLOYED).format(target=target)
+        return formatting.wrap(line, columns, f"{indent}{green('✓')} ", f"{indent}  ")
+    error = result.error or {}
+    template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
+    line = template.format(target=target, error=str(error.get("message", "")).strip())
+    head = f"{indent}{red('✗')} {name}: " if name else f"{indent}{red('✗')} "
+    lines = formatting.wrap(line, columns, head, f"{indent}  ")
+    if error.get("fix"):
+        lines += formatting.wrap(str(error["fix"]), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
+    return lines

@@ -1,0 +1,258 @@
+"""Certificates as text: a line that counts, a table that fits the terminal or a card for each, and the problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.deployment_text import deployment_lines
+from dnsrenew.cli.schedule_note import nothing_renews
+from dnsrenew.cli.status_table import table
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.texts import LABELS
+from dnsrenew.model.wording import describe_route
+
+if TYPE_CHECKING:
+    from dnsrenew.operations.status import CertificateStatus
+    from dnsrenew.schedule.detect import ActiveSchedule
+
+_NARROW: Final = 80
+_MOST_DOMAINS: Final = 3
+_GRACE: Final = timedelta(days=1)
+"""A renewal is overdue this long after its time, so that a daily run has had its chance."""
+
+_BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
+_USUAL_REASONS: Final = frozenset({None, "renew-before"})
+
+
+def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
+    """Return whether ``status --check`` reports the certificate."""
+    failed = certificate.last_failure is not None or is_undeployed(certificate)
+    return certificate.state in _BAD or failed or is_overdue(certificate, now)
+
+
+def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:
+    """Return whether the renewal should have happened by now."""
+    time = certificate.next_renewal
+    return time is not None and now - time > _GRACE
+
+
+def is_undeployed(certificate: CertificateStatus) -> bool:
+    """Return whether a server that gets the certificate does not have it."""
+    return certificate.deployment_pending or any(not result.ok for result in certificate.deployed)
+
+
+class StatusText:
+    """Formats certificates.
+
+    :param columns: the width of the terminal, or None for lines of any width.
+    :param path: the configuration.
+    :param schedule: what renews by itself; where nothing does, no time of a next try is shown.
+    """
+
+    def __init__(
+        self, now: datetime, columns: int | None, *, path: str, verbose: bool, schedule: ActiveSchedule
+    ) -> None:
+        self._now = now
+        self._columns = columns
+        self._path = path
+        self._verbose = verbose
+        self._schedule = schedule
+        self._is_manual = schedule.installed is False
+
+    def summary(self, found: Sequence[CertificateStatus], counts: Mapping[str, int]) -> list[str]:
+        """Return the line that counts.
+
+        :param counts: the number of certificates in each state.
+        """
+        failing = sum(needs_attention(certificate, self._now) for certificate in found)
+        template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
+        line = template.format(
+            certificates=formatting.count(len(found), texts.CERTIFICATE),
+            counts=", ".join(f"{count:,} {state}" for state, count in counts.items()),
+            failing=f"{failing:,}",
+        )
+        return self._wrap(bold(line))
+
+    def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
+        if self._verbose or (self._columns is not None and self._columns < _NARROW):
+            return self._cards(found)
+        due = texts.DUE_COLUMN if self._is_manual else "RENEWAL"
+        heads = tuple(due if head == "RENEWAL" else head for head in texts.STATUS_COLUMNS)
+        lines = table(heads, [self._row(certificate) for certificate in found], self._columns)
+        if lines is None:
+            return self._cards(found)
+        return [*lines, *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
+
+    def problems(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
+        lines: list[str] = []
+        for certificate in found:
+            if certificate.last_failure is not None:
+                lines += self._failure(certificate, certificate.last_failure)
+            for result in certificate.deployed:
+                lines += [] if result.ok else deployment_lines(result, self._columns, name=certificate.name)
+        for line in self._commands(found):
+            lines += formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
+        return lines
+
+    def schedule(self) -> list[str]:
+        """Return what renews by itself, or that nothing does; nothing if that is not known."""
+        if self._is_manual:
+            return formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
+        return self._wrap(dim(texts.RENEWED_BY[self._schedule.kind])) if self._schedule.kind else []
+
+    # ── a certificate ───────────────────────────────────────────────────────────────────
+
+    def _row(self, certificate: CertificateStatus) -> tuple[str, ...]:
+        return (
+            certificate.name,
+            _domains(certificate),
+            certificate.ca,
+            _route(certificate),
+            self._expiry(certificate, short=True),
+            self._renewal(certificate, texts.RENEWAL_REASONS),
+            self._state(certificate),
+        )
+
+    def _cards(self, found: Sequence[CertificateStatus]) -> list[str]:
+        lines = []
+        for certificate in found:
+            lines += self._wrap(f"{bold(certificate.name)}  {self._state(certificate)}")
+            label = LABELS["due" if self._is_manual else "renewal"]
+            rows = {
+                LABELS["domains"]: _domains(certificate),
+                LABELS["ca"]: certificate.ca,
+                LABELS["route"]: "" if certificate.route is None else _route(certificate),
+                LABELS["expires"]: "" if certificate.not_after is None else self._expiry(certificate),
+                label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
+            }
+            lines += formatting.fields([(label, value) for label, value in rows.items() if value], self._columns)
+            for result in certificate.deployed:
+                lines += deployment_lines(result, self._columns) if result.ok else []
+        return lines
+
+    def _expiry(self, certificate: CertificateStatus, *, short: bool = False) -> str:
+        expiry = certificate.not_after
+        if expiry is None:
+            return "-"
+        life = expiry - certificate.not_before if certificate.not_before else None
+        if short:
+            return f"{formatting.date(expiry, self._now, life)}, {formatting.short_distance(expiry, self._now)}"
+        return formatting.when(expiry, self._now, life)
+
+    def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:
+        if not certificate.known or certificate.state == "unconfigured":  # nothing renews it
+            return "-"
+        if certificate.state != "valid" or certificate.next_renewal is None:
+            time = None if self._is_manual else certificate.next_attempt
+            return texts.RENEWAL_NOW if time is None else formatting.date(time, self._now)
+        date = formatting.date(certificate.next_renewal, self._now)
+        if certificate.reason in _USUAL_REASONS:
+            return date
+        return reasons.get(certificate.reason or "", texts.RENEWAL_REASON).format(date=date, reason=certificate.reason)
+
+    def _state(self, certificate: CertificateStatus) -> str:
+        state = certificate.state
+        if not certificate.known:
+            word = texts.STATES["unknown" if state == "missing" else "unreadable"]
+            return f"{red('✗')} {word.format(state=state)}"
+        if state in _BAD:
+            return f"{red('✗')} {state}"
+        if is_overdue(certificate, self._now):
+            return f"{red('✗')} {texts.STATES['overdue']}"
+        if certificate.last_failure is not None:
+            word = texts.STATES["failed" if state == "valid" else "failing"]
+            return f"{yellow('!')} {word.format(state=state)}"
+        if is_undeployed(certificate):
+            return f"{yellow('!')} {texts.STATES['undeployed'].format(state=state)}"
+        if state == "due":
+            return f"{yellow('!')} {texts.STATES['changed'] if certificate.reason == 'changed' else state}"
+        return f"{green('✓')} {state}"
+
+    # ── problems ────────────────────────────────────────────────────────────────────────
+
+    def _failure(self, certificate: CertificateStatus, failure: Mapping[str, Any]) -> list[str]:
+        """Return the last failure, or why the certificate cannot be read, and the fix."""
+        last = failure.get("route")
+        head = self._failure_line(certificate, failure)
+        lines = formatting.wrap(head, self._columns, f"{red('✗')} ", "  ")
+        for attempt in failure.get("attempts") or ():
+            route = attempt.get("route")
+            if isinstance(route, Mapping) and route != last:
+                reason = attempt.get("message") or attempt.get("code")
+                line = texts.EARLIER_FAILURE.format(route=describe_route(route), reason=reason)
+                lines += formatting.wrap(line, self._columns, texts.EARLIER, "    ")
+        if failure.get("fix"):
+            lines += formatting.wrap(str(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
+        return lines
+
+    def _failure_line(self, certificate: CertificateStatus, failure: Mapping[str, Any]) -> str:
+        time, route = formatting.as_time(failure.get("time")), failure.get("route")
+        fields = {
+            "name": certificate.name,
+            "message": failure.get("message"),
+            "ago": formatting.distance(time, self._now) if time else "",
+            "route": describe_route(route) if isinstance(route, Mapping) else "",
+        }
+        if not certificate.known:
+            template = texts.UNREADABLE_CERTIFICATE
+        else:
+            template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
+        following = self._next_attempt(certificate)
+        return f"{template.format_map(fields)} {following}" if following else template.format_map(fields)
+
+    def _next_attempt(self, certificate: CertificateStatus) -> str:
+        if certificate.known and certificate.state == "valid" and certificate.next_renewal is not None:
+            renewal = formatting.date(certificate.next_renewal, self._now)
+            return texts.NOT_DUE_BEFORE.format(renewal=renewal, name=certificate.name)
+        time = None if self._is_manual else certificate.next_attempt
+        return "" if time is None else texts.NEXT_ATTEMPT.format(time=formatting.when(time, self._now))
+
+    def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
+        """Give a line with a command for each kind of problem."""
+        failing, pending, undeployed, forgotten = [], [], [], []
+        for one in found:
+            if one.state == "unconfigured":
+                forgotten.append(one.name)
+            elif one.last_failure is not None:
+                failing += [one.name] if one.known and one.state != "valid" else []
+            elif one.state != "valid" or is_overdue(one, self._now):
+                pending.append(one.name)
+            elif one.deployment_pending:
+                undeployed.append(one.name)
+        for names, flags, template in (
+            (failing, ["--now"], texts.RETRY_NOW),
+            (pending, [], texts.RENEW_NOW),
+            (undeployed, [], texts.DEPLOY_NOW),
+        ):
+            if names:
+                selection = names if len(names) == 1 and len(found) > 1 else []
+                command = " ".join(["dnsrenew renew", *selection, *flags])
+                yield template.format(names=formatting.listed(names), command=command)
+        if forgotten:
+            template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
+            yield template.format(names=formatting.listed(forgotten), path=self._path)
+
+    def _wrap(self, text: str) -> list[str]:
+        return formatting.wrap(text, self._columns, "", "  ")
+
+
+def _domains(certificate: CertificateStatus) -> str:
+    """Return the domains; "" if the only one is the name of the certificate."""
+    if certificate.domains == (certificate.name,):
+        return ""
+    return formatting.listed(certificate.domains, _MOST_DOMAINS)
+
+
+def _route(certificate: CertificateStatus) -> str:
+    """Return the challenge and the accounts of the last renewal."""
+    return "-" if certificate.route is None else describe_route({**certificate.route, "ca": None})
+
+
+def _is_chosen_by_ca(certificate: CertificateStatus) -> bool:
+    is_due = certificate.known and certificate.state == "valid" and certificate.next_renewal is not None
+    return is_due and certificate.reason == "ari"

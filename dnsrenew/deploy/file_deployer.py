@@ -1,0 +1,83 @@
+"""What the targets with files on this machine share: the files are replaced as one set, then activated."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from dnsrenew.deploy import programs, texts
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+
+class FileDeployer(ABC):
+    """Replaces files and activates them; puts them back and activates them again."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._files: list[TargetFile] = []
+        self._is_activated = False
+
+    @abstractmethod
+    def make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return the files for a certificate."""
+
+    @abstractmethod
+    def activate(self) -> None:
+        """Have the server use the files that are there now.
+
+        :raises DeployError: it does not.
+        """
+
+    def kept(self) -> Mapping[str, bytes]:
+        """Return what is kept with the old files."""
+        return {}
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether all files have this content."""
+        self._files = self.make(certificate)
+        return is_in_place(self._files)
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Replace the files that differ, and activate them."""
+        self._files = self.make(certificate)
+        if not is_in_place(self._files):
+            replace_files(self._context.saved, self._files, more=self.kept())
+        self.activate()
+        self._is_activated = True
+
+    def restore(self) -> bool:
+        """Put the old files back, and activate them.
+
+        Where the new ones could not be activated, the old ones are in use still, and another failure tells nothing new.
+        """
+        if not restore_files(self._context.saved, self._files):
+            return False
+        try:
+            self.activate()
+        except DeployError as error:
+            if self._is_activated:
+                run = self._context.run
+                fields = {"target": self._files[0].path, "reason": error.message.rstrip(".")}
+                run.warn(*texts.NOT_ACTIVATED.fill(**fields, certificate=run.certificate or ""))
+                return False
+        return True
+
+
+class ReloadedFiles(FileDeployer):
+    """Files that the ``reload`` command of the entry activates."""
+
+    def activate(self) -> None:
+        """Run the command, if there is one."""
+        command = self._options.get("reload")
+        if command:
+            seconds = self._options.get("timeout", PROGRAM_TIMEOUT)
+            programs.run(self._context.run, command, seconds=seconds, env=self._options.get("env", ()))

@@ -1,0 +1,54 @@
+"""Private keys, certificate signing requests and certificates: the only folder that uses cryptography."""
+
+from __future__ import annotations
+
+from dnsrenew.x509.certificates import (
+    SKEW,
+    Facts,
+    authority_and_serial,
+    is_valid_at,
+    key_hash_of_certificate,
+    read_certificate,
+    split_chain,
+    to_der,
+    top_issuer,
+)
+from dnsrenew.x509.chain_check import check_chain
+from dnsrenew.x509.keys import (
+    PrivateKey,
+    key_from_pem,
+    key_hash,
+    key_kind,
+    key_to_pem,
+    make_csr,
+    new_key,
+    self_signed_pem,
+)
+from dnsrenew.x509.pkcs12 import pkcs12_holds, pkcs12_leaf, to_pkcs12
+from dnsrenew.x509.roots import have_same_root, is_issued_under
+
+__all__ = [
+    "SKEW",
+    "Facts",
+    "PrivateKey",
+    "authority_and_serial",
+    "check_chain",
+    "have_same_root",
+    "is_issued_under",
+    "is_valid_at",
+    "key_from_pem",
+    "key_hash",
+    "key_hash_of_certificate",
+    "key_kind",
+    "key_to_pem",
+    "make_csr",
+    "new_key",
+    "pkcs12_holds",
+    "pkcs12_leaf",
+    "read_certificate",
+    "self_signed_pem",
+    "split_chain",
+    "to_der",
+    "to_pkcs12",
+    "top_issuer",
+]

@@ -1,0 +1,77 @@
+"""`renew --json --events`: every line on standard error is JSON, and standard output is one document."""
+
+import json
+from functools import partial
+
+import pytest
+
+from dnsrenew import events
+from dnsrenew.cli import main
+from dnsrenew.errors import ConfigError
+from tests.kit.cli_stage import FakeConfig, FakeRenewer, crowd, happy, install, unhappy
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """The document, and the lines on standard error."""
+    out, err = capsys.readouterr()
+    document: dict[str, object] = json.loads(out)
+    return document, [json.loads(line) for line in err.splitlines()]
+
+
+def test_each_event_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In order, with the waits for DNS, as `Event.to_dict` gives them; messages are lines too."""
+    install(FakeRenewer(happy), put=monkeypatch.setattr)
+    assert main(["renew", "--json", "--events"]) == 0
+    document, found = lines(capsys)
+    assert document["version"] == 1
+    kinds = [line["kind"] for line in found if "kind" in line]
+    assert kinds[:3] == ["run-started", "certificate-started", "route-started"]
+    assert "dns-waiting" in kinds
+    assert kinds[-1] == "certificate-finished"
+    assert set(kinds) <= set(events.KINDS)
+    assert {"time", "certificate", "data"} <= set(found[-1])
+    assert any("Using " in str(line.get("message")) for line in found)
+
+
+def test_a_failure_and_a_warning_are_lines_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program never meets a line that it cannot read; with -q there are only these."""
+    install(FakeRenewer(unhappy), put=monkeypatch.setattr)
+    assert main(["renew", "--json", "--events"]) == 1
+    _, found = lines(capsys)
+    assert {"warning", "route-failed"} <= {line.get("kind") for line in found}
+    assert main(["renew", "--json", "--events", "-q"]) == 1
+    _, found = lines(capsys)
+    assert {line["kind"] for line in found if "kind" in line} == {"warning", "certificate-finished"}
+
+
+def test_several_at_once_do_not_mix_their_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six certificates in six threads."""
+    install(FakeRenewer(partial(crowd, count=6)), put=monkeypatch.setattr)
+    assert main(["renew", "--json", "--events"]) == 1
+    _, found = lines(capsys)
+    finished = [line["certificate"] for line in found if line.get("kind") == "certificate-finished"]
+    assert sorted(map(str, finished)) == [f"site{number}" for number in range(6)]
+
+
+def test_a_mistake_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any certificate, too."""
+    from dnsrenew.cli.invocation import Invocation
+
+    def broken(_invocation: object, **_: bool) -> FakeConfig:
+        raise ConfigError("config-missing", "There is none.", fix="Write one.")
+
+    monkeypatch.setattr(Invocation, "config", broken)
+    assert main(["renew", "--json", "--events"]) == 2
+    document, found = lines(capsys)
+    assert "error" in document
+    assert any("There is none." in str(line["message"]) for line in found)
+
+
+def test_it_needs_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of JSON among text for people would be of no use."""
+    assert main(["renew", "--events"]) == 2
+    assert "error: --events needs --json" in capsys.readouterr().err

@@ -1,0 +1,120 @@
+"""`dnsrenew providers`: the DNS hosts, what one needs, and the ways out where a host is not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.cli import main, terminal
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder; without a configuration."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path
+
+
+def test_providers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All DNS hosts with what they need; no configuration is wanted for that."""
+    assert main(["providers"]) == 0
+    out = capsys.readouterr().out
+    assert "duckdns  " in out
+    assert "dnsrenew providers NAME" in out
+    assert main(["providers", "--json"]) == 0
+    found = {provider["name"]: provider for provider in json.loads(capsys.readouterr().out)["providers"]}
+    assert found["rfc2136"]["options"]["server"]["required"] is True
+
+
+def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it needs, a block that can be copied, its limits; with -q the block alone."""
+    assert main(["providers", "duckdns"]) == 0
+    out = capsys.readouterr().out
+    for words in ("Options", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
+        assert words in out
+    assert main(["providers", "duckdns", "-q"]) == 0
+    assert capsys.readouterr().out.startswith("[dns.duckdns]\n")
+    assert main(["providers", "duckdns", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["providers"]) == 1
+
+
+def test_an_unknown_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest name is offered."""
+    assert main(["providers", "duckdnss", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["evidence"]["nearest"] == "duckdns"
+    assert "Did you mean duckdns?" in err
+
+
+def test_ones_own_provider_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in `providers/` beside the configuration comes first."""
+    (folder / "dnsrenew.toml").touch()
+    (folder / "providers").mkdir()
+    (folder / "providers" / "duckdns.toml").write_text('title = "Mine"\ndriver = "duckdns"\n')
+    assert main(["providers", "duckdns"]) == 0
+    assert capsys.readouterr().out.startswith("Mine\n")
+    (folder / "providers" / "duckdns.toml").write_text('title = "Mine"\ndrivr = "duckdns"\n')
+    assert main(["providers", "duckdns"]) == 2
+    assert "drivr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["Cloudflare", "CLOUDFLARE"])
+def test_the_case_of_a_name_does_not_matter(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """The block has the name as it must be written, and reads the secret from a file."""
+    assert main(["providers", name, "-q"]) == 0
+    out = capsys.readouterr().out
+    assert 'provider = "cloudflare"' in out
+    assert 'auth_token = "file:cloudflare-auth-token.txt"' in out
+    assert "env:" not in out
+
+
+@pytest.mark.parametrize(
+    ("word", "names"), [("azon", ["route53"]), ("KNOT", ["rfc2136"]), ("duckdns", ["duckdns"]), ("hetzner.com", [])]
+)
+def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, names: list[str]) -> None:
+    """In the name, the title and the address."""
+    assert main(["providers", "--search", word, "--json"]) == 0
+    found = [provider["name"] for provider in json.loads(capsys.readouterr().out)["providers"]]
+    assert found == (names or ["hetzner"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["strato"], "Describe it in providers/strato.toml, or point _acme-challenge"),
+        (["cloudfare"], "Did you mean cloudflare? Otherwise describe it in providers/cloudfare.toml"),
+        (["Ionos"], "The DNS host 'Ionos' has no provider file, but dns-lexicon supports it."),
+        (["--search", "strato"], "No DNS host is named 'strato'."),
+    ],
+)
+def test_an_unknown_host_has_other_ways(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    """A provider file, a CNAME to another host, http-01; exit status 2."""
+    assert main(["providers", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "with a CNAME to a name at a host of dnsrenew providers" in err
+    assert "use http-01" in err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_column_is_cut(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """The list at three widths. To renew one, delete it and run this twice."""
+    monkeypatch.setattr(terminal.Output, "size", lambda _self: (columns, 24))
+    assert main(["providers"]) == 0
+    out = capsys.readouterr().out
+    golden = GOLDEN / f"providers-{columns}.txt"
+    if not golden.exists():
+        golden.write_text(out, "utf-8")
+        pytest.fail(f"{golden} did not exist and was written: review it")
+    assert out == golden.read_text("utf-8")
+    assert max(map(len, out.splitlines())) <= columns
+    assert out.count("…") == 1  # it is in a title

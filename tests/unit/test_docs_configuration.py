@@ -1,0 +1,117 @@
+"""The page of the configuration has every key that is read, and the page of JSON every field that is printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dnsrenew import CA, Config, Propagation, Resolver, Route
+from dnsrenew.model import CertificateSpec
+from docs import configuration
+from tests.kit.cli_stage import outcome
+from tests.kit.config_files import ROOTS
+from tests.kit.documents import DOCS
+
+ENTRIES = [(table, key) for table, keys in configuration.entries().items() for key in keys]
+_ACCOUNT = '[dns.duckdns]\nprovider = "duckdns"\ntoken = "env:TOKEN"\n'
+_PLACES = {
+    "main": "{line}\n" + _ACCOUNT,
+    "certificate": _ACCOUNT + "[[certificate]]\n{rest}{line}\n",
+    "route": _ACCOUNT + "[[certificate]]\ndomains = ['example.duckdns.org']\nroutes = [{{ {rest}{line} }}]\n",
+    "propagation": _ACCOUNT + "[[certificate]]\ndomains = ['example.duckdns.org']\npropagation = {{ {line} }}\n",
+    "profile": _ACCOUNT + "[[certificate]]\ndomains = ['example.duckdns.org']\nprofile = {{ {line} }}\n",
+    "dns": "[dns.duckdns]\n{rest}{line}\ntoken = 'env:TOKEN'\n",
+    "ca": "[ca.letsencrypt-staging]\n{line}\n",
+    "eab": "[ca.zerossl]\neab = {{ {rest}{line} }}\n",
+    "resolver": "[resolver]\n{line}\n",
+}
+"""A configuration around one key of each table; `rest` has what else that table needs."""
+_REST = {
+    ("certificate", "domains"): "",
+    ("certificate", None): 'domains = ["example.duckdns.org"]\n',
+    ("route", "challenge"): "",
+    ("route", "listen"): 'challenge = "http-01", ',
+    ("route", "webroot"): 'challenge = "http-01", ',
+    ("route", None): 'challenge = "dns-01", ',
+    ("dns", "provider"): "",
+    ("dns", None): 'provider = "duckdns"\n',
+    ("eab", "kid"): 'hmac = "env:HMAC", ',
+    ("eab", "hmac"): 'kid = "kid-1", ',
+}
+
+
+def test_every_key_is_on_the_page() -> None:
+    """Each key that the program reads is described, and no other."""
+    described = {table: sorted(keys) for table, keys in configuration.entries().items()}
+    assert described == {table: sorted(keys) for table, keys in configuration.schemas().items()}
+
+
+def test_a_required_key_has_no_default_and_every_other_has_one() -> None:
+    """The page says for each key what happens without it."""
+    for table, key in ENTRIES:
+        is_required = configuration.schemas()[table][key]
+        entry = configuration.entries()[table][key]
+        without = is_required or (table, key) in {("ca", "directory"), ("profile", "prefer")}
+        assert bool(entry.default) != without, (table, key)
+
+
+@pytest.mark.parametrize(("table", "key"), ENTRIES)
+def test_the_example_of_a_key_is_accepted(table: str, key: str, tmp_path: Path) -> None:
+    """Each example can be copied."""
+    (tmp_path / "lab-ca.pem").write_text(ROOTS)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "more.toml").write_text("")
+    rest = _REST.get((table, key), _REST.get((table, None), ""))
+    line = f"{key} = {configuration.entries()[table][key].example}"
+    text = _PLACES[table].format(line=line, rest=rest)
+    if (table, key) == ("main", "dns"):
+        text = line
+    if key in {"default_ca", "ca"} and "zerossl" in line:
+        text += '[ca.zerossl]\neab = { kid = "kid-1", hmac = "env:HMAC" }\n'
+    (tmp_path / "dnsrenew.toml").write_text(text)
+    Config.load(tmp_path / "dnsrenew.toml")
+
+
+def test_the_defaults_are_those_of_the_program() -> None:
+    """Where the program has a value, the page has the same."""
+    spec = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
+    of = {
+        "certificate": {"key": spec.key, "reuse_key": spec.reuse_key},
+        "route": {"follow_cname": Route("dns-01").follow_cname},
+        "propagation": {"check": Propagation().check},
+        "ca": {"timeout": CA("https://ca.test").timeout},
+        "resolver": {"authoritative_port": Resolver().authoritative_port},
+    }
+    for table, defaults in of.items():
+        for key, value in defaults.items():
+            shown = configuration.entries()[table][key].default.strip("`").strip('"')
+            assert shown == _in_toml(value), (table, key)
+
+
+def _in_toml(value: str | float) -> str:
+    """A value as the page has it, without quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def test_every_field_of_an_outcome_and_of_a_status_is_on_the_page() -> None:
+    """The tables of the page have the fields of the documents, in the example too."""
+    page = (DOCS / "reference" / "json.md").read_text("utf-8")
+    outcomes, status = (
+        page[page.index(f"## `dnsrenew {name}`") :].partition("\n## ")[0] for name in ("renew", "status")
+    )
+    for part, fields in ((outcomes, outcome().to_dict()), (status, _status_fields())):
+        listed = {
+            name for cells in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for name in re.findall(r"`(\w+)`", cells)
+        }
+        assert set(fields) - listed == set()
+        assert {name for name in fields if f'"{name}":' not in part} <= {"deployed"}
+
+
+def _status_fields() -> dict[str, object]:
+    from dnsrenew import CertificateStatus
+
+    return dict.fromkeys(CertificateStatus.__annotations__)

@@ -1,0 +1,136 @@
+"""The pages as a whole: where links lead, what the site has, what the README promises to the eye."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from dnsrenew.cli import arguments
+from tests.kit.documents import (
+    DOCS,
+    PAGES,
+    ROOT,
+    anchors_of_a_forge,
+    anchors_of_the_site,
+    blocks,
+    commands,
+    name_of,
+    without_blocks,
+)
+
+README = (ROOT / "README.md").read_text("utf-8")
+PICTURE = DOCS / "images" / "quick-start.svg"
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+_ELSEWHERE = re.compile(r"""(?<![^\s"'`(=])/(root|home/(?!me\b)\w+|work|tmp)/""")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """The file is there, and the heading, by the anchors of a forge and by those of the site."""
+    dead = []
+    for target, anchor in _LINK.findall(without_blocks(page.read_text("utf-8"))):
+        file = (page.parent / target).resolve() if target else page
+        if not file.exists():
+            dead.append(target)
+        elif anchor:
+            text = file.read_text("utf-8")
+            anchors = anchors_of_a_forge(text)
+            if file.is_relative_to(DOCS):
+                anchors &= anchors_of_the_site(text)
+            if anchor not in anchors:
+                dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(DOCS)], ids=name_of)
+def test_no_page_of_the_site_links_to_what_the_site_has_not(page: Path) -> None:
+    """A link never leads out of docs/: the site has no address of the sources."""
+    targets = [target for target, _ in _LINK.findall(without_blocks(page.read_text("utf-8"))) if target]
+    assert [each for each in targets if not (page.parent / each).resolve().is_relative_to(DOCS)] == []
+
+
+def test_every_page_is_in_the_index_and_in_the_site() -> None:
+    """The index links every page, and the navigation has it; the pages of DNS hosts have a list of their own."""
+    there = {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)}
+    linked = {target for target, _ in _LINK.findall((DOCS / "README.md").read_text("utf-8"))}
+    own = {path for path in there if not path.startswith("reference/providers/")} - {"README.md"}
+    assert own - linked == set()
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8")
+    navigation = re.findall(r"^ +- (?:[^:\n]+: )?([\w/-]+\.md)$", settings[settings.index("\nnav:") :], re.MULTILINE)
+    assert sorted(navigation) == sorted(there)
+
+
+def test_the_site_loads_nothing_from_elsewhere() -> None:
+    """No fonts, and not the plug-in that loads a script from another host."""
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert "\n  font: false\n" in settings
+    assert "\nplugins: [search]\n" in settings
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_in_the_documents_is_understood(page: Path) -> None:
+    """Each `dnsrenew` that is typed on a page has a command and options that are there."""
+    for typed in commands(page.read_text("utf-8")):
+        for part in re.split(r"\s*(?:&&|\|\|?|;)\s*", typed.command):
+            words = part.removeprefix("sudo ").removeprefix("source <(").split()
+            if words[:1] == ["dnsrenew"]:
+                given = itertools.takewhile(lambda word: not re.fullmatch(r"\d?>+.*", word), words[1:])
+                arguments.parse([word.strip("')") for word in given])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_documents_know_no_machine_and_no_index(page: Path) -> None:
+    """No path of the machine where they were written; the reader's home is /home/me."""
+    assert _ELSEWHERE.findall(re.sub(r"https?://\S+", "", page.read_text("utf-8"))) == []
+
+
+# ── the README ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_order_of_the_readme() -> None:
+    """What it is, five short points, installing, the quick start, and then the rest."""
+    assert re.findall(r"^## (.*)$", README, re.MULTILINE) == [
+        "Install", "Quick start", "Automatic renewal", "Python", "DNS hosts", "Compared with others", "Documentation",
+    ]  # fmt: skip
+    first = README.split("\n\n")[1]
+    assert "Let's Encrypt" in first
+    assert first.count(".") == 1
+    points = re.findall(r"^- (.*)$", README[: README.index("## Install")], re.MULTILINE)
+    assert len(points) == 5
+    assert [point for point in points if len(point.split()) > 12] == []
+
+
+def test_the_install_lines_are_for_all_systems() -> None:
+    """One block each: Debian and its like, macOS, Windows; each installs from the copy that the reader has."""
+    part = README[README.index("## Install") : README.index("## Quick start")]
+    assert len(blocks(part, "console", "powershell")) == 3
+    assert all("pipx install ." in block for block in blocks(part, "console", "powershell"))
+
+
+def test_no_address_is_invented() -> None:
+    """The package names no place where the project is not; CONTRIBUTING lists what is to be filled in."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert "urls" not in project
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("### When it is published")[2].partition("\n## ")[0]
+    for place in ("README.md", "docs/getting-started.md", "pyproject.toml", "SECURITY.md", "mkdocs.yml"):
+        assert place in table
+        assert (ROOT / place).is_file()
+
+
+def test_the_picture_of_the_readme() -> None:
+    """It shows commands of the quick start and their success, loads nothing, and knows no machine."""
+    text = PICTURE.read_text("utf-8")
+    drawn = ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314  # our own file
+    lines = ["".join(element.itertext()) for element in drawn]
+    typed = {line.removeprefix("$ ") for line in lines if line.startswith("$ ")}
+    assert typed
+    assert typed - {each.command for each in commands(README)} == set()
+    assert any(re.search(r"valid until +\d{4}-\d\d-\d\d \(90 days\)", line) for line in lines)
+    assert not re.search(r"href|url\(|@import", text)
+    assert not _ELSEWHERE.search(text)
+    assert README.count("(docs/images/quick-start.svg)") == 1
