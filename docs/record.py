@@ -16,11 +16,11 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from docs.screen import Frame, Screen, drawing
+from docs.screen import Frame, Row, Screen, drawing
 from tests.kit.documents import ROOT, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
 from tests.kit.first_hour import DOMAIN, TOKEN, Reader
@@ -45,6 +45,7 @@ class SlowDuckDns(DuckDns):
 
     def __init__(self, token: str, *domains: str) -> None:
         super().__init__(token, *domains)
+        self.lag = 0.0
         self._since = 0.0
 
     def update(self, path: str) -> str:
@@ -54,7 +55,12 @@ class SlowDuckDns(DuckDns):
 
     def look(self, name: str) -> set[str]:
         """What is served by now."""
-        return super().look(name) if time.monotonic() - self._since >= _LAG else set()
+        return super().look(name) if time.monotonic() - self._since >= self.lag else set()
+
+
+def shown(rows: Iterable[Row]) -> list[str]:
+    """Return the lines of a screen as text."""
+    return ["".join(text for _, text in row) for row in rows]
 
 
 def record(reader: Reader) -> list[Frame]:
@@ -114,6 +120,7 @@ def main() -> None:
         with Lab.start() as lab:
             add_zone(lab)
             with SlowDuckDns(TOKEN, DOMAIN) as duck, DuckDnsZone(lab, duck):
+                duck.lag = _LAG
                 frames = record(Reader(lab, duck, folder))
     finally:
         shutil.rmtree(folder)

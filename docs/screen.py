@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 _PARTS: Final = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
@@ -87,6 +88,13 @@ def _spans(line: Sequence[tuple[str, str]]) -> Iterator[Span]:
         style, text = cell_style, text + character
     if text.strip():
         yield style, text.rstrip()
+
+
+def lines_of(picture: str) -> list[str]:
+    """Return the lines that stand in a picture at its end, from top to bottom."""
+    texts = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314  # we drew it
+    at_the_end = [element for element in texts if element.get("class") != "past"]
+    return ["".join(each.itertext()) for each in sorted(at_the_end, key=lambda each: float(each.get("y", "0")))]
 
 
 def drawing(frames: Sequence[Frame], columns: int, title: str, hold: float) -> str:

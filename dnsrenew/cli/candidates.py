@@ -20,6 +20,8 @@ Candidate = tuple[str, str]
 """A word, and its description."""
 
 _FILES: Final = ":files"
+_EMPTY: Final = '""'
+"""What PowerShell gives for an empty word; it drops a really empty one."""
 
 
 class _Typed(NamedTuple):
@@ -54,7 +56,7 @@ def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
     """
     whole: list[str] = []
     kept = ""
-    for word in words or [""]:
+    for word in ["" if word == _EMPTY else word for word in words] or [""]:
         if word == "=" and whole and whole[-1].startswith("--"):
             whole[-1] += "="
             kept = whole[-1]

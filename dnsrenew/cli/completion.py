@@ -70,11 +70,10 @@ complete --command dnsrenew --no-files --arguments '(__dnsrenew_complete)'
 _POWERSHELL: Final = r"""# dnsrenew completion for PowerShell
 Register-ArgumentCompleter -Native -CommandName dnsrenew -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
-    $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -le $cursorPosition } |
-        ForEach-Object { $_.ToString() })
-    $program, $words = $words
-    $words = @($words)
-    if ($wordToComplete -eq '') { $words += '""' }  # an empty argument; PowerShell would drop ''
+    $program = $commandAst.CommandElements[0].ToString()
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.ToString() })
+    $words += if ($wordToComplete -eq '') { '""' } else { $wordToComplete }  # an empty argument would be dropped
     & $program __complete @words 2>$null | ForEach-Object {
         $word, $text = $_ -split "`t", 2
         if ($word -eq ':files') {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -106,9 +107,12 @@ def listed(items: Iterable[str], most: int = 4) -> str:
 
 def width(text: str) -> int:
     """Return the number of terminal columns of the text."""
-    if text.isascii():
-        return len(text)
-    return sum(_columns(character) for character in text)
+    return len(text) if text.isascii() else _wide(text)
+
+
+@functools.lru_cache(1024)
+def _wide(text: str) -> int:
+    return sum(map(_columns, text))
 
 
 def _columns(character: str) -> int:

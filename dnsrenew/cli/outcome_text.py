@@ -61,7 +61,8 @@ class OutcomeText:
 
     def short(self, outcome: Outcome) -> list[str]:
         """Return one line for a success, for a run with many of them, and one for routes that need a fix."""
-        return [*self._wrap(f"{self.head(outcome)}: {self._valid(outcome)}"), *self.lost_routes(outcome)]
+        valid = texts.VALID.format_map(self._validity(outcome))
+        return [*self._wrap(f"{self.head(outcome)}: {valid}"), *self.lost_routes(outcome)]
 
     def head(self, outcome: Outcome) -> str:
         """Return the headline: a mark, the name and the status."""
@@ -159,11 +160,11 @@ class OutcomeText:
         if time is None:
             rows = [(LABELS["reason"], error.message.strip())]
         else:
-            fields = {"ago": formatting.distance(time, self._now), "message": error.message.strip()}
+            message = str(error.evidence.get("cause", error.message)).strip()
+            fields = {"ago": formatting.distance(time, self._now), "message": message}
             rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
-        fix = error.evidence.get("cause_fix", error.fix).strip()
-        if fix and "--now" not in fix:
-            rows.append((bold(LABELS["fix"]), bold(fix)))
+        if error.fix and "--now" not in error.fix:
+            rows.append((bold(LABELS["fix"]), bold(error.fix.strip())))
         if url := error.evidence.get("url"):
             rows.append((LABELS["see"], str(url)))
         command = _retry_command(outcome, deferred=True)

@@ -10,7 +10,10 @@ from dnsrenew.cli.confirm import confirm, described
 from dnsrenew.cli.terminal import green, yellow
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.operations.stored import StoredCertificate
 
 
 def remove(invocation: Invocation) -> int:
@@ -27,9 +30,7 @@ def remove(invocation: Invocation) -> int:
     found = stored.find(options.name, config, store, invocation.clock.now())
     stored.check_removable(found, config)
     columns, _ = terminal.err.size()
-    if found.last_read is not None:
-        ago = formatting.distance(found.last_read, invocation.clock.now())
-        line = texts.RECENTLY_READ.format(name=found.name, ago=ago)
+    for line in _warnings(found, invocation.clock.now()):
         terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
     question = texts.REMOVE_QUESTION.format(certificate=described(found))
     confirm(invocation, question, "dnsrenew remove")
@@ -40,3 +41,14 @@ def remove(invocation: Invocation) -> int:
         line = texts.CERTIFICATE_REMOVED.format(name=found.name)
         terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
     return 0
+
+
+def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
+    """Return the signs that it is still in use."""
+    lines = []
+    if found.other_config:
+        lines.append(texts.OTHER_CONFIG.format(name=found.name, path=found.other_config))
+    if found.last_read is not None:
+        ago = formatting.distance(found.last_read, now)
+        lines.append(texts.RECENTLY_READ.format(name=found.name, ago=ago))
+    return lines

@@ -203,7 +203,8 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
         elif outcome.status != "not-due" or any(result.changed for result in outcome.deployed):
             lines += text.short(outcome)
     lines += [line for outcome in outcomes if not _is_fine(outcome) for line in text.lines(outcome)]
-    lines += _summary(outcomes, invocation.clock.now(), manual=manual)
+    if len(outcomes) != 1:
+        lines += formatting.wrap(_summary(outcomes, invocation.clock.now(), manual=manual), columns, "", "  ")
     if manual and fine and not options.dry_run:
         lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
     return lines
@@ -218,10 +219,7 @@ def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) 
     return OutcomeText(invocation.clock.now(), columns, verbose=verbose, dry_run=dry_run, manual=manual)
 
 
-def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> list[str]:
-    """Return the summary line; none for a single certificate."""
-    if len(outcomes) == 1:
-        return []
+def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     parts = [f"{counts[status]:,} {texts.STATUSES.get(status, status)}" for status in _ORDER if counts[status]]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
@@ -231,4 +229,4 @@ def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> lis
         "renewal": formatting.date(min(times), now) if times else "",
     }
     following = texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT
-    return [dim((following if times else texts.SUMMARY).format_map(fields))]
+    return dim((following if times else texts.SUMMARY).format_map(fields))

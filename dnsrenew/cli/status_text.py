@@ -130,7 +130,9 @@ class StatusText:
                 LABELS["expires"]: "" if certificate.not_after is None else self._expiry(certificate),
                 label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
             }
-            lines += formatting.fields([(label, value) for label, value in rows.items() if value], self._columns)
+            lines += formatting.fields(
+                [(label, value) for label, value in rows.items() if value not in {"", "-"}], self._columns
+            )
             for result in certificate.deployed:
                 lines += deployment_lines(result, self._columns) if result.ok else []
         return lines

@@ -281,8 +281,8 @@ PUT_BACK: Final = "not deployed: {target}, which has its old certificate back: {
 
 NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install"
 NOTHING_RENEWS_HERE: Final = (
-    "Nothing renews this yet. Run: dnsrenew run, which stays in the foreground. For dnsrenew schedule install, this "
-    "machine lacks systemd and cron."
+    "Nothing renews this yet. Run: dnsrenew run (dnsrenew schedule install needs systemd or cron, and this machine has "
+    "neither)"
 )
 
 SUMMARY: Final = "{certificates}: {counts}"
@@ -376,7 +376,7 @@ UNCONFIGURED: Final = (
 SEVERAL_UNCONFIGURED: Final = (
     "{names}: no longer in {path}, so nothing renews them. Add them there again, or run: dnsrenew remove NAME"
 )
-DEPLOY_NOW: Final = "{names}: not deployed yet; to deploy now, run: {command}"
+DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
@@ -419,6 +419,7 @@ ACCOUNT_STATUSES: Final = {"unknown": "not known to the CA; the next order regis
 CERTIFICATE_AND_DOMAINS: Final = "{name} ({domains})"
 REVOKE_QUESTION: Final = "Revoke {certificate}? Clients that check revocation reject it at once."
 REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private keys?"
+OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {ca} for ever? Certificates stay valid."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.durations import unit_seconds
 from dnsrenew.base.names import InvalidName, is_ip, to_a_labels
 from dnsrenew.config import texts
 from dnsrenew.config.ip_addresses import read_address
@@ -26,7 +27,8 @@ _HOST: Final = r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*"
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
 _DAY: Final = 86400
-_UNITS: Final = {"minute": 60, "hour": 3600, "day": _DAY, "week": 7 * _DAY}
+_UNITS: Final = ("minute", "hour", "day", "week")
+"""The units that a mistake proposes; the letters are read too."""
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
@@ -227,12 +229,12 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
             return RenewBefore(fraction=numerator / denominator)
         raise FieldError(texts.FRACTION)
     if time := re.fullmatch(_DURATION, value):
-        unit = time[2].lower().removesuffix("s")
-        if unit not in _UNITS:
+        unit = unit_seconds(time[2].lower())
+        if unit is None:
             units = [f"{name}s" for name in _UNITS]
             raise FieldError(texts.TIME_UNIT.format(units=one_of(units)), nearest=nearest(time[2], units))
         if float(time[1]) > 0:
-            return RenewBefore(seconds=float(time[1]) * _UNITS[unit])
+            return RenewBefore(seconds=float(time[1]) * unit)
         raise FieldError(texts.TIME_ABOVE_ZERO)
     raise FieldError(texts.RENEW_BEFORE)
 

@@ -36,6 +36,7 @@ _STATES: Final[Mapping[str | None, CertificateState]] = {
     "revoked": "revoked",
 }
 """The states by the reason of a renewal; for any other reason it is due."""
+_NO_OPTIONS: Final = RunOptions()
 
 
 class CertificateStatus(Frozen, kw_only=True, public=True):
@@ -95,7 +96,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
     known = True
     try:
         state = store.read_state(spec.name, quarantine=False)
-        reason = why(spec, state, store, context, RunOptions())
+        reason = why(spec, state, store, context, _NO_OPTIONS)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}

@@ -31,6 +31,7 @@ class StoredCertificate(Frozen, kw_only=True):
 
     :ivar configured: whether the configuration names it.
     :ivar serial: "" if there is none yet, as for the next two.
+    :ivar other_config: another configuration that asked for it last; "": none, or not known.
     :ivar last_read: when its private key was read, if that was within 30 days and the file system records it.
     """
 
@@ -40,6 +41,7 @@ class StoredCertificate(Frozen, kw_only=True):
     serial: str
     not_after: datetime | None
     last_read: datetime | None
+    other_config: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -72,6 +74,7 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         serial=state.serial,
         not_after=state.not_after,
         last_read=read if is_recent else None,
+        other_config=_other(state.asked_by, config),
     )
 
 
@@ -106,6 +109,11 @@ def _read(name: str, store: Store) -> tuple[State, datetime | None]:
     if info is None or info.st_atime - info.st_mtime < _AT_ONCE:
         return state, None
     return state, datetime.fromtimestamp(info.st_atime, UTC)
+
+
+def _other(asked_by: str, config: Config) -> str:
+    """Return the configuration that asked for a certificate, if that is another one and still exists."""
+    return asked_by if asked_by != str(config.path or "") and os.path.exists(asked_by) else ""
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:

@@ -126,11 +126,11 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
         fields = {"cause": failure["message"], "cause_fix": failure.get("fix", ""), "until": rfc3339(until)}
         _, message, fix = texts.DEFERRED.fill(**fields)
         evidence = {key: value for key, value in failure.items() if key in {"time", "url"}}
-        evidence["cause_fix"] = fields["cause_fix"]
+        evidence["cause"] = fields["cause"]
         code = failure.get("code") or texts.FAILED_BEFORE.code
     if after is None:
-        return AttemptError(code, message, fix=fix.strip(), evidence=evidence)
-    return CAError(code, message, fix=fix.strip(), evidence=evidence, retry_after=after)
+        return AttemptError(code, message, fix=fix, evidence=evidence)
+    return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
 
 def _warnings(state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:

@@ -51,8 +51,8 @@ FAILED_BEFORE: Final = Text(
 )
 DEFERRED: Final = Text(
     "",
-    "{cause}",
-    "{cause_fix} To try again before {until}, run dnsrenew renew --now (in Python: now=True).",
+    "{cause} The next attempt is made after {until}; dnsrenew renew --now (in Python: now=True) makes it at once.",
+    "{cause_fix}",
 )
 """The last failure of a certificate that waits. The code stays that of the failure."""
 ARI_EXPLANATION: Final = Text(

@@ -2,20 +2,22 @@
 
 New handshakes use the new certificate at once; connections live on. Three properties of OpenSSL matter here:
 
-- Loading a certificate into a context while another thread makes a handshake with it can crash the process.
-- A context holds one certificate for each type of key: after a switch from ECDSA to RSA, it would go on serving the old
-  ECDSA certificate.
-- A context put in by the SNI callback does not have what was set on the first one: ALPN, and the CAs for client
-  certificates.
+- No certificate may be loaded into a context in use: a handshake in another thread could get the new certificate with
+  the old key, or crash.
+- A context holds one certificate for each type of key: after a switch from ECDSA to RSA, it would go on serving ECDSA.
+- So each certificate gets a context of its own, which the SNI callback puts into the connection. That context does not
+  have what was set on the first one: ALPN, and the CAs for client certificates. So every setting is recorded, and
+  repeated on it.
 
-So every certificate gets a new context, which the SNI callback puts in, with all settings repeated on it.
+Session tickets belong to the first context, so that sessions are resumed also after a switch.
 """
 
 from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew.base.values import Frozen
@@ -31,13 +33,15 @@ _ATTRIBUTES: Final = frozenset(
 )
 """Attributes that are settings of the context."""
 
+_SNI_CALLBACK: Final[Any] = ssl.SSLContext.sni_callback  # the attribute of the class, which we hide
+
 _Callback = Callable[[Any, "str | None", ssl.SSLContext], "int | None"]
 
 
 class Pair(Frozen):
     """A certificate to serve.
 
-    :ivar domains: as A-labels; ``*.example.com`` for a wildcard.
+    :ivar domains: as A-labels, and IP addresses; ``*.example.com`` for a wildcard.
     :ivar fullchain: the file with the certificate and its chain, PEM.
     :ivar key: the file with the private key, PEM.
     """
@@ -45,6 +49,29 @@ class Pair(Frozen):
     domains: Sequence[str]
     fullchain: PathLike[str]
     key: PathLike[str]
+
+
+class Choices(Frozen):
+    """The contexts of the certificates.
+
+    :ivar default: for every name that no certificate has.
+    """
+
+    by_name: Mapping[str, ssl.SSLContext]
+    default: ssl.SSLContext
+
+    def find(self, server_name: str | None, connection: Any) -> ssl.SSLContext:
+        """Return the context for a connection.
+
+        :param server_name: from the client (SNI); None for an IP address, for which clients send none (RFC 6066).
+        :param connection: tells the address that the client connected to, if it has a socket.
+        """
+        name = server_name or _local_address(connection)
+        if name is None:
+            return self.default
+        name = name.lower().removesuffix(".")
+        _, _, parent = name.partition(".")
+        return self.by_name.get(name) or self.by_name.get(f"*.{parent}") or self.default
 
 
 class LiveContext(ssl.SSLContext):
@@ -60,10 +87,10 @@ class LiveContext(ssl.SSLContext):
     def __init__(self) -> None:
         self._settings: list[Callable[[ssl.SSLContext], object]] = []
         self._callback: _Callback | None = None
-        self._by_name: dict[str, ssl.SSLContext] = {}
-        self._default: ssl.SSLContext | None = None
+        self._choices = Choices({}, self)
         self._lock = threading.Lock()
-        super().__setattr__("sni_callback", self._choose)
+        # Once, and never while it serves: OpenSSL reads it without a lock.
+        _SNI_CALLBACK.__set__(self, self._choose)
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
@@ -76,37 +103,28 @@ class LiveContext(ssl.SSLContext):
         :raises ssl.SSLError: a certificate and its key do not fit. Nothing has changed.
         """
         with self._lock:
-            contexts = [self._context_for(pair) for pair in pairs]
+            contexts = [self._context_of(pair) for pair in pairs]
             by_name: dict[str, ssl.SSLContext] = {}
             for pair, context in zip(pairs, contexts, strict=True):
                 for domain in pair.domains:
                     by_name.setdefault(domain.lower(), context)
-            if self._default is None:  # no handshake uses this context yet; OpenSSL wants a certificate in it
-                super().load_cert_chain(pairs[0].fullchain, pairs[0].key)
-            self._by_name, self._default = by_name, contexts[0]
+            self._choices = Choices(by_name, contexts[0])
 
-    def _context_for(self, pair: Pair) -> ssl.SSLContext:
+    def after_fork(self) -> None:
+        """Make the context usable in a forked process: another thread may have held the lock."""
+        self._lock = threading.Lock()
+
+    def _context_of(self, pair: Pair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for apply in self._settings:
             apply(context)
         context.load_cert_chain(pair.fullchain, pair.key)
         return context
 
-    def _contexts(self) -> set[ssl.SSLContext]:
-        return {*self._by_name.values(), *([self._default] if self._default else [])}
-
     def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
-        context = self._find(name)
-        if context is not None:
-            connection.context = context
+        choices = self._choices
+        connection.context = choices.find(name, connection) if len(choices.by_name) > 1 else choices.default
         return None if self._callback is None else self._callback(connection, name, self)
-
-    def _find(self, name: str | None) -> ssl.SSLContext | None:
-        if name is None:
-            return self._default
-        lower = name.lower()
-        _, _, parent = lower.partition(".")
-        return self._by_name.get(lower) or self._by_name.get(f"*.{parent}") or self._default
 
     # ── settings, recorded ──────────────────────────────────────────────────────────────
 
@@ -159,3 +177,14 @@ class LiveContext(ssl.SSLContext):
         """See :meth:`ssl.SSLContext.set_default_verify_paths`."""
         super().set_default_verify_paths()
         self._record(lambda context: context.set_default_verify_paths())
+
+
+def _local_address(connection: Any) -> str | None:
+    """Return the address that a client connected to, as in a certificate; None where the connection has no socket."""
+    try:
+        host = connection.getsockname()[0]
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):  # asyncio; a Unix socket
+        return None
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from docs import record
+from docs.screen import lines_of
 from tests.kit.documents import ROOT, Typed, between, blocks, commands
 from tests.kit.duckdns import DuckDns, DuckDnsZone, add_zone
 from tests.kit.first_hour import DOMAIN, TOKEN, Reader
@@ -17,6 +21,7 @@ from tests.lab import Lab
 
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "getting-started.md"
+BACKUP = ROOT / "docs" / "guides" / "backup.md"
 CURRENT = Path("certificates", "state", "certificates", f"{DOMAIN}.duckdns.org", "current")
 
 
@@ -58,14 +63,43 @@ def test_the_quick_start_of_the_readme(reader: Reader) -> None:
     assert_scheduled(reader)
 
 
-def test_the_tutorial(reader: Reader) -> None:
-    """Its steps 2 to 7."""
+def test_the_tutorial_and_a_backup(reader: Reader) -> None:
+    """Its steps 2 to 7; then all is lost, and comes back as the guide says, without an order."""
     part = between(TUTORIAL, "## 2. ", "## 8. ")
     reader.get_ready(blocks(part, "toml")[0])
     typed_to_the_end(reader, list(commands(part)))
     copied = reader.folder / "hfs-certificate" / "privkey.pem"
+    assert monitored(reader) == [f'dnsrenew_not_after_seconds{{name="{DOMAIN}.duckdns.org"}}']
     assert copied.read_bytes() == (reader.folder / CURRENT / "privkey.pem").read_bytes()
     assert_scheduled(reader)
+    backup, restore = (
+        between(BACKUP, *headings) for headings in (("## What", "## Restore"), ("## Restore", "## Upgrade"))
+    )
+    lost = Typed("rm -r ~/certificates && crontab - </dev/null", "")
+    again = typed_to_the_end(reader, [*commands(backup), lost, *commands(restore)])
+    assert "not due" in again[-2].output
+    assert_scheduled(reader)
+
+
+def test_the_picture_is_what_the_program_shows(reader: Reader) -> None:
+    """Recorded anew, it ends with the same lines. `python -m docs.record` makes it anew."""
+    last = record.shown(record.record(reader)[-1].rows)
+    drawn = lines_of(record.PICTURE.read_text("utf-8"))
+    assert [in_any_time(line) for line in last if line] == [in_any_time(line) for line in drawn]
+
+
+def in_any_time(line: str) -> str:
+    """A line of the picture without dates and without how long a step took."""
+    return re.sub(r" +[\d.]+ s$", " N s", steady(line))
+
+
+def monitored(reader: Reader) -> list[str]:
+    """What the program of the monitoring guide prints, without its figures."""
+    (program,) = blocks((ROOT / "docs" / "guides" / "monitoring.md").read_text("utf-8"), "python")
+    python = f"cd ~/certificates && {shlex.join([sys.executable, '-c', program])}"
+    (done,) = reader.type([Typed(python, "")])
+    assert done.status == 0, done
+    return [line.rpartition(" ")[0] for line in done.output.splitlines() if line.startswith("dnsrenew_")]
 
 
 def assert_scheduled(reader: Reader) -> None:

@@ -74,8 +74,8 @@ def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
     assert isinstance(held.error, CAError)
     assert held.next_attempt is not None
     assert held.next_attempt - stage.clock.now() >= timedelta(hours=2)
-    assert "--now" in held.error.fix
-    assert "now=True" in held.error.fix
+    assert "--now" in held.error.message
+    assert "now=True" in held.error.message
     assert stage.run(SPEC, attended=True, now=True).status == "renewed"
 
 
@@ -105,7 +105,7 @@ def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(tmp_path:
     assert (held.error.code, held.error.evidence["limit"]) == ("ca-ledger", "failed-orders")
     assert held.next_attempt is not None
     assert timedelta(0) < held.next_attempt - stage.clock.now() <= timedelta(hours=1)
-    assert held.error.evidence["until"] in held.error.message
+    assert held.error.evidence["until"][:10] in held.error.message
     assert "--now" in held.error.fix
     stage.enter(WORKS)
     more = replace(spec, name="more", domains=("y.test",), identifiers=("y.test",))
@@ -119,10 +119,9 @@ def test_after_five_orders_in_an_hour_a_person_is_told_when_it_goes_on(tmp_path:
 def test_the_orders_of_a_person_hold_no_schedule(tmp_path: Path) -> None:
     """It has its own pauses."""
     stage = Stage(tmp_path, HOST_REFUSES)
-    for _ in range(5):
-        outcome = stage.run(SPEC, attended=True)
+    outcomes = [stage.run(SPEC, attended=True) for _ in range(5)]
     stage.enter(WORKS)
-    wait_for_next(stage, outcome)
+    wait_for_next(stage, outcomes[-1])
     assert stage.run(SPEC).status == "renewed"
 
 
@@ -234,7 +233,8 @@ def test_where_nothing_has_failed_no_secret_is_read(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is a key made for the store: a certificate that is not due costs nothing more than before."""
-    store, read = FolderStore(tmp_path), []
+    store = FolderStore(tmp_path)
+    read: list[Path] = []
     keep(store, 1)
     monkeypatch.setattr("dnsrenew.secrets.sources.from_file", read.append)
     dns = dnsrenew.DnsAccount("rfc2136", server="127.0.0.1:1", tsig_secret=dnsrenew.Secret.file("token"))

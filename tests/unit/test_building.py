@@ -46,7 +46,7 @@ def test_nothing_is_installed_without_a_hash() -> None:
     """Each `pip install` needs hashes, or installs nothing but this project."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "Makefile", CI / "run", CI / "debian-packages"))
     installs = re.findall(r"pip\W+install .*", text)
-    assert len(installs) == 3
+    assert len(installs) == 4
     assert [line for line in installs if "--require-hashes" not in line and "--no-deps --no-build" not in line] == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,6 +13,8 @@ import pytest
 from dnsrenew.cli import main
 from dnsrenew.schedule.plan import ScheduledJob
 from tests.kit.cli_stage import FakeRenewer, install
+
+pty = pytest.importorskip("pty", reason="terminals of POSIX")
 
 
 @pytest.fixture

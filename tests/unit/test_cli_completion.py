@@ -71,6 +71,7 @@ def words(line: str) -> list[str]:
         ("re", ["renew", "revoke", "remove"]),
         ("renew ", ["home", "shop"]),
         ("renew --now home ", ["shop"]),
+        ('renew ""', ["home", "shop"]),  # PowerShell
         ("renew --wait ", ["home", "shop"]),
         ("renew --workers ", []),
         ("renew home --jitter 5m s", ["shop"]),

@@ -1,5 +1,8 @@
 """Words for people: they fit, and they say what they mean."""
 
+import os
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,8 +53,47 @@ def test_distance(gap: timedelta, words: str) -> None:
     assert formatting.distance(NOW + gap, NOW) == words
 
 
-def test_dates_are_exact_where_it_matters() -> None:
-    """The time of day is told close by and for short-lived certificates, and says that it is UTC."""
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the local time zone."""
+    if os.name == "nt":
+        pytest.skip("Windows has no tzset")
+
+    def set_zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("UTC", "2026-11-25 10:00 UTC"),
+        ("Europe/Berlin", "2026-11-25 11:00 CET"),
+        ("Pacific/Auckland", "2026-11-25 23:00 NZDT"),
+        ("America/Sao_Paulo", "2026-11-25 07:00 UTC-03:00"),
+        ("Asia/Kathmandu", "2026-11-25 15:45 UTC+05:45"),
+    ],
+)
+def test_times_are_local(zone: Callable[[str], None], name: str, shown: str) -> None:
+    """With the zone; where that has no name, with its distance from UTC."""
+    zone(name)
+    assert formatting.moment(NOW) == shown
+    assert formatting.date(NOW, NOW) == shown
+
+
+def test_a_local_day_is_the_day(zone: Callable[[str], None]) -> None:
+    """A date alone is the local one too."""
+    zone("Pacific/Auckland")
+    assert formatting.date(NOW + timedelta(days=60, hours=3), NOW) == "2027-01-25"
+
+
+def test_dates_are_exact_where_it_matters(zone: Callable[[str], None]) -> None:
+    """The time of day is told close by and for short-lived certificates."""
+    zone("UTC")
     assert formatting.date(NOW + timedelta(days=60), NOW) == "2027-01-24"
     assert formatting.date(NOW + timedelta(hours=5), NOW) == "2026-11-25 15:00 UTC"
     assert formatting.date(NOW + timedelta(days=5), NOW, timedelta(days=6)) == "2026-11-30 10:00 UTC"

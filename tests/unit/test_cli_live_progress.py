@@ -233,7 +233,25 @@ def test_a_low_window_shows_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     stage.clock.elapsed += 1
     stage.progress.tick()
     assert len(stage.shown) < 10
-    assert stage.shown[-1] == "    … and 6 more certificates in progress"
+    assert stage.shown[-2:] == ["    … and 7 more certificates in progress", "  0 of 12 certificates done"]
+
+
+def test_a_run_of_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many have ended, and how many of these have failed, below what is in progress."""
+    stage = Stage(monkeypatch)
+    names = [f"site{number}" for number in range(300)]
+    stage.run_started(*names)
+    for number, name in enumerate(names[:39]):
+        stage.emitter.emit("certificate-started", name, {"reason": "missing", "domains": [name]})
+        if number < 36:
+            stage.emitter.emit("certificate-finished", name, outcome(name).to_dict())
+    stage.progress.tick()
+    assert stage.shown[-1] == "  36 of 300 certificates done"
+    stage.emitter.emit("certificate-finished", names[36], failed(names[36]).to_dict())
+    stage.progress.tick()
+    assert stage.shown[-1] == "  37 of 300 certificates done, 1 failed"
+    stage.progress.close()
+    assert "37 of 300" not in "".join(stage.shown)
 
 
 def test_a_window_that_became_narrow(monkeypatch: pytest.MonkeyPatch) -> None:

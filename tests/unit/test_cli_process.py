@@ -262,6 +262,7 @@ def test_an_ascii_terminal() -> None:
 @pytest.mark.parametrize(
     ("line", "heavy"),
     [
+        ("-V", {"argparse", "json", "logging", "threading", "dnsrenew.errors"}),
         ("--version", {"argparse", "dataclasses", "json", "logging", "threading", "dnsrenew.errors"}),
         ("--help", {"argparse", "dataclasses", "json", "logging", "threading", "dnsrenew.errors"}),
         ("renew --help", {"dnsrenew.renewer", "dnsrenew.config", "subprocess", "ssl", "tomllib"}),

@@ -2,12 +2,12 @@
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,18 @@ def test_a_program_that_still_uses_it_is_mentioned(
     assert ("The private key of old was read 3 days ago: a server may still use it." in err) is expected
 
 
+def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two configurations can share a store."""
+    store, folder = FolderStore(old.parents[1]), old.parents[2]
+    write(folder, CONFIG, "other.toml")
+    for name, expected in (("other.toml", True), ("gone.toml", False), ("dnsrenew.toml", False), ("", False)):
+        path = str(folder / name) if name else ""
+        with store.lock("old", context=Context()):
+            store.update("old", partial(replace, asked_by=path))
+        assert main(["remove", "old"]) == 2
+        assert (f"another configuration, {folder}/other.toml" in capsys.readouterr().err) is expected
+
+
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
@@ -125,6 +137,7 @@ def asked(old: Path) -> Callable[[bytes], tuple[int, str]]:
     """Run the program at a terminal and type an answer; the exit status and what was on the screen."""
 
     def run(answer: bytes) -> tuple[int, str]:
+        pty = pytest.importorskip("pty", reason="terminals of POSIX")
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "dnsrenew", "remove", "old"], stdin=theirs, stdout=theirs, stderr=theirs

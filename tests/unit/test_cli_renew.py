@@ -18,6 +18,7 @@ from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, Locke
 from dnsrenew.events import Emitter
 from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome
 from dnsrenew.runtime.context import Context
+from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from tests.kit.cli_stage import (
     ROUTE,
     FakeConfig,
@@ -55,9 +56,11 @@ def skipped(error: AttemptError) -> Attempt:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Puts a fake renewer on the stage, which plays a part or returns outcomes."""
 
-    def put(play: Any = None, config: FakeConfig | None = None) -> FakeRenewer:
+    def put(
+        play: Any = None, config: FakeConfig | None = None, schedule: ActiveSchedule = UNKNOWN
+    ) -> FakeRenewer:
         renewer = FakeRenewer(play if callable(play) or play is None else lambda _emitter, _cancel: play)
-        install(renewer, config, monkeypatch.setattr)
+        install(renewer, config, monkeypatch.setattr, schedule=schedule)
         return renewer
 
     return put
@@ -151,7 +154,7 @@ def test_failure_says_what_was_tried_what_stopped_it_and_what_to_do(
                     DeploymentResult(to="hfs", target="http://x", ok=False, error={"message": "No.", "fix": "Y."}),
                 )
             ),
-            "✗ not deployed: hfs http://x: No. Y.",
+            "✗ not deployed: hfs http://x: No.\n    → Y.\n",
         ),
         (failed(not_after=None), "There is no certificate yet."),
         (failed(not_after=None, reason=None), "Could not read the current certificate."),
@@ -170,6 +173,67 @@ def test_every_status_has_words(stage: Stage, capsys: pytest.CaptureFixture[str]
     stage([done])
     main(["renew"])
     assert said in capsys.readouterr().out
+
+
+NOBODY = ActiveSchedule(False)
+
+
+@pytest.mark.parametrize(
+    ("line", "done", "schedule", "said"),
+    [
+        ("renew", outcome(), NOBODY, True),
+        ("renew", outcome(status="not-due"), NOBODY, True),
+        ("renew", outcome(), UNKNOWN, False),
+        ("renew", outcome(), ActiveSchedule(True, "cron"), False),
+        ("renew", failed(), NOBODY, False),
+        ("renew --scheduled", outcome(), NOBODY, False),
+        ("renew --dry-run", outcome(status="rehearsed"), NOBODY, False),
+        ("renew -q", outcome(), NOBODY, False),
+        ("renew --json", outcome(), NOBODY, False),
+    ],
+)
+def test_after_a_success_it_is_said_that_nothing_renews(
+    stage: Stage, capsys: pytest.CaptureFixture[str], line: str, done: Outcome, schedule: ActiveSchedule, *, said: bool
+) -> None:
+    """With the command that changes it, and not to a schedule."""
+    stage([done], None, schedule)
+    main(line.split())
+    shown = "".join(capsys.readouterr())
+    assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
+
+
+@pytest.mark.parametrize("schedule", [NOBODY, UNKNOWN])
+def test_a_next_time_is_only_told_where_something_tries(
+    stage: Stage, capsys: pytest.CaptureFixture[str], schedule: ActiveSchedule
+) -> None:
+    """Otherwise when it is due, and how to try again."""
+    stage([outcome(), outcome("b", "not-due"), failed("c", next_attempt=now() + timedelta(hours=1))], None, schedule)
+    assert main(["renew"]) == 1
+    out = capsys.readouterr().out
+    nobody = schedule is NOBODY
+    assert ("next renewal" in out, "next try" in out) == (not nobody, not nobody)
+    assert out.count("due for renewal 20") == 2 * nobody
+    assert "dnsrenew renew c --now" in out
+
+
+def test_failures_come_last(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """What needs a person stands right above the summary, and many successes have one line each."""
+    stage([failed("broken"), *(outcome(f"site{number}") for number in range(20))])
+    assert main(["renew"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:21]] == [*(f"site{number}" for number in range(20)), "broken"]
+    assert lines[-1].startswith("21 certificates: 20 renewed, 1 failed")
+
+
+def test_a_port_that_this_user_cannot_open_is_no_warning(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """An ordinary user with http-01 first would read it at every renewal; the result has it."""
+    port = AttemptError("http-port-forbidden", "Not allowed.", fix="Run it as root.")
+    way = Attempt(route=replace(ROUTE, challenge="http-01", dns=()), orders=0, seconds=0.0, error=port)
+    stage([outcome(attempts=(way, Attempt(route=ROUTE, orders=1, seconds=2.0)))])
+    assert main(["renew", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    main(["renew"])
+    assert "  skipped      http-01 at lab: Not allowed." in capsys.readouterr().out
 
 
 def test_many_that_are_not_due_are_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

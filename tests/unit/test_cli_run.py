@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -273,6 +272,7 @@ def test_a_hangup_wakes_the_real_process(*, ignored: bool) -> None:
 
 def test_a_terminal_that_closes_ends_it() -> None:
     """The hangup then means that nobody is there any more."""
+    pty = pytest.importorskip("pty", reason="terminals of POSIX")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*STAGE, "happy", "0", "run"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True

@@ -346,6 +346,7 @@ def test_a_name_outside_all_zones(tmp_path: Path) -> None:
         ("1/3", RenewBefore(fraction=1 / 3)),
         ("2 / 4", RenewBefore(fraction=0.5)),
         ("10 days", RenewBefore(seconds=864000)),
+        ("10d", RenewBefore(seconds=864000)),
         ("1 day", RenewBefore(seconds=86400)),
         ("36 hours", RenewBefore(seconds=129600)),
         ("1.5 hours", RenewBefore(seconds=5400)),

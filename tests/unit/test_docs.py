@@ -19,7 +19,7 @@ from dnsrenew.runtime import circuit_breaker, single_flight
 from dnsrenew.runtime.retry import RESEND
 from dnsrenew.schedule import plan
 from dnsrenew.store import waits
-from dnsrenew.store.ledger.ca_limits import LIMITS
+from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS
 from docs import codes, generate, tables
 from tests.kit.documents import PAGES, ROOT, blocks
 
@@ -179,6 +179,8 @@ SENTENCES = [
         )
         for number, length in enumerate(history.PAUSES, 1)
     ),
+    ("how-it-works/when-renewed.md", f"| 4 and more | 1 day | {words(history.WITHOUT_ORDER)} |"),
+    ("how-it-works/when-renewed.md", f"is sent, every {words(FAILED_ORDERS.each)} from then on"),
 ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import CA, Config, Propagation, Resolver, Route
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.model import CertificateSpec
 from docs import configuration
 from tests.kit.cli_stage import outcome
@@ -77,7 +78,7 @@ def test_the_example_of_a_key_is_accepted(table: str, key: str, tmp_path: Path) 
 def test_the_defaults_are_those_of_the_program() -> None:
     """Where the program has a value, the page has the same."""
     spec = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab")
-    of = {
+    of: dict[str, dict[str, str | float]] = {
         "certificate": {"key": spec.key, "reuse_key": spec.reuse_key},
         "route": {"follow_cname": Route("dns-01").follow_cname},
         "propagation": {"check": Propagation().check},
@@ -88,6 +89,17 @@ def test_the_defaults_are_those_of_the_program() -> None:
         for key, value in defaults.items():
             shown = configuration.entries()[table][key].default.strip("`").strip('"')
             assert shown == _in_toml(value), (table, key)
+
+
+def test_the_guides_name_options_that_are_there() -> None:
+    """Each account in the table of the guide for certbot has the options of its host."""
+    page = (DOCS / "guides" / "from-certbot.md").read_text("utf-8")
+    rows = re.findall(r'^\|.*\| `provider = "(\w+)"`, (.*) \|$', page, re.MULTILINE)
+    assert len(rows) > 3
+    for name, cell in rows:
+        provider = find_provider(name)
+        assert provider is not None
+        assert set(re.findall(r"`(\w+)", cell)) - set(provider.options) == set()
 
 
 def _in_toml(value: str | float) -> str:

@@ -6,11 +6,11 @@ import itertools
 import re
 import tomllib
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from dnsrenew.cli import arguments
+from docs.screen import lines_of
 from tests.kit.documents import (
     DOCS,
     PAGES,
@@ -125,8 +125,7 @@ def test_no_address_is_invented() -> None:
 def test_the_picture_of_the_readme() -> None:
     """It shows commands of the quick start and their success, loads nothing, and knows no machine."""
     text = PICTURE.read_text("utf-8")
-    drawn = ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314  # our own file
-    lines = ["".join(element.itertext()) for element in drawn]
+    lines = lines_of(text)
     typed = {line.removeprefix("$ ") for line in lines if line.startswith("$ ")}
     assert typed
     assert typed - {each.command for each in commands(README)} == set()

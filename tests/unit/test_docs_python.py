@@ -12,6 +12,12 @@ from tests.kit.documents import DOCS, PAGES, ROOT, blocks, name_of
 from tests.kit.recipes import RecipeWorld
 
 CONFIG = """\
+[ca.letsencrypt]
+directory = "https://127.0.0.1:1/directory"
+
+[resolver]
+nameservers = ["127.0.0.1:1"]
+
 [dns.duckdns]
 provider = "duckdns"
 token = "file:not-there.txt"
@@ -53,12 +59,15 @@ def test_the_errors_of_the_reference() -> None:
     assert explain(error) == "Check the token of your DNS host: The token is wrong."
 
 
-def test_the_listener_of_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a program that runs where a dnsrenew.toml is."""
+def test_the_listener_of_the_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It runs where a dnsrenew.toml is, and prints the route that failed: nothing listens at port 1."""
     (tmp_path / "dnsrenew.toml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     names = run(DOCS / "reference" / "events.md", 0)
-    assert [outcome.error.code for outcome in names["outcomes"]] == ["secret-missing"]
+    (failed,) = names["outcomes"]
+    assert capsys.readouterr().out == f"my-house.duckdns.org {failed.error.message}\n"
 
 
 def test_every_other_block_is_known() -> None:

@@ -84,11 +84,11 @@ def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
     assert told is not None
     assert told.error is not None
     assert (told.status, told.next_attempt) == ("deferred", failed.next_attempt)
-    assert (told.error.code, told.error.message) == (FAULT.code, FAULT.message)
-    assert told.error.fix.startswith(f"{FAULT.fix} ")
-    assert "--now" in told.error.fix
-    assert "now=True" in told.error.fix
-    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "cause_fix": FAULT.fix}
+    assert (told.error.code, told.error.fix) == (FAULT.code, FAULT.fix)
+    assert told.error.message.startswith(f"{FAULT.message} ")
+    assert "--now" in told.error.message
+    assert "now=True" in told.error.message
+    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "cause": FAULT.message}
     assert not isinstance(told.error, CAError)
 
 

@@ -40,7 +40,7 @@ def build(folder: Path, source: Path) -> Path:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources, with files of another age and mode, beside which tests lie."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("dnsrenew", "providers", ".ci"):
+    for name in ("dnsrenew", "providers", "docs/man", ".ci"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)

@@ -428,14 +428,17 @@ def test_the_identity_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """It changes with the value; of a command and a keyring only with the reference, and none of them is asked."""
     file = tmp_path / "token"
     monkeypatch.delenv("DNSRENEW_TEST", raising=False)
-    sources_of = (lambda: Secret.file(file), lambda: Secret.env("DNSRENEW_TEST"))
-    unreadable = [make().identity() for make in sources_of]
+
+    def identities() -> list[str]:
+        return [secret.identity() for secret in (Secret.file(file), Secret.env("DNSRENEW_TEST"))]
+
+    unreadable = identities()
     file.write_text("one")
     monkeypatch.setenv("DNSRENEW_TEST", "one")
-    first = [make().identity() for make in sources_of]
+    first = identities()
     file.write_text("two")
     monkeypatch.setenv("DNSRENEW_TEST", "two")
-    second = [make().identity() for make in sources_of]
+    second = identities()
     assert len({*unreadable, *first, *second}) == 6
     assert Secret("one").identity() != Secret("two").identity()
     program = ["sh", "-c", f"touch {tmp_path}/asked"]
