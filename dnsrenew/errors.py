@@ -34,8 +34,8 @@ class Text(NamedTuple):
     """One message of a folder's catalogue (``texts.py``): the words of an error or a warning.
 
     ``message`` and ``fix`` are templates. Their fields are filled from the evidence of the error (``{port}``,
-    ``{owner}``); lists are joined with commas, times are shortened to minutes (UTC). The words depend on nothing else, so that a translation needs only
-    another catalogue. Several texts may share a code: they are variants of one error.
+    ``{owner}``); lists are joined with commas, times are shortened to minutes (UTC). The words depend on nothing else,
+    so that a translation needs only another catalogue. Several texts may share a code: they are variants of one error.
     """
 
     code: str

@@ -27,6 +27,7 @@ from dnsrenew.store import FolderStore, Store
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
+    from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
@@ -59,6 +60,7 @@ class Renewer:
         self._clock = clock or SystemClock()
         self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
         self._redactor = Redactor()
+        self._served_responses: AppResponses | None = None
 
     def renew(
         self,
@@ -105,7 +107,17 @@ class Renewer:
         )
         for use in self._config.secrets:  # each run uses the values of its time
             use.secret.forget()
-        services = LazyServices(partial(make_services, self._config, self._store, context, dry_run=dry_run, wait=wait))
+        services = LazyServices(
+            partial(
+                make_services,
+                self._config,
+                self._store,
+                context,
+                dry_run=dry_run,
+                wait=wait,
+                responses=self._served_responses,
+            )
+        )
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
         finally:
@@ -203,8 +215,20 @@ class Renewer:
             lambda cancel: self.renew(chosen, cancel=cancel),
             self.certificate,
             self._store.mark,
+            self.emit,
+            self.redact,
+            self._responses,
         )
         return Served(source, self._clock)
+
+    @property
+    def _responses(self) -> AppResponses:
+        """The http-01 responses that an app of this program serves; the same for all servers of this object."""
+        from dnsrenew.challenges.http01.app import AppResponses
+
+        if self._served_responses is None:
+            self._served_responses = AppResponses(self._store.responses)
+        return self._served_responses
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
         """Renew what is due; raise unless each certificate is renewed, not due or usable all the same."""

@@ -17,6 +17,7 @@ from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route
@@ -30,6 +31,7 @@ class SolverResources(Frozen):
 
     :ivar locks: locks of zones that hold one value, or take one writer, at a time.
     :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
+    :ivar responses: the http-01 responses that an app of this program serves; None: there is no app.
     """
 
     dns: DnsView
@@ -37,6 +39,7 @@ class SolverResources(Frozen):
     providers: Mapping[str, Provider]
     locks: ZoneLocks
     journal: Journal
+    responses: AppResponses | None = None
 
 
 class Solver(ABC):

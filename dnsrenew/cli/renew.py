@@ -192,8 +192,9 @@ def _problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> list[str]:
 def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
-    manual = not options.scheduled and active_schedule(config).installed is False
-    text = _outcome_text(invocation, columns, manual=manual)
+    idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
+    manual = not idle and not options.scheduled and active_schedule(config).installed is False
+    text = _outcome_text(invocation, columns, manual=manual or idle)
     fine = [outcome for outcome in outcomes if _is_fine(outcome)]
     crowded = {status for status, count in Counter(outcome.status for outcome in fine).items() if count > _MOST_LINES}
     lines: list[str] = []
@@ -204,7 +205,8 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome])
             lines += text.short(outcome)
     lines += [line for outcome in outcomes if not _is_fine(outcome) for line in text.lines(outcome)]
     if len(outcomes) != 1:
-        lines += formatting.wrap(_summary(outcomes, invocation.clock.now(), manual=manual), columns, "", "  ")
+        summary = _summary(outcomes, invocation.clock.now(), manual=manual or idle)
+        lines += formatting.wrap(summary, columns, "", "  ")
     if manual and fine and not options.dry_run:
         lines += formatting.wrap(nothing_renews(), columns, f"{yellow('!')} ", "  ")
     return lines

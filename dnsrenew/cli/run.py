@@ -145,7 +145,7 @@ def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
 
 def _write_next_check(invocation: Invocation, following: NextRun) -> None:
     fields = {
-        "time": following.time.strftime("%Y-%m-%d %H:%M UTC"),
+        "time": formatting.moment(following.time),
         "distance": formatting.distance(following.time, invocation.clock.now()),
         "name": following.name,
     }

@@ -252,7 +252,7 @@ STATUSES: Final = {"not-due": "not due", "rehearsed": "dry run succeeded"}
 
 VALID: Final = "valid until {expiry}"
 VALID_NEXT: Final = "valid until {expiry}, next renewal {renewal}"
-VALID_DUE: Final = "valid until {expiry}, due for renewal {renewal}"
+VALID_DUE: Final = "valid until {expiry}, due {renewal}"
 EXPIRY: Final = "{expiry}"
 EXPIRY_NEXT: Final = "{expiry}, next renewal {renewal}"
 EXPIRY_DUE: Final = "{expiry}, due for renewal {renewal}"

@@ -110,6 +110,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "url": web_url,
     "secret": secret,
     "words": _words,
+    "remote": list_of(text, texts.COMMAND, least=1),
     "names": list_of(text, texts.TEXTS),
     "address": target_address,
     "addresses": _addresses,

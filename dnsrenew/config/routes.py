@@ -42,6 +42,7 @@ _ROUTE: Final = Table(
         "follow_cname": Key(flag),
         "listen": Key(listen_address),
         "webroot": Key(file_path),
+        "app": Key(flag),
     },
 )
 _CHALLENGES_OF: Final = {
@@ -50,6 +51,7 @@ _CHALLENGES_OF: Final = {
     "follow_cname": ("dns-01",),
     "listen": ("http-01", "tls-alpn-01"),
     "webroot": ("http-01",),
+    "app": ("http-01",),
 }
 
 
@@ -64,8 +66,9 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
         if challenge not in challenges and not (key == "follow_cname" and values[key]):
             expected = texts.ONLY_WITH.format(challenge=" or ".join(map(quoted, challenges)))
             scope.mistake((*path, key), texts.NO_EFFECT, expected)
-    if "listen" in values and "webroot" in values:
-        scope.mistake((*path, "webroot"), texts.SECOND_ANSWER, texts.LISTEN_OR_WEBROOT)
+    answers = [key for key in ("listen", "webroot", "app") if values.get(key)]
+    if len(answers) > 1:
+        scope.mistake((*path, answers[-1]), texts.SECOND_ANSWER, texts.ONE_ANSWER)
     return Route(**values)
 
 
@@ -108,7 +111,7 @@ def check_routes(
 
 def _identity(route: Route, ca: str) -> tuple[Any, ...]:
     """Return a value that is equal for two routes that do the same, with defaults filled in."""
-    listen = None if route.webroot else route.listen or _DEFAULT_LISTEN.get(route.challenge)
+    listen = None if route.webroot or route.app else route.listen or _DEFAULT_LISTEN.get(route.challenge)
     return (
         route.challenge,
         route.ca or ca,
@@ -117,6 +120,7 @@ def _identity(route: Route, ca: str) -> tuple[Any, ...]:
         route.alias is None and route.follow_cname,
         listen,
         route.webroot,
+        route.app,
     )
 
 

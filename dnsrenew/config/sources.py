@@ -25,7 +25,7 @@ _SHOWN_KEYS: Final = frozenset(
         *("provider", "zones", "ttl", "server"),
         *("nameservers", "authoritative_port", "doh"),
         *("name", "domains", "ca", "reuse_key", "profile", "prefer", "preferred_chain", "renew_before"),
-        *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot"),
+        *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
         *("propagation", "settle", "check"),
     }
 )

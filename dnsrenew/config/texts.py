@@ -321,7 +321,7 @@ CERTIFICATE_THERE: Final = "certificate number {number} in {file}"
 NAME_NEEDED: Final = 'a line such as name = "home", because {name} cannot be the name of a folder'
 DOH_NEEDED: Final = 'a URL in resolver.doh, or "authoritative"'
 SECOND_ANSWER: Final = "a second way to serve the response"
-LISTEN_OR_WEBROOT: Final = '"listen" or "webroot", not both'
+ONE_ANSWER: Final = 'one of "listen", "webroot" and "app"'
 ROUTE: Final = "a route"
 SAME_ROUTE: Final = "a different one: it is the same as number {number} in the list"
 OUTSIDE_ZONES: Final = "{domain} outside the zones of the accounts"

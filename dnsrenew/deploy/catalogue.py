@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from dnsrenew.deploy.options import TargetKind
 
-BUILT_IN: Final = ("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook", "run")
+BUILT_IN: Final = ("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas",
+                   "webhook", "run")  # fmt: skip
 """Names of the modules in ``targets/``; each has ``TARGET``."""
 
 

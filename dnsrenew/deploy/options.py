@@ -20,6 +20,7 @@ Kind = Literal[
     "url",
     "secret",
     "words",
+    "remote",
     "address",
     "addresses",
     "choice",
@@ -27,7 +28,11 @@ Kind = Literal[
     "group",
     "names",
 ]
-"""How a value is read: ``words`` is a command as a list, ``address`` a ``HOST:PORT``, ``owner`` an existing user."""
+"""How a value is read.
+
+``words`` is a command of this machine as a list, ``remote`` one of another machine or of a container, ``address`` a
+``HOST:PORT``, ``owner`` an existing user.
+"""
 
 
 class TargetOption(Frozen):

@@ -180,3 +180,158 @@ CADDY_REFUSED: Final = Text(
     "Caddy at {url} did not load its configuration again (HTTP {status}): {reason}",
     "Correct what Caddy reports, and run dnsrenew deploy.",
 )
+
+# ── HTTP APIs ───────────────────────────────────────────────────────────────────────────
+
+API_TRUST: Final = Text(
+    "deploy-unreachable",
+    "{name} at {url} was not asked: the file {path} has no root certificate that can be read.",
+    "Set `trust` in the `deploy` entry to a file with root certificates in PEM format.",
+)
+API_PAIR: Final = Text(
+    "deploy-unreachable",
+    "{name} at {url} was not asked: the client certificate cannot be used: {reason}.",
+    "Correct the client certificate and its key, and run dnsrenew deploy {certificate}.",
+)
+API_UNTRUSTED: Final = Text(
+    "deploy-unreachable",
+    "{name} at {url} cannot be trusted: {reason}.",
+    "Set `trust` in the `deploy` entry to its root certificate, and use a name in `url` that its certificate has.",
+)
+API_LATE: Final = Text(
+    "deploy-timeout",
+    "{name} at {url} did not answer in time: {reason}.",
+    "Check the load of {name}, and run dnsrenew deploy {certificate}.",
+)
+API_LOGIN: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused the token or the password, or what its user wants to do (HTTP {status}).",
+    "Check the token or the user and password in the `deploy` entry, and the rights of that user.",
+)
+API_REFUSED: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused a request (HTTP {status}): {reason}.",
+    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
+)
+API_STRANGE: Final = Text(
+    "deploy-unsupported",
+    "What answers at {url} is not the API of {name}: {reason}.",
+    "Set `url` in the `deploy` entry to the address of {name}.",
+)
+API_NO_LOGIN: Final = Text(
+    "deploy-unsupported",
+    "{name} at {url} needs a token, or a user and a password, and the `deploy` entry has neither.",
+    "Add `token`, or `user` and `password`, to the `deploy` entry.",
+)
+
+# ── Synology, TrueNAS ───────────────────────────────────────────────────────────────────
+
+SYNOLOGY_LOGIN: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused the login: {reason} (error {number}).",
+    "Check `user`, `password` and `device` in the `deploy` entry; the user must be an administrator.",
+)
+SYNOLOGY_REFUSED: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused the call {call} (error {number}).",
+    "Read the log of DSM, correct what it says, and run dnsrenew deploy {certificate}.",
+)
+TRUENAS_JOB: Final = Text(
+    "deploy-refused",
+    "{name} at {url} did not import the certificate: {reason}.",
+    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
+)
+TRUENAS_JOB_LATE: Final = Text(
+    "deploy-timeout",
+    "{name} at {url} was still importing the certificate after {seconds} s.",
+    "Check the tasks of {name}, and run dnsrenew deploy {certificate}.",
+)
+
+# ── Kubernetes ──────────────────────────────────────────────────────────────────────────
+
+KUBE_OUTSIDE: Final = Text(
+    "deploy-unsupported",
+    "This is no pod of a cluster with a service account: {path} cannot be read.",
+    "Set `kubeconfig` in the `deploy` entry, or mount the token of a service account.",
+)
+KUBE_UNREADABLE: Final = Text(
+    "deploy-unsupported",
+    "The kubeconfig {path} cannot be read: {reason}.",
+    "Write it with kubectl config view --minify --flatten --raw -o json, readable only by the user of dnsrenew.",
+)
+KUBE_TYPE: Final = Text(
+    "deploy-refused",
+    "The secret {secret} in the namespace {namespace} exists and is of type {type}, not kubernetes.io/tls.",
+    "Delete that secret, or set another `secret` in the `deploy` entry.",
+)
+
+# ── Docker ──────────────────────────────────────────────────────────────────────────────
+
+DOCKER_SILENT: Final = Text(
+    "deploy-unreachable",
+    "The socket {socket} of Docker cannot be used: {reason}.",
+    "Start Docker, let the user of dnsrenew use {socket}, or set `socket` in the `deploy` entry.",
+)
+DOCKER_REFUSED: Final = Text(
+    "deploy-refused",
+    "Docker refused a request for the container {container} (HTTP {status}): {reason}.",
+    "Check `container` in the `deploy` entry, and that the container runs.",
+)
+DOCKER_STRANGE: Final = Text(
+    "deploy-unsupported",
+    "What answers at {socket} is not the API of Docker.",
+    "Set `socket` in the `deploy` entry to the socket of Docker or Podman.",
+)
+DOCKER_PROGRAM: Final = Text(
+    "deploy-refused",
+    "{program} in the container {container} ended with status {status}: {output}.",
+    "Run it with docker exec, correct what it reports, and run dnsrenew deploy {certificate}.",
+)
+DOCKER_LATE: Final = Text(
+    "deploy-timeout",
+    "Docker gave no complete answer for the container {container} within {seconds} s.",
+    "Find out why the program or Docker takes so long, or set a longer `timeout` in the `deploy` entry.",
+)
+
+# ── SSH ─────────────────────────────────────────────────────────────────────────────────
+
+SSH_MISSING: Final = Text(
+    "deploy-unsupported",
+    "The program {program} of OpenSSH cannot be run: {reason}.",
+    "Install the client programs of OpenSSH.",
+)
+SSH_LATE: Final = Text(
+    "deploy-timeout",
+    "{host} did not end an SSH command after {seconds} s.",
+    "Find out why {host} takes so long, or set a longer `timeout` in the `deploy` entry.",
+)
+SSH_HOST_KEY: Final = Text(
+    "deploy-refused",
+    "The host key of {host} is unknown or has changed, so nothing was sent: {reason}.",
+    "Compare the host key with that of the server, and correct {known_hosts}.",
+)
+SSH_LOGIN: Final = Text(
+    "deploy-refused",
+    "{host} refused the login: {reason}.",
+    "Check `user` and `identity` in the `deploy` entry, and authorized_keys of that user.",
+)
+SSH_SILENT: Final = Text(
+    "deploy-unreachable",
+    "{host} cannot be reached by SSH: {reason}.",
+    "Check `host` and `port` in the `deploy` entry, and that sshd runs there.",
+)
+SSH_UNWRITABLE: Final = Text(
+    "deploy-unwritable",
+    "The files on {host} cannot be written: {reason}.",
+    "Create the folder there, and let the user of the SSH login write to it.",
+)
+SSH_PATH: Final = Text(
+    "deploy-unwritable",
+    "The path {path} has a character that cannot be sent to {host}.",
+    "Set a path without line breaks and other control characters in the `deploy` entry.",
+)
+SSH_PROGRAM: Final = Text(
+    "deploy-refused",
+    "{program} on {host} ended with status {status}: {reason}.",
+    "Run the command on {host}, correct what it reports, and run dnsrenew deploy {certificate}.",
+)

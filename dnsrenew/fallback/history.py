@@ -134,6 +134,8 @@ def route_key(route: Route, ca: str) -> str:
         parts.append("no-cname")
     if route.listen:
         parts.append("listen=" + _plain(route.listen))
+    if route.app:
+        parts.append("app")
     if route.webroot:
         parts.append(
             "webroot=" + _plain(str(route.webroot), safe="/")

@@ -74,11 +74,16 @@ class HttpClient:
     """Sends requests; thread-safe, keeps connections open.
 
     :param trust: a PEM file with the only trusted roots; default: those of the operating system.
+    :param pair: files with a client certificate and its key.
     :raises CAError: ``trust-unreadable``: the file contains no roots, or cannot be read.
+    :raises OSError: the client certificate cannot be used.
     """
 
-    def __init__(self, *, trust: Path | str | None = None) -> None:
-        self._adapter = Adapter(tls_context(trust), _POOL)
+    def __init__(self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None) -> None:
+        tls = tls_context(trust)
+        if pair is not None:
+            tls.load_cert_chain(*pair)
+        self._adapter = Adapter(tls, _POOL)
         # Once: requests reads the environment for every request, which costs more than the request itself.
         self._proxies = urllib.request.getproxies()
         self._proxies_for: dict[str, dict[str, str]] = {}

@@ -168,6 +168,8 @@ class Route(Frozen, public=True):
     """Address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``)."""
     webroot: Path | str | None
     """Folder served by a web server, for http-01."""
+    app: bool
+    """Whether the program's own app answers, for http-01: see :meth:`Served.http01_app`."""
     alias: str | None
     """The target of the CNAME at ``_acme-challenge``; None: looked up in DNS."""
     follow_cname: bool
@@ -181,12 +183,13 @@ class Route(Frozen, public=True):
         ca: str | None = None,
         listen: str | None = None,
         webroot: Path | str | None = None,
+        app: bool = False,
         alias: str | None = None,
         follow_cname: bool = True,
     ) -> None:
         names = (dns,) if isinstance(dns, str) else tuple(dns)
-        more = {"ca": ca, "listen": listen, "webroot": webroot, "alias": alias, "follow_cname": follow_cname}
-        super().__init__(challenge=challenge, dns=names, **more)
+        more = {"listen": listen, "webroot": webroot, "app": app, "alias": alias, "follow_cname": follow_cname}
+        super().__init__(challenge=challenge, dns=names, ca=ca, **more)
 
 
 class Propagation(Frozen, kw_only=True, public=True):
@@ -254,5 +257,9 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """The routes to try, in order."""
     propagation: Propagation = Propagation()
     """How to wait for DNS."""
+    before: tuple[str, ...] = ()
+    """The program that frees the port of a ``listen`` route, and its arguments."""
+    after: tuple[str, ...] = ()
+    """The program that is run afterwards, also after a failure."""
     deploy: tuple[Deployment | Callable[[Certificate], object], ...] = ()
     """What is done with a new certificate: the entries of ``deploy``."""

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
-"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but the
-configuration that asked for it no longer names it, so nothing renews it."""
+"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
+the configuration that asked for it no longer names it, so nothing renews it.
+"""
 _STATES: Final[Mapping[str | None, CertificateState]] = {
     None: "valid",
     "missing": "missing",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.ca import CAClient
+    from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
     from dnsrenew.model import CA
     from dnsrenew.renewal.job import Services
@@ -44,10 +45,13 @@ class LazyServices:
                 self._value.close()
 
 
-def make_services(config: Config, store: Store, run: Context, *, dry_run: bool = False, wait: float = 0) -> Services:
+def make_services(
+    config: Config, store: Store, run: Context, *, dry_run: bool = False, wait: float = 0, responses: AppResponses | None = None
+) -> Services:
     """Return the services of a run.
 
     :param wait: seconds to wait for another run that has its value where a host keeps only one.
+    :param responses: the http-01 responses that an app of this program serves.
     """
     from dnsrenew.ca import CAClient  # slow to import, and not needed while nothing is due
     from dnsrenew.challenges.solver import SolverResources, make_solvers
@@ -92,7 +96,7 @@ def make_services(config: Config, store: Store, run: Context, *, dry_run: bool =
             return lost[name]
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    solvers = make_solvers(SolverResources(dns, config.accounts, config.providers, locks, store.journal))
+    solvers = make_solvers(SolverResources(dns, config.accounts, config.providers, locks, store.journal, responses))
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
     return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close)
 

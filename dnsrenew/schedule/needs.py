@@ -61,7 +61,7 @@ def _files(config: Config) -> Iterator[str]:
 
 
 def _opens_low_port(route: Route) -> bool:
-    if route.challenge not in _LISTENING or route.webroot is not None:
+    if route.challenge not in _LISTENING or route.webroot is not None or route.app:
         return False
     return route.listen is None or host_port.split(route.listen)[1] < _LOW
 
@@ -74,6 +74,7 @@ def _programs(config: Config) -> Iterator[str]:
         if config.providers[account.provider].driver not in BUILT_IN:
             yield shown_key(("dns", name))
     for number, spec in enumerate(config.certificates):
+        yield from (shown_key(("certificate", number, key)) for key in ("before", "after") if getattr(spec, key))
         for position, entry in enumerate(_deployments(spec)):
             if entry.to not in _OWN_TARGETS or "reload" in entry.options:
                 yield shown_key(("certificate", number, "deploy", position))

@@ -14,9 +14,9 @@ Session tickets belong to the first context, so that sessions are resumed also a
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import threading
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -54,6 +54,7 @@ class Pair(Frozen):
 class Choices(Frozen):
     """The contexts of the certificates.
 
+    :ivar by_name: empty if there is only one.
     :ivar default: for every name that no certificate has.
     """
 
@@ -108,7 +109,12 @@ class LiveContext(ssl.SSLContext):
             for pair, context in zip(pairs, contexts, strict=True):
                 for domain in pair.domains:
                     by_name.setdefault(domain.lower(), context)
-            self._choices = Choices(by_name, contexts[0])
+            self._choices = Choices(by_name if len(contexts) > 1 else {}, contexts[0])
+
+    @staticmethod
+    def check(pair: Pair) -> None:
+        """Check in a context of its own that a certificate can be served; raise as :meth:`serve`."""
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.fullchain, pair.key)
 
     def after_fork(self) -> None:
         """Make the context usable in a forked process: another thread may have held the lock."""
@@ -123,16 +129,24 @@ class LiveContext(ssl.SSLContext):
 
     def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
         choices = self._choices
-        connection.context = choices.find(name, connection) if len(choices.by_name) > 1 else choices.default
+        connection.context = choices.find(name, connection) if choices.by_name else choices.default
         return None if self._callback is None else self._callback(connection, name, self)
+
+    # ── the program's own callback ──────────────────────────────────────────────────────
+
+    @property
+    def sni_callback(self) -> _Callback | None:
+        """The callback of the program, called after the certificate was chosen; it may choose another context."""
+        return self._callback
+
+    @sni_callback.setter
+    def sni_callback(self, value: _Callback | None) -> None:
+        self._callback = value
 
     # ── settings, recorded ──────────────────────────────────────────────────────────────
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; a setting also on the contexts behind this one."""
-        if name == "sni_callback":
-            self._callback = value
-            return
         super().__setattr__(name, value)
         if name in _ATTRIBUTES:
             self._record(lambda context: setattr(context, name, value))
@@ -140,7 +154,7 @@ class LiveContext(ssl.SSLContext):
     def _record(self, apply: Callable[[ssl.SSLContext], object]) -> None:
         with self._lock:
             self._settings.append(apply)
-            for context in self._contexts():
+            for context in {*self._choices.by_name.values(), self._choices.default} - {self}:
                 apply(context)
 
     def set_alpn_protocols(self, alpn_protocols: Any) -> None:

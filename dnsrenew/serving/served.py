@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from dnsrenew import x509
+from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.next_run import next_run
+from dnsrenew.serving import texts
+from dnsrenew.serving.challenge_app import wrapped
 from dnsrenew.serving.live_context import LiveContext, Pair
 
 if TYPE_CHECKING:
@@ -19,15 +24,20 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnsrenew.base.clock import Clock
+    from dnsrenew.challenges.http01.app import AppResponses
+    from dnsrenew.errors import Text
     from dnsrenew.model import Certificate, Outcome
 
-_LOOK: Final = 1.0
+_LOOK: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""
 
 _CLOSE: Final = 10.0
 """Seconds that :meth:`Served.close` waits for a renewal to withdraw what it has published."""
 
-_logger: Final = logging.getLogger("dnsrenew.serving")
+_TURN: Final = timedelta(minutes=10)
+"""How long a forked process waits for the process that it comes from to renew."""
+
+_App = TypeVar("_App", bound=Callable[..., object])
 
 
 class CertificateSource(Frozen):
@@ -38,6 +48,9 @@ class CertificateSource(Frozen):
     :ivar renew: renews what is due; an outcome holds every error.
     :ivar certificate: returns the certificate in force; raises ``StoreError`` if there is none.
     :ivar mark: returns a value that differs after another process has changed the certificate.
+    :ivar emit: emits an event: kind, name of the certificate, data.
+    :ivar redact: removes secrets from a text.
+    :ivar responses: the http-01 responses that the program's own app serves.
     """
 
     names: Sequence[str]
@@ -45,13 +58,18 @@ class CertificateSource(Frozen):
     renew: Callable[[threading.Event], list[Outcome]]
     certificate: Callable[[str], Certificate]
     mark: Callable[[str], object]
+    emit: Callable[..., None]
+    redact: Callable[[str], str]
+    responses: AppResponses
 
 
 class Served:
     """The certificates of a running server, made by :meth:`Renewer.serve` and :func:`serve`; a context manager.
 
-    Entering obtains what is missing. From then on a daemon thread renews what is due, and takes up what another process
+    Entering obtains what is missing. From then on, daemon threads renew what is due and take up what another process
     has renewed, until :meth:`close`. A failure is logged and emitted as an event; it never reaches a handshake.
+
+    A forked process follows too, and renews if the process that it comes from does not.
 
     :param source: the certificates.
     :param clock: the clock; for tests.
@@ -64,9 +82,13 @@ class Served:
         self._clock = clock
         self._context = LiveContext()
         self._certificates: dict[str, Certificate] = {}
+        self._pairs: dict[str, Pair] = {}
         self._marks: dict[str, object] = {}
+        self._refused: dict[str, object] = {}
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
+        self._renewal: threads.Task[list[Outcome]] | None = None
+        self._turn = timedelta(0)
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -91,23 +113,40 @@ class Served:
         (certificate,) = self._certificates.values()
         return certificate
 
+    def http01_app(self, app: _App) -> _App:
+        """Return a WSGI or ASGI app that also answers http-01 challenges, for routes with ``app = true``.
+
+        Serve it at port 80, and enter afterwards. All other requests go to ``app``. Several worker processes can serve
+        it: whichever gets the request of the CA finds the response in the store.
+
+        :raises TypeError: ``app`` is neither a WSGI nor an ASGI app.
+        """
+        both = wrapped(app, self._source.responses.find)
+        self._source.responses.is_served = True
+        return both
+
     def close(self) -> None:
         """Stop renewing. A renewal at work withdraws what it has published; the context goes on as it is."""
         self._cancel.set()
+        end = self._clock.monotonic() + _CLOSE
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_CLOSE)
+        if self._renewal is not None:
+            self._renewal.done.wait(max(0.0, end - self._clock.monotonic()))
 
     def __enter__(self) -> Self:
         """Obtain what is missing, load the certificates, and follow them from now on.
 
+        It blocks, so an asyncio program enters before its loop starts, or in a thread.
+
         :raises RenewalFailed: one could not be obtained, and no usable one is stored.
         :raises StoreError: the store cannot be read or written.
         """
+        self._cancel = threading.Event()
         outcomes = self._source.obtain(self._cancel)
         self._load()
-        due = next_run(outcomes, self._clock.now()).time
-        self._thread = threading.Thread(target=self._follow, args=[due], name="dnsrenew-serve", daemon=True)
-        self._thread.start()
+        self._start(next_run(outcomes, self._clock.now()).time)
+        _ENTERED.add(self)
         return self
 
     def __exit__(
@@ -115,57 +154,113 @@ class Served:
     ) -> None:
         self.close()
 
-    # ── the thread ──────────────────────────────────────────────────────────────────────
+    # ── the threads ─────────────────────────────────────────────────────────────────────
 
-    def _follow(self, next_time: datetime) -> None:
-        while not self._cancel.is_set():
+    def _start(self, due: datetime) -> None:
+        self._due = due
+        self._thread = threading.Thread(target=self._follow, name="dnsrenew-serve", daemon=True)
+        self._thread.start()
+
+    def follow_after_fork(self) -> None:
+        """Follow in a forked process, which has none of our threads."""
+        if self._cancel.is_set():
+            return
+        self._cancel = threading.Event()
+        self._context.after_fork()
+        self._renewal = None
+        self._turn = _TURN
+        self._start(self._due + _TURN)
+
+    def _follow(self) -> None:
+        cancel = self._cancel
+        while not cancel.is_set():
             try:
-                next_time = self._step(next_time)
-            except Exception:  # the server goes on with what it has
-                _logger.exception("the certificates could not be followed")
-                next_time = next_run(None, self._clock.now()).time
-            self._clock.wait(_LOOK, self._cancel)
+                self._step()
+            except Exception as error:  # noqa: BLE001  # the server goes on with what it has
+                self._unexpected(error)
+            self._clock.wait(_LOOK, cancel)
 
-    def _step(self, next_time: datetime) -> datetime:
-        """Take up what another process has renewed, and renew what is due; return when the next one is due."""
-        if self._clock.now() >= next_time:
-            outcomes = self._source.renew(self._cancel)
-            next_time = next_run(outcomes, self._clock.now()).time
-        if self._has_changed():
+    def _step(self) -> None:
+        """Take up what has been renewed, here or by another process; begin to renew what is due.
+
+        A renewal has its own thread: it may take minutes, and what is stored meanwhile is served at once.
+        """
+        if self._renewal is not None and self._renewal.done.is_set():
+            self._end_renewal(self._renewal)
+        if self._renewal is None and self._clock.now() >= self._due:
+            cancel = self._cancel
+            self._renewal = threads.start(lambda: self._source.renew(cancel))
+        if any(self._source.mark(name) != self._marks[name] for name in self._source.names):
             self._load()
-        return next_time
 
-    def _has_changed(self) -> bool:
-        return any(self._source.mark(name) != self._marks.get(name) for name in self._source.names)
+    def _end_renewal(self, renewal: threads.Task[list[Outcome]]) -> None:
+        self._renewal = None
+        try:
+            outcomes = renewal.result()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._unexpected(error)
+            outcomes = None
+        self._due = next_run(outcomes, self._clock.now()).time + self._turn
+
+    def _unexpected(self, error: Exception) -> None:
+        self._warn(None, texts.NOT_RENEWED, names=list(self._source.names), reason=self._source.redact(repr(error)))
+
+    # ── taking up ───────────────────────────────────────────────────────────────────────
 
     def _load(self) -> None:
         """Put the certificates in force into the context; where one cannot be used, the old one stays."""
         marks = {name: self._source.mark(name) for name in self._source.names}
-        found = {name: self._newest(name) for name in self._source.names}
-        if _serials(found) != _serials(self._certificates):
-            try:
-                self._context.serve([_pair(one) for one in found.values()])
-            except (OSError, ValueError) as error:
-                if not self._certificates:
-                    raise
-                _logger.warning("a new certificate cannot be served, the old one is kept: %s", error)
-                found = self._certificates
-        self._certificates, self._marks = found, marks
+        changed = [name for name, mark in marks.items() if name not in self._pairs or mark != self._marks[name]]
+        new = {name: certificate for name in changed if (certificate := self._taken_up(name, marks[name]))}
+        pairs = {name: _pair(new[name]) if name in new else self._pairs[name] for name in self._source.names}
+        if pairs != self._pairs:
+            self._context.serve(list(pairs.values()))
+        self._pairs = pairs
+        self._certificates = {name: new.get(name) or self._certificates[name] for name in self._source.names}
+        self._marks |= {name: marks[name] for name in new}
 
-    def _newest(self, name: str) -> Certificate:
+    def _taken_up(self, name: str, mark: object) -> Certificate | None:
+        """Return the certificate in force, or None if it cannot be served yet: the next look tries again.
+
+        :raises DnsRenewError: it cannot be read, and there is no old one.
+        :raises OSError: it cannot be served, and there is no old one.
+        """
         try:
-            return self._source.certificate(name)
-        except DnsRenewError as error:
-            if name not in self._certificates:
+            certificate = self._source.certificate(name)
+            LiveContext.check(_pair(certificate))
+        except (DnsRenewError, OSError, ValueError) as error:
+            if name not in self._pairs:
                 raise
-            _logger.warning("%s could not be read again: %s", name, error)
-            return self._certificates[name]
+            if self._refused.get(name) != mark:
+                self._refused[name] = mark
+                self._warn(name, texts.NOT_TAKEN_UP, name=name, reason=_reason(error))
+            return None
+        return certificate
 
-
-def _serials(certificates: Mapping[str, Certificate]) -> dict[str, str]:
-    return {name: one.serial for name, one in certificates.items()}
+    def _warn(self, name: str | None, text: Text, **evidence: object) -> None:
+        code, message, fix = text.fill(**evidence)
+        self._source.emit("warning", name, code=code, message=message, fix=fix)
 
 
 def _pair(certificate: Certificate) -> Pair:
     facts = x509.read_certificate(certificate.fullchain_pem)
     return Pair(facts.names, certificate.fullchain_path, certificate.private_key_path)
+
+
+def _reason(error: Exception) -> str:
+    reason = error.message if isinstance(error, DnsRenewError) else str(error)
+    return reason.rstrip(".")
+
+
+# ── forked processes ────────────────────────────────────────────────────────────────────
+
+_ENTERED: Final[weakref.WeakSet[Served]] = weakref.WeakSet()
+
+
+def _follow_in_child() -> None:
+    for served in list(_ENTERED):
+        served.follow_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_follow_in_child)

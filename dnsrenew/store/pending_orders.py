@@ -213,6 +213,7 @@ def _route_json(route: Route) -> dict[str, Any]:
         "dns": list(route.dns),
         "listen": route.listen,
         "webroot": None if route.webroot is None else str(route.webroot),
+        "app": route.app,
         "alias": route.alias,
         "follow_cname": route.follow_cname,
     }
@@ -228,6 +229,7 @@ def _route(document: object, ca: str) -> Route:
         ca=ca,
         listen=listen,
         webroot=webroot,
+        app=json_files.flag(document.get("app", False)),
         alias=alias,
         follow_cname=json_files.flag(document.get("follow_cname")),
     )

@@ -180,8 +180,10 @@ def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) 
         program.obtain(propagation={"timeout": 1})
     with pytest.raises(RenewalFailed) as second:
         program.obtain(propagation={"timeout": 1})
-    assert "An earlier attempt failed. No attempt is made before 20" in second.value.message
-    assert second.value.evidence["cause"]["message"] == first.value.evidence["cause"]["message"]
+    assert "An earlier attempt failed." in second.value.message
+    assert "The next attempt is made after 20" in second.value.message
+    assert "now=True" in second.value.message
+    assert second.value.evidence["cause"]["evidence"]["cause"] == first.value.evidence["cause"]["message"]
     assert second.value.attempts == ()
 
 

@@ -1,6 +1,7 @@
 """Completion: what can stand at the cursor, asked by the real shells with the scripts that the command prints."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +48,11 @@ cat typed
 zpty -d shell
 """
 REASONS = ["unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation"]
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skip a test where the shell is not installed: on Debian it is."""
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program}")
 
 
 @pytest.fixture
@@ -131,6 +137,7 @@ def shell(folder: Path) -> Callable[..., list[str]]:
     return run
 
 
+@needs("bash")
 def test_bash(shell: Callable[..., list[str]]) -> None:
     """Words are parted at =, as bash does."""
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "renew", "") == ["home", "shop"]
@@ -139,6 +146,7 @@ def test_bash(shell: Callable[..., list[str]]) -> None:
     assert shell("bash", "-c", BASH, "bash", "dnsrenew", "--config", "=", "dns") == ["dnsrenew.toml"]
 
 
+@needs("fish")
 def test_fish(shell: Callable[..., list[str]]) -> None:
     """With descriptions."""
 
@@ -151,6 +159,7 @@ def test_fish(shell: Callable[..., list[str]]) -> None:
     assert [line.partition("\t")[0] for line in complete("dnsrenew --config dns")] == ["dnsrenew.toml"]
 
 
+@needs("zsh")
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [

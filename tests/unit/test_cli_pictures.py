@@ -13,9 +13,9 @@ import pytest
 from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, LockedError
 from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, DeploymentResult, Outcome, RouteTaken
+from dnsrenew.model import Attempt, DeploymentResult, Outcome, OutcomeStatus, RouteTaken
 from dnsrenew.schedule import detect
-from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
+from dnsrenew.schedule.detect import ActiveSchedule
 from tests.kit.cli_stage import FakeRenewer, FakeStatus, install
 from tests.kit.clock import FakeClock
 
@@ -25,10 +25,10 @@ DAY = timedelta(days=1)
 ROUTE = RouteTaken(ca="letsencrypt", challenge="dns-01", dns=("duckdns",))
 SYSTEMD, NOTHING = ActiveSchedule(True, "systemd"), ActiveSchedule(False)
 HOUSE, SHOP = ("my-house.duckdns.org",), ("shop.example.org", "www.shop.example.org")
-LIFE = {"not_before": NOW - DAY, "not_after": NOW + 89 * DAY, "next_renewal": NOW + 59 * DAY}
+LIFE: dict[str, Any] = {"not_before": NOW - DAY, "not_after": NOW + 89 * DAY, "next_renewal": NOW + 59 * DAY}
 SLOW = "1 of 2 name servers updated after 120 s: ns2.duckdns.org (192.0.2.2) answers NXDOMAIN."
 FIX = "DNS can be slow: try again in 10 minutes, or write propagation = { timeout = 600 } in the certificate."
-HFS = {"to": "hfs", "target": "http://127.0.0.1:8080"}
+HFS: dict[str, Any] = {"to": "hfs", "target": "http://127.0.0.1:8080"}
 REFUSED = {"message": "HFS at http://127.0.0.1:8080 does not answer.", "fix": "Start HFS."}
 ERROR = AttemptError("propagation-timeout", SLOW, fix=FIX)
 
@@ -38,18 +38,18 @@ def stored(domains: Sequence[str], name: str = "", **more: Any) -> FakeStatus:
     return FakeStatus(name=name or domains[0], domains=tuple(domains), ca="letsencrypt", **{**LIFE, **more})
 
 
-def done(domains: Sequence[str], status: str = "renewed", name: str = "", **more: Any) -> Outcome:
+def done(domains: Sequence[str], status: OutcomeStatus = "renewed", name: str = "", **more: Any) -> Outcome:
     """An outcome of a run."""
     name = name or domains[0]
     reason = "missing" if status == "renewed" else "renew-before"
-    values = {"reason": reason, "path": Path(f"/srv/{name}/current"), **LIFE, **more}
-    return Outcome(name=name, status=status, domains=tuple(domains), **values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"reason": reason, "path": Path(f"/srv/{name}/current"), **LIFE, **more}
+    return Outcome(name=name, status=status, domains=tuple(domains), **values)
 
 
 def failed(domains: Sequence[str], **more: Any) -> Outcome:
     """A failure at DNS."""
     attempt = Attempt(route=ROUTE, orders=1, seconds=121.3, error=ERROR)
-    return done(domains, "failed", **{"error": ERROR, "attempts": (attempt,), "next_attempt": NOW + DAY / 24} | more)
+    return done(domains, "failed", **{"error": ERROR, "attempts": (attempt,), "next_attempt": NOW + DAY / 24, **more})
 
 
 class Scene(NamedTuple):
@@ -102,8 +102,8 @@ SCENES = {
 
 @pytest.fixture
 def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The local time of Berlin, at a fixed date."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+    """The local time of Berlin, whether or not this machine knows its name; at a fixed date."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
     time.tzset()
     monkeypatch.setattr("dnsrenew.cli.invocation.SystemClock", lambda: FakeClock(NOW))
     yield

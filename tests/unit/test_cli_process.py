@@ -197,13 +197,13 @@ def test_closed_streams(closed: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_display_on_a_real_terminal() -> None:
-    """On a pseudo-terminal the block is rewritten, colours arrive, and the cursor comes back."""
+def on_a_terminal(part: str, pace: str) -> tuple[str, int]:
+    """What a pseudo-terminal gets, and the exit status."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     environment.pop("NO_COLOR", None)
     process = subprocess.Popen(
-        [*STAGE, "happy", "0.02"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        [*STAGE, part, pace], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     )
     os.close(theirs)
     seen = b""
@@ -216,11 +216,27 @@ def test_the_display_on_a_real_terminal() -> None:
             break
         seen += part
     os.close(ours)
-    assert process.wait(timeout=10) == 0
-    text = seen.decode()
+    return seen.decode(), process.wait(timeout=10)
+
+
+def test_the_display_on_a_real_terminal() -> None:
+    """On a pseudo-terminal the block is rewritten, colours arrive, and the cursor comes back."""
+    text, status = on_a_terminal("happy", "0.02")
+    assert status == 0
     assert "\x1b[32m✓\x1b[0m ns1.example.test 127.0.0.1" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     assert "home obtained: example.test, *.example.test" in text.rpartition("\x1b[?25h")[2]
+
+
+def test_a_crowd_on_a_real_terminal() -> None:
+    """The block counts those that have ended; in the end the one that failed stands last."""
+    text, status = on_a_terminal("crowd", "0.05")
+    assert status == 1
+    assert "  0 of 6 certificates done" in text
+    assert "  5 of 6 certificates done, 1 failed" in text
+    result = text.rpartition("\x1b[?25h")[2]
+    assert "certificates done" not in result
+    assert result.index("site5 obtained") < result.index("site2 failed") < result.index("6 certificates: ")
 
 
 def test_ctrl_z_gives_the_cursor_back() -> None:

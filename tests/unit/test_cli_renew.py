@@ -56,9 +56,7 @@ def skipped(error: AttemptError) -> Attempt:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Puts a fake renewer on the stage, which plays a part or returns outcomes."""
 
-    def put(
-        play: Any = None, config: FakeConfig | None = None, schedule: ActiveSchedule = UNKNOWN
-    ) -> FakeRenewer:
+    def put(play: Any = None, config: FakeConfig | None = None, schedule: ActiveSchedule = UNKNOWN) -> FakeRenewer:
         renewer = FakeRenewer(play if callable(play) or play is None else lambda _emitter, _cancel: play)
         install(renewer, config, monkeypatch.setattr, schedule=schedule)
         return renewer
@@ -182,7 +180,7 @@ NOBODY = ActiveSchedule(False)
     ("line", "done", "schedule", "said"),
     [
         ("renew", outcome(), NOBODY, True),
-        ("renew", outcome(status="not-due"), NOBODY, True),
+        ("renew", outcome(status="not-due"), NOBODY, False),
         ("renew", outcome(), UNKNOWN, False),
         ("renew", outcome(), ActiveSchedule(True, "cron"), False),
         ("renew", failed(), NOBODY, False),
@@ -212,7 +210,7 @@ def test_a_next_time_is_only_told_where_something_tries(
     out = capsys.readouterr().out
     nobody = schedule is NOBODY
     assert ("next renewal" in out, "next try" in out) == (not nobody, not nobody)
-    assert out.count("due for renewal 20") == 2 * nobody
+    assert (", due for renewal 20" in out, ", due 20" in out) == (nobody, nobody)
     assert "dnsrenew renew c --now" in out
 
 
@@ -406,7 +404,7 @@ def test_a_failure_after_several_ways(stage: Stage, capsys: pytest.CaptureFixtur
     assert lines[4].startswith("  error       After 120 s")
     assert lines[5].startswith("  what to do  Look why")
     assert lines[6].startswith("  next try    ")
-    assert lines[6].endswith(" UTC (10 minutes); to retry now, run: dnsrenew renew home --now")
+    assert lines[6].endswith(" (10 minutes); to retry now, run: dnsrenew renew home --now")
     main(["renew", "-v"])
     assert "The CA said: timeout." in capsys.readouterr().out
 
@@ -418,7 +416,7 @@ def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsy
     assert main(["renew"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("! home deferred until ")
-    assert lines[0].endswith(" UTC (9 minutes): example.test, *.example.test")
+    assert lines[0].endswith(" (9 minutes): example.test, *.example.test")
     assert lines[1].startswith("  last failure  ")
     assert lines[1].endswith(" ago: The update failed.")
     assert lines[2:4] == ["  what to do    Look at it.", "  to retry now  dnsrenew renew home --now"]

@@ -1,8 +1,11 @@
 """The man page and the page of the command line: complete, and without a mistake."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, VERSION
 from docs import command_line
@@ -11,6 +14,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "man" / "dnsrenew.1"
 
 
+needs_mandoc = pytest.mark.skipif(shutil.which("mandoc") is None, reason="there is no mandoc")
+
+
+@needs_mandoc
 def test_mandoc_finds_no_mistake() -> None:
     """Only the date is missing, which would make every build differ."""
     done = subprocess.run(
@@ -19,6 +26,7 @@ def test_mandoc_finds_no_mistake() -> None:
     assert [line for line in done.stdout.splitlines() if "missing date" not in line] == []
 
 
+@needs_mandoc
 def test_every_command_and_option_is_there() -> None:
     """As text, with its dashes and quotes."""
     shown = subprocess.run(["mandoc", "-T", "utf8", str(PAGE)], capture_output=True, text=True, check=True).stdout

@@ -219,7 +219,7 @@ def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
     error = stage.ledger.may_order(HOME)
     assert error is not None
     assert error.message == (
-        "The CA letsencrypt would refuse an order for home.test until 2026-11-25T10:12:00Z: "
+        "The CA letsencrypt would refuse an order for home.test until 2026-11-25 10:12 UTC: "
         "it allows 5 failed validations of a name in 1 h."
     )
     assert error.evidence["identifier"] == "home.test"
@@ -228,7 +228,7 @@ def test_the_error_says_who_what_and_until_when(stage: Stage) -> None:
     error = stage.ledger.may_order(HOME)
     assert error is not None
     assert error.message == (
-        "The CA letsencrypt would refuse an order for home.test (+1) until 2026-11-26T19:36:00Z: "
+        "The CA letsencrypt would refuse an order for home.test (+1) until 2026-11-26 19:36 UTC: "
         "it issues 5 certificates for the same names in 7 days."
     )
     assert json.dumps(error.evidence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from dnsrenew.base import names
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import listener, texts
+from dnsrenew.challenges.http01.app import TOKEN
 from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
 from dnsrenew.challenges.http01.webroot import Webroot
 from dnsrenew.challenges.solver import Solver
@@ -21,6 +21,7 @@ from dnsrenew.model import Route
 
 if TYPE_CHECKING:
     from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.challenges.solver import SolverResources
     from dnsrenew.dns import DnsView
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _SECONDS: Final = 30
 """Time limit of a step: a file system that another user or a dead server holds up may never respond."""
 _WITHDRAW_SECONDS: Final = 60.0
@@ -39,7 +39,7 @@ _WITHDRAW_GRACE: Final = 4.0
 
 def make_solver(resources: SolverResources) -> Http01:
     """Return the solver of this type."""
-    return Http01(resources.dns)
+    return Http01(resources.dns, responses=resources.responses)
 
 
 class Http01(Solver):
@@ -47,10 +47,17 @@ class Http01(Solver):
 
     :param dns: finds the addresses of a name that the CA could not reach.
     :param listeners: the ports that are open; by default those of this process.
+    :param responses: those that an app of this program serves.
     """
 
-    def __init__(self, dns: DnsView | None = None, listeners: listener.HttpListeners = listener.SHARED) -> None:
+    def __init__(
+        self,
+        dns: DnsView | None = None,
+        listeners: listener.HttpListeners = listener.SHARED,
+        responses: AppResponses | None = None,
+    ) -> None:
         self._dns = dns
+        self._responses = responses
         self._listeners = listeners
         self._webroots: dict[str, Webroot] = {}
         self._lock = threading.Lock()
@@ -95,6 +102,10 @@ class Http01(Solver):
         return {identifier: placed[identifier] for identifier in routes}
 
     def _placement(self, identifier: str, route: Route) -> HttpPlacement:
+        if route.app:
+            if self._responses is None:
+                raise ChallengeError.of(texts.NO_APP)
+            return HttpPlacement(identifier, self._responses, webroot=self._responses.folder)
         if route.webroot is None:
             listen = route.listen or listener.DEFAULT
             return HttpPlacement(identifier, listener.Port(self._listeners, listen, identifier), listen=listen)
@@ -115,7 +126,7 @@ class Http01(Solver):
 
         :raises CAError: the token is not base64url, and could escape the folder as part of a path.
         """
-        if not _TOKEN.fullmatch(token):
+        if not TOKEN.fullmatch(token):
             raise CAError.of(texts.TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
         return HttpValue(placement, token, key_authorization)
 

@@ -86,6 +86,11 @@ PORT_FAILED: Final = Text(
     "Port {port} cannot be opened: {cause}.",
     "Fix the reported system error, or use dns-01, which needs no port.",
 )
+NO_APP: Final = Text(
+    "http-no-app",
+    "The http-01 route with app = true works only inside the server whose app is wrapped by served.http01_app(app).",
+    "Start that server, which renews by itself, or add another route, such as dns-01.",
+)
 
 # Clauses for the field {cause}.
 OTHER_RESPONSE: Final = "{address} responds with something else"

@@ -1,0 +1,164 @@
+"""What the targets with an HTTP API share: requests with a time limit, and each failure as a ``DeployError``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from dnsrenew.base import host_port
+from dnsrenew.deploy import texts
+from dnsrenew.errors import CAError, DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dnsrenew.http import HttpClient, HttpFailure, Response
+    from dnsrenew.runtime.context import Context
+
+_TIMEOUT: Final = (10.0, 60.0)
+"""Seconds to connect, and for the answer: an API may restart its web server first."""
+_LOGIN: Final = frozenset({401, 403})
+_SHOWN: Final = 300
+"""Characters of an answer in an error."""
+_KEY: Final = "PRIVATE KEY"
+
+
+class HttpApi:
+    """One HTTP API.
+
+    The roots of ``trust`` count besides those of the operating system: the API of a server shows its own certificate
+    at first, and the deployed one afterwards.
+
+    :ivar url: its address, without a final slash.
+    :param name: what it is, for errors.
+    :param headers: headers of every request; their secrets are known to the redactor.
+    :param trust: a PEM file with more roots.
+    :param pair: files with a client certificate and its key.
+    :raises DeployError: the address is not encrypted, or ``trust`` has no roots.
+    """
+
+    def __init__(
+        self, run: Context, name: str, url: str, *, trust: str | None = None, pair: tuple[str, str] | None = None
+    ) -> None:
+        if not is_safe(url):
+            raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
+        self.url = url.rstrip("/")
+        self.headers: dict[str, str] = {}
+        self._run = run
+        self._name = name
+        self._clients = self._make_clients(trust, pair)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        form: Mapping[str, str] | None = None,
+        body: tuple[str, bytes] | None = None,
+        missing: Sequence[int] = (),
+    ) -> Any:
+        """Send a request, and return the JSON of its answer; None if the answer is empty, or its status is missing.
+
+        :param document: sent as JSON.
+        :param form: sent as the fields of a form.
+        :param body: a content type, and what is sent as it is.
+        :param missing: statuses that tell that the thing asked for does not exist.
+        :raises DeployError: ``deploy-unreachable``, ``deploy-timeout``, ``deploy-refused`` or ``deploy-unsupported``.
+        """
+        if document is not None:
+            body = "application/json", json.dumps(document).encode()
+        headers = {"Accept": "application/json", **self.headers, **({"Content-Type": body[0]} if body else {})}
+        response = self._send(method, path, body[1] if body else form, headers)
+        if response.status in missing:
+            return None
+        if response.status in _LOGIN:
+            raise self.error(texts.API_LOGIN, status=response.status)
+        if not 200 <= response.status < 300:
+            raise self.error(texts.API_REFUSED, status=response.status, reason=self.reason(response.body))
+        if not response.body.strip():
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise self.error(texts.API_STRANGE, reason=self.reason(response.body)) from None
+
+    def error(self, text: Any, **fields: Any) -> DeployError:
+        """Return an error of this API."""
+        return DeployError.of(text, name=self._name, url=self.url, certificate=self._run.certificate or "", **fields)
+
+    def reason(self, body: bytes) -> str:
+        """Return what an answer says, as one printable line without secrets."""
+        text = " ".join(body.decode("utf-8", "replace").split())
+        if text.startswith("<"):
+            return "an HTML page"
+        if _KEY in text:
+            return "an answer with a private key, which is not shown"
+        with contextlib.suppress(ValueError):
+            text = _message(json.loads(text)) or text
+        printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
+        return printable[:_SHOWN].rstrip(". ") or "no reason"
+
+    def _send(self, method: str, path: str, data: Any, headers: Mapping[str, str]) -> Response:
+        from dnsrenew.http import HttpFailure  # slow to import
+
+        url, failed = f"{self.url}{path}", None
+        for client in self._clients:
+            try:
+                return self._run.call(
+                    lambda client=client: client.request(method, url, data=data, headers=headers, timeout=_TIMEOUT)  # type: ignore[misc]
+                )
+            except HttpFailure as failure:
+                failed = failure
+                if not failure.untrusted:  # otherwise nothing was sent, and other roots may trust it
+                    break
+        assert failed is not None  # noqa: S101  # there is a client
+        raise self._failure(failed)
+
+    def _failure(self, failure: HttpFailure) -> DeployError:
+        reason = self._run.redactor.redact(failure.detail)
+        if failure.untrusted:
+            return self.error(texts.API_UNTRUSTED, reason=reason)
+        if failure.kind == "timeout":
+            return self.error(texts.API_LATE, reason=reason)
+        return self.error(texts.NO_ANSWER, reason=reason)
+
+    def _make_clients(self, trust: str | None, pair: tuple[str, str] | None) -> list[HttpClient]:
+        from dnsrenew.http import HttpClient
+
+        try:
+            return [HttpClient(trust=one, pair=pair) for one in ((trust, None) if trust else (None,))]
+        except CAError:
+            raise self.error(texts.API_TRUST, path=trust) from None
+        except OSError as error:
+            raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
+
+
+def _message(document: Any) -> str:
+    """Return the texts of a JSON answer, joined."""
+    return "; ".join(dict.fromkeys(_texts(document)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        named = [value[key] for key in ("message", "errors", "error") if value.get(key)]
+        for item in named or value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str) and value.strip():
+        yield value.strip()
+
+
+def is_safe(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
+    import ipaddress
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return True
+    return host_port.is_ip(host) and ipaddress.ip_address(host).is_loopback

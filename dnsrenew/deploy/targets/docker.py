@@ -1,0 +1,177 @@
+"""``docker``: tells a container that its certificate is new, by a signal or a program in it.
+
+Written from the Docker Engine API reference: ContainerKill, ContainerExec, ExecStart and ExecInspect; Podman has the same.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_SOCKET: Final = "/var/run/docker.sock"
+_LIMIT: Final = 64 << 10
+_SHOWN: Final = 300
+_HEADER: Final = struct.Struct(">BxxxL")
+"""Before each piece of output: which stream, and its length."""
+
+
+class DockerDeployer:
+    """Signals a container, or runs a program in it; what that did cannot be looked at or put back."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        self._options = context.options
+        self._socket = str(self._options.get("socket", _SOCKET))
+        self._container = str(self._options["container"])
+        self._seconds = float(self._options.get("timeout", PROGRAM_TIMEOUT))
+
+    def check(self, _certificate: Certificate) -> bool:
+        """Return False: the entry is not pending any more if the container was told."""
+        return False
+
+    def deploy(self, _certificate: Certificate) -> None:
+        """Send the signal, then run the program."""
+        path = f"/containers/{quote(self._container, safe='')}"
+        if "signal" in self._options:
+            self._ask("POST", f"{path}/kill?signal={quote(self._options['signal'], safe='')}")
+        if "run" in self._options:
+            self._run(path, list(self._options["run"]))
+
+    def restore(self) -> bool:
+        """Return False: nothing was put back."""
+        return False
+
+    def _run(self, path: str, command: list[str]) -> None:
+        document = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        number = quote(str(self._json("POST", f"{path}/exec", document).get("Id") or ""), safe="")
+        output = self._ask("POST", f"/exec/{number}/start", {"Detach": False, "Tty": False})
+        status = self._json("GET", f"/exec/{number}/json").get("ExitCode")
+        if status != 0:
+            fields = {"program": command[0], "container": self._container, "status": status}
+            shown = self._shown(_demultiplexed(output)) or "it printed nothing"
+            certificate = self._context.run.certificate or ""
+            raise DeployError.of(texts.DOCKER_PROGRAM, output=shown, certificate=certificate, **fields)
+
+    def _json(self, method: str, path: str, document: object = None) -> Mapping[str, Any]:
+        try:
+            answer = json.loads(self._ask(method, path, document))
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise DeployError.of(texts.DOCKER_STRANGE, socket=self._socket)
+        return answer
+
+    def _ask(self, method: str, path: str, document: object = None) -> bytes:
+        """Send a request over the socket, and return the body of its answer."""
+        try:
+            status, body = self._context.run.call(
+                lambda: _exchange(self._socket, method, path, document, time.monotonic() + self._seconds)
+            )
+        except TimeoutError:
+            fields = {"container": self._container, "seconds": round(self._seconds)}
+            raise DeployError.of(texts.DOCKER_LATE, **fields) from None
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            raise DeployError.of(texts.DOCKER_SILENT, socket=self._socket, reason=reason) from None
+        except http.client.HTTPException:
+            raise DeployError.of(texts.DOCKER_STRANGE, socket=self._socket) from None
+        if not 200 <= status < 300:
+            reason = self._shown(_message(body)) or "no reason"
+            raise DeployError.of(texts.DOCKER_REFUSED, container=self._container, status=status, reason=reason)
+        return body
+
+    def _shown(self, text: bytes) -> str:
+        line = " ".join(self._context.run.redactor.redact(text.decode("utf-8", "replace")).split())
+        return "".join(character for character in line if character.isprintable())[-_SHOWN:].rstrip(". ")
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError("Python has no unix sockets on this system")
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _exchange(path: str, method: str, target: str, document: object, end: float) -> tuple[int, bytes]:
+    """Send one request and read its answer until it ends, at most until a time."""
+    connection = _UnixConnection(path, max(end - time.monotonic(), 0.001))
+    try:
+        body = None if document is None else json.dumps(document).encode()
+        connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        output = bytearray()
+        while piece := answer.read1(4096):
+            output += piece
+            del output[:-_LIMIT]
+            if time.monotonic() >= end:
+                raise TimeoutError
+        return answer.status, bytes(output)
+    finally:
+        connection.close()
+
+
+def _message(body: bytes) -> bytes:
+    try:
+        return str(json.loads(body)["message"]).encode()
+    except (ValueError, KeyError, TypeError):
+        return b"" if body.lstrip().startswith(b"<") else body
+
+
+def _demultiplexed(output: bytes) -> bytes:
+    """Return the output of a program without the headers that Docker puts before its pieces."""
+    found, rest = b"", output
+    while len(rest) >= _HEADER.size:
+        stream, length = _HEADER.unpack_from(rest)
+        if stream > 2:
+            return output  # not in pieces, or its begin was dropped
+        found += rest[_HEADER.size : _HEADER.size + length]
+        rest = rest[_HEADER.size + length :]
+    return found
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    told = options.get("signal") or shlex.join(options.get("run", ()))
+    return f"{options['container']}: {told}"
+
+
+TARGET = TargetKind(
+    to="docker",
+    title="A signal to a container of Docker or Podman, or a program in it, by the socket.",
+    options={
+        "container": TargetOption("text", "The name or id of the container.", required=True),
+        "signal": TargetOption("text", "The signal to its first process, such as SIGHUP."),
+        "run": TargetOption("remote", "A program in the container, as a list."),
+        "timeout": TargetOption("number", "Seconds that the program may take.", default=PROGRAM_TIMEOUT),
+        "socket": TargetOption("path", "The socket of Docker.", default=_SOCKET),
+    },
+    one_of=("signal", "run"),
+    describe=_describe,
+    make=DockerDeployer,
+    note='Put an entry with to = "files" before it, which writes the certificate into a volume of the container.',
+    example={"container": "web", "run": ["nginx", "-s", "reload"], "verify": "localhost:443"},
+)

@@ -1,0 +1,144 @@
+"""``kubernetes``: a secret of type ``kubernetes.io/tls``, by the API of the cluster.
+
+Written from the Kubernetes API reference (Secret v1) and the pages on server-side apply and on kubeconfig files.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from dnsrenew.deploy import kubeconfig, texts
+from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_NAME: Final = "Kubernetes"
+_TYPE: Final = "kubernetes.io/tls"
+_CERTIFICATE: Final = "tls.crt"
+_KEY: Final = "tls.key"
+_APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
+_MANAGER: Final = "fieldManager=dnsrenew&force=true"
+
+
+class KubernetesDeployer:
+    """Applies both keys of a secret in one request; other keys, labels and annotations stay as they are."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        options = context.options
+        cluster = kubeconfig.read(options["kubeconfig"]) if "kubeconfig" in options else kubeconfig.in_pod()
+        self._api = _api(context, cluster)
+        self._secret = str(options["secret"])
+        self._namespace = str(options.get("namespace") or cluster.namespace)
+        place = f"/api/v1/namespaces/{quote(self._namespace, safe='')}/secrets"
+        self._path = f"{place}/{quote(self._secret, safe='')}"
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether the secret has this certificate and key."""
+        return self._read() == _data(certificate)
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Apply the secret; it is created if there is none."""
+        saved, new = self._context.saved, _data(certificate)
+        old = self._read()
+        if old == new:
+            return
+        if old is not None and not saved.kept():
+            saved.keep({name: _decoded(value) for name, value in old.items()})
+        self._apply(new)
+
+    def restore(self) -> bool:
+        """Apply the old certificate and key, if there were any."""
+        old = {name: _encoded(value) for name, value in self._context.saved.kept().items()}
+        if not old or self._read() == old:
+            return False
+        self._apply(old)
+        return True
+
+    def _read(self) -> dict[str, str] | None:
+        """Return both keys of the secret, base64; None if there is no secret."""
+        found = self._api.ask("GET", self._path, missing=(404,))
+        if found is None:
+            return None
+        if not isinstance(found, dict) or found.get("kind") != "Secret":
+            raise self._api.error(texts.API_STRANGE, reason="no secret")
+        if found.get("type") != _TYPE:
+            fields = {"secret": self._secret, "namespace": self._namespace, "type": str(found.get("type"))}
+            raise DeployError.of(texts.KUBE_TYPE, **fields)
+        data = found.get("data") or {}
+        return {name: str(data.get(name, "")) for name in (_CERTIFICATE, _KEY)}
+
+    def _apply(self, data: Mapping[str, str]) -> None:
+        import json
+
+        metadata = {"name": self._secret, "namespace": self._namespace}
+        document = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": _TYPE, "data": data}
+        self._api.ask("PATCH", f"{self._path}?{_MANAGER}", body=(_APPLY, json.dumps(document).encode()))
+
+
+def _api(context: DeployerContext, cluster: kubeconfig.Cluster) -> HttpApi:
+    """Return the API; its certificates are read from files, so they are in a private folder meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
+        trust = _file(folder, "root", cluster.root) if cluster.root else None
+        pair = None
+        if cluster.pair is not None:
+            pair = _file(folder, "certificate", cluster.pair.certificate), _file(folder, "key", cluster.pair.key)
+        api = HttpApi(context.run, _NAME, cluster.url, trust=trust, pair=pair)
+    if cluster.token:
+        api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"
+    return api
+
+
+def _file(folder: str, name: str, content: bytes) -> str:
+    path = os.path.join(folder, name)
+    Path(path).write_bytes(content)
+    return path
+
+
+def _data(certificate: Certificate) -> dict[str, str]:
+    pairs = (_CERTIFICATE, certificate.fullchain_pem), (_KEY, certificate.private_key_pem)
+    return {name: _encoded(pem.encode("ascii")) for name, pem in pairs}
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _decoded(text: str) -> bytes:
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(text)
+    return b""
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return "/".join(str(options[name]) for name in ("namespace", "secret") if name in options)
+
+
+TARGET = TargetKind(
+    to="kubernetes",
+    title="A kubernetes.io/tls secret of a Kubernetes cluster.",
+    options={
+        "secret": TargetOption("text", "The name of the secret.", required=True),
+        "namespace": TargetOption("text", "Its namespace; default: that of the context or of the pod."),
+        "kubeconfig": TargetOption("path", "A kubeconfig as JSON; default: the service account of the pod."),
+    },
+    describe=_describe,
+    make=KubernetesDeployer,
+    note=(
+        "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client certificates "
+        "are supported, programs that fetch tokens are not. The user needs the verbs get and patch (create for a new one) on secrets."
+    ),
+    example={"secret": "example-com-tls", "namespace": "web", "kubeconfig": "kubeconfig.json"},
+)

@@ -1,0 +1,125 @@
+"""``proxmox``: the certificate of a node of Proxmox VE, by its API.
+
+Written from the API viewer of Proxmox VE (``/nodes/{node}/certificates``) and its wiki page on API tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.options import TargetKind, TargetOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_NAME: Final = "Proxmox VE"
+_CUSTOM: Final = "pveproxy-ssl.pem"
+"""The name of the uploaded certificate in the list of a node; without one its own certificate is served."""
+_OLD: Final = "certificate"
+_NONE: Final = "none"
+
+
+class ProxmoxDeployer:
+    """Uploads the certificate of one node."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        options = context.options
+        self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/api2/json", trust=options.get("trust"))
+        node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
+        self._path = f"/nodes/{quote(node, safe='')}/certificates"
+        self._is_logged_in = False
+        self._leaf: bytes | None = None
+
+    def check(self, certificate: Certificate) -> bool:
+        """Return whether the node has this certificate; it refuses one whose key does not fit."""
+        from dnsrenew import x509
+
+        self._leaf = x509.to_der(certificate.fullchain_pem)
+        return self._is_ours(self._custom())
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Upload the certificate; the node restarts its web server."""
+        saved = self._context.saved
+        if not saved.kept():
+            old = self._custom()
+            saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
+        form = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"}
+        self._ask("POST", f"{self._path}/custom", form)
+
+    def restore(self) -> bool:
+        """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
+        if _NONE not in self._context.saved.kept() or not self._is_ours(self._custom()):
+            return False
+        self._ask("DELETE", f"{self._path}/custom?restart=1")
+        return True
+
+    def _is_ours(self, pem: str | None) -> bool:
+        from dnsrenew import x509
+
+        try:
+            return pem is not None and x509.to_der(pem) == self._leaf
+        except ValueError:
+            return False
+
+    def _custom(self) -> str | None:
+        """Return the certificate that was uploaded, or None."""
+        found = self._ask("GET", f"{self._path}/info")
+        if not isinstance(found, list):
+            raise self._api.error(texts.API_STRANGE, reason="no list of certificates")
+        entries = [one for one in found if isinstance(one, dict) and one.get("filename") == _CUSTOM]
+        return str(entries[0].get("pem") or "") if entries else None
+
+    def _ask(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Any:
+        if not self._is_logged_in:
+            self._log_in()
+        answer = self._api.ask(method, path, form=form)
+        if not isinstance(answer, dict) or "data" not in answer:
+            raise self._api.error(texts.API_STRANGE, reason="an answer without `data`")
+        return answer["data"]
+
+    def _log_in(self) -> None:
+        options, reveal = self._context.options, self._context.reveal
+        if "token" in options:
+            self._api.headers["Authorization"] = f"PVEAPIToken={reveal(options['token'])}"
+        elif "user" in options and "password" in options:
+            form = {"username": options["user"], "password": reveal(options["password"])}
+            answer = self._api.ask("POST", "/access/ticket", form=form)
+            data = answer.get("data") if isinstance(answer, dict) else None
+            if not isinstance(data, dict) or not data.get("ticket"):
+                raise self._api.error(texts.API_STRANGE, reason="no ticket")
+            add = self._context.run.redactor.add
+            self._api.headers["Cookie"] = f"PVEAuthCookie={quote(add(str(data['ticket'])), safe='')}"
+            self._api.headers["CSRFPreventionToken"] = add(str(data.get("CSRFPreventionToken", "")))
+        else:
+            raise self._api.error(texts.API_NO_LOGIN)
+        self._is_logged_in = True
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(options["url"])
+
+
+TARGET = TargetKind(
+    to="proxmox",
+    title="A node of Proxmox VE, by its API.",
+    options={
+        "url": TargetOption("url", "The address of the node, by a name of the certificate, with the port.", required=True),
+        "node": TargetOption("text", "The name of the node; default: the first part of the host in `url`."),
+        "token": TargetOption("secret", "An API token: USER@REALM!NAME=VALUE, with the right Sys.Modify."),
+        "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),
+        "password": TargetOption("secret", "The password of that user."),
+        "trust": TargetOption("path", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
+    },
+    describe=_describe,
+    make=ProxmoxDeployer,
+    note="Where a certificate was uploaded before, the API does not give its key, so it cannot be put back.",
+    example={"url": "https://pve1.example.com:8006", "token": "file:proxmox-token.txt", "trust": "pve-root-ca.pem",
+             "verify": "pve1.example.com:8006"},
+)  # fmt: skip

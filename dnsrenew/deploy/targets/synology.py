@@ -1,0 +1,184 @@
+"""``synology``: a certificate of Synology DSM, by its web API.
+
+Written from Synology's "DSM Login Web API Guide"; ``SYNO.Core.Certificate`` is the API of DSM's control panel, which
+Synology does not describe, as public deploy hooks use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from dnsrenew.deploy import texts
+from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.model import Certificate
+
+_NAME: Final = "Synology DSM"
+_AUTH: Final = "SYNO.API.Auth"
+_VERSION: Final = 7
+"""The newest version of the login that is known here."""
+_DEVICE: Final = "dnsrenew"
+_CERTIFICATE: Final = "SYNO.Core.Certificate"
+_REASONS: Final = {
+    400: "the user or the password is wrong",
+    401: "the user is disabled",
+    402: "the user may not do this",
+    403: "a code of the second factor is needed",
+    404: "the code of the second factor is wrong",
+    406: "the user must set up a second factor",
+    407: "DSM has blocked this address after failed logins",
+}
+
+
+class SynologyDeployer:
+    """Imports the certificate in the place of one that DSM has, so that its services go on with it."""
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context = context
+        options = context.options
+        self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/webapi", trust=options.get("trust"))
+
+    def check(self, _certificate: Certificate) -> bool:
+        """Return False: DSM does not tell which certificate it has; the entry is not pending if this one was imported."""
+        return False
+
+    def deploy(self, certificate: Certificate) -> None:
+        """Log in, import the certificate, and log out."""
+        with self._session() as sid:
+            found = self._place(sid)
+            fields = {
+                "id": str(found.get("id") or ""),
+                "desc": str(found.get("desc") or self._context.options.get("description") or ""),
+                **({"as_default": "true"} if found.get("is_default") else {}),
+            }
+            files = {
+                "key": certificate.private_key_pem,
+                "cert": certificate.certificate_path.read_text("ascii"),
+                "inter_cert": certificate.chain_path.read_text("ascii"),
+            }
+            query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1", "_sid": sid})
+            body = _multipart(fields, {name: pem for name, pem in files.items() if pem})
+            self._data(f"{_CERTIFICATE} import", self._api.ask("POST", f"/entry.cgi?{query}", body=body))
+
+    def restore(self) -> bool:
+        """Return False: DSM does not give the key of the old certificate."""
+        return False
+
+    def _place(self, sid: str) -> Mapping[str, Any]:
+        """Return the certificate to replace: that of the description, which may not exist yet, or the default one."""
+        call = f"{_CERTIFICATE}.CRT"
+        form = {"api": call, "method": "list", "version": "1", "_sid": sid}
+        found = self._data(f"{call} list", self._api.ask("POST", "/entry.cgi", form=form)).get("certificates")
+        entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        wanted = self._context.options.get("description")
+        if wanted is None:
+            return next((one for one in entries if one.get("is_default")), {"is_default": True})
+        return next((one for one in entries if one.get("desc") == wanted), {})
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[str]:
+        """Log in, and log out at the end, so that no session stays in the list of connected users."""
+        options, reveal = self._context.options, self._context.reveal
+        path, version = self._login_api()
+        form = {
+            "api": _AUTH, "method": "login", "version": str(version), "format": "sid", "enable_syno_token": "yes",
+            "account": options["user"], "passwd": reveal(options["password"]),
+            **self._device(),
+        }  # fmt: skip
+        answer = self._api.ask("POST", path, form=form)
+        number = _error_number(answer)
+        if number is not None:
+            reason = _REASONS.get(number, "DSM gives no reason")
+            raise self._api.error(texts.SYNOLOGY_LOGIN, number=number, reason=reason)
+        data, add = self._data(_AUTH, answer), self._context.run.redactor.add
+        sid = add(str(data.get("sid") or ""))
+        if not sid:
+            raise self._api.error(texts.API_STRANGE, reason="no session")
+        if data.get("synotoken"):
+            self._api.headers["X-SYNO-TOKEN"] = add(str(data["synotoken"]))
+        try:
+            yield sid
+        finally:
+            with contextlib.suppress(DeployError):
+                form = {"api": _AUTH, "method": "logout", "version": str(version), "_sid": sid}
+                self._api.ask("POST", path, form=form)
+
+    def _device(self) -> dict[str, str]:
+        """Return what spares a login the second factor."""
+        options = self._context.options
+        if "device" not in options:
+            return {}
+        return {"device_id": self._context.reveal(options["device"]), "device_name": options.get("device_name", _DEVICE)}
+
+    def _login_api(self) -> tuple[str, int]:
+        """Return the path and the version of the login, which DSM 6 and 7 have at different places."""
+        query = urlencode({"api": "SYNO.API.Info", "version": "1", "method": "query", "query": _AUTH})
+        found = self._data("SYNO.API.Info", self._api.ask("GET", f"/query.cgi?{query}")).get(_AUTH)
+        if not isinstance(found, dict) or not isinstance(found.get("maxVersion"), int):
+            raise self._api.error(texts.API_STRANGE, reason=f"no {_AUTH}")
+        return f"/{quote(str(found.get('path') or 'entry.cgi'))}", min(found["maxVersion"], _VERSION)
+
+    def _data(self, call: str, answer: Any) -> Mapping[str, Any]:
+        """Return the data of an answer; DSM answers errors with status 200 too."""
+        number = _error_number(answer)
+        if number is not None:
+            raise self._api.error(texts.SYNOLOGY_REFUSED, call=call, number=number)
+        if not isinstance(answer, dict) or answer.get("success") is not True:
+            raise self._api.error(texts.API_STRANGE, reason="an answer without `success`")
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
+
+def _error_number(answer: Any) -> int | None:
+    if not isinstance(answer, dict) or answer.get("success") is not False:
+        return None
+    error = answer.get("error")
+    number = error.get("code") if isinstance(error, dict) else None
+    return number if isinstance(number, int) else 0
+
+
+def _multipart(fields: Mapping[str, str], files: Mapping[str, str]) -> tuple[str, bytes]:
+    """Return the content type and the body of a form with files (RFC 7578)."""
+    boundary = f"dnsrenew-{secrets.token_hex(16)}"
+    parts = [(f'name="{name}"', value) for name, value in fields.items()]
+    parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', value)
+              for name, value in files.items()]  # fmt: skip
+    lines = [f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts]
+    body = f"{''.join(lines)}--{boundary}--\r\n"
+    return f"multipart/form-data; boundary={boundary}", body.encode()
+
+
+def _describe(options: Mapping[str, Any]) -> str:
+    return str(options["url"])
+
+
+TARGET = TargetKind(
+    to="synology",
+    title="Synology DSM 6 and 7, by its web API.",
+    options={
+        "url": TargetOption("url", "The address of DSM, by a name of the certificate, with the port.", required=True),
+        "user": TargetOption("text", "An administrator of DSM.", required=True),
+        "password": TargetOption("secret", "The password of that user.", required=True),
+        "device": TargetOption("secret", "The id of a trusted device (`did`), if that user has a second factor."),
+        "device_name": TargetOption("text", "The name under which that device is trusted.", default=_DEVICE),
+        "description": TargetOption(
+            "text", "The description of the certificate to replace, made if there is none; default: DSM's default one."
+        ),
+        "trust": TargetOption("path", "A PEM file with roots to trust too, such as that of DSM itself."),
+    },
+    describe=_describe,
+    make=SynologyDeployer,
+    note="DSM does not give the key of the old certificate, so it cannot be put back.",
+    example={"url": "https://nas.example.com:5001", "user": "certificates", "password": "file:dsm-password.txt",
+             "verify": "nas.example.com:5001"},
+)  # fmt: skip

@@ -1,0 +1,19 @@
+"""The texts of running servers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dnsrenew.errors import Text
+
+NOT_TAKEN_UP: Final = Text(
+    "serve-kept",
+    "The server cannot use the new certificate {name}, and goes on with the old one: {reason}.",
+    "If the next look does not mend it, renew it again: dnsrenew renew --force {name}, or obtain(force=True).",
+)
+NOT_RENEWED: Final = Text(
+    "serve-failed",
+    "The renewal of {names} in the background stopped because of an unexpected error: {reason}.",
+    "It is tried again within the hour; report the error if it comes back.",
+)
+NO_SUCH_APP: Final = "a WSGI app takes two arguments, an ASGI app is a coroutine function; {found} can be neither"

@@ -1,0 +1,129 @@
+"""Which certificates are meant by names and patterns, and which the configuration has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.base.values import replace as changed
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError
+from dnsrenew.model import Route
+from dnsrenew.operations.selection import selected
+from dnsrenew.operations.status import CertificateStatus
+from dnsrenew.renewer import Renewer
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.clock import START, FakeClock
+from tests.kit.run_stage import Stage, World
+from tests.kit.stores import SPEC, keep
+
+NAMES = ["shop", *(f"web-{number:03}" for number in range(300))]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [(None, 301), (["shop"], 1), ("web-001", 1), (["web-*"], 300), (["WEB-00[12]", "shop"], 3), (["web-2?9"], 10)],
+)
+def test_names_and_patterns(wanted: list[str] | None, count: int) -> None:
+    """A name is one certificate, a pattern those that it matches."""
+    assert len(selected(wanted, NAMES)) == count
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "fix"),
+    [
+        ("shpo", NAMES, "Did you mean shop?"),
+        ("something", NAMES, "Run dnsrenew status to list the 301 certificates."),
+        ("mail-*", NAMES, "Run dnsrenew status to list the certificates."),
+        ("something", ["a", "b"], "Use one of these names: a, b."),
+        ("x", [], "Add [[certificate]] with its domains to the configuration."),
+        ("*", [], "Add [[certificate]] with its domains to the configuration."),
+    ],
+)
+def test_what_is_not_known(wanted: str, known: list[str], fix: str) -> None:
+    """The error is short for any number of certificates, and says what helps."""
+    with pytest.raises(ConfigError) as caught:
+        selected([wanted], known)
+    assert caught.value.code == "certificate-unknown"
+    assert caught.value.fix == fix
+    assert caught.value.evidence["name"] == wanted
+
+
+Make = Callable[..., Renewer]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a renewer for a configuration file that names these certificates; the store has `home`, a day old."""
+    keep(FolderStore(tmp_path / "state"), 1)
+
+    def renewer(*names: str, file: str = "dnsrenew.toml") -> Renewer:
+        tables = "".join(f'[[certificate]]\nname = "{name}"\ndomains = ["münchen.test"]\n' for name in names)
+        text = 'default_ca = "lab"\n[ca.lab]\ndirectory = "https://127.0.0.1:1/d"\n[dns.x]\nprovider = "rfc2136"\n'
+        (tmp_path / file).write_text(f'{text}server = "127.0.0.1:1"\n{tables}', "utf-8")
+        config = replace(Config.load(tmp_path / file), store=tmp_path / "state")
+        return Renewer(config, clock=FakeClock(START + timedelta(days=2)))
+
+    return renewer
+
+
+def states(found: list[CertificateStatus]) -> dict[str, str]:
+    """The states by name."""
+    return {status.name: status.state for status in found}
+
+
+def test_a_certificate_that_is_taken_out_is_unconfigured(make: Make) -> None:
+    """Once the configuration has asked for it; its name and its patterns find it."""
+    assert states(make("web").status()) == {"web": "missing"}  # nothing is known of `home`
+    assert [outcome.status for outcome in make("home").renew()] == ["not-due"]
+    renewer = make("web")
+    assert states(renewer.status()) == {"web": "missing", "home": "unconfigured"}
+    assert states(renewer.status(["ho*"])) == {"home": "unconfigured"}
+    (status,) = renewer.status(["home"])
+    assert status.not_after is not None
+    assert (status.next_renewal, status.reason, status.domains) == (None, None, ("münchen.test",))
+    assert status.to_dict()["state"] == "unconfigured"
+    with pytest.raises(ConfigError):
+        renewer.renew(["home"])
+    assert states(make("web", "home").status()) == {"web": "missing", "home": "valid"}
+
+
+def test_those_of_others_are_not_meant(make: Make, tmp_path: Path) -> None:
+    """Neither of another configuration while that exists, nor of a program."""
+    make("home", file="other.toml").renew()
+    assert states(make("web").status()) == {"web": "missing"}
+    (tmp_path / "other.toml").unlink()
+    assert states(make("web").status()) == {"web": "missing", "home": "unconfigured"}
+    store = FolderStore(tmp_path / "state")
+    with store.lock("home", context=Context()):
+        store.update("home", lambda state: changed(state, asked_by=""))  # as a program's renewal does
+    assert states(make("web").status()) == {"web": "missing"}
+
+
+def test_who_asks_is_noted_once(make: Make, tmp_path: Path) -> None:
+    """A run that finds nothing due and nothing new writes nothing; a dry run never does."""
+    renewer, file = make("home"), tmp_path / "state/certificates/home/state.json"
+    renewer.renew()
+    assert FolderStore(tmp_path / "state").read_state("home").asked_by == str(tmp_path / "dnsrenew.toml")
+    before = file.stat().st_mtime_ns
+    renewer.renew()
+    assert file.stat().st_mtime_ns == before
+
+
+def test_a_renewal_notes_who_asks(tmp_path: Path) -> None:
+    """With the new certificate."""
+    stage = Stage(tmp_path, World(hosts={"a": "ok"}))
+    spec = replace(SPEC, routes=(Route("dns-01", dns=("a",)),), ca="one")
+    assert stage.run(spec, asked_by="/etc/dnsrenew/dnsrenew.toml").status == "renewed"
+    assert stage.store.read_state(spec.name).asked_by == "/etc/dnsrenew/dnsrenew.toml"
+
+
+def test_a_damaged_state_of_a_forgotten_one_stops_nothing(make: Make, tmp_path: Path) -> None:
+    """It is not known whose it was."""
+    (tmp_path / "state/certificates/home/state.json").write_text('{"schema": 99}')
+    assert states(make("web").status()) == {"web": "missing"}
