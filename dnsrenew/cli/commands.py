@@ -93,7 +93,7 @@ COMMANDS: Final = {
         "show every certificate with its expiry and next renewal",
         (Argument("names", "NAME", f"certificates to show: {_NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--check", "exit with 1 if a certificate is missing, expired, overdue, revoked or failing"),
+            Option("--check", "exit with 1 if a certificate needs attention: see below"),
             Option("--failing", "only certificates that need attention"),
             Option("--expiring", "only certificates that expire within TIME (12h, 14d)", "TIME", "duration"),
         ),
@@ -102,6 +102,8 @@ COMMANDS: Final = {
             ("dnsrenew status 'web-*' --expiring 14d", "of these, what expires within two weeks"),
             ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
         ),
+        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it is "
+        "in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",

@@ -21,6 +21,7 @@ from dnsrenew.config.fields import (
     seconds,
     text,
 )
+from dnsrenew.config.programs import command
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
@@ -92,6 +93,8 @@ _CERTIFICATE: Final = Table(
         "renew_before": Key(renew_before),
         "routes": Key(list_of(route, texts.ROUTES, least=1)),
         "propagation": Key(_propagation),
+        "before": Key(command),
+        "after": Key(command),
         "deploy": Key(list_of(deployment, texts.TABLES)),
     },
 )

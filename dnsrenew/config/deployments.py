@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, file_mode, file_path, flag, list_of, seconds, target_address, text, web_url
-from dnsrenew.config.programs import program_path
+from dnsrenew.config.programs import command
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.model import Deployment
@@ -71,12 +71,6 @@ def _reader(option: TargetOption) -> ReadField:
     return _READERS[option.kind]
 
 
-def _words(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
-    """Read a command; its program is absolute afterwards if it has a folder, and judged."""
-    words: tuple[str, ...] = list_of(text, texts.COMMAND, least=1)(value, scope, path)
-    return (program_path(words[0], scope), *words[1:]) if words else words
-
-
 def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     items = value if isinstance(value, (list, tuple)) else [value]
     return tuple(list_of(target_address, texts.ADDRESSES, least=1)(items, scope, path))
@@ -109,7 +103,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "number": seconds(0),
     "url": web_url,
     "secret": secret,
-    "words": _words,
+    "words": command,
     "remote": list_of(text, texts.COMMAND, least=1),
     "names": list_of(text, texts.TEXTS),
     "address": target_address,

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.config import texts
+from dnsrenew.config.fields import list_of, text
 
 if TYPE_CHECKING:
     from dnsrenew.config.schema import FieldScope
+    from dnsrenew.validation.mistakes import KeyPath
+
+
+def command(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
+    """Read a program and its arguments; the program is absolute afterwards if it has a folder, and judged."""
+    words: tuple[str, ...] = list_of(text, texts.COMMAND, least=1)(value, scope, path)
+    return (program_path(words[0], scope), *words[1:]) if words else words
 
 
 def program_path(name: str, scope: FieldScope) -> str:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from dnsrenew.deploy.options import TargetKind
 
-BUILT_IN: Final = ("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas",
-                   "webhook", "run")  # fmt: skip
+BUILT_IN: Final = (
+    *("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas"),
+    *("webhook", "run"),
+)
 """Names of the modules in ``targets/``; each has ``TARGET``."""
 
 

@@ -32,15 +32,23 @@ class HttpApi:
     at first, and the deployed one afterwards.
 
     :ivar url: its address, without a final slash.
+    :ivar headers: headers of every request; their secrets are known to the redactor.
     :param name: what it is, for errors.
-    :param headers: headers of every request; their secrets are known to the redactor.
     :param trust: a PEM file with more roots.
+    :param only: whether the roots of ``trust`` are the only ones.
     :param pair: files with a client certificate and its key.
     :raises DeployError: the address is not encrypted, or ``trust`` has no roots.
     """
 
     def __init__(
-        self, run: Context, name: str, url: str, *, trust: str | None = None, pair: tuple[str, str] | None = None
+        self,
+        run: Context,
+        name: str,
+        url: str,
+        *,
+        trust: str | None = None,
+        only: bool = False,
+        pair: tuple[str, str] | None = None,
     ) -> None:
         if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
@@ -48,7 +56,8 @@ class HttpApi:
         self.headers: dict[str, str] = {}
         self._run = run
         self._name = name
-        self._clients = self._make_clients(trust, pair)
+        roots = (trust,) if only or trust is None else (trust, None)
+        self._clients = self._make_clients(roots, pair)
 
     def ask(
         self,
@@ -125,13 +134,13 @@ class HttpApi:
             return self.error(texts.API_LATE, reason=reason)
         return self.error(texts.NO_ANSWER, reason=reason)
 
-    def _make_clients(self, trust: str | None, pair: tuple[str, str] | None) -> list[HttpClient]:
+    def _make_clients(self, roots: Sequence[str | None], pair: tuple[str, str] | None) -> list[HttpClient]:
         from dnsrenew.http import HttpClient
 
         try:
-            return [HttpClient(trust=one, pair=pair) for one in ((trust, None) if trust else (None,))]
+            return [HttpClient(trust=one, pair=pair) for one in roots]
         except CAError:
-            raise self.error(texts.API_TRUST, path=trust) from None
+            raise self.error(texts.API_TRUST, path=roots[0]) from None
         except OSError as error:
             raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
 

@@ -59,7 +59,8 @@ def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) ->
     if not host:
         raise DeployError.of(texts.KUBE_OUTSIDE, path=str(token))
     text = {name: content.decode("utf-8", "replace").strip() for name, content in found.items()}
-    return Cluster(url=f"https://{where}", root=found["ca.crt"], namespace=text["namespace"] or _DEFAULT, token=text["token"], pair=None)  # fmt: skip
+    namespace = text["namespace"] or _DEFAULT
+    return Cluster(url=f"https://{where}", root=found["ca.crt"], namespace=namespace, token=text["token"], pair=None)
 
 
 def read(path: str) -> Cluster:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
     from dnsrenew.fallback.attempt import ActiveAttempt
     from dnsrenew.fallback.planner import FallbackPlanner
-    from dnsrenew.model import Outcome, OutcomeStatus
+    from dnsrenew.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
 
+_NO_APP: Final = "http-no-app"
 _STATUSES: Final[Mapping[type[DnsRenewError], OutcomeStatus]] = {Cancelled: "interrupted", LockedError: "locked"}
 """The status after an error that is of no route; after any other it is ``failed``."""
 
@@ -68,7 +69,7 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
     if planner.only_held() and after is not None:  # nothing was tried, so nothing failed
         until = now + timedelta(seconds=after)
         return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until)
-    if job.options.dry_run:
+    if job.options.dry_run or _is_for_a_server(attempts):
         return job.outcome("failed", error=error, attempts=attempts)
 
     def remember(state: State) -> State:
@@ -90,6 +91,11 @@ def finish(job: Job, planner: FallbackPlanner) -> Outcome:
     with contextlib.suppress(StoreError):  # it must not hide the error itself
         state = _update(job, remember)
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=_next_attempt(job, state))
+
+
+def _is_for_a_server(attempts: Sequence[Attempt]) -> bool:
+    """Tell whether only the server whose app answers can renew: a failure of ours must not make that one wait."""
+    return bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
 
 
 def _update(job: Job, change: Callable[[State], State]) -> State:

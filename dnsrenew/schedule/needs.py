@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
 _FILE: Final = "file:"
-_OWN_TARGETS: Final = ("files", "pkcs12", "hfs", "webhook")  # written without a program, if there is no `reload`
+_OWN_TARGETS: Final = (
+    *("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook"),  # without a program, if there is no `reload`
+    *("docker", "kubernetes", "proxmox", "synology", "truenas"),
+)
+_SSH: Final = "ssh"  # its files are on another machine
 _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
+_READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
+"""Keys of a deployment that name a file to read."""
 _LISTENING: Final = ("http-01", "tls-alpn-01")  # at port 80 and 443, unless the route names another
 _LOW: Final = 1024
 
@@ -43,7 +49,8 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
         if route.webroot is not None:
             yield os.fspath(route.webroot)
     for entry in _deployments(spec):
-        yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
+        if entry.to != _SSH:
+            yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
 
 
 def _deployments(spec: CertificateSpec) -> list[Deployment]:
@@ -58,6 +65,9 @@ def _files(config: Config) -> Iterator[str]:
     for use in config.secrets:
         if use.secret.reference.startswith(_FILE):
             yield use.secret.reference.removeprefix(_FILE)
+    for spec in config.certificates:
+        for entry in _deployments(spec):
+            yield from (entry.options[key] for key in _READ_KEYS if key in entry.options)
 
 
 def _opens_low_port(route: Route) -> bool:

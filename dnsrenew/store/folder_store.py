@@ -237,6 +237,11 @@ class FolderStore(Store):
             return None
         return info.st_mtime_ns, info.st_ino, info.st_size
 
+    @property
+    def responses(self) -> str:
+        """See :attr:`Store.responses`."""
+        return self._paths.responses
+
     def read_chain(self, name: str, state: State) -> str | None:
         """See :meth:`Store.read_chain`."""
         data = self._read_part(name, state, "fullchain.pem")

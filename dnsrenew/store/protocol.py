@@ -171,6 +171,10 @@ class Store(Protocol):
     def mark(self, name: str) -> object:
         """Return a value that differs after the state of a certificate was written; one system call."""
 
+    @property
+    def responses(self) -> str:
+        """The folder for http-01 responses that the app of a program serves; it exists only when it is needed."""
+
     def read_chain(self, name: str, state: State) -> str | None:
         """Return the certificate in force with its chain, as PEM, or None if there is none.
 

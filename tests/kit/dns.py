@@ -80,6 +80,7 @@ class MemoryDns:
     :ivar is_strict: whether a value that is not served is waited for, and in vain.
     :ivar lost: domains whose zone cannot be found.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
+    :ivar forged: domains whose CAA record somebody else sends over UDP; over TCP there is none.
     :ivar asked: the identifiers of each question for targets, and how it was asked.
     :ivar waits: what each wait was for.
     """
@@ -91,6 +92,7 @@ class MemoryDns:
     is_strict: bool = True
     lost: Collection[str] = ()
     caa_values: Mapping[str, str] = field(default_factory=dict)
+    forged: Collection[str] = ()
     asked: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
     waits: list[dict[str, Any]] = field(default_factory=list)
 
@@ -127,7 +129,9 @@ class MemoryDns:
 
     def caa_by_tcp(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
         """The same: nobody forges an answer here."""
-        return {name: answer._replace(is_tcp=True) for name, answer in self.caa(context, identifiers).items()}
+        answers = self.caa(context, identifiers)
+        real = {name: CaaAnswer() if base_domain(name) in self.forged else answer for name, answer in answers.items()}
+        return {name: answer._replace(is_tcp=True) for name, answer in real.items()}
 
     def _caa(self, domain: str) -> CaaAnswer:
         value = self.caa_values.get(domain)

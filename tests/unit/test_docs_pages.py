@@ -122,6 +122,25 @@ def test_no_address_is_invented() -> None:
         assert (ROOT / place).is_file()
 
 
+def test_the_comparison_has_the_measured_times() -> None:
+    """The times in the README are those of the page of measurements."""
+    page = (DOCS / "internals" / "benchmark.md").read_text("utf-8")
+    for count, row in (("1 name", r"whole process, 1 name,"), ("100 names", r"whole process, 100 names,")):
+        ours, certbot, lego, acme_sh, _ = _cells(README, rf"{count}(?:, nothing to wait for)?")
+        measured = re.search(rf"^\| {row}.*\| ([\d.]+) s : ", page, re.MULTILINE)
+        assert measured
+        assert ours == f"{float(measured[1]):.1f} s"
+        others = [cell.partition(" (")[0] for cell in _cells(page.partition("## Others")[2], count)]
+        assert [lego, certbot, acme_sh] == others
+
+
+def _cells(text: str, first: str) -> list[str]:
+    """The cells of a row of a table, behind the first."""
+    found = re.search(rf"^\| {first} \| (.*) \|$", text, re.MULTILINE)
+    assert found
+    return found[1].split(" | ")
+
+
 def test_the_picture_of_the_readme() -> None:
     """It shows commands of the quick start and their success, loads nothing, and knows no machine."""
     text = PICTURE.read_text("utf-8")

@@ -136,3 +136,11 @@ def test_an_account_that_is_not_pinned_is_replaced(tmp_path: Path, caa: dict[str
     outcome = stage.run(SPEC, force=True)
     assert len(stage.accounts["one"]) == 2
     assert (outcome.status == "renewed") is ("accounturi" not in str(caa))
+
+
+@pytest.mark.parametrize("forged", [True, False])
+def test_a_denial_by_caa_counts_only_if_tcp_confirms_it(tmp_path: Path, forged: bool) -> None:
+    """Anybody near enough can forge an answer over UDP."""
+    stage = Stage(tmp_path, World(hosts={"a": "ok"}, caa={"x.test": "other.test"}))
+    stage.dns.forged = ["x.test"] if forged else []
+    assert stage.run(SPEC).status == ("renewed" if forged else "failed")

@@ -1,6 +1,7 @@
 """``docker``: tells a container that its certificate is new, by a signal or a program in it.
 
-Written from the Docker Engine API reference: ContainerKill, ContainerExec, ExecStart and ExecInspect; Podman has the same.
+Written from the Docker Engine API reference: ContainerKill, ContainerExec, ExecStart and ExecInspect. Podman has the
+same API.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _api(context: DeployerContext, cluster: kubeconfig.Cluster) -> HttpApi:
         pair = None
         if cluster.pair is not None:
             pair = _file(folder, "certificate", cluster.pair.certificate), _file(folder, "key", cluster.pair.key)
-        api = HttpApi(context.run, _NAME, cluster.url, trust=trust, pair=pair)
+        api = HttpApi(context.run, _NAME, cluster.url, trust=trust, only=True, pair=pair)
     if cluster.token:
         api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"
     return api
@@ -137,8 +137,9 @@ TARGET = TargetKind(
     describe=_describe,
     make=KubernetesDeployer,
     note=(
-        "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client certificates "
-        "are supported, programs that fetch tokens are not. The user needs the verbs get and patch (create for a new one) on secrets."
+        "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client "
+        "certificates are supported, programs that fetch tokens are not. The user needs the verbs get and patch on "
+        "secrets, and create for a new one."
     ),
     example={"secret": "example-com-tls", "namespace": "web", "kubeconfig": "kubeconfig.json"},
 )

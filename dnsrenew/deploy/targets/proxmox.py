@@ -50,7 +50,12 @@ class ProxmoxDeployer:
         if not saved.kept():
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
-        form = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"}
+        form = {
+            "certificates": certificate.fullchain_pem,
+            "key": certificate.private_key_pem,
+            "force": "1",
+            "restart": "1",
+        }
         self._ask("POST", f"{self._path}/custom", form)
 
     def restore(self) -> bool:

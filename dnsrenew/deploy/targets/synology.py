@@ -118,7 +118,10 @@ class SynologyDeployer:
         options = self._context.options
         if "device" not in options:
             return {}
-        return {"device_id": self._context.reveal(options["device"]), "device_name": options.get("device_name", _DEVICE)}
+        return {
+            "device_id": self._context.reveal(options["device"]),
+            "device_name": options.get("device_name", _DEVICE),
+        }
 
     def _login_api(self) -> tuple[str, int]:
         """Return the path and the version of the login, which DSM 6 and 7 have at different places."""

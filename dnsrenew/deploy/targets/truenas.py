@@ -116,7 +116,9 @@ class TruenasDeployer:
             if state.get("state") == "SUCCESS":
                 return
             if state.get("state") in _ENDED:
-                raise self._api.error(texts.TRUENAS_JOB, reason=self._api.reason(str(state.get("error") or "").encode()))
+                raise self._api.error(
+                    texts.TRUENAS_JOB, reason=self._api.reason(str(state.get("error") or "").encode())
+                )
             run.wait(_PAUSE)
         raise self._api.error(texts.TRUENAS_JOB_LATE, seconds=round(_JOB_SECONDS))
 
