@@ -102,8 +102,8 @@ COMMANDS: Final = {
             ("dnsrenew status 'web-*' --expiring 14d", "of these, what expires within two weeks"),
             ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
         ),
-        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it is "
-        "in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
+        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
+        "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",

@@ -160,7 +160,7 @@ class OutcomeText:
         if time is None:
             rows = [(LABELS["reason"], error.message.strip())]
         else:
-            message = str(error.evidence.get("cause", error.message)).strip()
+            message = str(error.evidence.get("failure", error.message)).strip()
             fields = {"ago": formatting.distance(time, self._now), "message": message}
             rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
         if error.fix and "--now" not in error.fix:

@@ -139,7 +139,8 @@ def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
         return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))
     next_attempt = outcome_text.next_attempt(outcome)
     template = texts.LOG_LINE_NEXT if next_attempt else texts.LOG_LINE
-    fields = {"outcome": outcome_text.head(outcome), "message": error.message.strip(), "fix": error.fix.strip()}
+    message = str(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
+    fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": error.fix.strip()}
     return template.format_map({**fields, "next_attempt": next_attempt})
 
 

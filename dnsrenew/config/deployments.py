@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
-from dnsrenew.config.fields import choice, file_mode, file_path, flag, list_of, seconds, target_address, text, web_url
+from dnsrenew.config.fields import (
+    choice,
+    file_mode,
+    file_path,
+    flag,
+    integer,
+    list_of,
+    seconds,
+    target_address,
+    text,
+    web_url,
+)
 from dnsrenew.config.programs import command
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
@@ -101,6 +112,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "flag": flag,
     "mode": file_mode,
     "number": seconds(0),
+    "port": integer(1, 65535),
     "url": web_url,
     "secret": secret,
     "words": command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -116,9 +117,8 @@ class HttpApi:
         url, failed = f"{self.url}{path}", None
         for client in self._clients:
             try:
-                return self._run.call(
-                    lambda client=client: client.request(method, url, data=data, headers=headers, timeout=_TIMEOUT)  # type: ignore[misc]
-                )
+                request = partial(client.request, method, url, data=data, headers=headers, timeout=_TIMEOUT)
+                return self._run.call(request)
             except HttpFailure as failure:
                 failed = failure
                 if not failure.untrusted:  # otherwise nothing was sent, and other roots may trust it

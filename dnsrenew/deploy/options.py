@@ -17,6 +17,7 @@ Kind = Literal[
     "flag",
     "mode",
     "number",
+    "port",
     "url",
     "secret",
     "words",

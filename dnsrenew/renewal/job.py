@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.renewal.outcomes import outcome
+from dnsrenew.renewal.port_programs import PortPrograms
 from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Services(Frozen):
     :ivar close: closes all connections.
     :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
     :ivar locks: held by certificates for the same names.
+    :ivar ports: the programs ``before`` and ``after``.
     """
 
     store: Store
@@ -44,6 +46,7 @@ class Services(Frozen):
     close: Callable[[], None]
     unresponsive: set[str] = field(default_factory=set)
     locks: FairLock = field(default_factory=FairLock)
+    ports: PortPrograms = field(default_factory=PortPrograms)
 
 
 class Job(Frozen):

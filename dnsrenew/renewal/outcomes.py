@@ -123,10 +123,10 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
         code, message, fix = texts.FAILED_BEFORE
         evidence = {}
     else:
-        fields = {"cause": failure["message"], "cause_fix": failure.get("fix", ""), "until": rfc3339(until)}
-        _, message, fix = texts.DEFERRED.fill(**fields)
+        cause, cause_fix = failure["message"], failure.get("fix") or texts.FAILED_BEFORE.fix
+        _, message, fix = texts.DEFERRED.fill(cause=cause, cause_fix=cause_fix, until=rfc3339(until))
         evidence = {key: value for key, value in failure.items() if key in {"time", "url"}}
-        evidence["cause"] = fields["cause"]
+        evidence["failure"] = cause
         code = failure.get("code") or texts.FAILED_BEFORE.code
     if after is None:
         return AttemptError(code, message, fix=fix, evidence=evidence)

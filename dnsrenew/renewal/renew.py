@@ -122,13 +122,17 @@ def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issue
     lost_account.check_pinned(job, attempt.selection)
     if attempt.pending_order is not None:
         return resume.fetch(job, attempt, attempt.pending_order)
-    placements = _preflight(job, attempt)
-    if planner.apply_preflight(attempt, placements):
-        raise Reselect
-    context, services = job.context, job.services
-    same_names = services.locks.hold_all(context, attempt.selection.ca, job.spec.identifiers)
-    with same_names, services.solvers.exclusive(context, placements.placements.values()):
-        return _issue(job, attempt, placements)
+    context, services, ca_name = job.context, job.services, attempt.selection.ca
+    blocked = None if job.may_replace(ca_name) else _refusal(job, ca_name)
+    if blocked is not None:
+        raise blocked
+    with services.ports.around(context, job.spec, attempt.selection.routes):
+        placements = _preflight(job, attempt)
+        if planner.apply_preflight(attempt, placements):
+            raise Reselect
+        same_names = services.locks.hold_all(context, ca_name, job.spec.identifiers)
+        with same_names, services.solvers.exclusive(context, placements.placements.values()):
+            return _issue(job, attempt, placements)
 
 
 def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
@@ -137,11 +141,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     :raises CAError: the CA cannot be reached, is no ACME server, or refuses the account.
     :raises SecretError: the secret of an account that is needed cannot be read.
     """
-    context, solvers, ca_name = job.context, job.services.solvers, attempt.selection.ca
-    ca = job.services.ca(ca_name)
-    blocked = None if job.may_replace(ca_name) else _refusal(job, ca_name)
-    if blocked is not None:
-        raise blocked
+    context, solvers = job.context, job.services.solvers
+    ca = job.services.ca(attempt.selection.ca)
     # Some round trips, during which DNS is asked.
     opening = threads.start(partial(ca.open, context, requests=len(job.spec.identifiers)))
     check = job.spec.propagation.check

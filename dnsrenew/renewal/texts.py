@@ -33,6 +33,16 @@ KEY_NOT_REUSED: Final = Text(
     "{path} cannot be reused ({cause}). A new key is made, although reuse_key is set.",
     "Publish the new key where the old one is pinned, as in TLSA records.",
 )
+BEFORE_FAILED: Final = Text(
+    "listen-before-failed",
+    "The program {program}, which should free the port before a renewal, failed: {cause}.",
+    "Correct before in the certificate, or use dns-01, which needs no port.",
+)
+AFTER_FAILED: Final = Text(
+    "listen-after-failed",
+    "The program {program}, which should run after a renewal has used the port, failed: {cause}.",
+    "Check that the server runs again, and correct after in the certificate: {command}",
+)
 NO_PRIVATE_KEY: Final = "it holds no private key"
 NO_STAGING: Final = Text(
     "no-staging",

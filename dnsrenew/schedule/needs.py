@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import host_port
 from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.model import Deployment
+from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule.plan import JobNeeds
 from dnsrenew.validation.mistakes import shown_key
 
@@ -27,8 +28,7 @@ _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
 _READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
 """Keys of a deployment that name a file to read."""
-_LISTENING: Final = ("http-01", "tls-alpn-01")  # at port 80 and 443, unless the route names another
-_LOW: Final = 1024
+_LOW: Final = 1024  # as 80 and 443 are, the ports of routes that name no other
 
 
 def needs_of(config: Config) -> JobNeeds:
@@ -71,9 +71,7 @@ def _files(config: Config) -> Iterator[str]:
 
 
 def _opens_low_port(route: Route) -> bool:
-    if route.challenge not in _LISTENING or route.webroot is not None or route.app:
-        return False
-    return route.listen is None or host_port.split(route.listen)[1] < _LOW
+    return opens_port(route) and (route.listen is None or host_port.split(route.listen)[1] < _LOW)
 
 
 def _programs(config: Config) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Checks of a certificate that a CA has issued, before it is kept."""
+"""Checks of a certificate, before it is kept."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dnsrenew.errors import CAError
 from dnsrenew.model import rfc3339
 from dnsrenew.x509 import texts
-from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, is_valid, load
+from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, is_valid, issuer_name, load
 from dnsrenew.x509.keys import PrivateKey
 from dnsrenew.x509.roots import is_issued_by
+from dnsrenew.x509.texts import ChainTexts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,14 +25,21 @@ _MAX_NAMES: Final = 100
 """Names of a wrong certificate that its error lists."""
 
 
-def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str], now: datetime) -> Facts:
-    """Check that a chain from the CA is the requested one, leaf first.
+def check_chain(
+    fullchain_pem: str,
+    key: PrivateKey,
+    identifiers: Sequence[str],
+    now: datetime,
+    wording: ChainTexts = texts.FROM_CA,
+) -> Facts:
+    """Check that a chain is the requested one, leaf first.
 
     The root is not part of the chain, so each certificate is only checked against the next. This host's clock may be an
     hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param now: the current time, in UTC.
+    :param wording: what is said of it; by default as of one from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
@@ -39,48 +47,48 @@ def check_chain(fullchain_pem: str, key: PrivateKey, identifiers: Sequence[str],
         chain = [load(block) for block in blocks(fullchain_pem)]
         facts = facts_of(chain[0])
     except ValueError as error:
-        code, message, fix = texts.WRONG_PEM.fill(reason=str(error))
+        code, message, fix = wording.pem.fill(reason=str(error))
         raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
-    _check_key(chain[0], key)
-    _check_names(facts, identifiers)
-    _check_usage(chain[0])
-    _check_dates(chain, now)
-    _check_links(chain)
+    _check_key(chain[0], key, wording)
+    _check_names(facts, identifiers, wording)
+    _check_usage(chain[0], wording)
+    _check_dates(chain, now, wording)
+    _check_links(chain, wording)
     return facts
 
 
-def _check_key(leaf: x509.Certificate, key: PrivateKey) -> None:
+def _check_key(leaf: x509.Certificate, key: PrivateKey, wording: ChainTexts) -> None:
     try:
         fits = leaf.public_key() == key.public_key()
     except (ValueError, UnsupportedAlgorithm):
         fits = False
     if not fits:
-        raise CAError.of(texts.WRONG_KEY, wrong="key")
+        raise CAError.of(wording.key, wrong="key")
 
 
-def _check_names(facts: Facts, identifiers: Sequence[str]) -> None:
+def _check_names(facts: Facts, identifiers: Sequence[str], wording: ChainTexts) -> None:
     missing = [name for name in identifiers if name.lower() not in facts.names]
     if missing:
-        text = texts.WRONG_NAMES if facts.names else texts.NO_NAMES
+        text = wording.names if facts.names else wording.no_names
         raise CAError.of(text, wrong="names", missing=missing, names=list(facts.names[:_MAX_NAMES]))
 
 
-def _check_usage(leaf: x509.Certificate) -> None:
+def _check_usage(leaf: x509.Certificate, wording: ChainTexts) -> None:
     """Refuse a certificate that clients do not accept from a server (RFC 5280 sections 4.2.1.9 and 4.2.1.12)."""
     constraints = extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise CAError.of(texts.WRONG_CA, wrong="usage")
+        raise CAError.of(wording.ca, wrong="usage")
     usage = extension(leaf, x509.ExtendedKeyUsage)
     if usage is not None and ExtendedKeyUsageOID.SERVER_AUTH not in usage:
-        raise CAError.of(texts.WRONG_USAGE, wrong="usage")
+        raise CAError.of(wording.usage, wrong="usage")
 
 
-def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
+def _check_dates(chain: Sequence[x509.Certificate], now: datetime, wording: ChainTexts) -> None:
     for number, certificate in enumerate(chain):
         if not is_valid(certificate, now):
             begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
             raise CAError.of(
-                texts.WRONG_DATES if number == 0 else texts.WRONG_CHAIN_DATES,
+                wording.dates if number == 0 else wording.chain_dates,
                 wrong="dates",
                 not_before=rfc3339(begin),
                 not_after=rfc3339(end),
@@ -88,7 +96,7 @@ def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> None:
             )
 
 
-def _check_links(chain: Sequence[x509.Certificate]) -> None:
+def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None:
     for place, (lower, upper) in enumerate(pairwise(chain), start=1):
         if not is_issued_by(lower, upper):
-            raise CAError.of(texts.WRONG_CHAIN, wrong="chain", place=place)
+            raise CAError.of(wording.chain, wrong="chain", place=place, issuer=issuer_name(lower.issuer))

@@ -1,41 +1,139 @@
-"""The texts of the errors about certificates from a CA."""
+"""The texts of the errors about certificates from a CA, and about files of another issuer."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from dnsrenew.errors import Text
 
+
+class ChainTexts(NamedTuple):
+    """What is said of a chain that is wrong, by what is wrong with it.
+
+    :ivar pem: it cannot be read.
+    :ivar key: it is for another key.
+    :ivar names: it is not for all names; ``no_names``: it has none.
+    :ivar ca: it is one of a CA; ``usage``: it is not for servers.
+    :ivar dates: it is not valid now; ``chain_dates``: a certificate above it is not.
+    :ivar chain: a certificate was not issued by the next one.
+    """
+
+    pem: Text
+    key: Text
+    names: Text
+    no_names: Text
+    ca: Text
+    usage: Text
+    dates: Text
+    chain_dates: Text
+    chain: Text
+
+
 _FIX: Final = "Run dnsrenew again, and ask the CA if it happens again; the certificate was not kept."
-WRONG_PEM: Final = Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX)
-WRONG_KEY: Final = Text("certificate-wrong", "The certificate from the CA is for another key than requested.", _FIX)
-WRONG_NAMES: Final = Text(
-    "certificate-wrong", "The certificate from the CA is not for {missing}; its names: {names}.", _FIX
+FROM_CA: Final = ChainTexts(
+    pem=Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX),
+    key=Text("certificate-wrong", "The certificate from the CA is for another key than requested.", _FIX),
+    names=Text("certificate-wrong", "The certificate from the CA is not for {missing}; its names: {names}.", _FIX),
+    no_names=Text("certificate-wrong", "The certificate from the CA is not for {missing}: it has no names.", _FIX),
+    ca=Text(
+        "certificate-wrong",
+        "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
+        _FIX,
+    ),
+    usage=Text(
+        "certificate-wrong",
+        "The certificate from the CA is not for TLS servers: its extended key usage lacks serverAuth.",
+        _FIX,
+    ),
+    dates=Text(
+        "certificate-wrong",
+        "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        _FIX,
+    ),
+    chain_dates=Text(
+        "certificate-wrong",
+        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
+        "{now}.",
+        _FIX,
+    ),
+    chain=Text(
+        "certificate-wrong",
+        "The chain from the CA is broken: certificate {place} was not issued by the next one.",
+        _FIX,
+    ),
 )
-NO_NAMES: Final = Text("certificate-wrong", "The certificate from the CA is not for {missing}: it has no names.", _FIX)
-WRONG_CA: Final = Text(
-    "certificate-wrong",
-    "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
-    _FIX,
+
+# ── files of another issuer ─────────────────────────────────────────────────────────────
+
+_ASK: Final = "Ask the issuer for a new certificate that TLS servers can use."
+FROM_FILE: Final = ChainTexts(
+    pem=Text(
+        "certificate-wrong",
+        "The certificate file cannot be used: {reason}.",
+        "Give the file from the issuer that has the certificate and its chain, in PEM, DER or PKCS#7 form.",
+    ),
+    key=Text(
+        "certificate-wrong",
+        "The certificate does not fit the private key.",
+        "Give the key that the certificate was requested with: --key FILE",
+    ),
+    names=Text(
+        "certificate-wrong",
+        "The certificate is not for {missing}; its names: {names}.",
+        "Ask the issuer for a certificate for all domains of the configuration, or change the domains there.",
+    ),
+    no_names=Text(
+        "certificate-wrong",
+        "The certificate is not for {missing}: it has no alternative names, and clients ignore its common name.",
+        "Ask the issuer for a certificate for all domains of the configuration, as alternative names.",
+    ),
+    ca=Text(
+        "certificate-wrong",
+        "The certificate is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
+        "Give the file that has the certificate of the server, not only those of the issuer.",
+    ),
+    usage=Text(
+        "certificate-wrong",
+        "The certificate is not for TLS servers: its extended key usage lacks serverAuth.",
+        _ASK,
+    ),
+    dates=Text(
+        "certificate-wrong",
+        "The certificate is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        _ASK,
+    ),
+    chain_dates=Text(
+        "certificate-wrong",
+        "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock says {now}.",
+        "Replace it in the file with the one that the issuer publishes now.",
+    ),
+    chain=Text(
+        "certificate-wrong",
+        "None of the other certificates in the file issued the certificate: that of {issuer} is missing.",
+        "Add the certificate of the issuer, its intermediate certificate, to the file.",
+    ),
 )
-WRONG_USAGE: Final = Text(
-    "certificate-wrong",
-    "The certificate from the CA is not for TLS servers: its extended key usage lacks serverAuth.",
-    _FIX,
+
+KEY_ENCRYPTED: Final = Text(
+    "key-wrong",
+    "The private key is encrypted, and servers need it without a passphrase.",
+    "Decrypt it into a private file: umask 077 && openssl pkey -in KEYFILE -out decrypted.pem",
 )
-WRONG_DATES: Final = Text(
-    "certificate-wrong",
-    "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock says {now}.",
-    _FIX,
+KEY_UNREADABLE: Final = Text(
+    "key-wrong",
+    "The key file has no private key that can be read.",
+    "Give the file with the private key, in PEM or DER form.",
 )
-WRONG_CHAIN_DATES: Final = Text(
-    "certificate-wrong",
-    "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock says "
-    "{now}.",
-    _FIX,
+KEY_KIND: Final = Text(
+    "key-wrong",
+    "The private key is neither an ECDSA nor an RSA key.",
+    "Request a certificate for an ECDSA or RSA key, for example with: dnsrenew csr NAME",
 )
-WRONG_CHAIN: Final = Text(
-    "certificate-wrong",
-    "The chain from the CA is broken: certificate {place} was not issued by the next one.",
-    _FIX,
+
+# Reasons why a certificate file cannot be used.
+NOT_A_CERTIFICATE: Final = "it is not a certificate in PEM, DER or PKCS#7 form"
+ONLY_A_KEY: Final = "it has a private key, but no certificate"
+IS_A_REQUEST: Final = "it is a certificate request (CSR), not the certificate that the issuer makes from it"
+IS_PKCS12: Final = (
+    "it is a PKCS#12 file, which has to be converted first (openssl pkcs12 -in FILE -nodes -out certificate.pem)"
 )

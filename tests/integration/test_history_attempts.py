@@ -90,7 +90,7 @@ def test_at_once_afterwards_it_is_put_off(stage: Stage, ca: AcmeProxy) -> None:
     assert outcome.error is not None
     assert outcome.error.code == "ca-rejected-identifier"
     assert failed.error is not None
-    assert outcome.error.evidence["cause"] == failed.error.message
+    assert outcome.error.evidence["failure"] == failed.error.message
     assert outcome.error.message.startswith(failed.error.message)
     assert outcome.error.fix
     (status,) = stage.renewer().status()

@@ -183,7 +183,7 @@ def test_the_next_call_after_a_failure_says_when_it_would_try(program: Program) 
     assert "An earlier attempt failed." in second.value.message
     assert "The next attempt is made after 20" in second.value.message
     assert "now=True" in second.value.message
-    assert second.value.evidence["cause"]["evidence"]["cause"] == first.value.evidence["cause"]["message"]
+    assert second.value.evidence["cause"]["evidence"]["failure"] == first.value.evidence["cause"]["message"]
     assert second.value.attempts == ()
 
 

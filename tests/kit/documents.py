@@ -44,11 +44,14 @@ def without_blocks(text: str) -> str:
 
 
 def commands(text: str) -> Iterator[Typed]:
-    """The commands of the `console` blocks, in order: lines that begin with `$`, without their comments."""
-    for block in blocks(text, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, _, shown = part.partition("\n")
-            yield Typed(_COMMENT.sub("", line).strip(), shown.strip("\n"))
+    """The commands of a page, in order: all lines of its `sh` blocks, and those with `$` of its `console` blocks."""
+    for _, language, block in _FENCED.findall(text):
+        if language == "sh":
+            yield from (Typed(line, "") for line in block.replace("\\\n", " ").splitlines())
+        elif language == "console":
+            for part in re.split(r"^ *\$ ", block, flags=re.MULTILINE)[1:]:
+                line, _, shown = part.partition("\n")
+                yield Typed(_COMMENT.sub("", line).strip(), shown.strip("\n"))
 
 
 def between(page: Path, first: str, last: str) -> str:

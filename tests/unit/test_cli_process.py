@@ -209,12 +209,12 @@ def on_a_terminal(part: str, pace: str) -> tuple[str, int]:
     seen = b""
     while True:
         try:
-            part = os.read(ours, 4096)
+            read = os.read(ours, 4096)
         except OSError:  # Linux: the other side is closed
             break
-        if not part:
+        if not read:
             break
-        seen += part
+        seen += read
     os.close(ours)
     return seen.decode(), process.wait(timeout=10)
 

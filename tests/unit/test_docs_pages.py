@@ -108,8 +108,8 @@ def test_the_order_of_the_readme() -> None:
 def test_the_install_lines_are_for_all_systems() -> None:
     """One block each: Debian and its like, macOS, Windows; each installs from the copy that the reader has."""
     part = README[README.index("## Install") : README.index("## Quick start")]
-    assert len(blocks(part, "console", "powershell")) == 3
-    assert all("pipx install ." in block for block in blocks(part, "console", "powershell"))
+    assert len(blocks(part, "sh", "powershell")) == 3  # not "console": a prompt cannot be pasted
+    assert all("pipx install ." in block for block in blocks(part, "sh", "powershell"))
 
 
 def test_no_address_is_invented() -> None:

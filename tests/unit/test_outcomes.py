@@ -88,7 +88,7 @@ def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
     assert told.error.message.startswith(f"{FAULT.message} ")
     assert "--now" in told.error.message
     assert "now=True" in told.error.message
-    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "cause": FAULT.message}
+    assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "failure": FAULT.message}
     assert not isinstance(told.error, CAError)
 
 

@@ -50,13 +50,8 @@ class ProxmoxDeployer:
         if not saved.kept():
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
-        form = {
-            "certificates": certificate.fullchain_pem,
-            "key": certificate.private_key_pem,
-            "force": "1",
-            "restart": "1",
-        }
-        self._ask("POST", f"{self._path}/custom", form)
+        pair = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem}
+        self._ask("POST", f"{self._path}/custom", {**pair, "force": "1", "restart": "1"})
 
     def restore(self) -> bool:
         """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
@@ -115,7 +110,9 @@ TARGET = TargetKind(
     to="proxmox",
     title="A node of Proxmox VE, by its API.",
     options={
-        "url": TargetOption("url", "The address of the node, by a name of the certificate, with the port.", required=True),
+        "url": TargetOption(
+            "url", "The address of the node, with a name of the certificate and the port.", required=True
+        ),
         "node": TargetOption("text", "The name of the node; default: the first part of the host in `url`."),
         "token": TargetOption("secret", "An API token: USER@REALM!NAME=VALUE, with the right Sys.Modify."),
         "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),

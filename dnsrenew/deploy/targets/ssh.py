@@ -107,7 +107,8 @@ class SshDeployer:
                 raise DeployError.of(texts.SSH_UNWRITABLE, host=self._options["host"], reason=denied)
             found = [match for line in printed if (match := _NUMBERS.fullmatch(line))]
             owners = {match[3]: (int(match[1]), int(match[2])) for match in found}
-            return {path: _read(here, owners.get(path, (None, None))) for path, here in local.items() if os.path.exists(here)}  # fmt: skip
+            received = [(path, here) for path, here in local.items() if os.path.exists(here)]
+            return {path: _read(here, owners.get(path, (None, None))) for path, here in received}
 
     def _put(self, files: Sequence[TargetFile], owners: Mapping[str, tuple[int | None, int | None]]) -> None:
         """Write all files aside, then rename them.
@@ -121,12 +122,8 @@ class SshDeployer:
                 here, temp = os.path.join(folder, f"{number}"), quoted(temps[file.path])
                 _write(here, file.content)
                 writes += [f"-rm {temp}", f"put -f {quoted(here)} {temp}"]
-                user, group = owners.get(file.path, (None, None))
-                writes += [
-                    f"-{word} {number} {temp}"
-                    for word, number in (("chown", user), ("chgrp", group))
-                    if number is not None
-                ]
+                old = zip(("chown", "chgrp"), owners.get(file.path, ()), strict=False)
+                writes += [f"-{word} {one} {temp}" for word, one in old if one is not None]
                 writes.append(f"chmod {file.mode:o} {temp}")
                 renames.append(f"rename {temp} {quoted(file.path)}")
             try:
@@ -188,7 +185,7 @@ TARGET = TargetKind(
     options={
         "host": TargetOption("text", "The host, or its name in the configuration of ssh.", required=True),
         "user": TargetOption("text", "The user there; default: as the configuration of ssh says."),
-        "port": TargetOption("text", "The port of sshd, as text; default: as the configuration of ssh says."),
+        "port": TargetOption("port", "The port of sshd; default: as the configuration of ssh says."),
         "identity": TargetOption("path", "The file of the private key; it has no passphrase, or an agent has it."),
         "known_hosts": TargetOption("path", "The only file with the host key; default: those of OpenSSH."),
         "certificate": TargetOption("text", "The file there for the certificate with its chain (fullchain)."),

@@ -49,7 +49,7 @@ class SynologyDeployer:
         self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/webapi", trust=options.get("trust"))
 
     def check(self, _certificate: Certificate) -> bool:
-        """Return False: DSM does not tell which certificate it has; the entry is not pending if this one was imported."""
+        """Return False: DSM does not show its certificates; the entry is not pending if this one was imported."""
         return False
 
     def deploy(self, certificate: Certificate) -> None:
