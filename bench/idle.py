@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 _GOALS = {1: (0.1, 15), 1_000: (0.2, 9), 10_000: (0.6, 5)}
 """Certificates: (goal, rounds)."""
+_STATUS = (10_000, 1.0)
+"""Certificates and the goal of `dnsrenew status`."""
 
 
 def idle(rounds: int | None) -> list[Figure]:
-    """`dnsrenew renew` with this number of certificates, none of them due."""
+    """`dnsrenew renew` with this number of certificates, none of them due, and `dnsrenew status`."""
     figures = []
     with Place() as place:
         model = place.fresh(place.config(1))
@@ -31,6 +33,9 @@ def idle(rounds: int | None) -> list[Figure]:
             samples = [place.renew(folder).seconds for _ in range(rounds or usual)]
             what = f"nothing due, {count:,} {'certificate' if count == 1 else 'certificates'}"
             figures.append(of_samples(f"idle-{count}", what, SECONDS, goal, samples))
+            if count == _STATUS[0]:
+                samples = [place.status(folder).seconds for _ in range(rounds or usual)]
+                figures.append(of_samples("status", f"status, {count:,} certificates", SECONDS, _STATUS[1], samples))
             shutil.rmtree(folder)
     return figures
 

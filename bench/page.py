@@ -66,6 +66,7 @@ WHY = {
     "idle-1": _IDLE,
     "idle-1000": _EACH,
     "idle-10000": _EACH,
+    "status": _EACH,
     "many-workers": _SHARED,
     "nonces": _REFUSED,
     "guards": _GUARDS,

@@ -67,6 +67,10 @@ class Place:
         command = [*through, "renew", *arguments] if through else [*processes.program(), "renew", *arguments]
         return processes.run(command, folder, self.env)
 
+    def status(self, folder: Path) -> Run:
+        """`dnsrenew status` in a folder that `fresh` made."""
+        return processes.run([*processes.program(), "status"], folder, self.env)
+
     def bare(self, count: int) -> Run:
         """Run the bare script, and remove its TXT values afterwards."""
         folder = self.fresh("")

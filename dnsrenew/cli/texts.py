@@ -281,8 +281,8 @@ PUT_BACK: Final = "not deployed: {target}, which has its old certificate back: {
 
 NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install"
 NOTHING_RENEWS_HERE: Final = (
-    "Nothing renews this yet. Run: dnsrenew run (dnsrenew schedule install needs systemd or cron, and this machine has "
-    "neither)"
+    "Nothing renews this yet. Run: dnsrenew schedule install (it needs systemd or cron, and this machine has neither), "
+    "or: dnsrenew run"
 )
 
 SUMMARY: Final = "{certificates}: {counts}"

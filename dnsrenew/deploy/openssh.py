@@ -58,7 +58,7 @@ class OpenSsh:
         commands = os.path.join(folder, "batch")
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        done = self._start(["sftp", "-q", "-b", commands, *self._arguments(), "--", host])
+        done = self._start(["sftp", "-b", commands, *self._arguments(), "--", host])
         printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
         if done.status != 0:
             reason = printed[-1] if printed else "sftp gives no reason"

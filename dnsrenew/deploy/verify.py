@@ -190,4 +190,5 @@ def _error(wrong: _Seen, wanted: Wanted, seconds: float) -> DeployError:
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "the handshake failed").replace("_", " ").lower()
-    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error) or type(error).__name__

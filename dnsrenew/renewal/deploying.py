@@ -78,9 +78,13 @@ def _record(store: Store, context: Context, name: str, state: State, one: str, r
 
 def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
     """Complete the renames that killed runs left, so that certificate and key fit again; an error stops nothing."""
-    for unfinished in store.unfinished_renames():
+    try:
+        found = store.unfinished_renames()
+    except StoreError:  # the cleanup that follows meets it too, and reports it
+        return
+    for unfinished in found:
         # A live run holds the lock, and completes them itself.
-        with contextlib.suppress(LockedError), store.lock(unfinished.name, context=context):
+        with contextlib.suppress(LockedError, StoreError), store.lock(unfinished.name, context=context):
             try:
                 complete_renames(unfinished.renames)
             except DnsRenewError as error:

@@ -84,7 +84,7 @@ class Served:
         self._certificates: dict[str, Certificate] = {}
         self._pairs: dict[str, Pair] = {}
         self._marks: dict[str, object] = {}
-        self._refused: dict[str, object] = {}
+        self._warned: set[tuple[str | None, str, str, str]] = set()
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
         self._renewal: threads.Task[list[Outcome]] | None = None
@@ -211,15 +211,16 @@ class Served:
         """Put the certificates in force into the context; where one cannot be used, the old one stays."""
         marks = {name: self._source.mark(name) for name in self._source.names}
         changed = [name for name, mark in marks.items() if name not in self._pairs or mark != self._marks[name]]
-        new = {name: certificate for name in changed if (certificate := self._taken_up(name, marks[name]))}
+        new = {name: certificate for name in changed if (certificate := self._taken_up(name))}
         pairs = {name: _pair(new[name]) if name in new else self._pairs[name] for name in self._source.names}
         if pairs != self._pairs:
             self._context.serve(list(pairs.values()))
         self._pairs = pairs
         self._certificates = {name: new.get(name) or self._certificates[name] for name in self._source.names}
         self._marks |= {name: marks[name] for name in new}
+        self._warned = {warning for warning in self._warned if warning[0] not in new}
 
-    def _taken_up(self, name: str, mark: object) -> Certificate | None:
+    def _taken_up(self, name: str) -> Certificate | None:
         """Return the certificate in force, or None if it cannot be served yet: the next look tries again.
 
         :raises DnsRenewError: it cannot be read, and there is no old one.
@@ -231,15 +232,17 @@ class Served:
         except (DnsRenewError, OSError, ValueError) as error:
             if name not in self._pairs:
                 raise
-            if self._refused.get(name) != mark:
-                self._refused[name] = mark
-                self._warn(name, texts.NOT_TAKEN_UP, name=name, reason=_reason(error))
+            self._warn(name, texts.NOT_TAKEN_UP, name=name, reason=_reason(error))
             return None
         return certificate
 
-    def _warn(self, name: str | None, text: Text, **evidence: object) -> None:
-        code, message, fix = text.fill(**evidence)
-        self._source.emit("warning", name, code=code, message=message, fix=fix)
+    def _warn(self, about: str | None, text: Text, **evidence: object) -> None:
+        """Emit a warning, which is logged too; a repeated one only once: the looks are many."""
+        warning = about, *text.fill(**evidence)
+        if warning not in self._warned:
+            self._warned.add(warning)
+            _, code, message, fix = warning
+            self._source.emit("warning", about, code=code, message=message, fix=fix)
 
 
 def _pair(certificate: Certificate) -> Pair:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
+    from dnsrenew.store.signing_requests import SigningRequests
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -151,6 +152,13 @@ class FolderStore(Store):
         from dnsrenew.store.pending_orders import PendingOrders  # not needed while nothing is due
 
         return PendingOrders(self._disk, self._paths)
+
+    @property
+    def signing_requests(self) -> SigningRequests:
+        """The requests for certificates of other issuers."""
+        from dnsrenew.store.signing_requests import SigningRequests  # rarely needed
+
+        return SigningRequests(self._disk, self._paths)
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders
+    from dnsrenew.store.signing_requests import SigningRequests
     from dnsrenew.store.state import Meta, State
 
     Change = Callable[[State], State]
@@ -103,6 +104,10 @@ class Store(Protocol):
     @property
     def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
+
+    @property
+    def signing_requests(self) -> SigningRequests:
+        """The requests for certificates of other issuers, with their keys."""
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""

@@ -241,6 +241,7 @@ KEY_DAMAGED: Final = _damage(
 )
 ONE_KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew tries the account's other key.")
 ORDER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates a new order.")
+CSR_DAMAGED: Final = _damage("{path} is damaged: {reason}. A certificate for this CSR needs its private key (--key).")
 JOURNAL_DAMAGED: Final = _damage(
     "{path} is damaged: {reason}. TXT values that a run wrote and did not remove may remain in DNS."
 )

@@ -14,6 +14,15 @@ from dnsrenew.x509.certificates import (
     top_issuer,
 )
 from dnsrenew.x509.chain_check import check_chain
+from dnsrenew.x509.given import (
+    RequestFacts,
+    chain_from_file,
+    ends_with_root,
+    has_key,
+    key_from_file,
+    read_request,
+    request_to_pem,
+)
 from dnsrenew.x509.keys import (
     PrivateKey,
     key_from_pem,
@@ -31,11 +40,16 @@ __all__ = [
     "SKEW",
     "Facts",
     "PrivateKey",
+    "RequestFacts",
     "authority_and_serial",
+    "chain_from_file",
     "check_chain",
+    "ends_with_root",
+    "has_key",
     "have_same_root",
     "is_issued_under",
     "is_valid_at",
+    "key_from_file",
     "key_from_pem",
     "key_hash",
     "key_hash_of_certificate",
@@ -46,6 +60,8 @@ __all__ = [
     "pkcs12_holds",
     "pkcs12_leaf",
     "read_certificate",
+    "read_request",
+    "request_to_pem",
     "self_signed_pem",
     "split_chain",
     "to_der",

@@ -171,7 +171,12 @@ def _line(text: str) -> str:
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     names = extension(certificate, x509.SubjectAlternativeName)
-    found = [] if names is None else [_name(name) for name in names]
+    return () if names is None else names_of(names)
+
+
+def names_of(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
+    """Return the DNS names (lower case) and IP addresses of an extension, in order."""
+    found = [_name(name) for name in names]
     # Names are shown. One with control characters is invalid.
     return tuple(name for name in found if name and name.isprintable() and len(name) <= _MAX_NAME)
 

@@ -30,7 +30,7 @@ def check_chain(
     key: PrivateKey,
     identifiers: Sequence[str],
     now: datetime,
-    wording: ChainTexts = texts.FROM_CA,
+    wording: ChainTexts | None = None,
 ) -> Facts:
     """Check that a chain is the requested one, leaf first.
 
@@ -39,10 +39,11 @@ def check_chain(
 
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param now: the current time, in UTC.
-    :param wording: what is said of it; by default as of one from a CA.
+    :param wording: what is said of it; None: what is said of one from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
+    wording = wording or texts.FROM_CA
     try:
         chain = [load(block) for block in blocks(fullchain_pem)]
         facts = facts_of(chain[0])

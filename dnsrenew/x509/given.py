@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from dnsrenew.base.names import covers
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, ConfigError
 from dnsrenew.x509 import texts
-from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, load, names_in
+from dnsrenew.x509.certificates import Facts, blocks, extension, facts_of, load, names_of
 from dnsrenew.x509.chain_check import check_chain
-from dnsrenew.x509.keys import PrivateKey, public_key_hash
+from dnsrenew.x509.keys import PrivateKey, key_kind, public_key_hash
 from dnsrenew.x509.roots import is_issued_by
 
 if TYPE_CHECKING:
@@ -87,3 +88,83 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
         if _PKCS12 in data[:12]:
             raise ValueError(texts.IS_PKCS12) from None
     return _from_pkcs7(pkcs7.load_der_pkcs7_certificates, data)
+
+
+def _from_pkcs7(read: Callable[[bytes], list[x509.Certificate]], data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a PKCS#7 file (RFC 2315 section 9), which has them in no order."""
+    try:
+        found = read(data)
+    except (ValueError, UnsupportedAlgorithm):
+        found = []
+    if not found:
+        raise ValueError(texts.NOT_A_CERTIFICATE)
+    return found
+
+
+def _in_order(found: Sequence[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
+    """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
+    chain = [_leaf(found, key)]
+    rest = [each for each in found if each != chain[0]]
+    while issuers := [each for each in rest if each not in chain and is_issued_by(chain[-1], each)]:
+        chain.append(issuers[0])
+    return chain if len(chain) > 1 or _is_self_signed(chain[0]) else [*chain, *rest]
+
+
+def _leaf(found: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
+    """Return the certificate of the key; if there is none, that of no CA."""
+    wanted = public_key_hash(key.public_key())
+    fitting = [each for each in found if _key_hash(each) == wanted]
+    return next(iter(fitting or [each for each in found if not _is_ca(each)]), found[0])
+
+
+def _key_hash(certificate: x509.Certificate) -> str:
+    try:
+        return public_key_hash(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    return is_issued_by(certificate, certificate)
+
+
+def ends_with_root(fullchain_pem: str) -> bool:
+    """Tell whether the last certificate of a chain was issued by itself."""
+    return _is_self_signed(load(blocks(fullchain_pem)[-1]))
+
+
+class RequestFacts(Frozen, kw_only=True):
+    """What a certificate request (CSR) asks for.
+
+    :ivar names: its DNS names and IP addresses, in order.
+    :ivar kind: the kind of its key, or None if the configuration has no name for it.
+    """
+
+    names: tuple[str, ...]
+    kind: str | None
+
+
+def request_to_pem(der: bytes) -> str:
+    """Return a request (DER) as PEM."""
+    return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def read_request(pem: str, key: PrivateKey) -> RequestFacts:
+    """Read a request.
+
+    :raises ValueError: it is none, or that of another key.
+    """
+    try:
+        request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))
+        is_same = request.public_key() == key.public_key()
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+        raise ValueError("it is not a certificate request") from None
+    if not is_same:
+        raise ValueError("it is that of another key")
+    return RequestFacts(names=names_of(names), kind=key_kind(key))

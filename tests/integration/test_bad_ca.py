@@ -211,18 +211,6 @@ def test_the_terms_are_not_agreed_to(workspace: Workspace) -> None:
     assert orders(outcome) == [0]
 
 
-def test_a_ca_that_wants_a_binding(workspace: Workspace) -> None:
-    """External account binding comes later; until then it is said what the CA wants."""
-    with workspace.lab.another_pebble(
-        eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
-    ) as ca:
-        workspace.write({"ca.lab.directory": ca.directory_url})
-        outcome = failed(
-            workspace, "renew", "--force", code="ca-eab-required", words=("lab", "external account binding")
-        )
-    assert orders(outcome) == [0]
-
-
 # ── one of three names ──────────────────────────────────────────────────────────────────
 
 

@@ -98,17 +98,6 @@ def test_a_file_where_a_folder_should_be(workspace: Workspace, folder: str) -> N
     assert place.read_text() == "mine"
 
 
-def test_a_file_in_place_of_the_accounts(workspace: Workspace) -> None:
-    """The same, with a certificate in force: it stays."""
-    kept = Kept.place(workspace)
-    place = workspace.store / "accounts"
-    shutil.rmtree(place)
-    place.write_text("mine")
-    outcome = failed(workspace, "renew", "--force", code="store-not-a-folder", words=(str(place),))
-    assert [attempt["orders"] for attempt in outcome["attempts"]] in ([], [0])
-    kept.assert_whole()
-
-
 # ── a full disk ─────────────────────────────────────────────────────────────────────────
 
 _DISK = """
@@ -123,89 +112,3 @@ touch "$GO"
 wait
 exit $status
 """
-
-
-@dataclass
-class SmallDisk:
-    """The store on a real disk of 512 KiB of its own, which is full from the beginning or gets full on the way."""
-
-    workspace: Workspace
-    when: str
-
-    def __post_init__(self) -> None:
-        """What was in the store is on the disk; what is on it in the end is in `after`."""
-        self.before, self.after = self.workspace.path / "before", self.workspace.path / "after"
-        self.go, self.is_full = self.workspace.path / "go", self.workspace.path / "full"
-        if self.workspace.store.exists():
-            self.workspace.store.rename(self.before)
-        for folder in (self.workspace.store, self.before, self.after):
-            folder.mkdir(mode=0o700, exist_ok=True)  # private, because the store has other things in it
-        self.workspace.env |= {
-            "STORE": str(self.workspace.store),
-            "BEFORE": str(self.before),
-            "AFTER": str(self.after),
-            "WHEN": self.when,
-            "GO": str(self.go),
-            "FULL": str(self.is_full),
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the program where that disk is mounted."""
-        prefix = ["unshare", "--mount" if ROOT else "-rm", "sh", "-c", _DISK, "sh"]
-        return run_inside(self.workspace, prefix, *arguments)
-
-    def fill_at(self, request: Request) -> None:
-        """A hook: the disk gets full when the CA is asked to issue."""
-        if request.kind == "finalize":
-            self.go.touch()
-            while not self.is_full.exists():
-                time.sleep(0.01)
-
-
-def test_a_disk_that_is_full(workspace: Workspace) -> None:
-    """It is said which disk before anything is ordered; with space again, everything goes on."""
-    Kept.place(workspace)
-    disk = SmallDisk(workspace, "before")
-    outcome = outcome_of(disk.run("renew", "--force", "--json"))
-    check_error(outcome["error"], "store-full", (str(workspace.store), "space"))
-    assert outcome["attempts"] == []
-    check_unchanged(disk)
-    assert outcome["serial"] == workspace.run_json("status")[1]["certificates"][0]["serial"]
-    workspace.lab.flush()
-    assert workspace.run("renew", "--force").returncode == 0
-
-
-def test_a_disk_that_gets_full_on_the_way(workspace: Workspace) -> None:
-    """The new certificate cannot be kept: the TXT values are gone all the same, the old one is in force and whole."""
-    Kept.place(workspace)
-    disk = SmallDisk(workspace, "later")
-    workspace.lab.flush()
-    with workspace.lab.acme_proxy(disk.fill_at) as proxy:
-        workspace.write({"ca.lab.directory": proxy.directory_url})
-        outcome = outcome_of(disk.run("renew", "--force", "--json"))
-        assert proxy.counts["certificate"] == 1
-    check_error(outcome["error"], "store-full", (str(workspace.store), "space"))
-    assert [attempt["orders"] for attempt in outcome["attempts"]] == [1]
-    check_unchanged(disk)
-    status, document = workspace.run_json("status")
-    assert (status, document["certificates"][0]["serial"]) == (0, outcome["serial"])
-
-
-def check_unchanged(disk: SmallDisk) -> None:
-    """What is on the disk is what was there, and goes back to its place."""
-    kept = Kept.of(disk.before)
-    kept.assert_whole()
-    after = Kept.of(disk.after)
-    assert (after.files, after.version) == (kept.files, kept.version)
-    disk.workspace.store.rmdir()
-    (disk.after / "filler").unlink()
-    disk.after.rename(disk.workspace.store)
-
-
-def test_a_disk_that_is_full_for_the_first_certificate(workspace: Workspace) -> None:
-    """Nothing is ordered when not even the beginning can be written."""
-    disk = SmallDisk(workspace, "before")
-    outcome = outcome_of(disk.run("renew", "--json"))
-    check_error(outcome["error"], "store-full", ("space",))
-    assert outcome["attempts"] == []
-    assert not list(disk.after.glob("certificates/*/current"))

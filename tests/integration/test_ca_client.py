@@ -30,18 +30,6 @@ HTML = Response(200, b"<html>busy</html>", (("Content-Type", "text/html"),))
 # ── the way when all goes well ──────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("count", [1, 3, 20])
-def test_n_names_take_4_plus_2n_requests(box: Box, count: int) -> None:
-    """Beyond directory, nonces and account: newOrder, N authorizations, N answers, finalize, order, certificate."""
-    names = [f"n{number}.example.test" for number in range(count)]
-    assert set(box.issue(names).names) == set(names)
-    counts = box.proxy.counts
-    kinds = ("newOrder", "authorization", "challenge", "finalize", "order", "certificate")
-    assert [counts[kind] for kind in kinds] == [1, count, count, 1, 1, 1]
-    assert counts["directory"] == counts["newAccount"] == 1
-    assert sum(counts[kind] for kind in kinds) == 4 + 2 * count
-
-
 def test_a_name_and_its_wildcard_are_told_apart(box: Box) -> None:
     """Both authorizations are for one domain; `identifier` is what was ordered, and the TXT values differ."""
     client, context = box.client(), Context()

@@ -57,17 +57,6 @@ def test_a_damaged_file_costs_a_renewal_and_is_said(stage: Stage, file: str, dam
     assert stage.one().status == "not-due"
 
 
-@pytest.mark.parametrize("file", ["privkey.pem", "fullchain.pem"])
-def test_a_file_that_is_gone_costs_a_renewal(stage: Stage, file: str) -> None:
-    """There is nothing to set aside; that it is gone is said, for somebody should know why."""
-    path = in_force(stage) / file
-    path.unlink()
-    outcome = stage.renewed()
-    assert outcome.reason == "missing"
-    (warning,) = outcome.warnings
-    assert warning.message.startswith(f"{path} is damaged: it is missing.")
-
-
 @pytest.mark.parametrize("file", ["cert.pem", "chain.pem"])
 @pytest.mark.parametrize("damage", [*DAMAGES, "gone"])
 def test_a_part_of_the_chain_is_made_anew(stage: Stage, file: str, damage: str) -> None:

@@ -42,23 +42,6 @@ def interrupted(document: Any) -> dict[str, Any]:
     return found
 
 
-@dataclass
-class Silence:
-    """The CA says nothing more from its first request of a kind on, until the block ends."""
-
-    kind: str
-    reached: threading.Event = field(default_factory=threading.Event)
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def request(self, request: Request) -> Response | None:
-        """Hold it."""
-        if request.kind != self.kind or self.over.is_set():
-            return None
-        self.reached.set()
-        self.over.wait(PATIENCE)
-        return DROP
-
-
 @SIGNALS
 def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -> None:
     """A name server is behind: the values are taken back, the old certificate stays, the document is whole."""
@@ -206,58 +189,9 @@ def test_several_certificates_are_all_put_back(workspace: Workspace) -> None:
     assert workspace.lab.all_txt() == {}
 
 
-def test_after_a_stop_the_next_run_goes_through(workspace: Workspace) -> None:
-    """Nothing that a stopped run left stands in its way."""
-    silence = Silence("finalize")
-    with workspace.lab.acme_proxy(silence.request) as proxy:
-        workspace.write({"ca.lab.directory": proxy.directory_url})
-        with Run.start(workspace, "renew", "--json") as run:
-            assert silence.reached.wait(PATIENCE)
-            run.stop(signal.SIGTERM)
-        silence.over.set()
-        workspace.lab.flush()
-        status, document = workspace.run_json("renew")
-    assert (status, document["outcomes"][0]["status"]) == (0, "renewed")
-
-
 # ── values of others at the same name ───────────────────────────────────────────────────
 
 FOREIGN = "somebody-else-wrote-this"
-
-
-@pytest.fixture
-def foreign(workspace: Workspace) -> Iterator[set[str]]:
-    """A value of somebody else at our name."""
-    update = [("_acme-challenge", "TXT", f'"{FOREIGN}"')]
-    workspace.lab.update("example.test", add=update)
-    yield {FOREIGN}
-    workspace.lab.update("example.test", remove=update)
-
-
-def test_values_of_others_survive_success(workspace: Workspace, foreign: set[str]) -> None:
-    """Only ours are written and taken away."""
-    assert workspace.run("renew").returncode == 0
-    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
-
-
-def test_values_of_others_survive_an_error(workspace: Workspace, foreign: set[str]) -> None:
-    """Also when DNS never agrees."""
-    workspace.lab.lag = 3.0
-    workspace.write({"certificate.0.propagation": {"timeout": 1}})
-    status, document = workspace.run_json("renew")
-    assert (status, document["outcomes"][0]["error"]["code"]) == (1, "propagation-timeout")
-    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
-
-
-def test_values_of_others_survive_a_stop(workspace: Workspace, foreign: set[str]) -> None:
-    """Also when somebody stops it."""
-    workspace.lab.lag = 10.0
-    with Run.start(workspace, "renew", "--json") as run:
-        run.wait_for("TXT values written")
-        assert len(workspace.lab.txt("_acme-challenge.example.test")) == 3
-        found, _ = run.stop(signal.SIGINT)
-    assert found == 130
-    assert workspace.lab.txt("_acme-challenge.example.test") == foreign
 
 
 # ── what stops the withdrawal hides nothing ─────────────────────────────────────────────

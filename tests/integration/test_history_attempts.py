@@ -455,35 +455,6 @@ def test_a_ca_that_is_down_is_found_out_once(stage: Stage, ca: AcmeProxy) -> Non
 # ── what is written down may be damaged ─────────────────────────────────────────────────
 
 
-def test_a_damaged_state_is_set_aside_and_gone_on_with(workspace: Workspace, ca: AcmeProxy) -> None:
-    """The certificate is not due, the damaged file is kept beside, and a warning says so."""
-    write(workspace, ca)
-    assert workspace.run("renew").returncode == 0
-    folder = workspace.store / "certificates" / "home"
-    (folder / "state.json").write_text('{"schema": 1, "version": ')
-    exit_status, document = workspace.run_json("renew")
-    (outcome,) = document["outcomes"]
-    assert (exit_status, outcome["status"]) == (0, "not-due")
-    assert [warning["code"] for warning in outcome["warnings"]] == ["store-damaged"]
-    assert (folder / "state.json.damaged").read_text() == '{"schema": 1, "version": '
-    assert json.loads((folder / "state.json").read_text())["version"] == 1
-    assert workspace.run_json("renew")[1]["outcomes"][0]["warnings"] == []
-
-
-def test_a_damaged_ledger_is_set_aside_and_gone_on_with(stage: Stage, ca: AcmeProxy) -> None:
-    """What the CA refused lately is not known any more, and that is said; nothing is stopped."""
-    ca.on_request = limit("7200")
-    stage.one()
-    (ledger,) = stage.workspace.store.glob("accounts/*/ledger.json")
-    ledger.write_text("{")
-    ca.on_request = None
-    outcome = stage.one(force=True)
-    assert outcome.status == "renewed"
-    assert [notice.code for notice in outcome.warnings] == ["store-damaged"]
-    assert "ledger.json" in outcome.warnings[0].message
-    assert ledger.with_name("ledger.json.damaged").exists()
-
-
 def test_an_answer_of_the_ca_without_a_wait_is_remembered_as_any_failure(stage: Stage, ca: AcmeProxy) -> None:
     """429 without Retry-After."""
     ca.on_request = refusing("newOrder", Response(429, b"slow down"))

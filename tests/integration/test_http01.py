@@ -38,30 +38,6 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-class MemoryAccounts:
-    """An account store for one test."""
-
-    def __init__(self) -> None:
-        self._account: Any = None
-        self._lock = threading.Lock()
-
-    def load(self) -> Any:
-        """Return the account."""
-        return self._account
-
-    def save(self, account: Any) -> None:
-        """Keep the account."""
-        self._account = account
-
-    def remove(self) -> None:
-        """Forget the account."""
-        self._account = None
-
-    def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
-        """Exclude other threads."""
-        return self._lock
-
-
 @dataclass
 class Stage:
     """A CA that looks at real names, and what proves control of them."""

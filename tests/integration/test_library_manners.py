@@ -162,15 +162,6 @@ def test_secrets_are_read_when_a_due_certificate_needs_them(
     assert [outcome.status for outcome in outcomes] == ["failed", "renewed"]
 
 
-def test_a_missing_secret_costs_no_order(stage: Stage) -> None:
-    """It is read before anything is ordered."""
-    with stage.lab.acme_proxy() as proxy:
-        error = stage.failed({**through(proxy), "dns.home.tsig_secret": Secret.env("NOT_THERE_EITHER")})
-    assert error.code == "secret-missing"
-    assert proxy.counts["newOrder"] == 0
-    assert stage.said("txt-writing") == []
-
-
 def test_a_program_s_secret_is_run_once_for_many(stage: Stage) -> None:
     """Eight due certificates, one command: a keyring asks its owner once."""
     log = stage.workspace.path / "asked.txt"

@@ -264,21 +264,6 @@ def test_the_store_is_the_user_s_when_none_is_named(
     assert certificate.path.is_relative_to(tmp_path / "xdg" / "dnsrenew")
 
 
-def test_a_cancel_before_the_end_is_raised_and_nothing_is_left(program: Program) -> None:
-    """The caller's event is set while DNS is waited for: `Cancelled`, within a moment, the values withdrawn."""
-    program.lab.lag = 60.0
-    cancel = threading.Event()
-
-    def listen(event: Event) -> None:
-        program.events.append(event)
-        if event.kind == "dns-waiting":
-            cancel.set()
-
-    with pytest.raises(dnsrenew.Cancelled):
-        program.obtain(cancel=cancel, on_event=listen)
-    assert "txt-removed" in program.kinds
-
-
 def test_the_same_certificate_by_a_configuration(program: Program, workspace: Workspace) -> None:
     """What a program obtained, the command keeps, when both are told the same store and CA."""
     program.obtain(["example.test", "*.example.test"], name="home", store=workspace.store)

@@ -76,14 +76,6 @@ def test_a_cname_is_followed_into_another_zone_and_another_account(stage: Stage)
     assert set(stage.written()) == {("other", "other.test.", "asks.other.test.")}
 
 
-def test_cnames_are_followed_over_several_hops(stage: Stage) -> None:
-    """Through one zone into the next and the one after."""
-    stage.lab.add_zone("hop-b.test", "two CNAME three.other.test.\n", refuse=True)
-    stage.lab.add_zone("hop-a.test", "_acme-challenge CNAME one\none CNAME two.hop-b.test.\n", refuse=True)
-    stage.renewed(domains("hop-a.test"))
-    assert stage.written() == [("other", "other.test.", "three.other.test.")]
-
-
 def test_an_alias_is_taken_at_its_word(stage: Stage) -> None:
     """The user says where the CNAME leads, and the value is written there; the CA follows the real one."""
     stage.lab.add_zone("alias.test", "_acme-challenge CNAME stated.other.test.\n", refuse=True)
@@ -109,25 +101,6 @@ def test_a_wildcard_cname_is_no_delegation(stage: Stage) -> None:
     stage.lab.add_zone("wild.test", "* CNAME www.other.test.\n")
     stage.renewed({"dns.home.zones": ["wild.test"], **domains("wild.test", "*.wild.test")})
     assert set(stage.written()) == {("home", "wild.test.", "_acme-challenge.wild.test.")}
-
-
-@pytest.mark.parametrize(
-    ("records", "code"),
-    [
-        ("_acme-challenge CNAME loop\nloop CNAME _acme-challenge\n", "cname-loop"),
-        ("_acme-challenge CNAME nothing.nowhere.invalid.\n", "cname-dangling"),
-    ],
-)
-def test_a_loop_and_a_dangling_cname_are_refused_before_an_order(stage: Stage, records: str, code: str) -> None:
-    """The other names of the certificate get no order either, and nothing is written."""
-    zone = f"{code}.test"
-    stage.lab.add_zone(zone, records)
-    outcome, made = orders(stage, domains("example.test", zone))
-    assert outcome.status == "failed"
-    assert outcome.error is not None
-    assert outcome.error.code == code
-    assert zone in outcome.error.message
-    assert (made, outcome.attempts[0].orders, stage.written()) == (0, 0, [])
 
 
 def test_a_name_that_no_account_may_write_is_refused_before_an_order(stage: Stage) -> None:

@@ -54,15 +54,6 @@ def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
     pytest.fail(f"not once {wanted}: {seen}")
 
 
-def test_the_second_run_needs_no_account_request(stage: Stage) -> None:
-    """Its URL is in the store: a directory and a nonce, and then the order."""
-    with stage.lab.acme_proxy() as proxy:
-        stage.renewed(through(proxy))
-        assert proxy.counts["newAccount"] == 1
-        stage.renewed(through(proxy), force=True)
-        assert (proxy.counts["newAccount"], proxy.counts["account"]) == (1, 0)
-
-
 def test_many_certificates_share_directory_and_account(stage: Stage) -> None:
     """Twelve certificates in eight threads: one directory, one account, twelve orders, and all are obtained."""
     names = [f"c{number}" for number in range(12)]
@@ -101,11 +92,3 @@ def test_two_certificates_for_the_same_names_do_not_spoil_each_other(stage: Stag
         outcomes = stage.run({**through(proxy), "certificate": both})
     assert [(outcome.status, outcome.error) for outcome in outcomes] == [("renewed", None)] * 2
     assert proxy.counts["newOrder"] == 2
-
-
-def test_a_ca_that_refuses_six_of_ten_nonces_is_no_trouble(stage: Stage) -> None:
-    """Each refusal brings the next nonce, and the certificate is obtained."""
-    with stage.lab.another_pebble(nonce_reject=60) as pebble, stage.lab.acme_proxy(pebble=pebble) as proxy:
-        stage.renewed(through(proxy))
-        refused = [e for e in proxy.exchanges if e.response is not None and b"badNonce" in e.response.body]
-    assert refused

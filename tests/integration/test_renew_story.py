@@ -176,16 +176,6 @@ def test_the_same_names_written_otherwise_are_no_change(stage: Stage, order: lis
     assert stage.one({"certificate.0.domains": order}).status == "not-due"
 
 
-def test_files_that_vanished_are_made_again(stage: Stage) -> None:
-    """The state says there is a certificate, the version's folder is gone: it is missing, and obtained."""
-    stage.renewed()
-    shutil.rmtree(current(stage.workspace))
-    assert stage.renewer().status()[0].state == "missing"
-    outcome = stage.renewed()
-    assert outcome.reason == "missing"
-    assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
-
-
 @pytest.fixture
 def hasty(lab: Lab) -> Iterator[Pebble]:
     """A CA whose certificates live for two minutes."""
@@ -292,17 +282,6 @@ def test_only_the_named_certificates_are_worked_on(stage: Stage) -> None:
     outcomes = stage.run(changes, names=["c", "a"])
     assert [(outcome.name, outcome.status) for outcome in outcomes] == [("a", "renewed"), ("c", "renewed")]
     assert [status.state for status in stage.renewer(changes).status()] == ["valid", "missing", "valid"]
-
-
-def test_two_runs_at_once_renew_once(workspace: Workspace) -> None:
-    """Two processes: one works, the other waits for the lock, looks again and finds that nothing is due any more."""
-    workspace.lab.lag = 0.5
-    runs = [workspace.start("renew", "--wait", "30", "--json") for _ in range(2)]
-    said = [run.communicate(timeout=60) for run in runs]
-    workspace.captured += [text for pair in said for text in pair]
-    assert [run.returncode for run in runs] == [0, 0], said
-    assert sorted('"not-due"' in out for out, _ in said) == [False, True]
-    assert len(os.listdir(workspace.store / "certificates/home/versions")) == 1
 
 
 def test_a_run_that_does_not_wait_is_told_who_holds_the_lock(stage: Stage) -> None:

@@ -44,23 +44,6 @@ def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
     assert {data["timeout"] for data in told} == {120}
 
 
-def test_settle_is_waited_after_all_agree(stage: Stage) -> None:
-    """Seconds more, by the certificate's own word."""
-    stage.renewed({"certificate.0.propagation": {"settle": 1}})
-    assert stage.said("dns-visible")[0]["seconds"] >= 1
-
-
-def test_one_unreachable_server_is_a_warning(stage: Stage) -> None:
-    """It refuses, the others agree: the certificate is obtained, and the outcome names the server."""
-    stage.lab.add_zone("partly.test", ns=[PRIMARY, SECONDARY, "127.0.0.6"])
-    changes = {"dns.home.zones": ["partly.test"], "certificate.0.domains": ["partly.test"]}
-    begin = time.monotonic()
-    outcome = stage.renewed(changes)
-    assert time.monotonic() - begin < 6
-    assert [warning.code for warning in outcome.warnings] == ["dns-unreachable"]
-    assert "127.0.0.6" in outcome.warnings[0].message
-
-
 def test_at_the_time_out_every_address_is_told_and_the_values_are_withdrawn(stage: Stage) -> None:
     """The CA was never asked to look, and the secondary that lags is named with what it said."""
     stage.lab.lag = 60.0
@@ -87,17 +70,3 @@ def test_check_none_asks_no_name_server(stage: Stage) -> None:
     }
     stage.renewed(changes)
     assert "dns-waiting" not in stage.kinds()
-
-
-def test_a_failure_is_remembered_and_forgotten_after_success(stage: Stage) -> None:
-    """`status` has the last failure, with the contract's code; the next success takes it away."""
-    stage.lab.lag = 60.0
-    stage.failed({"certificate.0.propagation": {"timeout": 1}})
-    (status,) = stage.renewer().status()
-    assert status.last_failure is not None
-    assert status.last_failure["code"] == "propagation-timeout"
-    assert status.state == "missing"
-    stage.lab.lag = 0.0
-    stage.renewed(now=True)
-    (status,) = stage.renewer().status()
-    assert (status.state, status.last_failure) == ("valid", None)

@@ -316,17 +316,6 @@ def test_another_account(stage: Stage, ca: AcmeProxy) -> None:
     assert (ca.counts["newAccount"], ca.counts["newOrder"]) == (2, 2)
 
 
-@pytest.mark.parametrize("file", ["order.json", "key.pem", "csr.der"])
-def test_a_damaged_order(stage: Stage, ca: AcmeProxy, file: str) -> None:
-    """It is set aside, said, and costs a new order."""
-    leave_order(stage, ca)
-    (order_folder(stage) / file).write_bytes(b"\0" * 10)
-    outcome = stage.renewed(later=SOON)
-    assert [notice.code for notice in outcome.warnings] == ["store-damaged"]
-    assert ca.counts["newOrder"] == 2
-    assert order_folder(stage).with_name("order.damaged").is_dir()
-
-
 def test_what_is_revoked_takes_its_order_along(stage: Stage, ca: AcmeProxy) -> None:
     """The order may be for the key that was given up."""
     stage.renewed()

@@ -1,6 +1,6 @@
 """Every operation on the disk refused in turn, in a run of its own; and the page that tells what came of it.
 
-``python -m tests.kit.disk`` runs them all and writes docs/internals/disk-faults.md, which test_disk.py holds to be true.
+``python -m tests.kit.disk`` runs them all and writes docs/internals/disk-faults.md; test_disk.py repeats every line.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -243,12 +244,12 @@ service imap-login {{
 @contextmanager
 def postfix(folder: Path) -> Iterator[Served]:
     """Postfix with STARTTLS on its SMTP port; it runs as root only."""
-    with ports.reserve(LOOPBACK) as port:
-        home = folder / "postfix"
-        for name in ("", "queue", "data"):
+    with ports.reserve(LOOPBACK) as port, tempfile.TemporaryDirectory() as open_folder:
+        home = Path(open_folder)
+        home.chmod(0o755)  # its processes run as another user, to whom the folders of pytest are closed
+        for name in ("queue", "data"):
             (home / name).mkdir()
         shutil.chown(home / "data", "postfix")
-        folder.chmod(0o755)
         _write(home / "main.cf", f"""compatibility_level = 3.6
 queue_directory = {home}/queue
 data_directory = {home}/data
@@ -256,17 +257,19 @@ command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
 mail_owner = postfix
 setgid_group = postdrop
-maillog_file = /dev/stdout
-maillog_file_prefixes = /dev
+maillog_file = {home}/mail.log
+maillog_file_prefixes = {home}
 inet_interfaces = {LOOPBACK}
 inet_protocols = ipv4
 myhostname = localhost
 mydestination =
 alias_maps =
 alias_database =
+local_recipient_maps =
 smtpd_tls_chain_files = {folder}/key.pem, {folder}/cert.pem
 smtpd_tls_security_level = may
 smtpd_tls_session_cache_database =
+smtpd_peername_lookup = no
 """)
         _write(home / "master.cf", f"""{LOOPBACK}:{port.number} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -274,6 +277,7 @@ cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dnsrenew import Certificate, Outcome, RenewalFailed, Renewer
+from dnsrenew import Certificate, Event, Outcome, RenewalFailed, Renewer
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.challenges.http01.app import AppResponses
 from dnsrenew.errors import StoreError
 from dnsrenew.model import CA, CertificateSpec
 from dnsrenew.runtime.context import Context
@@ -27,6 +30,7 @@ from tests.kit.memory import host_config
 from tests.kit.stores import DIRECTORY
 
 SPEC = CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab")
+OTHER = CertificateSpec(name="other", domains=("y.test",), identifiers=("y.test",), ca="lab")
 
 
 class Host:
@@ -41,20 +45,34 @@ class Host:
         self.runs = 0
         self.due = SystemClock().now() + timedelta(days=1)
         self.on_run: Callable[[], object] = lambda: None
-        config = host_config(self.store.path, [SPEC], {}, {"lab": CA(DIRECTORY)})
-        self.renewer = Renewer(config)
-        source = CertificateSource(
-            ("home",), lambda _: [self.outcome()], self.renew, self.renewer.certificate, self.store.mark
-        )
-        self.served = Served(source, SystemClock())
+        self.events: list[Event] = []
+        config = host_config(self.store.path, [SPEC, OTHER], {}, {"lab": CA(DIRECTORY)})
+        self.renewer = Renewer(config, on_event=self.events.append)
+        self.served = self.serve("home")
 
-    def keep(self) -> str:
-        """Store a new certificate, as another process does; return its serial number."""
-        pem, key, facts = issue(SPEC.identifiers, SystemClock().now() - timedelta(minutes=1))
-        with self.store.lock("home", context=Context()):
-            self.store.prove_writable("home")
-            self.store.keep(SPEC, "lab", pem, key, facts, state=self.store.read_state("home"))
+    def serve(self, *names: str) -> Served:
+        """Return a server of some certificates."""
+        renewer = self.renewer
+        source = CertificateSource(
+            names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer.emit,
+            renewer.redact, AppResponses(self.store.responses),
+        )  # fmt: skip
+        return Served(source, SystemClock())
+
+    def keep(self, spec: CertificateSpec = SPEC, key: bytes | None = None) -> str:
+        """Store a new certificate, as another process does; return its serial number.
+
+        :param key: another key than its own.
+        """
+        pem, own_key, facts = issue(spec.identifiers, SystemClock().now() - timedelta(minutes=1))
+        with self.store.lock(spec.name, context=Context()):
+            self.store.prove_writable(spec.name)
+            self.store.keep(spec, "lab", pem, key or own_key, facts, state=self.store.read_state(spec.name))
         return facts.serial
+
+    def warnings(self) -> list[str]:
+        """Return the codes of the warnings so far."""
+        return [str(event.data["code"]) for event in self.events if event.kind == "warning"]
 
     def outcome(self) -> Outcome:
         """Return the outcome of a run."""
@@ -123,28 +141,71 @@ def test_a_failure_in_the_background_is_logged(host: Host, caplog: pytest.LogCap
         raise ZeroDivisionError
 
     host.on_run = fail
-    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR, "dnsrenew.serving"):
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, "dnsrenew"):
         patch.setattr("dnsrenew.renewal.next_run._SHORTEST", timedelta(0))
         with host.served as served:
             until(lambda: caplog.records)
             assert served.certificate.serial == serial
     assert host.runs == 1
+    assert host.warnings() == ["serve-failed"]
+    assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_damaged_pair_in_the_store_is_not_served(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """The old one stays, and a whole one is taken up afterwards."""
+def test_a_damaged_pair_in_the_store_is_not_served(host: Host) -> None:
+    """The old one stays, others are taken up all the same, and so is a whole one afterwards. It is said once."""
     first = host.keep()
-    with host.served as served, caplog.at_level(logging.WARNING, "dnsrenew.serving"):
-        other = host.store.path / "other.pem"
-        with host.store.lock("home", context=Context()):  # as if somebody wrote into the store
-            pem, _, facts = issue(SPEC.identifiers, SystemClock().now())
-            wrong = issue(SPEC.identifiers, SystemClock().now())[1]
-            host.store.keep(SPEC, "lab", pem, wrong, facts, state=host.store.read_state("home"))
-        until(lambda: caplog.records)
-        assert served.certificate.serial == first
-        assert not other.exists()
+    host.keep(OTHER)
+    wrong = issue(SPEC.identifiers, SystemClock().now())[1]
+    with host.serve("home", "other") as served:
+        host.keep(key=wrong)
+        until(host.warnings)
+        second = host.keep(OTHER)
+        until(lambda: served.certificates["other"].serial == second)
+        assert served.certificates["home"].serial == first
         third = host.keep()
-        until(lambda: served.certificate.serial == third)
+        until(lambda: served.certificates["home"].serial == third)
+    assert host.warnings() == ["serve-kept"]
+
+
+def test_a_long_renewal_holds_nothing_up(host: Host) -> None:
+    """What is stored while it runs is served at once: another certificate of the same run may take minutes."""
+    host.keep()
+    host.due = SystemClock().now() - timedelta(seconds=1)
+    go_on = threading.Event()
+    host.on_run = lambda: go_on.wait(20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dnsrenew.renewal.next_run._SHORTEST", timedelta(0))
+        with host.served as served:
+            until(lambda: host.runs)
+            serial = host.keep()
+            until(lambda: served.certificate.serial == serial)
+            assert not go_on.is_set()
+            host.due = SystemClock().now() + timedelta(days=60)
+            go_on.set()
+    assert host.runs == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_follows(host: Host) -> None:
+    """As the workers of a prefork server do: the threads of their parent do not survive the fork."""
+    host.keep()
+    with host.served as served, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: this process has threads
+        read, write = os.pipe()
+        if not (child := os.fork()):
+            before = served.certificate.serial
+            os.write(write, b"forked\n")
+            with contextlib.suppress(BaseException):
+                until(lambda: served.certificate.serial != before)
+                os.write(write, served.certificate.serial.encode())
+            os._exit(0)
+        os.close(write)
+        with open(read, encoding="ascii") as answers:
+            assert answers.readline() == "forked\n"
+            serial = host.keep()
+            assert answers.read() == serial
+        os.waitpid(child, 0)
+    assert host.runs == 0
 
 
 def test_without_a_certificate_entering_raises(host: Host) -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
 """Where modes and owners of the kept files are, as JSON."""
-_NUMBERS: Final = re.compile(r"-\S+\s+\S+\s+(\d+)\s+(\d+)\s.*?(/.*)")
-"""A line of ``ls -ln``: user, group, path."""
+_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(\S+)\s+(\S+)\s.*?(/.*)")
+"""A line of ``ls -l``: user, group, path."""
 _DENIED: Final = "Permission denied"
 
 
@@ -37,8 +37,8 @@ class _There(NamedTuple):
 
     content: bytes
     mode: int
-    user: int | None
-    group: int | None
+    owner: str | None
+    group: str | None
 
 
 class SshDeployer:
@@ -65,7 +65,7 @@ class SshDeployer:
         if changed:
             if not saved.kept():  # otherwise a killed run has kept what was there before it
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
-            self._put(changed, {})
+            self._put(changed)
         self._activate()
         self._is_activated = True
 
@@ -73,12 +73,12 @@ class SshDeployer:
         """Put the old files back, and run the program again."""
         old = self._context.saved.kept()
         attributes = json.loads(old.get(_ATTRIBUTES, b"{}"))
-        back = [TargetFile(path, old[path], mode) for path, (mode, _, _) in attributes.items()]
+        back = [TargetFile(path, old[path], *rest) for path, rest in attributes.items()]
         there = self._fetch() if back else {}
         changed = [file for file in back if not _has(there, file)]
         if not changed:
             return False
-        self._put(changed, {path: (user, group) for path, (_, user, group) in attributes.items()})
+        self._put(changed, is_back=True)
         try:
             self._activate()
         except DeployError as error:
@@ -100,20 +100,20 @@ class SshDeployer:
         with _folder() as folder:
             local = {file.path: os.path.join(folder, f"{number}") for number, file in enumerate(self._files)}
             lines = [line for path, here in local.items()
-                     for line in (f"-get -p {quoted(path)} {quoted(here)}", f"-ls -ln {quoted(path)}")]  # fmt: skip
+                     for line in (f"-get -p {quoted(path)} {quoted(here)}", f"-ls -l {quoted(path)}")]  # fmt: skip
             printed = self._ssh.batch(lines, folder)
             denied = next((line for line in printed if _DENIED in line), None)
             if denied is not None:  # what cannot be read could not be put back
                 raise DeployError.of(texts.SSH_UNWRITABLE, host=self._options["host"], reason=denied)
-            found = [match for line in printed if (match := _NUMBERS.fullmatch(line))]
-            owners = {match[3]: (int(match[1]), int(match[2])) for match in found}
+            listed = [match for line in printed if (match := _LISTED.fullmatch(line))]
+            owners = {match[3]: (match[1], match[2]) for match in listed}
             received = [(path, here) for path, here in local.items() if os.path.exists(here)]
             return {path: _read(here, owners.get(path, (None, None))) for path, here in received}
 
-    def _put(self, files: Sequence[TargetFile], owners: Mapping[str, tuple[int | None, int | None]]) -> None:
+    def _put(self, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
         """Write all files aside, then rename them.
 
-        :param owners: the user and the group of old files; only root can give files to others.
+        :param is_back: these are the old files; that they have no other owner does not keep them from coming back.
         """
         quoted, temps = self._ssh.quoted, {file.path: _temp(file.path) for file in files}
         writes, renames = [], []
@@ -121,25 +121,27 @@ class SshDeployer:
             for number, file in enumerate(files):
                 here, temp = os.path.join(folder, f"{number}"), quoted(temps[file.path])
                 _write(here, file.content)
-                writes += [f"-rm {temp}", f"put -f {quoted(here)} {temp}"]
-                old = zip(("chown", "chgrp"), owners.get(file.path, ()), strict=False)
-                writes += [f"-{word} {one} {temp}" for word, one in old if one is not None]
-                writes.append(f"chmod {file.mode:o} {temp}")
+                writes += [f"-rm {temp}", f"put -f {quoted(here)} {temp}", f"chmod {file.mode:o} {temp}"]
                 renames.append(f"rename {temp} {quoted(file.path)}")
             try:
                 self._ssh.batch(writes, folder)
-                self._set_owner(list(temps.values()), files)
+                with contextlib.suppress(*((DeployError,) if is_back else ())):
+                    self._set_owners(files)
                 self._ssh.batch(renames, folder)
             except Exception:
                 with contextlib.suppress(DeployError):
                     self._ssh.batch([f"-rm {quoted(temp)}" for temp in temps.values()], folder)
                 raise
 
-    def _set_owner(self, temps: Sequence[str], files: Sequence[TargetFile]) -> None:
-        """Give the new files to the user and the group of the options; the owner of old ones is set already."""
-        owner, group = files[0].owner, files[0].group
-        if owner is not None or group is not None:
-            self._ssh.run(["chown", f"{owner or ''}{':' + group if group else ''}", "--", *temps])
+    def _set_owners(self, files: Sequence[TargetFile]) -> None:
+        """Give the files that were written aside to their users and groups."""
+        owners: dict[str, list[str]] = {}
+        for file in files:
+            if file.owner or file.group:
+                owner = f"{file.owner or ''}{f':{file.group}' if file.group else ''}"
+                owners.setdefault(owner, []).append(_temp(file.path))
+        for owner, temps in owners.items():
+            self._ssh.run(["chown", owner, "--", *temps])
 
 
 @contextlib.contextmanager
@@ -154,7 +156,7 @@ def _write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _read(path: str, owner: tuple[int | None, int | None]) -> _There:
+def _read(path: str, owner: tuple[str | None, str | None]) -> _There:
     mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
     os.chmod(path, 0o600)
     return _There(Path(path).read_bytes(), mode, *owner)
@@ -165,7 +167,7 @@ def _has(there: Mapping[str, _There], file: TargetFile) -> bool:
 
 
 def _kept(there: Mapping[str, _There]) -> dict[str, bytes]:
-    attributes = {path: [one.mode, one.user, one.group] for path, one in there.items()}
+    attributes = {path: [one.mode, one.owner, one.group] for path, one in there.items()}
     return {**{path: one.content for path, one in there.items()}, _ATTRIBUTES: json.dumps(attributes).encode()}
 
 

@@ -1,0 +1,231 @@
+"""The target ``ssh`` against a real sshd on loopback."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Certificate
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.targets.ssh import SshDeployer
+from dnsrenew.errors import DeployError
+from dnsrenew.model import Deployment, DeploymentResult
+from dnsrenew.runtime.context import Context
+from tests.kit.deployments import KeptFiles, TlsServer, deployer_context, make_certificate
+from tests.kit.sshd import Sshd, make_key, sshd
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="OpenSSH's server is started as on Unix")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """One server for all tests; each writes to folders of its own."""
+    with sshd(tmp_path_factory.mktemp("ssh") / "sshd") as running:
+        yield running
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Certificate, Certificate]:
+    """An old and a new certificate."""
+    return make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
+
+
+class Target:
+    """Two files on the host, in a folder whose name needs quotes."""
+
+    def __init__(self, server: Sshd, tmp_path: Path, **options: Any) -> None:
+        self.folder = tmp_path / 'it\'s "one" *[x] folder'
+        self.folder.mkdir()
+        self.certificate, self.key = self.folder / "cert.pem", self.folder / "key.pem"
+        files = {"certificate": str(self.certificate), "key": str(self.key)}
+        self.options = {**server.options, **files, **options}
+        self.kept = KeptFiles()
+        self.context = Context().for_certificate("home")
+
+    def put(self, certificate: Certificate) -> DeploymentResult:
+        """Deploy by the engine, and return the result."""
+        (result,) = engine.deploy(
+            self.context, [entry(Deployment("ssh", **self.options))], certificate, lambda _: self.kept
+        )
+        return result
+
+    def has(self, certificate: Certificate) -> bool:
+        """Whether both files are those of a certificate, and nothing else is in the folder."""
+        names = sorted(path.name for path in self.folder.iterdir())
+        contents = self.certificate.read_text(), self.key.read_text()
+        return names == ["cert.pem", "key.pem"] and contents == (certificate.fullchain_pem, certificate.private_key_pem)
+
+
+def error_of(result: DeploymentResult) -> dict[str, Any]:
+    """The error of a failed result."""
+    assert not result.ok
+    assert result.error is not None
+    return dict(result.error)
+
+
+def test_a_pair_arrives_and_is_loaded(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """Modes are set, the program runs with its arguments as they are, and a second run changes nothing."""
+    old, new = pair
+    said = tmp_path / "said"
+    words = ["a b", "$HOME; false", "it's", "*"]
+    code = f"import sys; open({str(said)!r}, 'a').write(repr(sys.argv[1:]))"
+    target = Target(
+        server, tmp_path, reload=[sys.executable, "-c", code, *words], key_mode="0640", group=str(os.getgid())
+    )
+    assert target.put(old).ok
+    said.unlink()
+    result = target.put(new)
+    assert (result.ok, result.changed) == (True, True), result.error
+    assert target.has(new)
+    assert [path.stat().st_mode & 0o777 for path in (target.certificate, target.key)] == [0o644, 0o640]
+    assert said.read_text() == repr(words)
+    again = target.put(new)
+    assert (again.ok, again.changed) == (True, False)
+    assert said.read_text() == repr(words)
+
+
+def test_the_port_serves_it(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """A server that reads its files at each connection serves the new certificate."""
+    old, new = pair
+    target = Target(server, tmp_path)
+    target.put(old)
+    tls = TlsServer(target.certificate, target.key)
+    with tls.running():
+        target.options["verify"] = (f"127.0.0.1:{tls.port}",)
+        target.options["verify_timeout"] = 0.0
+        failed = target.put(new)
+        assert (error_of(failed)["code"], failed.rolled_back, failed.served) == ("deploy-not-served", True, False)
+        assert target.has(old)
+        target.kept.end()
+        Path(target.certificate).write_text(new.fullchain_pem)
+        Path(target.key).write_text(new.private_key_pem)
+        tls.reload()
+        assert target.put(new).served
+        assert ssl.get_server_certificate(("127.0.0.1", tls.port)) in new.fullchain_pem
+
+
+def test_a_reload_that_fails_brings_the_old_pair_back(
+    server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
+) -> None:
+    """With its modes; the end of what the program printed is in the error."""
+    old, new = pair
+    target = Target(server, tmp_path)
+    target.put(old)
+    target.key.chmod(0o440)
+    target.options["reload"] = ["sh", "-c", "echo no such site >&2; exit 3"]
+    result = target.put(new)
+    error = error_of(result)
+    assert (error["code"], error["evidence"]["status"], result.rolled_back) == ("deploy-refused", 3, True)
+    assert "no such site" in error["message"]
+    assert target.has(old)
+    assert target.key.stat().st_mode & 0o777 == 0o440
+
+
+def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """At the time limit."""
+    target = Target(server, tmp_path)
+    target.put(pair[0])
+    target.options |= {"reload": ["sleep", "60"], "timeout": 2.0}
+    result = target.put(pair[1])
+    assert (error_of(result)["code"], result.rolled_back) == ("deploy-timeout", True)
+    assert target.has(pair[0])
+
+
+def test_a_changed_host_key_gets_nothing(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """Neither does an unknown one; no file of known hosts is changed."""
+    target, known = Target(server, tmp_path), server.folder / "known_hosts"
+    before = known.read_text()
+    try:
+        server.trust(make_key(tmp_path / "other"))
+        changed = target.put(pair[0])
+        known.write_text("")
+        unknown = target.put(pair[0])
+        assert known.read_text() == ""
+    finally:
+        known.write_text(before)
+    for result in (changed, unknown):
+        error = error_of(result)
+        assert error["code"] == "deploy-refused"
+        assert "host key" in error["message"]
+        assert str(known) in error["fix"]
+    assert list(target.folder.iterdir()) == []
+
+
+def test_a_refused_key(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """The login is refused."""
+    target = Target(server, tmp_path, identity=str(make_key(tmp_path / "other")))
+    error = error_of(target.put(pair[0]))
+    assert error["code"] == "deploy-refused"
+    assert "Permission denied" in error["message"]
+
+
+def test_a_host_that_is_not_there(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """Nothing listens at that port."""
+    target = Target(server, tmp_path, port=1)
+    error = error_of(target.put(pair[0]))
+    assert error["code"] == "deploy-unreachable"
+    assert "refused" in error["message"]
+
+
+def test_a_missing_folder_is_not_made(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """And where one of two files cannot be written, the other is not replaced."""
+    target = Target(server, tmp_path)
+    target.put(pair[0])
+    before = target.certificate.read_text()
+    target.options["key"] = str(tmp_path / "missing" / "key.pem")
+    assert error_of(target.put(pair[1]))["code"] == "deploy-unwritable"
+    assert target.certificate.read_text() == before
+    assert sorted(path.name for path in target.folder.iterdir()) == ["cert.pem", "key.pem"]
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_path_with_a_line_break_is_refused(
+    server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
+) -> None:
+    """It could smuggle in a command of sftp."""
+    target = Target(server, tmp_path, key=f"{tmp_path}/x\n!touch {tmp_path}/bad")
+    assert error_of(target.put(pair[0]))["code"] == "deploy-unwritable"
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_killed_run_is_ended_by_the_next(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """One that was killed between the renames left a pair that does not fit; what it had kept is still what comes back."""
+    old, new = pair
+    target = Target(server, tmp_path)
+    target.put(old)
+    killed = SshDeployer(deployer_context(target.options, target.kept))
+    target.kept.begin()
+    killed.deploy(new)
+    target.key.write_text(old.private_key_pem)  # as if the second rename had not come
+    (target.folder / ".key.pem.dnsrenew-new").write_text("half")
+    target.options["reload"] = ["false"]
+    assert target.put(new).rolled_back
+    assert target.has(old)
+    del target.options["reload"]
+    assert target.put(new).ok
+    assert target.has(new)
+
+
+def test_an_owner_that_the_host_refuses(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """Nothing is replaced."""
+    target = Target(server, tmp_path)
+    target.put(pair[0])
+    target.options["owner"] = "no-such-user"
+    assert error_of(target.put(pair[1]))["code"] == "deploy-refused"
+    assert target.has(pair[0])
+
+
+def test_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
+    """OpenSSH is not installed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    options = {"host": "192.0.2.1", "certificate": "/etc/tls/cert.pem"}
+    with pytest.raises(DeployError) as missing:
+        SshDeployer(deployer_context(options)).check(pair[0])
+    assert missing.value.code == "deploy-unsupported"
