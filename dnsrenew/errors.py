@@ -52,14 +52,18 @@ class Text(NamedTuple):
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, str) and _is_time(value):
-        return f"{value[:10]} {value[11:16]} UTC"
+    if isinstance(value, str):
+        return short_time(value)
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _is_time(value: str) -> bool:
-    """Return whether a text is a time as in evidence: ``2026-11-26T22:15:20Z``."""
-    return len(value) == 20 and value[10::3] == "T::Z" and value[:4].isdecimal()
+def short_time(value: str) -> str:
+    """Return a time as messages show it, ``2026-11-26 22:15 UTC``, from one as in evidence, ``2026-11-26T22:15:20Z``.
+
+    Any other text is returned unchanged.
+    """
+    is_time = len(value) == 20 and value[10::3] == "T::Z" and value[:4].isdecimal()
+    return f"{value[:10]} {value[11:16]} UTC" if is_time else value
 
 
 class DnsRenewError(Exception):

@@ -152,6 +152,59 @@ class Renewer:
         with self._redactor.guard_logs(*DRIVEN):
             return operation.deploy(context, self._checked_store(), specs, force=force, wait=wait, workers=workers)
 
+    def csr(self, name: str, *, new: bool = False, wait: float = 0, cancel: threading.Event | None = None) -> str:
+        """Return a certificate request (CSR, PEM) for another issuer, for the configured domains and kind of key.
+
+        Its private key stays in the store until :meth:`install` gets the certificate. Until then the same CSR is
+        returned.
+
+        :param new: make a new key and CSR; the earlier key is deleted.
+        :param wait: seconds to wait for another run that holds the lock of the certificate.
+        :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: the store cannot be written; ``store-not-private``: others can change it.
+        :raises LockedError: another run works on the certificate.
+        """
+        from dnsrenew.operations import by_hand  # rarely needed
+
+        spec, context = self._one(name), self._context(cancel).for_certificate(name)
+        return by_hand.signing_request(spec, self._checked_store(), context, new=new, wait=wait).csr_pem
+
+    def install(
+        self,
+        name: str,
+        certificate: bytes,
+        key: bytes | None = None,
+        *,
+        older: bool = False,
+        deploy: bool = True,
+        wait: float = 0,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Store a certificate of another issuer, and deploy it. The configured CA renews it when it is due.
+
+        :param certificate: the content of its file, with its chain: PEM in any order, DER or PKCS#7.
+        :param key: the content of the file of its private key; None: that in ``certificate``, or that of :meth:`csr`.
+        :param older: install it also if it ends before the certificate in force.
+        :param deploy: also deploy it.
+        :param wait: seconds to wait for another run that holds the lock of the certificate.
+        :returns: the outcome, ``renewed``; ``not-due`` if it is in force already. Failed deployments are in
+            ``deployed``.
+        :raises ConfigError: ``certificate-unknown``; ``key-wrong``: the key is missing, encrypted or of a wrong kind;
+            ``certificate-older``: it ends before the one in force.
+        :raises CAError: ``certificate-wrong``: it does not fit the key or the domains, is not valid now, is not for
+            servers, or its chain is broken; ``evidence["wrong"]`` says which.
+        :raises StoreError: the store cannot be written; ``store-not-private``: others can change it.
+        :raises LockedError: another run works on the certificate.
+        """
+        from dnsrenew.operations import by_hand  # rarely needed
+
+        spec, context = self._one(name), self._context(cancel).for_certificate(name)
+        given, store, asked_by = by_hand.GivenFiles(certificate, key), self._checked_store(), asker(self._config)
+        with self._redactor.guard_logs(*DRIVEN):
+            return by_hand.install(
+                spec, given, store, context, asked_by=asked_by, older=older, deploy=deploy, wait=wait
+            )
+
     def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
@@ -352,6 +405,13 @@ class Renewer:
     def _chosen(self, names: Iterable[str] | None) -> list[CertificateSpec]:
         chosen = selected(names, [spec.name for spec in self._config.certificates])
         return [spec for spec in self._config.certificates if spec.name in chosen]
+
+    def _one(self, name: str) -> CertificateSpec:
+        """Return the certificate of this name; a pattern is none."""
+        found = next((spec for spec in self._config.certificates if spec.name == name), None)
+        if found is None:
+            raise unknown_certificate(name, [spec.name for spec in self._config.certificates])
+        return found
 
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:

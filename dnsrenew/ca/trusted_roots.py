@@ -36,13 +36,18 @@ def warn_if_unknown(context: Context, ca: str, chain: str, previous: str | None)
     """
     if previous is not None and x509.have_same_root(previous, chain):
         return
+    if is_known(chain) is False:
+        context.warn(*texts.CHAIN_UNKNOWN_ROOT.fill(ca=ca, root=x509.top_issuer(chain)))
+
+
+def is_known(chain: str) -> bool | None:
+    """Tell whether a root of the system issued a chain; None if the system's roots cannot be listed."""
     listed = False
     for roots in _system_roots():
         if x509.is_issued_under(chain, roots):
-            return
+            return True
         listed = listed or bool(roots)
-    if listed:
-        context.warn(*texts.CHAIN_UNKNOWN_ROOT.fill(ca=ca, root=x509.top_issuer(chain)))
+    return False if listed else None
 
 
 def _system_roots() -> Iterator[list[bytes]]:

@@ -105,6 +105,21 @@ COMMANDS: Final = {
         "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
+    "deploy": Command(
+        "put the stored certificates to work where that has not succeeded yet",
+        (Argument("names", "NAME", f"certificates to deploy: {_NAMES} (default: all)", "certificates", many=True),),
+        (
+            Option("--force", "deploy although nothing has changed"),
+            _WORKERS,
+            _wait(_OTHER_RUN),
+        ),
+        (
+            ("dnsrenew deploy", "what has not succeeded yet"),
+            ("dnsrenew deploy home --force", "write the files and reload the server again"),
+        ),
+        "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. Every "
+        "renew does this too. The exit status is 1 if a certificate is not deployed.",
+    ),
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
@@ -145,6 +160,34 @@ COMMANDS: Final = {
         "Deletes the certificate with its private keys and its history. It says when the private key was last read, as "
         "far as the file system records that, because a server may still use it. The certificate stays valid at the CA "
         "until it expires; to end that, revoke it first.",
+    ),
+    "csr": Command(
+        "print a certificate request (CSR) for another issuer",
+        (Argument("name", "NAME", "the certificate", "certificates", required=True),),
+        (Option("--new", "make a new key and CSR; the earlier key is deleted"), _wait(_OTHER_RUN)),
+        (
+            ("dnsrenew csr home > home.csr", "for the domains and the kind of key in the configuration"),
+            ("dnsrenew csr home --new", "another key"),
+        ),
+        "The private key stays in the store until dnsrenew install gets the certificate. Until then the command prints "
+        "the same CSR again.",
+    ),
+    "install": Command(
+        "store and deploy a certificate of another issuer",
+        (Argument("name", "NAME", "the certificate", "certificates", required=True),),
+        (
+            Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
+            Option("--key", "its private key (default: that of dnsrenew csr)", "FILE", "file"),
+            Option("--no-deploy", "leave deployments to a later run"),
+            Option("--yes", "do not ask before it replaces a certificate that is valid for longer", short="-y"),
+            _wait(_OTHER_RUN),
+        ),
+        (
+            ("dnsrenew install home --certificate home.crt", "with the key of dnsrenew csr home"),
+            ("dnsrenew install home --certificate home.crt --key home.key", ""),
+        ),
+        "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
+        "renews it when it is due.",
     ),
     "cleanup": Command(
         "remove TXT records that a killed run left in DNS",
@@ -277,7 +320,7 @@ SYNONYMS: Final = {
     **dict.fromkeys(("delete", "rm", "del", "forget"), "remove"),
     **dict.fromkeys(("validate", "verify", "test", "lint", "config"), "check"),
     **dict.fromkeys(("hosts", "dns", "plugins", "drivers"), "providers"),
-    **dict.fromkeys(("cron", "timer", "systemd", "install", "enable"), "schedule install"),
+    **dict.fromkeys(("cron", "timer", "systemd", "enable"), "schedule install"),
     **dict.fromkeys(("uninstall", "disable"), "schedule remove"),
     **dict.fromkeys(("accounts", "register"), "account"),
     **dict.fromkeys(("daemon", "serve", "start", "watch"), "run"),

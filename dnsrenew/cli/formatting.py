@@ -62,13 +62,21 @@ def short_distance(time: datetime, now: datetime) -> str:
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
     """Return the local date; with the time if it is within two days or the certificate is short-lived."""
     exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
-    return moment(time) if exact else time.astimezone().strftime("%Y-%m-%d")
+    return moment(time) if exact else _local(time).isoformat()[:10]
 
 
 def moment(time: datetime) -> str:
     """Return the local date and time with the zone: ``2027-01-25 13:45 CET``."""
-    local = time.astimezone()
+    local = _local(time)
     return f"{local:%Y-%m-%d %H:%M} {_zone(local)}"
+
+
+def _local(time: datetime) -> datetime:
+    """Return the local time; the time unchanged if the system cannot convert it, as at the end of the year 9999."""
+    try:
+        return time.astimezone()
+    except (OverflowError, OSError):
+        return time
 
 
 def _zone(local: datetime) -> str:

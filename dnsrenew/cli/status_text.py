@@ -95,9 +95,15 @@ class StatusText:
                 lines += self._failure(certificate, certificate.last_failure)
             for result in certificate.deployed:
                 lines += [] if result.ok else deployment_lines(result, self._columns, name=certificate.name)
+            if certificate.csr_since is not None:
+                lines += self._pending_csr(certificate.name, certificate.csr_since)
         for line in self._commands(found):
             lines += formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
         return lines
+
+    def _pending_csr(self, name: str, since: datetime) -> list[str]:
+        line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self._now))
+        return formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
 
     def schedule(self) -> list[str]:
         """Return what renews by itself, or that nothing does; nothing if that is not known."""

@@ -88,11 +88,6 @@ NOT_YET: Final = {
         "dnsrenew init is not available in this version.",
         "Run dnsrenew providers NAME for your DNS host and copy the block it prints into dnsrenew.toml.",
     ),
-    "deploy": Text(
-        "not-yet",
-        "dnsrenew deploy is not available in this version.",
-        "Let your server read certificates/NAME/current in the store, and reload it after dnsrenew renew.",
-    ),
 }
 """Commands of the contract that this version lacks: what to do instead."""
 
@@ -323,6 +318,7 @@ LABELS: Final = {
     "account": "account",
     "contact": "contact",
     "serial": "serial",
+    "issuer": "issuer",
     "website": "website",
     "documentation": "documentation",
     "options": "options",
@@ -391,6 +387,31 @@ UNREADABLE_CERTIFICATE: Final = "{name}: {message}"
 EARLIER_FAILURE: Final = "{route}: {reason}"
 EARLIER: Final = "  before that: "
 NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, run: dnsrenew renew {name} --force"
+
+# ── deploy, csr, install ────────────────────────────────────────────────────────────────
+
+DEPLOYING: Final = "{name}: deploying to {to} {target}"
+DEPLOYED_BEFORE: Final = "deployed before: {target}"
+NOTHING_TO_DEPLOY: Final = "Nothing to deploy for {names}: {path} has no deploy there."
+
+CSR_NEXT: Final = (
+    "Send this CSR to the issuer; its private key stays in the store. When you have the certificate, run: dnsrenew "
+    "install {name} --certificate FILE"
+)
+CSR_PENDING: Final = (
+    "{name}: its CSR was made {ago}. When you have the certificate from the issuer, run: dnsrenew install {name} "
+    "--certificate FILE"
+)
+CERTIFICATE_FILE_MISSING: Final = Text(
+    "usage", "--certificate is missing: the file with the certificate", "Run: {command} NAME --certificate FILE"
+)
+FILE_UNREADABLE: Final = Text(
+    "usage", "{path} cannot be read ({reason})", "Give {option} a file that exists and that you can read."
+)
+OLDER_QUESTION: Final = "{message} Install it all the same?"
+INSTALLED: Final = "{name} installed"
+INSTALLED_FOR: Final = "{name} installed: {domains}"
+INSTALLED_BEFORE: Final = "{name} has this certificate already"
 
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────
 

@@ -106,7 +106,7 @@ class HttpApi:
             return "an HTML page"
         if _KEY in text:
             return "an answer with a private key, which is not shown"
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             text = _message(json.loads(text)) or text
         printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
         return printable[:_SHOWN].rstrip(". ") or "no reason"

@@ -31,12 +31,15 @@ _DENIED: Final = "Permission denied"
 
 
 class OpenSsh:
-    """One host, as the options of an entry describe it."""
+    """One host, as the options of an entry describe it.
+
+    :ivar host: its name or address.
+    """
 
     def __init__(self, run: Context, options: Mapping[str, Any]) -> None:
         self._run = run
         self._options = options
-        self._host = str(options["host"])
+        self.host = str(options["host"])
         self._seconds = float(options.get("timeout", PROGRAM_TIMEOUT))
 
     def quoted(self, path: str) -> str:
@@ -45,7 +48,7 @@ class OpenSsh:
         :raises DeployError: it has control characters, which end a line.
         """
         if not path.isprintable():
-            raise DeployError.of(texts.SSH_PATH, path=repr(path), host=self._host)
+            raise DeployError.of(texts.SSH_PATH, path=repr(path), host=self.host)
         escaped = path.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
 
@@ -57,12 +60,12 @@ class OpenSsh:
         """
         commands = os.path.join(folder, "batch")
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = f"[{self.host}]" if ":" in self.host else self.host
         done = self._start(["sftp", "-b", commands, *self._arguments(), "--", host])
         printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
         if done.status != 0:
             reason = printed[-1] if printed else "sftp gives no reason"
-            raise DeployError.of(texts.SSH_UNWRITABLE, host=self._host, reason=reason.rstrip("."))
+            raise DeployError.of(texts.SSH_UNWRITABLE, host=self.host, reason=reason.rstrip("."))
         return printed
 
     def run(self, command: Sequence[str]) -> None:
@@ -70,10 +73,10 @@ class OpenSsh:
 
         :raises DeployError: ``deploy-refused``: its status is not 0.
         """
-        done = self._start(["ssh", *self._arguments(), "--", self._host, shlex.join(command)])
+        done = self._start(["ssh", *self._arguments(), "--", self.host, shlex.join(command)])
         if done.status != 0:
             reason = " ".join(self._lines(done.output))[-_SHOWN:].strip().rstrip(".") or "it printed nothing"
-            fields = {"program": command[0], "host": self._host, "status": done.status, "reason": reason}
+            fields = {"program": command[0], "host": self.host, "status": done.status, "reason": reason}
             raise DeployError.of(texts.SSH_PROGRAM, certificate=self._run.certificate or "", **fields)
 
     def _arguments(self) -> list[str]:
@@ -102,7 +105,7 @@ class OpenSsh:
             reason = error.strerror or type(error).__name__
             raise DeployError.of(texts.SSH_MISSING, program=arguments[0], reason=reason) from None
         if done.status is None:
-            raise DeployError.of(texts.SSH_LATE, host=self._host, seconds=round(self._seconds))
+            raise DeployError.of(texts.SSH_LATE, host=self.host, seconds=round(self._seconds))
         if done.status == _NO_CONNECTION:
             raise self._no_connection(self._lines(done.output))
         return done
@@ -112,9 +115,9 @@ class OpenSsh:
             for line in lines:
                 if mark in line:
                     known = str(self._options.get("known_hosts", "known_hosts"))
-                    return DeployError.of(text, host=self._host, reason=line.rstrip("."), known_hosts=known)
+                    return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
         told = [line for line in lines if not line.startswith(_NOISE)] or [*lines, "ssh gives no reason"]
-        return DeployError.of(texts.SSH_SILENT, host=self._host, reason=told[-1].rstrip("."))
+        return DeployError.of(texts.SSH_SILENT, host=self.host, reason=told[-1].rstrip("."))
 
     def _lines(self, output: bytes) -> list[str]:
         text = self._run.redactor.redact(output.decode("utf-8", "replace"))

@@ -43,7 +43,7 @@ def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: boo
     try:
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
-            if state.version is None:
+            if state.version is None and spec.deploy:
                 raise StoreError.of(texts.CERTIFICATE_MISSING, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
             return deploying.deploy_pending(spec, known, store, context, force=force)

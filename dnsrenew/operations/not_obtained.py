@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.errors import Cancelled, StoreError, short_time
 from dnsrenew.model import RenewalFailed, rfc3339
 from dnsrenew.model.wording import describe_route, first_sentence, is_skip
 from dnsrenew.operations import texts
@@ -68,6 +68,6 @@ def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
         shown.append(error)
     if outcome.status == "deferred" and outcome.next_attempt is not None:
         text = texts.DEFERRED if shown else texts.DEFERRED_AFTER_FAILURE
-        yield text.format(time=rfc3339(outcome.next_attempt))
+        yield text.format(time=short_time(rfc3339(outcome.next_attempt) or ""))
     if cause not in shown:
         yield cause.message.strip()

@@ -75,6 +75,8 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
     deployment_pending: bool = False
     """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
+    csr_since: datetime | None = None
+    """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
     known: bool = True
     """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
     certificate in ``current``; ``missing`` means that it cannot be read either.
@@ -83,7 +85,7 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         form = dict(vars(self))
-        for name in ("not_before", "not_after", "next_renewal", "next_attempt"):
+        for name in ("not_before", "not_after", "next_renewal", "next_attempt", "csr_since"):
             form[name] = rfc3339(form[name])
         form["domains"] = list(self.domains)
         form["path"] = None if self.path is None else str(self.path)
@@ -126,6 +128,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         path=store.current(spec.name) if exists else None,
         deployed=deployed,
         deployment_pending=pending,
+        csr_since=store.signing_requests.made(spec.name),
         known=known,
     )
 

@@ -96,6 +96,34 @@ FILE_DAMAGED: Final = Text(
     "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.",
 )
 
+# ── certificates by hand ────────────────────────────────────────────────────────────────
+
+KEY_NOT_GIVEN: Final = Text(
+    "key-wrong",
+    "There is no private key for the certificate {name}: none was given, and no CSR of dnsrenew waits for it.",
+    "Add the key that the certificate was requested with: --key FILE",
+)
+KEY_COMPROMISED: Final = Text(
+    "certificate-wrong",
+    "The certificate is for a key that was revoked as compromised.",
+    "Request a certificate for a new key: dnsrenew csr {name} --new",
+)
+OLDER: Final = Text(
+    "certificate-older",
+    "The certificate in force, {name} from {issuer}, is valid until {not_after}, longer than the given one ({given}).",
+    "Add --yes to install the given one all the same.",
+)
+CHAIN_INCOMPLETE: Final = Text(
+    "chain-incomplete",
+    'This system does not know "{issuer}", which issued the last certificate in the file, so clients may refuse it.',
+    "Add the intermediate certificate of the issuer to the file and install it again, unless all clients trust it.",
+)
+CSR_OUTDATED: Final = Text(
+    "csr-outdated",
+    "The stored CSR of {name} is for {names} with a key of the kind {kind}, and the configuration has changed.",
+    "Make a new key and CSR with dnsrenew csr {name} --new if the issuer has not made a certificate yet.",
+)
+
 # ── the error of obtain() ───────────────────────────────────────────────────────────────
 
 NOT_OBTAINED: Final = Text(

@@ -46,7 +46,13 @@ class LazyServices:
 
 
 def make_services(
-    config: Config, store: Store, run: Context, *, dry_run: bool = False, wait: float = 0, responses: AppResponses | None = None
+    config: Config,
+    store: Store,
+    run: Context,
+    *,
+    dry_run: bool = False,
+    wait: float = 0,
+    responses: AppResponses | None = None,
 ) -> Services:
     """Return the services of a run.
 

@@ -38,7 +38,7 @@ _SNI_CALLBACK: Final[Any] = ssl.SSLContext.sni_callback  # the attribute of the 
 _Callback = Callable[[Any, "str | None", ssl.SSLContext], "int | None"]
 
 
-class Pair(Frozen):
+class ServedPair(Frozen):
     """A certificate to serve.
 
     :ivar domains: as A-labels, and IP addresses; ``*.example.com`` for a wildcard.
@@ -95,7 +95,7 @@ class LiveContext(ssl.SSLContext):
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
-    def serve(self, pairs: Sequence[Pair]) -> None:
+    def serve(self, pairs: Sequence[ServedPair]) -> None:
         """Serve these certificates from now on; the first one also for names that none of them has.
 
         Handshakes that have begun end with the old ones.
@@ -112,7 +112,7 @@ class LiveContext(ssl.SSLContext):
             self._choices = Choices(by_name if len(contexts) > 1 else {}, contexts[0])
 
     @staticmethod
-    def check(pair: Pair) -> None:
+    def check(pair: ServedPair) -> None:
         """Check in a context of its own that a certificate can be served; raise as :meth:`serve`."""
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.fullchain, pair.key)
 
@@ -120,7 +120,7 @@ class LiveContext(ssl.SSLContext):
         """Make the context usable in a forked process: another thread may have held the lock."""
         self._lock = threading.Lock()
 
-    def _context_of(self, pair: Pair) -> ssl.SSLContext:
+    def _context_of(self, pair: ServedPair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for apply in self._settings:
             apply(context)

@@ -16,7 +16,7 @@ from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.next_run import next_run
 from dnsrenew.serving import texts
 from dnsrenew.serving.challenge_app import wrapped
-from dnsrenew.serving.live_context import LiveContext, Pair
+from dnsrenew.serving.live_context import LiveContext, ServedPair
 
 if TYPE_CHECKING:
     import ssl
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.clock import Clock
     from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.errors import Text
     from dnsrenew.model import Certificate, Outcome
 
 _LOOK: Final = 0.5
@@ -63,6 +62,27 @@ class CertificateSource(Frozen):
     responses: AppResponses
 
 
+class _Warnings:
+    """The warnings of a server: events, which are logged too. A repeated one is emitted once: the looks are many.
+
+    :param emit: emits an event: kind, name of the certificate, data.
+    """
+
+    def __init__(self, emit: Callable[..., None]) -> None:
+        self._emit = emit
+        self._said: set[tuple[str | None, str, str]] = set()
+
+    def warn(self, name: str | None, code: str, message: str, fix: str) -> None:
+        """Emit a warning about a certificate; None: about all."""
+        if (name, code, message) not in self._said:
+            self._said.add((name, code, message))
+            self._emit("warning", name, code=code, message=message, fix=fix)
+
+    def forget(self, name: str) -> None:
+        """Emit a warning about a certificate again if it comes back."""
+        self._said = {said for said in self._said if said[0] != name}
+
+
 class Served:
     """The certificates of a running server, made by :meth:`Renewer.serve` and :func:`serve`; a context manager.
 
@@ -82,9 +102,9 @@ class Served:
         self._clock = clock
         self._context = LiveContext()
         self._certificates: dict[str, Certificate] = {}
-        self._pairs: dict[str, Pair] = {}
+        self._pairs: dict[str, ServedPair] = {}
         self._marks: dict[str, object] = {}
-        self._warned: set[tuple[str | None, str, str, str]] = set()
+        self._warnings = _Warnings(source.emit)
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
         self._renewal: threads.Task[list[Outcome]] | None = None
@@ -203,7 +223,8 @@ class Served:
         self._due = next_run(outcomes, self._clock.now()).time + self._turn
 
     def _unexpected(self, error: Exception) -> None:
-        self._warn(None, texts.NOT_RENEWED, names=list(self._source.names), reason=self._source.redact(repr(error)))
+        names, reason = list(self._source.names), self._source.redact(repr(error))
+        self._warnings.warn(None, *texts.NOT_RENEWED.fill(names=names, reason=reason))
 
     # ── taking up ───────────────────────────────────────────────────────────────────────
 
@@ -218,7 +239,8 @@ class Served:
         self._pairs = pairs
         self._certificates = {name: new.get(name) or self._certificates[name] for name in self._source.names}
         self._marks |= {name: marks[name] for name in new}
-        self._warned = {warning for warning in self._warned if warning[0] not in new}
+        for name in new:
+            self._warnings.forget(name)
 
     def _taken_up(self, name: str) -> Certificate | None:
         """Return the certificate in force, or None if it cannot be served yet: the next look tries again.
@@ -232,22 +254,14 @@ class Served:
         except (DnsRenewError, OSError, ValueError) as error:
             if name not in self._pairs:
                 raise
-            self._warn(name, texts.NOT_TAKEN_UP, name=name, reason=_reason(error))
+            self._warnings.warn(name, *texts.NOT_TAKEN_UP.fill(name=name, reason=_reason(error)))
             return None
         return certificate
 
-    def _warn(self, about: str | None, text: Text, **evidence: object) -> None:
-        """Emit a warning, which is logged too; a repeated one only once: the looks are many."""
-        warning = about, *text.fill(**evidence)
-        if warning not in self._warned:
-            self._warned.add(warning)
-            _, code, message, fix = warning
-            self._source.emit("warning", about, code=code, message=message, fix=fix)
 
-
-def _pair(certificate: Certificate) -> Pair:
+def _pair(certificate: Certificate) -> ServedPair:
     facts = x509.read_certificate(certificate.fullchain_pem)
-    return Pair(facts.names, certificate.fullchain_path, certificate.private_key_path)
+    return ServedPair(facts.names, certificate.fullchain_path, certificate.private_key_path)
 
 
 def _reason(error: Exception) -> str:

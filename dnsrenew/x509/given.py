@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _PKCS12: Final = b"\x02\x01\x03\x30"
 """Version 3 and the start of the content, at the beginning of a PKCS#12 file (RFC 7292 section 4)."""
 
 
-def has_key(data: bytes) -> bool:
-    """Tell whether a PEM file has a private key."""
-    return _KEY.search(data) is not None
+def has_both(data: bytes) -> bool:
+    """Tell whether a PEM file has a certificate and a private key."""
+    return _CERTIFICATE in data and _KEY.search(data) is not None
 
 
 def key_from_file(data: bytes) -> PrivateKey:
@@ -76,7 +77,7 @@ def chain_from_file(data: bytes, key: PrivateKey, identifiers: Sequence[str], no
 def _certificates(data: bytes) -> list[x509.Certificate]:
     if b"-----BEGIN PKCS7-----" in data:
         return _from_pkcs7(pkcs7.load_pem_pkcs7_certificates, data)
-    if b"-----BEGIN CERTIFICATE-----" in data:
+    if _CERTIFICATE in data:
         return [load(block) for block in blocks(data.decode("ascii", "replace"))]
     if b"PRIVATE KEY-----" in data:
         raise ValueError(texts.ONLY_A_KEY)

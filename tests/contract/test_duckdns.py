@@ -110,7 +110,7 @@ def test_other_answers(
     duck.answer = answer
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account(), [record("v")])
-    assert (caught.value.code, duck.asked) == outcome
+    assert (caught.value.code, len(duck.asked)) == outcome
 
 
 def test_nobody_there(duck: DuckDns, provider: Provider, context: Context, all_logs: Kept) -> None:

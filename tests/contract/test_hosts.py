@@ -15,17 +15,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Namecheap, Route53
 from tests.kit.drivers import lead, maker
-from tests.kit.more_dns_hosts import (
-    Aliyun,
-    Desec,
-    DigitalOcean,
-    DnsPod,
-    Gandi,
-    GoDaddy,
-    Hetzner,
-    Ovh,
-    Porkbun,
-)
+from tests.kit.more_dns_hosts import Aliyun, Desec, DigitalOcean, DnsPod, Gandi, GoDaddy, Hetzner, Ovh, Porkbun
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
 FOREIGN = (ZONE, "v=spf1 -all")

@@ -238,13 +238,7 @@ def test_the_host_programs_own_lexicon_and_requests_stay_as_they_are(powerdns: P
     call_remove(context, shipped(), powerdns_account(powerdns), [RECORD])
     assert vars(theirs)["requests"] is requests
     assert vars(theirs)["__builtins__"]["__import__"] is __import__
-    assert before == (
-        requests.Session,
-        requests.Session.request,
-        requests.Session.send,
-        requests.request,
-        requests.get,
-    )
+    assert before == (requests.Session, requests.Session.request, requests.Session.send, requests.request, requests.get)
     ours: Any = loading._load("powerdns")
     assert ours is not theirs
     assert ours not in sys.modules.values()

@@ -87,6 +87,22 @@ def test_who_waits_finds_nothing_to_do(workspace: Workspace, zygote: Zygote, num
     assert versions(workspace) == 1
 
 
+def test_waiting_for_a_lock_ends(workspace: Workspace, zygote: Zygote) -> None:
+    """`--wait 1` waits for one second, Ctrl-C ends a longer wait, and the run at work is not disturbed."""
+    with Gate.before(workspace, "finalize") as gate:
+        first = start(zygote, workspace)
+        gate.wait()
+        status, said, error = one(start(zygote, workspace, "--wait", "1"))
+        assert (status, said, error["code"]) == (3, "locked", "locked")
+        second = start(zygote, workspace, "--wait", "60", "-v")
+        wait_until(lambda: second.has_said(f"process {first.pid}"))
+        second.signal(signal.SIGINT)
+        status, said, error = one(second)
+        assert (status, said, error["code"]) == (130, "interrupted", "cancelled")
+        gate.open()
+        assert one(first) == (0, "renewed", None)
+
+
 # ── several certificates ────────────────────────────────────────────────────────────────
 
 

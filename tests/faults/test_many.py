@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from dnsrenew import Event, Outcome
 from dnsrenew.runtime import context
+from tests.kit.api_server import Api
 from tests.kit.renew_stage import Stage, certificates
 from tests.lab import Query
 from tests.lab.dnsforwarder import delay
@@ -46,12 +46,12 @@ def stage(workspace: Workspace) -> Stage:
     return Stage(workspace)
 
 
-def good(count: int) -> list[dict[str, Any]]:
+def sound_certificates(count: int) -> list[dict[str, Any]]:
     """So many certificates with nothing in their way."""
     return certificates(*(f"good{number:02}" for number in range(count)))
 
 
-def by(account: str) -> dict[str, Any]:
+def routed_by(account: str) -> dict[str, Any]:
     """The proof goes through this account."""
     return {"routes": [{"challenge": "dns-01", "dns": account}]}
 
@@ -104,11 +104,11 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest
     trouble = [
         {"name": "deaf-ca", "domains": ["deaf-ca.example.test"], "ca": "deaf"},
         {"name": "no-ca", "domains": ["no-ca.example.test"], "ca": "gone"},
-        *({"name": name, "domains": [f"{name}.example.test"], **by("deaf")} for name in unresponsive),
-        {"name": "refused", "domains": ["nobodys.test"], **by("refused")},
+        *({"name": name, "domains": [f"{name}.example.test"], **routed_by("deaf")} for name in unresponsive),
+        {"name": "refused", "domains": ["nobodys.test"], **routed_by("refused")},
     ]
     account = lab.config(stage.base)["dns"]["home"]
-    listed = [*trouble, *good(wanted)]
+    listed = [*trouble, *sound_certificates(wanted)]
     with lab.silent("127.0.0.5") as host, lab.silent("127.0.0.1", silent_ca):
         ca = {"trust": str(lab.ca.trust_pem)}
         until = Until(stage, len(listed) - len(unresponsive) - 1)
@@ -127,14 +127,14 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest
     assert by_status(outcomes) == {
         "interrupted": ["deaf-ca", *unresponsive],
         "failed": ["no-ca", "refused"],
-        "renewed": [certificate["name"] for certificate in good(wanted)],
+        "renewed": [certificate["name"] for certificate in sound_certificates(wanted)],
     }
     assert set(until.finished[-1 - len(unresponsive) :]) == {"deaf-ca", *unresponsive}
 
 
 def test_many_are_stopped_at_once(stage: Stage) -> None:
     """Cancelled after the first one: what is at work withdraws its values, nothing else begins, and each is told of."""
-    listed = good(36)
+    listed = sound_certificates(36)
     until = Until(stage, 1)
     outcomes = stage.run({"certificate": listed}, workers=WORKERS, cancel=until.cancel)
     assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
@@ -180,40 +180,22 @@ def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage)
     with stage.lab.forwarder("127.0.0.3", host) as forwarder:
         server = f"{forwarder.listen[0]}:{forwarder.listen[1]}"
         outcomes = stage.run(
-            {"certificate": good(wanted), "dns.home.provider": "narrow", "dns.home.server": server}, workers=WORKERS
+            {"certificate": sound_certificates(wanted), "dns.home.provider": "narrow", "dns.home.server": server},
+            workers=WORKERS,
         )
     assert [outcome.status for outcome in outcomes] == ["renewed"] * wanted
     assert host.changes == 2 * wanted
     assert host.most == 1
 
 
-class Busy(BaseHTTPRequestHandler):
-    """An HTTP interface that has no time for anybody."""
-
-    def do_GET(self) -> None:
-        """Say so; it is the first thing that is asked."""
-        self.send_error(408)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # as in the base class
-        """Be quiet."""
-
-
 def test_a_host_that_hangs_is_not_waited_for_by_every_certificate(stage: Stage) -> None:
-    """More certificates than workers are at it, and first in the file: of those who come later most order nothing."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    """More certificates than workers use the host and come first; most of the later ones order nothing."""
     provide(stage, "busy", BUSY)
-    hanging = certificates(*(f"hanging{number:02}" for number in range(2 * WORKERS)), **by("busy"))
-    busy = {
-        "provider": "busy",
-        "auth_token": "token",
-        "pdns_server": f"http://127.0.0.1:{server.server_port}",
-    }
-    outcomes = stage.run(
-        {"certificate": [*hanging, *good(4)], "dns.busy": busy, "dns.home.zones": None}, workers=WORKERS
-    )
-    server.shutdown()
-    server.server_close()
+    hanging = certificates(*(f"hanging{number:02}" for number in range(2 * WORKERS)), **routed_by("busy"))
+    with Api(lambda _: (408, "")) as server:
+        busy = {"provider": "busy", "auth_token": "token", "pdns_server": server.url}
+        listed = [*hanging, *sound_certificates(4)]
+        outcomes = stage.run({"certificate": listed, "dns.busy": busy, "dns.home.zones": None}, workers=WORKERS)
     assert [outcome.status for outcome in outcomes] == ["failed"] * len(hanging) + ["renewed"] * 4
     failed = outcomes[: len(hanging)]
     assert {outcome.error and outcome.error.code for outcome in failed} == {"provider-timeout"}

@@ -1,6 +1,7 @@
 """A network that misbehaves in every way at every place: the run ends in time, in success or in a typed error.
 
-Each line of docs/internals/network-faults.md is repeated: see network.py for what must hold in every case, and network_page.py.
+Each line of docs/internals/network-faults.md is repeated: see network.py for what must hold,
+and network_page.py.
 """
 
 from __future__ import annotations

@@ -46,13 +46,7 @@ class Case:
 
 
 CASES = (
-    Case(
-        "HTML instead of a directory",
-        answer("directory", HTML),
-        "ca-not-acme",
-        ("lab", "directory", "text/html"),
-        0,
-    ),
+    Case("HTML instead of a directory", answer("directory", HTML), "ca-not-acme", ("lab", "directory", "text/html"), 0),
     Case("no directory there", answer("directory", HTML_404), "ca-not-acme", ("lab", "/dir", "status 404"), 0),
     Case(
         "JSON that is no directory",
@@ -145,10 +139,7 @@ def test_it_is_told(workspace: Workspace, case: Case) -> None:
 
 @pytest.mark.parametrize(
     ("response", "code", "words"),
-    [
-        (HTML_503, "ca-server-error", ("lab", "503")),
-        (DROP, "ca-unreachable", ("lab",)),
-    ],
+    [(HTML_503, "ca-server-error", ("lab", "503")), (DROP, "ca-unreachable", ("lab",))],
     ids=["HTML-503", "no-answer"],
 )
 def test_it_fails_even_when_asked_again(

@@ -41,6 +41,7 @@ TWICE = {
 }
 TWICE_BY_DEFAULT = {"certificate": [{"domains": ["example.test"]}, {"domains": ["example.test", "www.example.test"]}]}
 HTTP_ONLY = {"domains": ["example.test", "*.example.test"], "routes": [{"challenge": "http-01"}]}
+BY_HOME = {"challenge": "dns-01", "dns": "home"}
 
 INVALID = "config-invalid"
 CASES = (
@@ -53,12 +54,7 @@ CASES = (
     Case("an unknown provider", {"dns.home.provider": "rfc2163"}, INVALID, ("rfc2163", "rfc2136")),
     Case("an unknown CA", {"default_ca": "letsencript"}, INVALID, ("letsencript", "letsencrypt")),
     Case("an unknown CA of a certificate", certificate(ca="lap"), INVALID, ("lap", "lab")),
-    Case(
-        "an unknown account",
-        certificate(routes=[{"challenge": "dns-01", "dns": "hom"}]),
-        INVALID,
-        ('"hom"', "home"),
-    ),
+    Case("an unknown account", certificate(routes=[{"challenge": "dns-01", "dns": "hom"}]), INVALID, ('"hom"', "home")),
     Case("a missing option", {"dns.home.server": None}, INVALID, ("home", "server")),
     Case("an unknown option", {"dns.home.tsig_key": "x"}, INVALID, ("tsig_key",)),
     Case("the same name twice", TWICE, INVALID, ("home", "name")),
@@ -67,6 +63,12 @@ CASES = (
     Case("a name that is a path", certificate(name="/etc/passwd"), INVALID, ("/etc/passwd",)),
     Case("a name that is the folder itself", certificate(name="."), INVALID, ("name",)),
     Case("a wildcard with http-01 only", certificate(**HTTP_ONLY), INVALID, ("*.example.test", "dns-01")),
+    Case(
+        "two routes alike",
+        certificate(routes=[BY_HOME, {"challenge": "dns-01"}, BY_HOME]),
+        INVALID,
+        ("routes", "number 1"),
+    ),
     Case("an IP address on dns-01", certificate(domains=["192.0.2.1"]), INVALID, ("192.0.2.1", "IP address")),
     Case("an IPv6 address on dns-01", certificate(domains=["2001:db8::1"]), INVALID, ("2001:db8::1", "IP address")),
     Case("a config others can write", lambda w: w.config_path.chmod(0o666), "config-untrusted", ("dnsrenew.toml",)),

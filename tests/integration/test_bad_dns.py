@@ -125,13 +125,7 @@ def cname_to_nothing(workspace: Workspace, _stack: ExitStack) -> Mapping[str, An
 
 UNAUTHORIZED = "provider-unauthorized"
 CASES = (
-    Case(
-        "a name outside our zones",
-        names("www.other.test"),
-        "dns-no-account",
-        ("www.other.test", "example.test"),
-        0,
-    ),
+    Case("a name outside our zones", names("www.other.test"), "dns-no-account", ("www.other.test", "example.test"), 0),
     Case("a name in no zone", names("www.elsewhere.test", zones=None), "dns-no-zone", ("www.elsewhere.test",), 0),
     Case(
         "one of three outside", names("example.test", "a.example.test", "other.test"), "dns-no-account", ("other",), 0

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.kit.program import ROOT, Kept, check_error, failed, run_inside
-from tests.lab.acmemessages import Request
 from tests.lab.workspace import Workspace
 
 NOBODY = 65534
@@ -36,9 +30,6 @@ def outcome_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert outcome["status"] == "failed"
     found: dict[str, Any] = outcome
     return found
-
-
-# ── not writable ────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
@@ -84,31 +75,9 @@ def test_a_store_that_became_anothers(workspace: Workspace) -> None:
         kept.assert_whole()
 
 
-# ── a file where a folder should be ─────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("folder", ["", "certificates", "certificates/home", "locks"], ids=lambda name: name or "store")
-def test_a_file_where_a_folder_should_be(workspace: Workspace, folder: str) -> None:
-    """It is named, and left alone."""
-    place = workspace.store / folder
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text("mine")
-    outcome = failed(workspace, "renew", code="store-not-a-folder", words=(str(place),))
+def test_a_file_in_place_of_the_store(workspace: Workspace) -> None:
+    """The error names the file, and the file stays; folders in the store are in tests/faults/test_disk_damage.py."""
+    workspace.store.write_text("mine")
+    outcome = failed(workspace, "renew", code="store-not-a-folder", words=(str(workspace.store),))
     assert outcome["attempts"] == []
-    assert place.read_text() == "mine"
-
-
-# ── a full disk ─────────────────────────────────────────────────────────────────────────
-
-_DISK = """
-mount -t tmpfs -o size=512k,mode=700 none "$STORE" || exit 99
-cp -a "$BEFORE"/. "$STORE"
-fill() { cat /dev/zero > "$STORE/filler" 2>/dev/null; touch "$FULL"; }
-if [ "$WHEN" = before ]; then fill; else (until [ -e "$GO" ]; do sleep 0.02; done; fill) & fi
-"$@"
-status=$?
-cp -a "$STORE"/. "$AFTER"
-touch "$GO"
-wait
-exit $status
-"""
+    assert workspace.store.read_text() == "mine"

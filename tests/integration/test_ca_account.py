@@ -19,7 +19,7 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
-from tests.kit.ca_box import Box, prove, refused
+from tests.kit.ca_box import Box, not_offered, prove, refused
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -346,13 +346,7 @@ def test_both_keys_are_kept_while_the_ca_takes_neither(rolling: Rolling) -> None
 
 def test_a_ca_that_changes_no_keys_is_told(rolling: Rolling) -> None:
     """ZeroSSL, say: nothing is written."""
-
-    def without(request: Request, response: Response) -> Response:
-        if request.kind != "directory":
-            return response
-        return response.with_json({key: value for key, value in response.json().items() if key != "keyChange"})
-
-    rolling.box.proxy.on_response = without
+    rolling.box.proxy.on_response = not_offered("keyChange")
     before = rolling.keys()
     error = refused(lambda: rolling.client().roll_key(Context()))
     assert (error.code, error.evidence["resource"]) == ("ca-not-offered", "keyChange")

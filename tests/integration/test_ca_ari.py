@@ -17,7 +17,7 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, ca_clock, prove
+from tests.kit.ca_box import Box, MemoryStore, ca_clock, not_offered, prove
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve
 
@@ -188,13 +188,7 @@ def test_a_ca_that_is_down_is_no_window(lab_ca: LabCA) -> None:
 
 def test_a_ca_without_ari_is_not_asked(box: Box) -> None:
     """The directory has no renewalInfo: to be looked at again in a day."""
-
-    def without(request: Request, response: Response) -> Response:
-        if request.kind != "directory":
-            return response
-        return response.with_json({key: value for key, value in response.json().items() if key != "renewalInfo"})
-
-    box.proxy.on_response = without
+    box.proxy.on_response = not_offered("renewalInfo")
     (found,) = box.client().renewal_windows(box.context, [ID])
     assert isinstance(found, NoWindow)
     assert (found.code, found.retry_after) == ("ari-not-offered", 86400)

@@ -12,7 +12,7 @@ from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.model import KeyKind
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, prove, refused
+from tests.kit.ca_box import Box, MemoryStore, not_offered, prove, refused
 from tests.lab import DROP, Request, Response
 
 NAMES = ["example.test"]
@@ -169,12 +169,7 @@ def test_a_ca_that_revokes_nothing_is_told(box: Box) -> None:
     """No revokeCert in the directory."""
     chain, _ = issued(box.client(), Context())
 
-    def without(request: Request, response: Response) -> Response:
-        if request.kind != "directory":
-            return response
-        return response.with_json({key: value for key, value in response.json().items() if key != "revokeCert"})
-
-    box.proxy.on_response = without
+    box.proxy.on_response = not_offered("revokeCert")
     error = refused(lambda: box.client().revoke(Context(), chain))
     assert (error.code, error.evidence["resource"]) == ("ca-not-offered", "revokeCert")
 

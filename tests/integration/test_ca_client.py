@@ -24,6 +24,7 @@ from tests.kit.clock import RealClock
 from tests.lab import DROP, AcmeProxy, LabCA, Pebble, Request, Response
 from tests.lab.ports import reserve
 
+THREE = ["a.example.test", "b.example.test", "c.example.test"]
 HTML = Response(200, b"<html>busy</html>", (("Content-Type", "text/html"),))
 
 
@@ -93,7 +94,7 @@ def test_what_the_ca_may_add_or_mix_is_no_trouble(box: Box) -> None:
 def test_six_of_ten_nonces_refused_is_no_trouble(run_pebble: Callable[..., Box]) -> None:
     """`badNonce` is answered with the nonce from the refusal."""
     box = run_pebble(always_valid=True, nonce_reject=60)
-    assert box.issue(["a.example.test", "b.example.test", "c.example.test"])
+    assert box.issue(THREE)
     assert box.proxy.counts["newNonce"] <= 2
 
 
@@ -219,7 +220,7 @@ def failed_challenge(status: str) -> list[dict[str, Any]]:
 def test_an_order_that_stays_pending_after_a_failure_is_noticed(box: Box) -> None:
     """The authorizations are watched too, and the failed one of three names is named, with the CA's words."""
     box.proxy.on_response = mark("b.example.test", status="invalid", challenges=failed_challenge("invalid"))
-    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.type) == ("ca-unauthorized", "unauthorized")
     assert error.evidence["identifiers"] == ["b.example.test"]
     assert "b.example.test" in error.message
@@ -246,9 +247,8 @@ def pending_until(box: Box, name: str, seconds: float) -> Callable[[Request, Res
 def test_who_is_still_looked_at_when_another_fails_is_waited_for(box: Box) -> None:
     """The next order is to mend everything at once: as long as the CA has time."""
     box.proxy.on_response = pending_until(box, "a.example.test", 30)
-    names = ["a.example.test", "b.example.test", "c.example.test"]
-    error = refused(lambda: box.issue(names, box.context))
-    assert set(error.evidence["identifiers"]) == set(names[:2])
+    error = refused(lambda: box.issue(THREE, box.context))
+    assert set(error.evidence["identifiers"]) == set(THREE[:2])
     assert "undecided" not in error.evidence
     assert 30 <= box.clock.elapsed <= 42
 
@@ -256,7 +256,7 @@ def test_who_is_still_looked_at_when_another_fails_is_waited_for(box: Box) -> No
 def test_what_the_ca_does_not_decide_in_time_is_told(box: Box) -> None:
     """It is not proved; and not failed either."""
     box.proxy.on_response = pending_until(box, "a.example.test", 300)
-    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    error = refused(lambda: box.issue(THREE, box.context))
     assert error.evidence["identifiers"] == ["b.example.test"]
     assert error.evidence["undecided"] == ["a.example.test"]
     assert 60 <= box.clock.elapsed <= 65
@@ -264,9 +264,8 @@ def test_what_the_ca_does_not_decide_in_time_is_told(box: Box) -> None:
 
 def test_what_the_ca_was_not_asked_to_look_at_is_not_waited_for(box: Box) -> None:
     """Where names are done one after the other, the others come to no end by themselves."""
-    names = ["a.example.test", "b.example.test", "c.example.test"]
     client, context = box.client(), box.context
-    order = client.new_order(context, names)
+    order = client.new_order(context, THREE)
     found = client.authorizations(context, order)
     (second,) = (each for each in found if each.domain == "b.example.test")
     challenge = second.challenge("dns-01")
@@ -282,7 +281,7 @@ def test_what_the_ca_was_not_asked_to_look_at_is_not_waited_for(box: Box) -> Non
 def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) -> None:
     """Some CAs never end it: at the time-out, the error on the challenge is the reason."""
     box.proxy.on_response = mark("a.example.test", status="pending", challenges=failed_challenge("pending"))
-    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    error = refused(lambda: box.issue(THREE, box.context))
     assert error.code == "ca-unauthorized"
     assert error.evidence["timeout"] == 60
     assert 60 <= box.clock.elapsed <= 70
@@ -291,7 +290,7 @@ def test_a_failed_challenge_that_stays_pending_ends_at_the_time_out(box: Box) ->
 def test_a_failure_without_a_reason_is_one(box: Box) -> None:
     """A deactivated authorization has no error at all; it is not success."""
     box.proxy.on_response = mark("a.example.test", status="deactivated", challenges=[])
-    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    error = refused(lambda: box.issue(THREE, box.context))
     assert error.code == "ca-order-invalid"
     assert error.evidence["identifiers"] == ["a.example.test"]
 
@@ -299,7 +298,7 @@ def test_a_failure_without_a_reason_is_one(box: Box) -> None:
 def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
     """Pending for ever, without a word."""
     box.proxy.on_response = mark("a.example.test", status="pending", challenges=[])
-    error = refused(lambda: box.issue(["a.example.test", "b.example.test", "c.example.test"], box.context))
+    error = refused(lambda: box.issue(THREE, box.context))
     assert (error.code, error.evidence["identifiers"]) == ("ca-timeout", ["a.example.test"])
     assert 60 <= box.clock.elapsed <= 61
 
@@ -307,11 +306,10 @@ def test_a_ca_that_never_decides_ends_at_the_time_out(box: Box) -> None:
 def test_every_name_that_failed_is_named(run_pebble: Callable[..., Box]) -> None:
     """A CA that really looks and finds no DNS: all three names, each with the reason, in one error."""
     box = run_pebble()
-    names = ["a.example.test", "b.example.test", "c.example.test"]
-    error = refused(lambda: box.issue(names))
-    assert set(error.evidence["identifiers"]) == set(names)
-    assert {each["identifier"] for each in error.subproblems} == set(names)
-    assert all(name in error.message for name in names)
+    error = refused(lambda: box.issue(THREE))
+    assert set(error.evidence["identifiers"]) == set(THREE)
+    assert {each["identifier"] for each in error.subproblems} == set(THREE)
+    assert all(name in error.message for name in THREE)
 
 
 def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) -> None:
@@ -353,16 +351,21 @@ def test_subproblems_name_the_identifiers(box: Box) -> None:
 # ── issuing ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
-    """The CA has `timeout` seconds to issue, and its Retry-After is kept to meanwhile."""
+def processing(retry_after: str) -> Callable[[Request, Response], Response]:
+    """Return a hook: the order stays `processing`, with this Retry-After."""
 
-    def never(request: Request, response: Response) -> Response:
+    def hook(request: Request, response: Response) -> Response:
         if request.kind in {"finalize", "order"} and response.status == 200:
             body = {**response.json(), "status": "processing"}
-            return response.with_json(body).with_header("Retry-After", "8")
+            return response.with_json(body).with_header("Retry-After", retry_after)
         return response
 
-    box.proxy.on_response = never
+    return hook
+
+
+def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
+    """The CA has `timeout` seconds to issue, and its Retry-After is kept to meanwhile."""
+    box.proxy.on_response = processing("8")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert error.code == "ca-timeout"
     assert "issue the certificate within 60 s" in error.message
@@ -372,14 +375,7 @@ def test_processing_for_ever_ends_at_the_time_out(box: Box) -> None:
 
 def test_a_retry_after_of_an_hour_ends_the_attempt(box: Box) -> None:
     """Nobody waits an hour within a run: the next attempt does."""
-
-    def later(request: Request, response: Response) -> Response:
-        if request.kind in {"finalize", "order"} and response.status == 200:
-            body = {**response.json(), "status": "processing"}
-            return response.with_json(body).with_header("Retry-After", "3600")
-        return response
-
-    box.proxy.on_response = later
+    box.proxy.on_response = processing("3600")
     error = refused(lambda: box.issue(["example.test"], box.context))
     assert (error.code, error.retry_after) == ("ca-timeout", 3600)
     assert box.clock.elapsed < 1

@@ -11,7 +11,8 @@ from dnsrenew import x509
 from dnsrenew.ca.ari import cert_id
 from dnsrenew.model import Profile
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, prove, refused
+from tests.kit.ca_box import Box, not_offered, prove, refused
+from tests.kit.fallback_stage import with_meta
 from tests.lab import DROP, Request, Response
 
 REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
@@ -20,18 +21,6 @@ REPLACES = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 def sent(box: Box) -> list[dict[str, Any]]:
     """Return what was asked for in each newOrder."""
     return [exchange.request.payload or {} for exchange in box.proxy.of_kind("newOrder")]
-
-
-def with_meta(**meta: Any) -> Callable[[Request, Response], Response]:
-    """Return a hook that adds to the directory's meta, and lets Pebble see no field that it does not know."""
-
-    def hook(request: Request, response: Response) -> Response:
-        if request.kind != "directory":
-            return response
-        body = response.json()
-        return response.with_json({**body, "meta": {**body["meta"], **meta}})
-
-    return hook
 
 
 def refuse_orders(kind: str, field: str, status: int = 400) -> Callable[[Request], Response | None]:
@@ -43,13 +32,6 @@ def refuse_orders(kind: str, field: str, status: int = 400) -> Callable[[Request
         return None
 
     return hook
-
-
-def without_renewal_info(request: Request, response: Response) -> Response:
-    """Take renewalInfo out of the directory: a hook."""
-    if request.kind != "directory":
-        return response
-    return response.with_json({key: value for key, value in response.json().items() if key != "renewalInfo"})
 
 
 # ── replaces (RFC 9773 section 5) ───────────────────────────────────────────────────────
@@ -112,7 +94,7 @@ def test_a_rate_limit_is_not_circumvented(box: Box) -> None:
 
 def test_nothing_is_replaced_where_the_ca_does_not_know_how(box: Box) -> None:
     """`replaces` is sent only where the directory has renewalInfo."""
-    box.proxy.on_response = without_renewal_info
+    box.proxy.on_response = not_offered("renewalInfo")
     assert box.client().new_order(box.context, ["example.test"], replaces=REPLACES).replaces is None
     assert sent(box) == [{"identifiers": [{"type": "dns", "value": "example.test"}]}]
 
@@ -252,9 +234,7 @@ def at(box: Box, **wrong: float) -> Context:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"minutes": -62}, {"days": -400}, {"days": 400}],
-    ids=["an-hour-behind", "a-year-behind", "a-year-ahead"],
+    "wrong", [{"minutes": -62}, {"days": -400}, {"days": 400}], ids=["an-hour-behind", "a-year-behind", "a-year-ahead"]
 )
 def test_nothing_is_ordered_by_a_clock_that_is_far_off(box: Box, wrong: dict[str, float]) -> None:
     """By the CA's Date it is known that no certificate of today would be valid here: the limits are spared."""

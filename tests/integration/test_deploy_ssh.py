@@ -196,7 +196,7 @@ def test_a_path_with_a_line_break_is_refused(
 
 
 def test_a_killed_run_is_ended_by_the_next(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:
-    """One that was killed between the renames left a pair that does not fit; what it had kept is still what comes back."""
+    """Killed between the renames, it left a pair that does not fit; what it had kept is still what comes back."""
     old, new = pair
     target = Target(server, tmp_path)
     target.put(old)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import dns.message
 import dns.query
@@ -15,6 +12,7 @@ import dns.rcode
 import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
+from tests.kit.api_server import Api, Asked
 from tests.kit.dns_stage import Looking, record, until_both_serve
 from tests.lab import Lab
 
@@ -22,51 +20,26 @@ pytestmark = pytest.mark.leaves_txt
 Answer = Callable[[bytes], bytes]
 
 
-class DohServer(ThreadingHTTPServer):
-    """Answers with `answer`; keeps the names it was asked for."""
-
-    daemon_threads = True
+class DohServer(Api):
+    """Answers with `answer`, and keeps the time and the name of each question in `questions`."""
 
     def __init__(self, answer: Answer, status: int = 200) -> None:
-        """Listen on a free port."""
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = answer
-        self.status = status
-        self.asked: list[tuple[float, str]] = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/dns-query"
+        super().__init__(self._respond, {"Content-Type": "application/dns-message"})
+        self._answer = answer
+        self._status = status
+        self.questions: list[tuple[float, str]] = []
 
+    @property
+    def url(self) -> str:
+        """The address of questions."""
+        return f"{super().url}/dns-query"
 
-class _Handler(BaseHTTPRequestHandler):
-    server: DohServer
-
-    def do_POST(self) -> None:
-        query = self.rfile.read(int(self.headers["Content-Length"]))
-        assert self.headers["Content-Type"] == "application/dns-message"
-        assert query[:2] == b"\0\0"
-        self.server.asked.append((time.monotonic(), dns.message.from_wire(query).question[0].name.to_text()))
-        body = self.server.answer(query)
-        self.send_response(self.server.status)
-        self.send_header("Content-Type", "application/dns-message")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def doh(answer: Answer, status: int = 200) -> Iterator[DohServer]:
-    """A running server."""
-    server = DohServer(answer, status)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    def _respond(self, asked: Asked) -> tuple[int, bytes]:
+        assert asked.headers["Content-Type"] == "application/dns-message"
+        assert asked.octets[:2] == b"\0\0"
+        name = dns.message.from_wire(asked.octets).question[0].name.to_text()
+        self.questions.append((time.monotonic(), name))
+        return self._status, self._answer(asked.octets)
 
 
 def resolving(lab: Lab) -> Answer:
@@ -86,12 +59,12 @@ def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
     """It would keep the absence."""
     lab.update("example.test", add=[("doh1", "TXT", "new")])
     until_both_serve(lab, "doh1.example.test")
-    with doh(resolving(lab)) as server:
+    with DohServer(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,))
         begin = time.monotonic()
         looking.wait(record("doh1.example.test"), settle=0.4, check="doh")
-        assert server.asked[0][0] - begin >= 0.4
-    assert {name for _, name in server.asked} == {"doh1.example.test."}
+        assert server.questions[0][0] - begin >= 0.4
+    assert {name for _, name in server.questions} == {"doh1.example.test."}
     assert looking.servers()[""]["server"] == server.url
     assert looking.servers()[""]["state"] == "agrees"
 
@@ -101,26 +74,26 @@ def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
     lab.add_zone("walled.test", ns=["127.0.0.6"])
     lab.update("walled.test", add=[("_acme-challenge", "TXT", "new")])
     until_both_serve(lab, "_acme-challenge.walled.test")
-    with doh(resolving(lab)) as server:
+    with DohServer(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,))
         assert looking.target("walled.test").name == "_acme-challenge.walled.test."
-        assert server.asked == []
+        assert server.questions == []
         looking.wait(record("_acme-challenge.walled.test"))
     assert looking.warnings == ["dns-closed"]
-    assert len(server.asked) == 1
+    assert len(server.questions) == 1
 
 
 def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
     """And it is not tried the other way a second time."""
-    with doh(resolving(lab)) as server:
+    with DohServer(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
         assert looking.target("a.example.test").served_zone == "example.test."
-        assert "_acme-challenge.a.example.test." not in {name for _, name in server.asked}
+        assert "_acme-challenge.a.example.test." not in {name for _, name in server.questions}
 
 
 def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
     """With what to do about it."""
-    with doh(resolving(lab)) as server:
+    with DohServer(resolving(lab)) as server:
         looking = Looking(lab, doh=(server.url,))
         with pytest.raises(PropagationError) as caught:
             looking.wait(record("doh2.example.test"), timeout=0.2, check="doh")
@@ -135,12 +108,12 @@ def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
 )
 def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
     """HTML, an error, nothing: three tries, then it is said."""
-    with doh(lambda _: body, status) as server:
+    with DohServer(lambda _: body, status) as server:
         looking = Looking(lab, doh=(server.url,))
         with pytest.raises(PropagationError, match=reason) as caught:
             looking.wait(record("doh3.example.test"), check="doh")
     assert caught.value.code == "dns-unreachable"
-    assert len(server.asked) == 3
+    assert len(server.questions) == 3
 
 
 def test_nobody_at_the_address_is_said(lab: Lab) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shutil
 import signal
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import dns.opcode
 import dns.rcode
 import pytest
 
-from tests.kit.program import PATIENCE, Kept, Run
-from tests.lab.acmemessages import DROP, Request, Response
+from tests.kit.ca_gate import Gate
+from tests.kit.network_ca import REQUESTS
+from tests.kit.program import Kept, Run
 from tests.lab.dnsforwarder import Query
 from tests.lab.workspace import Workspace
 
@@ -61,30 +60,13 @@ def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -
 
 
 @SIGNALS
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "directory",
-        "newNonce",
-        "newAccount",
-        "newOrder",
-        "authorization",
-        "challenge",
-        "finalize",
-        "order",
-        "certificate",
-    ],
-)
+@pytest.mark.parametrize("kind", REQUESTS[:-1])
 def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, status: int) -> None:
     """Whatever it was asked for, nobody waits for its answer."""
     kept = Kept.place(workspace)
-    silence = Silence(kind)
-    with workspace.lab.acme_proxy(silence.request) as proxy:
-        workspace.write({"ca.lab.directory": proxy.directory_url})
-        with Run.start(workspace, "renew", "--force", "--json") as run:
-            assert silence.reached.wait(PATIENCE)
-            found, document = run.stop(number)
-        silence.over.set()
+    with Gate.before(workspace, kind) as gate, Run.start(workspace, "renew", "--force", "--json") as run:
+        gate.wait()
+        found, document = run.stop(number)
     assert found == status
     interrupted(document)
     assert workspace.lab.txt("_acme-challenge.example.test") == set()
@@ -189,12 +171,7 @@ def test_several_certificates_are_all_put_back(workspace: Workspace) -> None:
     assert workspace.lab.all_txt() == {}
 
 
-# ── values of others at the same name ───────────────────────────────────────────────────
-
-FOREIGN = "somebody-else-wrote-this"
-
-
-# ── what stops the withdrawal hides nothing ─────────────────────────────────────────────
+# ── errors in the removal ───────────────────────────────────────────────────────────────
 
 
 @pytest.mark.leaves_txt

@@ -59,10 +59,7 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes, "dns.other.zones": ["other.test"]})
-    assert tried(outcome) == [
-        ("lab", "dns-01", ("other",), 0, "dns-no-account"),
-        ("lab", "dns-01", ("home",), 1, None),
-    ]
+    assert tried(outcome) == [("lab", "dns-01", ("other",), 0, "dns-no-account"), ("lab", "dns-01", ("home",), 1, None)]
     error = outcome.attempts[0].error
     assert error is not None
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]

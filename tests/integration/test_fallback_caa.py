@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import dns.rcode
 import pytest
 
 from dnsrenew import Outcome
 from tests.kit.fallback_stage import DNS, codes, http, second_ca, tried, with_meta
 from tests.kit.fallback_stage import dns as by_dns
 from tests.kit.renew_stage import Stage, everywhere, through, until
-from tests.lab import PRIMARY, SECONDARY, AcmeProxy, Query, dnsforwarder
+from tests.lab import PRIMARY, SECONDARY, AcmeProxy
 from tests.lab.workspace import Workspace
 
 CA = "lab-ca.test"

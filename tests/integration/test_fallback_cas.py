@@ -12,17 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.fallback import planner
-from tests.kit.fallback_stage import (
-    DNS,
-    Tried,
-    codes,
-    dns,
-    problem,
-    refusing,
-    said_in_order,
-    second_ca,
-    tried,
-)
+from tests.kit.fallback_stage import DNS, Tried, codes, dns, problem, refusing, said_in_order, second_ca, tried
 from tests.kit.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
@@ -110,11 +100,7 @@ def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None
         outcome = stage.renewed({**through(proxy), "dns.spare": last_resort, "certificate.0.routes": routes})
     orders = 1 if kind == "finalize" else 0
     code = REFUSED_WITH[name]
-    assert tried(outcome) == [
-        ("lab", "dns-01", ("home",), orders, code),
-        ("lab", "dns-01", ("spare",), 0, code),
-        WON,
-    ]
+    assert tried(outcome) == [("lab", "dns-01", ("home",), orders, code), ("lab", "dns-01", ("spare",), 0, code), WON]
     assert proxy.counts["newOrder"] <= 1
     assert other.counts["newOrder"] == 1
 

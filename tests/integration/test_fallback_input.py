@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import socket
-from typing import Any
 
 import pytest
 
-from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, site, tried, with_meta
-from tests.kit.program import Kept, failed
-from tests.kit.renew_stage import Stage, leaf, through
+from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, tried, with_meta
+from tests.kit.renew_stage import Stage, through
 from tests.lab.workspace import Workspace
 
 HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -92,14 +90,6 @@ def test_no_route_left_after_skipping_is_told_to_a_person(workspace: Workspace) 
         done = workspace.run("renew")
     told = re.sub(r"\s+", " ", done.stdout + done.stderr)
     assert done.returncode == 1
-    for word in (
-        "http-01",
-        "dns-01",
-        f"Port {port}",
-        "in use",
-        "No DNS account can write",
-        "zones = [",
-        "next try",
-    ):
+    for word in ("http-01", "dns-01", f"Port {port}", "in use", "No DNS account can write", "zones = [", "next try"):
         assert word in told, told
     assert "Traceback" not in told

@@ -111,10 +111,7 @@ def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> No
         "ca": "lab",
         "challenge": "mixed",
         "dns": ["home"],
-        "names": {
-            SITE: {"challenge": "http-01", "dns": []},
-            f"*.{SITE}": {"challenge": "dns-01", "dns": ["home"]},
-        },
+        "names": {SITE: {"challenge": "http-01", "dns": []}, f"*.{SITE}": {"challenge": "dns-01", "dns": ["home"]}},
     }
     assert proxy.counts["newOrder"] == 1
     assert len(stage.written()) == 1

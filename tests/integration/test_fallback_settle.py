@@ -15,6 +15,7 @@ import dns.rrset
 import pytest
 
 from dnsrenew.fallback import planner
+from tests.kit.api_server import Api
 from tests.kit.fallback_stage import DNS, codes, http, site, tried
 from tests.kit.fallback_stage import dns as by_dns
 from tests.kit.renew_stage import Stage
@@ -156,28 +157,6 @@ def test_a_failed_http_01_is_not_tried_again(stage: Stage) -> None:
             "certificate.0.domains": ["wrong-web.test"],
             "certificate.0.routes": [{"challenge": "http-01", "webroot": str(stage.workspace.path)}, DNS],
         }
-        with serving(ca.http_port):
+        with Api(lambda _: (200, "<h1>It works!</h1>"), port=ca.http_port):
             outcome = stage.renewed(changes)
     assert [each[1:4] for each in tried(outcome)] == [("http-01", (), 1), ("dns-01", ("home",), 1)]
-
-
-@contextmanager
-def serving(port: int) -> Iterator[None]:
-    """A web server that has the same page for everything."""
-    import threading
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Show it."""
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<h1>It works!</h1>")
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Page) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield
-        server.shutdown()

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +27,7 @@ from dnsrenew.errors import CAError, ChallengeError
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Route
 from dnsrenew.runtime.context import Context
+from tests.kit.ca_box import MemoryStore
 from tests.lab import Lab
 from tests.lab.ports import has_ipv6
 from tests.lab.process import ServerProcess
@@ -45,7 +45,7 @@ class Stage:
     lab: Lab
     http01: Http01
     listeners: HttpListeners
-    accounts: MemoryAccounts = field(default_factory=MemoryAccounts)
+    accounts: MemoryStore = field(default_factory=MemoryStore)
 
     @property
     def port(self) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from dnsrenew import Config, Event, Renewer, Secret
 from dnsrenew.events import KINDS
-from tests.kit.renew_stage import Stage, certificates, through
+from tests.kit.renew_stage import Stage, certificates
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
 

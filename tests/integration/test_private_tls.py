@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dns.rdatatype
@@ -23,53 +21,13 @@ from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
+from tests.kit.api_server import Api
 from tests.kit.ca_box import MemoryStore
 from tests.kit.clock import FakeClock
 from tests.lab import LabCA
 
 CANARY = "canary-tls-7b1e55d2"
 RECORD = TxtRecord("home.duckdns.org.", "_acme-challenge.home.duckdns.org.", "v" * 43, 60)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Keeps what it is sent, and answers with nothing that helps."""
-
-    server: Server
-
-    def do_GET(self) -> None:
-        """Answer."""
-        length = int(self.headers.get("Content-Length") or 0)
-        self.server.heard.append(f"{self.requestline} {self.headers} {self.rfile.read(length)!r}")
-        self.send_response(404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_POST(self) -> None:
-        """Answer."""
-        self.do_GET()
-
-    def do_PATCH(self) -> None:
-        """Answer."""
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Server(ThreadingHTTPServer):
-    """An HTTPS server with any certificate; `heard` is what reached it."""
-
-    daemon_threads = True
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        """Listen on this machine."""
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.heard: list[str] = []
-        self.url = f"https://127.0.0.1:{self.server_address[1]}"
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what the test is about."""
 
 
 @pytest.fixture(scope="module")
@@ -85,20 +43,9 @@ def trust(lab_ca: LabCA, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(lab_ca.trust_pem))
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[[ssl.SSLContext], Server]]:
-    """Start servers."""
-    started: list[Server] = []
-
-    def start(context: ssl.SSLContext) -> Server:
-        started.append(Server(context))
-        threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+def https_server(context: ssl.SSLContext) -> Api:
+    """An HTTPS server with this certificate, which answers 404."""
+    return Api(lambda _: (404, ""), tls=context)
 
 
 def ask_a_ca(url: str, lab_ca: LabCA) -> str:
@@ -144,7 +91,7 @@ def ask_doh(url: str, _lab_ca: LabCA) -> str:
     return str(caught.value)
 
 
-WHO = {
+CLIENTS = {
     "ca": (ask_a_ca, "ca-untrusted"),
     "duckdns": (ask_duckdns, "provider-untrusted"),
     "lexicon": (ask_lexicon, "provider-untrusted"),
@@ -153,10 +100,8 @@ WHO = {
 
 
 @pytest.mark.parametrize("wrong", ["of-another-ca", "for-another-name", "expired"])
-@pytest.mark.parametrize("who", WHO)
-def test_a_wrong_certificate_gets_nothing(
-    serve: Callable[[ssl.SSLContext], Server], lab_ca: LabCA, tmp_path: Path, who: str, wrong: str
-) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_wrong_certificate_gets_nothing(lab_ca: LabCA, tmp_path: Path, client: str, wrong: str) -> None:
     """It is said that it cannot be trusted; not one octet of the request has reached the other side.
 
     Where it is its dates, the clock of this machine is the first suspect.
@@ -166,17 +111,17 @@ def test_a_wrong_certificate_gets_nothing(
         "for-another-name": lambda: lab_ca.another_context("other.test"),
         "expired": lambda: lab_ca.another_context("127.0.0.1", expired=True),
     }
-    server = serve(contexts[wrong]())
-    ask, expected = WHO[who]
-    clock = ", clock" if wrong == "expired" and who != "doh" else ""
-    assert ask(server.url, lab_ca) == expected + clock
-    assert server.heard == []
+    ask, expected = CLIENTS[client]
+    clock = ", clock" if wrong == "expired" and client != "doh" else ""
+    with https_server(contexts[wrong]()) as server:
+        assert ask(server.url, lab_ca) == expected + clock
+    assert server.asked == []
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_a_right_certificate_is_talked_to(serve: Callable[[ssl.SSLContext], Server], lab_ca: LabCA, who: str) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_right_certificate_is_talked_to(lab_ca: LabCA, client: str) -> None:
     """The same requests arrive where the certificate is right: so it was the certificate."""
-    server = serve(lab_ca.server_context())
-    ask, untrusted = WHO[who]
-    assert ask(server.url, lab_ca) != untrusted
-    assert server.heard
+    ask, untrusted = CLIENTS[client]
+    with https_server(lab_ca.server_context()) as server:
+        assert ask(server.url, lab_ca) != untrusted
+    assert server.asked

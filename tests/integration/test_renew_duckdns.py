@@ -36,11 +36,7 @@ def stage(workspace: Workspace, duck: DuckDns) -> Stage:
     workspace.canaries.append(duck.token)
     return Stage(
         workspace,
-        {
-            "dns": {"duck": {"provider": "duckdns", "token": duck.token}},
-            "dns.home.tsig_secret": None,
-            "dns.home": None,
-        },
+        {"dns": {"duck": {"provider": "duckdns", "token": duck.token}}, "dns.home.tsig_secret": None, "dns.home": None},
     )
 
 

@@ -13,14 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Outcome, Renewer
-from tests.kit.renew_stage import (
-    Stage,
-    certificates,
-    everywhere,
-    leaf,
-    names_in,
-    through,
-)
+from tests.kit.renew_stage import Stage, certificates, everywhere, leaf, names_in, through
 from tests.lab import Lab, Pebble
 from tests.lab.workspace import Workspace
 

@@ -283,9 +283,7 @@ def test_another_ca_may_issue_meanwhile(stage: Stage, ca: AcmeProxy) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"certificate.0.domains": ["example.test"]}, {"certificate.0.key": "ecdsa-p384"}],
-    ids=["names", "key"],
+    "changes", [{"certificate.0.domains": ["example.test"]}, {"certificate.0.key": "ecdsa-p384"}], ids=["names", "key"]
 )
 def test_an_order_for_something_else(stage: Stage, ca: AcmeProxy, changes: dict[str, Any]) -> None:
     """The configuration was changed: the old order is forgotten."""

@@ -263,10 +263,7 @@ def test_an_account_that_is_not_there(stage: Stage) -> None:
 def test_no_account_at_all(workspace: Workspace) -> None:
     """That is no error, and none is made."""
     done = workspace.run("account")
-    assert (done.returncode, done.stdout) == (
-        0,
-        "No CA accounts yet. The first order at a CA creates one.\n",
-    )
+    assert (done.returncode, done.stdout) == (0, "No CA accounts yet. The first order at a CA creates one.\n")
     assert not (workspace.store / "accounts").exists()
 
 

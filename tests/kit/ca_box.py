@@ -17,7 +17,7 @@ from dnsrenew.http import HttpClient
 from dnsrenew.model import CA, Eab
 from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
-from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions
+from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions, Request, Response
 
 NO_DNS = "127.0.0.1:9"
 
@@ -132,6 +132,17 @@ def run_pebble(lab_ca: LabCA, tmp_path: Path) -> Iterator[Callable[..., Box]]:
     yield run
     for each in reversed(opened):
         each.__exit__(None, None, None)
+
+
+def not_offered(resource: str) -> Callable[[Request, Response], Response]:
+    """Return a hook that removes a resource from the CA's directory."""
+
+    def hook(request: Request, response: Response) -> Response:
+        if request.kind != "directory":
+            return response
+        return response.with_json({key: value for key, value in response.json().items() if key != resource})
+
+    return hook
 
 
 def refused(call: Callable[[], object]) -> CAError:

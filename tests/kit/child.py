@@ -18,11 +18,7 @@ class Child:
 
     def __init__(self, module: str, *, before: tuple[str, ...] = ()) -> None:
         self._process = subprocess.Popen(
-            [*before, sys.executable, "-m", module],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [*before, sys.executable, "-m", module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def __enter__(self) -> Self:

@@ -79,6 +79,7 @@ class FakeStatus:
     path: Path | None = None
     deployed: tuple[DeploymentResult, ...] = ()
     deployment_pending: bool = False
+    csr_since: datetime | None = None
     known: bool = True
 
     def to_dict(self) -> dict[str, Any]:

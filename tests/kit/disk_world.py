@@ -220,10 +220,7 @@ class World:
                 task.done = self._stored
             return task
 
-        with (
-            in_memory([self.ca], MemoryDns({"home": self.driver})),
-            mock.patch("dnsrenew.base.threads.start", at_once),
-        ):
+        with in_memory([self.ca], MemoryDns({"home": self.driver})), mock.patch("dnsrenew.base.threads.start", at_once):
             yield
 
     def _config(self) -> Config:

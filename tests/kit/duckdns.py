@@ -7,8 +7,6 @@ one for the domain, and it is what is answered for every name below the domain t
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import parse_qs, urlsplit
@@ -17,39 +15,29 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+from tests.kit.api_server import Api
 from tests.lab import Lab, Query
 
 SERVER: Final = "127.0.0.7"
 PROVIDERS: Final = Path(__file__).resolve().parents[2] / "providers"
 
 
-class DuckDns:
-    """An HTTP server on loopback; `url` is its update address."""
+class DuckDns(Api):
+    """The HTTP API; `url` is the address of updates."""
 
     def __init__(self, token: str, *domains: str) -> None:
         """`domains`: those of the token's account, without `.duckdns.org`."""
+        super().__init__(lambda asked: self.answer or (200, self.update(asked.path)))
         self.token = token
         self.values: dict[str, str] = dict.fromkeys(domains, "")
         self.requests: list[dict[str, str]] = []
-        self.asked = 0
         self.answer: tuple[int, str] | None = None
-        """What is answered instead, when it is set."""
-        outer = self
+        """If set, the answer to every request."""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked += 1
-                status, body = outer.answer or (200, outer.update(self.path))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's signature
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/update"
+    @property
+    def url(self) -> str:
+        """The address of updates."""
+        return f"{super().url}/update"
 
     def update(self, path: str) -> str:
         """Do what a request says."""
@@ -69,14 +57,6 @@ class DuckDns:
         labels = name.removesuffix(".").split(".")
         value = self.values.get(labels[-3], "") if labels[-2:] == ["duckdns", "org"] and len(labels) > 2 else ""
         return {value} if value else set()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class DuckDnsZone:

@@ -1,6 +1,6 @@
 """One renewal that is killed at a point, the next run, and what came of it; and the page that lists all of them.
 
-``python -m tests.kit.killed`` runs them all and writes docs/internals/killed-runs.md, which test_killed.py holds to be true.
+``python -m tests.kit.killed`` runs them all and writes docs/internals/killed-runs.md; test_killed.py repeats them.
 The page also has those that are told to stop: see stopped.py.
 """
 

@@ -12,18 +12,7 @@ from cryptography import x509
 from dnsrenew.base.clock import Clock
 from dnsrenew.http import HttpFailure
 from dnsrenew.http import Response as HttpResponse
-from tests.kit.acme_server import (
-    DAY,
-    HOUR,
-    UNAUTHORIZED,
-    AcmeServer,
-    Bucket,
-    Limits,
-    Order,
-    Problem,
-    Proof,
-    Refusal,
-)
+from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, Limits, Order, Problem, Proof, Refusal
 from tests.lab.acmemessages import Request, Response
 
 if TYPE_CHECKING:
@@ -88,12 +77,7 @@ class FaultyCA(AcmeServer):
     """
 
     def __init__(
-        self,
-        name: str,
-        directory: str,
-        clock: Clock,
-        served: Callable[[str], set[str]],
-        gate: Callable[[], Gate],
+        self, name: str, directory: str, clock: Clock, served: Callable[[str], set[str]], gate: Callable[[], Gate]
     ) -> None:
         self.count = Limits()
         super().__init__(directory, clock, self._look, name=name, limits=self.count)

@@ -110,11 +110,7 @@ class World:
         self._started = self.clock.now()
         for ca in self.cas.values():
             ca.run = self.runs
-        with (
-            in_memory(self.cas.values(), self._dns),
-            locks_of_a_process(),
-            contextlib.suppress(Killed),
-        ):
+        with in_memory(self.cas.values(), self._dns), locks_of_a_process(), contextlib.suppress(Killed):
             work(_Renewer(self._config(specs), self))
         lived, self.gate.dead = not self.gate.dead, True  # nothing of this run goes on
         return lived
@@ -148,9 +144,5 @@ def world() -> Iterator[World]:
     """Give a world with an empty store. Nothing is forced onto the disk: a power cut is not among what happens."""
     memory = Path("/dev/shm")
     in_memory = memory if memory.is_dir() else None
-    with (
-        tempfile.TemporaryDirectory(dir=in_memory) as folder,
-        mock.patch.object(os, "fsync"),
-        threads_at_once(),
-    ):
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"), threads_at_once():
         yield World(Path(folder) / "state")

@@ -64,7 +64,7 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
     with (
         mock.patch("dnsrenew.http.HttpClient", return_value=internet),
         mock.patch("dnsrenew.dns.DnsView", return_value=dns),
-        mock.patch.object(http01, "Http01", lambda view=None: real(view, listeners)),
+        mock.patch.object(http01, "Http01", lambda view=None, responses=None: real(view, listeners, responses)),
     ):
         yield
 

@@ -82,7 +82,9 @@ def accepts(port: int) -> Callable[[], bool]:
 
 
 @contextmanager
-def _running(name: str, argv: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None) -> Iterator[ServerProcess]:
+def _running(
+    name: str, argv: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None
+) -> Iterator[ServerProcess]:
     process = ServerProcess(name, argv, folder, env).start()
     group = process.pid
     try:
@@ -104,7 +106,9 @@ def nginx(folder: Path) -> Iterator[Served]:
     """Nginx with two workers."""
     with ports.reserve(LOOPBACK) as port:
         user = "user root;" if os.geteuid() == 0 else ""
-        temp = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        temp = "".join(
+            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
         conf = _write(folder / "nginx.conf", f"""
             daemon off; {user} worker_processes 2; pid {folder}/nginx.pid; error_log stderr;
             events {{}}
@@ -152,7 +156,9 @@ def haproxy(folder: Path) -> Iterator[Served]:
     """HAProxy with a runtime socket, and ``other.pem``, which is there already; ``socket`` is in ``more``."""
     with ports.reserve(LOOPBACK) as port:
         where = folder / "admin.sock"
-        conf = _write(folder / "haproxy.cfg", f"""
+        conf = _write(
+            folder / "haproxy.cfg",
+            f"""
 global
     stats socket {where} mode 660 level admin
 defaults
@@ -163,7 +169,8 @@ defaults
 frontend tls
     bind {LOOPBACK}:{port.number} ssl crt {folder}/both.pem crt {folder}/other.pem
     http-request return status 200
-""")
+""",
+        )
         argv = [find_program("haproxy"), "-f", conf, "-db"]
         with _running("haproxy", argv, folder, port.number) as process:
             yield Served(folder=folder, port=port.number, process=process, reload=[], more={"socket": str(where)})
@@ -173,7 +180,9 @@ frontend tls
 def caddy(folder: Path) -> Iterator[Served]:
     """Caddy with files of its own, and its admin API; ``url`` is in ``more``."""
     with ports.reserve(LOOPBACK) as port, ports.reserve(LOOPBACK) as admin:
-        conf = _write(folder / "Caddyfile", f"""{{
+        conf = _write(
+            folder / "Caddyfile",
+            f"""{{
     admin {LOOPBACK}:{admin.number}
     auto_https off
 }}
@@ -182,7 +191,8 @@ https://:{port.number} {{
     tls {folder}/cert.pem {folder}/key.pem
     respond "served"
 }}
-""")
+""",
+        )
         env = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config")}
         argv = [find_program("caddy"), "run", "--config", conf, "--adapter", "caddyfile"]
         with _running("caddy", argv, folder, port.number, env) as process:
@@ -195,11 +205,14 @@ def mosquitto(folder: Path) -> Iterator[Served]:
     """Mosquitto, which reads its files again at SIGHUP."""
     with ports.reserve(LOOPBACK) as port:
         user = "user root\n" if os.geteuid() == 0 else ""
-        conf = _write(folder / "mosquitto.conf", f"""{user}allow_anonymous true
+        conf = _write(
+            folder / "mosquitto.conf",
+            f"""{user}allow_anonymous true
 listener {port.number} {LOOPBACK}
 certfile {folder}/cert.pem
 keyfile {folder}/key.pem
-""")
+""",
+        )
         argv = [find_program("mosquitto"), "-c", conf]
         with _running("mosquitto", argv, folder, port.number) as process:
             hang_up = [sys.executable, "-c", f"import os, signal; os.kill({process.pid}, signal.SIGHUP)"]
@@ -210,7 +223,9 @@ keyfile {folder}/key.pem
 def dovecot(folder: Path) -> Iterator[Served]:
     """Dovecot with STARTTLS on its IMAP port."""
     with ports.reserve(LOOPBACK) as port:
-        conf = _write(folder / "dovecot.conf", f"""dovecot_config_version = 2.4.0
+        conf = _write(
+            folder / "dovecot.conf",
+            f"""dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -234,7 +249,8 @@ service imap-login {{
     port = 0
   }}
 }}
-""")
+""",
+        )
         argv = [find_program("dovecot"), "-c", conf, "-F"]
         with _running("dovecot", argv, folder, port.number) as process:
             reload = [find_program("doveadm"), "-c", conf, "reload"]
@@ -250,7 +266,9 @@ def postfix(folder: Path) -> Iterator[Served]:
         for name in ("queue", "data"):
             (home / name).mkdir()
         shutil.chown(home / "data", "postfix")
-        _write(home / "main.cf", f"""compatibility_level = 3.6
+        _write(
+            home / "main.cf",
+            f"""compatibility_level = 3.6
 queue_directory = {home}/queue
 data_directory = {home}/data
 command_directory = /usr/sbin
@@ -270,8 +288,11 @@ smtpd_tls_chain_files = {folder}/key.pem, {folder}/cert.pem
 smtpd_tls_security_level = may
 smtpd_tls_session_cache_database =
 smtpd_peername_lookup = no
-""")
-        _write(home / "master.cf", f"""{LOOPBACK}:{port.number} inet n - n - - smtpd
+""",
+        )
+        _write(
+            home / "master.cf",
+            f"""{LOOPBACK}:{port.number} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -280,7 +301,8 @@ rewrite unix - - n - - trivial-rewrite
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-""")
+""",
+        )
         command = [find_program("postfix"), "-c", str(home)]
         try:
             with _running("postfix", [*command, "start-fg"], folder, port.number) as process:

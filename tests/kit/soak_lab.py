@@ -110,10 +110,7 @@ class Servers:
         theirs = [(label, "TXT", f'"{FOREIGN}"') for label in ("_acme-challenge", "_acme-challenge.shop")]
         lab.update(ZONE, add=theirs)
         try:
-            with (
-                lab.forwarder(ADDRESS, servers._dns),
-                lab.acme_proxy(servers._asked, servers._answered) as proxy,
-            ):
+            with lab.forwarder(ADDRESS, servers._dns), lab.acme_proxy(servers._asked, servers._answered) as proxy:
                 servers.directory = proxy.directory_url
                 yield servers
         finally:

@@ -55,7 +55,8 @@ def sshd(folder: Path) -> Iterator[Sshd]:
     with ports.reserve(LOOPBACK) as port:
         config = folder / "sshd_config"
         config.write_text(
-            f"ListenAddress {LOOPBACK}\nPort {port.number}\nHostKey {host_key}\nAuthorizedKeysFile {folder}/authorized_keys\n"
+            f"ListenAddress {LOOPBACK}\nPort {port.number}\nHostKey {host_key}\n"
+            f"AuthorizedKeysFile {folder}/authorized_keys\n"
             "StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n"
             "PermitRootLogin prohibit-password\nPerSourcePenalties no\nSubsystem sftp internal-sftp\n"
         )

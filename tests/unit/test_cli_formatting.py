@@ -91,6 +91,14 @@ def test_a_local_day_is_the_day(zone: Callable[[str], None]) -> None:
     assert formatting.date(NOW + timedelta(days=60, hours=3), NOW) == "2027-01-25"
 
 
+def test_a_time_that_has_no_local_one(zone: Callable[[str], None]) -> None:
+    """The end of all times is the expiry of some certificates."""
+    zone("NZST-12NZDT,M9.5.0,M4.1.0/3")
+    end = datetime.max.replace(tzinfo=UTC)
+    assert formatting.date(end, NOW) == "9999-12-31"
+    assert formatting.moment(end) == "9999-12-31 23:59 UTC"
+
+
 def test_dates_are_exact_where_it_matters(zone: Callable[[str], None]) -> None:
     """The time of day is told close by and for short-lived certificates."""
     zone("UTC")

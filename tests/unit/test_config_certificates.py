@@ -224,7 +224,7 @@ def test_routes_keep_their_order(tmp_path: Path) -> None:
     assert config.warnings == ()
 
 
-@pytest.mark.parametrize("answer", ['listen = ":80"', 'listen = "[::]:80"', 'webroot = "www"'])
+@pytest.mark.parametrize("answer", ['listen = ":80"', 'listen = "[::]:80"', 'webroot = "www"', "app = true"])
 def test_http_01_alone(tmp_path: Path, answer: str) -> None:
     """A certificate with only http-01 routes needs no DNS account and cannot have a wildcard."""
     text = routes(f'{{ challenge = "http-01", {answer} }}').removeprefix(HOME)
@@ -297,6 +297,8 @@ def test_http_01_has_one_way_to_answer(tmp_path: Path) -> None:
     """`listen` and `webroot` exclude each other."""
     said = mistakes(tmp_path, routes('{ challenge = "http-01", listen = ":80", webroot = "x" }'))
     assert said[0]["key"] == "certificate[0].routes[0].webroot"
+    said = mistakes(tmp_path, routes('{ challenge = "http-01", listen = ":80", app = true }'))
+    assert said[0]["key"] == "certificate[0].routes[0].app"
 
 
 def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:

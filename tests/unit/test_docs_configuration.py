@@ -35,6 +35,7 @@ _REST = {
     ("route", "challenge"): "",
     ("route", "listen"): 'challenge = "http-01", ',
     ("route", "webroot"): 'challenge = "http-01", ',
+    ("route", "app"): 'challenge = "http-01", ',
     ("route", None): 'challenge = "dns-01", ',
     ("dns", "provider"): "",
     ("dns", None): 'provider = "duckdns"\n',

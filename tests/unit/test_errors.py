@@ -70,3 +70,19 @@ def test_only_attempt_errors_let_another_route_be_tried() -> None:
     assert attempts == {
         "AttemptError", "ProviderError", "DnsError", "PropagationError", "ChallengeError", "CAError",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("2026-11-26T22:15:20Z", "2026-11-26 22:15 UTC"),
+        ("https://ca.test/T::Z", "https://ca.test/T::Z"),
+        (["2026-11-26T22:15:20Z", 1], "2026-11-26T22:15:20Z, 1"),
+        (7, "7"),
+    ],
+)
+def test_times_in_messages_have_one_form(value: object, shown: str) -> None:
+    """Short, with the zone; the evidence keeps what programs read."""
+    error = errors.DnsRenewError.of(errors.Text("x", "It is {value}.", "Look."), value=value)
+    assert error.message == f"It is {shown}."
+    assert error.evidence == {"value": value}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import random
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +24,7 @@ from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.resolvers import recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Api
 from tests.kit.fuzzing import bounded, edited
 
 OWNER = "_acme-challenge.a.test."
@@ -204,39 +203,22 @@ def test_long_and_empty_caa_values(text: str) -> None:
 # ── DNS over HTTPS ──────────────────────────────────────────────────────────────────────
 
 
-class Server(HTTPServer):
-    """A server that answers whatever it is told to."""
+class DohServer(Api):
+    """A server that answers every question with `body`."""
 
-    body = b""
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers."""
-
-    server: Server
-
-    def do_POST(self) -> None:
-        """Read the question, and send the body."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    def __init__(self) -> None:
+        super().__init__(lambda _: (200, self.body))
+        self.body = b""
 
 
 @pytest.fixture(scope="module")
-def doh() -> Iterator[tuple[Server, Doh]]:
-    """A DNS-over-HTTPS server on this machine, and a client for it."""
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server, Doh([f"http://127.0.0.1:{server.server_address[1]}/"], None)
-        server.shutdown()
+def doh() -> Iterator[tuple[DohServer, Doh]]:
+    """A DNS-over-HTTPS server, and a client for it."""
+    with DohServer() as server:
+        yield server, Doh([f"{server.url}/"], None)
 
 
-def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[Server, Doh]) -> None:
+def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, Doh]) -> None:
     """No more are read."""
     server, client = doh
     server.body = b"\0\0" + ASKED["txt"].answer[2:] + bytes(65_535)
@@ -246,7 +228,7 @@ def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[Server, Doh]
 
 @bounded(40)
 @given(body=edited(b"\0\0" + ASKED["txt"].answer[2:]) | st.binary(max_size=60))
-def test_any_doh_answer(doh: tuple[Server, Doh], body: bytes) -> None:
+def test_any_doh_answer(doh: tuple[DohServer, Doh], body: bytes) -> None:
     """An answer to the question, or none."""
     server, client = doh
     server.body = body

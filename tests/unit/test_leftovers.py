@@ -363,11 +363,7 @@ def test_no_secret_is_told(stage: Stage) -> None:
     driver = Failing(ValueError(f"https://host.test/?token={CANARY}"))
     stage.account("one", driver)
     stage.providers["host-one"] = Provider(
-        name="host-one",
-        title="One",
-        driver=OWN_OBJECT,
-        any_options=True,
-        options={"token": OptionSpec(secret=True)},
+        name="host-one", title="One", driver=OWN_OBJECT, any_options=True, options={"token": OptionSpec(secret=True)}
     )
     stage.accounts["one"].options["token"] = Secret(CANARY)
     stage.dies_with(txt("a"))

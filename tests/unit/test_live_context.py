@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate, x509
-from dnsrenew.serving.live_context import LiveContext, Pair
+from dnsrenew.serving.live_context import LiveContext, ServedPair
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate
 
@@ -59,9 +59,9 @@ class Server:
         return serial(self.connect(name))
 
 
-def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> Pair:
+def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> ServedPair:
     """Return a certificate to serve."""
-    return Pair(domains or certificate.domains, certificate.fullchain_path, certificate.private_key_path)
+    return ServedPair(domains or certificate.domains, certificate.fullchain_path, certificate.private_key_path)
 
 
 def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = None, **settings: Any) -> ssl.SSLContext:
@@ -168,8 +168,8 @@ def test_switches_during_handshakes_are_safe(server: Server) -> None:
     files = [str(path) for one in certificates for path in (one.fullchain_path, one.private_key_path)]
     code = """
 import ssl, sys, threading
-from dnsrenew.serving.live_context import LiveContext, Pair
-pairs = [Pair(["x.test"], *sys.argv[number : number + 2]) for number in (1, 3)]
+from dnsrenew.serving.live_context import LiveContext, ServedPair
+pairs = [ServedPair(["x.test"], *sys.argv[number : number + 2]) for number in (1, 3)]
 live, done, failed = LiveContext(), [], []
 live.serve(pairs[:1])
 client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

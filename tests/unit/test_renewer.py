@@ -268,6 +268,7 @@ def test_status_says_what_stands(stage: Stage) -> None:
         "path": str(stage.path / "certificates/home/current"),
         "deployed": [],
         "deployment_pending": False,
+        "csr_since": None,
         "known": True,
     }
     json.dumps(stage.status().to_dict())

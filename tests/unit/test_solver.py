@@ -145,10 +145,7 @@ def test_both_kinds_are_published_seen_and_withdrawn(box: Callable[..., Box]) ->
 
 @pytest.mark.parametrize(
     ("world", "error"),
-    [
-        ({"hosts": {"a": "half"}}, ProviderError),
-        ({"hosts": {"a": "ok"}, "ports": {":80": "lost"}}, ChallengeError),
-    ],
+    [({"hosts": {"a": "half"}}, ProviderError), ({"hosts": {"a": "ok"}, "ports": {":80": "lost"}}, ChallengeError)],
 )
 def test_what_was_half_published_is_withdrawn_whole(
     box: Callable[..., Box], world: dict[str, Any], error: type[Exception]

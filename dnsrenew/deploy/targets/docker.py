@@ -72,7 +72,7 @@ class DockerDeployer:
     def _json(self, method: str, path: str, document: object = None) -> Mapping[str, Any]:
         try:
             answer = json.loads(self._ask(method, path, document))
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise DeployError.of(texts.DOCKER_STRANGE, socket=self._socket)
@@ -139,7 +139,7 @@ def _exchange(path: str, method: str, target: str, document: object, end: float)
 def _message(body: bytes) -> bytes:
     try:
         return str(json.loads(body)["message"]).encode()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return b"" if body.lstrip().startswith(b"<") else body
 
 

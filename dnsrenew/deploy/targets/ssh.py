@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import posixpath
-import re
-import stat
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.aside import TargetFile
 from dnsrenew.deploy.openssh import OpenSsh
 from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.remote_files import RemoteFile, fetch, put
 from dnsrenew.deploy.targets.files import FilesDeployer
 from dnsrenew.errors import DeployError
 
@@ -27,18 +21,6 @@ if TYPE_CHECKING:
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
 """Where modes and owners of the kept files are, as JSON."""
-_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(\S+)\s+(\S+)\s.*?(/.*)")
-"""A line of ``ls -l``: user, group, path."""
-_DENIED: Final = "Permission denied"
-
-
-class _There(NamedTuple):
-    """A file of the host."""
-
-    content: bytes
-    mode: int
-    owner: str | None
-    group: str | None
 
 
 class SshDeployer:
@@ -65,7 +47,7 @@ class SshDeployer:
         if changed:
             if not saved.kept():  # otherwise a killed run has kept what was there before it
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
-            self._put(changed)
+            put(self._ssh, changed)
         self._activate()
         self._is_activated = True
 
@@ -78,7 +60,7 @@ class SshDeployer:
         changed = [file for file in back if not _has(there, file)]
         if not changed:
             return False
-        self._put(changed, is_back=True)
+        put(self._ssh, changed, is_back=True)
         try:
             self._activate()
         except DeployError as error:
@@ -94,86 +76,17 @@ class SshDeployer:
         if command:
             self._ssh.run(command)
 
-    def _fetch(self) -> dict[str, _There]:
-        """Return the files that are on the host."""
-        quoted = self._ssh.quoted
-        with _folder() as folder:
-            local = {file.path: os.path.join(folder, f"{number}") for number, file in enumerate(self._files)}
-            lines = [line for path, here in local.items()
-                     for line in (f"-get -p {quoted(path)} {quoted(here)}", f"-ls -l {quoted(path)}")]  # fmt: skip
-            printed = self._ssh.batch(lines, folder)
-            denied = next((line for line in printed if _DENIED in line), None)
-            if denied is not None:  # what cannot be read could not be put back
-                raise DeployError.of(texts.SSH_UNWRITABLE, host=self._options["host"], reason=denied)
-            listed = [match for line in printed if (match := _LISTED.fullmatch(line))]
-            owners = {match[3]: (match[1], match[2]) for match in listed}
-            received = [(path, here) for path, here in local.items() if os.path.exists(here)]
-            return {path: _read(here, owners.get(path, (None, None))) for path, here in received}
-
-    def _put(self, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
-        """Write all files aside, then rename them.
-
-        :param is_back: these are the old files; that they have no other owner does not keep them from coming back.
-        """
-        quoted, temps = self._ssh.quoted, {file.path: _temp(file.path) for file in files}
-        writes, renames = [], []
-        with _folder() as folder:
-            for number, file in enumerate(files):
-                here, temp = os.path.join(folder, f"{number}"), quoted(temps[file.path])
-                _write(here, file.content)
-                writes += [f"-rm {temp}", f"put -f {quoted(here)} {temp}", f"chmod {file.mode:o} {temp}"]
-                renames.append(f"rename {temp} {quoted(file.path)}")
-            try:
-                self._ssh.batch(writes, folder)
-                with contextlib.suppress(*((DeployError,) if is_back else ())):
-                    self._set_owners(files)
-                self._ssh.batch(renames, folder)
-            except Exception:
-                with contextlib.suppress(DeployError):
-                    self._ssh.batch([f"-rm {quoted(temp)}" for temp in temps.values()], folder)
-                raise
-
-    def _set_owners(self, files: Sequence[TargetFile]) -> None:
-        """Give the files that were written aside to their users and groups."""
-        owners: dict[str, list[str]] = {}
-        for file in files:
-            if file.owner or file.group:
-                owner = f"{file.owner or ''}{f':{file.group}' if file.group else ''}"
-                owners.setdefault(owner, []).append(_temp(file.path))
-        for owner, temps in owners.items():
-            self._ssh.run(["chown", owner, "--", *temps])
+    def _fetch(self) -> dict[str, RemoteFile]:
+        return fetch(self._ssh, [file.path for file in self._files])
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[str]:
-    """Make a private folder for what is sent or received."""
-    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
-        yield folder
-
-
-def _write(path: str, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-
-
-def _read(path: str, owner: tuple[str | None, str | None]) -> _There:
-    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
-    os.chmod(path, 0o600)
-    return _There(Path(path).read_bytes(), mode, *owner)
-
-
-def _has(there: Mapping[str, _There], file: TargetFile) -> bool:
+def _has(there: Mapping[str, RemoteFile], file: TargetFile) -> bool:
     return file.path in there and there[file.path].content == file.content
 
 
-def _kept(there: Mapping[str, _There]) -> dict[str, bytes]:
+def _kept(there: Mapping[str, RemoteFile]) -> dict[str, bytes]:
     attributes = {path: [one.mode, one.owner, one.group] for path, one in there.items()}
     return {**{path: one.content for path, one in there.items()}, _ATTRIBUTES: json.dumps(attributes).encode()}
-
-
-def _temp(path: str) -> str:
-    folder, name = posixpath.split(path)
-    return posixpath.join(folder, f".{name}.dnsrenew-new")
 
 
 def _describe(options: Mapping[str, Any]) -> str:

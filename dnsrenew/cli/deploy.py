@@ -1,0 +1,116 @@
+"""``dnsrenew deploy``: deploys what is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.deployment_text import deployment_lines
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.renew import exit_status
+from dnsrenew.cli.terminal import bold, dim, red, yellow
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.terminal import Terminal
+    from dnsrenew.config import Config
+    from dnsrenew.events import Event
+    from dnsrenew.model import DeploymentResult, Outcome
+
+
+def deploy(invocation: Invocation) -> int:
+    """Deploy the certificates in the store; return the exit status.
+
+    :raises ConfigError: there is no such certificate.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    config = invocation.config()
+    renewer = invocation.renewer(config, DeployProgress(terminal))
+    work = partial(
+        renewer.deploy,
+        options.names or None,
+        force=options.force,
+        workers=options.workers,
+        wait=options.wait,
+        cancel=invocation.signals.cancel,
+    )
+    outcomes = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
+    results(invocation, outcomes)
+    _show_idle(invocation, config, outcomes)
+    return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
+
+
+class DeployProgress:
+    """A listener that shows which deployment has begun, and warnings."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._progress = PlainProgress(terminal)
+
+    def __call__(self, event: Event) -> None:
+        """Show the event."""
+        if event.kind == "warning":
+            self._progress.write_warning(event)
+        elif event.kind == "lock-waiting":
+            self._progress(event)
+        elif event.kind == "deploy-started":
+            fields = {"name": event.certificate, "to": event.data.get("to"), "target": event.data.get("target")}
+            self._terminal.write_info(dim(texts.DEPLOYING.format_map(fields)))
+
+
+def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bool = False) -> None:
+    """Show what became of the deployments; with ``--json`` and ``-q`` only failures, on standard error.
+
+    :param headless: the certificate was shown before.
+    """
+    terminal = invocation.terminal
+    only_failures = terminal.json or terminal.quiet
+    columns, _ = (terminal.err if only_failures else terminal.out).size()
+    lines: list[str] = []
+    for outcome in outcomes:
+        lines += _problem_lines(outcome, columns) if only_failures else _lines(outcome, columns, headless=headless)
+    if lines:
+        (terminal.write_message if only_failures else terminal.write_result)("\n".join(lines))
+
+
+def _lines(outcome: Outcome, columns: int | None, *, headless: bool) -> list[str]:
+    if outcome.error is not None:
+        return _error_lines(outcome, columns)
+    found = [line for result in outcome.deployed for line in _result_lines(result, columns)]
+    return [*([] if headless else [bold(outcome.name)]), *found] if found else []
+
+
+def _problem_lines(outcome: Outcome, columns: int | None) -> list[str]:
+    failed = [result for result in outcome.deployed if not result.ok]
+    lines = [line for result in failed for line in deployment_lines(result, columns, name=outcome.name)]
+    return lines if outcome.error is None else _error_lines(outcome, columns)
+
+
+def _error_lines(outcome: Outcome, columns: int | None) -> list[str]:
+    if outcome.error is None:
+        return []
+    mark = red("✗") if outcome.status == "failed" else yellow("!")
+    return error_text.lines(outcome.error, columns, f"{mark} {outcome.name}: ")
+
+
+def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
+    if not result.ok or result.changed:
+        return deployment_lines(result, columns)
+    line = texts.DEPLOYED_BEFORE.format(target=f"{result.to} {result.target}")
+    return formatting.wrap(line, columns, f"  {dim('·')} ", "    ")
+
+
+def _show_idle(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
+    """Say which certificates have nothing to deploy: those that were named, or all if none has."""
+    terminal = invocation.terminal
+    deployed = {spec.name for spec in config.certificates if spec.deploy}
+    idle = [outcome.name for outcome in outcomes if outcome.name not in deployed]
+    if terminal.json or terminal.quiet or not (invocation.options.names or len(idle) == len(outcomes)):
+        return
+    template = texts.NOTHING_TO_DEPLOY if idle else "" if outcomes else texts.NO_CERTIFICATES
+    if template:
+        line = template.format(names=formatting.listed(idle), path=config.path)
+        terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0])))

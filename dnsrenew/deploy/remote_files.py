@@ -1,0 +1,117 @@
+"""Reads and replaces files on another machine by ``sftp``; they are written aside, then renamed in one batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import re
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dnsrenew.deploy import texts
+from dnsrenew.errors import DeployError
+
+if TYPE_CHECKING:
+    from dnsrenew.deploy.aside import TargetFile
+    from dnsrenew.deploy.openssh import OpenSsh
+
+_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(\S+)\s+(\S+)\s.*?(/.*)")
+"""A line of ``ls -l``: user, group, path."""
+_DENIED: Final = "Permission denied"
+
+
+class RemoteFile(NamedTuple):
+    """A file that is on the host.
+
+    :ivar owner: the name or number of its user; None: not known.
+    """
+
+    content: bytes
+    mode: int
+    owner: str | None
+    group: str | None
+
+
+def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
+    """Return those of the files that are on the host.
+
+    :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back; or no connection.
+    """
+    with _folder() as folder:
+        local = {path: os.path.join(folder, f"{number}") for number, path in enumerate(paths)}
+        gets = [f"-get -p {ssh.quoted(path)} {ssh.quoted(here)}" for path, here in local.items()]
+        printed = ssh.batch([*gets, *(f"-ls -l {ssh.quoted(path)}" for path in paths)], folder)
+        for line in printed:
+            if _DENIED in line:
+                raise DeployError.of(texts.SSH_UNWRITABLE, host=ssh.host, reason=line)
+        listed = [match for line in printed if (match := _LISTED.fullmatch(line))]
+        owners = {match[3]: (match[1], match[2]) for match in listed}
+        received = [(path, here) for path, here in local.items() if os.path.exists(here)]
+        return {path: _read(here, owners.get(path, (None, None))) for path, here in received}
+
+
+def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
+    """Write all files aside on the host, then rename them.
+
+    :param is_back: these are the old files, which come back even if their owner cannot be set.
+    :raises DeployError: nothing is replaced, unless the host refused one of several renames.
+    """
+    temps = [ssh.quoted(_temp(file.path)) for file in files]
+    with _folder() as folder:
+        writes, renames = [], []
+        for number, (file, temp) in enumerate(zip(files, temps, strict=True)):
+            here = os.path.join(folder, f"{number}")
+            _write(here, file.content)  # readable by the user only, and so is the file on the host
+            writes += [f"-rm {temp}", f"put -f {ssh.quoted(here)} {temp}"]
+            renames.append(f"rename {temp} {ssh.quoted(file.path)}")
+        modes = [f"chmod {file.mode:o} {temp}" for file, temp in zip(files, temps, strict=True)]
+        try:
+            ssh.batch(writes, folder)
+            _set_owners(ssh, files, is_back=is_back)
+            ssh.batch([*modes, *renames], folder)
+        except Exception:
+            with contextlib.suppress(DeployError):
+                ssh.batch([f"-rm {temp}" for temp in temps], folder)
+            raise
+
+
+def _set_owners(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool) -> None:
+    """Give the files that were written aside to their users and groups; sftp itself knows only numbers."""
+    owners: dict[str, list[str]] = {}
+    for file in files:
+        if file.owner or file.group:
+            owner = f"{file.owner or ''}{f':{file.group}' if file.group else ''}"
+            owners.setdefault(owner, []).append(_temp(file.path))
+    for owner, temps in owners.items():
+        try:
+            ssh.run(["chown", owner, "--", *temps])
+        except DeployError:
+            if not is_back:
+                raise
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Make a private folder for what is sent or received."""
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
+        yield folder
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _read(path: str, owner: tuple[str | None, str | None]) -> RemoteFile:
+    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
+    os.chmod(path, 0o600)
+    return RemoteFile(Path(path).read_bytes(), mode, *owner)
+
+
+def _temp(path: str) -> str:
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".{name}.dnsrenew-new")

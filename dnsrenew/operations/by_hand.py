@@ -1,0 +1,199 @@
+"""Certificates by hand: a CSR for another issuer, and the certificate that it makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.model import rfc3339
+from dnsrenew.operations import texts
+from dnsrenew.renewal import deploying
+from dnsrenew.renewal.outcomes import outcome
+from dnsrenew.store.state import Meta
+
+if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec, Outcome
+    from dnsrenew.runtime.context import Context
+    from dnsrenew.store import State, Store
+    from dnsrenew.store.signing_requests import SigningRequest
+    from dnsrenew.x509 import Facts, PrivateKey
+
+
+class GivenFiles(Frozen, hidden=("key",)):
+    """What the user gives.
+
+    :ivar certificate: the content of the file with the certificate and its chain.
+    :ivar key: the content of the file with the private key; None: that of the certificate file, or of the CSR.
+    """
+
+    certificate: bytes
+    key: bytes | None
+
+
+class _Checked(Frozen, hidden=("key_pem",)):
+    """A certificate that was checked: with its chain, its key, and what it says.
+
+    :ivar kind: the kind of its key; None: one that the configuration has no name for.
+    """
+
+    fullchain_pem: str
+    key_pem: bytes
+    kind: str | None
+    facts: Facts
+
+
+# ── the CSR ─────────────────────────────────────────────────────────────────────────────
+
+
+def signing_request(
+    spec: CertificateSpec, store: Store, context: Context, *, new: bool = False, wait: float = 0
+) -> SigningRequest:
+    """See :meth:`dnsrenew.Renewer.csr`."""
+    from dnsrenew import x509
+    from dnsrenew.store.signing_requests import SigningRequest
+
+    with store.lock(spec.name, context=context, wait=wait):
+        kept = None if new else store.signing_requests.load(context, spec.name)
+        if kept is not None:
+            _warn_if_outdated(kept, spec, context)
+            return kept
+        key = x509.new_key(spec.key)
+        csr, key_pem = x509.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
+        store.signing_requests.save(spec.name, csr, key_pem)
+        return SigningRequest(csr_pem=csr, key_pem=key_pem, names=spec.identifiers, kind=spec.key)
+
+
+def _warn_if_outdated(kept: SigningRequest, spec: CertificateSpec, context: Context) -> None:
+    if set(kept.names) != set(spec.identifiers) or kept.kind != spec.key:
+        context.warn(*texts.CSR_OUTDATED.fill(name=spec.name, names=list(kept.names), kind=kept.kind))
+
+
+# ── the certificate ─────────────────────────────────────────────────────────────────────
+
+
+def install(
+    spec: CertificateSpec,
+    given: GivenFiles,
+    store: Store,
+    context: Context,
+    *,
+    asked_by: str,
+    older: bool,
+    deploy: bool,
+    wait: float,
+) -> Outcome:
+    """See :meth:`dnsrenew.Renewer.install`."""
+    if deploy:
+        deploying.complete_renames_of_killed_runs(store, context)
+    with store.lock(spec.name, context=context, wait=wait):
+        state = store.read_state(spec.name)
+        request = store.signing_requests.load(context, spec.name)
+        checked = _check(spec, given, request, state, context)
+        if _is_in_force(checked, spec.name, state, store):
+            done = outcome(spec, store, state, "not-due", context)
+        else:
+            if not older:
+                _refuse_older(checked.facts, spec.name, state, store, context)
+            _warn_if_incomplete(checked, context)
+            state = _keep(spec, checked, state, store, context, asked_by=asked_by)
+            done = outcome(spec, store, state, "renewed", context)
+        if request is not None and request.key_pem == checked.key_pem:
+            store.signing_requests.clear(spec.name)
+        if deploy and spec.deploy:
+            done = deploying.deploy_pending(spec, done, store, context)
+    context.emit("certificate-finished", **done.to_dict())
+    return done
+
+
+def _check(
+    spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None, state: State, context: Context
+) -> _Checked:
+    """Return what is given, checked as a certificate from a CA is.
+
+    :raises ConfigError: ``key-wrong``.
+    :raises CAError: ``certificate-wrong``.
+    """
+    from dnsrenew import x509
+
+    key = _key(spec, given, request)
+    pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
+    if x509.key_hash(key) in state.compromised_keys:
+        raise CAError.of(texts.KEY_COMPROMISED, name=spec.name, wrong="key")
+    return _Checked(pem, x509.key_to_pem(key), x509.key_kind(key), facts)
+
+
+def _key(spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None) -> PrivateKey:
+    """Return the key that is given, that beside the certificate, or that of the CSR."""
+    from dnsrenew import x509
+
+    if given.key is not None:
+        return x509.key_from_file(given.key)
+    if x509.has_both(given.certificate):
+        return x509.key_from_file(given.certificate)
+    if request is None:
+        raise ConfigError.of(texts.KEY_NOT_GIVEN, name=spec.name)
+    return x509.key_from_pem(request.key_pem)
+
+
+def _is_in_force(checked: _Checked, name: str, state: State, store: Store) -> bool:
+    """Tell whether this certificate is in force already, with this key."""
+    try:
+        stored = store.read_chain(name, state), store.read_private_key(name, state)
+    except StoreError:
+        return False
+    return stored == (checked.fullchain_pem, checked.key_pem)
+
+
+def _refuse_older(facts: Facts, name: str, state: State, store: Store, context: Context) -> None:
+    """Refuse a certificate that ends before a usable one that is in force.
+
+    :raises ConfigError: ``certificate-older``.
+    """
+    ends = state.not_after
+    usable = ends is not None and ends > context.clock.now() and not state.revoked and store.is_whole(name, state)
+    if usable and ends is not None and ends > facts.not_after:
+        raise ConfigError.of(
+            texts.OLDER, name=name, issuer=state.issuer, not_after=rfc3339(ends), given=rfc3339(facts.not_after)
+        )
+
+
+def _warn_if_incomplete(checked: _Checked, context: Context) -> None:
+    """Warn if the chain seems to lack an intermediate certificate."""
+    from dnsrenew import x509
+    from dnsrenew.ca import trusted_roots
+
+    if not x509.ends_with_root(checked.fullchain_pem) and trusted_roots.is_known(checked.fullchain_pem) is False:
+        context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(checked.fullchain_pem)))
+
+
+def _keep(
+    spec: CertificateSpec, checked: _Checked, state: State, store: Store, context: Context, *, asked_by: str
+) -> State:
+    """Store the certificate and put it into force.
+
+    What the state does not know of it (its CA, a key of another kind than configured, the profile) counts as unchanged,
+    so the configured CA replaces it when it is due, and not at once.
+    """
+    facts, pem = checked.facts, checked.fullchain_pem
+    meta = Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=spec.domains,
+        identifiers=spec.identifiers,
+        key=spec.key if checked.kind == spec.key else "",
+        sizes={"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)},
+    )
+    store.prove_writable(spec.name)
+    number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
+    # No route led to it.
+    kept = store.activate(
+        spec.name, number, meta, state, remember=lambda new: replace(new, asked_by=asked_by, worked=())
+    )
+    store.orders.clear(spec.name)
+    store.quarantine_damaged(spec.name, state)
+    not_after = rfc3339(facts.not_after)
+    context.emit("certificate-stored", path=str(store.current(spec.name)), serial=facts.serial, not_after=not_after)
+    return kept

@@ -1,0 +1,155 @@
+"""What every target with an HTTP API does with an answer that is none, a refusal, or not of its API."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Secret, x509
+from dnsrenew.deploy import http_api
+from dnsrenew.deploy.catalogue import target
+from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.errors import DeployError
+from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Api
+from tests.kit.certificates import issuer
+from tests.kit.deployments import deployer_context, make_certificate
+
+LOGIN: Mapping[str, Mapping[str, Any]] = {
+    "proxmox": {"node": "pve1", "token": Secret("root@pam!dnsrenew=token-of-a-test")},
+    "synology": {"user": "admin", "password": Secret("password-of-a-test")},
+    "truenas": {"token": Secret("1-token-of-a-test")},
+}
+each_target = pytest.mark.parametrize("to", LOGIN)
+
+
+def failing(to: str, url: str, tmp_path: Path, **options: Any) -> DeployError:
+    """The error of a deployment to an address."""
+    kind = target(to)
+    assert kind is not None
+    with pytest.raises(DeployError) as caught:
+        deployer = kind.make(deployer_context({"url": url, **LOGIN[to], **options}))
+        deployer.check(certificate := make_certificate(tmp_path))
+        deployer.deploy(certificate)
+    assert "of-a-test" not in f"{caught.value} {caught.value.to_dict()}"
+    return caught.value
+
+
+@each_target
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "words"),
+    [
+        (401, {"message": "no"}, "deploy-refused", "(HTTP 401)"),
+        (403, "", "deploy-refused", "(HTTP 403)"),
+        (500, "<html><h1>Oops</h1></html>", "deploy-refused", "an HTML page"),
+        (500, {"message": "the disk is full"}, "deploy-refused", "the disk is full"),
+        (422, {"certificate": [{"message": "it is too old", "errno": 22}]}, "deploy-refused", "it is too old"),
+        (400, "-----BEGIN PRIVATE KEY-----\nabc", "deploy-refused", "not shown"),
+        (200, "<html>Please log in</html>", "deploy-unsupported", "an HTML page"),
+        (200, "[" * 100_000, "deploy-unsupported", "not the API"),
+        (200, [], "deploy-unsupported", "not the API"),
+        (200, "null", "deploy-unsupported", "not the API"),
+        (302, "", "deploy-unreachable", "redirects"),
+    ],
+)
+def test_answers_that_are_no_success(to: str, status: int, answer: Any, code: str, words: str, tmp_path: Path) -> None:
+    """Each is one error with a code of its own."""
+    with Api(lambda _: (status, answer), headers={"Location": "https://192.0.2.1/"} if status == 302 else {}) as api:
+        error = failing(to, api.url, tmp_path)
+    assert error.code == code
+    assert words in error.message
+
+
+@each_target
+def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is closed, and one that accepts and says nothing."""
+    monkeypatch.setattr(http_api, "_TIMEOUT", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert failing(to, url, tmp_path).code == "deploy-timeout"
+    assert failing(to, url, tmp_path).code == "deploy-unreachable"
+
+
+@each_target
+def test_nothing_is_sent_in_plain_to_another_machine(to: str, tmp_path: Path) -> None:
+    """A token and a private key are for TLS only."""
+    error = failing(to, "http://nas.example.test", tmp_path)
+    assert "not encrypted" in error.message
+
+
+@pytest.mark.parametrize("to", ["proxmox", "truenas"])
+def test_no_login_in_the_entry(to: str, tmp_path: Path) -> None:
+    """Neither a token nor a password is a mistake, said as such."""
+    kind = target(to)
+    assert kind is not None
+    with pytest.raises(DeployError) as missing:
+        kind.make(deployer_context({"url": "http://127.0.0.1:1"})).check(make_certificate(tmp_path))
+    assert missing.value.code == "deploy-unsupported"
+
+
+@contextmanager
+def with_tls(api: Api, folder: Path, ca: str, client_ca: str | None = None) -> Iterator[str]:
+    """Put TLS before an API; give its https address."""
+    key = x509.new_key("ecdsa-p256")
+    folder.mkdir()
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    (folder / "cert.pem").write_text(issuer(ca).sign(key.public_key(), ["127.0.0.1"], begin))
+    (folder / "key.pem").write_bytes(x509.key_to_pem(key))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=issuer(client_ca).pem)
+    with api:
+        api.wrap(context)
+        yield api.url.replace("http:", "https:")
+
+
+def test_the_roots_of_trust_count_too(tmp_path: Path) -> None:
+    """An API with a root of its own is asked; another one is not, and nothing is sent to it."""
+    trust, wrong = tmp_path / "root.pem", tmp_path / "wrong.pem"
+    trust.write_text(issuer("API CA").pem)
+    wrong.write_text(issuer("Another CA").pem)
+    with with_tls(Api(lambda _: (200, {"data": 1})), tmp_path / "tls", "API CA") as url:
+        api = HttpApi(Context(), "Test", url, trust=str(trust))
+        assert api.ask("GET", "/x") == {"data": 1}
+        for roots in (str(wrong), None):
+            with pytest.raises(DeployError) as untrusted:
+                HttpApi(Context(), "Test", url, trust=roots).ask("GET", "/x")
+            assert untrusted.value.code == "deploy-unreachable"
+            assert "`trust`" in untrusted.value.fix
+
+
+def test_a_file_without_roots(tmp_path: Path) -> None:
+    """It is an error before anything is sent."""
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("empty.pem", "missing.pem"):
+        with pytest.raises(DeployError) as unusable:
+            HttpApi(Context(), "Test", "https://nas.example.test", trust=str(tmp_path / name))
+        assert unusable.value.code == "deploy-unreachable"
+
+
+def test_a_client_certificate(tmp_path: Path) -> None:
+    """It is shown to the API; a damaged one is an error before anything is sent."""
+    trust, key = tmp_path / "root.pem", x509.new_key("ecdsa-p256")
+    trust.write_text(issuer("API CA").pem)
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    pair = tmp_path / "client.pem", tmp_path / "client-key.pem"
+    pair[0].write_text(issuer("Client CA").sign(key.public_key(), ["client.test"], begin))
+    pair[1].write_bytes(x509.key_to_pem(key))
+    files = str(pair[0]), str(pair[1])
+    with with_tls(Api(lambda _: (200, {"data": 1})), tmp_path / "tls", "API CA", "Client CA") as url:
+        assert HttpApi(Context(), "Test", url, trust=str(trust), pair=files).ask("GET", "/x") == {"data": 1}
+        with pytest.raises(DeployError):
+            HttpApi(Context(), "Test", url, trust=str(trust)).ask("GET", "/x")
+    pair[1].write_text("damaged")
+    with pytest.raises(DeployError) as damaged:
+        HttpApi(Context(), "Test", url, trust=str(trust), pair=files)
+    assert damaged.value.code == "deploy-unreachable"

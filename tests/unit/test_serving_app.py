@@ -1,0 +1,147 @@
+"""Routes with ``app = true``: the app of a running server answers http-01, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import RenewalFailed, Renewer, Route
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.model import CA, CertificateSpec
+from dnsrenew.serving.challenge_app import wrapped
+from dnsrenew.testing import InMemoryDriver
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from tests.kit.dns import MemoryDns
+from tests.kit.memory import host_config, in_memory
+
+DIRECTORY = "https://ca.example.test/directory"
+APP = Route("http-01", app=True)
+PATH = "/.well-known/acme-challenge/"
+
+
+def hello(_environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+    """A WSGI app."""
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+def get(app: Any, path: str, method: str = "GET") -> bytes:
+    """Ask a WSGI app."""
+    return b"".join(app({"REQUEST_METHOD": method, "PATH_INFO": path}, lambda *_: None))
+
+
+class World:
+    """A CA that asks the app at port 80, and a host.
+
+    :ivar app: what is at port 80.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.app: Any = hello
+        self.driver = InMemoryDriver()
+        self.dns = MemoryDns({"home": self.driver})
+        self.ca = AcmeServer(DIRECTORY, SystemClock(), self._validate)
+
+    def renewer(self, *routes: Route) -> Renewer:
+        """Return a program with a certificate."""
+        spec = CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=routes)
+        return Renewer(host_config(self.folder / "state", [spec], {"home": self.driver}, {"lab": CA(DIRECTORY)}))
+
+    def _validate(self, proof: Proof) -> Problem | None:
+        if proof.challenge == "dns-01":
+            return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
+        return None if get(self.app, PATH + proof.token) == proof.expected.encode() else UNAUTHORIZED
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """One of them."""
+    world = World(tmp_path)
+    with in_memory([world.ca], world.dns):
+        yield world
+
+
+def test_the_app_answers_the_ca(world: World) -> None:
+    """And goes on answering everything else; nothing is left afterwards."""
+    served = world.renewer(APP).serve()
+    world.app = served.http01_app(hello)
+    assert get(world.app, "/") == b"hello"
+    with served:
+        assert served.certificate.domains == ("x.test",)
+    assert [file for file in (world.folder / "state" / "http-01").rglob("*") if file.is_file()] == []
+    assert get(world.app, f"{PATH}unknown") == b"hello"
+    assert get(world.app, f"{PATH}../../../fingerprint.key") == b"hello"
+
+
+def test_without_an_app_entering_says_so(world: World) -> None:
+    """Nothing was ordered. A failed try of the command makes the server not wait."""
+    (outcome,) = world.renewer(APP).renew()
+    assert outcome.status == "failed"
+    assert [(each.orders, each.error and each.error.code) for each in outcome.attempts] == [(0, "http-no-app")]
+    renewer = world.renewer(APP)
+    with pytest.raises(RenewalFailed) as caught:
+        renewer.serve().__enter__()
+    assert caught.value.evidence["cause"]["code"] == "http-no-app"
+    served = renewer.serve()
+    world.app = served.http01_app(hello)
+    with served:
+        assert served.certificate.domains == ("x.test",)
+
+
+def test_the_command_takes_the_next_route(world: World) -> None:
+    """The route is skipped with no order."""
+    (outcome,) = world.renewer(APP, Route("dns-01", dns="home")).renew()
+    assert outcome.status == "renewed"
+    assert [each.orders for each in outcome.attempts] == [0, 1]
+
+
+def test_another_worker_has_the_response(world: World) -> None:
+    """The CA's request may reach any process that serves the app."""
+    served, other = world.renewer(APP).serve(), world.renewer(APP).serve()
+    served.http01_app(hello)
+    world.app = other.http01_app(hello)
+    with served:
+        assert served.certificate.domains == ("x.test",)
+
+
+def ask(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask an ASGI app."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, None, send))
+    return sent
+
+
+class Framework:
+    """An ASGI app as FastAPI and Starlette have it."""
+
+    async def __call__(self, scope: dict[str, Any], _receive: object, send: Any) -> None:
+        """Answer."""
+        await send({"type": scope["type"]})
+
+
+def test_an_asgi_app_is_wrapped_too() -> None:
+    """Also its lifespan and its WebSockets go to the app."""
+    app = wrapped(Framework(), {"a": b"a.key"}.get)
+    start, body = ask(app, {"type": "http", "method": "GET", "path": f"{PATH}a"})
+    assert (start["status"], body["body"]) == (200, b"a.key")
+    _, body = ask(app, {"type": "http", "method": "HEAD", "path": f"{PATH}a"})
+    assert body["body"] == b""
+    for scope in ({"type": "lifespan"}, {"type": "http", "method": "POST", "path": f"{PATH}a"},
+                  {"type": "http", "method": "GET", "path": f"{PATH}b"}):  # fmt: skip
+        assert ask(app, scope) == [{"type": scope["type"]}]
+
+
+@pytest.mark.parametrize("app", [None, "app:app", Framework])
+def test_what_is_no_app_is_refused(app: object) -> None:
+    """At once, and not at the first request."""
+    with pytest.raises(TypeError):
+        wrapped(app, {}.get)
