@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 from dnsrenew.base.files import open_with_info
 from dnsrenew.base.values import Frozen
 
-Fault = Literal["owner", "group", "everybody"]
+Fault = Literal["owner", "group", "list", "everybody"]
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MAX_LINKS: Final = 40
@@ -27,7 +27,8 @@ class Weakness(Frozen):
     """The part of a path that somebody else can change.
 
     :ivar path: the folder, link or file.
-    :ivar fault: ``owner``: it belongs to another user; ``group`` and ``everybody``: they can write to it.
+    :ivar fault: ``owner``: it belongs to another user; ``group`` and ``everybody``: they can write to it; ``list``: its
+        access list lets others write to it.
     :ivar owner: the name of its owner.
     :ivar group: the name of its group; empty on Windows, like ``mode``.
     :ivar mode: its mode in octal digits.
@@ -105,7 +106,7 @@ class Ground:
                 info = os.stat(part)
             except OSError:
                 return False
-            if not info.st_mode & everybody and not (info.st_mode & group and not self.is_own_group(info.st_gid)):
+            if not info.st_mode & everybody and not (info.st_mode & group and self._is_shared(part, info, everybody)):
                 return False
             everybody, group = stat.S_IXOTH, stat.S_IXGRP
         return True
@@ -115,6 +116,18 @@ class Ground:
         from dnsrenew.base.users import is_private_group
 
         return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
+
+    def _is_shared(self, path: str, info: os.stat_result, bit: int) -> bool:
+        """Tell whether others are in the group of a file or folder, or are allowed something by its access list."""
+        return not self.is_own_group(info.st_gid) or self._is_listed(path, bit)
+
+    def _is_listed(self, path: str, bit: int) -> bool:
+        from dnsrenew.base import access_list  # rarely needed: few groups may write
+
+        return any(
+            not self.is_own_group(number) if kind == "group" else number not in (0, self._uid)
+            for kind, number in access_list.allowed(path, bit)
+        )
 
     # ── the walk ────────────────────────────────────────────────────────────────────────
 
@@ -175,6 +188,8 @@ class Ground:
             fault = "everybody"
         elif info.st_mode & stat.S_IWGRP and not self.is_own_group(info.st_gid):
             fault = "group"
+        elif info.st_mode & stat.S_IWGRP and self._is_listed(path, stat.S_IWOTH):
+            fault = "list"
         return None if fault is None or is_read_only(path) else self._weak(path, info, fault)
 
     def _is_host_root(self, path: str, info: os.stat_result) -> bool:
@@ -235,5 +250,6 @@ def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
     import shlex  # only after a finding
 
     owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h: of what the link leads to
-    change = {"owner": owner, "group": "chmod g-w", "everybody": "chmod go-w"}[fault]
+    # Without the group bit, no entry of an access list counts.
+    change = {"owner": owner, "group": "chmod g-w", "list": "chmod g-w", "everybody": "chmod go-w"}[fault]
     return f"{change} {shlex.quote(path)}"

@@ -106,7 +106,7 @@ COMMANDS: Final = {
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "deploy": Command(
-        "put the stored certificates to work where that has not succeeded yet",
+        "deploy stored certificates where that has not succeeded yet",
         (Argument("names", "NAME", f"certificates to deploy: {_NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "deploy although nothing has changed"),

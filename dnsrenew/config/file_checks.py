@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 _FILE_TEXTS: Final[dict[Fault, Text]] = {
     "owner": texts.UNTRUSTED_FILE_OWNER,
     "group": texts.UNTRUSTED_FILE_GROUP,
+    "list": texts.UNTRUSTED_FILE_LIST,
     "everybody": texts.UNTRUSTED_FILE_EVERYBODY,
 }
 _FOLDER_TEXTS: Final[dict[Fault, Text]] = {
     "owner": texts.UNTRUSTED_FOLDER_OWNER,
     "group": texts.UNTRUSTED_FOLDER_GROUP,
+    "list": texts.UNTRUSTED_FOLDER_LIST,
     "everybody": texts.UNTRUSTED_FOLDER_EVERYBODY,
 }
 

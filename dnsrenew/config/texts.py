@@ -83,6 +83,11 @@ UNTRUSTED_FILE_GROUP: Final = Text(
     "The group {group} can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
+UNTRUSTED_FILE_LIST: Final = Text(
+    "config-untrusted",
+    "The access list of {path} lets others change it, and so decide what dnsrenew does as {user}.",
+    _FIX_FILE,
+)
 UNTRUSTED_FILE_EVERYBODY: Final = Text(
     "config-untrusted",
     "Everybody can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
@@ -97,6 +102,11 @@ UNTRUSTED_FOLDER_OWNER: Final = Text(
 UNTRUSTED_FOLDER_GROUP: Final = Text(
     "config-untrusted",
     "The group {group} can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    _FIX_FOLDER,
+)
+UNTRUSTED_FOLDER_LIST: Final = Text(
+    "config-untrusted",
+    "The access list of {path}, where {file} is, lets others write to it, and so decide what dnsrenew does as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_EVERYBODY: Final = Text(

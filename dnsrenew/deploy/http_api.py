@@ -6,9 +6,10 @@ import contextlib
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from dnsrenew.base import host_port
+from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import CAError, DeployError
 
@@ -24,6 +25,26 @@ _LOGIN: Final = frozenset({401, 403})
 _SHOWN: Final = 300
 """Characters of an answer in an error."""
 _KEY: Final = "PRIVATE KEY"
+
+
+class Payload(Frozen, hidden=("content",)):
+    """What a request sends.
+
+    :ivar kind: its content type.
+    """
+
+    kind: str
+    content: bytes
+
+
+def as_json(document: object) -> Payload:
+    """Return a document as the payload of a request."""
+    return Payload("application/json", json.dumps(document).encode())
+
+
+def as_form(fields: Mapping[str, str]) -> Payload:
+    """Return the fields of a form as the payload of a request."""
+    return Payload("application/x-www-form-urlencoded", urlencode(fields).encode("ascii"))
 
 
 class HttpApi:
@@ -60,28 +81,13 @@ class HttpApi:
         roots = (trust,) if only or trust is None else (trust, None)
         self._clients = self._make_clients(roots, pair)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        document: object = None,
-        form: Mapping[str, str] | None = None,
-        body: tuple[str, bytes] | None = None,
-        missing: Sequence[int] = (),
-    ) -> Any:
+    def ask(self, method: str, path: str, payload: Payload | None = None, *, missing: Sequence[int] = ()) -> Any:
         """Send a request, and return the JSON of its answer; None if the answer is empty, or its status is missing.
 
-        :param document: sent as JSON.
-        :param form: sent as the fields of a form.
-        :param body: a content type, and what is sent as it is.
         :param missing: statuses that tell that the thing asked for does not exist.
         :raises DeployError: ``deploy-unreachable``, ``deploy-timeout``, ``deploy-refused`` or ``deploy-unsupported``.
         """
-        if document is not None:
-            body = "application/json", json.dumps(document).encode()
-        headers = {"Accept": "application/json", **self.headers, **({"Content-Type": body[0]} if body else {})}
-        response = self._send(method, path, body[1] if body else form, headers)
+        response = self._send(method, path, payload)
         if response.status in missing:
             return None
         if response.status in _LOGIN:
@@ -111,20 +117,29 @@ class HttpApi:
         printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
         return printable[:_SHOWN].rstrip(". ") or "no reason"
 
-    def _send(self, method: str, path: str, data: Any, headers: Mapping[str, str]) -> Response:
+    def _send(self, method: str, path: str, payload: Payload | None) -> Response:
         from dnsrenew.http import HttpFailure  # slow to import
 
-        url, failed = f"{self.url}{path}", None
+        failed = None
         for client in self._clients:
             try:
-                request = partial(client.request, method, url, data=data, headers=headers, timeout=_TIMEOUT)
-                return self._run.call(request)
+                return self._run.call(partial(self._request, client, method, path, payload))
             except HttpFailure as failure:
                 failed = failure
-                if not failure.untrusted:  # otherwise nothing was sent, and other roots may trust it
-                    break
+            if not failed.untrusted:  # otherwise nothing was sent, and other roots may trust it
+                break
+        # Outside an `except`: the original error, whose traceback has the headers, must not hang on to this one.
         assert failed is not None  # noqa: S101  # there is a client
-        raise self._failure(failed)
+        raise self._failure(failed.with_traceback(None))
+
+    def _request(self, client: HttpClient, method: str, path: str, payload: Payload | None) -> Response:
+        """Send the request; only this frame has all headers, which are secret."""
+        headers = {"Accept": "application/json", **self.headers}
+        if payload is not None:
+            headers["Content-Type"] = payload.kind
+        data = None if payload is None else payload.content
+        url = f"{self.url}{path}"
+        return client.request(method, url, data=data, headers=headers, timeout=_TIMEOUT)
 
     def _failure(self, failure: HttpFailure) -> DeployError:
         reason = self._run.redactor.redact(failure.detail)

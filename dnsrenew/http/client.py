@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -22,6 +23,7 @@ from requests.utils import select_proxy, should_bypass_proxies
 from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew import __version__
+from dnsrenew.base.host_port import is_ip
 from dnsrenew.http import texts
 from dnsrenew.http.adapter import TIMEOUT, Adapter, tls_context
 from dnsrenew.http.failures import HttpFailure, failure
@@ -137,7 +139,7 @@ class HttpClient:
             raise failure(error, timeout) from None
 
     def _proxies_to(self, url: str) -> dict[str, str]:
-        if not self._proxies:
+        if not self._proxies or _stays_here(url):
             return {}
         host = urlsplit(url).netloc
         if host not in self._proxies_for:
@@ -145,6 +147,13 @@ class HttpClient:
             proxy = None if bypass else select_proxy(url, self._proxies)
             self._proxies_for[host] = {urlsplit(url).scheme: proxy} if proxy else {}
         return self._proxies_for[host]
+
+
+def _stays_here(url: str) -> bool:
+    """Tell whether a request is sent without TLS because it does not leave this machine: a proxy would read it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and (host == "localhost" or (is_ip(host) and ip_address(host).is_loopback))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -8,7 +8,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.model import rfc3339
 from dnsrenew.operations import texts
-from dnsrenew.renewal import deploying
+from dnsrenew.renewal import deploying, previous
 from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.store.state import Meta
 
@@ -58,7 +58,8 @@ def signing_request(
         if kept is not None:
             _warn_if_outdated(kept, spec, context)
             return kept
-        key = x509.new_key(spec.key)
+        reused = None if new else previous.reused_key(spec, store.read_state(spec.name), store, context)
+        key = x509.new_key(spec.key) if reused is None else reused
         csr, key_pem = x509.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
         store.signing_requests.save(spec.name, csr, key_pem)
         return SigningRequest(csr_pem=csr, key_pem=key_pem, names=spec.identifiers, kind=spec.key)

@@ -7,7 +7,7 @@ one is tried at every run, also where nothing is due.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ def deploy_pending(
     entries = [entry(one) for one in spec.deploy]
     known = {one.id for one in entries}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
+    _take_over(store, spec.name, state, [one.id for one in entries])
     before, results = len(context.notices), {}
     for one in entries:
         if not force and not _is_pending(state, one.id):
@@ -63,6 +64,24 @@ def deploy_pending(
         state = _record(store, context, spec.name, state, one.id, result)
     deployed = tuple(results.get(one.id) or _from_record(state.deployments[one.id]) for one in entries)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
+
+
+def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> None:
+    """Take over from entries that are not configured any more: most were edited, as after a failure.
+
+    If one of them has not ended its change, the files may be there without being activated; so the new entries must
+    not trust what they find.
+    """
+    if not ids or all(one in state.deployments for one in ids):
+        return
+    files = {one: store.deployment(name, one) for one in ids}
+    anyone = files[ids[0]]
+    with contextlib.suppress(StoreError):  # a store that cannot be written stops each entry by itself
+        if anyone.have_others_begun(ids):
+            for one, saved in files.items():
+                if one not in state.deployments:
+                    saved.begin()
+        anyone.forget_others(ids)
 
 
 def _record(store: Store, context: Context, name: str, state: State, one: str, result: DeploymentResult) -> State:

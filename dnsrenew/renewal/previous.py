@@ -9,7 +9,9 @@ from dnsrenew.errors import StoreError
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
+    from dnsrenew.model import CertificateSpec
     from dnsrenew.renewal.job import Job
+    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.x509 import PrivateKey
 
@@ -39,20 +41,26 @@ def key_for(job: Job) -> PrivateKey:
     """Return the key for the new certificate: a new one, or the previous one if it is reused."""
     from dnsrenew import x509
 
-    spec = job.spec
+    reused = reused_key(job.spec, job.state, job.services.store, job.context)
+    return x509.new_key(job.spec.key) if reused is None else reused
+
+
+def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:
+    """Return the key of the certificate in force, if the configuration wants it to be used again and it can be."""
+    from dnsrenew import x509
+
     # The key of a revoked certificate may be compromised, and some CAs refuse it.
-    reused = spec.reuse_key and job.state.key == spec.key and not job.state.revoked
-    stored = job.services.store.certificate(spec.name, job.state) if reused else None
+    wanted = spec.reuse_key and state.key == spec.key and not state.revoked
+    stored = store.certificate(spec.name, state) if wanted else None
     if stored is None:
-        return x509.new_key(spec.key)
-    path = stored.private_key_path
+        return None
     try:
-        key = x509.key_from_pem(job.services.store.read_private_key(spec.name, job.state) or b"")
+        key = x509.key_from_pem(store.read_private_key(spec.name, state) or b"")
     except (StoreError, ValueError) as error:
         cause = error.message.rstrip(".") if isinstance(error, StoreError) else texts.NO_PRIVATE_KEY
-        job.context.warn(*texts.KEY_NOT_REUSED.fill(path=path, cause=cause))
-        return x509.new_key(spec.key)
-    return x509.new_key(spec.key) if x509.key_hash(key) in job.state.compromised_keys else key
+        context.warn(*texts.KEY_NOT_REUSED.fill(path=stored.private_key_path, cause=cause))
+        return None
+    return None if x509.key_hash(key) in state.compromised_keys else key
 
 
 def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:

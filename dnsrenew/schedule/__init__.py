@@ -2,7 +2,8 @@
 
 ``plan`` has the values (host, job, plan), ``host`` describes this machine and ``needs`` a configuration. ``systemd``
 (with ``sandbox``), ``cron``, ``launchd`` and ``windows`` turn a job into the text of files, ``installer`` writes and
-removes them, and ``code_check`` judges what they will run. Nothing here prints.
+removes them, and ``code_check`` judges what they will run. ``detect`` finds out whether anything runs dnsrenew by
+itself, with ``machine`` and ``sources``. Nothing here prints.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class LiveContext(ssl.SSLContext):
 
     # ── the program's own callback ──────────────────────────────────────────────────────
 
-    @property
+    @property  # type: ignore[override]  # for typeshed the name is never None
     def sni_callback(self) -> _Callback | None:
         """The callback of the program, called after the certificate was chosen; it may choose another context."""
         return self._callback

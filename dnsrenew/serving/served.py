@@ -141,7 +141,7 @@ class Served:
 
         :raises TypeError: ``app`` is neither a WSGI nor an ASGI app.
         """
-        both = wrapped(app, self._source.responses.find)
+        both: _App = wrapped(app, self._source.responses.find)
         self._source.responses.is_served = True
         return both
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,8 @@ from dnsrenew.store.paths import Paths
 
 _SCHEMA: Final = 1
 RENAMES: Final = ".renames"
+_OLD: Final = ".json"
+_BEGUN: Final = ".begun"
 
 
 class DeploymentFiles:
@@ -29,8 +31,8 @@ class DeploymentFiles:
     def __init__(self, disk: AtomicFiles, paths: Paths, name: str, entry: str) -> None:
         self._disk = disk
         self._folder = os.path.join(paths.certificate(name), "deploy")
-        self._old = os.path.join(self._folder, f"{entry}.json")
-        self._begun = os.path.join(self._folder, f"{entry}.begun")
+        self._old = os.path.join(self._folder, f"{entry}{_OLD}")
+        self._begun = os.path.join(self._folder, f"{entry}{_BEGUN}")
         self._journal = paths.journal
         self._renames = os.path.join(paths.journal, f"{name}-{entry}{RENAMES}")
 
@@ -55,6 +57,25 @@ class DeploymentFiles:
     def is_begun(self) -> bool:
         """Whether a change of the target was begun and has not ended."""
         return self._disk.size(self._begun) is not None
+
+    def have_others_begun(self, known: Collection[str]) -> bool:
+        """Tell whether an entry that is not configured any more has begun a change that has not ended.
+
+        :param known: the ids of the entries that are configured.
+        """
+        return any(end == _BEGUN for _, end in self._others(known))
+
+    def forget_others(self, known: Collection[str]) -> None:
+        """Remove what is kept for entries that are not configured any more: it has private keys.
+
+        :param known: the ids of the entries that are configured.
+        """
+        for one, end in self._others(known):
+            self._disk.discard(os.path.join(self._folder, one + end))
+
+    def _others(self, known: Collection[str]) -> list[tuple[str, str]]:
+        names = [os.path.splitext(name) for name in self._disk.names(self._folder)]
+        return [(one, end) for one, end in names if end in {_BEGUN, _OLD} and one not in known]
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         """Save the old content of the target, durably; it replaces what was saved before.

@@ -100,6 +100,11 @@ WEAK: Final[Mapping[Fault, Text]] = {
         "The group {group} can write to the store {path} (mode {mode}).",
         _FIX_STORE,
     ),
+    "list": Text(
+        "store-not-private",
+        "The access list of the store {path} lets others write to it.",
+        _FIX_STORE,
+    ),
     "everybody": Text(
         "store-not-private",
         "Everybody can write to the store {path} (mode {mode}).",
@@ -117,6 +122,11 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
     "group": Text(
         "store-not-private",
         "The group {group} can write to {path} (mode {mode}), and so replace the store {store}.",
+        _FIX_ABOVE,
+    ),
+    "list": Text(
+        "store-not-private",
+        "The access list of {path} lets others write to it, and so replace the store {store}.",
         _FIX_ABOVE,
     ),
     "everybody": Text(

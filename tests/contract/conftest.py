@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dnsrenew.runtime.context import Context
-from tests.kit.drivers import Kept
+from tests.kit.drivers import LogTexts
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
 
@@ -29,9 +29,9 @@ def powerdns(bind: Lab) -> Iterator[PowerDns]:
 
 
 @pytest.fixture
-def all_logs() -> Iterator[Kept]:
+def all_logs() -> Iterator[LogTexts]:
     """What reaches a host program that logs everything."""
-    handler = Kept()
+    handler = LogTexts()
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

@@ -13,7 +13,7 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
-from tests.kit.drivers import CANARY, Kept
+from tests.kit.drivers import CANARY, LogTexts
 from tests.kit.duckdns import DuckDns
 from tests.lab.canary import assert_no_canary
 
@@ -66,7 +66,7 @@ def test_each_domain_is_cleared_once(duck: DuckDns, provider: Provider, context:
 
 @pytest.mark.parametrize("case", [("wrong-token-0000", "home"), (CANARY, "somebody-elses")])
 def test_ko_names_both_causes(
-    duck: DuckDns, provider: Provider, context: Context, all_logs: Kept, case: tuple[str, str]
+    duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts, case: tuple[str, str]
 ) -> None:
     """KO means a wrong token or somebody else's domain; the token is in no text and no log."""
     token, domain = case
@@ -113,7 +113,7 @@ def test_other_answers(
     assert (caught.value.code, len(duck.asked)) == outcome
 
 
-def test_nobody_there(duck: DuckDns, provider: Provider, context: Context, all_logs: Kept) -> None:
+def test_nobody_there(duck: DuckDns, provider: Provider, context: Context, all_logs: LogTexts) -> None:
     """A service that cannot be reached is said to be so; the token in the URL gets into no log."""
     away = replace(provider, driver_options={"url": "http://127.0.0.1:9/update"})
     with pytest.raises(ProviderError) as caught:

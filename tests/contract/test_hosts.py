@@ -14,7 +14,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Namecheap, Route53
-from tests.kit.drivers import lead, maker
+from tests.kit.drivers import maker, redirect_to
 from tests.kit.more_dns_hosts import Aliyun, Desec, DigitalOcean, DnsPod, Gandi, GoDaddy, Hetzner, Ovh, Porkbun
 
 RECORD = TxtRecord(f"{ZONE}.", f"_acme-challenge.{ZONE}.", "-value", 60)
@@ -26,7 +26,7 @@ def test_cloudflare(monkeypatch: pytest.MonkeyPatch, quoting: bool) -> None:
     """Cloudflare keeps the contract, whether it lists values in quotes or not."""
     with Cloudflare() as host:
         host.quoting = quoting
-        lead(monkeypatch, "cloudflare", host)
+        redirect_to(monkeypatch, "cloudflare", host)
         account = DnsAccount("cloudflare", auth_token="good-token-0000")
         check_driver(maker(account), ZONE, look=host.look, patience=0)
         assert list(host.values.values()) == [FOREIGN]
@@ -37,7 +37,7 @@ def test_cloudflare_with_a_wrong_token(monkeypatch: pytest.MonkeyPatch, context:
     provider = find_provider("cloudflare")
     assert provider is not None
     with Cloudflare() as host:
-        lead(monkeypatch, "cloudflare", host)
+        redirect_to(monkeypatch, "cloudflare", host)
         with pytest.raises(ProviderError, match="Invalid access token") as caught:
             call_add(context, provider, DnsAccount("cloudflare", name="cf", auth_token="wrong-token-0000"), [RECORD])
     assert caught.value.code == "provider-unauthorized"
@@ -51,7 +51,7 @@ def test_cloudflare_with_somebody_elses_zone(monkeypatch: pytest.MonkeyPatch, co
     assert provider is not None
     record = TxtRecord("elsewhere.org.", "_acme-challenge.elsewhere.org.", "v", 60)
     with Cloudflare() as host:
-        lead(monkeypatch, "cloudflare", host)
+        redirect_to(monkeypatch, "cloudflare", host)
         with pytest.raises(ProviderError) as caught:
             call_add(context, provider, DnsAccount("cloudflare", auth_token="good-token-0000"), [record])
     assert caught.value.code == "provider-zone-unknown"
@@ -73,7 +73,7 @@ def test_namecheap(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     provider = find_provider("namecheap")
     assert provider is not None
     with Namecheap() as host:
-        lead(monkeypatch, "namecheap", host)
+        redirect_to(monkeypatch, "namecheap", host)
         account = DnsAccount("namecheap", auth_username="u", auth_token="t" * 20, auth_client_ip="192.0.2.1")
         check_driver(maker(account), ZONE, look=host.look, patience=0)
         assert list(host.values.values()) == [FOREIGN]
@@ -108,7 +108,7 @@ def test_the_other_hosts(monkeypatch: pytest.MonkeyPatch, context: Context, name
     account = DnsAccount(name, **options)
     ttl = provider.behaviour.ttl
     with kind() as host:
-        lead(monkeypatch, name, host)
+        redirect_to(monkeypatch, name, host)
         check_driver(maker(account), ZONE, look=host.look, patience=0, ttl=ttl)
         assert list(host.values.values()) == [FOREIGN]
         record = TxtRecord(RECORD.zone, RECORD.name, RECORD.value, ttl)

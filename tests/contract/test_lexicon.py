@@ -29,7 +29,7 @@ from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
-from tests.kit.drivers import CANARY, Kept, assert_nothing_foreign, maker, powerdns_account
+from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account
 from tests.lab import dnsclient
 from tests.lab.canary import assert_no_canary
 from tests.lab.lab import Lab
@@ -285,7 +285,7 @@ def failure(
         ((200, {"unexpected": True}), "provider-bug"),
     ],
 )
-def test_answers_are_put_into_words(context: Context, all_logs: Kept, answer: Answer, code: str) -> None:
+def test_answers_are_put_into_words(context: Context, all_logs: LogTexts, answer: Answer, code: str) -> None:
     """Each refusal gets its code, a message, one sentence to act on, and no secret anywhere."""
     error, _ = failure(context, lambda _: answer)
     assert error.code == code
@@ -403,7 +403,7 @@ REFUSED_BY_AWS = (
 
 
 def test_route_53_through_the_real_boto3(
-    context: Context, all_logs: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    context: Context, all_logs: LogTexts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without any AWS configuration on the machine, a refusal is put into words and no key is in a log."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -26,7 +26,7 @@ from dnsrenew.model import DnsAccount, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
-from tests.kit.drivers import CANARY, Kept, lead, maker
+from tests.kit.drivers import CANARY, LogTexts, maker, redirect_to
 from tests.lab.canary import assert_no_canary
 
 RECORD = TxtRecord("example.com.", "_acme-challenge.example.com.", "v" * 43, 60)
@@ -91,7 +91,7 @@ def test_which_redirects_are_followed(method: str, location: str | None, detail:
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_redirect_to_another_host_takes_nothing_there(
-    context: Context, all_logs: Kept, other: Api, writes: bool
+    context: Context, all_logs: LogTexts, other: Api, writes: bool
 ) -> None:
     """Whichever its status, and whether a question or a change is redirected; the error says where to, and no key."""
     codes = iter(CODES * 2)
@@ -161,7 +161,7 @@ def test_none_of_our_providers_follows(monkeypatch: pytest.MonkeyPatch, tmp_path
         if name == "duckdns":
             monkeypatch.setattr("dnsrenew.drivers.duckdns.URL", api.url)
         else:
-            lead(monkeypatch, name, api)
+            redirect_to(monkeypatch, name, api)
         with pytest.raises(Exception) as caught:  # noqa: PT011  # each its own
             maker(DnsAccount(name, **options))().add([RECORD])
     assert classify(caught.value) == "provider-unreachable"

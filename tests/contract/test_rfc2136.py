@@ -21,7 +21,7 @@ from dnsrenew.model import DnsAccount, Resolver, TxtRecord
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
-from tests.kit.drivers import Kept, assert_nothing_foreign, maker, rfc2136_account
+from tests.kit.drivers import LogTexts, assert_nothing_foreign, maker, rfc2136_account
 from tests.lab.canary import assert_no_canary
 from tests.lab.dnsforwarder import rcode
 from tests.lab.lab import Lab
@@ -220,7 +220,7 @@ def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
     assert bind.txt(RECORD.name) == set()
 
 
-def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: Kept) -> None:
+def test_the_secret_stays_secret(bind: Lab, context: Context, all_logs: LogTexts) -> None:
     """Neither errors nor logs hold the TSIG secret, after a success and after every kind of failure."""
     secret = bind.key.secret
     texts = []

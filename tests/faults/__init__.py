@@ -1,1 +1,1 @@
-"""What must hold when something breaks: servers, disks, networks, input, the process itself."""
+"""What holds when servers, disks, networks, input or the process itself fail."""

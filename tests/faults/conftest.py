@@ -1,4 +1,4 @@
-"""The lab's fixtures (a plugin is registered once per name), and the loaded program."""
+"""The fixtures of the lab, and the preloaded program."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tests.lab.workspace import Workspace
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the plugin (pytest allows `pytest_plugins` in the root conftest only)."""
+    """Register the plugin here, because pytest allows `pytest_plugins` in the root conftest only."""
     config.pluginmanager.import_plugin("tests.lab.fixtures")
 
 
 @pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    """The loaded program, of which processes are forked."""
+    """A process that has loaded the program and forks runs of it."""
     with Zygote() as started:
         yield started
 
 
 @pytest.fixture
 def duck(workspace: Workspace) -> Iterator[DuckDns]:
-    """DuckDNS in the lab's Internet, and in the configuration: see test_renew_duckdns.py."""
+    """DuckDNS in the lab's Internet and in the configuration."""
     lab = workspace.lab
     add_zone(lab)
     with DuckDns(secrets.token_hex(16), "home") as server, DuckDnsZone(lab, server):

@@ -1,4 +1,4 @@
-"""Several runs on one store at once: each certificate is obtained once; a kill of one leaves the others alone."""
+"""Several runs on one store at once: each certificate is obtained once; a kill affects no other run."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ Outcome = dict[str, Any]
 
 
 def start(zygote: Zygote, workspace: Workspace, *arguments: str) -> Run:
-    """`dnsrenew renew --json`, without an end that was set."""
+    """Start `dnsrenew renew --json`."""
     return zygote.start(workspace, NEVER, "renew", "--json", *arguments)
 
 
 def outcomes(run: Run) -> tuple[int, list[Outcome]]:
-    """Wait for the end of a run, and return its status and what came of it."""
+    """Wait for the end of a run; return its exit status and its outcomes."""
     end = run.ended()
     assert "Traceback" not in end.err
     found: list[Outcome] = json.loads(end.out)["outcomes"]
     return end.status, found
 
 
-def one(run: Run) -> tuple[int, str, Any]:
-    """The same of a run for one certificate: the exit status, the outcome's status, its error."""
+def only_outcome(run: Run) -> tuple[int, str, Any]:
+    """Wait for a run for one certificate; return the exit status, the outcome's status and its error."""
     status, (outcome,) = outcomes(run)
     return status, outcome["status"], outcome["error"]
 
 
-def many(number: int) -> list[dict[str, Any]]:
-    """So many certificates."""
+def certificates(number: int) -> list[dict[str, Any]]:
+    """The tables of this number of certificates."""
     return [{"name": f"host{each}", "domains": [f"host{each}.example.test"]} for each in range(number)]
 
 
 def versions(workspace: Workspace, name: str = "home") -> int:
-    """How many certificates of this name were ever put into force."""
+    """How many versions of this certificate were ever in force."""
     return len(list((workspace.store / "certificates" / name / "versions").glob("[0-9]*")))
 
 
@@ -53,19 +53,19 @@ def versions(workspace: Workspace, name: str = "home") -> int:
 
 
 @pytest.mark.parametrize("number", [2, 10])
-def test_who_does_not_wait_is_told(workspace: Workspace, zygote: Zygote, number: int) -> None:
-    """One obtains the certificate; the others end with 3, and tell who is at it, where, and since when."""
+def test_a_run_that_does_not_wait_reports_the_lock(workspace: Workspace, zygote: Zygote, number: int) -> None:
+    """One run obtains the certificate; the others exit with 3 and report process, host and time of the lock."""
     with Gate.before(workspace, "finalize") as gate:
         runs = [start(zygote, workspace) for _ in range(number)]
         wait_until(lambda: sum(run.has_said('"version"') for run in runs) == number - 1)
         gate.wait()
         (winner,) = [run for run in runs if not run.has_said('"version"')]
         gate.open()
-        assert one(winner) == (0, "renewed", None)
+        assert only_outcome(winner) == (0, "renewed", None)
         for run in runs:
             if run is winner:
                 continue
-            status, said, error = one(run)
+            status, said, error = only_outcome(run)
             assert (status, said, error["code"]) == (3, "locked", "locked")
             assert error["evidence"]["pid"] == winner.pid
             assert error["evidence"]["host"] == os.uname().nodename
@@ -75,13 +75,13 @@ def test_who_does_not_wait_is_told(workspace: Workspace, zygote: Zygote, number:
 
 
 @pytest.mark.parametrize("number", [2, 10])
-def test_who_waits_finds_nothing_to_do(workspace: Workspace, zygote: Zygote, number: int) -> None:
-    """One obtains the certificate; the others look again when they get the lock."""
+def test_a_run_that_waited_has_nothing_to_do(workspace: Workspace, zygote: Zygote, number: int) -> None:
+    """One run obtains the certificate; the others check again after they get the lock."""
     with Gate.before(workspace, "finalize") as gate:
         runs = [start(zygote, workspace, "--wait", "60") for _ in range(number)]
         gate.wait()
         gate.open()
-        found = Counter(one(run) for run in runs)
+        found = Counter(only_outcome(run) for run in runs)
         assert found == {(0, "renewed", None): 1, (0, "not-due", None): number - 1}
         assert gate.asked["newOrder"] == gate.asked["newAccount"] == 1
     assert versions(workspace) == 1
@@ -92,36 +92,36 @@ def test_waiting_for_a_lock_ends(workspace: Workspace, zygote: Zygote) -> None:
     with Gate.before(workspace, "finalize") as gate:
         first = start(zygote, workspace)
         gate.wait()
-        status, said, error = one(start(zygote, workspace, "--wait", "1"))
+        status, said, error = only_outcome(start(zygote, workspace, "--wait", "1"))
         assert (status, said, error["code"]) == (3, "locked", "locked")
         second = start(zygote, workspace, "--wait", "60", "-v")
         wait_until(lambda: second.has_said(f"process {first.pid}"))
         second.signal(signal.SIGINT)
-        status, said, error = one(second)
+        status, said, error = only_outcome(second)
         assert (status, said, error["code"]) == (130, "interrupted", "cancelled")
         gate.open()
-        assert one(first) == (0, "renewed", None)
+        assert only_outcome(first) == (0, "renewed", None)
 
 
 # ── several certificates ────────────────────────────────────────────────────────────────
 
 
 def test_ten_runs_make_one_account(workspace: Workspace, zygote: Zygote) -> None:
-    """Each for a certificate of its own, on a store that is not there: nine wait for the one that asks the CA."""
+    """Ten runs for ten certificates on a new store: one run creates the account, and nine wait for it."""
     with Gate.before(workspace, "newAccount") as gate:
-        workspace.write({"certificate": many(10), "ca.lab.directory": gate.directory_url})
+        workspace.write({"certificate": certificates(10), "ca.lab.directory": gate.directory_url})
         runs = [start(zygote, workspace, f"host{number}", "-v") for number in range(10)]
         wait_until(lambda: sum(run.has_said("the account") for run in runs) == 9)
         gate.open()
-        assert [one(run) for run in runs] == [(0, "renewed", None)] * 10
+        assert [only_outcome(run) for run in runs] == [(0, "renewed", None)] * 10
         assert (gate.asked["newAccount"], gate.asked["newOrder"]) == (1, 10)
     assert len(list((workspace.store / "accounts").iterdir())) == 1
 
 
 def test_two_runs_share_ten_certificates(workspace: Workspace, zygote: Zygote) -> None:
-    """Each is obtained once, by one of them; the other one finds it not due."""
+    """Each certificate is obtained once, by one of the runs; for the other run it is not due."""
     with workspace.lab.acme_proxy() as proxy:
-        workspace.write({"certificate": many(10), "ca.lab.directory": proxy.directory_url})
+        workspace.write({"certificate": certificates(10), "ca.lab.directory": proxy.directory_url})
         runs = [start(zygote, workspace, "--wait", "60") for _ in range(2)]
         (first, ones), (second, others) = (outcomes(run) for run in runs)
         assert (first, second) == (0, 0)
@@ -135,8 +135,8 @@ def test_two_runs_share_ten_certificates(workspace: Workspace, zygote: Zygote) -
 # ── a kill ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_one_at_work_is_killed(workspace: Workspace, zygote: Zygote) -> None:
-    """The one that waits has the lock as soon as the system knows, and takes up the same order."""
+def test_a_kill_of_the_run_at_work(workspace: Workspace, zygote: Zygote) -> None:
+    """The waiting run gets the lock and resumes the same order."""
     with Gate.before(workspace, "finalize") as gate:
         first = start(zygote, workspace)
         gate.wait()
@@ -145,16 +145,16 @@ def test_the_one_at_work_is_killed(workspace: Workspace, zygote: Zygote) -> None
         first.signal(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         gate.open()
-        assert one(second) == (0, "renewed", None)
+        assert only_outcome(second) == (0, "renewed", None)
         assert gate.asked["newOrder"] == 1
-        # What the dead one left in DNS is removed by the next run that begins: the second one had begun before.
+        # The second run started before the kill, so the cleanup of the next run removes the values of the first one.
         status, document = workspace.run_json("cleanup")
         assert (status, len(document["removed"])) == (0, 2)
     assert versions(workspace) == 1
 
 
-def test_the_one_that_waits_is_killed(workspace: Workspace, zygote: Zygote) -> None:
-    """The one at work still has its lock, as a third one is told, and finishes."""
+def test_a_kill_of_the_waiting_run(workspace: Workspace, zygote: Zygote) -> None:
+    """The run at work keeps its lock, which a third run reports, and finishes."""
     with Gate.before(workspace, "finalize") as gate:
         first = start(zygote, workspace)
         gate.wait()
@@ -162,20 +162,20 @@ def test_the_one_that_waits_is_killed(workspace: Workspace, zygote: Zygote) -> N
         wait_until(lambda: second.has_said(f"process {first.pid}"))
         second.signal(signal.SIGKILL)
         assert second.end() == -signal.SIGKILL
-        status, _, error = one(start(zygote, workspace))
+        status, _, error = only_outcome(start(zygote, workspace))
         assert (status, error["evidence"]["pid"]) == (3, first.pid)
         gate.open()
-        assert one(first) == (0, "renewed", None)
+        assert only_outcome(first) == (0, "renewed", None)
         assert gate.asked["newOrder"] == 1
     assert versions(workspace) == 1
 
 
-# ── what lies in the store ──────────────────────────────────────────────────────────────
+# ── files in the store ──────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("host", [os.uname().nodename, "another-host"])
-def test_a_lock_file_of_a_dead_process_stops_nobody(workspace: Workspace, zygote: Zygote, host: str) -> None:
-    """Whoever wrote it, and wherever: the lock is not the file."""
+def test_a_lock_file_of_a_dead_process_blocks_nothing(workspace: Workspace, zygote: Zygote, host: str) -> None:
+    """The file alone is not a lock, whichever process and host wrote it."""
     Kept.place(workspace)
     locks = workspace.store / "locks"
     card = json.dumps({"pid": 1, "host": host, "since": "2026-01-01T00:00:00Z"})
@@ -184,22 +184,22 @@ def test_a_lock_file_of_a_dead_process_stops_nobody(workspace: Workspace, zygote
     for name in names:
         (locks / f"{name}.lock").write_text(card)
     (workspace.store / "journal" / "home-1.lock").write_text(card)
-    assert one(start(zygote, workspace, "--force")) == (0, "renewed", None)
+    assert only_outcome(start(zygote, workspace, "--force")) == (0, "renewed", None)
     assert list((workspace.store / "journal").iterdir()) == []
 
 
 def test_a_store_that_is_moved_under_a_run(workspace: Workspace, zygote: Zygote) -> None:
-    """The run keeps what it has obtained where its store was; in the moved one no lock of it stops the next run."""
+    """The run stores its certificate at the old path; the locks in the moved store do not block the next run."""
     with Gate.before(workspace, "finalize") as gate:
         run = start(zygote, workspace)
         gate.wait()
         moved = workspace.store.rename(workspace.path / "moved")
         gate.open()
-        assert one(run) == (0, "renewed", None)
-        assert one(start(zygote, workspace)) == (0, "not-due", None)
+        assert only_outcome(run) == (0, "renewed", None)
+        assert only_outcome(start(zygote, workspace)) == (0, "not-due", None)
         workspace.write({"store": str(moved), "ca.lab.directory": gate.directory_url})
-        assert one(start(zygote, workspace)) == (0, "renewed", None)
-        assert gate.asked["newOrder"] == gate.asked["finalize"] == 1  # it has taken up the order
+        assert only_outcome(start(zygote, workspace)) == (0, "renewed", None)
+        assert gate.asked["newOrder"] == gate.asked["finalize"] == 1  # the order was resumed
     assert Kept.of(workspace.store).files == Kept.of(moved).files
     assert list((moved / "journal").iterdir()) == []
 
@@ -208,7 +208,7 @@ def test_a_store_that_is_moved_under_a_run(workspace: Workspace, zygote: Zygote)
 
 
 def at_duckdns(workspace: Workspace, gate: Gate) -> None:
-    """Two certificates, of which only one can be proved at a time."""
+    """Configure two certificates of one DuckDNS domain, which can be validated only one after the other."""
     certificates = [{"name": name, "domains": [f"{name}.home.duckdns.org"]} for name in ("one", "two")]
     account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
     changes = {"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None}
@@ -216,7 +216,7 @@ def at_duckdns(workspace: Workspace, gate: Gate) -> None:
 
 
 def both_at_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns, gate: Gate) -> tuple[Run, Run]:
-    """One has written its value, the other waits for it."""
+    """Start two runs: the first has written its value, and the second waits for the zone."""
     at_duckdns(workspace, gate)
     first = start(zygote, workspace, "one", "-v")
     gate.wait()
@@ -226,39 +226,39 @@ def both_at_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns, gate: 
     return first, second
 
 
-def test_a_zone_is_shared_by_turns(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
-    """The second run waits until the first one has cleared its value, and orders only then."""
+def test_runs_take_turns_at_a_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The second run waits until the first one has removed its value, and orders only then."""
     with Gate.before(workspace, "challenge") as gate:
         first, second = both_at_the_zone(workspace, zygote, duck, gate)
         assert gate.asked["newOrder"] == 1
         gate.open()
-        assert [one(first), one(second)] == [(0, "renewed", None)] * 2
+        assert [only_outcome(first), only_outcome(second)] == [(0, "renewed", None)] * 2
     assert ["clear" if asked.get("clear") == "true" else "set" for asked in duck.requests] == ["set", "clear"] * 2
 
 
-def test_a_zone_is_not_waited_for_unasked(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
-    """The second run ends with 3, has ordered nothing, and tells who is there."""
+def test_without_wait_a_locked_zone_is_reported(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The second run exits with 3, has ordered nothing, and reports which process holds the zone."""
     with Gate.before(workspace, "challenge") as gate:
         at_duckdns(workspace, gate)
         first = start(zygote, workspace, "one")
         gate.wait()
-        status, said, error = one(start(zygote, workspace, "two"))
+        status, said, error = only_outcome(start(zygote, workspace, "two"))
         assert (status, said, error["code"], error["evidence"]["pid"]) == (3, "locked", "locked", first.pid)
         assert "DNS zone home.duckdns.org is" in error["message"]
         assert gate.asked["newOrder"] == 1
         gate.open()
-        assert one(first) == (0, "renewed", None)
+        assert only_outcome(first) == (0, "renewed", None)
     assert ["clear" if asked.get("clear") == "true" else "set" for asked in duck.requests] == ["set", "clear"]
 
 
-def test_a_zone_whose_user_is_killed(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
-    """The one that waits has it at once; the dead one's value is replaced, and known to be gone afterwards."""
+def test_a_kill_frees_the_zone(workspace: Workspace, zygote: Zygote, duck: DuckDns) -> None:
+    """The waiting run gets the zone at once and replaces the value of the killed run."""
     with Gate.before(workspace, "challenge") as gate:
         first, second = both_at_the_zone(workspace, zygote, duck, gate)
         first.signal(signal.SIGKILL)
         assert first.end() == -signal.SIGKILL
         gate.open()
-        assert one(second) == (0, "renewed", None)
-        assert one(start(zygote, workspace, "one")) == (0, "renewed", None)
+        assert only_outcome(second) == (0, "renewed", None)
+        assert only_outcome(start(zygote, workspace, "one")) == (0, "renewed", None)
     assert duck.values["home"] == ""
     assert list((workspace.store / "journal").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Every operation on the disk fails in turn, in a run of its own: see disk.py and docs/internals/disk-faults.md."""
+"""Every disk operation of a run fails in turn: see tests/kit/disk.py and docs/internals/disk-faults.md."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dnsrenew.errors import StoreError
 from tests.kit import disk
 from tests.kit.disk import KINDS, Matrix, column, columns, quick_folder
 from tests.kit.disk_checks import check_error, check_next
-from tests.kit.disk_world import CHANGING, CODES, Fault, Happens, Kind, Operation, World, refuse
+from tests.kit.disk_world import CHANGING, CODES, Effect, Fault, Kind, Operation, World, refuse
 
 PAGE = columns()
 
 
 @pytest.fixture
 def matrix(kind: Kind) -> Iterator[Matrix]:
-    """The runs of one kind."""
+    """All runs of one kind."""
     with quick_folder() as folder:
         yield Matrix(folder, kind)
 
@@ -33,14 +33,14 @@ renewal = pytest.mark.parametrize("kind", ["renewal"])
 @pytest.mark.parametrize("number", CODES, ids=errno.errorcode.get)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operation_refused_in_turn(matrix: Matrix, kind: Kind, number: int) -> None:
-    """Each ends as the page says, after all that :func:`check_run` and :func:`check_next` look at."""
+    """Each run ends as the page says, and passes `check_run` and `check_next`."""
     runs = matrix.refused(number)
     assert column(runs) == PAGE[kind, number], "run: python -m tests.kit.disk"
 
 
 @pytest.mark.parametrize("kind", ["first", "renewal"])
 def test_every_folder_is_proved_before_an_order(matrix: Matrix) -> None:
-    """What is written to after it was written to before it, or is a new folder in one that was; the ledger may fail."""
+    """Folders written after the order were written before it, or are new in such folders; except the ledger."""
     created = [os.path.dirname(path) for what, path in matrix.clean[: matrix.before_order] if what == "create"]
     later = {path for what, path in matrix.clean[matrix.before_order :] if what in {"create", "mkdir", "symlink"}}
     new = {path for what, path in matrix.clean if what == "mkdir"}
@@ -49,7 +49,7 @@ def test_every_folder_is_proved_before_an_order(matrix: Matrix) -> None:
 
 
 def test_the_page_has_every_operation() -> None:
-    """A new one is a new line."""
+    """A new operation needs a new line of the page."""
     counts: dict[Kind, Counter[str]] = {}
     for kind in KINDS:
         with quick_folder() as folder:
@@ -60,7 +60,7 @@ def test_the_page_has_every_operation() -> None:
 @pytest.mark.parametrize("kind", ["sweep"])
 @pytest.mark.parametrize("number", CODES, ids=errno.errorcode.get)
 def test_a_cleanup_on_a_bad_disk(matrix: Matrix, number: int) -> None:
-    """The command that removes what is left in DNS: the value is gone, or in the journal, and the error is said."""
+    """After `cleanup` with a disk error, the value is removed or in the journal, and the error is reported."""
     with matrix.world() as world:
         fault = Fault(world.path)
         assert len(world.cleanup(fault).removed) == 1
@@ -78,8 +78,8 @@ def test_a_cleanup_on_a_bad_disk(matrix: Matrix, number: int) -> None:
 
 @renewal
 @pytest.mark.parametrize("number", CHANGING, ids=errno.errorcode.get)
-def test_a_disk_that_stays_so(matrix: Matrix, number: int) -> None:
-    """Full or read-only from one operation on: nothing is tidied up either, until the disk is well again."""
+def test_a_disk_that_stays_full_or_read_only(matrix: Matrix, number: int) -> None:
+    """From one operation on every change fails, so nothing can be tidied up; the next run on a good disk succeeds."""
     for at, operation in enumerate(matrix.clean):
         if operation.what in CHANGING[number]:
             matrix.refuse(at, number, for_good=True)
@@ -89,10 +89,10 @@ def test_a_disk_that_stays_so(matrix: Matrix, number: int) -> None:
 @pytest.mark.parametrize(
     "place", ["", "certificates/home", "journal", "locks", "accounts"], ids=lambda place: place or "store"
 )
-def test_a_folder_that_really_vanishes(matrix: Matrix, place: str) -> None:
-    """Moved away in the middle of the run: what the run has published is withdrawn all the same, and the next succeeds.
+def test_a_folder_that_vanishes(matrix: Matrix, place: str) -> None:
+    """A folder is moved away during the run: the TXT values are removed all the same, and the next run succeeds.
 
-    What was moved away is as it was, so it can be put back.
+    The moved folder is not changed, so it can be moved back.
     """
     for at, operation in enumerate(matrix.clean):
         if operation.what not in {"mkdir", "rename", "lock", "unlink"}:
@@ -111,11 +111,11 @@ def test_a_folder_that_really_vanishes(matrix: Matrix, place: str) -> None:
             check_next(world, more=lost)
 
 
-def moved(world: World, place: str, gone: Path) -> Happens:
-    """A folder is moved away, once."""
+def moved(world: World, place: str, gone: Path) -> Effect:
+    """Return a fault that moves a folder away, once."""
 
-    def happens(since: int, _: Operation) -> None:
+    def effect(since: int, _: Operation) -> None:
         if since == 0:
             (world.path / place).rename(gone)
 
-    return happens
+    return effect

@@ -1,7 +1,7 @@
-"""Files of our own that are not what we wrote: named, set aside or kept, never guessed at; no certificate is lost.
+"""Damaged files of the store are reported and set aside or kept, are never interpreted, and cost no certificate.
 
-The files of an order that is being finalized are in tests/unit/test_store_orders.py too, the key and the chain of the
-version in force, with the real CA, in tests/integration/test_damaged_certificate.py.
+tests/unit/test_store_orders.py has the files of a pending order too; tests/integration/test_damaged_certificate.py
+has the key and the chain of the current version with a real CA.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Damage = Literal["empty", "truncated", "garbage", "newer", "folder", "link"]
 DAMAGES: Final[tuple[Damage, ...]] = ("empty", "truncated", "garbage", "newer", "folder", "link")
 MINE: Final = "not dnsrenew's"
 
-# What is done about it: `aside`: said, set aside, made anew; `said`, and kept; `stop`: said by an error, and kept;
-# `new`: a new certificate takes its place, and it goes with its version; `fine`: nothing depends on what is in it.
+# What happens: `aside`: reported, set aside, rebuilt; `said`: reported, kept; `stop`: reported by an error, kept;
+# `new`: a new certificate replaces its version; `fine`: nothing depends on its contents.
 ACCOUNT: Final = {"": "aside", "newer": "stop", "link": "stop"}
 DONE: Final = {
     "accounts/lab/key.pem": ACCOUNT,
@@ -61,7 +61,7 @@ CASES: Final = [
 
 @pytest.fixture(scope="module")
 def template() -> Iterator[World]:
-    """A certificate that is due, an order whose certificate the CA has issued, and what a dead run left in DNS."""
+    """A due certificate, an order whose certificate the CA has issued, and the TXT value of a killed run."""
     with quick_folder() as folder:
         world = World(folder / "template")
         world.prepare("renewal")
@@ -74,7 +74,7 @@ def template() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def quiet_template() -> Iterator[World]:
-    """A certificate that is not due, and what a dead run left in DNS."""
+    """A certificate that is not due, and the TXT value of a killed run."""
     with quick_folder() as folder:
         world = World(folder / "template")
         world.prepare("sweep")
@@ -83,28 +83,28 @@ def quiet_template() -> Iterator[World]:
 
 @pytest.fixture
 def world(template: World) -> Iterator[World]:
-    """One of these."""
+    """A copy of the template."""
     path = template.path.parent / "run"
     yield template.copied(path)
     shutil.rmtree(path)
 
 
-def found(world: World, file: str) -> Path:
-    """Where a file is: the folder of the account has a longer name."""
+def path_of(world: World, file: str) -> Path:
+    """Return the path of a file; the folder of the account has a longer name."""
     (account,) = (world.path / "accounts").iterdir()
     return world.path / file.replace("accounts/lab", f"accounts/{account.name}").replace(
         "account-lab", f"account-{account.name}"
     )
 
 
-def look(path: Path) -> tuple[int, bytes | str | None]:
-    """What stands there, and is not followed."""
+def snapshot(path: Path) -> tuple[int, bytes | str | None]:
+    """Return the type and the content of a path, without following links."""
     what = path.readlink().name if path.is_symlink() else path.read_bytes() if path.is_file() else None
     return stat.S_IFMT(path.lstat().st_mode), what
 
 
 def remove(path: Path) -> None:
-    """Remove anything."""
+    """Remove a file, a folder or a link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -112,7 +112,7 @@ def remove(path: Path) -> None:
 
 
 def damage(path: Path, how: Damage, elsewhere: Path) -> None:
-    """Do that to a file."""
+    """Damage a file in one way."""
     data = path.read_bytes() if path.is_file() else b""
     remove(path)
     if how == "folder":
@@ -125,55 +125,55 @@ def damage(path: Path, how: Damage, elsewhere: Path) -> None:
         path.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "garbage": b"\xff\0" * 300}[how])
 
 
-def said(ran: Ran) -> list[str]:
-    """All that a person is told, as messages."""
+def messages(ran: Ran) -> list[str]:
+    """Return the messages of the error and of all warnings."""
     error = [] if ran.outcome.error is None else [ran.outcome.error.message]
     return error + [warning.message for warning in ran.outcome.warnings]
 
 
 @pytest.mark.parametrize(("file", "how"), CASES)
 def test_damage(world: World, file: str, how: Damage) -> None:
-    """What is done about it is in the table; the CA issues another certificate only where the first one is lost."""
-    path, elsewhere = found(world, file), world.path.parent / "elsewhere"
+    """The table says what happens; the CA issues another certificate only if the first one is lost."""
+    path, elsewhere = path_of(world, file), world.path.parent / "elsewhere"
     elsewhere.write_text(MINE)
     elsewhere.chmod(0o666)
     damage(path, how, elsewhere)
-    damaged = look(path)
+    damaged = snapshot(path)
     ran = world.run()
     done = DONE[file].get(how) or DONE[file][""]
-    told = [message for message in said(ran) if str(path) in message or str(path.parent) in message]
-    assert said(ran) == told
-    assert bool(told) == (done in {"aside", "said", "stop"})
+    reported = [message for message in messages(ran) if str(path) in message or str(path.parent) in message]
+    assert messages(ran) == reported
+    assert bool(reported) == (done in {"aside", "said", "stop"})
     assert ran.outcome.status == ("failed" if done == "stop" else "renewed")
     assert world.ca.counts["issued"] == (done == "aside" and file in AGAIN)
     if done == "aside":
         whole = path.parent if path.parent.name == "order" else path
         aside = whole.with_name(f"{whole.name}.damaged")
-        assert not os.path.lexists(aside / "key.pem")  # of an order that nobody will finish
+        assert not os.path.lexists(aside / "key.pem")  # the key of an order that will not be finalized
         if whole == path or path.name != "key.pem":
-            assert look(aside / path.relative_to(whole)) == damaged
+            assert snapshot(aside / path.relative_to(whole)) == damaged
     if done in {"said", "stop"}:
-        assert look(path) == damaged
+        assert snapshot(path) == damaged
         remove(path)  # as the message says
     assert elsewhere.read_text() == MINE
     assert elsewhere.stat().st_mode & 0o777 == 0o666
     assert world.left() == ({LEFT.value} if file.startswith("journal/") else set())
     assert world.served() or done == "stop"
     again = world.run()
-    assert said(again) == []
+    assert messages(again) == []
     assert again.outcome.status == ("renewed" if done == "stop" else "not-due")
     assert world.served()
     assert world.ca.counts["issued"] == (done in {"aside", "stop"} and file in AGAIN)
-    # What is not known any more cannot be removed from DNS either.
+    # A value that is no longer in the journal cannot be removed from DNS.
     assert world.left() == ({LEFT.value} if file == "journal/home-1.json" else set())
 
 
 def test_a_key_that_cannot_be_used_again(template: World, tmp_path: Path) -> None:
-    """Its size is right: it is met where it is to be used once more. It is said, and stops no renewal."""
+    """A damaged key of the right size is found when it is to be reused; it is reported and stops no renewal."""
     world = template.copied(tmp_path / "state")
     world.spec = replace(world.spec, reuse_key=True)
-    remove(found(world, "certificates/home/order"))
-    key = found(world, "certificates/home/versions/3/privkey.pem")
+    remove(path_of(world, "certificates/home/order"))
+    key = path_of(world, "certificates/home/versions/3/privkey.pem")
     key.write_bytes(b"?" * key.stat().st_size)
     ran = world.run()
     assert ran.outcome.status == "renewed"
@@ -187,14 +187,14 @@ def test_a_key_that_cannot_be_used_again(template: World, tmp_path: Path) -> Non
 def test_a_file_in_the_place_of_a_folder(
     template: World, quiet_template: World, tmp_path: Path, folder: str, due: bool
 ) -> None:
-    """It is named by whoever needs the folder, and left alone; nothing is ordered."""
+    """The error names the file, the file is kept, and nothing is ordered."""
     world = (template if due else quiet_template).copied(tmp_path / "state")
     path = world.path / folder
     remove(path)
     path.write_text(MINE)
     ran = world.run()
-    assert said(ran)
-    assert [message for message in said(ran) if str(path) not in message] == []
+    assert messages(ran)
+    assert [message for message in messages(ran) if str(path) not in message] == []
     assert path.read_text() == MINE
     assert (ran.orders, ran.outcome.status) == (0, "failed" if due or folder.startswith("cert") else "not-due")
     path.unlink()
@@ -210,14 +210,14 @@ READ: Final = {"certificates/home/state.json", "certificates/home/current", "jou
 
 @pytest.mark.parametrize(("file", "how"), [case for case in CASES if not case[0].startswith("certificates/home/order")])
 def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Damage) -> None:
-    """It is said where it matters, and costs no certificate but that of which the key or the whole chain is lost.
+    """Damage is reported where it matters; only a lost key or chain costs a certificate.
 
-    The parts of the chain are made anew from the whole.
+    The parts of the chain are rebuilt from the full chain.
     """
     path = quiet_template.path.parent / "run"
     remove(path)
     world = quiet_template.copied(path)
-    path, elsewhere = found(world, file), world.path.parent / "elsewhere"
+    path, elsewhere = path_of(world, file), world.path.parent / "elsewhere"
     elsewhere.write_text(MINE)
     damage(path, how, elsewhere)
     ran = world.run()
@@ -225,15 +225,15 @@ def test_damage_where_nothing_is_due(quiet_template: World, file: str, how: Dama
     assert world.ca.counts["issued"] == (file in SERVED)
     assert world.served()
     assert (ran.outcome.error is not None) == (done == "stop" and file in READ)
-    assert bool(said(ran)) == (done != "fine" and (file in READ or file.startswith("journal/")))
+    assert bool(messages(ran)) == (done != "fine" and (file in READ or file.startswith("journal/")))
     assert path.with_name(f"{path.name}.damaged").exists() == (done == "aside" and file in READ)
     assert elsewhere.read_text() == MINE
-    assert ".tmp-" not in "".join(said(ran))
+    assert ".tmp-" not in "".join(messages(ran))
 
 
 @pytest.mark.parametrize("what", ["privkey.pem", "fullchain.pem", ""], ids=["key", "chain", "version"])
-def test_what_is_gone_is_said(quiet_template: World, tmp_path: Path, what: str) -> None:
-    """Without it the certificate is of no use: there is a new one, and somebody should know why."""
+def test_a_missing_file_is_reported(quiet_template: World, tmp_path: Path, what: str) -> None:
+    """Without the file the certificate is useless: a new one is obtained, and a warning says why."""
     world = quiet_template.copied(tmp_path / "state")
     path = world.path / "certificates/home/versions/3" / what
     remove(path)
@@ -243,4 +243,4 @@ def test_what_is_gone_is_said(quiet_template: World, tmp_path: Path, what: str) 
     assert (warning.code, f"{path} is damaged: it is missing." in warning.message) == ("store-damaged", True)
     assert "beside it" not in warning.fix
     assert world.served()
-    assert said(world.run()) == []
+    assert messages(world.run()) == []

@@ -1,4 +1,4 @@
-"""A real file system that fills up block by block, runs out of inodes, or turns read-only, under the real program."""
+"""The real program on a real file system that fills up block by block, runs out of inodes, or becomes read-only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.kit import processes as stage
 from tests.kit.processes import FOREIGN, NAME, is_new
 from tests.kit.program import Kept, check_error
 from tests.kit.renew_stage import everywhere, leaf
-from tests.kit.small_fs import SmallFs, Wish
+from tests.kit.small_fs import DiskFault, SmallFs
 from tests.lab.acmemessages import Request, Response
 from tests.lab.workspace import Workspace
 
@@ -24,18 +24,18 @@ CODES = {"full": "store-full", "no inodes": "store-full", "read-only": "store-re
 
 @pytest.fixture(scope="module")
 def disks() -> Iterator[SmallFs]:
-    """Where the file systems are."""
+    """The process that mounts the file systems."""
     with SmallFs() as started:
         yield started
 
 
 @pytest.fixture
-def taken(workspace: Workspace) -> Iterator[Counter[str]]:
-    """What the CA has taken, by kind of request; and somebody else's value stands at our name."""
+def accepted(workspace: Workspace) -> Iterator[Counter[str]]:
+    """What the CA has accepted, by kind of request; a foreign value is in DNS at our name."""
     counts: Counter[str] = Counter()
 
     def answered(request: Request, response: Response) -> Response:
-        counts[request.kind] += response.status < 400  # not an order for what another one has replaced already
+        counts[request.kind] += response.status < 400  # an order with `replaces` may be refused first
         return response
 
     with stage.foreign(workspace.lab), workspace.lab.acme_proxy(on_response=answered) as proxy:
@@ -43,36 +43,36 @@ def taken(workspace: Workspace) -> Iterator[Counter[str]]:
         yield counts
 
 
-def run_both(workspace: Workspace, disks: SmallFs, taken: Counter[str], wish: Wish) -> str | None:
-    """A renewal on that file system, and one on a good one; return where the first could not write, if so.
+def run_both(workspace: Workspace, disks: SmallFs, accepted: Counter[str], setup: DiskFault) -> str | None:
+    """Renew on that file system and then on a good one; return where the first run could not write, if it failed.
 
-    The old certificate is whole in between, and nothing of ours is in DNS; in the end there is one certificate, and one
-    order at most that brought none.
+    The old certificate is complete in between and none of our values are in DNS. At the end there is one certificate,
+    and at most one order without a certificate.
     """
-    taken.clear()
+    accepted.clear()
     shutil.rmtree(workspace.store, ignore_errors=True)
     kept = Kept.place(workspace)
     workspace.lab.flush()
-    status, document, said = disks.run(workspace, wish, "renew")
+    status, document, said = disks.run(workspace, setup, "renew")
     (outcome,) = document["outcomes"]
     assert "Traceback" not in said
     everywhere(workspace.lab, NAME, {FOREIGN})
-    orders, sent = taken["newOrder"], taken["finalize"]
+    orders, sent = accepted["newOrder"], accepted["finalize"]
     error = outcome["error"]
     if error is None:
         assert (status, outcome["status"]) == (0, "renewed")
     else:
         assert (status, outcome["status"]) == (1, "failed")
-        check_error(error, CODES[wish.fate], (str(workspace.store),))
+        check_error(error, CODES[setup.fate], (str(workspace.store),))
         assert ".tmp-" not in error["message"]
         kept.assert_whole()
-        # The proof takes as much room as the run will, but fewer inodes than one that makes an account too.
-        validated = wish.at in {"start", "certificate-started"} and not (
-            wish.fate == "no inodes" and wish.leave >= PROVED
+        # The check before the order writes as much as the run will, but fewer files than a run that creates an account.
+        validated = setup.at in {"start", "certificate-started"} and not (
+            setup.fate == "no inodes" and setup.leave >= PROVED
         )
         assert orders == (not validated)
     workspace.lab.flush()
-    status, document, said = disks.run(workspace, Wish(), "renew")
+    status, document, said = disks.run(workspace, DiskFault(), "renew")
     (outcome,) = document["outcomes"]
     assert (status, outcome["error"], outcome["warnings"]) == (0, None, []), said
     assert outcome["status"] == ("not-due" if error is None else "renewed")
@@ -80,16 +80,18 @@ def run_both(workspace: Workspace, disks: SmallFs, taken: Counter[str], wish: Wi
     Kept.of(workspace.store).assert_whole()
     assert is_new(leaf(workspace.store / "certificates/home/current"))
     assert sorted((workspace.store / "journal").glob("*.json")) == []
-    assert taken["newOrder"] == orders + (not sent)
-    assert taken["finalize"] == 1
+    assert accepted["newOrder"] == orders + (not sent)
+    assert accepted["finalize"] == 1
     return None if error is None else error["evidence"]["path"]
 
 
-def places(workspace: Workspace, disks: SmallFs, taken: Counter[str], wishes: Iterable[Wish]) -> set[str]:
-    """Run with each until there is room enough; where in the store it was missing."""
+def failing_paths(
+    workspace: Workspace, disks: SmallFs, accepted: Counter[str], faults: Iterable[DiskFault]
+) -> set[str]:
+    """Run with each fault until there is room enough; return the paths in the store that could not be written."""
     found: set[str] = set()
-    for wish in wishes:
-        place = run_both(workspace, disks, taken, wish)
+    for setup in faults:
+        place = run_both(workspace, disks, accepted, setup)
         if place is None:
             return found
         found.add(str(Path(place).relative_to(workspace.store)))
@@ -97,19 +99,21 @@ def places(workspace: Workspace, disks: SmallFs, taken: Counter[str], wishes: It
 
 
 @pytest.mark.parametrize(("fate", "step"), [("full", 4), ("no inodes", 2)])
-def test_it_is_full_from_the_beginning(
-    workspace: Workspace, disks: SmallFs, taken: Counter[str], fate: str, step: int
+def test_a_disk_that_is_full_from_the_beginning(
+    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str, step: int
 ) -> None:
-    """With nothing left, a little more each time: nothing is ordered that could not be kept."""
-    wishes = (Wish(fate=fate, leave=leave) for leave in range(0, 60, step))
-    assert places(workspace, disks, taken, wishes) >= {".", "journal", "certificates/home/versions"}
+    """With no space left, then a little more each time: nothing is ordered that could not be stored."""
+    faults = (DiskFault(fate=fate, leave=leave) for leave in range(0, 60, step))
+    assert failing_paths(workspace, disks, accepted, faults) >= {".", "journal", "certificates/home/versions"}
 
 
 @pytest.mark.parametrize("fate", ["full", "no inodes"])
-def test_it_fills_up_on_the_way(workspace: Workspace, disks: SmallFs, taken: Counter[str], fate: str) -> None:
-    """Once the order is made: each write is the one that fails, the journal's first and that of state.json last."""
-    wishes = (Wish(fate=fate, at="order-created", leave=leave) for leave in range(60))
-    found = places(workspace, disks, taken, wishes)
+def test_a_disk_that_fills_up_after_the_order(
+    workspace: Workspace, disks: SmallFs, accepted: Counter[str], fate: str
+) -> None:
+    """Each write after the order fails in turn, from the journal to state.json."""
+    faults = (DiskFault(fate=fate, at="order-created", leave=leave) for leave in range(60))
+    found = failing_paths(workspace, disks, accepted, faults)
     assert {place.partition("/home-1")[0] for place in found} == {
         "journal",
         "certificates/home",
@@ -118,6 +122,6 @@ def test_it_fills_up_on_the_way(workspace: Workspace, disks: SmallFs, taken: Cou
 
 
 @pytest.mark.parametrize("at", ["start", "certificate-started", "order-created", "txt-written", "authorizations-valid"])
-def test_it_turns_read_only(workspace: Workspace, disks: SmallFs, taken: Counter[str], at: str) -> None:
-    """Before the run, or in the middle of it."""
-    assert run_both(workspace, disks, taken, Wish(fate="read-only", at=at)) is not None
+def test_a_disk_that_becomes_read_only(workspace: Workspace, disks: SmallFs, accepted: Counter[str], at: str) -> None:
+    """Before the run, or during it."""
+    assert run_both(workspace, disks, accepted, DiskFault(fate="read-only", at=at)) is not None

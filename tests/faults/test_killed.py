@@ -1,6 +1,6 @@
-"""SIGKILL anywhere in a renewal, and what the next run finds and does; the same where it is told to stop.
+"""SIGKILL at every point of a renewal, and what the next run does; the same for a run that is asked to stop.
 
-Each line of docs/internals/killed-runs.md is a test: see killed.py and stopped.py.
+Each line of docs/internals/killed-runs.md is a test: see tests/kit/killed.py and tests/kit/stopped.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROWS = killed.rows()
 
 @pytest.fixture
 def foreign(workspace: Workspace) -> Iterator[None]:
-    """A value of somebody else at our name."""
+    """A foreign value at our name."""
     with somebody_else(workspace.lab):
         yield
 
@@ -46,14 +46,14 @@ def stage(workspace: Workspace, zygote: Zygote, foreign: None) -> Iterator[Stage
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}: {row.point}")
 def test_killed_and_run_again(workspace: Workspace, zygote: Zygote, foreign: None, row: Row) -> None:
-    """As the page says; at most one order more, and everything that `Stage.assert_right` looks at."""
+    """The result is that of the page: at most one more order, and everything that `Stage.assert_right` checks."""
     found = killed.killed_at(workspace, zygote, row.kind, row.point)
     assert found == row
     assert found.more <= 1
 
 
 def test_the_page_has_every_point(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
-    """A new event or a new file is a new line."""
+    """A new event or a new file needs a new line of the page."""
     listed = [row.point for row in ROWS if row.kind == "renewal"]
     assert set(killed.points(workspace, zygote, "renewal")) == set(listed)
     assert len(listed) == len(set(listed))
@@ -62,13 +62,13 @@ def test_the_page_has_every_point(workspace: Workspace, zygote: Zygote, foreign:
     assert killed.PAGE.read_text("utf-8") == killed.page(ROWS, stopped)
 
 
-def test_nor_is_a_first_run_another(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
-    """The same for an empty folder."""
+def test_a_first_run_has_no_other_points(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
+    """The page also lists all points of a run with an empty folder."""
     assert set(killed.points(workspace, zygote, "first")) - {row.point for row in ROWS} == set()
 
 
-def test_an_order_on_disk_is_taken_up() -> None:
-    """Once it is there, no kill costs another order."""
+def test_an_order_on_disk_is_resumed() -> None:
+    """Once the order is on disk, no kill costs another order."""
     listed = [row.point for row in ROWS if row.kind == "renewal"]
     kept = listed[listed.index("disk: rename certificates/home/order") + 1 : listed.index("event run-finished") + 1]
     kept += [f"the CA has answered {kind}" for kind in ("finalize", "order", "certificate")]
@@ -77,13 +77,13 @@ def test_an_order_on_disk_is_taken_up() -> None:
 
 @pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_sigterm_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
-    """As the page says: the run takes back what it has written, within five seconds, and the next one does the rest."""
+    """The result is that of the page: the run removes its values within five seconds, the next one does the rest."""
     assert stopped_at(workspace, zygote, row.kind, row.point, signal.SIGTERM) == row
 
 
 @pytest.mark.parametrize("row", killed.stopped_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_ctrl_c_at_the_same_points(workspace: Workspace, zygote: Zygote, foreign: None, row: Stopped) -> None:
-    """The same, but for the exit status."""
+    """The result is the same, except for the exit status."""
     with Stage.at(workspace, zygote, row.kind) as stage:
         assert stop(stage, row.point, signal.SIGINT) == row.ended
 
@@ -93,7 +93,7 @@ SWEEP = ["remove, not sent", "remove, done", "disk: unlink journal/home-1.json",
 
 @pytest.mark.parametrize("point", SWEEP)
 def test_killed_again_while_sweeping(stage: Stage, point: str) -> None:
-    """The one that tidies up dies too, at each step of it: the third run does the rest."""
+    """The cleanup is killed too, at each of its steps: the third run does the rest."""
     stage.die("event txt-written")
     assert len(stage.ours()) == 2
     stage.die(point)
@@ -101,11 +101,11 @@ def test_killed_again_while_sweeping(stage: Stage, point: str) -> None:
 
 
 def test_killed_many_times(stage: Stage) -> None:
-    """What several dead runs left is gone after one."""
+    """One run removes the values of several killed runs."""
     for _ in range(3):
         stage.workspace.lab.flush()
         stage.die("event txt-written", "renew", "--force")
-    assert len(stage.ours()) == 2  # each swept what the one before it left
+    assert len(stage.ours()) == 2  # each run removed the values of the one before it
     assert stage.next_run() == ("renewed", 2)
 
 
@@ -115,12 +115,12 @@ TWO = [{"name": name, "domains": [f"{name}.example.test"]} for name in ("one", "
 
 
 def texts(lab: Lab, name: str) -> set[str]:
-    """What stands for a name now."""
+    """The TXT values of a name now."""
     return lab.txt(f"_acme-challenge.{name}.example.test")
 
 
 def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None:
-    """The next run removes the dead one's value, and leaves alone that of the one that lives, which succeeds."""
+    """The next run removes the values of the killed run only; the other run succeeds."""
     lab = workspace.lab
     with Gate.before(workspace, "challenge") as gate:
         workspace.write({"certificate": TWO, "ca.lab.directory": gate.directory_url})
@@ -143,7 +143,7 @@ def test_one_of_two_runs_is_killed(workspace: Workspace, zygote: Zygote) -> None
 
 
 def test_the_first_of_nine_is_killed(workspace: Workspace, zygote: Zygote, foreign: None) -> None:
-    """The others have waited for it: one of them makes the certificate, and a plain run tidies up."""
+    """The others waited for it: one of them obtains the certificate, and the next run cleans up."""
     lab = workspace.lab
     with Stage.at(workspace, zygote, "renewal") as stage:
         lab.lag = 2.0
@@ -160,13 +160,13 @@ def test_the_first_of_nine_is_killed(workspace: Workspace, zygote: Zygote, forei
         assert stage.next_run()[0] == "not-due"
 
 
-# ── what cannot be removed ──────────────────────────────────────────────────────────────
+# ── values that cannot be removed ───────────────────────────────────────────────────────
 
 HOME, OTHER = {"name": "home", "domains": ["example.test"]}, {"name": "other", "domains": ["other.test"]}
 
 
-def leaves_a_value(workspace: Workspace, zygote: Zygote) -> dict[str, Any]:
-    """A run with the account `home` is killed; the configuration without that certificate."""
+def leave_a_value(workspace: Workspace, zygote: Zygote) -> dict[str, Any]:
+    """Kill a run that has written with the account `home`; return the configuration without that certificate."""
     base = {"dns.other": workspace.other_account()}
     workspace.write({**base, "certificate": [HOME]})
     assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
@@ -174,8 +174,8 @@ def leaves_a_value(workspace: Workspace, zygote: Zygote) -> dict[str, Any]:
     return {**base, "certificate": [OTHER]}
 
 
-def renewed(workspace: Workspace) -> list[dict[str, str]]:
-    """A run that succeeds although a value stays; its warnings, which it has also said."""
+def renewed_with_a_value_left(workspace: Workspace) -> list[dict[str, str]]:
+    """Make a run that succeeds although a value stays; return its warnings, which it has also printed."""
     done = workspace.run("renew", "--json")
     (outcome,) = json.loads(done.stdout)["outcomes"]
     assert (done.returncode, outcome["status"]) == (0, "renewed")
@@ -186,13 +186,13 @@ def renewed(workspace: Workspace) -> list[dict[str, str]]:
 
 
 def wait_for_the_sweep(workspace: Workspace) -> None:
-    """Until somebody holds the lock of the journal."""
+    """Wait until a process holds the lock of the journal."""
     lock = workspace.store / "locks" / "journal.lock"
     wait_until(lambda: lock.exists() and lock.read_bytes())
 
 
 def removed_at_last(workspace: Workspace) -> None:
-    """`cleanup` removes it, names it, and finds nothing the second time."""
+    """`cleanup` removes and prints the value, and finds nothing the second time."""
     value = next(iter(workspace.lab.txt(NAME)))
     done = workspace.run("cleanup")
     assert done.returncode == 0
@@ -206,11 +206,11 @@ def removed_at_last(workspace: Workspace) -> None:
 
 
 def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
-    """The value stays and is said, renewals go on, and once the host is back it is removed."""
-    config = leaves_a_value(workspace, zygote)
+    """The value stays with a warning, renewals continue, and the value is removed when the host is back."""
+    config = leave_a_value(workspace, zygote)
     down = f"127.0.0.1:{workspace.lab.reserve()}"
     workspace.write({**config, "dns.home.server": down})
-    (warning,) = renewed(workspace)
+    (warning,) = renewed_with_a_value_left(workspace)
     assert warning["code"] == "sweep-kept"
     assert "TXT values of an earlier run at _acme-challenge.example.test could not be removed" in warning["message"]
     assert down in warning["message"]
@@ -222,8 +222,8 @@ def test_a_host_that_is_down(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> None:
-    """Ctrl-C does not wait for the host: what stays is in the journal."""
-    config = leaves_a_value(workspace, zygote)
+    """Ctrl-C does not wait for the host; the value stays in the journal."""
+    config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({**config, "dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
         with workspace.start("cleanup", "--json") as run:
@@ -238,11 +238,11 @@ def test_a_sweep_that_hangs_is_stopped(workspace: Workspace, zygote: Zygote) -> 
     removed_at_last(workspace)
 
 
-def test_an_account_that_is_gone(workspace: Workspace, zygote: Zygote) -> None:
-    """The value stays until the account is back; the journal's file is named."""
-    config = leaves_a_value(workspace, zygote)
+def test_a_removed_account(workspace: Workspace, zygote: Zygote) -> None:
+    """The value stays until the account is back; the warning names the file of the journal."""
+    config = leave_a_value(workspace, zygote)
     workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
-    (warning,) = renewed(workspace)
+    (warning,) = renewed_with_a_value_left(workspace)
     entry = str(workspace.store / "journal" / "home-1.json")
     assert warning["code"] == "sweep-kept"
     assert "account home" in warning["message"]
@@ -256,8 +256,8 @@ def test_an_account_that_is_gone(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_value_that_was_removed_by_hand(workspace: Workspace, zygote: Zygote) -> None:
-    """Its account is gone too: it is struck off once no name server serves it."""
-    config = leaves_a_value(workspace, zygote)
+    """Without an account, the value is deleted from the journal once no name server serves it."""
+    config = leave_a_value(workspace, zygote)
     workspace.write({**config, "dns.home.tsig_secret": None, "dns.home": None})
     assert workspace.run_json("cleanup")[0] == 1
     workspace.lab.update("example.test", remove=[(f"{NAME}.", "TXT")])
@@ -267,8 +267,8 @@ def test_a_value_that_was_removed_by_hand(workspace: Workspace, zygote: Zygote) 
 
 
 def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygote: Zygote) -> None:
-    """The other host has such a zone too, and nothing to remove: the value stays, is told, and stops no renewal."""
-    config = leaves_a_value(workspace, zygote)
+    """The new host has the zone but not the value: the value stays with a warning, and no renewal is stopped."""
+    config = leave_a_value(workspace, zygote)
     with workspace.lab.powerdns() as other:
         other.add_zone("example.test", (other.address,))
         workspace.canaries.append(other.api_key)
@@ -276,7 +276,7 @@ def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygot
         account = {"provider": "powerdns", "pdns_server": other.api_url, "auth_token": "env:OTHER_KEY"}
         accounts = {"home": account, "other": config["dns.other"]}
         workspace.write({"certificate": [OTHER], "dns.home.tsig_secret": None, "dns": accounts})
-        (warning,) = renewed(workspace)
+        (warning,) = renewed_with_a_value_left(workspace)
         assert warning["code"] == "sweep-kept"
         assert "account home was configured for another host" in warning["message"]
         status, document = workspace.run_json("cleanup")
@@ -286,9 +286,9 @@ def test_an_account_that_was_pointed_at_another_host(workspace: Workspace, zygot
     removed_at_last(workspace)
 
 
-def test_another_sweep_is_exit_status_three(workspace: Workspace, zygote: Zygote) -> None:
-    """While one hangs at its host, a second one says who is at it; a renewal does not mind."""
-    config = leaves_a_value(workspace, zygote)
+def test_a_second_sweep_exits_with_3(workspace: Workspace, zygote: Zygote) -> None:
+    """While a sweep hangs, a second one reports its process, and a renewal is not affected."""
+    config = leave_a_value(workspace, zygote)
     with workspace.lab.silent("127.0.0.5"):
         workspace.write({**config, "dns.home.server": f"127.0.0.5:{workspace.lab.port}"})
         with workspace.start("cleanup", "--json") as first:
@@ -296,7 +296,7 @@ def test_another_sweep_is_exit_status_three(workspace: Workspace, zygote: Zygote
             status, document = workspace.run_json("cleanup")
             assert (status, document["error"]["code"]) == (3, "locked")
             assert document["error"]["evidence"]["pid"] == first.pid
-            assert renewed(workspace) == []
+            assert renewed_with_a_value_left(workspace) == []
             first.send_signal(signal.SIGTERM)
             workspace.captured += first.communicate(timeout=PATIENCE)
         assert first.returncode == 143
@@ -311,7 +311,7 @@ def test_another_sweep_is_exit_status_three(workspace: Workspace, zygote: Zygote
 def test_a_host_that_keeps_one_value(
     workspace: Workspace, zygote: Zygote, duck: DuckDns, now: str | None, afterwards: str
 ) -> None:
-    """Ours is cleared; where somebody else's has taken its place, that stays, and ours is gone as it is."""
+    """Our value is cleared; a foreign value that replaced it stays, and ours counts as removed."""
     assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
     assert duck.values["home"]
     duck.values["home"] = now or duck.values["home"]

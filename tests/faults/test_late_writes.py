@@ -1,4 +1,4 @@
-"""A DNS host that does what it was asked to after the run that asked has ended."""
+"""A DNS host that makes a change after the run that requested it has ended."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tests.lab.workspace import Workspace
 
 
 class Slow:
-    """A DNS host that does the first change that it is asked for only when it may, and answers nobody until then."""
+    """A DNS host that holds its first change until the test allows it, and does not answer until then."""
 
     def __init__(self, lab: Lab) -> None:
         self.address = "127.0.0.6"
-        self.asked, self.may, self.done = threading.Event(), threading.Event(), threading.Event()
+        self.asked, self.allowed, self.done = threading.Event(), threading.Event(), threading.Event()
         self._server = lab.forwarder(self.address, self._answer)
 
     def _answer(self, query: Query) -> bytes:
         if query.message.opcode() != dns.opcode.UPDATE or self.asked.is_set():
             return query.forward()
         self.asked.set()
-        assert self.may.wait(PATIENCE)
+        assert self.allowed.wait(PATIENCE)
         answer = query.forward()
         self.done.set()
         return answer
@@ -37,15 +37,15 @@ class Slow:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.may.set()
+        self.allowed.set()
         self._server.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_a_host_does_late_is_removed_too(workspace: Workspace, zygote: Zygote, number: int) -> None:
-    """It was asked to add, and the run has ended: stopped, and the value removed; or killed, and swept by the next.
+def test_a_late_write_is_removed(workspace: Workspace, zygote: Zygote, number: int) -> None:
+    """The run has ended: stopped, with the value removed; or killed, with the value removed by the next run.
 
-    The value that comes after that is known, and gone ten minutes later.
+    A value that the host writes after that is in the journal, and is removed ten minutes later.
     """
     with Slow(workspace.lab) as host:
         workspace.write({"dns.home.server": f"{host.address}:{workspace.lab.port}"})
@@ -56,7 +56,7 @@ def test_what_a_host_does_late_is_removed_too(workspace: Workspace, zygote: Zygo
         if number == signal.SIGKILL:
             assert workspace.run_json("cleanup")[0] == 0
         assert workspace.lab.txt(NAME) == set()
-        host.may.set()
+        host.allowed.set()
         assert host.done.wait(PATIENCE)
         assert len(workspace.lab.txt(NAME)) > 0
         settle(workspace)

@@ -1,4 +1,4 @@
-"""Anything that may go wrong, in any order, against a model: see machine.py."""
+"""Faults of any kind in any order, checked against a model: see tests/kit/machine.py."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.kit.machine import FIRST, MOST_ACTS, Machine
 QUIET: Final = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
-@pytest.mark.timeout(600)  # a failure is made small, which takes its time
-def test_whatever_goes_wrong_nothing_is_lost() -> None:
-    """TXT of ours is in the journal, `current` is whole, no order is beyond a limit; mended, one run puts all right."""
+@pytest.mark.timeout(600)  # Hypothesis shrinks a failure, which takes long
+def test_any_order_of_faults_loses_nothing() -> None:
+    """Our TXT values are in the journal, `current` is complete, no limit is exceeded; repaired, one run succeeds."""
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -40,49 +40,49 @@ def test_whatever_goes_wrong_nothing_is_lost() -> None:
 # ── the machine itself ──────────────────────────────────────────────────────────────────
 
 
-def forgetful(journal: Journal, *_: Any) -> Any:
-    """Write nothing down."""
+def write_nothing(journal: Journal, *_: Any) -> Any:
+    """Replace `Journal.enter`: write nothing."""
     return mock.Mock(spec=JournalEntry)
 
 
-def in_two_steps(disk: AtomicFiles, aside: str, path: str) -> None:
-    """Take the old one away first."""
+def put_in_two_steps(disk: AtomicFiles, aside: str, path: str) -> None:
+    """Replace `AtomicFiles.put`: remove the old file first."""
     disk.remove(path)
     disk.rename(aside, path)
 
 
-def nothing(*_: Any, **__: Any) -> None:
-    """Do, or know, nothing."""
+def do_nothing(*_: Any, **__: Any) -> None:
+    """Replace a function: do nothing, return None."""
 
 
 def values_stay(machine: Machine) -> None:
-    """A DNS host lets nothing be removed."""
+    """A DNS host refuses every removal."""
     machine.break_dns("many", "keeps")
     machine.renew(force=False, times=1)
 
 
 def killed_anywhere(machine: Machine) -> None:
-    """A certificate stands, and each run that replaces it dies."""
+    """A certificate is in force, and each run that replaces it is killed."""
     machine.renew(force=False, times=1)
     for act in range(1, MOST_ACTS):
-        machine.clock_on(900.0)  # else each run would remove once more what the ones before it had asked for
+        machine.clock_on(900.0)  # or each run would remove the values of earlier runs once more
         machine.kill(force=True, at=act)
         machine.holds()
 
 
 def seen_nowhere(machine: Machine) -> None:
-    """The CA accepts no proof, and somebody is impatient."""
+    """The CA rejects every validation, and a person forces runs."""
     machine.break_the_ca(FIRST, "blind")
     machine.renew(force=True, times=6)
 
 
 def seen_nowhere_yet(machine: Machine) -> None:
-    """The same, and a timer that comes too often."""
+    """The CA rejects every validation, and a timer runs too often."""
     machine.break_the_ca(FIRST, "blind")
     machine.renew(force=False, times=2)
 
 
-def not_heard_of(machine: Machine) -> None:
+def answer_is_lost(machine: Machine) -> None:
     """The CA issues, and its answer is lost."""
     machine.break_the_ca(FIRST, "lost")
     machine.renew(force=False, times=1)
@@ -92,20 +92,20 @@ def not_heard_of(machine: Machine) -> None:
 
 
 Broken = tuple[Callable[[Machine], None], object, str, Callable[..., Any], str]
-"""Some steps, what is replaced there, by what, and what is then found."""
+"""The steps, the class or module, the name that is replaced in it, the replacement, and the error that follows."""
 BROKEN: Final[list[Broken]] = [
-    (values_stay, Journal, "enter", forgetful, "in DNS and not in the journal"),
-    (values_stay, leftovers, "cleanup_before_run", nothing, "left behind"),
-    (killed_anywhere, AtomicFiles, "put", in_two_steps, "was in force and is gone"),
-    (seen_nowhere_yet, check_due, "deferred", nothing, "rests until"),
-    (seen_nowhere, Ledger, "may_order", nothing, "beyond what letsencrypt allows"),
-    (not_heard_of, resume, "load_pending", nothing, "a second certificate"),
+    (values_stay, Journal, "enter", write_nothing, "in DNS and not in the journal"),
+    (values_stay, leftovers, "cleanup_before_run", do_nothing, "left behind"),
+    (killed_anywhere, AtomicFiles, "put", put_in_two_steps, "was in force and is gone"),
+    (seen_nowhere_yet, check_due, "deferred", do_nothing, "rests until"),
+    (seen_nowhere, Ledger, "may_order", do_nothing, "beyond what letsencrypt allows"),
+    (answer_is_lost, resume, "load_pending", do_nothing, "a second certificate"),
 ]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=[each[2] for each in BROKEN])
-def test_what_is_broken_is_found(monkeypatch: pytest.MonkeyPatch, broken: Broken) -> None:
-    """Each part that keeps something from being lost is missed when it is not there; with it, all is well."""
+def test_the_model_finds_a_missing_guard(monkeypatch: pytest.MonkeyPatch, broken: Broken) -> None:
+    """With a guard replaced, the model finds the error; without the replacement, the same steps pass."""
     steps, owner, name, instead, words = broken
     go_through(steps)
     monkeypatch.setattr(owner, name, instead)
@@ -114,7 +114,7 @@ def test_what_is_broken_is_found(monkeypatch: pytest.MonkeyPatch, broken: Broken
 
 
 def go_through(steps: Callable[[Machine], None]) -> None:
-    """Let the machine take some steps, to the end."""
+    """Take the steps with a new machine, to the end."""
     machine = Machine()
     with machine.stack:
         machine.begin(already=False)

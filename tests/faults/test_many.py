@@ -1,4 +1,4 @@
-"""Many certificates in one run: what fails or hangs holds up no other, and who may change one thing at a time does."""
+"""Many certificates in one run: one that fails or hangs delays no other, and exclusive hosts get one change at once."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ def stage(workspace: Workspace) -> Stage:
 
 
 def sound_certificates(count: int) -> list[dict[str, Any]]:
-    """So many certificates with nothing in their way."""
+    """The tables of this number of certificates that can be obtained."""
     return certificates(*(f"good{number:02}" for number in range(count)))
 
 
 def routed_by(account: str) -> dict[str, Any]:
-    """The proof goes through this account."""
+    """A route by this account only."""
     return {"routes": [{"challenge": "dns-01", "dns": account}]}
 
 
 def provide(stage: Stage, name: str, file: str) -> None:
-    """A provider file of the user's own."""
+    """Write a provider file of the user."""
     folder = stage.workspace.path / "providers"
     folder.mkdir()
     (folder / f"{name}.toml").write_text(file)
 
 
 class Until:
-    """Ends the run when so many certificates are done with; notes the order in which they were."""
+    """Cancels the run after this number of certificates, and records the order in which they finished."""
 
     def __init__(self, stage: Stage, count: int) -> None:
         self.cancel = threading.Event()
@@ -74,7 +74,7 @@ class Until:
         stage._heard = self  # type: ignore[method-assign]
 
     def __call__(self, event: Event) -> None:
-        """Hear an event, as the stage does."""
+        """Receive an event, as the stage does."""
         self._heard(event)
         if event.kind == "certificate-finished":
             self.finished.append(event.certificate)
@@ -90,11 +90,11 @@ def by_status(outcomes: list[Outcome]) -> dict[str, list[str]]:
     return found
 
 
-def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """First in the file: a CA and a DNS host that never answer, a CA that is not there, a zone that nobody may change.
+def test_a_certificate_that_fails_or_hangs_delays_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent CA, a silent DNS host, a CA that is down, and a zone that refuses come first in the file.
 
-    More certificates are at that host than there are workers. All others are renewed while those still hang. The
-    outcomes come back in the order of the file.
+    More certificates use the silent host than there are workers. All others are renewed while those still hang. The
+    outcomes have the order of the file.
     """
     monkeypatch.setattr(context, "LONG", 0.5)
     lab, wanted = stage.lab, 36
@@ -132,20 +132,20 @@ def test_what_fails_or_hangs_holds_up_no_other(stage: Stage, monkeypatch: pytest
     assert set(until.finished[-1 - len(unresponsive) :]) == {"deaf-ca", *unresponsive}
 
 
-def test_many_are_stopped_at_once(stage: Stage) -> None:
-    """Cancelled after the first one: what is at work withdraws its values, nothing else begins, and each is told of."""
+def test_a_cancel_stops_many_certificates(stage: Stage) -> None:
+    """After a cancel, certificates at work remove their values, no other starts, and each has an outcome."""
     listed = sound_certificates(36)
     until = Until(stage, 1)
     outcomes = stage.run({"certificate": listed}, workers=WORKERS, cancel=until.cancel)
     assert [outcome.name for outcome in outcomes] == [certificate["name"] for certificate in listed]
     assert {outcome.status for outcome in outcomes} == {"renewed", "interrupted"}
-    # Who was about to be finished may still be.
+    # A certificate that was nearly finished may still be renewed.
     assert len(by_status(outcomes)["renewed"]) <= WORKERS
     assert not list((stage.workspace.store / "journal").iterdir())
 
 
 class OneAtATime:
-    """A DNS host that notes how many changes are made at the same moment."""
+    """A DNS host that counts the changes that are made at the same moment."""
 
     def __init__(self) -> None:
         self._slowly = delay(0.02)
@@ -156,7 +156,7 @@ class OneAtATime:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Somebody changes the zone."""
+        """Count one change."""
         with self._lock:
             self.changes += 1
             self._now += 1
@@ -168,13 +168,13 @@ class OneAtATime:
                 self._now -= 1
 
     def __call__(self, query: Query) -> bytes:
-        """Pass on what is asked, and take a moment for it."""
+        """Forward the query, slowly."""
         with self.changing():
             return self._slowly(query)
 
 
 def test_a_host_that_takes_one_change_at_a_time_gets_one_at_a_time(stage: Stage) -> None:
-    """Eight workers, one zone of an exclusive provider: each certificate is written and withdrawn alone."""
+    """Eight workers use one zone of an exclusive provider: one of them writes at a time."""
     provide(stage, "narrow", NARROW)
     host, wanted = OneAtATime(), 16
     with stage.lab.forwarder("127.0.0.3", host) as forwarder:

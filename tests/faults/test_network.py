@@ -1,7 +1,7 @@
-"""A network that misbehaves in every way at every place: the run ends in time, in success or in a typed error.
+"""Every network fault at every place: the run ends in time, with success or with an error that has a code.
 
-Each line of docs/internals/network-faults.md is repeated: see network.py for what must hold,
-and network_page.py.
+Each line of docs/internals/network-faults.md is repeated. tests/kit/network.py has the checks of every case, and
+tests/kit/network_page.py writes the page.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PARTS: Final = (
 
 
 @pytest.mark.parametrize("sides", PARTS, ids=lambda sides: sides[0])
-def test_what_comes_of_each_fault(lab: Lab, sides: tuple[str, ...]) -> None:
+def test_each_fault_has_the_result_of_the_page(lab: Lab, sides: tuple[str, ...]) -> None:
     """Each line of the page holds.
 
-    What differs is repeated by itself: a server that takes more than 0.6 s because two dozen runs share the machine is
-    no longer the first to answer, and another one is asked.
+    Cases that differ are repeated alone: when two dozen runs share the machine, a server that takes more than 0.6 s is
+    not the first to answer, and another one is queried.
     """
     results = network_page.run(lab, sides)
     late = {line.split(" | ")[0].removeprefix("| ") for side in sides for line in differing(side, results)}
@@ -44,15 +44,15 @@ def test_what_comes_of_each_fault(lab: Lab, sides: tuple[str, ...]) -> None:
 
 
 def differing(side: str, results: Mapping[Place, str]) -> list[str]:
-    """The lines of a part that are either on the page or in the results, but not in both."""
+    """The lines of a part that are only on the page or only in the results."""
     (there,) = [part for part in PAGE.read_text("utf-8").split("\n## ") if part.startswith(f"{side}\n")]
     listed, found = (text.strip().splitlines() for text in (f"## {there}", section(side, results)))
     return [line for line in [*found, *listed] if (line in found) != (line in listed)]
 
 
 @pytest.mark.parametrize("days", [-400, -3, 400])
-def test_a_clock_that_is_set_right_is_all_it_takes(workspace: Workspace, days: int) -> None:
-    """What a run has written down by a wrong clock holds back none by the right one, and nothing was ordered before."""
+def test_after_the_clock_is_corrected_the_run_succeeds(workspace: Workspace, days: int) -> None:
+    """With the wrong clock nothing is ordered, and what that run stored delays no later run."""
     stage = Stage(workspace)
     with workspace.lab.acme_proxy() as proxy:
         outcome = stage.one(through(proxy), later=timedelta(days=days))
@@ -62,7 +62,7 @@ def test_a_clock_that_is_set_right_is_all_it_takes(workspace: Workspace, days: i
 
 
 def test_the_page_has_every_part() -> None:
-    """In the order in which it is written, and all of them are repeated here."""
+    """The page has all parts in the order in which they are written, and all of them are repeated here."""
     titles = [part.partition("\n")[0] for part in PAGE.read_text("utf-8").split("\n## ")[1:]]
     assert titles == list(network_page.SIDES)
     assert [side for sides in PARTS for side in sides] == titles

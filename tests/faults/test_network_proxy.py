@@ -1,4 +1,4 @@
-"""A proxy of the environment that misbehaves, on the way to a server that is sound."""
+"""A proxy from the environment that misbehaves, in front of a sound server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Talk = Callable[[socket.socket], object]
 
 
 def says(answer: bytes) -> Talk:
-    """Answers, and closes."""
+    """Return a proxy that sends an answer and closes."""
 
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -32,7 +32,7 @@ def says(answer: bytes) -> Talk:
 
 
 def drips(parts: Iterable[bytes]) -> Talk:
-    """Sends one part after the other, with pauses, until the client leaves."""
+    """Return a proxy that sends one part after the other, with pauses, until the client leaves."""
 
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -44,13 +44,13 @@ def drips(parts: Iterable[bytes]) -> Talk:
 
 
 def silent(connection: socket.socket) -> None:
-    """Hears, and says nothing."""
+    """Read the request, and send nothing."""
     connection.recv(65536)
     connection.recv(1)
 
 
 def endless(connection: socket.socket) -> None:
-    """Sends a head that does not end."""
+    """Send a head that does not end."""
     connection.recv(65536)
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
@@ -71,7 +71,7 @@ def server(ca: LabCA) -> Iterator[int]:
 
 
 def through(talk: Talk, ca: LabCA, port: int) -> int:
-    """The status of an answer from the server, by way of a proxy."""
+    """Request a page through a proxy; return the status."""
     with badports.Talker(talk) as proxy, pytest.MonkeyPatch.context() as patch:
         patch.setenv("https_proxy", f"http://user:{SECRET}@127.0.0.1:{proxy.port}")
         patch.setenv("no_proxy", "")
@@ -83,8 +83,8 @@ def through(talk: Talk, ca: LabCA, port: int) -> int:
             client.close()
 
 
-def test_a_sound_proxy_leads_there(ca: LabCA, server: int) -> None:
-    """The tunnel is made, and the server's own certificate is the one that counts."""
+def test_a_sound_proxy_is_used(ca: LabCA, server: int) -> None:
+    """The tunnel is made, and the certificate of the server is the one that is checked."""
 
     def passes_on(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -116,7 +116,7 @@ def test_a_sound_proxy_leads_there(ca: LabCA, server: int) -> None:
     ids=["silent", "drip", "endless", "closes", "no HTTP", "407", "502", "HTML in the tunnel", "a drip in the tunnel"],
 )
 def test_a_proxy_that_misbehaves_is_left_in_time(ca: LabCA, server: int, talk: Talk, kind: str, words: str) -> None:
-    """It is named as what it is, and its password in nothing that is said."""
+    """The failure has the right kind, and the password of the proxy is in no text."""
     started = time.monotonic()
     with pytest.raises(HttpFailure) as caught:
         through(talk, ca, server)
@@ -131,4 +131,4 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # one of them has left
+        pass  # one side has closed

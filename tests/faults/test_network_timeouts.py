@@ -1,4 +1,4 @@
-"""No request without a time-out: read out of the source, and the figures that the other tests shorten."""
+"""No request without a time-out: checked in the source, with the figures that other tests shorten."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ FORBIDDEN: Final = (
     "subprocess.getoutput",
     "os.system",
 )
-"""Calls that wait as long as it pleases the other side, unless they are told otherwise: there are better ones here."""
+"""Calls without a time-out by default; the package has replacements for them."""
 LIMITED: Final = ("subprocess.run", "subprocess.check_output", "subprocess.check_call", "socket.create_connection")
-"""Calls that must be given a time-out."""
+"""Calls that need a time-out."""
 WAITS: Final = (".wait", ".join", ".acquire")
-"""Methods that wait for ever when they are given nothing."""
+"""Methods that wait without a limit if called without arguments."""
 
 EXCEPTIONS: Final = {
     ("dns/ipv6_source.py", "socket"): "a datagram socket that nothing is sent over",
@@ -65,7 +65,7 @@ EXCEPTIONS: Final = {
 
 
 def findings(source: str) -> Iterator[tuple[str, int]]:
-    """What may wait without an end: a word and the line."""
+    """Yield what may wait without a limit: a word and the line."""
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef | ast.Module):
             yield from _in_function(function)
@@ -90,7 +90,7 @@ def _in_function(function: ast.FunctionDef | ast.Module) -> Iterator[tuple[str, 
 
 
 def _calls(function: ast.AST) -> Iterator[ast.Call]:
-    """The calls in a function, without those in functions inside it."""
+    """Yield the calls in a function, without those in functions inside it."""
     for node in ast.iter_child_nodes(function):
         if isinstance(node, ast.Call):
             yield node
@@ -100,12 +100,12 @@ def _calls(function: ast.AST) -> Iterator[ast.Call]:
 
 @pytest.mark.parametrize("path", SOURCES)
 def test_nothing_waits_without_an_end(path: str) -> None:
-    """Every call that waits for somebody else is given a time-out, or stands among the exceptions with a reason."""
+    """Every call that waits for another party has a time-out, or is an exception with a reason."""
     assert [found for found in findings(SOURCES[path]) if (path, found[0]) not in EXCEPTIONS] == []
 
 
 def test_every_exception_is_one() -> None:
-    """What is not there any more needs none."""
+    """Every exception in the table is still needed."""
     assert {(path, word) for path, source in SOURCES.items() for word, _ in findings(source)} == set(EXCEPTIONS)
 
 
@@ -123,8 +123,8 @@ def test_every_exception_is_one() -> None:
         ("socket.getaddrinfo(host, 53)", "getaddrinfo"),
     ],
 )
-def test_what_is_looked_for_is_found(source: str, word: str) -> None:
-    """In each form."""
+def test_a_call_without_a_time_out_is_found(source: str, word: str) -> None:
+    """The search finds each form."""
     assert [found for found, _ in findings(source)] == [word]
 
 
@@ -137,13 +137,13 @@ def test_what_is_looked_for_is_found(source: str, word: str) -> None:
         "', '.join(names)",
     ],
 )
-def test_what_has_an_end_is_not(source: str) -> None:
-    """Nothing is found in it."""
+def test_a_call_with_a_time_out_is_not_found(source: str) -> None:
+    """The search finds nothing in it."""
     assert list(findings(source)) == []
 
 
-def test_the_figures_are_the_contract_s() -> None:
-    """Ten seconds to connect, thirty for a request, to a CA and to a DNS host; a mebibyte."""
+def test_the_time_outs_are_those_of_the_documents() -> None:
+    """Ten seconds to connect and thirty for a request, to a CA and to a DNS host; an answer has at most one MiB."""
     assert adapter.TIMEOUT == (10.0, 30.0)
     assert client.MAX_BYTES == 1 << 20
     assert (rfc2136.CONNECT_SECONDS, rfc2136.REQUEST_SECONDS) == (10.0, 30.0)
@@ -152,15 +152,15 @@ def test_the_figures_are_the_contract_s() -> None:
 
 
 class Flooded(socket.socket):
-    """A socket on which there is always one more datagram that answers nothing."""
+    """A socket that always has one more datagram that answers nothing."""
 
     def recv(self, *_: Any) -> bytes:
-        """Nothing is taken away, so it stays ready to be read."""
+        """Return noise without removing the real datagram."""
         return b"not an answer"
 
 
 def test_a_flood_of_forged_answers_has_an_end() -> None:
-    """However many others come: the one that is waited for is waited for no longer than its time."""
+    """Forged answers do not extend the time of the query."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         address = server.getsockname()

@@ -1,6 +1,6 @@
-"""Ctrl-C within five seconds, whatever a run is waiting for, and the next run puts right what is left to do.
+"""Ctrl-C ends a run within five seconds, whatever it waits for, and the next run does the rest.
 
-DNS, and a CA that is silent, are in tests/integration/test_ending_signals.py.
+DNS and a silent CA are in tests/integration/test_ending_signals.py.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ SILENT = "127.0.0.5"
 
 
 def start(zygote: Zygote, workspace: Workspace, *arguments: str) -> Run:
-    """A run that tells what it does."""
+    """Start a run with `-v`."""
     return zygote.start(workspace, NEVER, *arguments, "--json", "-v")
 
 
 def stop(run: Run, number: int = signal.SIGINT) -> tuple[int, Any]:
-    """Send a signal; return the status and the document, which are there within five seconds."""
+    """Send a signal; return the exit status and the document, which are there within five seconds."""
     run.signal(number)
     end = run.ended()
     assert end.seconds is not None
@@ -46,17 +46,17 @@ def stop(run: Run, number: int = signal.SIGINT) -> tuple[int, Any]:
 
 
 def interrupted(ended: tuple[int, Any], status: int = 130) -> None:
-    """A run for one certificate was cut short."""
+    """Check that a run for one certificate was interrupted."""
     found, document = ended
     (outcome,) = document["outcomes"]
     assert (found, outcome["status"], outcome["error"]["code"]) == (status, "interrupted", "cancelled"), document
 
 
-# ── of our own machine ──────────────────────────────────────────────────────────────────
+# ── waiting for this machine ────────────────────────────────────────────────────────────
 
 
 def test_a_secret_that_hangs(workspace: Workspace, zygote: Zygote) -> None:
-    """A program that is to tell a secret asks somebody who is not there."""
+    """The program of a secret does not end."""
     kept = Kept.place(workspace)
     told = workspace.path / "told"
     workspace.write({"dns.home.tsig_secret": {"command": ["sh", "-c", f"echo > {told}; exec sleep 7"]}})
@@ -76,7 +76,7 @@ sys.exit(main(["renew", "--json", "-v"]))
 
 
 def test_a_key_that_takes_long(workspace: Workspace) -> None:
-    """A small machine computes an RSA key: nobody waits for it, not even the end of the process."""
+    """The generation of an RSA key does not delay the end of the process."""
     workspace.write({"certificate.0.key": "rsa4096"})
     with subprocess.Popen(
         [sys.executable, "-c", _SLOW_KEY],
@@ -101,7 +101,7 @@ def test_a_key_that_takes_long(workspace: Workspace) -> None:
 
 
 def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
-    """Nothing was begun by then, so that there is an error and no outcome."""
+    """Before a run has started there is an error and no outcome."""
     run = start(zygote, workspace, "renew", "--jitter", "3600")
     wait_until(lambda: run.has_said("--jitter"))
     status, document = stop(run)
@@ -109,7 +109,7 @@ def test_a_start_that_was_put_off(workspace: Workspace, zygote: Zygote) -> None:
 
 
 def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
-    """Another run is making the account, for another certificate, at a CA that is silent."""
+    """Another run, for another certificate, creates the account at a silent CA."""
     with Gate.before(workspace, "newAccount") as gate:
         certificates = [{"name": name, "domains": [f"{name}.example.test"]} for name in ("one", "two")]
         workspace.write({"certificate": certificates, "ca.lab.directory": gate.directory_url})
@@ -121,12 +121,12 @@ def test_a_lock_of_the_account(workspace: Workspace, zygote: Zygote) -> None:
         interrupted(stop(first))
 
 
-# ── of a DNS host ───────────────────────────────────────────────────────────────────────
+# ── waiting for a DNS host ──────────────────────────────────────────────────────────────
 
 
 @contextmanager
 def left_at_a_silent_host(workspace: Workspace, zygote: Zygote) -> Iterator[None]:
-    """A killed run has left values at a host that is silent in the block, and well after it."""
+    """A killed run has left values at a host that is silent during the block."""
     assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
     with workspace.lab.silent(SILENT):
         workspace.write({"dns.home.server": f"{SILENT}:{workspace.lab.port}"})
@@ -136,7 +136,7 @@ def left_at_a_silent_host(workspace: Workspace, zygote: Zygote) -> Iterator[None
 
 
 def test_what_an_earlier_run_left(workspace: Workspace, zygote: Zygote) -> None:
-    """It is swept at the beginning of a run, for ten seconds at most, but not after Ctrl-C."""
+    """The cleanup at the start of a run ends at Ctrl-C."""
     with left_at_a_silent_host(workspace, zygote):
         run = start(zygote, workspace, "renew")
         lock = workspace.store / "locks" / "journal.lock"
@@ -178,7 +178,7 @@ secret = true
 
 @pytest.fixture
 def stuck(workspace: Workspace) -> Path:
-    """The account `home` is at a host whose driver, a plug-in, hangs after it has written, while this file is there."""
+    """The driver of the account `home`, a plug-in, hangs after it has written, while this file exists."""
     info = workspace.path / "site-packages" / "stuck-1.0.dist-info"
     info.mkdir(parents=True)
     (info.parent / "stuck.py").write_text(_PLUG_IN)
@@ -195,9 +195,9 @@ def stuck(workspace: Workspace) -> Path:
 
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twice: bool) -> None:
-    """It is left behind, what it may have written is said, and the journal has it for the next run.
+    """The driver is abandoned, a warning names what it may have written, and the journal has it for the next run.
 
-    The second signal ends the run at once, and the journal has it too.
+    The second signal ends the run at once, and the journal has the values too.
     """
     with Started.start(workspace, "renew", "--json", "-v") as run:
         wait_until(lambda: len(workspace.lab.txt(NAME)) == 2)
@@ -219,11 +219,11 @@ def test_a_plug_in_that_never_returns(workspace: Workspace, stuck: Path, *, twic
     assert list((workspace.store / "journal").iterdir()) == []
 
 
-# ── of a CA ─────────────────────────────────────────────────────────────────────────────
+# ── waiting for a CA ────────────────────────────────────────────────────────────────────
 
 
-def test_the_wish_of_a_ca(workspace: Workspace, zygote: Zygote) -> None:
-    """Nothing is due, and the CA is asked when it would like to be asked again: there is nothing to interrupt."""
+def test_renewal_information_is_no_reason_to_interrupt(workspace: Workspace, zygote: Zygote) -> None:
+    """Nothing is due, and the CA is asked for its renewal information: there is nothing to interrupt."""
     kept = Kept.place(workspace)
     path = workspace.store / "certificates" / "home" / "state.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "ari": None}))
@@ -235,8 +235,8 @@ def test_the_wish_of_a_ca(workspace: Workspace, zygote: Zygote) -> None:
     kept.assert_whole()
 
 
-def test_the_wish_about_a_new_certificate(workspace: Workspace, zygote: Zygote) -> None:
-    """The certificate is in force, and stays: there is nothing left to interrupt."""
+def test_a_new_certificate_is_not_interrupted(workspace: Workspace, zygote: Zygote) -> None:
+    """The certificate is in force before the CA is asked for its renewal information, and stays."""
     with Gate.before(workspace, "renewalInfo") as gate:
         run = start(zygote, workspace, "renew")
         gate.wait()
@@ -247,7 +247,7 @@ def test_the_wish_about_a_new_certificate(workspace: Workspace, zygote: Zygote) 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_service(workspace: Workspace, zygote: Zygote, number: int, status: int) -> None:
-    """`dnsrenew run`, in the midst of a renewal: it is cut short, and takes back what it wrote."""
+    """`dnsrenew run` is interrupted in the middle of a renewal, and removes its values."""
     with Gate.before(workspace, "challenge") as gate:
         run = start(zygote, workspace, "run")
         gate.wait()
@@ -261,7 +261,7 @@ def test_the_service(workspace: Workspace, zygote: Zygote, number: int, status: 
 
 @pytest.mark.parametrize("kind", ["directory", "newAccount", "newOrder", "challenge", "finalize", "renewalInfo"])
 def test_cancel_while_the_ca_is_silent(workspace: Workspace, kind: str) -> None:
-    """`renew(cancel=…)` returns within five seconds of the event: interrupted, or done where all was done."""
+    """`renew(cancel=…)` returns within five seconds: interrupted, or renewed if everything was done."""
     cancel = threading.Event()
     with Gate.before(workspace, kind) as gate:
         settings = workspace.config({"ca.lab.directory": gate.directory_url})
@@ -277,7 +277,7 @@ def test_cancel_while_the_ca_is_silent(workspace: Workspace, kind: str) -> None:
 
 
 def test_cancel_while_another_run_is_waited_for(workspace: Workspace, zygote: Zygote) -> None:
-    """The other one is left alone."""
+    """The other run is not affected."""
     cancel = threading.Event()
     events: list[str] = []
     with Gate.before(workspace, "finalize") as gate:

@@ -128,7 +128,7 @@ def test_a_silent_answer_holds_up_a_renewal_for_a_moment_only(stage: Stage, ca: 
     done = threading.Event()
     ca.on_request = lambda request: hang(request, done, [])
     stored: list[float] = []
-    stage.also["certificate-stored"] = lambda: stored.append(time.monotonic())
+    stage.on_kind["certificate-stored"] = lambda: stored.append(time.monotonic())
     outcome = stage.renewed(force=True)
     waited = time.monotonic() - stored[0]
     done.set()

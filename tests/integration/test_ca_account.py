@@ -19,7 +19,7 @@ from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
-from tests.kit.ca_box import Box, not_offered, prove, refused
+from tests.kit.ca_box import Box, not_offered, answer_pending, refused
 from tests.lab import DROP, Request, Response
 
 MAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -46,7 +46,7 @@ def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) ->
     context = Context()
     client = box.client(eab=Eab("kid-1", Secret(secret)))
     order = client.new_order(context, ["example.test"])
-    prove(client, context, order)
+    answer_pending(client, context, order)
     (sent,) = box.proxy.of_kind("newAccount")
     inner = (sent.request.payload or {})["externalAccountBinding"]
     header = json.loads(unpack(inner["protected"]))
@@ -54,7 +54,7 @@ def test_a_bound_account_is_made(run_pebble: Callable[..., Box], secret: str) ->
     assert json.loads(unpack(inner["payload"])) == sent.request.header["jwk"]
     signed = hmac.new(unpack(MAC), f"{inner['protected']}.{inner['payload']}".encode(), hashlib.sha256)
     assert unpack(inner["signature"]) == signed.digest()
-    assert context.redactor.redact(f"key {MAC}") == "key •••"
+    assert MAC not in context.redactor.redact(f"key {MAC}")
 
 
 def test_the_secret_of_a_known_account_is_not_read(run_pebble: Callable[..., Box]) -> None:
@@ -227,7 +227,7 @@ def test_a_key_is_changed(rolling: Rolling) -> None:
     new, beside = rolling.keys()
     assert (new != old, beside) == (True, None)
     order = client.new_order(Context(), ["example.test"])
-    assert prove(client, Context(), order) == 1
+    assert answer_pending(client, Context(), order) == 1
     assert rolling.works()
     assert client.roll_key(Context()) == url
     assert rolling.works()
@@ -380,7 +380,7 @@ def test_a_run_that_is_open_goes_on_with_the_new_key(rolling: Rolling, settled: 
         assert account is not None
         accounts.save(replace(account, key_pem=old, next_key_pem=account.key_pem))
     order = slow.new_order(Context(), ["example.test"])
-    prove(slow, Context(), order)
+    answer_pending(slow, Context(), order)
     assert rolling.works()
 
 

@@ -17,7 +17,7 @@ from dnsrenew.errors import Cancelled
 from dnsrenew.http import HttpClient
 from dnsrenew.model import CA
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, ca_clock, not_offered, prove
+from tests.kit.ca_box import Box, MemoryStore, ca_clock, not_offered, answer_pending
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve
 
@@ -55,7 +55,7 @@ def test_a_real_ca_names_a_window_in_the_lifetime(box: Box) -> None:
     """Unauthenticated, and without any account."""
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
-    prove(client, context, order)
+    answer_pending(client, context, order)
     chain = client.issue(context, order, x509.make_csr(x509.new_key("ecdsa-p256"), ["example.test"]))
     facts = x509.read_certificate(chain)
     before = box.proxy.counts["newAccount"]

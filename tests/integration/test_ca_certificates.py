@@ -12,7 +12,7 @@ from dnsrenew import x509
 from dnsrenew.ca import CAClient
 from dnsrenew.model import KeyKind
 from dnsrenew.runtime.context import Context
-from tests.kit.ca_box import Box, MemoryStore, not_offered, prove, refused
+from tests.kit.ca_box import Box, MemoryStore, not_offered, answer_pending, refused
 from tests.lab import DROP, Request, Response
 
 NAMES = ["example.test"]
@@ -23,7 +23,7 @@ def issued(
 ) -> tuple[str, x509.PrivateKey]:
     """Return a certificate with its chain, and its key."""
     order = client.new_order(context, NAMES)
-    prove(client, context, order)
+    answer_pending(client, context, order)
     key = x509.new_key(kind)
     return client.issue(context, order, x509.make_csr(key, NAMES), **more), key
 

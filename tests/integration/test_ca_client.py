@@ -19,7 +19,7 @@ from dnsrenew.model import CA
 from dnsrenew.model.account import AccountData
 from dnsrenew.runtime.context import Context
 from dnsrenew.runtime.single_flight import FAILURE_SECONDS
-from tests.kit.ca_box import Box, MemoryStore, ca_clock, prove, refused
+from tests.kit.ca_box import Box, MemoryStore, ca_clock, answer_pending, refused
 from tests.kit.clock import RealClock
 from tests.lab import DROP, AcmeProxy, LabCA, Pebble, Request, Response
 from tests.lab.ports import reserve
@@ -49,7 +49,7 @@ def test_an_order_that_is_ready_at_once_answers_nothing(run_pebble: Callable[...
     before = box.proxy.counts["challenge"]
     order = client.new_order(context, ["a.example.test", "b.example.test"])
     assert order.status == "ready"
-    assert prove(client, context, order) == 0
+    assert answer_pending(client, context, order) == 0
     key = x509.new_key("ecdsa-p256")
     assert client.issue(context, order, x509.make_csr(key, order.identifiers))
     assert box.proxy.counts["challenge"] == before
@@ -317,7 +317,7 @@ def test_a_failed_group_ends_the_waiting_for_it(run_pebble: Callable[..., Box]) 
     box = run_pebble()
     client, context = box.client(), Context()
     order = client.new_order(context, ["example.test"])
-    prove(client, context, order)
+    answer_pending(client, context, order)
     error = refused(lambda: client.await_valid(context, order, client.authorizations(context, order)))
     assert error.evidence["identifiers"] == ["example.test"]
 

@@ -100,7 +100,7 @@ def test_a_damaged_state_is_said_where_nothing_is_due(stage: Stage) -> None:
     path.write_bytes(b"{")
     outcome = stage.one()
     assert outcome.status == "not-due"
-    (warning,) = stage.said("warning")
+    (warning,) = stage.event_data("warning")
     assert warning["code"] == "store-damaged"
     assert str(path) in warning["message"]
 

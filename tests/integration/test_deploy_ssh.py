@@ -114,18 +114,21 @@ def test_the_port_serves_it(server: Sshd, tmp_path: Path, pair: tuple[Certificat
 def test_a_reload_that_fails_brings_the_old_pair_back(
     server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]
 ) -> None:
-    """With its modes; the end of what the program printed is in the error."""
+    """With its modes and owners; the end of what the program printed is in the error."""
     old, new = pair
     target = Target(server, tmp_path)
     target.put(old)
     target.key.chmod(0o440)
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # only root can give files to others
+    os.chown(target.key, owner, -1)
     target.options["reload"] = ["sh", "-c", "echo no such site >&2; exit 3"]
     result = target.put(new)
     error = error_of(result)
     assert (error["code"], error["evidence"]["status"], result.rolled_back) == ("deploy-refused", 3, True)
     assert "no such site" in error["message"]
     assert target.has(old)
-    assert target.key.stat().st_mode & 0o777 == 0o440
+    info = target.key.stat()
+    assert (info.st_mode & 0o777, info.st_uid) == (0o440, owner)
 
 
 def test_a_reload_that_hangs_is_ended(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:

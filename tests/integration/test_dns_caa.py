@@ -16,7 +16,7 @@ from dnsrenew.checks import Verdict, caa
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
 from dnsrenew.model import Route
-from tests.kit.dns_stage import Looking, asked
+from tests.kit.dns_stage import ViewStage, questions
 from tests.lab import Lab, Query, dnsforwarder
 
 Hook = Callable[[Query], bytes | dns.message.Message | None]
@@ -25,10 +25,10 @@ CA = "lab-ca.test"
 ACCOUNT = "https://lab-ca.test/acct/7"
 
 
-def look(lab: Lab, identifier: str, looking: Looking | None = None) -> CaaAnswer:
+def look(lab: Lab, identifier: str, stage: ViewStage | None = None) -> CaaAnswer:
     """What counts for one identifier."""
-    looking = looking or Looking(lab)
-    return looking.view.caa(looking.context, [identifier])[identifier]
+    stage = stage or ViewStage(lab)
+    return stage.view.caa(stage.context, [identifier])[identifier]
 
 
 def judged(lab: Lab, identifier: str, challenge: str = "dns-01") -> Verdict:
@@ -74,15 +74,15 @@ def test_no_record_anywhere_is_no_restriction_and_costs_two_questions(lab: Lab) 
     """After the place of the TXT was found: one at the zone's servers, one about the top level; the wildcard's too."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("free-caa.test", ns=["127.0.0.3"])
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
         identifiers = ["free-caa.test", "*.free-caa.test"]
-        looking.view.challenge_targets(looking.context, identifiers)
+        stage.view.challenge_targets(stage.context, identifiers)
         before = len(resolver.queries), len(server.queries)
-        answers = looking.view.caa(looking.context, identifiers)
+        answers = stage.view.caa(stage.context, identifiers)
         assert answers == dict.fromkeys(identifiers, CaaAnswer())
-        assert asked(resolver.queries[before[0] :]) == [("test.", "CAA")]
-        assert asked(server.queries[before[1] :]) == [("free-caa.test.", "CAA")]
-        looking.view.caa(looking.context, identifiers)
+        assert questions(resolver.queries[before[0] :]) == [("test.", "CAA")]
+        assert questions(server.queries[before[1] :]) == [("free-caa.test.", "CAA")]
+        stage.view.caa(stage.context, identifiers)
         assert (len(resolver.queries), len(server.queries)) == (before[0] + 1, before[1] + 1)
 
 
@@ -90,15 +90,15 @@ def test_without_a_place_the_zone_is_found_first(lab: Lab) -> None:
     """For http-01: SOA, NS and the address, then the same two."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("cold-caa.test", ns=["127.0.0.3"])
-        assert look(lab, "cold-caa.test", Looking(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
-        assert sorted(asked(resolver.queries)) == [
+        assert look(lab, "cold-caa.test", ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))) == CaaAnswer()
+        assert sorted(questions(resolver.queries)) == [
             ("cold-caa.test.", "NS"),
             ("cold-caa.test.", "SOA"),
             ("ns1.cold-caa.test.", "A"),
             ("ns1.cold-caa.test.", "AAAA"),
             ("test.", "CAA"),
         ]
-        assert asked(server.queries) == [("cold-caa.test.", "CAA")]
+        assert questions(server.queries) == [("cold-caa.test.", "CAA")]
 
 
 def test_the_nearest_set_counts(lab: Lab) -> None:
@@ -123,8 +123,8 @@ def test_the_set_of_the_zone_above_counts_for_a_delegated_one(lab: Lab) -> None:
     lab.add_zone("up-caa.test", '@ CAA 0 issue "else.test"\n')
     lab.add_zone("sub.up-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"')) as resolver:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        answer = look(lab, "www.sub.up-caa.test", looking)
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        answer = look(lab, "www.sub.up-caa.test", stage)
     assert answer == CaaAnswer((CaaRecord(0, "issue", "else.test"),), "up-caa.test", "up-caa.test")
 
 
@@ -133,8 +133,8 @@ def test_records_that_only_a_resolver_shows_are_no_denial(lab: Lab) -> None:
     lab.add_zone("lie-caa.test")
     lab.add_zone("sub.lie-caa.test")
     with lab.resolver_forwarder(_liar('0 issue ";"', only="lie-caa.test")) as resolver:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.sub.lie-caa.test", looking) == CaaAnswer()
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.sub.lie-caa.test", stage) == CaaAnswer()
 
 
 def test_a_set_is_not_passed_by_on_a_resolvers_word(lab: Lab) -> None:
@@ -148,8 +148,8 @@ def test_a_set_is_not_passed_by_on_a_resolvers_word(lab: Lab) -> None:
         return dns.message.make_response(query.message) if stale else query.forward()
 
     with lab.resolver_forwarder(forgetful) as resolver:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.sub.new.old-caa.test", looking).found_at == "new.old-caa.test"
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.sub.new.old-caa.test", stage).found_at == "new.old-caa.test"
 
 
 def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
@@ -160,9 +160,9 @@ def test_a_cname_is_followed_and_its_target_not_climbed(lab: Lab) -> None:
         "set CNAME set.there-caa.test.\nempty CNAME empty.there-caa.test.\nnear CNAME www\nhere CNAME set\n"
         'www CAA 0 issue "lab-ca.test"\ngone CNAME x.nowhere.invalid.\n'
     )  # fmt: skip
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     identifiers = [f"{name}.alias-caa.test" for name in ("set", "empty", "near", "here", "gone")]
-    answers = looking.view.caa(looking.context, identifiers)
+    answers = stage.view.caa(stage.context, identifiers)
     nobody = (CaaRecord(0, "issue", ";"),)
     assert answers["set.alias-caa.test"] == CaaAnswer(nobody, "set.alias-caa.test", "set.there-caa.test")
     assert answers["here.alias-caa.test"] == CaaAnswer(nobody, "here.alias-caa.test", "set.there-caa.test")
@@ -225,10 +225,10 @@ def test_a_router_that_fails_for_this_type_costs_nothing(lab: Lab) -> None:
     """The top level is unknown then, which denies nothing; the zone's own records still count."""
     lab.add_zone("router-caa.test", 'www CAA 0 issue "else.test"\n')
     with lab.resolver_forwarder(_router) as resolver:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert look(lab, "www.router-caa.test", looking).records
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert look(lab, "www.router-caa.test", stage).records
         started = time.monotonic()
-        assert "answers SERVFAIL" in look(lab, "router-caa.test", looking).unknown_reason
+        assert "answers SERVFAIL" in look(lab, "router-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 0.2
 
 
@@ -236,12 +236,12 @@ def test_a_router_that_drops_this_type_costs_two_seconds_once(lab: Lab) -> None:
     """And never a second time in a run."""
     lab.add_zone("drop-caa.test")
     with lab.resolver_forwarder(lambda query: None if query.rdtype == "CAA" else query.forward()) as resolver:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
         started = time.monotonic()
-        assert look(lab, "drop-caa.test", looking).unknown_reason
+        assert look(lab, "drop-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 2.0
         started = time.monotonic()
-        assert look(lab, "*.drop-caa.test", looking).unknown_reason
+        assert look(lab, "*.drop-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 0.1
 
 
@@ -249,26 +249,26 @@ def test_silent_servers_are_unknown_after_four_seconds(lab: Lab) -> None:
     """The renewal goes on."""
     with lab.silent("127.0.0.5"), lab.silent("127.0.0.6"):
         lab.add_zone("silent-caa.test", ns=["127.0.0.5", "127.0.0.6"])
-        looking = Looking(lab)
+        stage = ViewStage(lab)
         started = time.monotonic()
-        assert "within 4 seconds" in look(lab, "silent-caa.test", looking).unknown_reason
-        assert look(lab, "silent-caa.test", looking).unknown_reason
+        assert "within 4 seconds" in look(lab, "silent-caa.test", stage).unknown_reason
+        assert look(lab, "silent-caa.test", stage).unknown_reason
         assert time.monotonic() - started < 4.5
 
 
 def test_no_resolver_at_all_is_unknown(lab: Lab) -> None:
     """It is the business of others to complain."""
-    looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    assert "No DNS server can be reached from here" in look(lab, "example.test", looking).unknown_reason
+    stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
+    assert "No DNS server can be reached from here" in look(lab, "example.test", stage).unknown_reason
 
 
 def test_zones_whose_servers_do_not_answer_here_are_not_asked_again(lab: Lab) -> None:
     """Where port 53 is closed, the look for the TXT's place has waited for them already."""
     lab.add_zone("closed-caa.test", ns=["127.0.0.9"])
-    looking = Looking(lab)
-    looking.view.challenge_targets(looking.context, ["closed-caa.test"], check="none")
+    stage = ViewStage(lab)
+    stage.view.challenge_targets(stage.context, ["closed-caa.test"], check="none")
     assert (
-        look(lab, "*.closed-caa.test", looking).unknown_reason
+        look(lab, "*.closed-caa.test", stage).unknown_reason
         == "The zone's own name servers do not answer this machine."
     )
 
@@ -277,11 +277,11 @@ def test_a_cancel_is_seen_at_once(lab: Lab) -> None:
     """It is not mistaken for the time being up."""
     with lab.silent("127.0.0.5"):
         lab.add_zone("cancel-caa.test", ns=["127.0.0.5"])
-        looking = Looking(lab)
-        threading.Timer(0.2, looking.context.cancel.set).start()
+        stage = ViewStage(lab)
+        threading.Timer(0.2, stage.context.cancel.set).start()
         started = time.monotonic()
         with pytest.raises(Cancelled):
-            look(lab, "cancel-caa.test", looking)
+            look(lab, "cancel-caa.test", stage)
         assert time.monotonic() - started < 1.0
 
 
@@ -289,11 +289,11 @@ def test_names_below_one_parent_share_its_answers(lab: Lab) -> None:
     """One question for each name, one for the parent, one for the top level."""
     with lab.resolver_forwarder() as resolver, lab.forwarder("127.0.0.3") as server:
         lab.add_zone("many-caa.test", ns=["127.0.0.3"])
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
         identifiers = [f"n{number}.many-caa.test" for number in range(20)]
-        looking.view.challenge_targets(looking.context, identifiers)
+        stage.view.challenge_targets(stage.context, identifiers)
         before = len(resolver.queries), len(server.queries)
-        looking.view.caa(looking.context, identifiers)
+        stage.view.caa(stage.context, identifiers)
         assert (len(resolver.queries), len(server.queries)) == (before[0] + 1, before[1] + 21)
 
 
@@ -301,16 +301,16 @@ def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
     """Not one after the other: that would be a hundred round trips of 50 ms, and more from nothing."""
     with Lab.start(round_trip=0.05) as lab:
         identifiers = [f"n{number}.example.test" for number in range(100)]
-        looking = Looking(lab)
-        looking.view.caa(looking.context, ["other.test"])  # what a process does once: imports
-        looking = Looking(lab)
+        stage = ViewStage(lab)
+        stage.view.caa(stage.context, ["other.test"])  # what a process does once: imports
+        stage = ViewStage(lab)
         started = time.monotonic()
-        assert not any(answer.unknown_reason for answer in looking.view.caa(looking.context, identifiers).values())
+        assert not any(answer.unknown_reason for answer in stage.view.caa(stage.context, identifiers).values())
         cold = time.monotonic() - started
-        looking = Looking(lab)
-        looking.view.challenge_targets(looking.context, identifiers)
+        stage = ViewStage(lab)
+        stage.view.challenge_targets(stage.context, identifiers)
         started = time.monotonic()
-        looking.view.caa(looking.context, identifiers)
+        stage.view.caa(stage.context, identifiers)
         warm = time.monotonic() - started
         figures = f"cold {cold:.3f} s, after the places {warm:.3f} s"
     assert cold < 3, figures
@@ -320,9 +320,9 @@ def test_a_hundred_names_far_away_take_a_few_round_trips() -> None:
 def test_denials_of_a_mix_of_routes(lab: Lab) -> None:
     """By http-01 the apex may, by dns-01 the wildcard may not: one error, for the one."""
     lab.add_zone("mix-caa.test", '@ CAA 0 issue "lab-ca.test; validationmethods=http-01"\n')
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     routes = {"mix-caa.test": Route("http-01"), "*.mix-caa.test": Route("dns-01")}
-    errors = caa.denials(looking.view.caa(looking.context, list(routes)), routes, [CA], ACCOUNT)
+    errors = caa.denials(stage.view.caa(stage.context, list(routes)), routes, [CA], ACCOUNT)
     assert list(errors) == ["*.mix-caa.test"]
     error = errors["*.mix-caa.test"]
     assert (error.code, error.evidence["scope"]) == ("caa", "method")

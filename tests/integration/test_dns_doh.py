@@ -13,7 +13,7 @@ import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
 from tests.kit.api_server import Api, Asked
-from tests.kit.dns_stage import Looking, record, until_both_serve
+from tests.kit.dns_stage import ViewStage, record, until_both_serve
 from tests.lab import Lab
 
 pytestmark = pytest.mark.leaves_txt
@@ -60,13 +60,13 @@ def test_check_doh_asks_after_settle_and_not_before(lab: Lab) -> None:
     lab.update("example.test", add=[("doh1", "TXT", "new")])
     until_both_serve(lab, "doh1.example.test")
     with DohServer(resolving(lab)) as server:
-        looking = Looking(lab, doh=(server.url,))
+        stage = ViewStage(lab, doh=(server.url,))
         begin = time.monotonic()
-        looking.wait(record("doh1.example.test"), settle=0.4, check="doh")
+        stage.wait(record("doh1.example.test"), settle=0.4, check="doh")
         assert server.questions[0][0] - begin >= 0.4
     assert {name for _, name in server.questions} == {"doh1.example.test."}
-    assert looking.servers()[""]["server"] == server.url
-    assert looking.servers()[""]["state"] == "agrees"
+    assert stage.servers()[""]["server"] == server.url
+    assert stage.servers()[""]["state"] == "agrees"
 
 
 def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
@@ -75,28 +75,28 @@ def test_closed_name_servers_are_replaced_by_doh(lab: Lab) -> None:
     lab.update("walled.test", add=[("_acme-challenge", "TXT", "new")])
     until_both_serve(lab, "_acme-challenge.walled.test")
     with DohServer(resolving(lab)) as server:
-        looking = Looking(lab, doh=(server.url,))
-        assert looking.target("walled.test").name == "_acme-challenge.walled.test."
+        stage = ViewStage(lab, doh=(server.url,))
+        assert stage.target("walled.test").name == "_acme-challenge.walled.test."
         assert server.questions == []
-        looking.wait(record("_acme-challenge.walled.test"))
-    assert looking.warnings == ["dns-closed"]
+        stage.wait(record("_acme-challenge.walled.test"))
+    assert stage.warnings == ["dns-closed"]
     assert len(server.questions) == 1
 
 
 def test_without_any_recursive_server_doh_finds_the_zone(lab: Lab) -> None:
     """And it is not tried the other way a second time."""
     with DohServer(resolving(lab)) as server:
-        looking = Looking(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
-        assert looking.target("a.example.test").served_zone == "example.test."
+        stage = ViewStage(lab, doh=(server.url,), nameserver=f"127.0.0.1:{lab.reserve()}")
+        assert stage.target("a.example.test").served_zone == "example.test."
         assert "_acme-challenge.a.example.test." not in {name for _, name in server.questions}
 
 
 def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
     """With what to do about it."""
     with DohServer(resolving(lab)) as server:
-        looking = Looking(lab, doh=(server.url,))
+        stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError) as caught:
-            looking.wait(record("doh2.example.test"), timeout=0.2, check="doh")
+            stage.wait(record("doh2.example.test"), timeout=0.2, check="doh")
     assert caught.value.code == "propagation-timeout"
     assert "answers NXDOMAIN" in caught.value.message
     assert "settle" in caught.value.fix
@@ -109,23 +109,23 @@ def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
 def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
     """HTML, an error, nothing: three tries, then it is said."""
     with DohServer(lambda _: body, status) as server:
-        looking = Looking(lab, doh=(server.url,))
+        stage = ViewStage(lab, doh=(server.url,))
         with pytest.raises(PropagationError, match=reason) as caught:
-            looking.wait(record("doh3.example.test"), check="doh")
+            stage.wait(record("doh3.example.test"), check="doh")
     assert caught.value.code == "dns-unreachable"
     assert len(server.questions) == 3
 
 
 def test_nobody_at_the_address_is_said(lab: Lab) -> None:
     """Neither by port 53 nor by HTTPS."""
-    looking = Looking(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
+    stage = ViewStage(lab, doh=(f"http://127.0.0.1:{lab.reserve()}/",), nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError) as caught:
-        looking.target("example.test")
+        stage.target("example.test")
     assert caught.value.code == "dns-unreachable"
 
 
 def test_check_doh_without_a_server_is_a_mistake(lab: Lab) -> None:
     """With the line to write."""
     with pytest.raises(PropagationError, match=r"doh = \[") as caught:
-        Looking(lab).wait(record("doh4.example.test"), check="doh")
+        ViewStage(lab).wait(record("doh4.example.test"), check="doh")
     assert caught.value.code == "doh-missing"

@@ -24,7 +24,7 @@ from dnsrenew.dns import lookup as lookup_module
 from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import DnsError, PropagationError
 from dnsrenew.model import Route
-from tests.kit.dns_stage import Looking, asked, record
+from tests.kit.dns_stage import ViewStage, questions, record
 from tests.lab import DnsForwarder, Lab, Query, Wire
 from tests.lab.dnsforwarder import Answer
 
@@ -75,10 +75,10 @@ def listing(zone: str, kind: str, *values: str, at: str = "") -> Hook:
 
 
 @contextlib.contextmanager
-def recursive(lab: Lab, hook: Hook) -> Iterator[tuple[Looking, DnsForwarder]]:
+def recursive(lab: Lab, hook: Hook) -> Iterator[tuple[ViewStage, DnsForwarder]]:
     """A look through a recursive server that answers so."""
     with lab.resolver_forwarder(hook) as resolver:
-        yield Looking(lab, nameserver="{}:{}".format(*resolver.listen)), resolver
+        yield ViewStage(lab, nameserver="{}:{}".format(*resolver.listen)), resolver
 
 
 def test_the_figures() -> None:
@@ -100,12 +100,12 @@ def test_many_silent_addresses_cost_no_more_than_one(lab: Lab) -> None:
     with contextlib.ExitStack() as stack:
         for address in addresses:
             stack.enter_context(lab.silent(address))
-        looking, _ = stack.enter_context(
+        stage, _ = stack.enter_context(
             recursive(lab, listing("silent-host.test", "A", *addresses, at="ns1.silent-host.test"))
         )
         begin = time.monotonic()
         with pytest.raises(DnsError, match="did not answer") as caught:
-            looking.target("silent-host.test")
+            stage.target("silent-host.test")
         assert time.monotonic() - begin < 1.5
     assert caught.value.code == "dns-unreachable"
     assert {server["address"] for server in caught.value.evidence["servers"]} == set(addresses)
@@ -121,12 +121,12 @@ def test_hundreds_of_name_servers_are_not_all_looked_up(lab: Lab) -> None:
             return answer(query, *(["127.0.0.1"] if query.rdtype == "A" else []), kind="A")
         return listing("crowd.test", "NS", *(f"{name}." for name in names))(query)
 
-    with recursive(lab, hook) as (looking, resolver):
-        assert looking.target("crowd.test").served_zone == "crowd.test."
-        looked_up = {name.rstrip(".") for name, kind in asked(resolver.queries) if kind in {"A", "AAAA"}}
+    with recursive(lab, hook) as (stage, resolver):
+        assert stage.target("crowd.test").served_zone == "crowd.test."
+        looked_up = {name.rstrip(".") for name, kind in questions(resolver.queries) if kind in {"A", "AAAA"}}
     assert len(looked_up & set(names)) == MAX_NAMES
-    assert looking.warnings == ["dns-many-servers"]
-    assert "300 name servers" in looking.context.notices[0].message
+    assert stage.warnings == ["dns-many-servers"]
+    assert "300 name servers" in stage.context.notices[0].message
 
 
 def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
@@ -134,10 +134,10 @@ def test_hundreds_of_addresses_are_not_all_queried(lab: Lab) -> None:
     lab.add_zone("spread.test", ns=["127.0.0.3"])
     addresses = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]  # where nobody listens
     listed = listing("spread.test", "A", *addresses, at="ns1.spread.test")
-    with recursive(lab, listed) as (looking, _), pytest.raises(DnsError, match="and 27 more") as caught:
-        looking.target("spread.test")
+    with recursive(lab, listed) as (stage, _), pytest.raises(DnsError, match="and 27 more") as caught:
+        stage.target("spread.test")
     assert len(caught.value.evidence["servers"]) == MAX_ADDRESSES
-    assert looking.warnings == ["dns-many-servers"]
+    assert stage.warnings == ["dns-many-servers"]
 
 
 def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
@@ -146,8 +146,8 @@ def test_thousands_of_addresses_in_one_answer_are_not_read(lab: Lab) -> None:
     addresses = [f"127.7.{number // 250}.{number % 250 + 1}" for number in range(4000)]
     listed = listing("flood.test", "A", *addresses, at="ns1.flood.test")
     said = r"ns1\.flood\.test has no known address: .* sent a larger answer"
-    with recursive(lab, listed) as (looking, _), pytest.raises(DnsError, match=said) as caught:
-        looking.target("flood.test")
+    with recursive(lab, listed) as (stage, _), pytest.raises(DnsError, match=said) as caught:
+        stage.target("flood.test")
     assert caught.value.code == "dns-unreachable"
 
 
@@ -161,7 +161,7 @@ def test_servfail_with_much_behind_it_is_servfail(lab: Lab) -> None:
         return cut(query, failed)
 
     with lab.forwarder(hook=hook), pytest.raises(DnsError, match="answers SERVFAIL") as caught:
-        Looking(lab).target("heavy.test")
+        ViewStage(lab).target("heavy.test")
     assert caught.value.code == "dns-unreachable"
 
 
@@ -194,11 +194,11 @@ def test_an_endless_chain_of_aliases_ends(lab: Lab, pause: float, code: str) -> 
 
         return later
 
-    with lab.forwarder(hook=slow(onward)), recursive(lab, slow(Query.forward)) as (looking, _):
-        looking.context = replace(looking.context, clock=clock)
+    with lab.forwarder(hook=slow(onward)), recursive(lab, slow(Query.forward)) as (stage, _):
+        stage.context = replace(stage.context, clock=clock)
         begin = clock.monotonic()
         with pytest.raises(DnsError) as caught:
-            looking.target(f"onward-{code}.test")
+            stage.target(f"onward-{code}.test")
     assert caught.value.code == code
     assert clock.monotonic() - begin < 20
     if pause:
@@ -214,11 +214,11 @@ def test_the_wait_for_values_includes_finding_their_zone(lab: Lab) -> None:
         clock.ahead += 0.5
         return answer(query)
 
-    with recursive(lab, hook) as (looking, _):
-        looking.context = replace(looking.context, clock=clock)
+    with recursive(lab, hook) as (stage, _):
+        stage.context = replace(stage.context, clock=clock)
         begin = clock.monotonic()
         with pytest.raises(PropagationError, match="could not be found within 5 s") as caught:
-            looking.wait(record(f"spot.{'a.' * 40}example.test"), timeout=5)
+            stage.wait(record(f"spot.{'a.' * 40}example.test"), timeout=5)
     assert caught.value.code == "dns-unreachable"
     assert clock.monotonic() - begin < 6
 
@@ -230,8 +230,8 @@ def test_every_question_has_random_case(lab: Lab) -> None:
     """At the zone's servers and at recursive ones; a server that repeats it is not asked over TCP."""
     lab.add_zone("mixed.test", "_acme-challenge CNAME deeper.mixed.test.\n", ns=["127.0.0.3"])
     with lab.resolver_forwarder() as resolver, lab.forwarder() as server:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        looking.target("mixed.test")
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        stage.target("mixed.test")
         lab_queries = [*resolver.queries, *server.queries]
     names = [query.message.question[0].name.to_text() for query in lab_queries]
     assert sum(name != name.lower() for name in names) > len(names) / 2
@@ -266,7 +266,7 @@ def test_an_answer_in_another_case_is_not_used(lab: Lab) -> None:
     """The question is asked again over TCP."""
     lab.add_zone("guessed.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=False)) as server:
-        assert Looking(lab).target("guessed.test").hops == ()
+        assert ViewStage(lab).target("guessed.test").hops == ()
         assert {query.transport for query in server.queries} == {"udp", "tcp"}
 
 
@@ -279,10 +279,10 @@ def test_servers_that_lower_the_case_still_work(lab: Lab, *, tcp: bool) -> None:
     lab.update(zone, add=[("spot", "TXT", "new")])
     hook = forging(Query.forward, same_case=False, tcp=tcp)
     with lab.resolver_forwarder(hook) as resolver, lab.forwarder(hook=hook) as server:
-        looking = Looking(lab, nameserver="{}:{}".format(*resolver.listen))
-        assert looking.target(zone).served_zone == f"{zone}."
-        looking.wait(record(f"spot.{zone}"))
-        assert looking.warnings == []
+        stage = ViewStage(lab, nameserver="{}:{}".format(*resolver.listen))
+        assert stage.target(zone).served_zone == f"{zone}."
+        stage.wait(record(f"spot.{zone}"))
+        assert stage.warnings == []
         over_tcp = [query for query in server.queries if query.transport == "tcp"]
         assert len(over_tcp) == (1 if not tcp else len(server.queries) - 1)
 
@@ -291,13 +291,13 @@ def test_an_alias_to_another_zone_is_looked_at_over_tcp(lab: Lab) -> None:
     """One that is seen over UDP only is none; where TCP is closed it counts, and that is said."""
     lab.add_zone("aliased-udp.test", ns=["127.0.0.3"])
     with lab.forwarder(hook=forging(elsewhere, same_case=True)) as server:
-        target = Looking(lab).target("aliased-udp.test")
+        target = ViewStage(lab).target("aliased-udp.test")
         assert (target.name, target.only_udp) == ("_acme-challenge.aliased-udp.test.", ())
         server.hook = forging(elsewhere, same_case=True, tcp=False)
-        target = Looking(lab).target("aliased-udp.test")
+        target = ViewStage(lab).target("aliased-udp.test")
         assert (target.name, target.only_udp) == ("x.other.test.", ("_acme-challenge.aliased-udp.test.",))
         with pytest.raises(DnsError) as caught:
-            Looking(lab).target("aliased-udp.test", alias="y.other.test")
+            ViewStage(lab).target("aliased-udp.test", alias="y.other.test")
         assert caught.value.evidence["only_udp"] == ["_acme-challenge.aliased-udp.test."]
 
 
@@ -306,17 +306,17 @@ def test_a_denial_is_looked_at_over_tcp(lab: Lab) -> None:
     lab.add_zone("denied-udp.test", ns=["127.0.0.3"])
     routes = {"denied-udp.test": Route("dns-01")}
 
-    def denial(looking: Looking) -> DnsError | None:
-        answers = looking.view.caa_by_tcp(looking.context, list(routes))
+    def denial(stage: ViewStage) -> DnsError | None:
+        answers = stage.view.caa_by_tcp(stage.context, list(routes))
         return caa.denials(answers, routes, ["ca.test"], None).get("denied-udp.test")
 
     with lab.forwarder(hook=forging(denying, same_case=True)) as server:
-        looking = Looking(lab)
-        first = looking.view.caa(looking.context, list(routes))
+        stage = ViewStage(lab)
+        first = stage.view.caa(stage.context, list(routes))
         assert caa.denials(first, routes, ["ca.test"], None)
-        assert denial(looking) is None
+        assert denial(stage) is None
         for tcp, hook in (("udp", forging(denying, same_case=True, tcp=False)), ("tcp", denying)):
             server.hook = hook
-            error = denial(Looking(lab))
+            error = denial(ViewStage(lab))
             assert error is not None
             assert error.evidence["transport"] == tcp

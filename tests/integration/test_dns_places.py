@@ -9,7 +9,7 @@ import dns.rrset
 import pytest
 
 from dnsrenew.errors import DnsError, PropagationError
-from tests.kit.dns_stage import Looking, asked, record
+from tests.kit.dns_stage import ViewStage, questions, record
 from tests.kit.renew_stage import Stage
 from tests.lab import Lab, dnsforwarder
 from tests.lab.workspace import Workspace
@@ -17,8 +17,8 @@ from tests.lab.workspace import Workspace
 
 def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
     """Both are validated at the same name, in the zone that the SOA names."""
-    looking = Looking(lab)
-    targets = looking.view.challenge_targets(looking.context, ["example.test", "*.example.test"])
+    stage = ViewStage(lab)
+    targets = stage.view.challenge_targets(stage.context, ["example.test", "*.example.test"])
     assert targets["example.test"] == targets["*.example.test"]
     target = targets["example.test"]
     assert (target.name, target.hops, target.served_zone) == ("_acme-challenge.example.test.", (), "example.test.")
@@ -26,15 +26,15 @@ def test_the_apex_and_its_wildcard_have_one_place(lab: Lab) -> None:
 
 def test_a_name_that_does_not_exist_is_in_the_zone_above(lab: Lab) -> None:
     """A certificate can be had for a host that has no record yet, however deep."""
-    looking = Looking(lab)
-    assert looking.target("a.b.c.example.test").served_zone == "example.test."
+    stage = ViewStage(lab)
+    assert stage.target("a.b.c.example.test").served_zone == "example.test."
 
 
 def test_a_delegated_sub_zone_is_found(lab: Lab) -> None:
     """Not the longest name that looks like a zone, but the one with the SOA."""
     lab.add_zone("branch.example.test")
-    looking = Looking(lab)
-    found = looking.view.challenge_targets(looking.context, ["x.branch.example.test", "branch.example.test"])
+    stage = ViewStage(lab)
+    found = stage.view.challenge_targets(stage.context, ["x.branch.example.test", "branch.example.test"])
     assert {target.served_zone for target in found.values()} == {"branch.example.test."}
 
 
@@ -49,30 +49,30 @@ def test_a_zone_cut_at_the_challenge_name_itself_is_found(lab: Lab) -> None:
             for kind, content in sets
         ]
         server.api("POST", "/zones", {"name": f"{cut}.", "kind": "Native", "rrsets": rrsets})
-        looking = Looking(lab)
-        target = looking.target("www.cutting.test")
+        stage = ViewStage(lab)
+        target = stage.target("www.cutting.test")
         assert (target.name, target.served_zone) == (f"{cut}.", f"{cut}.")
-        assert looking.view.values(looking.context, cut) == {"new"}
+        assert stage.view.values(stage.context, cut) == {"new"}
 
 
 def test_a_cut_at_the_very_name_on_the_servers_of_its_parent_is_found(lab: Lab) -> None:
     """There is no referral then: the SOA tells."""
     lab.add_zone("spot.example.test", ns=["127.0.0.1"])
     lab.add_zone("own.test", "_acme-challenge CNAME spot.example.test.\n")
-    looking = Looking(lab)
-    target = looking.target("own.test")
+    stage = ViewStage(lab)
+    target = stage.target("own.test")
     assert (target.name, target.served_zone) == ("spot.example.test.", "spot.example.test.")
     with pytest.raises(PropagationError):  # and it has name servers of its own
-        looking.wait(record("spot.example.test"), timeout=0.1)
-    assert list(looking.servers()) == ["127.0.0.1"]
+        stage.wait(record("spot.example.test"), timeout=0.1)
+    assert list(stage.servers()) == ["127.0.0.1"]
 
 
 def test_cnames_are_followed_over_several_hops_into_another_zone(lab: Lab) -> None:
     """Each hop is kept, for those who want to know the way."""
     lab.add_zone("hopping.test", "_acme-challenge CNAME one\none CNAME two.other.test.\n")
     lab.update("other.test", add=[("two", "CNAME", "three.other.test.")])
-    looking = Looking(lab)
-    target = looking.target("*.hopping.test")
+    stage = ViewStage(lab)
+    target = stage.target("*.hopping.test")
     assert target.name == "three.other.test."
     assert target.hops == ("_acme-challenge.hopping.test.", "one.hopping.test.", "two.other.test.")
     assert target.served_zone == "other.test."
@@ -96,16 +96,16 @@ def test_a_cname_that_decides_alone_where_is_a_warning(workspace: Workspace) -> 
 def test_follow_cname_false_stays_at_the_name(lab: Lab) -> None:
     """The user's word stands, and the zone is still found."""
     lab.add_zone("staying.test", "_acme-challenge CNAME x.other.test.\n")
-    looking = Looking(lab)
-    target = looking.target("staying.test", follow_cname=False)
+    stage = ViewStage(lab)
+    target = stage.target("staying.test", follow_cname=False)
     assert (target.name, target.served_zone) == ("_acme-challenge.staying.test.", "staying.test.")
 
 
 def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
     """It ends where the TXT is written, so the TXT is written there."""
     lab.add_zone("starry.test", "* CNAME www.other.test.\n*.deep A 192.0.2.1\n")
-    looking = Looking(lab)
-    found = looking.view.challenge_targets(looking.context, ["starry.test", "a.starry.test"])
+    stage = ViewStage(lab)
+    found = stage.view.challenge_targets(stage.context, ["starry.test", "a.starry.test"])
     assert [target.name for target in found.values()] == [
         "_acme-challenge.starry.test.",
         "_acme-challenge.a.starry.test.",
@@ -116,24 +116,24 @@ def test_a_wildcard_cname_is_no_delegation(lab: Lab) -> None:
 def test_a_real_cname_beside_a_wildcard_cname_is_followed(lab: Lab) -> None:
     """The random name beside it gets something else."""
     lab.add_zone("beside.test", "* CNAME www.other.test.\n_acme-challenge CNAME x.other.test.\n")
-    looking = Looking(lab)
-    assert looking.target("beside.test").name == "x.other.test."
+    stage = ViewStage(lab)
+    assert stage.target("beside.test").name == "x.other.test."
 
 
 @pytest.mark.leaves_txt
 def test_a_wildcard_txt_is_no_delegation_and_no_value(lab: Lab) -> None:
     """Foreign values at the name do not matter."""
     lab.add_zone("texts.test", '* TXT "wild"\n')
-    looking = Looking(lab)
-    assert looking.target("texts.test").name == "_acme-challenge.texts.test."
+    stage = ViewStage(lab)
+    assert stage.target("texts.test").name == "_acme-challenge.texts.test."
 
 
 def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
     """Before an order exists; the hops are shown."""
     lab.add_zone("looping.test", "_acme-challenge CNAME a\na CNAME b\nb CNAME a\n")
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(DnsError) as caught:
-        looking.target("looping.test")
+        stage.target("looping.test")
     assert caught.value.code == "cname-loop"
     assert caught.value.evidence["hops"] == [
         "_acme-challenge.looping.test.", "a.looping.test.", "b.looping.test.", "a.looping.test."
@@ -144,20 +144,20 @@ def test_a_loop_of_cnames_is_refused(lab: Lab) -> None:
 def test_a_cname_into_no_zone_is_refused(lab: Lab) -> None:
     """Dangling: nobody can write there."""
     lab.add_zone("dangling.test", "_acme-challenge CNAME x.gone.invalid.\n")
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"x\.gone\.invalid, which is in no DNS zone") as caught:
-        looking.target("dangling.test")
+        stage.target("dangling.test")
     assert caught.value.code == "cname-dangling"
 
 
 def test_a_name_in_no_zone_is_refused(lab: Lab) -> None:
     """With the name as the user wrote it, without our label."""
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"No DNS zone was found for www\.nowhere\.invalid") as caught:
-        looking.target("www.nowhere.invalid")
+        stage.target("www.nowhere.invalid")
     assert caught.value.code == "dns-no-zone"
     with pytest.raises(DnsError) as caught:
-        looking.target("www.nowhere.invalid", follow_cname=False)
+        stage.target("www.nowhere.invalid", follow_cname=False)
     assert caught.value.code == "dns-no-zone"
 
 
@@ -173,54 +173,54 @@ def test_a_domain_that_nobody_registered_is_refused(lab: Lab) -> None:
         answer.answer.append(dns.rrset.from_text("toplevel.", 60, "IN", "DS", "1 8 2 " + "00" * 32))
         return answer
 
-    looking = Looking(lab)
-    assert looking.target("www.misspelt.toplevel").served_zone == "toplevel."
+    stage = ViewStage(lab)
+    assert stage.target("www.misspelt.toplevel").served_zone == "toplevel."
     with lab.resolver_forwarder(signed) as recursive:
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         for domain in ("www.misspelt.toplevel", "misspelt.toplevel"):
             with pytest.raises(DnsError, match=r"misspelt\.toplevel is not registered") as caught:
-                looking.target(domain)
+                stage.target(domain)
             assert caught.value.code == "dns-no-zone"
         with pytest.raises(DnsError) as caught:
-            looking.target("pointing.test")
+            stage.target("pointing.test")
         assert caught.value.code == "cname-dangling"
 
 
 def test_an_alias_must_be_where_the_cname_leads(lab: Lab) -> None:
     """The CA follows the CNAME; without it the validation would fail for certain."""
     lab.add_zone("aliased.test", "_acme-challenge CNAME x.other.test.\n*.w CNAME x.other.test.\n")
-    looking = Looking(lab)
-    assert looking.target("aliased.test", alias="X.other.test").name == "x.other.test."
-    assert looking.target("aliased.test", alias="x.other.test", follow_cname=False).hops
-    through_wildcard = looking.target("w.aliased.test", alias="x.other.test")
+    stage = ViewStage(lab)
+    assert stage.target("aliased.test", alias="X.other.test").name == "x.other.test."
+    assert stage.target("aliased.test", alias="x.other.test", follow_cname=False).hops
+    through_wildcard = stage.target("w.aliased.test", alias="x.other.test")
     assert through_wildcard.name == "x.other.test."  # nothing is written beside the wildcard, so it stays
     with pytest.raises(DnsError) as caught:
-        looking.target("aliased.test", alias="y.other.test")
+        stage.target("aliased.test", alias="y.other.test")
     assert caught.value.code == "alias-not-delegated"
     assert caught.value.fix == "Change it to: _acme-challenge.aliased.test. CNAME y.other.test."
     with pytest.raises(DnsError) as caught:
-        looking.target("example.test", alias="x.other.test")
+        stage.target("example.test", alias="x.other.test")
     assert "_acme-challenge.example.test. CNAME x.other.test." in caught.value.fix
 
 
 def test_an_alias_with_a_cname_of_its_own_is_said(lab: Lab) -> None:
     """A TXT cannot stand beside a CNAME."""
     lab.add_zone("chained.test", "_acme-challenge CNAME mid\nmid CNAME end.other.test.\n")
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r'alias = "end\.other\.test"'):
-        looking.target("chained.test", alias="mid.chained.test")
+        stage.target("chained.test", alias="mid.chained.test")
 
 
 def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
     """It would keep the absence: neither for the challenge name, nor for the CNAME's target."""
     lab.add_zone("quiet.test", "_acme-challenge CNAME spot.other.test.\n")
     with lab.resolver_forwarder() as recursive:
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        view, context = looking.view, looking.context
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
+        view, context = stage.view, stage.context
         targets = view.challenge_targets(context, ["quiet.test", "h.example.test", "*.example.test"])
         view.warn_wildcard_shadow(context, targets)
         view.values(context, "spot.other.test")
-        names = {name for name, _ in asked(recursive.queries)}
+        names = {name for name, _ in questions(recursive.queries)}
     assert names
     assert not [name for name in names if "_acme" in name or "spot" in name]
 
@@ -228,19 +228,19 @@ def test_no_recursive_server_is_asked_for_the_name(lab: Lab) -> None:
 def test_what_was_found_is_remembered_for_the_run(lab: Lab) -> None:
     """A second name in the same zone costs no question about its name servers."""
     with lab.resolver_forwarder() as recursive:
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        looking.target("a.example.test")
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
+        stage.target("a.example.test")
         before = len(recursive.queries)
-        looking.target("b.example.test")
-        assert asked(recursive.queries[before:]) == [("b.example.test.", "SOA")]
+        stage.target("b.example.test")
+        assert questions(recursive.queries[before:]) == [("b.example.test.", "SOA")]
 
 
 def test_a_resolver_that_fails_at_first_is_asked_again(lab: Lab) -> None:
     """SERVFAIL, then fine."""
     fail = dnsforwarder.rcode(2)  # type: ignore[arg-type]  # SERVFAIL
     with lab.resolver_forwarder(lambda query: fail(query) if query.number == 1 else query.forward()) as recursive:
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.target("example.test").served_zone == "example.test."
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert stage.target("example.test").served_zone == "example.test."
 
 
 def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
@@ -251,25 +251,25 @@ def test_a_resolver_that_cannot_say_whose_zone_it_is_climbs(lab: Lab) -> None:
         return fail(query) if query.name == "sour.example.test" else query.forward()
 
     with lab.resolver_forwarder(hook) as recursive:  # type: ignore[arg-type]
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.target("sour.example.test").served_zone == "example.test."
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert stage.target("sour.example.test").served_zone == "example.test."
 
 
 def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
     """It costs a little over half a second, once in a run."""
     with lab.silent(port=(port := lab.reserve("127.0.0.5"))):
-        looking = Looking(lab, nameserver=(f"127.0.0.5:{port}", lab.nameserver))
+        stage = ViewStage(lab, nameserver=(f"127.0.0.5:{port}", lab.nameserver))
         for domain, seconds in (("a.example.test", 1.5), ("b.example.test", 0.4)):
             begin = time.monotonic()
-            assert looking.target(domain).served_zone == "example.test."
+            assert stage.target(domain).served_zone == "example.test."
             assert time.monotonic() - begin < seconds
 
 
 def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
     """Nobody listens at the recursive server's port."""
-    looking = Looking(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
+    stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
-        looking.target("example.test")
+        stage.target("example.test")
     assert caught.value.code == "dns-unreachable"
     assert "network connection" in caught.value.fix
 
@@ -277,9 +277,9 @@ def test_no_network_is_said_in_plain_words(lab: Lab) -> None:
 def test_a_resolver_that_fails_for_every_name_is_no_network(lab: Lab) -> None:
     """What a home router answers while it is offline."""
     with lab.resolver_forwarder(dnsforwarder.rcode(2)) as recursive:  # type: ignore[arg-type]  # SERVFAIL
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
         with pytest.raises(DnsError, match="answers SERVFAIL") as caught:
-            looking.target("example.test")
+            stage.target("example.test")
     assert caught.value.code == "dns-unreachable"
 
 
@@ -292,24 +292,24 @@ def test_a_resolver_that_leaves_the_soa_out_is_good_enough(lab: Lab) -> None:
         return answer
 
     with lab.resolver_forwarder(bare) as recursive:  # type: ignore[arg-type]
-        looking = Looking(lab, nameserver="{}:{}".format(*recursive.listen))
-        assert looking.target("a.b.example.test").served_zone == "example.test."
+        stage = ViewStage(lab, nameserver="{}:{}".format(*recursive.listen))
+        assert stage.target("a.b.example.test").served_zone == "example.test."
         with pytest.raises(DnsError) as caught:
-            looking.target("www.nowhere.invalid")
+            stage.target("www.nowhere.invalid")
     assert caught.value.code == "dns-no-zone"
 
 
 def test_a_zone_whose_servers_are_all_down_is_said_before_an_order(lab: Lab) -> None:
     """Unless nobody is going to ask them: then the name is taken as it is, with a warning."""
     lab.add_zone("downed.test", ns=["127.0.0.6"])
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(DnsError, match=r"None of the name servers of downed\.test gives an answer") as caught:
-        looking.target("downed.test")
+        stage.target("downed.test")
     assert caught.value.code == "dns-unreachable"
-    target = looking.target("downed.test", check="none")
+    target = stage.target("downed.test", check="none")
     assert (target.name, target.served_zone) == ("_acme-challenge.downed.test.", "downed.test.")
-    assert looking.warnings == ["dns-closed"]
-    believed = looking.target("downed.test", alias="x.other.test", check="none")
+    assert stage.warnings == ["dns-closed"]
+    believed = stage.target("downed.test", alias="x.other.test", check="none")
     assert (believed.name, believed.served_zone) == ("x.other.test.", "other.test.")
 
 
@@ -332,6 +332,6 @@ def test_a_name_that_lives_by_a_wildcard_is_warned_about(
 ) -> None:
     """It would vanish while the TXT below it stands (RFC 4592); a name of its own would not."""
     lab.add_zone(zone, records)
-    looking = Looking(lab)
-    looking.view.warn_wildcard_shadow(looking.context, looking.view.challenge_targets(looking.context, [domain]))
-    assert looking.warnings == (["wildcard-shadow"] if warned else [])
+    stage = ViewStage(lab)
+    stage.view.warn_wildcard_shadow(stage.context, stage.view.challenge_targets(stage.context, [domain]))
+    assert stage.warnings == (["wildcard-shadow"] if warned else [])

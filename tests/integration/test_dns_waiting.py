@@ -19,7 +19,7 @@ from dnsrenew.dns import lookup as lookup_module
 from dnsrenew.dns import query_engine as engine_module
 from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.errors import Cancelled, PropagationError
-from tests.kit.dns_stage import Looking, asked, record, until_both_serve
+from tests.kit.dns_stage import ViewStage, questions, record, until_both_serve
 from tests.lab import Lab, Query, dnsforwarder
 
 pytestmark = pytest.mark.leaves_txt  # they write past the program, and the fixture cleans up
@@ -38,12 +38,12 @@ def test_what_stands_everywhere_is_seen_at_once(lab: Lab) -> None:
     """Foreign values at the name do not matter, and several values of one name are asked for together."""
     lab.update("example.test", add=[("spot1", "TXT", value) for value in ("new", "newer", "foreign")])
     until_both_serve(lab, "spot1.example.test", "foreign")
-    looking = Looking(lab)
-    seconds = looking.wait(record("spot1.example.test", "new"), record("spot1.example.test", "newer"))
+    stage = ViewStage(lab)
+    seconds = stage.wait(record("spot1.example.test", "new"), record("spot1.example.test", "newer"))
     assert seconds < 2
-    assert [event.kind for event in looking.events][-1] == "dns-visible"
-    assert {server["state"] for server in looking.servers().values()} == {"agrees"}
-    assert set(looking.servers()) == {"127.0.0.1", "127.0.0.2"}
+    assert [event.kind for event in stage.events][-1] == "dns-visible"
+    assert {server["state"] for server in stage.servers().values()} == {"agrees"}
+    assert set(stage.servers()) == {"127.0.0.1", "127.0.0.2"}
 
 
 def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
@@ -51,12 +51,12 @@ def test_the_wait_ends_when_the_last_server_has_the_value(lab: Lab) -> None:
     lab.lag = 1.5
     lab.update("example.test", add=[("spot2", "TXT", "new")])
     begin = time.monotonic()
-    looking = Looking(lab)
-    looking.wait(record("spot2.example.test"))
+    stage = ViewStage(lab)
+    stage.wait(record("spot2.example.test"))
     assert 1.3 < time.monotonic() - begin < 1.9
-    first = looking.servers(0)
+    first = stage.servers(0)
     assert set(first) == {"127.0.0.1", "127.0.0.2"}
-    states = {event.data["servers"][1]["detail"] for event in looking.events if event.kind == "dns-waiting"}
+    states = {event.data["servers"][1]["detail"] for event in stage.events if event.kind == "dns-waiting"}
     assert "is not updated yet" in states
 
 
@@ -64,7 +64,7 @@ def test_settle_is_added(lab: Lab) -> None:
     """Seconds more after all agree."""
     lab.update("example.test", add=[("spot3", "TXT", "new")])
     until_both_serve(lab, "spot3.example.test")
-    assert 0.3 <= Looking(lab).wait(record("spot3.example.test"), settle=0.3) < 3
+    assert 0.3 <= ViewStage(lab).wait(record("spot3.example.test"), settle=0.3) < 3
 
 
 def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
@@ -72,9 +72,9 @@ def test_a_hundred_names_are_seen_in_one_go(lab: Lab) -> None:
     names = [f"n{number}" for number in range(100)]
     lab.lag = 0.5
     lab.update("example.test", add=[(name, "TXT", "new") for name in names])
-    looking = Looking(lab)
-    assert looking.wait(*(record(f"{name}.example.test") for name in names)) < 2.0
-    assert {server["detail"] for server in looking.servers().values()} == {"is updated for all 100 names"}
+    stage = ViewStage(lab)
+    assert stage.wait(*(record(f"{name}.example.test") for name in names)) < 2.0
+    assert {server["detail"] for server in stage.servers().values()} == {"is updated for all 100 names"}
 
 
 def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
@@ -88,7 +88,7 @@ def test_a_lagging_server_is_not_flooded_for_a_hundred_names(lab: Lab) -> None:
         return query.forward() if time.monotonic() - begin > 1.0 else _empty(query)
 
     with lab.forwarder(hook=late) as forwarder:
-        Looking(lab).wait(*(record(f"{name}.many.test") for name in names))
+        ViewStage(lab).wait(*(record(f"{name}.many.test") for name in names))
         assert 100 + 99 <= len(forwarder.queries) < 300
 
 
@@ -112,7 +112,7 @@ def test_one_question_is_under_way_to_an_address_for_a_name(lab: Lab) -> None:
         return answer
 
     with lab.forwarder(hook=slow), pytest.raises(PropagationError):
-        Looking(lab).wait(record(name), timeout=1.5)
+        ViewStage(lab).wait(record(name), timeout=1.5)
     assert most == 1
 
 
@@ -120,19 +120,19 @@ def test_one_silent_server_does_not_stop_us_but_is_named(lab: Lab) -> None:
     """Three tries, six seconds at most after the others agree; then a warning that says which."""
     name = served_by(lab, "silent.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
-        looking = Looking(lab)
-        assert looking.wait(record(name), timeout=30) < 6.5
-    assert looking.warnings == ["dns-unreachable"]
-    assert "ns2.silent.test (127.0.0.5) of silent.test did not answer" in looking.context.notices[0].message
-    assert looking.servers()["127.0.0.5"]["state"] == "unreachable"
+        stage = ViewStage(lab)
+        assert stage.wait(record(name), timeout=30) < 6.5
+    assert stage.warnings == ["dns-unreachable"]
+    assert "ns2.silent.test (127.0.0.5) of silent.test did not answer" in stage.context.notices[0].message
+    assert stage.servers()["127.0.0.5"]["state"] == "unreachable"
 
 
 def test_a_server_that_refuses_connections_costs_a_second(lab: Lab) -> None:
     """The kernel says so at once, so the three tries are quick."""
     name = served_by(lab, "refusing-port.test", "127.0.0.1", "127.0.0.6")
-    looking = Looking(lab)
-    assert looking.wait(record(name)) < 2.0
-    assert "connection refused" in looking.context.notices[0].message
+    stage = ViewStage(lab)
+    assert stage.wait(record(name)) < 2.0
+    assert "connection refused" in stage.context.notices[0].message
 
 
 def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> None:
@@ -142,19 +142,19 @@ def test_a_server_that_comes_back_is_waited_for_while_others_lag(lab: Lab) -> No
     lab.update("returning.test", add=[("spot", "TXT", "new")])
     forwarder = lab.forwarder("127.0.0.6")
     threading.Timer(1.2, forwarder.start).start()
-    looking = Looking(lab)
-    looking.wait(record(name))
+    stage = ViewStage(lab)
+    stage.wait(record(name))
     forwarder.stop()
-    assert looking.warnings == []
-    assert looking.servers()["127.0.0.6"]["state"] == "agrees"
+    assert stage.warnings == []
+    assert stage.servers()["127.0.0.6"]["state"] == "agrees"
 
 
 def test_no_server_at_all_is_an_error(lab: Lab) -> None:
     """With what was tried, and why nothing came."""
     name = served_by(lab, "gone.test", "127.0.0.6", "127.0.0.7")
-    looking = Looking(lab)
+    stage = ViewStage(lab)
     with pytest.raises(PropagationError, match=r"No name server of gone\.test can be queried") as caught:
-        looking.wait(record(name))
+        stage.wait(record(name))
     assert caught.value.code == "dns-unreachable"
     assert [entry["address"] for entry in caught.value.evidence["servers"]] == ["127.0.0.6", "127.0.0.7"]
     assert "port 53" in caught.value.fix
@@ -171,18 +171,18 @@ def test_servfail_and_refused_are_not_yet(lab: Lab) -> None:
             return fail(query) if time.monotonic() - begin < 0.5 else query.forward()
 
         with lab.forwarder(hook=hook):
-            looking = Looking(lab)
-            assert 0.3 < looking.wait(record(name)) < 1.5
-        assert looking.warnings == []
+            stage = ViewStage(lab)
+            assert 0.3 < stage.wait(record(name)) < 1.5
+        assert stage.warnings == []
 
 
 def test_a_lame_server_is_none(lab: Lab) -> None:
     """The right value without authority does not count, and does not stop us for ever."""
     name = served_by(lab, "lame.test", "127.0.0.1", "127.0.0.3")
     with lab.forwarder(hook=dnsforwarder.strip_aa):
-        looking = Looking(lab)
-        assert looking.wait(record(name)) < 3
-    assert "not as an authority for lame.test" in looking.context.notices[0].message
+        stage = ViewStage(lab)
+        assert stage.wait(record(name)) < 3
+    assert "not as an authority for lame.test" in stage.context.notices[0].message
 
 
 def test_a_truncated_answer_is_asked_for_by_tcp(lab: Lab) -> None:
@@ -190,7 +190,7 @@ def test_a_truncated_answer_is_asked_for_by_tcp(lab: Lab) -> None:
     for zone, hook in (("cut.test", dnsforwarder.truncate), ("tcp-only.test", dnsforwarder.udp_is_silent)):
         name = served_by(lab, zone, "127.0.0.3")
         with lab.forwarder(hook=hook) as forwarder:
-            assert Looking(lab).wait(record(name)) < 4
+            assert ViewStage(lab).wait(record(name)) < 4
             assert {query.transport for query in forwarder.queries} == {"udp", "tcp"}
 
 
@@ -199,7 +199,7 @@ def test_a_really_large_answer_is_read_whole(lab: Lab) -> None:
     name = served_by(lab, "large.test", "127.0.0.1", value=None)
     values = [f"{number:043d}" for number in range(100)]
     lab.update("large.test", add=[("spot", "TXT", value) for value in values])
-    assert Looking(lab).wait(*(record(name, value) for value in values)) < 1
+    assert ViewStage(lab).wait(*(record(name, value) for value in values)) < 1
 
 
 def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
@@ -207,7 +207,7 @@ def test_a_server_that_knows_no_edns_is_asked_without(lab: Lab) -> None:
     name = served_by(lab, "old.test", "127.0.0.3")
     formerr = dnsforwarder.rcode(dns.rcode.FORMERR)
     with lab.forwarder(hook=lambda query: formerr(query) if query.message.edns >= 0 else query.forward()):
-        assert Looking(lab).wait(record(name)) < 1
+        assert ViewStage(lab).wait(record(name)) < 1
 
 
 def test_forged_answers_are_not_believed(lab: Lab) -> None:
@@ -225,7 +225,7 @@ def test_forged_answers_are_not_believed(lab: Lab) -> None:
         return lie.to_wire()
 
     with lab.forwarder(hook=forge), pytest.raises(PropagationError) as caught:
-        Looking(lab).wait(record(name), timeout=1.0)
+        ViewStage(lab).wait(record(name), timeout=1.0)
     (entry,) = caught.value.evidence["servers"]
     assert (entry["values"], entry["rcode"]) == ([], None)
     assert entry["reason"]
@@ -238,7 +238,7 @@ def test_forged_answers_are_not_believed(lab: Lab) -> None:
         return answer.to_wire()
 
     with lab.forwarder(hook=misquote), pytest.raises(PropagationError) as caught:
-        Looking(lab).wait(record(name), timeout=1.0)
+        ViewStage(lab).wait(record(name), timeout=1.0)
     assert caught.value.code == "dns-unreachable"
 
 
@@ -249,11 +249,11 @@ def test_a_family_without_a_route_is_skipped_at_no_cost(lab: Lab, monkeypatch: p
         engine_module.QueryEngine.__init__, "__kwdefaults__", {"per_address": 16, "make_socket": NoIPv6}
     )
     monkeypatch.setattr(poll_module, "only_local", lambda address: False)
-    looking = Looking(lab)
-    assert looking.wait(record(name)) < 2
-    assert looking.warnings == []
-    assert looking.servers()["2001:db8::53"]["state"] == "skipped"
-    assert "no IPv6 route" in looking.servers()["2001:db8::53"]["detail"]
+    stage = ViewStage(lab)
+    assert stage.wait(record(name)) < 2
+    assert stage.warnings == []
+    assert stage.servers()["2001:db8::53"]["state"] == "skipped"
+    assert "no IPv6 route" in stage.servers()["2001:db8::53"]["detail"]
 
 
 def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,29 +261,29 @@ def test_a_family_with_local_addresses_only_is_skipped_at_no_cost(lab: Lab, monk
     name = served_by(lab, "ula.test", "127.0.0.1", "2001:db8::53")
     monkeypatch.setattr(poll_module, "only_local", lambda address: ":" in address)
     monkeypatch.setattr(lookup_module, "only_local", lambda address: ":" in address)
-    looking = Looking(lab)
-    assert looking.wait(record(name)) < 2
-    assert looking.view.values(looking.context, name) == {"new"}
-    assert looking.warnings == []
-    assert looking.servers()["2001:db8::53"]["state"] == "skipped"
-    assert "no global IPv6 address" in looking.servers()["2001:db8::53"]["detail"]
+    stage = ViewStage(lab)
+    assert stage.wait(record(name)) < 2
+    assert stage.view.values(stage.context, name) == {"new"}
+    assert stage.warnings == []
+    assert stage.servers()["2001:db8::53"]["state"] == "skipped"
+    assert "no global IPv6 address" in stage.servers()["2001:db8::53"]["detail"]
 
 
 def test_ipv6_is_asked_like_any_other(lab: Lab) -> None:
     """Every A and AAAA."""
     name = served_by(lab, "six.test", "127.0.0.1", "::1")
-    looking = Looking(lab)
-    looking.wait(record(name))
-    assert looking.servers()["::1"]["state"] in {"agrees", "skipped"}  # skipped where the machine has no ::1
+    stage = ViewStage(lab)
+    stage.wait(record(name))
+    assert stage.servers()["::1"]["state"] in {"agrees", "skipped"}  # skipped where the machine has no ::1
 
 
 def test_a_name_server_without_an_address_is_noted(lab: Lab) -> None:
     """Not fatal, unless it is the only one."""
     lab.add_zone("half.test", "@ NS nobody.invalid.\n", ns=["127.0.0.1"])
     lab.update("half.test", add=[("spot", "TXT", "new")])
-    looking = Looking(lab)
-    looking.wait(record("spot.half.test"))
-    assert looking.servers()[""] == {
+    stage = ViewStage(lab)
+    stage.wait(record("spot.half.test"))
+    assert stage.servers()[""] == {
         "server": "nobody.invalid", "address": "", "state": "skipped", "detail": "is not queried: it has no address"
     }  # fmt: skip
 
@@ -293,9 +293,9 @@ def test_at_the_time_out_each_address_is_reported(lab: Lab) -> None:
     name = served_by(lab, "stale.test", "127.0.0.1", "127.0.0.3")
     lab.update("stale.test", add=[("other", "TXT", "old")])
     with lab.forwarder(hook=lambda query: _empty(query) if "spot" in query.name else query.forward()):
-        looking = Looking(lab)
+        stage = ViewStage(lab)
         with pytest.raises(PropagationError) as caught:
-            looking.wait(record(name), timeout=0.5)
+            stage.wait(record(name), timeout=0.5)
     error = caught.value
     assert error.code == "propagation-timeout"
     assert error.message.endswith(": ns2.stale.test (127.0.0.3) is not updated yet.")
@@ -314,12 +314,12 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
     name = served_by(lab, "sick.test", "127.0.0.1", "127.0.0.3")
     alone = served_by(lab, "sicker.test", "127.0.0.3")
     with lab.forwarder(hook=SERVFAIL):
-        looking = Looking(lab)
-        assert looking.wait(record(name), timeout=0.4) >= 0.4
-        assert looking.warnings == ["dns-unreachable"]
-        assert "(127.0.0.3) of sick.test is unreachable: it only answers SERVFAIL" in looking.context.notices[0].message
+        stage = ViewStage(lab)
+        assert stage.wait(record(name), timeout=0.4) >= 0.4
+        assert stage.warnings == ["dns-unreachable"]
+        assert "(127.0.0.3) of sick.test is unreachable: it only answers SERVFAIL" in stage.context.notices[0].message
         with pytest.raises(PropagationError, match="only answers SERVFAIL") as caught:
-            Looking(lab).wait(record(alone), timeout=0.4)
+            ViewStage(lab).wait(record(alone), timeout=0.4)
     assert caught.value.code == "dns-unreachable"
     assert caught.value.evidence["servers"][0]["rcode"] == "SERVFAIL"
 
@@ -327,7 +327,7 @@ def test_at_the_time_out_a_server_that_has_only_failed_is_unreachable(lab: Lab) 
 def test_when_nobody_has_it_that_is_said(lab: Lab) -> None:
     """Most likely it was written elsewhere."""
     with pytest.raises(PropagationError, match="No name server updated") as caught:
-        Looking(lab).wait(record("never.example.test"), timeout=0.3)
+        ViewStage(lab).wait(record("never.example.test"), timeout=0.3)
     assert {entry["rcode"] for entry in caught.value.evidence["servers"]} == {"NXDOMAIN"}
     assert all(isinstance(entry["serial"], int) for entry in caught.value.evidence["servers"])
 
@@ -337,18 +337,18 @@ def test_cancel_ends_the_wait_within_a_second(lab: Lab) -> None:
     name = served_by(lab, "stopping.test", "127.0.0.1", "127.0.0.5")
     with lab.silent("127.0.0.5"):
         for wanted in (record(name), record("never.example.test")):
-            looking = Looking(lab)
-            threading.Timer(0.4, looking.context.cancel.set).start()
+            stage = ViewStage(lab)
+            threading.Timer(0.4, stage.context.cancel.set).start()
             begin = time.monotonic()
             with pytest.raises(Cancelled):
-                looking.wait(wanted, timeout=60)
+                stage.wait(wanted, timeout=60)
             assert time.monotonic() - begin < 1.4
 
 
 def test_check_none_only_settles(lab: Lab) -> None:
     """Nobody is asked, whatever stands there."""
-    looking = Looking(lab)
-    assert 0.1 <= looking.wait(record("never.example.test"), settle=0.1, check="none") < 2
+    stage = ViewStage(lab)
+    assert 0.1 <= stage.wait(record("never.example.test"), settle=0.1, check="none") < 2
 
 
 def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
@@ -356,18 +356,18 @@ def test_no_recursive_server_is_asked_for_the_value(lab: Lab) -> None:
     lab.lag = 0.3
     lab.update("example.test", add=[("spot25", "TXT", "new")])
     with lab.resolver_forwarder() as recursive:
-        Looking(lab, nameserver="{}:{}".format(*recursive.listen)).wait(record("spot25.example.test"))
-        assert asked(recursive.queries)
-        assert "spot25.example.test." not in {name for name, _ in asked(recursive.queries)}
+        ViewStage(lab, nameserver="{}:{}".format(*recursive.listen)).wait(record("spot25.example.test"))
+        assert questions(recursive.queries)
+        assert "spot25.example.test." not in {name for name, _ in questions(recursive.queries)}
 
 
 def test_values_are_those_of_all_servers_together(lab: Lab) -> None:
     """For whoever tests a driver."""
     lab.lag = 60
-    looking = Looking(lab)
-    assert looking.view.values(looking.context, "spot26.example.test") == set()
+    stage = ViewStage(lab)
+    assert stage.view.values(stage.context, "spot26.example.test") == set()
     lab.update("example.test", add=[("spot26", "TXT", "new")])
-    assert looking.view.values(looking.context, "spot26.example.test") == {"new"}
+    assert stage.view.values(stage.context, "spot26.example.test") == {"new"}
 
 
 def _empty(query: Query) -> dns.message.Message:

@@ -10,7 +10,7 @@ import pytest
 from dns.flags import AA
 from dns.message import Message, make_response
 
-from tests.kit.fallback_stage import codes, dns, said_in_order, tried
+from tests.kit.fallback_stage import attempt_rows, codes, dns, kinds_in_order
 from tests.kit.renew_stage import Stage, through
 from tests.lab import PRIMARY, PowerDns, Query
 from tests.lab.workspace import Workspace
@@ -32,7 +32,7 @@ def test_the_first_account_is_refused(stage: Stage) -> None:
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes})
-    assert [each[1:4] for each in tried(outcome)] == [("dns-01", ("other",), 1), ("dns-01", ("home",), 1)]
+    assert [each[1:4] for each in attempt_rows(outcome)] == [("dns-01", ("other",), 1), ("dns-01", ("home",), 1)]
     error = outcome.attempts[0].error
     assert error is not None
     assert error.code.startswith("provider-")
@@ -51,7 +51,7 @@ def test_without_routes_the_fitting_accounts_are_tried_one_after_the_other(stage
         "certificate.0.domains": ["deep.example.test", "*.deep.example.test"],
     }
     outcome = stage.renewed(changes)
-    assert [each[2:4] for each in tried(outcome)] == [(("other",), 1), (("home",), 1)]
+    assert [each[2:4] for each in attempt_rows(outcome)] == [(("other",), 1), (("home",), 1)]
 
 
 def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None:
@@ -59,7 +59,7 @@ def test_an_account_that_does_not_have_the_zone_is_skipped(stage: Stage) -> None
     with stage.lab.acme_proxy() as proxy:
         routes = {"certificate.0.routes": [dns("other"), dns("home")]}
         outcome = stage.renewed({**through(proxy), **routes, "dns.other.zones": ["other.test"]})
-    assert tried(outcome) == [("lab", "dns-01", ("other",), 0, "dns-no-account"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("other",), 0, "dns-no-account"), ("lab", "dns-01", ("home",), 1, None)]
     error = outcome.attempts[0].error
     assert error is not None
     assert error.evidence["identifiers"] == ["example.test", "*.example.test"]
@@ -91,7 +91,7 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
 
     with lab.forwarder("127.0.0.3", without_txt):
         outcome = stage.renewed(changes)
-    assert [each[2:] for each in tried(outcome)] == [
+    assert [each[2:] for each in attempt_rows(outcome)] == [
         (("home",), 0, "dns-no-account"),
         (("home", "b"), 1, "propagation-timeout"),
         (("home", "c"), 1, None),
@@ -104,7 +104,7 @@ def test_a_name_server_that_lags_costs_only_the_account_that_writes_its_zone(sta
 
 def said_codes(stage: Stage) -> list[str]:
     """Why routes failed."""
-    return [data["error"]["code"] for data in stage.said("route-failed")]
+    return [data["error"]["code"] for data in stage.event_data("route-failed")]
 
 
 def test_one_name_of_two_moves_to_another_account(stage: Stage) -> None:
@@ -184,9 +184,9 @@ def test_both_hosts_are_written_and_waited_for_and_cleaned(both: Both) -> None:
     """`dns = ["a", "b"]`: one route, one order, each value at both; the foreign value at one of them stays."""
     stage = both.stage
     seen: list[tuple[set[str], set[str]]] = []
-    stage.also["dns-visible"] = lambda: seen.append((both.at_bind(), both.at_powerdns()))
+    stage.on_kind["dns-visible"] = lambda: seen.append((both.at_bind(), both.at_powerdns()))
     outcome = stage.renewed(both.changes(dns("home", "pdns")))
-    assert tried(outcome) == [("lab", "dns-01", ("home", "pdns"), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home", "pdns"), 1, None)]
     ((bind, powerdns),) = seen
     assert len(bind) == 2
     assert powerdns == {"foreign", *bind}
@@ -202,13 +202,13 @@ def test_one_host_of_two_alone_is_not_enough(both: Both) -> None:
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**through(proxy), **both.changes(dns("home"), dns("home", "pdns"))})
         answers = proxy.counts["challenge"]
-    assert tried(outcome) == [
+    assert attempt_rows(outcome) == [
         ("lab", "dns-01", ("home",), 1, "propagation-timeout"),
         ("lab", "dns-01", ("home", "pdns"), 1, None),
     ]
     assert answers == 2
     kinds = ("txt-written", "txt-removed", "route-failed")
-    assert said_in_order(stage, *kinds) == ["txt-written", "txt-removed", "route-failed", "txt-written", "txt-removed"]
+    assert kinds_in_order(stage, *kinds) == ["txt-written", "txt-removed", "route-failed", "txt-written", "txt-removed"]
 
 
 def test_one_host_of_two_refuses(both: Both) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Outcome
-from tests.kit.fallback_stage import DNS, codes, http, second_ca, tried, with_meta
+from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, second_ca, with_meta
 from tests.kit.fallback_stage import dns as by_dns
 from tests.kit.renew_stage import Stage, everywhere, through, until
 from tests.lab import PRIMARY, SECONDARY, AcmeProxy
@@ -61,7 +61,7 @@ def test_what_caa_forbids_is_skipped_without_an_order(stage: Stage, kind: str) -
     record, scope = FORBIDDEN[kind]
     outcome, proxy = asked(stage, zone(stage, kind, record))
     assert outcome.status == "failed"
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "caa")]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "caa")]
     error = outcome.error
     assert error is not None
     name = f"{kind}.caa-fallback.test"
@@ -89,7 +89,7 @@ def test_another_ca_may_be_allowed(stage: Stage, kind: str) -> None:
             },
         )
     assert outcome.status == "renewed"
-    assert tried(outcome) == [
+    assert attempt_rows(outcome) == [
         ("lab", "dns-01", ("home",), 0, "caa"),
         ("lab", "dns-01", ("spare",), 0, "caa"),
         ("other", "dns-01", ("home",), 1, None),
@@ -103,7 +103,7 @@ def test_another_method_may_be_allowed(stage: Stage) -> None:
     routes = [DNS, http(stage.lab.pebble.http_port)]
     outcome, proxy = asked(stage, {**changes, "certificate.0.routes": routes})
     assert outcome.status == "renewed"
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "caa"), ("lab", "http-01", (), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "caa"), ("lab", "http-01", (), 1, None)]
     assert proxy.counts["newOrder"] == 1
 
 
@@ -158,4 +158,4 @@ def test_the_skip_is_not_remembered_as_a_failure_of_the_route(stage: Stage) -> N
     everywhere(stage.lab, "_acme-challenge.mended.caa-fallback.test", set())
     assert stage.lab.ask("mended.caa-fallback.test", "CAA", PRIMARY).answer
     outcome, _ = asked(stage, {**changes, **routes}, now=True)
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]

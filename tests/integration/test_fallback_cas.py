@@ -12,21 +12,31 @@ from typing import Any
 import pytest
 
 from dnsrenew.fallback import planner
-from tests.kit.fallback_stage import DNS, Tried, codes, dns, problem, refusing, said_in_order, second_ca, tried
+from tests.kit.fallback_stage import (
+    DNS,
+    AttemptRow,
+    attempt_rows,
+    codes,
+    dns,
+    kinds_in_order,
+    problem,
+    refusing,
+    second_ca,
+)
 from tests.kit.renew_stage import Stage, through
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import DROP, Request, Response
 from tests.lab.workspace import Workspace
 
 ROUTES = {"certificate.0.routes": [DNS, {**DNS, "ca": "other"}]}
-WON: Tried = ("other", "dns-01", ("home",), 1, None)
+WON: AttemptRow = ("other", "dns-01", ("home",), 1, None)
 
 
 @pytest.fixture
 def stage(workspace: Workspace) -> Stage:
     """Nothing has been obtained yet; the CA is quick to give up; the CAs do not share a cache, as here they would."""
     made = Stage(workspace, {"ca.lab.timeout": 2})
-    made.also["route-failed"] = made.lab.flush
+    made.on_kind["route-failed"] = made.lab.flush
     return made
 
 
@@ -46,7 +56,7 @@ def test_the_first_ca_is_down(stage: Stage, other: AcmeProxy) -> None:
     """Nobody listens there: it cost no order, and the second CA issues in the same run."""
     down = f"https://127.0.0.1:{stage.lab.reserve()}/dir"
     outcome = stage.renewed({**ROUTES, "ca.lab.directory": down})
-    assert tried(outcome) == [("lab", "dns-01", (), 0, "ca-unreachable"), WON]
+    assert attempt_rows(outcome) == [("lab", "dns-01", (), 0, "ca-unreachable"), WON]
     assert outcome.to_dict()["route"] == {"ca": "other", "challenge": "dns-01", "dns": ["home"]}
     assert outcome.error is None
     (status,) = stage.renewer(ROUTES).status()
@@ -100,7 +110,7 @@ def test_the_first_ca_refuses(stage: Stage, other: AcmeProxy, name: str) -> None
         outcome = stage.renewed({**through(proxy), "dns.spare": last_resort, "certificate.0.routes": routes})
     orders = 1 if kind == "finalize" else 0
     code = REFUSED_WITH[name]
-    assert tried(outcome) == [("lab", "dns-01", ("home",), orders, code), ("lab", "dns-01", ("spare",), 0, code), WON]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), orders, code), ("lab", "dns-01", ("spare",), 0, code), WON]
     assert proxy.counts["newOrder"] <= 1
     assert other.counts["newOrder"] == 1
 
@@ -146,10 +156,10 @@ def test_the_first_ca_is_at_its_limit(stage: Stage, other: AcmeProxy, form: Any)
     with stage.lab.acme_proxy(refusing("newOrder", limit(form(7200)))) as proxy:
         changes = {**ROUTES, **through(proxy)}
         outcome = stage.renewed(changes)
-        assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "ca-rate-limited"), WON]
+        assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "ca-rate-limited"), WON]
         assert proxy.counts["newOrder"] == 1
         again = stage.renewed(changes, force=True)
-        assert [each for each in tried(again) if each[0] == "lab"] in (
+        assert [each for each in attempt_rows(again) if each[0] == "lab"] in (
             [],
             [("lab", "dns-01", ("home",), 0, "ca-ledger")],
         )
@@ -210,7 +220,7 @@ def test_a_failure_that_stays_pending_for_ever(stage: Stage, other: AcmeProxy, m
     with stage.lab.acme_proxy(None, pending_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     first = ("lab", "dns-01", ("home",), 1, "ca-dns")
-    assert tried(outcome) == [first, first, WON]
+    assert attempt_rows(outcome) == [first, first, WON]
     assert "SERVFAIL looking up TXT" in str(outcome.attempts[0].error)
 
 
@@ -218,9 +228,9 @@ def test_the_first_ca_never_decides(stage: Stage, other: AcmeProxy) -> None:
     """After its `timeout` it is left for the second; what was published for it is withdrawn first."""
     with stage.lab.acme_proxy(None, processing_for_ever) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, "ca-timeout"), WON]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, "ca-timeout"), WON]
     kinds = ("txt-removed", "route-failed")
-    assert said_in_order(stage, *kinds) == ["txt-removed", "route-failed", "txt-removed"]
+    assert kinds_in_order(stage, *kinds) == ["txt-removed", "route-failed", "txt-removed"]
 
 
 def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stage, other: AcmeProxy) -> None:
@@ -236,7 +246,7 @@ def test_an_answer_that_is_lost_after_finalize_is_no_reason_to_leave(stage: Stag
     with stage.lab.acme_proxy(None, lose) as proxy:
         outcome = stage.renewed({**ROUTES, **through(proxy)})
     assert lost == {"newOrder", "finalize"}
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]
     assert proxy.counts["certificate"] == 1
     assert not other.exchanges
 
@@ -246,7 +256,7 @@ def test_names_with_different_cas_go_where_all_can_go(stage: Stage, other: AcmeP
     routes = [{"challenge": "http-01", "listen": f"127.0.0.1:{stage.lab.reserve()}"}, {**DNS, "ca": "other"}]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**through(proxy), "certificate.0.routes": routes})
-    assert tried(outcome) == [WON]
+    assert attempt_rows(outcome) == [WON]
     assert not proxy.exchanges
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
 
 import pytest
 
-from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, tried, with_meta
+from tests.kit.fallback_stage import DNS, attempt_rows, codes, dns, second_ca, with_meta
 from tests.kit.renew_stage import Stage, through
 from tests.lab.workspace import Workspace
 
@@ -54,7 +52,7 @@ def test_an_unknown_profile(stage: Stage) -> None:
     """A required one that is not offered: no order at this CA, which is left with those on offer named."""
     with stage.lab.acme_proxy(None, with_meta(profiles={"classic": "90 days"})) as proxy:
         outcome = stage.one({**through(proxy), "certificate.0.profile": "shortlived"})
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 0, "ca-profile-unknown")]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 0, "ca-profile-unknown")]
     assert outcome.error is not None
     assert outcome.error.evidence["offered"] == ["classic"]
     assert "shortlived" in outcome.error.message
@@ -78,18 +76,3 @@ def test_a_chain_that_nobody_offers(stage: Stage) -> None:
     assert "Root of Nobody" in warning.message
     assert "Pebble Root CA" in warning.message
     assert warning.fix
-
-
-def test_no_route_left_after_skipping_is_told_to_a_person(workspace: Workspace) -> None:
-    """Every attempt stands in what people read, with its reason, and the last has what to do."""
-    workspace.lab.add_zone(SITE, "@ A 127.0.0.1\nwww A 127.0.0.1\nmail A 127.0.0.1\n")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        changes = {"certificate.0.domains": [SITE], "certificate.0.routes": [http(port), dns("home")]}
-        workspace.write(changes)
-        done = workspace.run("renew")
-    told = re.sub(r"\s+", " ", done.stdout + done.stderr)
-    assert done.returncode == 1
-    for word in ("http-01", "dns-01", f"Port {port}", "in use", "No DNS account can write", "zones = [", "next try"):
-        assert word in told, told
-    assert "Traceback" not in told

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, said_in_order, site, tried, versions
+from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, kinds_in_order, site, versions
 from tests.kit.renew_stage import Stage, names_in, through
 from tests.lab.workspace import Workspace
 
@@ -22,7 +22,7 @@ def stage(workspace: Workspace) -> Stage:
 def test_http_01_alone_needs_no_dns(stage: Stage) -> None:
     """The CA finds the answer at our own listener; no TXT is written."""
     outcome = stage.renewed({**site(stage), "certificate.0.routes": [http(stage.lab.pebble.http_port)]})
-    assert tried(outcome) == [("lab", "http-01", (), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "http-01", (), 1, None)]
     assert not stage.written()
     assert outcome.route is not None
     assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "http-01", "dns": []}
@@ -33,7 +33,7 @@ def test_port_80_is_closed(stage: Stage) -> None:
     routes = [http(stage.lab.reserve()), dns("home")]
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.renewed({**site(stage), **through(proxy), "certificate.0.routes": routes})
-    assert tried(outcome) == [("lab", "http-01", (), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "http-01", (), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
     assert outcome.error is None
     error = outcome.attempts[0].error
     assert error is not None
@@ -45,7 +45,7 @@ def test_port_80_is_closed(stage: Stage) -> None:
     assert proxy.counts["certificate"] == versions(stage) == 1
     assert names_in(stage.leaf()) == {SITE}
     events = ("route-started", "route-failed", "http-published", "http-removed", "txt-written", "txt-removed")
-    assert said_in_order(stage, *events) == [
+    assert kinds_in_order(stage, *events) == [
         "route-started",
         "http-published",
         "http-removed",
@@ -54,7 +54,7 @@ def test_port_80_is_closed(stage: Stage) -> None:
         "txt-written",
         "txt-removed",
     ]
-    (failed,) = stage.said("route-failed")
+    (failed,) = stage.event_data("route-failed")
     assert (failed["challenge"], failed["error"]["code"]) == ("http-01", "http-unreachable")
 
 
@@ -64,7 +64,7 @@ def test_the_port_is_taken(stage: Stage) -> None:
         port = taken.getsockname()[1]
         changes = {**site(stage), **through(proxy), "certificate.0.routes": [http(port), DNS]}
         outcome = stage.renewed(changes)
-    assert tried(outcome) == [("lab", "http-01", (), 0, "http-port-taken"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "http-01", (), 0, "http-port-taken"), ("lab", "dns-01", ("home",), 1, None)]
     assert proxy.counts["newOrder"] == 1
 
 
@@ -106,7 +106,7 @@ def test_apex_by_http_01_and_wildcard_by_dns_01_in_one_order(stage: Stage) -> No
     with stage.lab.acme_proxy() as proxy:
         names = [SITE, f"*.{SITE}"]
         outcome = stage.renewed({**site(stage, *names), **through(proxy), "certificate.0.routes": routes})
-    assert tried(outcome) == [("lab", "mixed", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "mixed", ("home",), 1, None)]
     assert outcome.to_dict()["route"] == {
         "ca": "lab",
         "challenge": "mixed",
@@ -126,11 +126,11 @@ def test_the_failed_part_of_a_mix_moves_and_what_is_valid_stays(stage: Stage) ->
         routes = [http(stage.lab.reserve()), dns("home")]
         changes = {"ca.lab.directory": ca.directory_url, "certificate.0.routes": routes}
         outcome = stage.renewed({**site(stage, *names), **changes})
-    assert tried(outcome) == [("lab", "mixed", ("home",), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "mixed", ("home",), 1, "http-unreachable"), ("lab", "dns-01", ("home",), 1, None)]
     error = outcome.attempts[0].error
     assert error is not None
     assert sorted(error.evidence["identifiers"]) == [SITE, f"www.{SITE}"]
-    first, second = (data["pending"] for data in stage.said("order-created"))
+    first, second = (data["pending"] for data in stage.event_data("order-created"))
     assert sorted(first) == sorted(names)
     assert sorted(second) == [SITE, f"www.{SITE}"]
     assert names_in(stage.leaf()) == set(names)
@@ -152,7 +152,7 @@ def test_one_name_that_fails_takes_all_unproved_ones_to_the_next_route(stage: St
     error = outcome.attempts[0].error
     assert error is not None
     assert error.evidence["identifiers"] == ["mail.away.test"]
-    assert stage.said("order-created")[1]["pending"] == ["mail.away.test"]
+    assert stage.event_data("order-created")[1]["pending"] == ["mail.away.test"]
     assert outcome.route is not None
     assert [name for _, _, name in stage.written()] == ["_acme-challenge.mail.away.test."]
 
@@ -185,7 +185,7 @@ def test_no_route_is_left_after_skipping(stage: Stage) -> None:
         changes = {**site(stage), **through(proxy), "certificate.0.routes": routes, "dns.home.zones": ["example.test"]}
         outcome = stage.one(changes)
     assert outcome.status == "failed"
-    assert tried(outcome) == [
+    assert attempt_rows(outcome) == [
         ("lab", "http-01", (), 0, "http-port-taken"),
         ("lab", "dns-01", ("home",), 0, "dns-no-account"),
     ]

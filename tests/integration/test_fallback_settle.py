@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew.fallback import planner
 from tests.kit.api_server import Api
-from tests.kit.fallback_stage import DNS, codes, http, site, tried
+from tests.kit.fallback_stage import DNS, attempt_rows, codes, http, site
 from tests.kit.fallback_stage import dns as by_dns
 from tests.kit.renew_stage import Stage
 from tests.lab import Pebble, PebbleOptions, Query
@@ -88,22 +88,22 @@ def looking(stage: Stage, view: Elsewhere) -> Iterator[Pebble]:
 
 def settled(stage: Stage) -> list[float]:
     """How long each wait for DNS took."""
-    return [data["seconds"] for data in stage.said("dns-visible")]
+    return [data["seconds"] for data in stage.event_data("dns-visible")]
 
 
 @pytest.mark.parametrize("what", [nothing, older, broken], ids=lambda what: what.__name__)
 def test_the_ca_sees_nothing_and_then_the_value(stage: Stage, what: Any) -> None:
     """The same route leads there in a second order, after a longer settle; both are told."""
     view = Elsewhere(blind=True, what=what)
-    stage.also["route-failed"] = view.open_eyes
+    stage.on_kind["route-failed"] = view.open_eyes
     with looking(stage, view):
         outcome = stage.renewed({"certificate.0.domains": ["seen.example.test"]})
     assert len(outcome.attempts) == 2
-    assert tried(outcome)[0][:4] == tried(outcome)[1][:4] == ("lab", "dns-01", ("home",), 1)
+    assert attempt_rows(outcome)[0][:4] == attempt_rows(outcome)[1][:4] == ("lab", "dns-01", ("home",), 1)
     assert codes(outcome)[0] in {"ca-unauthorized", "ca-dns", "ca-incorrect-response"}
     first, second = settled(stage)
     assert first < AGAIN <= second
-    assert len({data["url"] for data in stage.said("order-created")}) == 2
+    assert len({data["url"] for data in stage.event_data("order-created")}) == 2
 
 
 def test_once_more_and_not_for_ever(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def test_once_more_and_not_for_ever(stage: Stage) -> None:
     view = Elsewhere(blind=True)
     with looking(stage, view) as ca:
         outcome = stage.renewed({**site(stage), "certificate.0.routes": [DNS, http(ca.http_port)]})
-    assert [each[1:4] for each in tried(outcome)] == [
+    assert [each[1:4] for each in attempt_rows(outcome)] == [
         ("dns-01", ("home",), 1),
         ("dns-01", ("home",), 1),
         ("http-01", (), 1),
@@ -131,7 +131,7 @@ def test_each_account_has_its_second_try(stage: Stage) -> None:
     with looking(stage, Elsewhere(blind=True)):
         outcome = stage.one(changes)
     assert outcome.status == "failed"
-    assert [each[2] for each in tried(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
+    assert [each[2] for each in attempt_rows(outcome)] == [("home",), ("home",), ("spare",), ("spare",)]
     assert outcome.error is not None
     assert "unseen.example.test" in outcome.error.message
 
@@ -143,7 +143,7 @@ def test_what_was_not_seen_from_here_either_is_not_tried_again(stage: Stage) -> 
     with looking(stage, view):
         outcome = stage.one({"certificate.0.propagation": {"timeout": 1}})
     stage.lab.lag = 0.0
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, "propagation-timeout")]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, "propagation-timeout")]
     assert not view.seen
 
 
@@ -159,4 +159,4 @@ def test_a_failed_http_01_is_not_tried_again(stage: Stage) -> None:
         }
         with Api(lambda _: (200, "<h1>It works!</h1>"), port=ca.http_port):
             outcome = stage.renewed(changes)
-    assert [each[1:4] for each in tried(outcome)] == [("http-01", (), 1), ("dns-01", ("home",), 1)]
+    assert [each[1:4] for each in attempt_rows(outcome)] == [("http-01", (), 1), ("dns-01", ("home",), 1)]

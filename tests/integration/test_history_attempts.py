@@ -181,7 +181,7 @@ def test_an_edited_configuration_is_tried_at_once(workspace: Workspace, ca: Acme
 def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeProxy) -> None:
     """A comment, an account that no route of it uses, its margin: the pause holds; also if the edition is not known."""
 
-    def tried() -> str:
+    def attempt_rows() -> str:
         outcome: str = workspace.run_json("renew")[1]["outcomes"][0]["status"]
         return outcome
 
@@ -189,18 +189,18 @@ def test_an_edit_that_mends_nothing_is_not_tried(workspace: Workspace, ca: AcmeP
     routes = {"certificate.0.routes": [{"challenge": "dns-01", "dns": "home"}]}
     write(workspace, ca, **routes)
     ca.on_request = REFUSED
-    assert tried() == "failed"
+    assert attempt_rows() == "failed"
     text = workspace.config_path.read_text()
     workspace.write_text(f"# a comment\n{text}\n")
-    assert tried() == "deferred"
+    assert attempt_rows() == "deferred"
     write(workspace, ca, **routes, **{"dns.other": other, "certificate.0.renew_before": "10 days"})
-    assert tried() == "deferred"
+    assert attempt_rows() == "deferred"
     state = workspace.store / "certificates" / "home" / "state.json"
     known = json.loads(state.read_text())
     assert known.pop("tried_with")
     state.write_text(json.dumps(known))
     write(workspace, ca, **routes, agree_terms=True, contact=["other@example.test"])
-    assert tried() == "deferred"
+    assert attempt_rows() == "deferred"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, second_ca, site, tried
+from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, second_ca, site
 from tests.kit.renew_stage import Stage
 from tests.lab.workspace import Workspace
 
@@ -72,9 +72,9 @@ def test_a_ca_that_failed_comes_after_the_one_that_worked(stage: Stage) -> None:
     changes = {"ca.lab.directory": down, "certificate.0.routes": [dns("home"), dns("home", ca="other")]}
     with second_ca(stage):
         outcome = stage.renewed(changes)
-        assert [each[0] for each in tried(outcome)] == ["lab", "other"]
+        assert [each[0] for each in attempt_rows(outcome)] == ["lab", "other"]
         again = stage.renewed(changes, HOUR, force=True)
-        assert [each[0] for each in tried(again)] == ["other"]
+        assert [each[0] for each in attempt_rows(again)] == ["other"]
 
 
 def test_what_is_remembered_can_be_read(stage: Stage) -> None:
@@ -88,6 +88,6 @@ def test_what_is_remembered_can_be_read(stage: Stage) -> None:
 def test_a_mix_remembers_each_of_its_routes(stage: Stage) -> None:
     """The apex moves to DNS with the wildcard; next time the whole certificate goes by DNS at once."""
     changes = {**closed_first(stage, dns("home")), "certificate.0.domains": [SITE, f"*.{SITE}"]}
-    stage.also["route-failed"] = stage.lab.flush
+    stage.on_kind["route-failed"] = stage.lab.flush
     assert methods(stage.renewed(changes)) == ["mixed", "dns-01"]
     assert methods(stage.renewed(changes, HOUR, force=True)) == ["dns-01"]

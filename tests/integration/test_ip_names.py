@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.kit.fallback_stage import http, tried
+from tests.kit.fallback_stage import attempt_rows, http
 from tests.kit.renew_stage import Stage, leaf
 from tests.lab.ports import has_ipv6
 from tests.lab.workspace import Workspace
@@ -40,7 +40,7 @@ def test_the_ca_validates_addresses(stage: Stage, challenge: str) -> None:
     """IPv4 and IPv6 in one order: in brackets in URLs, by reverse names in SNI. Without a DNS account."""
     changes = {"dns.home": None, "certificate.0.domains": ADDRESSES}
     outcome = stage.renewed({**changes, "certificate.0.routes": [route(stage, challenge)]})
-    assert tried(outcome) == [("lab", challenge, (), 1, None)]
+    assert attempt_rows(outcome) == [("lab", challenge, (), 1, None)]
     assert (outcome.name, list(outcome.domains)) == ("127.0.0.1", ADDRESSES)
     assert addresses_in(stage.leaf("127.0.0.1")) == sorted(ADDRESSES)
     assert stage.one({**changes, "certificate.0.routes": [route(stage, challenge)]}).status == "not-due"
@@ -51,7 +51,7 @@ def test_a_mix_in_one_order(stage: Stage) -> None:
     domains = ["example.test", "*.example.test", *ADDRESSES]
     routes = [{"challenge": "dns-01"}, http(stage.lab.pebble.http_port, listen=f":{stage.lab.pebble.http_port}")]
     outcome = stage.renewed({"certificate.0.domains": domains, "certificate.0.routes": routes})
-    assert tried(outcome) == [("lab", "mixed", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "mixed", ("home",), 1, None)]
     assert addresses_in(stage.leaf("example.test")) == sorted(ADDRESSES)
     assert not any(address in name for _, _, name in stage.written() for address in ADDRESSES)
     assert outcome.route is not None

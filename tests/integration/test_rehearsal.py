@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import ConfigError, Outcome
-from tests.kit.fallback_stage import DNS, SITE, codes, dns, http, problem, refusing, second_ca, site, tried
+from tests.kit.fallback_stage import DNS, SITE, attempt_rows, codes, dns, http, problem, refusing, second_ca, site
 from tests.kit.renew_stage import Stage
 from tests.lab import AcmeProxy
 from tests.lab.acmemessages import Response
@@ -28,7 +28,7 @@ def ca(workspace: Workspace) -> Iterator[AcmeProxy]:
 def stage(workspace: Workspace, ca: AcmeProxy) -> Stage:
     """The CA's twin is `other`."""
     made = Stage(workspace, {"ca.lab.directory": ca.directory_url, "ca.lab.staging": "other"})
-    made.also["route-failed"] = made.lab.flush  # the two share a resolver, as no two CAs do
+    made.on_kind["route-failed"] = made.lab.flush  # the two share a resolver, as no two CAs do
     return made
 
 
@@ -61,7 +61,7 @@ def files(store: Path) -> dict[str, bytes]:
 def test_a_rehearsal_goes_all_the_way_and_keeps_nothing(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> None:
     """Order, TXT values, proof, issuance at the twin; the CA itself is not asked for anything."""
     outcome = rehearsed(stage)
-    assert tried(outcome) == [("other", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 1, None)]
     assert twin.counts["certificate"] == 1
     assert len(stage.written()) == 2
     assert not ca.exchanges
@@ -95,7 +95,7 @@ def test_a_second_rehearsal_proves_afresh(stage: Stage, twin: AcmeProxy) -> None
     rehearsed(stage)
     outcome = rehearsed(stage)
     assert len(stage.written()) == 2
-    assert stage.said("order-created")[-1]["pending"]
+    assert stage.event_data("order-created")[-1]["pending"]
     assert codes(outcome) == [None]
 
 
@@ -126,7 +126,7 @@ def test_a_limit_of_the_twin_holds_no_real_order(stage: Stage, ca: AcmeProxy, tw
 def test_all_routes_that_would_be_used(stage: Stage, twin: AcmeProxy) -> None:
     """The rehearsal falls back as the real run would, and tells every attempt."""
     outcome = rehearsed(stage, {**site(stage), "certificate.0.routes": [http(stage.lab.reserve()), dns("home")]})
-    assert tried(outcome) == [("other", "http-01", (), 1, "http-unreachable"), ("other", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("other", "http-01", (), 1, "http-unreachable"), ("other", "dns-01", ("home",), 1, None)]
     assert outcome.to_dict()["status"] == "rehearsed"
 
 
@@ -146,7 +146,7 @@ def test_two_cas_with_one_twin(stage: Stage, ca: AcmeProxy, twin: AcmeProxy) -> 
     twin.on_request = refusing("newOrder", problem("rejectedIdentifier", "not here", 400))
     routes = [dns("home"), dns("home", ca="third")]
     outcome = stage.one({"ca.third": third, "certificate.0.routes": routes}, dry_run=True)
-    assert tried(outcome) == [("other", "dns-01", ("home",), 0, "ca-rejected-identifier")]
+    assert attempt_rows(outcome) == [("other", "dns-01", ("home",), 0, "ca-rejected-identifier")]
 
 
 def test_a_ca_without_a_twin(stage: Stage, ca: AcmeProxy) -> None:
@@ -164,7 +164,7 @@ def test_a_ca_without_a_twin(stage: Stage, ca: AcmeProxy) -> None:
 def test_a_ca_may_be_its_own_twin(stage: Stage, ca: AcmeProxy) -> None:
     """A CA in one's own house: nothing is kept, and the next real run has its own order."""
     outcome = rehearsed(stage, {"ca.lab.staging": "lab"})
-    assert tried(outcome) == [("lab", "dns-01", ("home",), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "dns-01", ("home",), 1, None)]
     assert not (stage.workspace.store / "certificates" / "home" / "current").exists()
     assert stage.renewed({"ca.lab.staging": "lab"}).status == "renewed"
 
@@ -174,7 +174,7 @@ def test_a_failed_rehearsal_leaves_no_txt(stage: Stage, twin: AcmeProxy) -> None
     twin.on_request = refusing("finalize", problem("badCSR", "RSA only", 400))
     outcome = stage.one(dry_run=True)
     assert codes(outcome) == ["ca-bad-csr"]
-    assert stage.said("txt-removed")
+    assert stage.event_data("txt-removed")
 
 
 def test_the_twin_is_down(stage: Stage, ca: AcmeProxy) -> None:

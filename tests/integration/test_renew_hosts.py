@@ -188,7 +188,7 @@ def test_where_nothing_is_removed_remove_is_never_called(stage: Stage) -> None:
     assert [entry["what"] for entry in diary(stage)] == ["add begins", "add ends"]
     assert outcome.warnings == ()
     assert not {"txt-removed", "txt-kept"} & set(stage.kinds())
-    (record,) = stage.said("txt-writing")[0]["records"]
+    (record,) = stage.event_data("txt-writing")[0]["records"]
     everywhere(stage.lab, "_acme-challenge.www.example.test", {record["value"]})
 
 
@@ -200,13 +200,13 @@ def test_ttl_and_settle_are_the_host_s_unless_the_user_says_otherwise(stage: Sta
     def look() -> None:
         seen.append(stage.lab.ask("_acme-challenge.example.test", "TXT").answer[0].ttl)
 
-    stage.also["txt-written"] = look
+    stage.on_kind["txt-written"] = look
     stage.renewed()
     assert seen == [33]
-    assert {data["timeout"] for data in stage.said("dns-waiting")} == {77}
-    assert stage.said("dns-visible")[0]["seconds"] >= 1
+    assert {data["timeout"] for data in stage.event_data("dns-waiting")} == {77}
+    assert stage.event_data("dns-visible")[0]["seconds"] >= 1
     stage.base["dns.home.ttl"] = 44
     stage.renewed({"certificate.0.propagation": {"settle": 0, "timeout": 55}}, force=True)
-    assert {data["timeout"] for data in stage.said("dns-waiting")} == {55}
+    assert {data["timeout"] for data in stage.event_data("dns-waiting")} == {55}
     assert seen == [33, 44]
-    assert stage.said("dns-visible")[0]["seconds"] < 1
+    assert stage.event_data("dns-visible")[0]["seconds"] < 1

@@ -123,7 +123,7 @@ def test_a_name_that_lives_by_a_wildcard_is_warned_of(stage: Stage) -> None:
     assert [warning.code for warning in outcome.warnings] == ["wildcard-shadow"]
     assert "www.shadow.test" in outcome.warnings[0].message
     assert "real.shadow.test" not in outcome.warnings[0].message
-    assert [data["code"] for data in stage.said("warning")] == ["wildcard-shadow"]
+    assert [data["code"] for data in stage.event_data("warning")] == ["wildcard-shadow"]
 
 
 def test_a_zone_that_moved_since_the_last_run_is_found_again(stage: Stage) -> None:

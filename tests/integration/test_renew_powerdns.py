@@ -41,7 +41,7 @@ def stage(workspace: Workspace, powerdns: PowerDns) -> Stage:
 def test_apex_wildcard_and_a_host_in_one_order(stage: Stage, powerdns: PowerDns) -> None:
     """The zone is found by SOA, both values stand at one name beside the foreign one, and only ours are removed."""
     seen: set[str] = set()
-    stage.also["txt-written"] = lambda: seen.update(values(powerdns))
+    stage.on_kind["txt-written"] = lambda: seen.update(values(powerdns))
     names = [ZONE, f"*.{ZONE}", f"www.{ZONE}"]
     outcome = stage.renewed({"certificate": [{"name": "home", "domains": names}]})
     assert names_in(stage.leaf()) == set(names)

@@ -43,7 +43,7 @@ def test_the_apex_and_its_wildcard_are_one_order(stage: Stage) -> None:
     assert names_in(stage.leaf()) == {"example.test", "*.example.test"}
     assert f"{stage.leaf().serial_number:x}" == outcome.serial
     assert outcome.path == stage.workspace.store / "certificates/home/current"
-    (written,) = stage.said("txt-writing")
+    (written,) = stage.event_data("txt-writing")
     assert {record["name"] for record in written["records"]} == {f"{CHALLENGE}."}
     assert len({record["value"] for record in written["records"]}) == 2
     everywhere(lab, CHALLENGE, set())
@@ -241,7 +241,7 @@ def test_an_order_that_is_ready_at_once_writes_no_dns(stage: Stage) -> None:
         assert proxy.counts["challenge"] == answered
     assert outcome.error is None
     assert not {"txt-writing", "dns-waiting", "challenges-answered", "txt-removed"} & set(stage.kinds())
-    assert stage.said("order-created")[0]["pending"] == []
+    assert stage.event_data("order-created")[0]["pending"] == []
 
 
 def test_only_what_is_not_proved_yet_is_written(stage: Stage) -> None:
@@ -250,7 +250,7 @@ def test_only_what_is_not_proved_yet_is_written(stage: Stage) -> None:
         stage.renewed(through(proxy))
         changes = {"certificate.0.domains": ["example.test", "*.example.test", "new.example.test"]}
         stage.renewed({**through(proxy), **changes})
-    assert stage.said("order-created")[0]["pending"] == ["new.example.test"]
+    assert stage.event_data("order-created")[0]["pending"] == ["new.example.test"]
     assert stage.written() == [("home", "example.test.", "_acme-challenge.new.example.test.")]
     assert len(names_in(stage.leaf())) == 3
 
@@ -264,7 +264,7 @@ def test_a_failed_certificate_does_not_stop_the_others(stage: Stage) -> None:
     outcomes = stage.run(changes)
     assert [outcome.name for outcome in outcomes] == ["a", "b", "c", "d", "e"]
     assert [outcome.status for outcome in outcomes] == ["renewed", "failed", "renewed", "failed", "renewed"]
-    assert stage.said("run-finished")[0]["statuses"] == {"renewed": 3, "failed": 2}
+    assert stage.event_data("run-finished")[0]["statuses"] == {"renewed": 3, "failed": 2}
     again = stage.run(changes)
     assert [outcome.status for outcome in again] == ["not-due", "deferred", "not-due", "deferred", "not-due"]
 

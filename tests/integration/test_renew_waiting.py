@@ -23,7 +23,7 @@ def test_a_lagging_secondary_is_waited_for_and_not_longer(stage: Stage) -> None:
     with stage.lab.acme_proxy() as proxy:
         stage.renewed(through(proxy))
         assert proxy.counts["challenge"] == 2
-    (visible,) = stage.said("dns-visible")
+    (visible,) = stage.event_data("dns-visible")
     assert 0.75 <= visible["seconds"] < 1.3  # 0.8, a fiftieth of it, and a noisy machine
     kinds = stage.kinds()
     assert kinds.index("dns-visible") < kinds.index("challenges-answered")
@@ -33,7 +33,7 @@ def test_while_it_waits_it_says_for_whom(stage: Stage) -> None:
     """Server by server: who agrees already, and who is waited for; at least once a second."""
     stage.lab.lag = 1.3
     stage.renewed()
-    told = stage.said("dns-waiting")
+    told = stage.event_data("dns-waiting")
     states = [{server["address"]: server["state"] for server in data["servers"]} for data in told]
     assert {PRIMARY: "agrees", SECONDARY: "waiting"} in states
     assert states[-1] == {PRIMARY: "agrees", SECONDARY: "agrees"}

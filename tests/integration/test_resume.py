@@ -76,8 +76,8 @@ def test_the_certificate_of_the_same_order_is_fetched(stage: Stage, ca: AcmeProx
     key = (order_folder(stage) / "key.pem").read_bytes()
     outcome = stage.renewed(later=SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
-    assert stage.said("txt-writing") == stage.said("order-created") == []
-    (resumed,) = stage.said("order-resumed")
+    assert stage.event_data("txt-writing") == stage.event_data("order-created") == []
+    (resumed,) = stage.event_data("order-resumed")
     assert resumed["domains"] == ["example.test", "*.example.test"]
     assert [attempt.orders for attempt in outcome.attempts] == [0]
     current = stage.workspace.store / "certificates" / "home" / "current"
@@ -108,7 +108,7 @@ def test_an_order_whose_csr_never_came_is_finalized(stage: Stage, ca: AcmeProxy)
     ca.on_request = None
     stage.renewed(later=SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
-    assert stage.said("order-resumed")[0]["status"] == "ready"
+    assert stage.event_data("order-resumed")[0]["status"] == "ready"
 
 
 def test_nothing_else_is_needed_for_it(stage: Stage, ca: AcmeProxy) -> None:
@@ -138,7 +138,7 @@ def test_a_dead_order_costs_a_new_one(stage: Stage, ca: AcmeProxy, answer: Respo
     ca.on_request = lambda request: answer if old.endswith(request.path) else None
     outcome = stage.renewed(later=SOON)
     assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
-    assert stage.said("order-resumed") == []
+    assert stage.event_data("order-resumed") == []
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_an_order_that_dies_while_it_is_watched(stage: Stage, ca: AcmeProxy) -> 
     ca.on_request = dying
     outcome = stage.renewed(later=SOON)
     assert (codes(outcome), ca.counts["newOrder"]) == ([None], 2)
-    assert len(stage.said("order-resumed")) == 1
+    assert len(stage.event_data("order-resumed")) == 1
 
 
 def test_an_order_that_the_ca_gave_up_is_not_kept(stage: Stage, ca: AcmeProxy) -> None:
@@ -300,7 +300,7 @@ def test_the_same_names_in_another_order(stage: Stage, ca: AcmeProxy) -> None:
     leave_order(stage, ca)
     outcome = stage.renewed({"certificate.0.domains": names[::-1]}, SOON)
     assert (ca.counts["newOrder"], len(sent(ca))) == (1, 1)
-    assert list(outcome.domains) == stage.said("order-resumed")[0]["domains"] == names[::-1]
+    assert list(outcome.domains) == stage.event_data("order-resumed")[0]["domains"] == names[::-1]
     taken = outcome.to_dict()["route"]["names"]
     assert [(name, taken[name]["challenge"]) for name in taken] == [(names[1], "dns-01"), (names[0], "http-01")]
     assert stage.one({"certificate.0.domains": names[::-1]}, SOON).status == "not-due"
@@ -321,8 +321,8 @@ def test_what_is_revoked_takes_its_order_along(stage: Stage, ca: AcmeProxy) -> N
     stage.renewer().revoke("home", reason="key-compromise")
     assert not order_folder(stage).exists()
     stage.renewed(later=SOON)
-    assert len(stage.said("order-created")) == 1
-    assert stage.said("order-resumed") == []
+    assert len(stage.event_data("order-created")) == 1
+    assert stage.event_data("order-resumed") == []
 
 
 def test_a_rehearsal_neither_leaves_nor_takes_one(stage: Stage, ca: AcmeProxy) -> None:

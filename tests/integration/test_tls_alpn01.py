@@ -14,7 +14,7 @@ import pytest
 from dnsrenew import Outcome
 from dnsrenew.challenges.tls_alpn01 import listener
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
-from tests.kit.fallback_stage import codes, site, tried
+from tests.kit.fallback_stage import attempt_rows, codes, site
 from tests.kit.renew_stage import Stage
 from tests.lab.ports import has_ipv6
 from tests.lab.workspace import Workspace
@@ -48,7 +48,7 @@ def renewed(stage: Stage, *names: str, routes: list[dict[str, Any]] | None = Non
 def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
     """One port, one certificate for each name, and no TXT value anywhere."""
     outcome = renewed(stage, "site.test", "www.site.test")
-    assert tried(outcome) == [("lab", "tls-alpn-01", (), 1, None)]
+    assert attempt_rows(outcome) == [("lab", "tls-alpn-01", (), 1, None)]
     assert outcome.to_dict()["route"] == {"ca": "lab", "challenge": "tls-alpn-01", "dns": []}
     assert "txt-written" not in stage.kinds()
 
@@ -75,7 +75,7 @@ def test_a_taken_port_costs_no_order(stage: Stage) -> None:
     """The error names the process; the next route is tried in the same run."""
     with socket.create_server(("127.0.0.1", stage.lab.pebble.tls_port)):
         outcome = renewed(stage, routes=[alpn(stage, "127.0.0.1"), {"challenge": "dns-01", "dns": "home"}])
-        assert tried(outcome) == [
+        assert attempt_rows(outcome) == [
             ("lab", "tls-alpn-01", (), 0, "tls-alpn-port-taken"),
             ("lab", "dns-01", ("home",), 1, None),
         ]
@@ -106,7 +106,7 @@ def test_certificates_at_once_share_the_port(stage: Stage) -> None:
 def test_a_cancel_closes_the_port(stage: Stage) -> None:
     """As soon as the CA was told: the outcome is interrupted, and nothing listens any more."""
     cancel = threading.Event()
-    stage.also["challenges-answered"] = cancel.set
+    stage.on_kind["challenges-answered"] = cancel.set
     outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]}, cancel=cancel)
     assert outcome.status == "interrupted"
     assert not is_open(stage)

@@ -1,4 +1,4 @@
-"""A real Pebble behind a proxy that counts and misbehaves, and clients for it; its fixtures are a plugin (conftest)."""
+"""A real Pebble behind a proxy that counts and misbehaves, and clients for it; a plugin with fixtures."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +23,12 @@ NO_DNS = "127.0.0.1:9"
 
 
 def ca_clock() -> FakeClock:
-    """Return a clock that begins now, as the CA's does; each wait really takes 5 ms, in which the CA can act."""
+    """Return a clock that starts at the CA's time; each wait takes 5 ms of real time, in which the CA can work."""
     return FakeClock(datetime.now(UTC).replace(microsecond=0), pause=0.005)
 
 
 class MemoryStore:
-    """An account store that counts how often it was written."""
+    """An account store that counts its writes."""
 
     def __init__(self) -> None:
         self.account: Any = None
@@ -40,12 +40,12 @@ class MemoryStore:
         return self.account
 
     def save(self, account: Any) -> None:
-        """Keep the account."""
+        """Store the account."""
         self.saved += 1
         self.account = account
 
     def remove(self) -> None:
-        """Forget the account."""
+        """Delete the account."""
         self.account = None
 
     def lock(self, context: Context | None = None) -> AbstractContextManager[Any]:
@@ -69,23 +69,23 @@ class Box:
         return Context(clock=self.clock)
 
     def client(self, *, eab: Eab | None = None, **changes: Any) -> CAClient:
-        """Return a new client, as a new process would have it."""
+        """Return a new client, as in a new process."""
         settings = {"contact": ["me@example.test"], "agree_terms": True, **changes}
         ca = CA(self.proxy.directory_url, name="lab", timeout=60, eab=eab)
         return CAClient(ca, HttpClient(trust=self.lab_ca.trust_pem), self.store, **settings)
 
     def issue(self, names: Sequence[str], context: Context | None = None, client: CAClient | None = None) -> x509.Facts:
-        """Go the whole way and check the certificate. In real time, unless a context is given."""
+        """Obtain a certificate and check it; in real time, unless a context is given."""
         client, context = client or self.client(), context or Context()
         order = client.new_order(context, names)
-        prove(client, context, order)
+        answer_pending(client, context, order)
         key = x509.new_key("ecdsa-p256")
         chain = client.issue(context, order, x509.make_csr(key, names))
         return x509.check_chain(chain, key, names, Context().clock.now())
 
 
-def prove(client: CAClient, context: Context, order: Order) -> int:
-    """Answer all that is pending; return how many that were."""
+def answer_pending(client: CAClient, context: Context, order: Order) -> int:
+    """Answer all pending challenges; return their number."""
     pending = [each for each in client.authorizations(context, order) if each.status == "pending"]
     challenges = [each.challenge("dns-01") for each in pending]
     for challenge in challenges:
@@ -103,7 +103,7 @@ def lab_ca(tmp_path_factory: pytest.TempPathFactory) -> LabCA:
 
 @pytest.fixture(scope="module")
 def pebble(lab_ca: LabCA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
-    """Run a CA that believes everything; without Retry-After, whose dates are nothing to a clock that stands still."""
+    """Run a CA that accepts every validation; without Retry-After, because the clock of these tests stands still."""
     options = PebbleOptions(always_valid=True, blocklist=("blocked.test",), retry_authz=0, retry_order=0)
     with Pebble(tmp_path_factory.mktemp("pebble"), lab_ca, NO_DNS, options) as running:
         yield running
@@ -118,7 +118,7 @@ def box(pebble: Pebble, lab_ca: LabCA) -> Iterator[Box]:
 
 @pytest.fixture
 def run_pebble(lab_ca: LabCA, tmp_path: Path) -> Iterator[Callable[..., Box]]:
-    """Run another CA with options of its own."""
+    """Return a function that runs another CA with its own options."""
     opened: list[AbstractContextManager[Any]] = []
 
     def run(**options: Any) -> Box:
@@ -146,7 +146,7 @@ def not_offered(resource: str) -> Callable[[Request, Response], Response]:
 
 
 def refused(call: Callable[[], object]) -> CAError:
-    """Return the error of a call that must fail; it has all that an error must have, and no secret."""
+    """Return the error of a call that must fail; check that it is complete and has no secret."""
     with pytest.raises(CAError) as caught:
         call()
     error = caught.value

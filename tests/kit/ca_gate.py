@@ -1,4 +1,4 @@
-"""A CA that keeps a run waiting until the test lets it go on."""
+"""A CA whose answers to one kind of request wait until the test allows them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.lab.workspace import Workspace
 
 @dataclass
 class Gate:
-    """Requests of a kind wait before it.
+    """Requests of one kind wait at the gate.
 
-    :ivar asked: all requests that the CA got, or is about to get, by their kind.
+    :ivar asked: all requests that reached the gate, by kind.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Gate:
     @classmethod
     @contextlib.contextmanager
     def before(cls, workspace: Workspace, kind: str) -> Iterator[Gate]:
-        """Put it into the way to the workspace's CA, which forgets what still waits when the block ends."""
+        """Put a gate in front of the workspace's CA; at the end of the block, requests that still wait are dropped."""
         gate = cls(kind)
         with workspace.lab.acme_proxy(gate._ask) as proxy:
             gate.directory_url = proxy.directory_url
@@ -43,11 +43,11 @@ class Gate:
                 gate._open.set()
 
     def wait(self) -> None:
-        """Until somebody stands before it."""
+        """Wait until a request is at the gate."""
         assert self._reached.wait(PATIENCE)
 
     def open(self) -> None:
-        """Let all go on."""
+        """Let all requests pass."""
         self._open.set()
 
     def _ask(self, request: Request) -> Response | None:

@@ -22,20 +22,23 @@ LIFETIME: Final = 90 * DAY
 
 
 class Issuer:
-    """A root that signs certificates.
+    """A root, or an intermediate below another issuer, that signs certificates.
 
     :ivar name: its common name.
+    :ivar pem: its own certificate, and those above it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, above: Issuer | None = None) -> None:
         self.name = name
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = crypto.Name([crypto.NameAttribute(NameOID.COMMON_NAME, name)])
+        signer = above or self
         own = crypto.CertificateBuilder(
-            self._subject, self._subject, self._key.public_key(), 1, START - 999 * DAY, START + 9999 * DAY
+            signer._subject, self._subject, self._key.public_key(), 1, START - 999 * DAY, START + 9999 * DAY
         )
         own = own.add_extension(crypto.BasicConstraints(ca=True, path_length=None), critical=True)
-        self.pem = own.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+        self.pem = own.sign(signer._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+        self.pem += above.pem if above else ""
 
     def sign(self, key: Any, identifiers: Sequence[str], begin: datetime, lifetime: timedelta = LIFETIME) -> str:
         """Return a certificate with its chain, as PEM.

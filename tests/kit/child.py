@@ -1,4 +1,4 @@
-"""A Python process of the tests' own that is told what to do on its standard input, and answers on its output."""
+"""A Python process of the tests that reads requests from its standard input and answers on its standard output."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class Child:
-    """Runs a module from its construction to the end of the ``with`` block, when its input ends.
+    """Run a module until the end of the ``with`` block, which closes its input.
 
-    :param before: what starts it, such as a program that gives it a namespace of its own.
+    :param before: a command line that starts it, such as ``unshare``.
     """
 
     def __init__(self, module: str, *, before: tuple[str, ...] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The clocks of all tests: one that stands still until something waits, and the real one, moved or hurried."""
+"""The clocks of all tests: one that runs only during waits, and the real one, shifted or accelerated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ START = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Time that passes only while something waits, or when the test adds to ``elapsed``.
+    """A clock that runs only during waits, or when the test adds to ``elapsed``.
 
     :param tick: seconds that pass at each reading of the monotonic clock.
-    :param pause: the longest real wait (seconds) in each wait, so that a real server can get on meanwhile.
+    :param pause: the longest real time (seconds) of each wait, in which a real server can work.
     :ivar elapsed: seconds passed since ``start``.
-    :ivar suspended: further seconds that only the wall clock counts, as while a laptop sleeps.
+    :ivar suspended: further seconds of the wall clock only, as while a laptop sleeps.
     :ivar waits: the length of each wait.
     :ivar on_wait: called in each wait, after the time has passed.
     """
@@ -54,11 +54,11 @@ class FakeClock:
 
 
 class RealClock(SystemClock):
-    """The real clock, moved or hurried.
+    """The real clock, shifted or accelerated.
 
-    :param later: what is added to the date.
-    :param ahead: seconds that have passed beside the real ones.
-    :param hurry: whether a long wait takes a small part of its time.
+    :param later: added to the date.
+    :param ahead: added to the monotonic clock (seconds).
+    :param hurry: whether a long wait takes only a part of its time.
     """
 
     def __init__(self, later: timedelta = timedelta(), *, ahead: float = 0.0, hurry: bool = False) -> None:
@@ -72,11 +72,11 @@ class RealClock(SystemClock):
         return super().now() + self._later + timedelta(seconds=self._ahead)
 
     def monotonic(self) -> float:
-        """Return the real seconds, and those that were not waited."""
+        """Return the real seconds plus those that were skipped."""
         return time.monotonic() + self._ahead
 
     def wait(self, seconds: float, event: threading.Event) -> bool:
-        """Wait, or only a moment."""
+        """Wait, or only a part of the time."""
         if not self._hurry:
             return super().wait(seconds, event)
         part = min(max(seconds, 0.0), 0.05 + seconds / 50, 1.0)

@@ -20,10 +20,10 @@ CERTIFICATE = """\
 domains = ["example.test"]
 """
 ROOTS = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
-"""The configuration accepts this; TLS would not."""
+"""The configuration accepts this, and TLS does not."""
 GOOD = HOME + CERTIFICATE
 AGREED = "agree_terms = true\n"
-"""`check` wants it where a built-in CA is used."""
+"""`check` needs it if a built-in CA is used."""
 
 
 def write(folder: Path, text: str, name: str = "dnsrenew.toml") -> Path:
@@ -40,7 +40,7 @@ def load(folder: Path, text: str) -> Config:
 
 
 def check(folder: Path, text: str) -> Config:
-    """Check a configuration as `dnsrenew check` does; a built-in CA wants `agree_terms = true`."""
+    """Check a configuration as `dnsrenew check` does; a built-in CA needs `agree_terms = true`."""
     return check_config(write(folder, text), clock=SystemClock())
 
 

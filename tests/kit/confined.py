@@ -1,6 +1,6 @@
 """A command under the restrictions of a systemd unit, without systemd.
 
-``unshare`` and ``setpriv`` do what systemd would do for ``ProtectSystem=strict``, ``ReadWritePaths``,
+``unshare`` and ``setpriv`` set what systemd would set for ``ProtectSystem=strict``, ``ReadWritePaths``,
 ``CapabilityBoundingSet``, ``NoNewPrivileges``, ``UMask`` and ``LimitCORE``. System calls are not filtered.
 """
 
@@ -19,12 +19,12 @@ _WRITABLE: Final = ("/dev", "/proc", "/sys")
 
 
 def confined(unit: str, command: Sequence[str]) -> list[str]:
-    """The command line that runs a command as the unit would."""
+    """Return the command line that runs a command as the unit would."""
     return [*_PRIVATE, sys.executable, "-m", "tests.kit.confined", unit, *command]
 
 
 def _make_read_only(folders: Sequence[str]) -> None:
-    """Leave nothing writable but these folders, as ``ProtectSystem=strict`` does."""
+    """Make everything read-only except these folders, as ``ProtectSystem=strict`` does."""
     kept = [os.path.realpath(folder) for folder in folders]
     for folder in kept:
         subprocess.run(["mount", "--bind", folder, folder], check=True)

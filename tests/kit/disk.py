@@ -1,6 +1,6 @@
-"""Every operation on the disk refused in turn, in a run of its own; and the page that tells what came of it.
+"""Every disk operation of a run refused in turn; and the page with the results.
 
-``python -m tests.kit.disk`` runs them all and writes docs/internals/disk-faults.md; test_disk.py repeats every line.
+``python -m tests.kit.disk`` runs all and writes docs/internals/disk-faults.md; test_disk.py checks the page.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "internals" / "disk
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _ROW: Final = re.compile(r"^\| (\w+) \| (\w+) \| (\d+) \| (\d.*?) \| (\d.*?) \| (\d.*?) \|$", re.MULTILINE)
 NEVER_SAID: Final = {errno.ENOSPC, errno.EROFS}
-"""Of what only reads."""
+"""No operation that only reads fails with these."""
 Cell = tuple[int, int, int]
-"""Runs without a certificate that had ordered nothing, those that had ordered, and those where all was well."""
+"""The numbers of failed runs without an order, failed runs with an order, and runs that succeeded."""
 Column = dict[str, Cell]
 """By operation."""
 
 
 @contextlib.contextmanager
 def quick_folder() -> Iterator[Path]:
-    """A folder in memory: simulated faults lose nothing that a disk would save, and there are thousands of runs."""
+    """A folder in memory, because there are thousands of runs and simulated faults need no real disk."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
@@ -43,8 +43,8 @@ def quick_folder() -> Iterator[Path]:
 class Matrix:
     """All runs of one kind.
 
-    :ivar clean: what a run does to the disk that is left alone.
-    :ivar before_order: how much of that is done when it orders.
+    :ivar clean: the disk operations of an undisturbed run.
+    :ivar before_order: the number of operations before the order.
     """
 
     def __init__(self, folder: Path, kind: Kind) -> None:
@@ -53,7 +53,7 @@ class Matrix:
         self._template = World(folder / "template")
         self._template.prepare(kind)
         self.before_order = 0
-        self._looked_at: set[frozenset[tuple[str, int, int]]] = set()
+        self._seen_trees: set[frozenset[tuple[str, int, int]]] = set()
         with self.world() as world:
             fault = Fault(world.path)
             world.ca.on_request = partial(self._requested, fault)
@@ -76,7 +76,7 @@ class Matrix:
             shutil.rmtree(path, ignore_errors=True)
 
     def refused(self, number: int) -> list[tuple[Operation, Ran]]:
-        """Refuse each operation in turn that the operating system could say this of."""
+        """Refuse in turn each operation that can fail with this error."""
         return [
             (operation, self.refuse(at, number))
             for at, operation in enumerate(self.clean)
@@ -84,7 +84,7 @@ class Matrix:
         ]
 
     def refuse(self, at: int, number: int, *, for_good: bool = False) -> Ran:
-        """Refuse one operation, see that all is well, and make the next run."""
+        """Refuse one operation, check the result, and make the next run."""
         with self.world() as world:
             before, served = world.tree(), world.served()
             ran = world.run(Fault(world.path, at, refuse(number, for_good=for_good)))
@@ -96,26 +96,26 @@ class Matrix:
                 after = world.tree()
                 check_files(before, after)
                 if (after != before or world.left()) and (ran.orders or self._is_new(after)):
-                    check_next(world)  # else it finds what the clean one found, or one before
+                    check_next(world)  # or the next run starts as an earlier one did
             except AssertionError as error:
                 error.add_note(where)
                 raise
             return ran
 
     def _is_new(self, tree: Tree) -> bool:
-        """Tell whether no store has looked like this yet, name by name and size by size."""
+        """Tell whether no earlier store had the same names and sizes."""
         seen = frozenset((path, mode, len(data)) for path, (mode, data) in tree.items())
-        new = seen not in self._looked_at
-        self._looked_at.add(seen)
+        new = seen not in self._seen_trees
+        self._seen_trees.add(seen)
         return new
 
 
 _COLUMNS: Final = (errno.EACCES, errno.EIO, errno.ENOENT)
-"""The errors that have a column: the first stands for all others."""
+"""The errors with a column; the first one also stands for all other errors."""
 
 
 def column(runs: list[tuple[Operation, Ran]]) -> Column:
-    """Return what came of the runs, by operation."""
+    """Return the results of the runs, by operation."""
     found: dict[str, list[int]] = {}
     for operation, ran in runs:
         cell = found.setdefault(operation.what, [0, 0, 0])
@@ -124,7 +124,7 @@ def column(runs: list[tuple[Operation, Ran]]) -> Column:
 
 
 def columns() -> dict[tuple[Kind, int], Column]:
-    """Return what the page says."""
+    """Read the results from the page."""
     found: dict[tuple[Kind, int], Column] = {(kind, number): {} for kind in KINDS for number in CODES}
     for name, what, _, *texts in _ROW.findall(PAGE.read_text("utf-8")):
         cell = dict(zip(_COLUMNS, map(_cell, texts), strict=True))
@@ -140,7 +140,7 @@ def _cell(text: str) -> Cell:
 
 
 def page(found: dict[tuple[Kind, int], Column], counts: dict[Kind, Counter[str]]) -> str:
-    """Return the page; :func:`columns` reads it back, and so tells whether all refusals come to the same."""
+    """Return the page; :func:`columns` reads it back."""
     lines = []
     for kind in KINDS:
         for what, count in sorted(counts[kind].items()):

@@ -1,4 +1,4 @@
-"""What must hold after a run whose disk refused something, and after the next one."""
+"""What must hold after a run with a disk error, and after the next run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.kit.disk_world import CODES, SEASON, Ran, Tree, World
 
 
 def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> None:
-    """After a run with a fault: a typed error or none, what was served is served or a new whole one, nothing stands."""
+    """After a run with a fault: no error or one with a code, and a complete certificate in force; no value is lost."""
     outcome = ran.outcome
     if outcome.error is not None:
         check_error(outcome.error, world, number)
     assert outcome.status in ({"renewed", "not-due"} if outcome.error is None else {"failed"})
     for warning in outcome.warnings:
-        # Of a file of the version in force that is gone, or cannot be read, it is said that it is damaged.
+        # A file of the current version that is missing or unreadable is reported as damaged.
         damaged = {"store-damaged"} if number in {errno.ENOENT, errno.EIO} else set()
         assert warning.code in CODES[number] | damaged, warning
         assert warning.fix
@@ -34,7 +34,7 @@ def check_run(world: World, ran: Ran, served: dict[str, bytes], number: int) -> 
 
 
 def check_files(before: Tree, after: Tree) -> None:
-    """What is replaced is the old one or the new one, whole, at any time."""
+    """A file that is replaced is the old one or the new one, complete, at any time."""
     for path, (mode, data) in before.items():
         if os.path.basename(path) in {"state.json", "account.json", "ledger.json", "key.pem"} and "order" not in path:
             now, content = after[path]
@@ -43,21 +43,21 @@ def check_files(before: Tree, after: Tree) -> None:
 
 
 def check_error(error: Any, world: World, number: int) -> None:
-    """One of the store's, with its code, what was seen, and one sentence on what to do."""
+    """The error has a code of the store, its evidence, and one sentence on what to do."""
     assert isinstance(error, StoreError), error
     assert error.code in CODES[number], error
     assert error.message.endswith(".")
     assert error.fix
     assert error.evidence["path"].startswith(str(world.path.parent))
-    assert ".tmp-" not in error.message  # nobody would find it
+    assert ".tmp-" not in error.message  # the user cannot find that name
 
 
 def check_next(world: World, *, more: int = 0) -> None:
-    """The next run succeeds, with the certificate of the same order if that was issued; then nothing is left over.
+    """The next run succeeds, with the certificate of the same order if it was issued; then nothing is left.
 
-    What is not complete, in a folder where several runs may be writing, is removed after an hour.
+    Incomplete files in shared folders are removed after an hour.
 
-    :param more: certificates that may be issued though one was.
+    :param more: further certificates that may be issued.
     """
     issued = world.ca.counts["issued"]
     ran = world.run()
@@ -66,7 +66,7 @@ def check_next(world: World, *, more: int = 0) -> None:
     assert outcome.status in {"renewed", "not-due"}
     assert world.served()
     assert world.left() == set()
-    if list((world.path / "journal").glob("*.asked")):  # that the host had answered could not be noted
+    if list((world.path / "journal").glob("*.asked")):  # the host's answer could not be recorded
         world.clock.elapsed += LATEST.total_seconds()
         assert world.run().outcome.warnings == ()
     assert list((world.path / "journal").glob("home-*")) == []
@@ -80,6 +80,6 @@ def check_next(world: World, *, more: int = 0) -> None:
     state = store.read_state("home")
     assert state.notices == ()
     assert os.readlink(world.current) == f"versions/{state.version}"
-    # An order that has done its work may lie there until the next one is made; it is not taken up again.
+    # A finished order may stay until the next one is made; it is not resumed.
     assert store.orders.load(Context(), "home", version=state.version) is None
     assert world.ca.counts["issued"] <= max(issued + more, 1)

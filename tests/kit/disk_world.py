@@ -1,4 +1,4 @@
-"""A host with a store, its DNS and its CA, in memory; whole runs there, and a disk that refuses what it is told to."""
+"""A host with a store, DNS and a CA in memory; whole runs there, and a disk that fails as a test says."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
 
 DIRECTORY: Final = "https://acme-v02.api.letsencrypt.org/directory"
-"""Of a CA whose limits our ledger knows, so that the ledger is written too."""
+"""A CA whose limits the ledger knows, so that the ledger is written too."""
 T = TypeVar("T")
 Kind = Literal["first", "renewal", "sweep"]
 
@@ -48,7 +48,7 @@ SPEC: Final = CertificateSpec(
     routes=(Route("dns-01", dns="home"),),
 )
 SEASON: Final = timedelta(days=61)
-"""After so long a certificate is due."""
+"""After this time a certificate is due."""
 CODES: Final = {
     errno.ENOSPC: {"store-full"},
     errno.EIO: {"store-io-error"},
@@ -56,64 +56,64 @@ CODES: Final = {
     errno.EACCES: {"store-not-writable", "store-unreadable", "store-not-private"},
     errno.ENOENT: {"store-vanished"},
 }
-"""What each refusal of the operating system is called."""
+"""The codes for each error of the operating system."""
 READING: Final = {"read", "list", "stat"}
-"""No operating system says of these that the disk is full or read-only."""
+"""These never fail because the disk is full or read-only."""
 CHANGING: Final = {
     errno.ENOSPC: {"mkdir", "create", "write", "symlink"},
     errno.EROFS: {"mkdir", "create", "write", "symlink", "chmod", "fsync", "rename", "unlink", "rmdir", "lock"},
 }
-"""What goes wrong on a disk that stays full, or read-only."""
+"""What fails on a disk that stays full, or read-only."""
 Tree = dict[str, tuple[int, bytes]]
 
 
 class Operation(NamedTuple):
-    """One thing that is done to the disk.
+    """One disk operation.
 
-    :ivar path: within the store, without what is another one in every run.
+    :ivar path: within the store, without the parts that differ in every run.
     """
 
     what: str
     path: str
 
 
-Happens = Callable[[int, Operation], object]
-"""How many operations later it is, and which."""
+Effect = Callable[[int, Operation], object]
+"""Called with the number of operations since the fault, and the operation."""
 
 
 class Fault:
-    """The seam: counts the operations, and lets something happen at one of them.
+    """Counts the disk operations, and calls a function from one of them on.
 
-    :param at: which, from 0; None: none.
-    :param happens: called with the operation's number and the operation, from then on; it may raise.
+    :param at: the number of the operation, from 0; None: no fault.
+    :param effect: called from that operation on; it may raise.
     """
 
-    def __init__(self, root: Path, at: int | None = None, happens: Happens | None = None) -> None:
+    def __init__(self, root: Path, at: int | None = None, effect: Effect | None = None) -> None:
         self._root = str(root)
         self._at = at
-        self._happens = happens
+        self._effect = effect
         self.seen: list[Operation] = []
         self.on_change: Callable[[str], object] = lambda path: None
 
     def __call__(self, what: str, path: str) -> None:
-        """Let it happen, or not."""
+        """Record an operation, before it is made."""
         operation = Operation(what, _plain(path.removeprefix(self._root)))
         self.seen.append(operation)
         if what != "read":
             self.on_change(operation.path)
         number = len(self.seen) - 1
-        if self._happens is not None and self._at is not None and number >= self._at:
-            self._happens(number - self._at, operation)
+        if self._effect is not None and self._at is not None and number >= self._at:
+            self._effect(number - self._at, operation)
 
 
-def refuse(number: int, *, for_good: bool = False) -> Happens:
-    """The operating system says this, once; or from then on, to everything that it can say it to."""
+def refuse(number: int, *, for_good: bool = False) -> Effect:
+    """Return an effect: the operating system refuses one operation, or from then on every one that it can refuse."""
 
-    def happens(since: int, operation: Operation) -> None:
+    def effect(since: int, operation: Operation) -> None:
         if since == 0 or (for_good and operation.what in CHANGING[number]):
             raise OSError(number, os.strerror(number))
 
-    return happens
+    return effect
 
 
 def _plain(path: str) -> str:
@@ -122,9 +122,9 @@ def _plain(path: str) -> str:
 
 @dataclass
 class Ran:
-    """What came of a run.
+    """The result of a run.
 
-    :ivar orders: that it made.
+    :ivar orders: the number of orders of the run.
     """
 
     outcome: Outcome
@@ -135,7 +135,7 @@ class Ran:
 
 @dataclass
 class World:
-    """A host with a store, its DNS and its CA."""
+    """A host with a store, DNS and a CA."""
 
     path: Path
     spec: CertificateSpec = SPEC
@@ -152,10 +152,10 @@ class World:
     def _validate(self, proof: Proof) -> Problem | None:
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
 
-    # ── what is there before ────────────────────────────────────────────────────────────
+    # ── before a run ────────────────────────────────────────────────────────────────────
 
     def copied(self, path: Path) -> World:
-        """Another world that is like this one."""
+        """Return a copy of this world."""
         if self.path.exists():
             shutil.copytree(self.path, path, symlinks=True)
         other = World(path, self.spec, accounts=dict(self.accounts))
@@ -165,7 +165,7 @@ class World:
         return other
 
     def prepare(self, kind: Kind) -> None:
-        """An empty folder; a certificate that is due, after others; one that is not due, and a value of a dead run."""
+        """`first`: an empty folder; `renewal`: a due certificate; `sweep`: one not due, and a killed run's value."""
         if kind == "first":
             return
         for _ in range(3):
@@ -177,7 +177,7 @@ class World:
             self.leave_a_value()
 
     def leave_a_value(self) -> None:
-        """A run dies that has written to DNS."""
+        """Simulate a killed run that has written to DNS."""
         entry = FolderStore(self.path).journal.enter(Context(clock=self.clock), "home", [(LEFT, "home")])
         self.driver.add([LEFT])
         entry.keep()
@@ -185,7 +185,7 @@ class World:
     # ── a run ───────────────────────────────────────────────────────────────────────────
 
     def run(self, fault: Fault | None = None) -> Ran:
-        """What a timer starts; one thing happens after the other, so that the numbers are the same each time."""
+        """Make a run as a timer does. Threads run one after the other, so that operations have fixed numbers."""
         fault = fault or Fault(self.path)
         events: list[Event] = []
         renewer = self._renewer(fault, events)
@@ -197,7 +197,7 @@ class World:
         return Ran(outcome, fault.seen, self.ca.counts["newOrder"] - before, events)
 
     def cleanup(self, fault: Fault) -> CleanupResult:
-        """What a person starts."""
+        """Make a cleanup as a person does."""
         with self._in_place():
             return self._renewer(fault, []).cleanup()
 
@@ -207,7 +207,7 @@ class World:
         return renewer
 
     def _changed(self, path: str) -> None:
-        """The CA tells when it wants a certificate renewed once that is in force: so what is done then is done, too."""
+        """Delay the CA's renewal information until the certificate is in force, to fix the order of operations."""
         if path == "certificates/home/state.json":
             self._stored.set()
 
@@ -227,15 +227,15 @@ class World:
         cas = {"lab": CA(DIRECTORY, name="lab")}
         return host_config(self.path, [self.spec], {"home": self.driver}, cas)
 
-    # ── what stands after it ────────────────────────────────────────────────────────────
+    # ── after a run ─────────────────────────────────────────────────────────────────────
 
     @property
     def current(self) -> Path:
-        """What other programs read."""
+        """The folder that other programs read."""
         return self.path / "certificates" / "home" / "current"
 
     def served(self, current: Path | None = None) -> dict[str, bytes]:
-        """The files of `current`; a whole pair, if it is there."""
+        """The files of `current`, which must be a complete pair; empty if there is none."""
         current = current or self.current
         if not current.exists():
             return {}
@@ -251,18 +251,18 @@ class World:
         return files
 
     def left(self) -> set[str]:
-        """TXT values that are not somebody else's, who has lost nothing."""
+        """The TXT values in DNS except the foreign one, which must be there."""
         values = self.driver.look(NAME)
         assert FOREIGN.value in values
         return values - {FOREIGN.value}
 
     def in_journal(self) -> set[str]:
-        """The values that a next run would remove."""
+        """The values in the journal, which the next run would remove."""
         pages = (json.loads(path.read_text()) for path in (self.path / "journal").glob("*.json"))
         return {value["value"] for page in pages for value in page["values"]}
 
     def tree(self) -> Tree:
-        """Everything in the store."""
+        """The mode and content of everything in the store."""
         return {
             _plain(str(path.relative_to(self.path))): (path.lstat().st_mode, _content(path))
             for path in self.path.rglob("*")

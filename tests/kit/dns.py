@@ -21,17 +21,17 @@ TIMEOUT: Final = 120.0
 
 
 def at_once(call: Callable[[], None]) -> None:
-    """Do it."""
+    """Make a call."""
     call()
 
 
 class Host(InMemoryDriver):
     """A DNS host.
 
-    :param one: whether it keeps one value at a name.
-    :param around: makes each call; a test may let the run die before or after it.
-    :ivar fate: ``ok``; or it ``refuses`` to write, writes ``half``, is ``down``, does what it is asked and does not
-        answer (``lost``), lets nothing be removed (``keeps``), or its servers do not show what it has (``hidden``).
+    :param one: whether it holds one value at a name.
+    :param around: makes each call; a test may end the run before or after it.
+    :ivar fate: ``ok``; or it ``refuses`` to write, writes ``half``, is ``down``, makes a change and does not
+        answer (``lost``), refuses removals (``keeps``), or its servers do not show its values (``hidden``).
     """
 
     def __init__(self, fate: str = "ok", *, one: bool = False, around: Around = at_once) -> None:
@@ -41,11 +41,11 @@ class Host(InMemoryDriver):
         self._around = around
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write, as far as it goes."""
+        """Write the values, as the fate allows."""
         self._around(lambda: self._add(records))
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove, if it may."""
+        """Remove the values, as the fate allows."""
         self._around(lambda: self._remove(records))
 
     def _add(self, records: Sequence[TxtRecord]) -> None:
@@ -72,17 +72,17 @@ class Host(InMemoryDriver):
 
 @dataclass
 class MemoryDns:
-    """In the place of a DnsView: shows what the hosts have.
+    """Replaces a DnsView, and shows the values of the hosts.
 
-    :ivar zones: without the final dot; none: every zone has two labels.
-    :ivar cnames: where a name leads to.
-    :ivar seconds: how long it takes until a new value is seen.
-    :ivar is_strict: whether a value that is not served is waited for, and in vain.
+    :ivar zones: without the final dot; if empty, every zone has two labels.
+    :ivar cnames: the target of each CNAME record.
+    :ivar seconds: until a new value is visible.
+    :ivar is_strict: whether a wait for a value that is not served fails.
     :ivar lost: domains whose zone cannot be found.
     :ivar caa_values: the CAA record of a domain; ``"?"``: its servers do not answer.
     :ivar forged: domains whose CAA record somebody else sends over UDP; over TCP there is none.
-    :ivar asked: the identifiers of each question for targets, and how it was asked.
-    :ivar waits: what each wait was for.
+    :ivar asked: the identifiers and options of each query for targets.
+    :ivar waits: the arguments of each wait.
     """
 
     hosts: Mapping[str, InMemoryDriver]
@@ -97,7 +97,7 @@ class MemoryDns:
     waits: list[dict[str, Any]] = field(default_factory=list)
 
     def challenge_targets(self, context: Context, identifiers: Sequence[str], **how: Any) -> dict[str, Target]:
-        """Where the TXT record of each goes."""
+        """Return where the TXT record of each identifier goes."""
         context.check()
         self.asked.append((list(identifiers), how))
         assert not any(map(is_ip, identifiers))
@@ -121,14 +121,14 @@ class MemoryDns:
         return Target(name, hops, max((zone for zone in zones if f".{name}".endswith(f".{zone}")), key=len))
 
     def warn_wildcard_shadow(self, *_: Any, **__: Any) -> None:
-        """Nothing is hidden here."""
+        """Do nothing: no wildcard hides a name here."""
 
     def caa(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
-        """The CAA records of each."""
+        """Return the CAA records of each identifier."""
         return {name: self._caa(base_domain(name)) for name in identifiers if not is_ip(name)}
 
     def caa_by_tcp(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
-        """The same: nobody forges an answer here."""
+        """Return the same records, as if read over TCP."""
         answers = self.caa(context, identifiers)
         real = {name: CaaAnswer() if base_domain(name) in self.forged else answer for name, answer in answers.items()}
         return {name: answer._replace(is_tcp=True) for name, answer in real.items()}
@@ -150,7 +150,7 @@ class MemoryDns:
         timeout: float = TIMEOUT,
         **how: Any,
     ) -> None:
-        """Wait until each value is served by all who have it, or it has taken too long."""
+        """Wait until all hosts serve each value, or until the time-out."""
         self.waits.append({"records": list(records), "settle": settle, "timeout": timeout, **how})
         context.wait(self.seconds)
         late = [record.name for record in records if self.is_strict and self._is_late(record)]
@@ -173,16 +173,16 @@ class MemoryDns:
         return {value for host in self.hosts.values() if not _is_hidden(host) for value in host.look(name)}
 
     def values(self, context: Context, name: str) -> set[str]:
-        """What is served."""
+        """The values that are served."""
         return self.served(name)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """This host."""
+        """Return the loopback address for each name."""
         context.check()
         return dict.fromkeys(hosts, ("127.0.0.1",))
 
     def ttl(self, context: Context, name: str) -> int:
-        """How long a resolver may keep it (seconds)."""
+        """The seconds for which a resolver may cache a value."""
         return 60
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the APIs of DNS hosts, written from their public documentation: only what TXT records need."""
+"""Stand-ins for the APIs of DNS hosts, from their public documentation: only what TXT records need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ZONE = "example.com"
 
 
 class Host(Api):
-    """A host that holds one zone; `values` are its TXT records as (name without a final dot, value)."""
+    """A host with one zone; `values` are its TXT records as (name without a final dot, value)."""
 
     def __init__(self) -> None:
         super().__init__(self.answer)
@@ -31,7 +31,7 @@ class Host(Api):
         return {value for owner, value in self.values.values() if owner == name.removesuffix(".")}
 
     def put(self, name: str, value: str) -> str:
-        """Make a record."""
+        """Create a record; return its identifier."""
         identifier = next(self._ids)
         self.values[identifier] = (name.removesuffix("."), value)
         return identifier

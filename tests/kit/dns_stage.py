@@ -1,4 +1,4 @@
-"""Looking at the lab's DNS as a run does, with everything that happens written down."""
+"""The DNS view of a run at the lab's servers, with all events recorded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dnsrenew.runtime.context import Context
 from tests.lab import Lab, Query
 
 
-class Looking:
-    """A view and a context of its own; `nameserver`: other recursive servers than the lab's."""
+class ViewStage:
+    """A view and a context of its own; `nameserver`: recursive servers other than the lab's."""
 
     def __init__(
         self, lab: Lab, *, nameserver: str | tuple[str, ...] | None = None, doh: tuple[str, ...] = (), **view: Any
     ) -> None:
-        """Nothing is asked yet."""
+        """Make a view that has queried nothing yet."""
         self.events: list[Event] = []
         self.context = Context(emitter=Emitter(SystemClock(), self.events.append))
         nameservers = nameserver if isinstance(nameserver, tuple) else (nameserver or lab.nameserver,)
@@ -33,13 +33,13 @@ class Looking:
     def wait(
         self, *records: TxtRecord, timeout: float = 8.0, settle: float = 0.0, check: PropagationCheck = "authoritative"
     ) -> float:
-        """Wait until the records are visible; return the seconds that were told."""
+        """Wait until the records are visible; return the seconds in the event."""
         self.view.wait_visible(self.context, records, timeout=timeout, settle=settle, check=check)
         seconds: float = self.events[-1].data["seconds"]
         return seconds
 
     def servers(self, number: int = -1) -> dict[str, dict[str, str]]:
-        """What an event `dns-waiting` (the last) said, by address."""
+        """Return the servers of an event `dns-waiting` (by default the last one), by address."""
         told = [event for event in self.events if event.kind == "dns-waiting"][number]
         return {server["address"]: server for server in told.data["servers"]}
 
@@ -50,17 +50,17 @@ class Looking:
 
 
 def record(name: str, value: str = "new") -> TxtRecord:
-    """A record as the challenge code hands it over (the zone is nothing we look at)."""
+    """A record as the challenge code passes it; its zone does not matter here."""
     return TxtRecord("anything.", f"{name}.", value, 60)
 
 
-def asked(queries: Iterable[Query]) -> list[tuple[str, str]]:
-    """Name (in lower case) and type of every question a forwarder got."""
+def questions(queries: Iterable[Query]) -> list[tuple[str, str]]:
+    """The name (in lower case) and type of every query that a forwarder got."""
     return [(f"{query.name}.", query.rdtype) for query in queries]
 
 
 def until_both_serve(lab: Lab, name: str, value: str = "new") -> None:
-    """Wait for the secondary, so that a test is not about lag."""
+    """Wait for the secondary, for tests that are not about its lag."""
     end = time.monotonic() + 5
     while not all(value in lab.txt(name, server) for server in ("127.0.0.1", "127.0.0.2")):
         assert time.monotonic() < end

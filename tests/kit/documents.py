@@ -16,7 +16,7 @@ _COMMENT: Final = re.compile(r"\s+# .*")
 
 
 class Typed(NamedTuple):
-    """A command of a page, the output that the page shows after it, and what came of it."""
+    """A command of a page, the output that the page shows after it, and its result."""
 
     command: str
     shown: str
@@ -61,13 +61,13 @@ def between(page: Path, first: str, last: str) -> str:
 
 
 def headings(text: str) -> list[str]:
-    """The headings of a page, as they are read."""
+    """The headings of a page, as a reader sees them."""
     found = re.findall(r"^#+ (.*)$", without_blocks(text), re.MULTILINE)
     return [re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", each).replace("`", "") for each in found]
 
 
 def anchors_of_a_forge(text: str) -> set[str]:
-    """The anchors of a page where the repository is shown."""
+    """The anchors of a page as a forge makes them."""
     return _numbered(re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings(text))
 
 
@@ -79,7 +79,7 @@ def anchors_of_the_site(text: str) -> set[str]:
 
 
 def _numbered(slugs: Iterator[str], separator: str = "-") -> set[str]:
-    """Tell the second of two equal ones apart."""
+    """Make equal slugs unique."""
     found: set[str] = set()
     for slug in slugs:
         number, unique = 0, slug

@@ -1,4 +1,4 @@
-"""Drivers as the tests make them: accounts, the calls of check_driver, and what the logs say."""
+"""Drivers for tests: accounts, the factory for check_driver, and log records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
 
 CANARY = "c4naryT0ken+/with=signs&and%more"
-"""A secret with characters that travel in several spellings."""
+"""A secret with characters that have several encodings."""
 
 
 def rfc2136_account(lab: Lab, **changes: Any) -> DnsAccount:
@@ -41,34 +41,34 @@ def powerdns_account(server: PowerDns, **changes: Any) -> DnsAccount:
 
 
 def maker(account: DnsAccount, seconds: float = 30.0) -> Callable[[], Driver]:
-    """What check_driver wants: makes a new driver each time."""
+    """Return a function that makes a new driver each time, as check_driver needs it."""
     provider = find_provider(account.provider)
     assert provider is not None
     return lambda: make_driver(provider, account, seconds_left=lambda: seconds, cancel=threading.Event())
 
 
-class Kept(logging.Handler):
-    """Every log record, as text."""
+class LogTexts(logging.Handler):
+    """A handler that keeps every log record as text."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, as any handler would write it."""
+        """Keep a record, formatted as any handler would."""
         self.texts.append(logging.Formatter("%(name)s %(message)s").format(record))
 
 
 def assert_nothing_foreign(error: BaseException) -> None:
-    """Neither cause nor context may lead to an exception that is not ours."""
+    """Check that neither cause nor context leads to an exception of another library."""
     one: BaseException | None = error
     while one is not None:
         assert type(one).__module__.partition(".")[0] == "dnsrenew"
         one = one.__cause__ or one.__context__
 
 
-def lead(monkeypatch: pytest.MonkeyPatch, name: str, host: Api) -> None:
-    """Have our copy of lexicon's module talk to a stand-in."""
+def redirect_to(monkeypatch: pytest.MonkeyPatch, name: str, host: Api) -> None:
+    """Make our copy of lexicon's module use a stand-in."""
     kind: Any = loading.provider_class(name)
     original = kind.__init__
 

@@ -1,7 +1,7 @@
-"""A stand-in for DuckDNS, written from its public specification (https://www.duckdns.org/spec.jsp).
+"""A stand-in for DuckDNS, from its public specification (https://www.duckdns.org/spec.jsp).
 
-`GET /update?domains={domain}&token={token}&txt={value}[&verbose=true][&clear=true]` answers `OK` or `KO`; the TXT is
-one for the domain, and it is what is answered for every name below the domain too.
+`GET /update?domains={domain}&token={token}&txt={value}[&verbose=true][&clear=true]` answers `OK` or `KO`. A domain has
+one TXT value, which is also the answer for every name below the domain.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DuckDns(Api):
         return f"{super().url}/update"
 
     def update(self, path: str) -> str:
-        """Do what a request says."""
+        """Do what a request says; return the answer."""
         parts = urlsplit(path)
         asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
         self.requests.append(asked)
@@ -53,14 +53,14 @@ class DuckDns(Api):
         return "OK"
 
     def look(self, name: str) -> set[str]:
-        """The TXT values that are served at an absolute name: the domain's one, however deep the name."""
+        """The TXT values of an absolute name: the value of its domain, at any depth."""
         labels = name.removesuffix(".").split(".")
         value = self.values.get(labels[-3], "") if labels[-2:] == ["duckdns", "org"] and len(labels) > 2 else ""
         return {value} if value else set()
 
 
 class DuckDnsZone:
-    """The stand-in's web side, and its name server, which notes the values that were ever served together."""
+    """The name server of duckdns.org in the lab, which serves the values of the stand-in."""
 
     def __init__(self, lab: Lab, duck: DuckDns) -> None:
         self.duck = duck
@@ -74,9 +74,9 @@ class DuckDnsZone:
         self._server.stop()
 
     def _answer(self, query: Query) -> dns.message.Message:
-        """TXT of a domain and below it as DuckDNS has it now; all else as in an ordinary zone.
+        """Answer TXT queries with the current value of the domain, and all others as an ordinary zone.
 
-        The ordinary answer is changed, and not made anew: BIND mistrusts one that lacks the cookie of the last.
+        The ordinary answer is changed, not replaced, because BIND rejects one without the cookie of the query.
         """
         answer = dns.message.from_wire(query.forward())
         found = self.duck.look(f"{query.name}.") if query.rdtype == "TXT" else set()
@@ -90,7 +90,7 @@ class DuckDnsZone:
 
 
 def add_zone(lab: Lab) -> None:
-    """Put duckdns.org into the lab's Internet, once for all tests that share the lab."""
+    """Add duckdns.org to the lab's Internet, once for all tests that share the lab."""
     records = "home A 192.0.2.1\n*.home A 192.0.2.1\nspare A 192.0.2.2\nmy-house A 192.0.2.3\n"
     lab.add_zone("duckdns.org", records, ns=[SERVER], refuse=True)
     if tuple(lab.resolver.stubs["duckdns.org"]) != (SERVER,):

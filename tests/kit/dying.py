@@ -1,14 +1,13 @@
-"""The program, started so that it sends itself a signal at one point of its run (SIGKILL: nothing is tidied up).
+"""The program, started so that it sends itself a signal at one point of its run.
 
-``python -m tests.kit.dying`` loads the program once, and then for each line of JSON on its standard input forks a
-process that runs it: ``{"point", "number", "passed", "heard", "folder", "environ", "arguments", "out", "err"}``. It
-answers with the process's number; and to ``{"wait": number}`` at its end with its status. ``number`` is that of the
-signal. Where the program can hear that, it goes on from the point when it has, and the file ``heard`` is there from
-then on.
+``python -m tests.kit.dying`` loads the program once. For each line of JSON on its standard input it forks a process
+that runs it: ``{"point", "number", "passed", "heard", "folder", "environ", "arguments", "out", "err"}``. It prints the
+PID; for ``{"wait": pid}`` it waits for the end and prints the exit status. ``number`` is the signal's. If the program
+handles the signal, the process continues after the handler has run, and creates the file ``heard``.
 
-A point is a word: ``event txt-written`` (before anybody hears of it), ``add, not sent``, ``add, done``,
-``disk: rename certificates/home/current`` (before it is done); with ``(2)`` at its end, for the second time. The points
-that the run comes by are written to the file ``passed``, one a line.
+A point is ``event txt-written`` (before listeners are called), ``add, not sent``, ``add, done``,
+``disk: rename certificates/home/current`` (before the operation); ``(2)`` at its end means the second time. The points
+that the run passes are written to the file ``passed``, one a line.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.http.client
 import dnsrenew.renewal.services
-import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
+import dnsrenew.x509  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver
@@ -36,13 +35,13 @@ from dnsrenew.model import TxtRecord
 from dnsrenew.store.atomic_io import AtomicFiles
 
 _CHANGES: Final = {"mkdir", "create", "write", "rename", "symlink", "unlink", "rmdir"}
-"""Operations that leave another disk behind, to the eyes of the next process; an fsync does not."""
+"""Operations whose result the next process can see; that of an fsync it cannot."""
 _ONCE: Final = {"event dns-waiting"}
-"""Repeated while time passes: the second one is like the first."""
+"""Repeated while the run waits, so only the first one counts."""
 
 
 class Death:
-    """Counts what happens, and sends the signal at the point."""
+    """Counts the points, and sends the signal at one of them."""
 
     def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
         self._point = point
@@ -54,7 +53,7 @@ class Death:
         self._file = os.open(passed, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def pass_by(self, point: str) -> None:
-        """Die here, or go on."""
+        """Send the signal here, or continue."""
         with self._lock:
             self._seen[point] += 1
             number = self._seen[point]
@@ -64,12 +63,12 @@ class Death:
             os.write(self._file, f"{name}\n".encode())
             if name == self._point:
                 os.kill(os.getpid(), self._number)
-        # Handlers run in the main thread, which must not wait for itself.
+        # Signal handlers run in the main thread, so that thread must not wait.
         if name == self._point and threading.current_thread() is not threading.main_thread():
             self._heard.wait()
 
     def watch(self) -> None:
-        """Let everything pass by here."""
+        """Report every point of the run here."""
         emit, do = Emitter.emit, AtomicFiles.do
 
         def emits(emitter: Emitter, kind: str, *rest: Any) -> None:
@@ -81,7 +80,7 @@ class Death:
                 self.pass_by(f"disk: {operation} {_plain(path)}")
             return do(disk, operation, path, function)
 
-        handle = SignalHandler._handle  # the only place that knows when a signal has come
+        handle = SignalHandler._handle  # called for every signal
 
         def handles(interrupt: SignalHandler, number: int, frame: Any) -> None:
             os.close(os.open(self._heard_file, os.O_WRONLY | os.O_CREAT, 0o600))
@@ -106,13 +105,13 @@ class Death:
 
 
 def _plain(path: str) -> str:
-    """Return a path within the store, without what is another one in every run."""
+    """Return a path within the store, without the parts that differ in every run."""
     inside = path.partition("/state")[2].strip("/") or "the store"
     return re.sub(r"\.tmp-[0-9-]+", "aside", re.sub(r"-[0-9a-f]{16}\b", "", inside))
 
 
 def _run(wanted: dict[str, Any], death: type[Death]) -> int:
-    """Run the program in this process, which was made for it."""
+    """Run the program in this process, which was forked for it."""
     os.environ.clear()
     os.environ.update(wanted["environ"])
     os.chdir(wanted["folder"])

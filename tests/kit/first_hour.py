@@ -1,8 +1,7 @@
-"""A reader of the documents: an ordinary user with a fresh home, who types what a page says, in its order.
+"""A reader of the documents: a user with a fresh home directory, who types what a page says, in its order.
 
-The machine is the lab's: its CA answers for Let's Encrypt, and a stand-in for DuckDNS. `nano` is played by a program
-that writes what the page says to paste, and the programs that would change this machine by others that only write down
-how they were called.
+The machine is the lab's: its CA replaces Let's Encrypt, and a stand-in replaces DuckDNS. A script replaces `nano` and
+writes what the page says to paste. Scripts replace the programs that would change this machine and record their calls.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ trust     = "{trust}"
 nameservers = ["{resolver}"]
 authoritative_port = {port}
 """
-"""What is added to the configuration of a page: the CA and the DNS of the lab in place of the Internet's."""
+"""Added to the configuration of a page: the CA and the DNS of the lab."""
 _EDITOR: Final = '#!/bin/sh\ncat "$PASTED/$(basename "$1")" > "$1"\n'
 _CRONTAB: Final = """#!/bin/sh
 case "$1" in
@@ -55,10 +54,10 @@ _STEP: Final = "{command}\nprintf '\\036%s\\036' $?\n"
 
 @dataclass
 class Reader:
-    """An ordinary user with a home of his own; he is `nobody` where the tests run as root.
+    """A user with a home directory; `nobody` if the tests run as root.
 
-    :ivar folder: his home.
-    :ivar pasted: what he pastes into a file, by the file's name.
+    :ivar folder: the home directory.
+    :ivar pasted: the text to paste, by the file's name.
     """
 
     lab: Lab
@@ -67,7 +66,7 @@ class Reader:
     pasted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make his home, and the programs that he has."""
+        """Make the home directory and the programs."""
         self._paste = self.folder / ".pasted"
         self._bin = self.folder / ".bin"
         for folder in (self.folder, self._paste, self._bin):
@@ -80,7 +79,7 @@ class Reader:
             (self._bin / name).chmod(0o700)
         trust = self.folder / ".lab-ca.pem"
         trust.write_bytes(self.lab.ca.trust_pem.read_bytes())
-        # His system knows the root of the CA, as it knows that of Let's Encrypt.
+        # The system trusts the root of the CA, as that of Let's Encrypt.
         management = self.lab.pebble.management_url
         root = fetch(f"{management}/roots/0", context=self.lab.pebble.ca.client_context())[1]
         (self.folder / ".roots.pem").write_bytes(root)
@@ -90,7 +89,7 @@ class Reader:
 
     @property
     def env(self) -> dict[str, str]:
-        """His environment."""
+        """The user's environment."""
         system = os.environ.get("PATH", os.defpath)
         return {
             "HOME": str(self.folder),
@@ -103,9 +102,9 @@ class Reader:
         }
 
     def get_ready(self, config: str) -> None:
-        """Put down what he will paste: the token, and the configuration, with the lab's CA and DNS at its end.
+        """Write what will be pasted: the token, and the configuration with the lab's CA and DNS.
 
-        His provider file points the DuckDNS driver to the stand-in.
+        The user's provider file points the DuckDNS driver to the stand-in.
         """
         self.pasted = {"duckdns-token.txt": f"{TOKEN}\n", "dnsrenew.toml": config + self._world}
         for name, text in self.pasted.items():
@@ -119,7 +118,7 @@ class Reader:
                 os.chown(path, NOBODY, NOBODY)
 
     def type(self, typed: Sequence[Typed]) -> list[Typed]:
-        """Type all of it into one shell; return each command with its status and its output."""
+        """Run all commands in one shell; return each with its exit status and output."""
         steps = "".join(_STEP.format(command=each.command) for each in typed)
         done = subprocess.run(
             ordinary_user(["bash", "-c", _SCRIPT.format(steps=steps)]),

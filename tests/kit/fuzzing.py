@@ -1,4 +1,4 @@
-"""Foreign bytes for the fuzz tests: anything at all, and what is nearly right."""
+"""Input for the fuzz tests: random octets, and nearly correct values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RAW: Final = {
 }
 """Characters that stand for JSON that :func:`json.dumps` would never write."""
 DEEP: Final = "\uf006"
-"""Stands for an object that is nested far too deep."""
+"""Stands for an object with too many levels."""
 TEXTS: Final = (
     "",
     " ",
@@ -111,13 +111,13 @@ Path = tuple[str | int, ...]
 
 
 def bounded(examples: int) -> Callable[[Any], Any]:
-    """Let a test take so many examples, the same ones in every run."""
+    """Limit a test to this number of examples, the same in every run."""
     quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
     return settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=quiet)
 
 
 def dumped(value: Any) -> bytes:
-    """Return JSON, with what no honest writer writes; half a surrogate pair is escaped, as JSON can."""
+    """Return JSON, including forms that `json.dumps` never writes; half of a surrogate pair is escaped."""
     text = json.dumps(value)
     for stands_for, raw in _RAW.items():
         text = text.replace(json.dumps(stands_for), raw)
@@ -125,7 +125,7 @@ def dumped(value: Any) -> bytes:
 
 
 def paths(value: Any, path: Path = ()) -> list[Path]:
-    """Return the way to every part of a JSON value, the whole included."""
+    """Return the path of every part of a JSON value, including the whole."""
     found: list[Path] = [path]
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -134,14 +134,14 @@ def paths(value: Any, path: Path = ()) -> list[Path]:
 
 
 def replaced(value: Any, path: Path, new: Any) -> Any:
-    """Return a copy of a JSON value with another part at the end of the way."""
+    """Return a copy of a JSON value in which one part is replaced."""
     whole, place, last = _copied(value, path)
     place[last] = new
     return whole[""]
 
 
 def without(value: Any, path: Path) -> Any:
-    """Return a copy of a JSON value without the part at the end of the way (which is not the whole)."""
+    """Return a copy of a JSON value without one part."""
     whole, place, last = _copied(value, path)
     del place[last]
     return whole[""]
@@ -158,7 +158,7 @@ def _copied(value: Any, path: Path) -> tuple[Any, Any, str | int]:
 
 @st.composite
 def nearly(draw: st.DrawFn, examples: Sequence[Any]) -> Any:
-    """Give a value like one of the examples, with one to three of its parts dropped, replaced or doubled."""
+    """Draw a value like one of the examples, with one to three parts dropped, replaced or doubled."""
     value = draw(st.sampled_from(examples))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(paths(value)))
@@ -174,9 +174,9 @@ def nearly(draw: st.DrawFn, examples: Sequence[Any]) -> Any:
 
 
 def each_change(example: Any, oddities: Sequence[Any] = ODDITIES, *, within: str | None = None) -> Iterator[bytes]:
-    """Give the JSON of an example with each of its parts, in turn, dropped, and replaced by each odd value.
+    """Yield the JSON of an example with each part in turn dropped, and replaced by each odd value.
 
-    :param within: only with changes of this field, and of what is in it.
+    :param within: change only this field and its parts.
     """
     for path in paths(example):
         if within is not None and path[:1] != (within,):
@@ -189,10 +189,10 @@ def each_change(example: Any, oddities: Sequence[Any] = ODDITIES, *, within: str
 
 @st.composite
 def json_bytes(draw: st.DrawFn, examples: Sequence[Any]) -> bytes:
-    """Give bytes that should be JSON like the examples."""
+    """Draw bytes that resemble JSON like the examples."""
     data = dumped(draw(st.sampled_from(examples) | nearly(examples) | nearly(examples) | VALUES))
     kind = draw(st.sampled_from(["", "", "", "twice", "bytes", "utf-16", "bom"]))
-    if kind == "twice":  # a key that stands there twice
+    if kind == "twice":  # a duplicate key
         return data.replace(b"{", b'{"schema": 1, "status": null, "url": 1, "type": 1, ', 1)
     if kind == "bytes":
         return draw(edited(data))
@@ -203,7 +203,7 @@ def json_bytes(draw: st.DrawFn, examples: Sequence[Any]) -> bytes:
 
 @st.composite
 def edited(draw: st.DrawFn, data: bytes) -> bytes:
-    """Give the bytes with one to six of them changed, doubled, dropped, or the end cut off."""
+    """Draw the bytes with one to six changes, or truncated."""
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, max(len(data) - 1, 0)))
         length = draw(st.sampled_from([1, 1, 2, 5, 40]))

@@ -1,7 +1,7 @@
-"""One renewal that is killed at a point, the next run, and what came of it; and the page that lists all of them.
+"""One renewal that is killed at a point, the next run, and the result; and the page with all of them.
 
-``python -m tests.kit.killed`` runs them all and writes docs/internals/killed-runs.md; test_killed.py repeats them.
-The page also has those that are told to stop: see stopped.py.
+``python -m tests.kit.killed`` runs all and writes docs/internals/killed-runs.md; test_killed.py checks the page.
+The page also has the runs that are asked to stop: see stopped.py.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _GROUP: Final = re.compile(r"^\| [a-z]+ \| `.+?` \| `.+?` \| (\d+) \| (\S+) \| (
 
 
 class Row(NamedTuple):
-    """What the page says of one point.
+    """The line of the page for one point.
 
-    :ivar kind: ``renewal`` (a certificate is in force) or ``first`` (the store is not even there).
-    :ivar left: TXT values of ours in DNS when the run was dead.
-    :ivar orders: orders that it had made.
-    :ivar then: the status of the next run's outcome.
-    :ivar swept: TXT values that the next run removed before anything else.
-    :ivar more: orders that the next run made.
+    :ivar kind: ``renewal`` (a certificate is in force) or ``first`` (there is no store).
+    :ivar left: our TXT values in DNS after the kill.
+    :ivar orders: orders of the killed run.
+    :ivar then: the outcome's status of the next run.
+    :ivar swept: TXT values that the next run removed first.
+    :ivar more: orders of the next run.
     """
 
     kind: str
@@ -47,13 +47,13 @@ class Row(NamedTuple):
 
 
 def points(workspace: Workspace, zygote: Zygote, kind: str) -> list[str]:
-    """All points of a run that is left alone, in their order."""
+    """Return all points of an undisturbed run, in order."""
     with Stage.at(workspace, zygote, kind) as stage:
         return stage.die(NEVER)
 
 
 def killed_at(workspace: Workspace, zygote: Zygote, kind: str, point: str) -> Row:
-    """Kill a run at a point, make the next one, and see that all is right."""
+    """Kill a run at a point, make the next one, and check that all is right."""
     with Stage.at(workspace, zygote, kind) as stage:
         before = Kept.of(workspace.store) if kind == "renewal" else None
         stage.die(point)
@@ -66,7 +66,7 @@ def killed_at(workspace: Workspace, zygote: Zygote, kind: str, point: str) -> Ro
 
 
 def _assert_served(workspace: Workspace, before: Kept) -> None:
-    """A server that reads `current` now gets a whole pair: the old one, or the new one."""
+    """Check that a server that reads `current` now gets a complete pair: the old one, or the new one."""
     now = Kept.of(workspace.store)
     now.assert_whole()
     if now.version == before.version:
@@ -74,7 +74,7 @@ def _assert_served(workspace: Workspace, before: Kept) -> None:
 
 
 def rows() -> list[Row]:
-    """What the page says."""
+    """Read the lines of the page."""
     found = _ROW.findall(PAGE.read_text("utf-8"))
     return [
         Row(kind, point.strip("`"), int(a), int(b), then, int(c), int(d)) for kind, point, a, b, then, c, d in found
@@ -82,7 +82,7 @@ def rows() -> list[Row]:
 
 
 def stopped_rows() -> list[Stopped]:
-    """What the page says of runs that were told to stop: the same points, in the same order."""
+    """Read what the page says of runs that are asked to stop: the same points, in the same order."""
     places = iter(rows())
     return [
         Stopped(*next(places)[:2], ended, then, int(orders))
@@ -143,7 +143,7 @@ def page(found: list[Row], stopped: list[Stopped]) -> str:
 
 
 def _together(stopped: list[Stopped]) -> Iterator[str]:
-    """Give one line for all neighbours of which the same is to be said."""
+    """Yield one line for all neighbours with the same result."""
     for (kind, ended, then, orders), group in itertools.groupby(stopped, lambda row: (row.kind, *row[2:])):
         points = [row.point for row in group]
         yield f"| {kind} | `{points[0]}` | `{points[-1]}` | {len(points)} | {ended} | {then} | {orders} |\n"

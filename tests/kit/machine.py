@@ -1,4 +1,4 @@
-"""The machine: any order of {renew, kill, fill the disk, break the CA, break DNS, change the config, clock on}."""
+"""The state machine: any order of runs, kills, disk errors, faults of CAs and DNS, edits and passing time."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ HOST_FATES: Final = ("ok", "refuses", "half", "down", "lost", "keeps", "hidden")
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 PATIENCE: Final = 9 * DAY
-"""No wait is longer: neither our own, nor what a CA may ask for, nor until a limit has room again."""
+"""No wait is longer: our own, a Retry-After, or that for a rate limit."""
 MOST_ACTS: Final = 240
-"""As many as a run that obtains both certificates has."""
+"""The number of acts of a run that obtains both certificates."""
 
 
 def wanted(name: str, domains: tuple[str, ...], key: KeyKind, routes: tuple[Route, ...]) -> CertificateSpec:
-    """Return what is wanted."""
+    """Return a certificate of the configuration."""
     return CertificateSpec(name=name, domains=domains, identifiers=domains, ca=FIRST, key=key, routes=routes)
 
 
 class Machine(RuleBasedStateMachine):
-    """A home user's host for some months, in which everything goes wrong."""
+    """A home user's host for some months, in which everything fails."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sound = True
+        self.passed = True
         self.stack = ExitStack()
         self.world = self.stack.enter_context(world())
         specs = [wanted(name, domains[0], "ecdsa-p256", ROUTES[1]) for name, domains in DOMAINS.items()]
@@ -61,7 +61,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(already=st.booleans())
     def begin(self, already: bool) -> None:
-        """With certificates in force, or with an empty folder."""
+        """Start with certificates in force, or with an empty folder."""
         if already:
             self.renew(force=False, times=1)
 
@@ -69,44 +69,44 @@ class Machine(RuleBasedStateMachine):
 
     @rule(force=st.booleans(), times=st.sampled_from([1, 1, 1, 6]))
     def renew(self, force: bool, times: int) -> None:
-        """A run, as things stand; or somebody loses patience."""
+        """Make a run; or several, as an impatient person does."""
         for _ in range(times):
             self._run(force=force)
 
     @rule(force=st.booleans(), at=st.integers(1, MOST_ACTS))
     def kill(self, force: bool, at: int) -> None:
-        """A run that is killed before its n-th act; one that has fewer ends as it does."""
+        """Kill a run before its n-th act; a run with fewer acts ends normally."""
         self._run(force=force, dies_at=at)
 
     def _run(self, *, force: bool, dies_at: int | None = None) -> None:
-        with self._looking():
+        with self._checking():
             self.model.note(self.world.renew(self.model.specs, force=force, dies_at=dies_at))
 
     @rule(at=st.none() | st.integers(1, 10))
     def clean_up(self, at: int | None) -> None:
-        """`dnsrenew cleanup`, which may be killed too."""
+        """Run `dnsrenew cleanup`, which may be killed too."""
         self.world.clean_up(self.model.specs, dies_at=at)
 
-    # ── what goes wrong ─────────────────────────────────────────────────────────────────
+    # ── faults ──────────────────────────────────────────────────────────────────────────
 
     @rule(after=st.integers(0, 120), number=st.sampled_from([errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EROFS]))
     def fill_the_disk(self, after: int, number: int) -> None:
-        """Each run from now on may change so much, and then no more."""
+        """From now on each run can make this number of changes."""
         self.world.trouble = Trouble(after, number)
 
     @rule()
     def free_the_disk(self) -> None:
-        """All is well again."""
+        """Repair the disk."""
         self.world.trouble = None
 
     @rule(name=st.sampled_from([FIRST, FIRST, SECOND]), fate=st.sampled_from(CA_FATES))
     def break_the_ca(self, name: str, fate: str) -> None:
-        """Or mend it."""
+        """Break a CA, or repair it."""
         self.world.cas[name].fate = fate
 
     @rule(name=st.sampled_from(["many", "many", "single"]), fate=st.sampled_from(HOST_FATES))
     def break_dns(self, name: str, fate: str) -> None:
-        """Or mend it."""
+        """Break a DNS host, or repair it."""
         self.world.hosts[name].fate = fate
 
     @rule(
@@ -116,43 +116,43 @@ class Machine(RuleBasedStateMachine):
         routes=st.integers(0, len(ROUTES) - 1),
     )
     def change_the_config(self, name: str, number: int, key: KeyKind, routes: int) -> None:
-        """Other names, another key, other routes: then an account may be gone that has written."""
+        """Change names, key or routes; an account that has written may become unused."""
         sets = DOMAINS[name]
         self.model.edit(wanted(name, sets[number % len(sets)], key, ROUTES[routes]))
 
     @rule(seconds=st.sampled_from([30.0, 120.0, 900.0, 2 * HOUR, DAY, 8 * DAY, 40 * DAY, 100 * DAY]))
     def clock_on(self, seconds: float) -> None:
-        """Nothing runs meanwhile."""
+        """Let time pass without a run."""
         self.world.pass_time(seconds)
 
     @rule()
     def repair(self) -> None:
-        """Everything, so that runs come to their end often enough."""
+        """Repair everything, so that runs succeed often enough."""
         self.world.trouble = None
         for host in self.world.hosts.values():
             host.fate = "ok"
         for ca in self.world.cas.values():
             ca.fate = "ok"
 
-    # ── what holds ──────────────────────────────────────────────────────────────────────
+    # ── invariants ──────────────────────────────────────────────────────────────────────
 
     @invariant()
     def holds(self) -> None:
-        """After every step."""
-        with self._looking():
+        """Check the model after every step."""
+        with self._checking():
             self.model.holds()
 
     @contextmanager
-    def _looking(self) -> Iterator[None]:
-        """Know whether something was found."""
-        self.sound = False
+    def _checking(self) -> Iterator[None]:
+        """Record whether a check failed."""
+        self.passed = False
         yield
-        self.sound = True
+        self.passed = True
 
     def teardown(self) -> None:
-        """With everything mended and the accounts back, one run more and nothing is left; the next one does nothing."""
+        """With everything repaired and the accounts back, one more run leaves nothing; the next one does nothing."""
         with self.stack:
-            if self.sound:  # else this would be told instead of what was found
+            if self.passed:  # or this would hide the failed check
                 self._end()
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""The CA of the machine: it counts against its limits, keeps a record of all that it was asked for, and may break."""
+"""The CA of the state machine: it counts against its limits, records all requests, and may break."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.kit.machine_gate import Gate
 
 KEPT: Final = 7 * DAY
-"""How long it knows of an order."""
+"""How long it keeps an order."""
 ASKS_TO_WAIT: Final = 2 * HOUR
 FATES: Final = ("ok", "down", "busy", "limit", "blind", "lost", "slow", "refuses", "wrong")
 _CHANGES: Final = ("/newAccount", "/newOrder", "/challenge/", "/finalize/")
@@ -27,10 +27,10 @@ _CHANGES: Final = ("/newAccount", "/newOrder", "/challenge/", "/finalize/")
 
 @dataclass(slots=True)
 class Counted:
-    """Something that the CA counted against a limit.
+    """An event that the CA counted against a limit.
 
-    :ivar key: the limit, and whose.
-    :ivar run: the number of the run whose doing it was.
+    :ivar key: the limit and its subject.
+    :ivar run: the number of the run that caused it.
     """
 
     time: datetime
@@ -40,9 +40,9 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An order that it was asked for.
+    """A newOrder request.
 
-    :ivar key: what it was beyond, or None; then it is a second entry of the same order.
+    :ivar key: the limit that it exceeded, in a second entry of the same request; or None.
     """
 
     time: datetime
@@ -53,7 +53,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class IssuedHere:
-    """A certificate."""
+    """A certificate that this CA has issued."""
 
     time: datetime
     run: int
@@ -64,16 +64,16 @@ class IssuedHere:
 
 
 class FaultyCA(AcmeServer):
-    """A CA in memory that breaks, and knows of each thing that it did which run asked for it.
+    """A CA in memory that breaks, and records which run caused each of its actions.
 
-    :ivar fate: ``ok``; or it is ``down``, takes no order (``busy``), asks to wait (``limit``), sees no proof
-        (``blind``), issues and does not send it (``lost``) or takes too long for us (``slow``), does not issue
-        (``refuses``), or issues something else (``wrong``).
-    :ivar run: the number of the run that is under way.
-    :ivar counted: what it counted against its limits.
-    :ivar made: the orders that it was asked for.
-    :ivar certificates: what it issued, by the URL of the order.
-    :ivar waits: for a set of names, until when it asked to wait with an order, and the run that it told so.
+    :ivar fate: ``ok``; or it is ``down``, refuses orders (``busy``), asks to wait (``limit``), rejects proofs
+        (``blind``), issues and does not send it (``lost``) or takes too long (``slow``), does not issue
+        (``refuses``), or issues another certificate (``wrong``).
+    :ivar run: the number of the current run.
+    :ivar counted: the events that count against its limits.
+    :ivar made: the newOrder requests.
+    :ivar certificates: the certificates, by the URL of the order.
+    :ivar waits: by set of names, the end of a Retry-After and the run that received it.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class FaultyCA(AcmeServer):
         self._gate = gate
         self._refused_with: tuple[int, frozenset[str]] | None = None
 
-    # ── what it counts ──────────────────────────────────────────────────────────────────
+    # ── limits ──────────────────────────────────────────────────────────────────────────
 
     def _buckets(self, names: Sequence[str]) -> dict[str, Bucket]:
         failed = {f"failed {name}": self.count.failed[name] for name in names}
@@ -103,10 +103,10 @@ class FaultyCA(AcmeServer):
         self.counted.append(Counted(self._clock.now(), f"failed {proof.identifier}", self.run))
         return UNAUTHORIZED
 
-    # ── what it is asked ────────────────────────────────────────────────────────────────
+    # ── requests ────────────────────────────────────────────────────────────────────────
 
     def request(self, method: str, url: str, **more: Any) -> HttpResponse:
-        """Answer a request; a run may die before or after one that changes something here."""
+        """Answer a request; a run may be killed before or after one that changes something."""
         self.up = self.fate != "down"
         gate = self._gate()
         if method == "POST" and any(part in url for part in _CHANGES):
@@ -118,7 +118,7 @@ class FaultyCA(AcmeServer):
         payload = request.payload or {}
         listed = [each["value"] for each in payload["identifiers"]]
         names, now, replaces = frozenset(listed), self._clock.now(), "replaces" in payload
-        if (self.run, names) != self._refused_with:  # else the same order once more, without `replaces`
+        if (self.run, names) != self._refused_with:  # or it is the same order without `replaces`
             self.made.append(Made(now, self.run, names))
         self._refused_with = (self.run, names) if replaces else None
         if self.fate == "busy":
@@ -127,7 +127,7 @@ class FaultyCA(AcmeServer):
             self.waits[names] = now + ASKS_TO_WAIT, self.run
             raise Refusal(429, "rateLimited", "wait", ("Retry-After", str(int(ASKS_TO_WAIT.total_seconds()))))
         if not replaces:
-            self._look_at_the_time(names, now)
+            self._record_an_early_order(names, now)
         unfinished = self._unfinished(names, now)
         if unfinished is not None:
             return self._shown(unfinished, 201)
@@ -142,20 +142,20 @@ class FaultyCA(AcmeServer):
         return response
 
     def _unfinished(self, names: frozenset[str], now: datetime) -> Order | None:
-        """Return an order for the same names that is still of use, as Let's Encrypt does."""
+        """Return a usable order for the same names, as Let's Encrypt does."""
         for order in self.orders.values() if self.name == "letsencrypt" else ():
             usable = order.status in {"pending", "ready"} and now - order.created <= KEPT
             if usable and frozenset(order.names) == names:
                 return order
         return None
 
-    def _look_at_the_time(self, names: frozenset[str], now: datetime) -> None:
+    def _record_an_early_order(self, names: frozenset[str], now: datetime) -> None:
         until, run = self.waits.get(names, (now, 0))
         if now < until:
             self.made.append(Made(now, self.run, names, f"wait {run}"))
 
     def order_of(self, request: Request) -> Order:
-        """Return an order, unless it is forgotten."""
+        """Return an order, unless it is too old."""
         order = super().order_of(request)
         if self._clock.now() - order.created > KEPT:
             raise Refusal(404, "malformed", "there is no such order any more")
@@ -168,7 +168,7 @@ class FaultyCA(AcmeServer):
         return super()._finalize(request)
 
     def _issue(self, order: Order, csr: x509.CertificateSigningRequest) -> None:
-        if self.fate == "wrong":  # for another name: no limit of ours is touched
+        if self.fate == "wrong":  # for another name, so that it counts against no limit
             order.chain = self._issuer.sign(csr.public_key(), ("wrong.test",), self._clock.now() - HOUR)
             return
         super()._issue(order, csr)
@@ -187,5 +187,5 @@ class FaultyCA(AcmeServer):
 
 
 def same_set(names: Sequence[str]) -> str:
-    """Return what the limit for a set of names is called."""
+    """Return the name of the limit for a set of names."""
     return f"same set {' '.join(sorted(names))}"

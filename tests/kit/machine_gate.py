@@ -1,14 +1,12 @@
-"""How a run of the program is killed, and its disk made to fail, within the process of the test.
+"""How a run is killed, and its disk made to fail, within the process of the test.
 
-SIGKILL runs no ``finally``; an exception does. So everything that a run does to the world goes through a :class:`Gate`:
-the disk, the DNS hosts, the CAs. At the point where the run is to die the gate closes and raises; from then on it lets
-nothing through, whatever the run's ``finally`` blocks try, and they change nothing that the next run, DNS or a CA could
-see. The locks that it held are released, as the operating system does. A child to kill at every point would cost a
-hundred times as much, and the world would have to live in a process of its own; that is what soak.py does, with real
-servers, and kills that are real.
+SIGKILL runs no ``finally``; an exception does. So all effects of a run pass a :class:`Gate`: the disk, the DNS hosts,
+the CAs. At the point of the kill the gate closes and raises; from then on it lets nothing pass, so ``finally`` blocks
+change nothing that the next run, DNS or a CA could see. The locks of the run are released, as the operating system
+does. Real processes would take a hundred times as long; soak.py uses them, with real servers and real kills.
 
-Threads run at once, where they are started (:func:`tests.kit.memory.threads_at_once`), so that the n-th act of a run
-is always the same one.
+Threads run at once where they are started (:func:`tests.kit.memory.threads_at_once`), so that the n-th act of a run is
+always the same.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ class Killed(BaseException):
 class Trouble:
     """A disk that fails.
 
-    :ivar after: how many changes of a run still succeed.
+    :ivar after: the number of changes of a run that still succeed.
     :ivar number: the error's.
     """
 
@@ -46,12 +44,12 @@ class Trouble:
 
 
 class Gate:
-    """What a run does to the world passes here.
+    """All effects of a run pass here.
 
     :param at: the act before which the run dies, or None.
-    :param trouble: of its disk.
-    :ivar acts: how many there were.
-    :ivar refused: how often the disk failed.
+    :param trouble: the disk's error, or None.
+    :ivar acts: the number of acts so far.
+    :ivar refused: the number of refused disk operations.
     """
 
     def __init__(self, at: int | None = None, trouble: Trouble | None = None) -> None:
@@ -63,7 +61,7 @@ class Gate:
         self.dead = False
 
     def act(self) -> None:
-        """Let one act pass, or die."""
+        """Let one act pass, or raise."""
         if not self.dead:
             self.acts += 1
             self.dead = self.acts == self._at
@@ -71,12 +69,12 @@ class Gate:
             raise Killed
 
     def check(self) -> None:
-        """Let something pass that changes nothing: the dead do not even ask."""
+        """Let an effect pass that changes nothing; a dead run does not even read."""
         if self.dead:
             raise Killed
 
     def disk(self, operation: str, path: str) -> None:
-        """Let an operation of the disk pass; reading is no act, but the dead do not read."""
+        """Let a disk operation pass; reading is not an act."""
         self.check()
         if operation not in CHANGES:
             return
@@ -90,7 +88,7 @@ class Gate:
             raise OSError(trouble.number, os.strerror(trouble.number))
 
     def around(self, function: Callable[[], T]) -> T:
-        """Do something elsewhere: a run may die before it is done, or before it hears of it."""
+        """Make a call to another party: the run may be killed before it, or before it gets the result."""
         self.act()
         value = function()
         self.act()
@@ -99,7 +97,7 @@ class Gate:
 
 @contextlib.contextmanager
 def locks_of_a_process() -> Iterator[None]:
-    """Release all that was locked within the block and is not released yet."""
+    """Release all locks at the end of the block that were acquired in it."""
     handles: list[int] = []
     acquire = file_locks._acquire
 
@@ -110,5 +108,5 @@ def locks_of_a_process() -> Iterator[None]:
     with mock.patch.object(file_locks, "_acquire", acquired):
         yield
     for handle in handles:
-        with contextlib.suppress(OSError):  # closed long since
+        with contextlib.suppress(OSError):  # already closed
             fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""What must hold after every step, whatever was broken: looked at from outside, past the program."""
+"""What must hold after every step, whatever is broken; checked from outside the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.machine_world import FOREIGN, Ran, World
 MINUTE: Final = timedelta(minutes=1)
 PAUSES: Final = (MINUTE, 10 * MINUTE, 100 * MINUTE, timedelta(days=1))
 SHORTEST: Final = 0.8
-"""A pause is up to a fifth shorter, by chance."""
+"""A pause is up to a fifth shorter at random."""
 _WINDOW: Final = {"failed": timedelta(hours=1), "same": timedelta(days=7)}
 
 
@@ -29,10 +29,10 @@ _WINDOW: Final = {"failed": timedelta(hours=1), "same": timedelta(days=7)}
 class Known:
     """What the model knows of a certificate.
 
-    :ivar failures: how many in a row the program has written down; at least.
-    :ivar held_until: before this no order is made, but by force.
-    :ivar serial: of what is in force, with the name of its CA.
-    :ivar owed: a certificate that the CA has issued and that nobody has heard of.
+    :ivar failures: the least number of consecutive failures in the state.
+    :ivar held_until: before this time only a forced run orders.
+    :ivar serial: of the certificate in force, with the name of its CA.
+    :ivar owed: by CA, an issued certificate that no run has received.
     """
 
     spec: CertificateSpec
@@ -43,7 +43,7 @@ class Known:
 
     @property
     def names(self) -> frozenset[str]:
-        """What is ordered."""
+        """The names of an order for it."""
         return frozenset(self.spec.identifiers)
 
 
@@ -53,22 +53,22 @@ class Model:
     def __init__(self, world: World, specs: Sequence[CertificateSpec]) -> None:
         self.world = world
         self.known = {spec.name: Known(spec) for spec in specs}
-        self._poor: set[int] = set()  # runs that could not write down all that they learnt
+        self._poor: set[int] = set()  # runs that could not store everything that they learnt
 
     @property
     def specs(self) -> list[CertificateSpec]:
-        """What is wanted."""
+        """The certificates of the configuration."""
         return [known.spec for known in self.known.values()]
 
     def edit(self, spec: CertificateSpec) -> None:
-        """Want something else: it may be tried at once, and what was ordered before may be of no use."""
+        """Change a certificate: it may be tried at once, and earlier orders may be useless."""
         known = self.known[spec.name]
         known.spec, known.held_until, known.owed = spec, None, {}
 
     # ── after a run ─────────────────────────────────────────────────────────────────────
 
     def note(self, ran: Ran) -> None:
-        """Learn what a run did, and see whether it was allowed to."""
+        """Record a run, and check that it did only what it may do."""
         if not ran.knows:
             self._poor.add(ran.number)
         for name, ca in self.world.cas.items():
@@ -82,7 +82,7 @@ class Model:
             serial = self._serial(known)
             if serial != known.serial:
                 known.serial, known.owed = serial, {}
-                if ran.outcomes is None:  # killed once it was in force: whether that was written down is not known
+                if ran.outcomes is None:  # killed after the switch: the state may be older
                     known.failures, known.held_until = 0, None
 
     def _orders_are_allowed(self, ca: FaultyCA, made: Sequence[Made], ran: Ran) -> None:
@@ -91,20 +91,20 @@ class Model:
                 continue
             if order.key.startswith("wait"):
                 assert int(order.key.split()[1]) in self._poor, f"{ca.name} had asked to wait: {order}"
-            elif ca.name == "letsencrypt":  # of others only the CA itself knows the limits, and says so
+            elif ca.name == "letsencrypt":  # the program does not know the limits of other CAs
                 assert self._was_hidden(ca, order), f"an order beyond what {ca.name} allows: {order}"
         asked = [order for order in made if order.key is None]
         for known in self.known.values():
             ours = [order for order in asked if order.names == known.names]
             routes = [route for route in known.spec.routes if route.ca == ca.name]
-            # One for each way, and one more where the CA missed what all servers showed.
+            # One for each route, and one more if the CA did not see what all servers showed.
             assert len(ours) <= 2 * len(routes), ours
             until = known.held_until
             if not ran.force and until is not None:
                 assert [order for order in ours if order.time < until] == [], f"{known.spec.name} rests until {until}"
 
     def _was_hidden(self, ca: FaultyCA, order: Made) -> bool:
-        """Tell whether the CA counts something that a run learnt, or would have, and could not write down."""
+        """Tell whether the CA counts an event that a run could not store."""
 
         def hides(counted: Counted) -> bool:
             recent = order.time - counted.time <= _WINDOW[counted.key.split()[0]]
@@ -113,7 +113,7 @@ class Model:
         return any(hides(counted) for counted in ca.counted)
 
     def _no_second_certificate(self, name: str, ca: FaultyCA, ran: Ran) -> None:
-        """An order that was killed, or not heard of, once its CSR was sent is the one whose certificate is fetched."""
+        """After the CSR was sent, a killed run or a lost answer costs no second certificate."""
         for issued in (one for one in ca.certificates.values() if one.run == ran.number):
             for known in self.known.values():
                 if known.names != issued.names:
@@ -127,7 +127,7 @@ class Model:
                 del known.owed[name]
 
     def _remember_the_last(self) -> None:
-        """One order is remembered for each certificate: one at another CA takes its place."""
+        """The store has one pending order for each certificate: an order at another CA replaces it."""
         for known in self.known.values():
             asked = [
                 (order.time, name)
@@ -139,7 +139,7 @@ class Model:
                 known.owed = {name: issued for name, issued in known.owed.items() if name == max(asked)[1]}
 
     def _was_stored(self, known: Known, issued: IssuedHere) -> bool:
-        """Tell whether the first certificate is there, though not in force yet: the next run finds it."""
+        """Tell whether the first certificate is stored but not yet in force: the next run finds it."""
         folder = self.world.path / "certificates" / known.spec.name
         stored = (path.read_bytes() for path in folder.glob("versions/[1-9]*/fullchain.pem"))
         return not (folder / "state.json").exists() and issued.chain.encode() in stored
@@ -160,7 +160,7 @@ class Model:
                 known.held_until = None
 
     def _rests(self, known: Known, outcome: Outcome, ran: Ran) -> None:
-        """A failure has its pause, and the fourth in a row a day."""
+        """A failure has its pause; after the fourth in a row it is a day."""
         pause = PAUSES[min(known.failures, len(PAUSES)) - 1]
         if outcome.not_after is not None and outcome.not_after > ran.started:
             pause = min(pause, max((outcome.not_after - self.world.clock.now()) / 4, PAUSES[2]))
@@ -171,7 +171,7 @@ class Model:
     # ── at any time ─────────────────────────────────────────────────────────────────────
 
     def holds(self) -> None:
-        """See that all is as it must be."""
+        """Check everything that must hold at any time."""
         written = set(self.journaled())
         left = {value for value in self.ours() if value not in written}
         assert left == set(), f"in DNS and not in the journal: {left}"
@@ -186,7 +186,7 @@ class Model:
         return serial
 
     def ours(self) -> Iterator[tuple[str, str]]:
-        """The TXT values in DNS that are not somebody else's, by name."""
+        """The TXT values in DNS that are not foreign, by name."""
         for host in self.world.hosts.values():
             for name, values in host.values.items():
                 yield from ((name, value) for value in values if value != FOREIGN)
@@ -197,7 +197,7 @@ class Model:
             yield from ((value["name"], value["value"]) for value in json.loads(path.read_bytes())["values"])
 
     def serial(self, name: str) -> tuple[str, int] | None:
-        """Return CA and serial number of what is in force, which must be whole, and issued; None: nothing is."""
+        """Return the CA and serial number of the certificate in force, which must be complete; None: there is none."""
         current = self.world.path / "certificates" / name / "current"
         if not current.is_symlink():
             assert not current.exists()
@@ -210,10 +210,10 @@ class Model:
     # ── at the end ──────────────────────────────────────────────────────────────────────
 
     def is_clean(self, outcomes: Sequence[Outcome]) -> None:
-        """Nothing of ours is left anywhere, and what is in force is valid, and what was wanted."""
+        """Check that nothing of ours is left, and that the certificates in force are valid and as configured."""
         assert {outcome.status for outcome in outcomes} <= {"renewed", "not-due"}, outcomes
         assert list(self.ours()) == [], "left behind"
-        # A run that died before it wrote anything leaves an empty lock, which the next entry takes.
+        # A run that is killed before its first write leaves an empty lock file, which the next entry uses.
         assert list(self.journaled()) == []
         for known in self.known.values():
             current = self.world.path / "certificates" / known.spec.name / "current"
@@ -227,7 +227,7 @@ class Model:
 
 
 def whole(current: Path) -> x509.Certificate:
-    """Return the certificate that a server would serve now: a version with all files, a pair that fits."""
+    """Return the certificate that a server would serve now: a complete version with the right key."""
     target = current.readlink()
     assert target.parts[0] == "versions"
     assert target.parts[1].isdecimal()

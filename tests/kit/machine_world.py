@@ -1,6 +1,6 @@
-"""A host, its disk, its DNS and two CAs in memory, on one clock, where each of them may break and the host may die.
+"""A host, its disk, its DNS and two CAs in memory, on one clock; each may break and each run may be killed.
 
-The program among them is the real one: renewer, renewals, drivers' calls, and the store on a real folder.
+The program is the real one: renewer, renewals, driver calls, and the store on a real folder.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from tests.kit.year_world import CAS, START
 
 FOREIGN: Final = "somebody-else-wrote-this"
 ACCOUNTS: Final = {"many": Behaviour(), "single": Behaviour(values="one")}
-"""Two DNS hosts; one of them keeps one value at a name."""
+"""Two DNS hosts; one of them holds one value at a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a run.
+    """The result of a run.
 
-    :ivar outcomes: None where it was killed, or was no renewal.
-    :ivar knows: whether it could write down all that it learnt: it lived, and its disk was well.
+    :ivar outcomes: None if it was killed, or was no renewal.
+    :ivar knows: whether it could store everything: it was not killed, and its disk did not fail.
     """
 
     number: int
@@ -54,10 +54,10 @@ class Ran:
 
 
 class World:
-    """Everything but the model.
+    """Everything except the model.
 
-    :ivar config: what is wanted; the accounts that are not used by any certificate are not in it.
-    :ivar trouble: of the disk, or None.
+    :ivar config: the certificates and the accounts that they use.
+    :ivar trouble: the disk's error, or None.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,13 +80,13 @@ class World:
         self.gate.around(call)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass while nothing runs."""
+        """Let time pass without a run."""
         self.clock.elapsed += seconds
 
     # ── a run ───────────────────────────────────────────────────────────────────────────
 
     def renew(self, specs: Sequence[CertificateSpec], *, force: bool = False, dies_at: int | None = None) -> Ran:
-        """Run the program, as a timer does."""
+        """Make a run, as a timer does."""
         renewed: list[Outcome] = []
         lived = self._run(specs, dies_at, lambda renewer: renewed.extend(renewer.renew(force=force, workers=1)))
         started, self._started = self._started, None
@@ -104,7 +104,7 @@ class World:
     _started: datetime | None = None
 
     def _run(self, specs: Sequence[CertificateSpec], dies_at: int | None, work: Callable[[Renewer], None]) -> bool:
-        """Run the program; tell whether it lived."""
+        """Make a run; tell whether it was not killed."""
         self.runs += 1
         self.gate = Gate(dies_at, self.trouble)
         self._started = self.clock.now()
@@ -112,23 +112,23 @@ class World:
             ca.run = self.runs
         with in_memory(self.cas.values(), self._dns), locks_of_a_process(), contextlib.suppress(Killed):
             work(_Renewer(self._config(specs), self))
-        lived, self.gate.dead = not self.gate.dead, True  # nothing of this run goes on
+        lived, self.gate.dead = not self.gate.dead, True  # nothing of this run continues
         return lived
 
     def renewer(self, specs: Sequence[CertificateSpec]) -> Renewer:
-        """Return a renewer that only looks."""
+        """Return a renewer for reading."""
         self.gate = Gate()
         return _Renewer(self._config(specs), self)
 
     def _config(self, specs: Sequence[CertificateSpec]) -> Config:
         used = {name for spec in specs for route in spec.routes for name in route.dns}
         drivers = {name: host for name, host in self.hosts.items() if name in used}
-        # Only where there is a file does an edit end a wait.
+        # An edit ends a pause only if the configuration has a file.
         return host_config(self.path, specs, drivers, CAS, behaviours=ACCOUNTS, path=Path("dnsrenew.toml"))
 
 
 class _Renewer(Renewer):
-    """A renewer whose disk and chance are the world's."""
+    """A renewer with the disk and the randomness of the world."""
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__(config, clock=world.clock)
@@ -141,7 +141,7 @@ class _Renewer(Renewer):
 
 @contextlib.contextmanager
 def world() -> Iterator[World]:
-    """Give a world with an empty store. Nothing is forced onto the disk: a power cut is not among what happens."""
+    """Make a world with an empty store. fsync does nothing: a power cut is not one of the faults."""
     memory = Path("/dev/shm")
     in_memory = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"), threads_at_once():

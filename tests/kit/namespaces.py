@@ -1,4 +1,4 @@
-"""Run Python in namespaces of its own: other users and groups, other mounts, an unmapped user."""
+"""Run Python in namespaces of its own: users, groups, mounts."""
 
 from __future__ import annotations
 

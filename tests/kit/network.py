@@ -1,6 +1,6 @@
-"""One renewal while the network misbehaves in one way at one place, and what came of it.
+"""One renewal with one network fault at one place, and its result.
 
-What is broken is in network_ca.py (and network_answers.py), network_dns.py (and network_dns_answers.py) and
+The faults are in network_ca.py (with network_answers.py), network_dns.py (with network_dns_answers.py) and
 network_hosts.py; network_page.py runs all and writes the page.
 """
 
@@ -27,12 +27,12 @@ from tests.lab.workspace import Workspace
 
 CA_SECONDS: Final = 20.0
 DNS_SECONDS: Final = 3.0
-"""What the CA and the name servers are given in these runs: `timeout` and `propagation.timeout`."""
+"""The `timeout` of the CA and the `propagation.timeout` of these runs."""
 DEADLINE: Final = 60.0 + 2 * CA_SECONDS + DNS_SECONDS + 60.0 + 60.0
-"""By the run's clock: a minute of asking again before the order, what CA and DNS are given, a minute of asking again
-in between, and one for taking back."""
+"""By the run's clock: a minute of retries before the order, the time of CA and DNS, a minute of retries
+in between, and one for the removal."""
 _REAL_SECONDS: Final = 120.0
-"""After those before it, each has so much real time."""
+"""The real time for each run, counted from the end of the one before."""
 _AT_ONCE: Final = 24
 _PATIENCE: Final = 2.0
 WRONG: Final = "WRONG"
@@ -48,15 +48,15 @@ SHORT: Final = {
     "dnsrenew.drivers.lexicon.shims.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.lexicon.shims.READ_SECONDS": _PATIENCE,
 }
-"""Time-outs of sockets, which pass in real time, are shorter than ten and thirty seconds."""
+"""Socket time-outs pass in real time, so they are shorter than ten and thirty seconds here."""
 
 
 class Place(NamedTuple):
     """One cell of the matrix.
 
-    :ivar side: the table it is in.
-    :ivar fault: what is wrong.
-    :ivar where: what it hits.
+    :ivar side: the table of the cell.
+    :ivar fault: the fault.
+    :ivar where: the request or query with the fault.
     """
 
     side: str
@@ -70,7 +70,7 @@ def _nothing() -> None:
 
 @dataclass
 class Run:
-    """A renewal in a folder of its own, of a certificate for a name of its own; one is in force already."""
+    """A renewal in its own folder, of a certificate for its own name; an older one is in force."""
 
     lab: Lab
     pebble: Pebble
@@ -79,13 +79,13 @@ class Run:
     later: timedelta = timedelta()
     zone: str = _ZONE
     changes: dict[str, Any] = field(default_factory=dict)
-    """To the configuration; for this run only."""
+    """Changes to the configuration, for this run only."""
     account: dict[str, Any] | None = None
-    """Another than the lab's, that of its primary."""
+    """Replaces the account at the lab's primary."""
     server: str = PRIMARY
-    """Where the TXT stands."""
+    """The name server with the TXT value."""
     heal: Callable[[], None] = _nothing
-    """Puts right what is broken at the DNS host, before what was left there is taken away."""
+    """Repairs the DNS host, before `cleanup` removes the values that are left."""
 
     def __post_init__(self) -> None:
         """Prepare the folder."""
@@ -93,12 +93,12 @@ class Run:
 
     @property
     def domain(self) -> str:
-        """What the certificate is for."""
+        """The name in the certificate."""
         return f"n{self.number}.{self.zone}"
 
     @property
     def owner(self) -> str:
-        """Where the TXT goes."""
+        """The name of the TXT record."""
         return f"_acme-challenge.{self.domain}"
 
     def config(self, changes: Mapping[str, Any]) -> Config:
@@ -113,8 +113,8 @@ class Run:
         }
         return Config.from_dict(self.lab.config({**settings, **changes}), base=self.workspace.path)
 
-    def came_of_it(self) -> str:
-        """Renew, see that everything holds that must, and return what came of it."""
+    def result(self) -> str:
+        """Renew, check everything that must hold, and return the result."""
         kept = Kept.place(self.workspace)
         clock = RealClock(self.later, hurry=True)
         begin = clock.monotonic()
@@ -126,7 +126,7 @@ class Run:
         self._check(outcome, kept)
         self._check_dns()
         self.workspace.assert_clean()
-        return _told(outcome)
+        return _summary(outcome)
 
     def _heard(self, event: Event) -> None:
         self.workspace.captured.append(json.dumps(event.to_dict()))
@@ -145,39 +145,39 @@ class Run:
         kept.assert_whole()
 
     def _check_dns(self) -> None:
-        """No value of ours stands that is not in the journal; and `cleanup` takes those away."""
-        if not self._standing():
+        """Check that every value of ours in DNS is in the journal, and that `cleanup` removes it."""
+        if not self._in_dns():
             return
-        assert self._standing() <= self._journalled()
+        assert self._in_dns() <= self._in_journal()
         self.heal()
         healthy = Renewer(self.config({}), on_event=self._heard)
         left = healthy.cleanup()
-        assert not self._standing(), left
-        assert not self._journalled()
+        assert not self._in_dns(), left
+        assert not self._in_journal()
 
-    def _standing(self) -> set[str]:
+    def _in_dns(self) -> set[str]:
         return self.lab.txt(self.owner, self.server)
 
-    def _journalled(self) -> set[str]:
+    def _in_journal(self) -> set[str]:
         files = (self.workspace.store / "journal").glob("*.json")
         return {value["value"] for file in files for value in json.loads(file.read_text())["values"]}
 
 
-def _told(outcome: Outcome) -> str:
+def _summary(outcome: Outcome) -> str:
     warnings = sorted({warning.code for warning in outcome.warnings})
     result = "renewed" if outcome.error is None else f"`{outcome.error.code}`"
     return f"{result} (warns: {', '.join(f'`{code}`' for code in warnings)})" if warnings else result
 
 
-# ── many at once ────────────────────────────────────────────────────────────────────────
+# ── many runs at once ───────────────────────────────────────────────────────────────────
 
 Prepare = Callable[[Run, contextlib.ExitStack], None]
-"""Breaks something, for one run, until the stack is closed."""
+"""Adds the fault to one run, until the stack is closed."""
 
 
 @dataclass
 class Matrix:
-    """The cells of one table, in its order, and how each is prepared."""
+    """The cells of one table, in order, and how to prepare each."""
 
     lab: Lab
     pebble: Pebble
@@ -186,10 +186,10 @@ class Matrix:
     number: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def results(self) -> dict[Place, str]:
-        """Run all cells, many at once, and return what came of each; where something must hold and does not, that."""
-        self.lab.add_zone(_ZONE, ns=(PRIMARY,))  # one server is enough where DNS is sound
+        """Run all cells, many at once; return the result of each, or the check that failed."""
+        self.lab.add_zone(_ZONE, ns=(PRIMARY,))  # one server is enough without a DNS fault
         self.lab.resolver.set_stubs({_ZONE: (PRIMARY,)})
-        Kept.place(Workspace(self.lab, self.folder / "first"))  # obtained here once, before many ask for it at a time
+        Kept.place(Workspace(self.lab, self.folder / "first"))  # obtained once, before many runs need it
         cells = list(self.cells)
         with contextlib.ExitStack() as stack:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -207,4 +207,4 @@ class Matrix:
         run = Run(self.lab, self.pebble, self.folder, number)
         with contextlib.ExitStack() as stack:
             self.cells[cell](run, stack)
-            return run.came_of_it()
+            return run.result()

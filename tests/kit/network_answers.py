@@ -1,4 +1,4 @@
-"""Answers over HTTP that are spoilt, of a CA or of a DNS host."""
+"""Faulty HTTP answers of a CA or a DNS host."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Final
 from tests.lab import Raw, Request, Response
 
 Spoil = Callable[[Request, Response], Response]
-"""Makes of a request and its true answer what goes out."""
+"""Changes the sound answer to a request."""
 HTML: Final = (("Content-Type", "text/html"),)
 _TEN_MB: Final = 10 * 1024 * 1024
 _DRIP: Final = 0.05
 
 
 def _raw(ending: Any, parts: Callable[[bytes], Iterable[bytes]], pause: float = 0.0) -> Spoil:
-    """The true answer's bytes, spoilt."""
+    """Change the octets of the sound answer."""
 
     def spoil(request: Request, response: Response) -> Response:
         return Raw(parts=lambda: parts(_bytes(request, response)), ending=ending, pause=pause)
@@ -27,7 +27,7 @@ def _raw(ending: Any, parts: Callable[[bytes], Iterable[bytes]], pause: float = 
 
 
 def _bytes(request: Request, response: Response) -> bytes:
-    """The answer, of which something is missing: a part of its body; of its head, where it has no body."""
+    """The sound answer as octets, with a part of its body missing; for HEAD, a part of its head."""
     if request.method == "HEAD":
         return f"HTTP/1.1 {response.status} X\r\nContent-Type: ".encode()
     lines = [f"HTTP/1.1 {response.status} X", *(f"{key}: {value}" for key, value in response.headers)]
@@ -45,12 +45,12 @@ def _endless_head(_sound: bytes) -> Iterator[bytes]:
 
 
 def always(response: Response) -> Spoil:
-    """This answer, whatever was asked."""
+    """Always give this answer."""
     return lambda _request, _response: response
 
 
 def _json(change: Callable[[Any], Any]) -> Spoil:
-    """The true answer with another body; what is not JSON is cut in the middle."""
+    """Change the JSON of the sound answer; other bodies are cut in half."""
 
     def spoil(_request: Request, response: Response) -> Response:
         try:
@@ -63,14 +63,14 @@ def _json(change: Callable[[Any], Any]) -> Spoil:
 
 
 def _numbers(body: Any) -> Any:
-    """Each value in it a number."""
+    """Replace each value with a number."""
     if isinstance(body, dict):
         return dict.fromkeys(body, 7)
     return 7
 
 
 def _inner_numbers(body: Any) -> Any:
-    """Each text in it a number, however deep."""
+    """Replace each text with a number, at any depth."""
     if isinstance(body, dict):
         return {key: _inner_numbers(value) for key, value in body.items()}
     if isinstance(body, list):
@@ -83,7 +83,7 @@ def _without_fields(_request: Request, response: Response) -> Response:
 
 
 def _addresses(bad: str) -> Spoil:
-    """Whatever should be a URL is something else."""
+    """Replace each URL with another text."""
 
     def change(body: Any) -> Any:
         if isinstance(body, dict):
@@ -103,12 +103,12 @@ def _addresses(bad: str) -> Spoil:
 
 
 def _redirect_once(request: Request, _response: Response) -> Response:
-    """To the same resource, which is then known by another name."""
+    """Redirect to the same resource under another path."""
     return Response(302, b"", (("Location", f"{request.path}?again"),))
 
 
 def _redirect_round(request: Request, _response: Response) -> Response:
-    """To where it came from."""
+    """Redirect to the same path."""
     return Response(302, b"", (("Location", request.path),))
 
 
@@ -117,7 +117,7 @@ def _cut_in_half(_request: Request, response: Response) -> Response:
 
 
 def header(name: str, value: str) -> Spoil:
-    """The true answer with another header."""
+    """Change a header of the sound answer."""
     return lambda _request, response: response.with_header(name, value)
 
 

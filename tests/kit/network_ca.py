@@ -1,6 +1,6 @@
-"""A CA that misbehaves: each fault at each request of a renewal, through a proxy before a CA that is sound.
+"""A CA that misbehaves: each fault at each request of a renewal, through a proxy in front of a sound CA.
 
-The CA has done what it was asked for when its answer is spoilt: that is the harder case of the two.
+The CA has executed the request when its answer is changed, because that is the harder case.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ PORTS: Final[dict[str, Opening]] = {
 
 
 @dataclass(frozen=True)
-class Lead:
-    """Answers in which the address of one resource leads to another port."""
+class Redirected:
+    """Answers in which the URL of one resource leads to another port."""
 
     where: str
     url: str
 
     def __call__(self, request: Request, response: Response) -> Response:
-        """Change the answer, if the address is in it."""
+        """Change the answer, if it has the URL."""
         if response.status >= 400:
             return response
         where, kind = self.where, request.kind
@@ -86,7 +86,7 @@ class Lead:
 
 
 def _status(status: str, *headers: tuple[str, str]) -> Spoil:
-    """The CA never comes to an end."""
+    """Set a status that never ends."""
 
     def spoil(_request: Request, response: Response) -> Response:
         response = response.with_json({**response.json(), "status": status})
@@ -96,7 +96,7 @@ def _status(status: str, *headers: tuple[str, str]) -> Spoil:
 
 
 def _never_ready(request: Request, response: Response) -> Response:
-    """Too early to finalize, for ever."""
+    """Answer that the order is not ready to be finalized, always."""
     if request.kind == "finalize":
         return Response.problem(403, "orderNotReady", "The order is pending.", ("Replay-Nonce", _nonce(response)))
     return _status("pending")(request, response)
@@ -157,7 +157,7 @@ def cells() -> dict[Place, Prepare]:
     found: dict[Place, Prepare] = {}
     for where in REQUESTS:
         found |= {Place(ANSWERS, fault, where): partial(_spoil, spoil, (where,)) for fault, spoil in SPOILT.items()}
-        found |= {Place(CONNECTIONS, fault, where): partial(_lead, port, where) for fault, port in PORTS.items()}
+        found |= {Place(CONNECTIONS, fault, where): partial(_redirect, port, where) for fault, port in PORTS.items()}
     for fault, (spoil, places) in ENDLESS.items():
         found |= {Place(POLLS, fault, where): partial(_spoil, spoil, kinds) for where, kinds in places.items()}
     found |= {Place(CLOCK, fault, "the whole run"): partial(_shift, days) for fault, days in CLOCKS.items()}
@@ -173,10 +173,10 @@ def _spoil(spoil: Spoil, kinds: tuple[str, ...], run: Run, stack: contextlib.Exi
     run.changes["ca.lab.directory"] = proxy.directory_url
 
 
-def _lead(opening: Opening, where: str, run: Run, stack: contextlib.ExitStack) -> None:
+def _redirect(opening: Opening, where: str, run: Run, stack: contextlib.ExitStack) -> None:
     port = stack.enter_context(opening(run.lab)).port
     url = f"https://127.0.0.1:{port}/{where}"
-    proxy = stack.enter_context(run.lab.acme_proxy(on_response=Lead(where, url), pebble=run.pebble))
+    proxy = stack.enter_context(run.lab.acme_proxy(on_response=Redirected(where, url), pebble=run.pebble))
     run.changes["ca.lab.directory"] = url if where == "directory" else proxy.directory_url
 
 

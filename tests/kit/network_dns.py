@@ -1,6 +1,6 @@
-"""DNS servers that misbehave: each fault at each kind of question that a renewal asks.
+"""DNS servers that misbehave: each fault at each kind of query of a renewal.
 
-The CA asks servers that are sound: what is tested is how we look.
+The CA queries sound servers: only our own queries have faults.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIDES: Final[dict[str, Kinds]] = {
 
 
 class Broken(NamedTuple):
-    """A fault at some types of question and some servers."""
+    """A fault for some types of query at some servers."""
 
     fault: Fault
     kinds: tuple[str, ...]
@@ -49,9 +49,9 @@ class NameServers:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Serve the zone."""
+        """Serve the zone during the block."""
         self.lab.add_zone(ZONE, ns=SERVERS)
-        self.lab.resolver.set_stubs({ZONE: (PRIMARY,)})  # these two have the primary's values, and the CA asks it too
+        self.lab.resolver.set_stubs({ZONE: (PRIMARY,)})  # the two servers forward to the primary, which the CA queries too
         with contextlib.ExitStack() as stack:
             for address in SERVERS:
                 stack.enter_context(self.lab.forwarder(address, partial(self._answer, address)))

@@ -1,4 +1,4 @@
-"""Answers of a DNS server that are spoilt."""
+"""Faulty answers of a DNS server."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _code(code: dns.rcode.Rcode) -> Fault:
 
 
 def _by_tcp(stream: Callable[[Query], Answer]) -> Fault:
-    """Over UDP an answer that says "ask by TCP", and there what is given."""
+    """Answer over UDP that the answer is truncated, and over TCP as given."""
 
     def fault(query: Query) -> Answer:
         return stream(query) if query.transport == "tcp" else _empty(query, dns.rcode.NOERROR, dns.flags.TC)
@@ -101,7 +101,7 @@ def _cut(query: Query) -> Wire:
 
 
 def _too_long(query: Query) -> Wire:
-    """A length of 65535 octets, of which few come."""
+    """Announce 65535 octets, and send few."""
     return Wire(stream=(b"\xff\xff" + query.forward(),), ending="hold")
 
 
@@ -112,34 +112,34 @@ def _lame(query: Query) -> bytes:
 
 
 def _upwards(query: Query) -> bytes:
-    """A referral to the root, as old name servers send it for zones that they do not have."""
+    """Refer to the root, as old name servers do for zones that they do not have."""
     answer = dns.message.make_response(query.message)
     answer.authority = [dns.rrset.from_text(".", 60, "IN", "NS", _NOWHERE)]
     return answer.to_wire()
 
 
 def _nowhere(query: Query) -> bytes:
-    """A referral to a zone of the very name, whose server is not to be found."""
+    """Refer to a zone with the same name, whose server does not exist."""
     answer = dns.message.make_response(query.message)
     answer.authority = [dns.rrset.from_text(query.message.question[0].name, 60, "IN", "NS", _NOWHERE)]
     return answer.to_wire()
 
 
 def _broken(query: Query) -> bytes:
-    """A head that promises more than comes."""
+    """Announce more records than are sent."""
     wire = query.forward()
     return wire[:6] + b"\x00\x09" + wire[8:-3]
 
 
 def _pointer(query: Query) -> bytes:
-    """A compressed name that points at itself."""
+    """Send a compressed name that points to itself."""
     wire = dns.message.make_response(query.message).to_wire()
     at = len(wire).to_bytes(2, "big")
     return wire[:6] + b"\0\1\0\0\0\0" + wire[12:] + bytes([0xC0 | at[0], at[1]]) + b"\0\x05\0\1\0\0\0\0\0\0"
 
 
 def _large(query: Query) -> Answer:
-    """The true answer among 50 KB of others."""
+    """Send the sound answer among 50 KB of others."""
     answer = _sound(query)
     name = answer.question[0].name
     texts = [f'"{number:04}{"x" * 196}"' for number in range(_LARGE)]
@@ -163,7 +163,7 @@ def _loop(query: Query) -> bytes:
 
 
 def _onward(query: Query) -> bytes:
-    """Always one name further."""
+    """Send a CNAME to one more name."""
     answer = dns.message.make_response(query.message)
     answer.flags |= dns.flags.AA
     name = answer.question[0].name.to_text()
@@ -172,7 +172,7 @@ def _onward(query: Query) -> bytes:
 
 
 def _of_others(query: Query) -> bytes:
-    """Records of a name that was not asked for."""
+    """Send records of another name."""
     answer = _sound(query)
     kind = dns.rdatatype.to_text(answer.question[0].rdtype)
     texts = {"A": "127.0.0.9", "AAAA": "::2", "SOA": "a. b. 1 1 1 1 1", "TXT": '"x"', "CAA": '0 issue ";"'}

@@ -1,6 +1,6 @@
-"""DNS hosts that misbehave when TXT values are written and removed: a name server, DuckDNS, and an API for lexicon.
+"""DNS hosts that misbehave when TXT values are written or removed: a name server, DuckDNS, and an API for lexicon.
 
-The host has done what it was asked for when its answer is spoilt, so that the value stands.
+The host has executed the request when its answer is changed, so the value is in DNS.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UpdateFault = Callable[[Query], Answer]
 
 
 def _stream(parts: Callable[[bytes], Iterable[bytes]], ending: Any = "hold", pause: float = 0.0) -> UpdateFault:
-    """The true answer's bytes, spoilt."""
+    """Change the octets of the sound answer."""
 
     def fault(query: Query) -> Wire:
         return Wire(stream=tuple(parts(framed(query.forward()))), ending=ending, pause=pause)
@@ -95,7 +95,7 @@ PORTS: Final[dict[str, Callable[[], Any]]] = {
 
 
 def _removes(query: Query) -> bool:
-    """An update that takes something away (RFC 2136 section 2.5.4)."""
+    """Tell whether an update removes a value (RFC 2136 section 2.5.4)."""
     return any(rrset.deleting == dns.rdataclass.NONE for rrset in query.message.authority)
 
 
@@ -121,13 +121,13 @@ _OF_JSON: Final = tuple(fault for fault in SPOILT if fault.startswith("JSON") or
 _OF_ACME: Final = tuple(fault for fault in SPOILT if fault.startswith("addresses"))
 DUCK_FAULTS: Final = tuple(fault for fault in SPOILT if fault not in {*_OF_JSON, *_OF_ACME})
 _LIES: Final = ("JSON: numbers for texts",)
-"""A list of records that can be read, and is not true: without our value in it there is nothing to be removed."""
+"""A list of records that is readable and wrong: without our value in it nothing would be removed."""
 API_FAULTS: Final = tuple(fault for fault in SPOILT if fault not in {*_OF_ACME, *_LIES})
 
 
 @dataclass
 class Gate:
-    """Spoils the answers of a host: all, or those after the first value stands."""
+    """Changes the answers of a host: all of them, or those after the first value is written."""
 
     spoil: Spoil
     where: str
@@ -136,20 +136,20 @@ class Gate:
     written: bool = False
 
     def __call__(self, request: Request) -> Response:
-        """Answer, or not."""
+        """Answer a request."""
         response = self.sound(request)
         spoilt = self.where == ALL or self.written
         self.written |= self.is_write(request)
         return self.spoil(request, response) if spoilt else response
 
     def heal(self) -> None:
-        """Spoil nothing more."""
+        """Change no more answers."""
         self.spoil = lambda _request, response: response
 
 
 @dataclass
 class Duck:
-    """DuckDNS, whose domains are below the lab's zone: what it is told stands at BIND."""
+    """DuckDNS with domains below a zone of the lab; its values are written to BIND."""
 
     lab: Lab
     zone: str
@@ -157,7 +157,7 @@ class Duck:
     values: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, request: Request) -> Response:
-        """Do what a request says."""
+        """Execute a request."""
         asked = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
         if asked.get("token") != self.token:
             return Response(200, b"KO")
@@ -195,7 +195,7 @@ class Api:
     @contextlib.contextmanager
     def running(cls, lab: Lab) -> Iterator[Api]:
         """Start it."""
-        lab.add_zone(ZONE, ns=(PRIMARY,))  # so that what was removed is gone at once, for all to see
+        lab.add_zone(ZONE, ns=(PRIMARY,))  # one server, so that a removed value is gone everywhere at once
         lab.resolver.set_stubs({ZONE: (PRIMARY,)})
         with lab.powerdns("127.0.0.8") as server:
             api = cls(lab, server)
@@ -204,7 +204,7 @@ class Api:
             yield api
 
     def prepare(self, spoil: Spoil, where: str, run: Run, stack: contextlib.ExitStack) -> None:
-        """Put something before it."""
+        """Put the fault in front of the API."""
         port = int(self.server.api_url.rpartition(":")[2])
         gate = Gate(spoil, where, partial(forwarded, port), lambda request: request.method == "PATCH")
         url = stack.enter_context(HttpGate(gate)).url
@@ -220,8 +220,8 @@ class Api:
 ELSEWHERE: Final = {"a redirect to another host (302)": 302, "a redirect to another host (307)": 307}
 
 
-def _led_away(status: int, prepare: Callable[..., None], where: str, run: Run, stack: contextlib.ExitStack) -> None:
-    """Redirect to another host, which answers, and must never be asked: the key would come with the question."""
+def _redirected_away(status: int, prepare: Callable[..., None], where: str, run: Run, stack: contextlib.ExitStack) -> None:
+    """Redirect to another host, which must get no request, because the request would contain the key."""
     got: list[Request] = []
 
     def take(request: Request) -> Response:
@@ -251,6 +251,6 @@ def cells(api: Api) -> dict[Place, Prepare]:
         for fault in API_FAULTS:
             found[Place(API, fault, where)] = partial(api.prepare, SPOILT[fault], where)
         for fault, status in ELSEWHERE.items():
-            found[Place(DUCK, fault, where)] = partial(_led_away, status, _duck, where)
-            found[Place(API, fault, where)] = partial(_led_away, status, api.prepare, where)
+            found[Place(DUCK, fault, where)] = partial(_redirected_away, status, _duck, where)
+            found[Place(API, fault, where)] = partial(_redirected_away, status, api.prepare, where)
     return found | {Place(UPDATES, fault, ALL): partial(_no_port, opening) for fault, opening in PORTS.items()}

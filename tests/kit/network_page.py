@@ -1,4 +1,4 @@
-"""The page that lists what comes of each fault of the network: ``python -m tests.kit.network_page`` writes it."""
+"""The page with the result of each network fault: ``python -m tests.kit.network_page`` writes it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ This page is written by `python -m tests.kit.network_page`; a test repeats every
 
 
 def section(side: str, results: Mapping[Place, str]) -> str:
-    """Return a part of the page: a line for each fault and what came of it."""
+    """Return a part of the page: a line for each fault and its result."""
     lines = [f"\n## {side}\n", "| what is wrong | what it hits | what came of it |", "|---|---|---|"]
     grouped: dict[tuple[str, str], list[str]] = {}
     mine = {place: result for place, result in results.items() if place.side == side}
@@ -50,10 +50,10 @@ def section(side: str, results: Mapping[Place, str]) -> str:
 
 
 def run(lab: Lab, sides: Iterable[str], faults: Collection[str] | None = None) -> dict[Place, str]:
-    """Run the cells of some parts, and return what came of each; once more where the CA did not live to the end.
+    """Run the cells of some parts, and return the results; run them again if the CA crashed.
 
-    `faults`: only these; None: all. The CA is one of its own: two dozen clients that break everything off are more than
-    a small test CA must bear.
+    `faults`: only these; None: all. The CA is a separate one: a small test CA may not survive two dozen clients that
+    break off their requests.
     """
     wanted = set(sides)
     with lab.another_pebble() as pebble:
@@ -66,7 +66,7 @@ def run(lab: Lab, sides: Iterable[str], faults: Collection[str] | None = None) -
 
 def _results(lab: Lab, pebble: Pebble, wanted: set[str], faults: Collection[str] | None) -> dict[Place, str]:
     with contextlib.ExitStack() as stack:
-        # In memory, where that can be had: the disk is no matter here, and a thousand runs wait for it.
+        # In memory if possible, because a thousand runs would wait for the disk.
         memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
         cells: dict[Place, Prepare] = network_ca.cells()

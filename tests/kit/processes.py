@@ -1,4 +1,4 @@
-"""The program in processes that die at a point, or are told to stop there; and the renewal that they are at."""
+"""The program in processes that end or stop at a point, and the renewal that they make."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ NEVER: Final = "never"
 
 
 class Zygote(Child):
-    """Processes of the program that die at a point: see dying.py."""
+    """Starts processes of the program that die at a point: see dying.py."""
 
     def __init__(self, module: str = "tests.kit.dying") -> None:
         super().__init__(module)
 
     def start(self, workspace: Workspace, point: str, *arguments: str, number: int = signal.SIGKILL) -> Run:
-        """Let a process run the program in a workspace."""
+        """Start the program in a workspace."""
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=workspace.path))
         files = {what: str(folder / what) for what in ("passed", "heard", "out", "err")}
         wanted = {"point": point, "number": number, "arguments": arguments, **files}
         return Run(self._ask({**wanted, "folder": str(workspace.path), "environ": workspace.env}), self, folder)
 
     def wait(self, pid: int) -> int:
-        """Wait for the end of a process, and return its status."""
+        """Wait for the end of a process; return its exit status."""
         return self._ask({"wait": pid})
 
     def _ask(self, wanted: Mapping[str, object]) -> int:
@@ -60,10 +60,10 @@ class Zygote(Child):
 class End(NamedTuple):
     """How a process ended.
 
-    :ivar status: minus the signal's number, if one ended it.
+    :ivar status: minus the number of the signal that ended it, or the exit status.
     :ivar out: what it wrote to standard output, and in ``err`` to standard error.
-    :ivar passed: the points that it came by.
-    :ivar seconds: since it heard the signal, if it did.
+    :ivar passed: the points that it passed.
+    :ivar seconds: from the signal handler to the end; None: no signal was handled.
     """
 
     status: int
@@ -75,25 +75,25 @@ class End(NamedTuple):
 
 @dataclass
 class Run:
-    """A process under way."""
+    """A process that is running."""
 
     pid: int
     _zygote: Zygote
     _folder: Path
 
     def signal(self, number: int) -> None:
-        """Send a signal, and wait until it is heard, if it is one that a program can hear."""
+        """Send a signal, and wait until it is handled, unless it is SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
         if number != signal.SIGKILL:
             wait_until((self._folder / "heard").exists)
 
     def has_passed(self, point: str) -> bool:
-        """Tell whether it has come by a point."""
+        """Tell whether the process has passed a point."""
         return point in self._read("passed").splitlines()
 
     def has_said(self, words: str) -> bool:
-        """Tell whether it has said so, on standard output or standard error."""
+        """Tell whether these words are on its standard output or standard error."""
         return words in self._read("out") + self._read("err")
 
     def _read(self, what: str) -> str:
@@ -101,11 +101,11 @@ class Run:
         return path.read_text() if path.exists() else ""
 
     def end(self) -> int:
-        """Wait for its end, and return its status: minus the signal's number, if one ended it."""
+        """Wait for the end; return the exit status, or minus the number of the signal."""
         return self._zygote.wait(self.pid)
 
     def ended(self) -> End:
-        """Wait for its end, and return all of it; the workspace looks for secrets in what it wrote."""
+        """Wait for the end; return everything about it."""
         status, now = self.end(), time.time()
         out, err, passed = (self._read(what) for what in ("out", "err", "passed"))
         heard = self._folder / "heard"
@@ -114,9 +114,9 @@ class Run:
 
 @dataclass
 class Stage:
-    """A workspace whose CA counts what it has done, and takes the process with it at a question.
+    """A workspace whose CA counts what it has done, and can kill the process at a request.
 
-    :ivar asked: what the CA has done for the latest run, by the kind of the question.
+    :ivar asked: the requests of the latest run that the CA has answered, by kind.
     """
 
     workspace: Workspace
@@ -135,18 +135,18 @@ class Stage:
 
     @property
     def orders(self) -> int:
-        """Orders that were made, by all runs."""
+        """The number of orders of all runs."""
         return self._all["newOrder"]
 
     @property
     def issued(self) -> int:
-        """Certificates that the CA has issued."""
+        """The number of certificates that the CA has issued."""
         return self._all["finalize"]
 
     @classmethod
     @contextlib.contextmanager
     def at(cls, workspace: Workspace, zygote: Zygote, kind: str) -> Iterator[Stage]:
-        """A certificate that is in force and is to be replaced by one with another kind of key; or none."""
+        """Make a stage: with a certificate in force that needs another kind of key, or with an empty store."""
         stage = cls(workspace, zygote, kind)
         stage._log_from = workspace.lab.pebble.process.log_path.stat().st_size
         if kind == "renewal":
@@ -157,21 +157,21 @@ class Stage:
             yield stage
 
     def _ask(self, request: Request) -> Response | None:
-        """Let the CA hear it; but of two challenges, sent at once, one only, where the point is in their midst."""
+        """Pass a request on; drop the second of two simultaneous challenges if the point is between them."""
         with self._lock:
             self._sent[request.kind] += 1
             late = request.kind == "challenge" and self._sent[request.kind] > 1
         return DROP if late and self._deadly == "the CA has answered challenge" else None
 
     def _answered(self, request: Request, response: Response) -> Response:
-        """The CA has done what it was asked; at the point nobody ever hears its answer.
+        """The CA has answered; at the point its answer is lost.
 
-        What chance would decide is decided here: a proof has been looked at when the answer comes, and the CA's wish is
-        told late.
+        What would depend on chance is fixed here: a validation is finished before its answer is sent, and renewal
+        information is sent late.
         """
         if request.kind == "renewalInfo":
             self._wait_for_the_state()
-        if response.status >= 400:  # an order that replaces a certificate which an earlier test has replaced
+        if response.status >= 400:  # `replaces` is refused: an earlier test has replaced this certificate
             return response
         with self._lock:
             self._all[request.kind] += 1
@@ -187,25 +187,25 @@ class Stage:
         return response
 
     def _looks(self) -> int:
-        """How many proofs the CA has looked at."""
+        """The number of validations that the CA has finished."""
         with self.workspace.lab.pebble.process.log_path.open("rb") as log:
             log.seek(self._log_from)
             return len(re.findall(rb"set (?:IN)?VALID by", log.read()))
 
     def _wait_for_the_state(self) -> None:
-        """Keep the CA's wish back until the run has written its state without it: else chance would tell how often."""
+        """Delay the renewal information until the run has written its state, so that the number of writes is fixed."""
         run = self._run
         if run is not None:
             wait_until(lambda: self._over.is_set() or run.has_passed("disk: rename certificates/home/state.json"))
 
     def die(self, point: str, *arguments: str) -> list[str]:
-        """Run until the point; return the points that were come by."""
+        """Kill a run at the point; return the points that it passed."""
         end = self.signalled(point, *arguments or ("renew",), number=signal.SIGKILL)
         assert end.status == (0 if point == NEVER else -signal.SIGKILL), end
         return end.passed
 
     def signalled(self, point: str, *arguments: str, number: int) -> End:
-        """Run, with a signal at the point."""
+        """Make a run that gets a signal at the point."""
         self._number = number
         self.asked.clear()
         self._sent.clear()
@@ -217,12 +217,12 @@ class Stage:
         end = self._run.ended()
         self._over.set()
         self._deadly = ""
-        # The CA's wish is asked while the store writes: no point that has its place.
+        # Renewal information is requested while the store writes, so it has no fixed place among the points.
         asked = [f"the CA has answered {kind}" for kind in self.asked if kind != "renewalInfo"]
         return end._replace(passed=end.passed + asked)
 
     def ours(self) -> set[str]:
-        """Our values, at any of the two servers, once these agree."""
+        """Our TXT values at both servers, once these agree."""
         lab = self.workspace.lab
         wait_until(lambda: lab.txt(NAME) == lab.txt(NAME, SECONDARY))
         found = lab.txt(NAME)
@@ -230,11 +230,11 @@ class Stage:
         return found - {FOREIGN}
 
     def next_run(self, *, forked: bool = False) -> tuple[str, int]:
-        """A plain run puts everything right; return the outcome's status, and how many values were swept.
+        """Make a plain run, which must repair everything; return the outcome's status and the number of removed values.
 
-        :param forked: of the loaded program, which is quicker; else it is started as by a timer.
+        :param forked: fork the loaded program, which is faster; else start it as a timer does.
         """
-        self.workspace.lab.flush()  # else the CA's resolver would keep the dead run's values for their second
+        self.workspace.lab.flush()  # or the CA's resolver would still have the values of the killed run
         swept = sum(len(json.loads(path.read_text())["values"]) for path in self.journal("*.json"))
         if forked:
             end = self.zygote.start(self.workspace, NEVER, "renew", "--json").ended()
@@ -247,7 +247,7 @@ class Stage:
         return outcome["status"], swept
 
     def assert_right(self, outcome: Any) -> None:
-        """Nothing of ours in DNS or in the journal; one certificate in force, the new one, whole."""
+        """Check that no value of ours is in DNS or the journal, and that the new certificate is in force, complete."""
         assert self.ours() == set()
         settle(self.workspace)
         assert self.journal("*") == []
@@ -257,7 +257,7 @@ class Stage:
         assert f"{leaf.serial_number:x}" == outcome["serial"]
         state = json.loads((self.workspace.store / "certificates" / "home" / "state.json").read_text())
         assert state["serial"] == outcome["serial"]
-        if outcome["status"] == "renewed":  # else nothing was written: it goes with the next renewal
+        if outcome["status"] == "renewed":  # a run that is not due removes no temporary files
             assert list((self.workspace.store / "certificates").rglob(".tmp-*")) == []
 
     def leaf(self) -> x509.Certificate:
@@ -266,12 +266,12 @@ class Stage:
         return x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes())
 
     def journal(self, pattern: str = "*") -> list[Path]:
-        """What is in the journal; a file that was not complete is none, and is removed after an hour."""
+        """The files in the journal, without incomplete ones, which are removed after an hour."""
         return [path for path in (self.workspace.store / "journal").glob(pattern) if not path.name.startswith(".tmp-")]
 
 
 def settle(workspace: Workspace) -> None:
-    """Let ten minutes pass where a host had not answered when the run ended: then what it was asked to do is undone."""
+    """Let ten minutes pass for values whose removal a host has not confirmed, and remove them once more."""
     marks = list((workspace.store / "journal").glob("*.asked"))
     for mark in marks:
         path = mark.with_suffix(".json")
@@ -284,7 +284,7 @@ def settle(workspace: Workspace) -> None:
 
 
 def wait_until(true: Callable[[], object]) -> None:
-    """Until it is true, or too long."""
+    """Wait until a condition is true; fail after PATIENCE."""
     end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end
@@ -292,14 +292,14 @@ def wait_until(true: Callable[[], object]) -> None:
 
 
 def is_new(leaf: x509.Certificate) -> bool:
-    """Whether it is the one that the run was to obtain."""
+    """Tell whether the certificate is the one that the run was to obtain."""
     key = leaf.public_key()
     return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1"
 
 
 @contextlib.contextmanager
 def foreign(lab: Lab) -> Iterator[None]:
-    """A value of somebody else at our name."""
+    """Put a foreign value at our name during the block."""
     update = [("_acme-challenge", "TXT", f'"{FOREIGN}"')]
     lab.update("example.test", add=update)
     yield

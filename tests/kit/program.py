@@ -1,6 +1,6 @@
-"""For test_bad_*.py and test_ending_*.py: a home user's folder with a certificate in force, and a run of the program.
+"""For test_bad_*.py and test_ending_*.py: a folder with a certificate in force, and runs of the program.
 
-What must hold: a typed error, the contract's exit status, no traceback, no secret, the old certificate whole.
+After every run: an error with a code, the documented exit status, no traceback, no secret, the old certificate whole.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Kept:
-    """The certificate that stood before; nothing that happens may touch it."""
+    """The certificate that was in force before; no failure may change it."""
 
     folder: Path
     files: dict[str, bytes]
@@ -42,20 +42,20 @@ class Kept:
 
     @classmethod
     def place(cls, workspace: Workspace) -> Kept:
-        """Put a certificate of this lab's CA into the workspace's store, as if it had been obtained there."""
+        """Put a certificate of this lab's CA into the workspace's store, as if the program had obtained it there."""
         shutil.copytree(_template(workspace.lab), workspace.store, symlinks=True)
         return cls.of(workspace.store)
 
     @classmethod
     def of(cls, store: Path) -> Kept:
-        """What is in force in a store."""
+        """Read the current certificate of a store."""
         current = store / "certificates" / "home" / "current"
         files = {file.name: file.read_bytes() for file in current.iterdir()}
         assert {"fullchain.pem", "privkey.pem", "cert.pem", "chain.pem"} <= set(files)
         return cls(current, files, str(current.readlink()))
 
     def assert_whole(self) -> None:
-        """Byte for byte the same, still in force, and a pair that a server can use."""
+        """Check that the files are unchanged and in force, and that a server can use the pair."""
         assert str(self.folder.readlink()) == self.version
         assert {file.name: file.read_bytes() for file in self.folder.iterdir()} == self.files
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
@@ -65,7 +65,7 @@ class Kept:
 
 @functools.cache
 def _template(lab: Lab) -> Path:
-    """A store with a certificate, obtained by the program, once for each lab."""
+    """A store with a certificate, obtained by the program once for each lab."""
     workspace = Workspace(lab, lab.folder / "template")
     done = workspace.run("renew")
     assert done.returncode == 0, done.stderr
@@ -74,12 +74,12 @@ def _template(lab: Lab) -> Path:
 
 
 def check_error(error: Any, code: str, words: Iterable[str]) -> None:
-    """An error as the contract has it: every part is there, the message says it, the fix is one sentence."""
+    """Check an error: it has every part, the message has these words, the fix is one sentence."""
     assert error is not None
     assert error["code"] == code, error
     assert _KEBAB.fullmatch(code)
     assert error["evidence"], error
-    if "mistakes" not in error["evidence"]:  # those are lines for editors: FILE:LINE: KEY: …
+    if "mistakes" not in error["evidence"]:  # its message has lines for editors: FILE:LINE: KEY: …
         first, last = error["message"][0], error["message"].split()[-1]
         assert first.isupper() or first.isdigit() or first in "/-$", error
         assert last.endswith((".", "!", "?")) or last in error["evidence"].values(), (
@@ -95,9 +95,9 @@ def check_error(error: Any, code: str, words: Iterable[str]) -> None:
 def failed(
     workspace: Workspace, *arguments: str, code: str, words: Iterable[str], exits: int = 1, again: bool = True
 ) -> dict[str, Any]:
-    """Run the program, which must fail like this; the outcome, or the document where there is none.
+    """Run the program, which must fail with this code; return the outcome, or the document if there is none.
 
-    `again`: run it for people with `-vv` too, which must tell the same (and give away no secret: the workspace looks).
+    `again`: run it with `-vv` too, which must fail in the same way and print no secret.
     """
     workspace.lab.flush()
     status, document = workspace.run_json(*arguments)
@@ -114,21 +114,21 @@ def failed(
         done = workspace.run(*arguments, "-vv")
         assert done.returncode == exits
         assert code in done.stdout + done.stderr
-    assert_no_key_told(workspace)
+    assert_no_key_printed(workspace)
     return found
 
 
-def assert_no_key_told(workspace: Workspace) -> None:
-    """No private key of the store, whose files rightly hold them, was printed."""
-    told = "\n".join(workspace.captured)
-    assert "PRIVATE KEY" not in told
+def assert_no_key_printed(workspace: Workspace) -> None:
+    """Check that no private key of the store was printed."""
+    printed = "\n".join(workspace.captured)
+    assert "PRIVATE KEY" not in printed
     for path in workspace.store.rglob("*key.pem") if workspace.store.is_dir() else ():
         lines = path.read_text().splitlines()
-        assert not [line for line in lines if len(line) > 20 and "-----" not in line and line in told]
+        assert not [line for line in lines if len(line) > 20 and "-----" not in line and line in printed]
 
 
 def run_inside(workspace: Workspace, prefix: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program under another: `prefix` is a command line that takes one at its end."""
+    """Run the program inside another program; `prefix` is a command line that takes one at its end."""
     done = subprocess.run(
         [*prefix, *workspace.argv(*arguments)],
         cwd=workspace.path,
@@ -144,7 +144,7 @@ def run_inside(workspace: Workspace, prefix: Sequence[str], *arguments: str) -> 
 
 @dataclass
 class Run:
-    """`dnsrenew renew` under way; what it says is read as it comes."""
+    """A running `dnsrenew renew`, whose standard error is read as it is written."""
 
     workspace: Workspace
     process: subprocess.Popen[str]
@@ -153,7 +153,7 @@ class Run:
     @classmethod
     @contextmanager
     def start(cls, workspace: Workspace, *arguments: str) -> Iterator[Run]:
-        """Start it; it is ended with the block."""
+        """Start the program, and end it with the block."""
         workspace.lab.flush()
         with workspace.start(*arguments) as process:  # closes the pipes, too
             run = cls(workspace, process)
@@ -171,7 +171,7 @@ class Run:
             self.lines.append(line)
 
     def wait_for(self, words: str) -> None:
-        """Until it has said so."""
+        """Wait until standard error has these words."""
         end = time.monotonic() + PATIENCE
         while not any(words in line for line in self.lines):
             assert time.monotonic() < end, self.lines
@@ -179,7 +179,7 @@ class Run:
             time.sleep(0.01)
 
     def stop(self, number: int, within: float = 5.0) -> tuple[int, Any]:
-        """Send a signal; the exit status and the document."""
+        """Send a signal; return the exit status and the document."""
         started = time.monotonic()
         self.process.send_signal(number)
         ended = self.end()
@@ -188,7 +188,7 @@ class Run:
         return ended
 
     def end(self) -> tuple[int, Any]:
-        """Wait for its end; the exit status and the document."""
+        """Wait for the end; return the exit status and the document."""
         assert self.process.stdout is not None
         text = self.process.stdout.read()
         status = self.process.wait(PATIENCE)

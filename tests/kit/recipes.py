@@ -1,21 +1,24 @@
 """The recipes of the guides: their files, and a world in memory in which they run as they are.
 
-``python -m tests.kit.recipes FILE`` runs one of them. Its calls of ``dnsrenew.obtain`` get a CA, a DNS host and a store
-of the test in place of those that the guide names; the first call of a background thread renews, due or not.
+``python -m tests.kit.recipes FILE`` runs one of them. Its calls of ``dnsrenew.obtain`` and ``dnsrenew.serve`` get a CA,
+a DNS host and a store of the test in place of those that the guide names; the first ``obtain`` of a background thread
+renews, due or not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import re
 import runpy
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
+from urllib.request import urlopen
 
 import dnsrenew
 from dnsrenew.base.clock import SystemClock
@@ -51,30 +54,48 @@ class RecipeWorld:
         self._store = folder / "state"
         self._dns = MemoryDns({"home": self.driver}, seconds=seconds)
         self._ca = AcmeServer(_DIRECTORY, SystemClock(), self._validate, name=_CA)
-        self._obtain = dnsrenew.obtain
+        self._obtain, self._serve = dnsrenew.obtain, dnsrenew.serve
         self._renewed = threading.Event()
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Let ``dnsrenew.obtain`` use this world."""
-        with in_memory([self._ca], self._dns), mock.patch.object(dnsrenew, "obtain", self.obtain):
+        with (
+            in_memory([self._ca], self._dns),
+            mock.patch.multiple(dnsrenew, obtain=self.obtain, serve=self.serve),
+        ):
             yield
 
     def obtain(self, *domains: Any, **arguments: Any) -> dnsrenew.Certificate:
         """Call ``obtain`` with the arguments of the recipe, as far as they do not lead out of this process."""
-        inspect.signature(self._obtain).bind(*domains, **arguments)
-        own = {"dns": self.driver, "ca": dnsrenew.CA(_DIRECTORY, name="lab"), "store": self._store}
+        own = self._own(self._obtain, domains, arguments)
         is_main = threading.current_thread() is threading.main_thread()
         force = {} if is_main or self._renewed.is_set() else {"force": True}
         if force:
             self._renewed.set()
-        return self._obtain(*domains, **{**arguments, **own, **force, "on_event": self._hear})
+        return self._obtain(*domains, **{**own, **force})
+
+    def serve(self, *domains: Any, **arguments: Any) -> dnsrenew.Served:
+        """Call ``serve`` in the same way."""
+        return self._serve(*domains, **self._own(self._serve, domains, arguments))
+
+    def _own(self, function: Callable[..., object], domains: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for this world, after a check that the function takes those of the recipe."""
+        inspect.signature(function).bind(*domains, **arguments)
+        own = {"dns": self.driver, "ca": dnsrenew.CA(_DIRECTORY, name="lab"), "store": self._store}
+        return {**arguments, **own, "on_event": self._hear}
 
     def _hear(self, event: dnsrenew.Event) -> None:
         self.on_event(event)
 
     def _validate(self, proof: Proof) -> Problem | None:
+        if proof.challenge == "http-01":
+            return self._look(f"http://127.0.0.1:{os.environ['RECIPE_PORT']}", proof)
         return None if proof.expected in self.driver.look(proof.txt_name) else UNAUTHORIZED
+
+    def _look(self, url: str, proof: Proof) -> Problem | None:
+        with urlopen(f"{url}/.well-known/acme-challenge/{proof.token}", timeout=10) as answer:  # noqa: S310  # a constant
+            return None if answer.read() == proof.expected.encode() else UNAUTHORIZED
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A whole run in this process, against the lab: the configuration, everything that happened, the outcome."""
+"""A whole run in this process, against the lab: its configuration, events and outcome."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Settings = Mapping[str, Any]
 
 
 class Stage:
-    """Runs the library in the workspace's folder; `base` are changes that hold for all runs.
+    """Runs the library in the workspace's folder; `base` are changes for all runs.
 
-    What the events say is handed to the workspace, whose fixture searches it for secrets.
+    The events are added to the texts that the workspace's fixture searches for secrets.
     """
 
     def __init__(self, workspace: Workspace, base: Settings | None = None) -> None:
@@ -30,12 +30,12 @@ class Stage:
         self.lab: Lab = workspace.lab
         self.base = {"dns.home.tsig_secret": self.lab.key.secret, **(base or {})}
         self.events: list[Event] = []
-        self.also: dict[str, Callable[[], object]] = {}
-        """What a test does when an event of a kind is heard, while the run waits."""
+        self.on_kind: dict[str, Callable[[], object]] = {}
+        """Functions that are called at an event of a kind, while the run waits."""
         self._ran = False
 
     def other_account(self) -> dict[str, Any]:
-        """A second account, which may change other.test only."""
+        """A second account, which can change only other.test."""
         return {**self.lab.account(self.lab.other_key, "other.test"), "tsig_secret": self.lab.other_key.secret}
 
     def config(self, changes: Settings | None = None) -> Config:
@@ -43,13 +43,13 @@ class Stage:
         return Config.from_dict(self.lab.config({**self.base, **(changes or {})}), base=self.workspace.path)
 
     def renewer(self, changes: Settings | None = None, later: timedelta = timedelta()) -> Renewer:
-        """A renewer, whose date may be later."""
+        """A renewer; `later` moves its date."""
         return Renewer(self.config(changes), on_event=self._heard, clock=RealClock(later))
 
     def run(self, changes: Settings | None = None, later: timedelta = timedelta(), **how: Any) -> list[Outcome]:
-        """One run; the events are those of this run.
+        """Make a run; `events` are those of this run.
 
-        The CA's resolver forgets the values of the run before, which it may keep for their TTL of a minute.
+        The CA's resolver forgets the values of the run before, which it would cache for a minute.
         """
         if self._ran:
             self.lab.flush()
@@ -60,37 +60,37 @@ class Stage:
         return outcomes
 
     def one(self, changes: Settings | None = None, later: timedelta = timedelta(), **how: Any) -> Outcome:
-        """The same with one certificate."""
+        """Make a run for one certificate; return its outcome."""
         (outcome,) = self.run(changes, later, **how)
         return outcome
 
     def renewed(self, changes: Settings | None = None, later: timedelta = timedelta(), **how: Any) -> Outcome:
-        """The same, and it must succeed."""
+        """Make a run for one certificate that must succeed; return its outcome."""
         outcome = self.one(changes, later, **how)
         assert outcome.error is None, outcome.error
         assert outcome.status == "renewed"
         return outcome
 
     def failed(self, changes: Settings | None = None, **how: Any) -> DnsRenewError:
-        """The same, and it must fail; the error."""
+        """Make a run for one certificate that must fail; return its error."""
         outcome = self.one(changes, **how)
         assert outcome.status == "failed"
         assert outcome.error is not None
         return outcome.error
 
-    # What happened.
+    # ── what happened ───────────────────────────────────────────────────────────────────
 
     def kinds(self, certificate: str | None = None) -> list[str]:
-        """The kinds of all events, or of one certificate's."""
+        """The kinds of all events, or of those of one certificate."""
         return [event.kind for event in self.events if certificate is None or event.certificate == certificate]
 
-    def said(self, kind: str) -> list[Mapping[str, Any]]:
+    def event_data(self, kind: str) -> list[Mapping[str, Any]]:
         """The data of all events of a kind."""
         return [event.data for event in self.events if event.kind == kind]
 
     def written(self) -> list[tuple[str, str, str]]:
-        """Account, zone and name of every TXT value that was written, in order."""
-        records = [record for data in self.said("txt-writing") for record in data["records"]]
+        """The account, zone and name of every TXT value that was written, in order."""
+        records = [record for data in self.event_data("txt-writing") for record in data["records"]]
         return [(record["dns"], record["zone"], record["name"]) for record in records]
 
     def leaf(self, name: str = "home") -> x509.Certificate:
@@ -99,8 +99,8 @@ class Stage:
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)
-        if event.kind in self.also:
-            self.also[event.kind]()
+        if event.kind in self.on_kind:
+            self.on_kind[event.kind]()
         self.workspace.captured.append(json.dumps(event.to_dict()))
 
 
@@ -121,19 +121,19 @@ def certificates(*names: str, **more: Any) -> list[dict[str, Any]]:
 
 
 def through(proxy: AcmeProxy) -> dict[str, Any]:
-    """The change that leads the CA's client through a proxy."""
+    """The change that makes the run use a proxy of the CA."""
     return {"ca.lab.directory": proxy.directory_url}
 
 
 def orders(stage: Stage, changes: Settings) -> tuple[Outcome, int]:
-    """One run through a proxy; the outcome, and how many orders were asked for."""
+    """Make a run through a proxy; return the outcome and the number of orders."""
     with stage.lab.acme_proxy() as proxy:
         outcome = stage.one({**through(proxy), **changes})
     return outcome, proxy.counts["newOrder"]
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
-    """Wait for something that must come."""
+    """Wait until a condition is true."""
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end
@@ -141,5 +141,5 @@ def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
 
 
 def everywhere(lab: Lab, name: str, values: set[str]) -> None:
-    """Wait until both servers have just these TXT values."""
+    """Wait until both servers have exactly these TXT values."""
     until(lambda: lab.txt(name) == values and lab.txt(name, SECONDARY) == values)

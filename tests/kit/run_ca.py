@@ -1,4 +1,4 @@
-"""A CA in memory that fails where a test says so: for the property of any run, see test_run_property.py."""
+"""A CA in memory that fails as a test says: for test_run_property.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.acme_server import CHALLENGES, UNAUTHORIZED, AcmeServer, Order, P
 from tests.lab.acmemessages import Request, Response
 
 Shown = Callable[[Proof], Mapping[str | None, Collection[str]]]
-"""What is published for a proof: for each account that holds it (None: http-01), its values."""
+"""Returns the published values for a proof, by account (None: http-01)."""
 REFUSALS: dict[str, tuple[int, str]] = {
     "ca-account-refused": (400, "accountDoesNotExist"),
     "ca-caa": (403, "caa"),
@@ -24,21 +24,21 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "ca-rejected-identifier": (400, "rejectedIdentifier"),
     "ca-server-error": (500, "serverInternal"),
 }
-"""How the server says it, by the code of the error that the client makes of it."""
+"""The server's status and problem type, by the error code of the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a CA does.
+    """How a CA behaves.
 
-    :ivar opening: code of the error that it answers every request for its directory with; empty: none.
-    :ivar ordering: code of the error for every order.
-    :ivar issuing: code of the error for every finalize; ``"wrong"``: it issues something else.
-    :ivar blamed: the name that these errors are about, if any.
-    :ivar retry_after: seconds it asks to wait with them.
-    :ivar rejects: for a kind of challenge and the account that wrote (None: http-01) an error type, and its names.
-    :ivar once: whether it rejects each proof only the first time it looks.
-    :ivar reuses: whether what is valid stays valid in the next order.
+    :ivar opening: error code of every request for its directory; empty: no error.
+    :ivar ordering: error code of every order.
+    :ivar issuing: error code of every finalize; ``"wrong"``: it issues another certificate.
+    :ivar blamed: the name that these errors report, if any.
+    :ivar retry_after: the Retry-After of these errors (seconds).
+    :ivar rejects: by challenge and writing account (None: http-01), an error type and its names.
+    :ivar once: whether it rejects each proof only the first time.
+    :ivar reuses: whether valid authorizations are reused.
     :ivar offers: the kinds of challenge.
     """
 
@@ -54,11 +54,11 @@ class Authority:
 
 
 class StageCA(AcmeServer):
-    """A CA that does what its Authority says.
+    """A CA that behaves as its Authority says.
 
-    :param accounts: by URL: they stay when a test replaces the server.
-    :ivar asked: the names of every order it was asked for, refused or not; one that is asked for again, without
-        ``replaces``, counts once. ``made`` counts those that it took.
+    :param accounts: by URL; they stay when a test replaces the server.
+    :ivar asked: the names of every newOrder request, refused or not; a repetition without
+        ``replaces`` counts once. ``made`` counts the accepted ones.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A world in memory where anything may go wrong: CAs, DNS hosts, DNS and a port, with the real renewal among them."""
+"""A world in memory in which anything may fail: CAs, DNS hosts, DNS and a port, with the real renewal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.kit.memory import Ports, threads_at_once
 from tests.kit.run_ca import Authority, StageCA
 
 DIRECTORIES: Final = {
-    "one": "https://acme-v02.api.letsencrypt.org/directory",  # whose limits are known
+    "one": "https://acme-v02.api.letsencrypt.org/directory",  # the ledger knows its limits
     "two": "https://two.test/directory",
     "stage": "https://stage.test/directory",
 }
@@ -45,14 +45,14 @@ DIRECTORIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What goes wrong.
+    """What fails.
 
-    :ivar hosts: for each DNS account what its host does: see :class:`Host`.
-    :ivar zones: for each the zones it may write; empty: any.
+    :ivar hosts: the fate of each DNS account's host: see :class:`Host`.
+    :ivar zones: the zones of each account; empty: any.
     :ivar ports: listen addresses that are ``"taken"``, or ``"lost"`` between the check and the use.
-    :ivar lost: names whose zone cannot be found.
-    :ivar caa: for a base domain its CAA record's value.
-    :ivar stop: the number of the event at which the caller asks to stop.
+    :ivar lost: domains whose zone is not found.
+    :ivar caa: the CAA value of a base domain.
+    :ivar stop: the number of the event at which the caller cancels.
     """
 
     authorities: Mapping[str, Authority] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Stage:
         self.enter(world)
 
     def enter(self, world: World) -> None:
-        """Let things go wrong otherwise from now on."""
+        """Replace the world."""
         self.world = world
         self.hosts = {name: Host(fate, one=fate == "one") for name, fate in world.hosts.items()}
         self.ports = Ports(world.ports)
@@ -98,13 +98,13 @@ class Stage:
         self.context.cancel.clear()
 
     def run(self, spec: CertificateSpec, **wishes: Any) -> Outcome:
-        """Renew, with everything real but the world; nothing of it goes on in a thread afterwards."""
+        """Renew, with everything real except the world; threads end before this returns."""
         services = functools.partial(self._services, wishes)
         with threads_at_once():
             return renew_certificate(spec, None, services, self.store, self.context, options=RunOptions(**wishes))
 
     def keep(self, spec: CertificateSpec, ca: str = "one") -> None:
-        """Have a certificate in force that is due in a day or two."""
+        """Store a certificate that is due in a day or two."""
         begin = START - timedelta(days=60)
         pem, key, facts = issue(spec.identifiers, begin)
         with self.store.lock(spec.name, context=self.context):

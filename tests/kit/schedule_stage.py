@@ -1,4 +1,4 @@
-"""Descriptions of machines for the tests of scheduling, and a stand-in for their programs."""
+"""Descriptions of machines for the tests of scheduling, and a replacement for their programs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,14 +36,14 @@ JOB_ON_WINDOWS = ScheduledJob(
 
 
 def with_programs(job: ScheduledJob) -> ScheduledJob:
-    """The same job, if its configuration runs programs."""
+    """The same job with a configuration that runs programs."""
     return replace(job, needs=replace(job.needs, programs=("dns.home.tsig_secret", "certificate[0].deploy[0]")))
 
 
 class Programs:
-    """A stand-in for the programs of a machine; it keeps a crontab.
+    """Replaces the programs of a machine, and keeps a crontab.
 
-    :ivar ran: what was run, in order.
+    :ivar ran: the command lines, in order.
     :ivar refuse: the first words of commands that fail.
     """
 
@@ -53,7 +53,7 @@ class Programs:
         self.ran: list[str] = []
 
     def __call__(self, arguments: Sequence[str], text: str | None = None) -> ProgramResult:
-        """Run."""
+        """Run a program."""
         line = " ".join(arguments)
         self.ran.append(line)
         if any(line.startswith(refused) for refused in self.refuse):
@@ -70,5 +70,5 @@ class Programs:
 
 
 def in_folder(host: Host, folder: Path) -> Host:
-    """The same machine, with the user's files in a folder of the test."""
+    """The same machine, with the user's files in the test's folder."""
     return replace(host, home=str(folder), config_home=str(folder / ".config"))

@@ -1,4 +1,4 @@
-"""A CA whose every answer can be another one, and a client that goes the whole way with it."""
+"""A CA whose answers can be replaced, and a client that makes every kind of request to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MORE: Final[dict[str, dict[str, Any]]] = {
     "authorization": {"expires": "2026-12-01T00:00:00Z"},
     "renewalInfo": {"explanationURL": f"{CA_URL}/why"},
 }
-"""What a CA may say beside what it must."""
+"""Optional fields of the answers."""
 MORE_HEADERS: Final[dict[str, dict[str, str]]] = {
     "renewalInfo": {"Retry-After": "3600"},
     "certificate": {"Link": f'<{CA_URL}/certificate/1>;rel="alternate"'},
@@ -67,9 +67,9 @@ PROBLEM: Final[dict[str, Any]] = {
 
 
 class ScriptedCA(AcmeServer):
-    """A CA that does what it is asked for, unless it is to refuse it, and answers as the script has it.
+    """A CA that works, except that the script replaces some of its answers.
 
-    :param changes: other answers, by the kind of the request.
+    :param changes: the replaced answers, by the kind of the request.
     :ivar answers: the first answer to each kind, without its nonce.
     """
 
@@ -80,12 +80,12 @@ class ScriptedCA(AcmeServer):
         self.answers: dict[str, Answer] = {}
 
     def request(self, method: str, url: str, *, data: bytes | None = None, **more: Any) -> Response:
-        """Answer; no place but the CA's own is reached."""
+        """Answer a request; only URLs of this CA can be reached."""
         assert self.counts.total() < MOST_REQUESTS, "it must come to an end"
         if not url.startswith(f"{CA_URL}/"):
             raise HttpFailure("connect", "there is nothing at that address")
         kind = Request(method, url.removeprefix(CA_URL), {}, b"", 0).kind
-        if kind in self._changes and self._changes[kind][0] >= 400:  # then it has not done it
+        if kind in self._changes and self._changes[kind][0] >= 400:  # a refused request changes nothing
             self.counts[kind] += 1
             said = Response(200, {"Replay-Nonce": self._nonce()}, b"{}", url)
         else:
@@ -104,7 +104,7 @@ class ScriptedCA(AcmeServer):
 
 
 class Visit:
-    """One client, and what came of all that it was asked to do."""
+    """One client, and the results of all its calls."""
 
     def __init__(self, changes: Mapping[str, Answer]) -> None:
         self.errors: list[DnsRenewError] = []
@@ -117,7 +117,7 @@ class Visit:
         self.ca = CAClient(ca, http, self.store, contact=["me@a.test"], agree_terms=True)
 
     def do(self, call: Callable[[], T]) -> T | None:
-        """Do something that may fail, but only with an error of ours that can be shown, kept and handed on."""
+        """Make a call that may fail, but only with an error of dnsrenew that can be printed and pickled."""
         try:
             return call()
         except DnsRenewError as error:
@@ -132,7 +132,7 @@ class Visit:
         assert pickle.loads(pickle.dumps(error)).to_dict() == error.to_dict()
 
     def whole_way(self) -> str | None:
-        """Do everything that there is to do at a CA; return the certificate with its chain, if it came to that."""
+        """Make every call that a client can make; return the certificate with its chain, if one was issued."""
         ca, context = self.ca, self.context
         for look in (ca.caa_identities, ca.offers_renewal_info):
             self.do(lambda look=look: look(context))  # type: ignore[misc]  # bound now
@@ -166,7 +166,7 @@ class Visit:
 
 
 CHAIN: Final = issue(1)[0]
-"""A certificate for another name, which this CA has not issued."""
+"""A certificate for another name, of another CA."""
 
 
 def _recorded() -> dict[str, Answer]:
@@ -176,7 +176,7 @@ def _recorded() -> dict[str, Answer]:
 
 
 ANSWERS: Final = _recorded()
-"""The answers of a CA where all is well, by the kind of the request."""
+"""The answers of a CA without faults, by the kind of the request."""
 JSON: Final[dict[str, tuple[int, Mapping[str, str | None], dict[str, Any]]]] = {
     kind: (status, headers, json.loads(body))
     for kind, (status, headers, body) in ANSWERS.items()

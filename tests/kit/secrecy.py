@@ -1,10 +1,9 @@
-"""The canary in every test: what the product is given as a secret is looked for wherever it must not be.
+"""A search for secrets after every test: what the product is given as a secret must be in no output.
 
-A secret is every text of which a ``Secret`` is made, to which a reference leads or which the redactor is taught, and
-the canaries of a workspace. After each test they are looked for, in all spellings, in what was printed and logged (at
-level DEBUG, so by the libraries that we drive too), in every error of ours with all that hangs on to it and with the
-variables of our own frames, in every event, and in every file below the test's folder in which the test has not put
-them. Nor may a private key be in anything that is said.
+A secret is every text in a ``Secret``, every text that a reference leads to or that the redactor is given, and the
+canaries of a workspace. After each test they are searched, in all encodings, in what was printed and logged (at level
+DEBUG, so also by the libraries), in every error of ours with its causes and the variables of our frames, in every
+event, and in every file below the test's folder that the test did not write them to. No private key may be printed.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tests.lab.workspace import Workspace
 
 MARKER: Final = "shows_secret"
 SHORTEST: Final = 12
-"""Characters: what is shorter stands in texts by chance."""
+"""Characters; a shorter text may occur by chance."""
 _ERRORS: Final = 50
 _TEXTS: Final = 2000
 _LONGEST: Final = 10_000
@@ -40,7 +39,7 @@ _SECTIONS: Final = pytest.StashKey[list[str]]()
 
 
 class Seen:
-    """What a test has had to do with."""
+    """The secrets, errors and texts of a test."""
 
     def __init__(self) -> None:
         self.secrets: set[str] = set()
@@ -48,7 +47,7 @@ class Seen:
         self.texts: deque[str] = deque(maxlen=_TEXTS)
 
     def note_secret(self, value: object) -> None:
-        """Note a secret, if it is one that can be looked for."""
+        """Record a secret, if it can be searched for."""
         if isinstance(value, str) and len(value) >= SHORTEST and len(set(value)) > 4 and value != HIDDEN:
             self.secrets.add(value)
 
@@ -63,7 +62,7 @@ SEEN: Final = Seen()
 
 
 def _around(kind: type, name: str, note: Callable[..., None]) -> None:
-    """Have ``note`` called with what a method returned and was given."""
+    """Call ``note`` with the result and the arguments of each call of a method."""
     real = getattr(kind, name)
 
     @wraps(real)
@@ -76,7 +75,7 @@ def _around(kind: type, name: str, note: Callable[..., None]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Notice secrets, errors, events and what tests read of the output, in the whole session."""
+    """Record secrets, errors, events and captured output in the whole session."""
     config.addinivalue_line("markers", f"{MARKER}: it shows a secret on purpose, and its docstring says where")
     _around(Secret, "__init__", lambda _, _self, value: SEEN.note_secret(value))
     _around(Secret, "reveal", lambda result, _self, **_: SEEN.note_secret(result))
@@ -96,19 +95,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(autouse=True)
 def no_secret_is_seen(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Look for every secret of the test, after it."""
+    """Search for every secret of the test after it."""
     SEEN.clear()
     yield
     try:
         if request.node.get_closest_marker(MARKER) is None:
-            _look(request.node)
+            _search(request.node)
     finally:
         SEEN.clear()
 
 
-def _look(item: pytest.Function) -> None:
+def _search(item: pytest.Function) -> None:
     errors = [one for error in SEEN.errors for one in _chain(error)]
-    texts = [*item.stash.get(_SECTIONS, []), *SEEN.texts, *map(_told, errors)]
+    texts = [*item.stash.get(_SECTIONS, []), *SEEN.texts, *map(_readable, errors)]
     workspaces = [value for value in item.funcargs.values() if isinstance(value, Workspace)]
     assert not any(map(_KEY.search, texts)), "a private key was printed, logged or told"
     secrets = SEEN.secrets.union(*(workspace.canaries for workspace in workspaces))
@@ -132,20 +131,20 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return the error and those that hang on to it."""
+    """Return the error and its causes and contexts."""
     found = [error]
     for one in found:
         found += [each for each in (one.__cause__, one.__context__) if each is not None and each not in found]
     return found
 
 
-def _told(error: BaseException) -> str:
-    """Return all that can be read off an error."""
+def _readable(error: BaseException) -> str:
+    """Return all texts of an error."""
     return f"{error!r} {error} {vars(error)!r} {getattr(error, '__notes__', '')!r}"
 
 
 def _variables(error: BaseException) -> Iterator[str]:
-    """Give the variables of our own frames, as a monitor shows them."""
+    """Yield the variables of our own frames, as an error monitor shows them."""
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame

@@ -154,8 +154,8 @@ def apache(folder: Path) -> Iterator[Served]:
 @contextmanager
 def haproxy(folder: Path) -> Iterator[Served]:
     """HAProxy with a runtime socket, and ``other.pem``, which is there already; ``socket`` is in ``more``."""
-    with ports.reserve(LOOPBACK) as port:
-        where = folder / "admin.sock"
+    with ports.reserve(LOOPBACK) as port, tempfile.TemporaryDirectory() as short:
+        where = Path(short) / "admin.sock"  # the path of a socket has at most 107 bytes
         conf = _write(
             folder / "haproxy.cfg",
             f"""

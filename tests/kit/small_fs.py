@@ -1,8 +1,8 @@
-"""The program on a small file system of its own that fills up, or turns read-only, while it runs.
+"""The program on a small file system of its own that fills up or becomes read-only during the run.
 
 ``unshare --mount python -m tests.kit.small_fs`` loads the program once. For each line of JSON on its standard input
-(:class:`Wish`) it mounts a tmpfs in the store's place, where nobody else sees it, puts there what is in ``before``,
-forks a process that runs the program, copies what is left to ``after``, unmounts, and answers with the status.
+(:class:`DiskFault`) it mounts a tmpfs in place of the store, in its own mount namespace, copies ``before`` to it, forks
+a process that runs the program, copies the result to ``after``, unmounts, and prints the exit status.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.http.client
 import dnsrenew.renewal.services
-import dnsrenew.x509  # noqa: F401  # all of these are loaded here, once, and not in each process
+import dnsrenew.x509  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.cli import main
 from dnsrenew.events import Emitter
 from tests.kit.child import Child
@@ -36,12 +36,12 @@ _PRIVATE: Final = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """One run.
+class DiskFault:
+    """What happens to the file system in one run.
 
     :ivar fate: what happens to the file system: a key of :data:`FATES`.
-    :ivar at: the event at which it happens; ``start``: before the program is started.
-    :ivar leave: how much of what is used up is left.
+    :ivar at: the event at which it happens; ``start``: before the program starts.
+    :ivar leave: how many blocks or inodes are left.
     """
 
     fate: str = "good"
@@ -50,15 +50,15 @@ class Wish:
 
 
 class SmallFs(Child):
-    """The process that has the file systems, seen from the tests."""
+    """The process that mounts the file systems, as the tests use it."""
 
     def __init__(self) -> None:
         super().__init__("tests.kit.small_fs", before=_PRIVATE)
 
-    def run(self, workspace: Workspace, wish: Wish, *arguments: str) -> tuple[int, Any, str]:
-        """Run the program with `--json`; return the status, the document, and what it said.
+    def run(self, workspace: Workspace, fault: DiskFault, *arguments: str) -> tuple[int, Any, str]:
+        """Run the program with `--json`; return the exit status, the document, and standard error.
 
-        What is in the store is on the small file system, and what is there in the end is in the store.
+        The files of the store are on the small file system during the run, and are copied back afterwards.
         """
         paths = {name: str(workspace.path / name) for name in ("before", "after", "out", "err")}
         store = workspace.store
@@ -69,7 +69,7 @@ class SmallFs(Child):
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(
-            json.dumps({**asdict(wish), **paths, **more, "arguments": [*arguments, "--json"]}),
+            json.dumps({**asdict(fault), **paths, **more, "arguments": [*arguments, "--json"]}),
             file=self._process.stdin,
             flush=True,
         )
@@ -82,7 +82,7 @@ class SmallFs(Child):
         return status, json.loads(out), err
 
 
-# ── inside ──────────────────────────────────────────────────────────────────────────────
+# ── in the process ──────────────────────────────────────────────────────────────────────
 
 
 def _fill_pages(store: str, leave: int) -> None:
@@ -105,7 +105,10 @@ def _fill_inodes(store: str, leave: int) -> None:
 
 
 def _turn_read_only(store: str, _: int) -> None:
-    """As a failing disk does: what is open stays open. A plain remount is refused while the file of a lock is."""
+    """Make new files impossible and keep open files writable, as a failing disk does.
+
+    A plain remount is refused while a lock file is open.
+    """
     _call("mount", "--bind", store, store)
     _call("mount", "-o", "remount,bind,ro", store)
 
@@ -122,40 +125,40 @@ def _call(*command: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _run(wanted: dict[str, Any]) -> int:
-    """Run the program in this process, which was made for it."""
+def _run(request: dict[str, Any]) -> int:
+    """Run the program in this process, which was forked for it."""
     os.environ.clear()
-    os.environ.update(wanted["environ"])
-    os.chdir(wanted["folder"])
+    os.environ.update(request["environ"])
+    os.chdir(request["folder"])
     for descriptor, stream in ((1, "out"), (2, "err")):
-        os.dup2(os.open(wanted[stream], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
-    emitters: Any = Emitter  # of a process that is made for one run
+        os.dup2(os.open(request[stream], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+    emitters: Any = Emitter  # this process makes one run only
     emit = Emitter.emit
 
     def emits(emitter: Emitter, kind: str, *rest: Any) -> None:
         emit(emitter, kind, *rest)
-        if kind == wanted["at"]:
-            FATES[wanted["fate"]](wanted["store"], wanted["leave"])
+        if kind == request["at"]:
+            FATES[request["fate"]](request["store"], request["leave"])
 
     emitters.emit = emits
-    return main(wanted["arguments"])
+    return main(request["arguments"])
 
 
-def _answer(wanted: dict[str, Any]) -> int:
-    store = wanted["store"]
+def _serve_one(request: dict[str, Any]) -> int:
+    store = request["store"]
     _call("mount", "-t", "tmpfs", "-o", _OPTIONS, "tmpfs", store)
-    shutil.copytree(wanted["before"], store, symlinks=True, dirs_exist_ok=True)
-    if wanted["at"] == "start":
-        FATES[wanted["fate"]](store, wanted["leave"])
+    shutil.copytree(request["before"], store, symlinks=True, dirs_exist_ok=True)
+    if request["at"] == "start":
+        FATES[request["fate"]](store, request["leave"])
     child = os.fork()
     if not child:
         status = 70
         try:
-            status = _run(wanted)
+            status = _run(request)
         finally:
             os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    shutil.copytree(store, wanted["after"], symlinks=True, ignore=shutil.ignore_patterns(f"{_FILLER}*"))
+    shutil.copytree(store, request["after"], symlinks=True, ignore=shutil.ignore_patterns(f"{_FILLER}*"))
     while os.path.ismount(store):
         _call("umount", store)
     return status
@@ -163,7 +166,7 @@ def _answer(wanted: dict[str, Any]) -> int:
 
 def _serve() -> None:
     for line in sys.stdin:
-        sys.stdout.write(f"{_answer(json.loads(line))}\n")
+        sys.stdout.write(f"{_serve_one(json.loads(line))}\n")
         sys.stdout.flush()
 
 

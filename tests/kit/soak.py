@@ -1,8 +1,8 @@
-"""Renewals for as long as one likes, on real servers, with everything going wrong at random: ``make soak``.
+"""Renewals for any time, on real servers, with random faults: ``make soak``.
 
-``python -m tests.kit.soak --renewals 500 --seed 7`` repeats a soak: the seed decides everything but the time that
-things take. Each renewal is one run of the program, or two at once, and what went wrong in it is one line; after each
-the same is looked at (:mod:`tests.kit.soak_look`), and at the end, with everything mended, one run must be clean.
+``python -m tests.kit.soak --renewals 500 --seed 7`` repeats a soak: the seed decides everything except the timing. Each
+renewal is one run of the program, or two at once, and prints one line. After each, :mod:`tests.kit.soak_look` checks the
+result; at the end, with everything repaired, one run must be clean.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ COMMANDS: Final = (
     ("cleanup",),
 )
 MOST_STEPS: Final = 130
-"""About as many as a run that obtains both certificates has."""
+"""About the number of steps of a run that obtains both certificates."""
 PATIENCE, HASTE = 60.0, 2.0
-"""Seconds for DNS to show a value, and where it is broken."""
+"""Seconds for DNS to show a value: normally, and with a DNS fault."""
 
 
 @dataclass(slots=True)
 class Plan:
     """One renewal.
 
-    :ivar command: what is run; ``twice`` of it at once.
-    :ivar points: for each process where it dies, or its disk fails: see soak_child.py.
+    :ivar command: the arguments; with two points there are two runs at once.
+    :ivar points: for each process, where it is killed or its disk fails: see soak_child.py.
     :ivar number: the signal at that point.
-    :ivar after: seconds after which all are sent it, or None.
+    :ivar after: seconds after which all processes get the signal, or None.
     """
 
     command: tuple[str, ...]
@@ -58,12 +58,12 @@ class Plan:
     at_dns: Fault | None = None
 
     def is_undisturbed(self) -> bool:
-        """Tell whether it renews everything, and nothing goes wrong."""
+        """Tell whether it renews everything without a fault."""
         alone = self.points == ["never"] and self.after is None
         return alone and "--now" in self.command and "--force" in self.command and not (self.at_ca or self.at_dns)
 
-    def told(self) -> str:
-        """What goes wrong, for people."""
+    def description(self) -> str:
+        """The faults, as text."""
         said = [
             " ".join(self.command) + " twice at once" * (len(self.points) > 1),
             *(point for point in self.points if point != "never"),
@@ -81,7 +81,7 @@ class Plan:
 class Soak:
     """A home user's host, for a number of renewals.
 
-    :param say: gets a line for each.
+    :param say: called with a line for each renewal.
     """
 
     def __init__(self, servers: Servers, zygote: Zygote, seed: int, say: Callable[[str], object]) -> None:
@@ -100,7 +100,7 @@ class Soak:
         servers.write(self.wanted, patience=PATIENCE)
 
     def go(self, renewals: int) -> None:
-        """Do all of it; what fails tells how to do it again."""
+        """Make all renewals; a failure has the command that repeats them."""
         try:
             for number in range(1, renewals + 1):
                 changed = self._change_something()
@@ -119,10 +119,10 @@ class Soak:
         self._lines.append(line)
         self._say(line)
 
-    # ── what is drawn ───────────────────────────────────────────────────────────────────
+    # ── random choices ──────────────────────────────────────────────────────────────────
 
     def _change_something(self) -> str:
-        """Change the configuration, damage a file, or neither; say what."""
+        """Change the configuration, damage a file, or neither; return a description."""
         chance = self.chance
         drawn = chance.random()
         if drawn < 0.25:
@@ -177,7 +177,7 @@ class Soak:
         return ends
 
     def _have_patience(self, seconds: float) -> None:
-        """Wait so long for DNS: a short time where it is broken, which would only take time."""
+        """Set the time to wait for DNS: short if DNS has a fault."""
         if seconds != self._patience:
             self._patience = seconds
             self.servers.write(self.wanted, patience=seconds)
@@ -185,7 +185,7 @@ class Soak:
                 self.look.rested(name)
 
     def _end(self) -> None:
-        """With everything mended, one run is clean, and the next one has nothing to do."""
+        """Check that with everything repaired one run is clean, and that the next one has nothing to do."""
         for command in (("renew", "--force", "--now", "--all"), ("renew",)):
             self._tell(f"mended: {' '.join(command)}")
             ends = self._run(Plan(command))
@@ -194,13 +194,13 @@ class Soak:
 
 
 def repeat(renewals: int, seed: int) -> str:
-    """Return what repeats a soak."""
+    """Return the command that repeats a soak."""
     return f"To repeat it: {sys.executable} -m tests.kit.soak --renewals {renewals} --seed {seed}"
 
 
 @contextlib.contextmanager
 def soaking(lab: Lab, folder: Path, seed: int, say: Callable[[str], object]) -> Iterator[Soak]:
-    """Start what a soak needs; afterwards nothing is left in DNS, of which a damaged journal may know no more."""
+    """Start everything; at the end remove values that a damaged journal may have lost."""
     before = lab.all_txt()
     with Servers.started(lab, folder) as servers, Zygote("tests.kit.soak_child") as zygote:
         yield Soak(servers, zygote, seed, say)
@@ -208,13 +208,13 @@ def soaking(lab: Lab, folder: Path, seed: int, say: Callable[[str], object]) -> 
 
 
 def say(line: str) -> None:
-    """Tell it at once."""
+    """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Soak, and say how it went."""
+    """Run a soak, and print the result."""
     parser = argparse.ArgumentParser(prog="python -m tests.kit.soak", description="Renewals with everything at random.")
     parser.add_argument("--renewals", type=int, default=500)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))

@@ -1,6 +1,6 @@
-"""The program for the soak: it dies at its n-th step, or its disk fails from then on; else as in dying.py.
+"""The program for the soak: it is killed at its n-th step, or its disk fails from then on; otherwise as dying.py.
 
-A point is ``step 17``, or ``disk 28 from 17`` (the error's number), or ``never``.
+A point is ``step 17``, ``disk 28 from 17`` (the error's number), or ``never``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POINT: Final = re.compile(r"(?:disk (\d+) from|step) (\d+)")
 
 
 class Trouble(Death):
-    """Counts all that the run comes by."""
+    """Counts all steps of the run."""
 
     def __init__(self, point: str, number: int, passed: str, heard: str) -> None:
         super().__init__(point, number, passed, heard)
@@ -33,7 +33,7 @@ class Trouble(Death):
         self._counting = threading.Lock()
 
     def pass_by(self, point: str) -> None:
-        """Die here, or go on."""
+        """Send the signal here, or continue."""
         super().pass_by(point)
         with self._counting:
             self._steps += 1
@@ -41,7 +41,7 @@ class Trouble(Death):
                 os.kill(os.getpid(), self._signal)
 
     def watch(self) -> None:
-        """Let everything pass by here."""
+        """Report every step of the run here."""
         super().watch()
         if not self._error:
             return

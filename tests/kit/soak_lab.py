@@ -1,4 +1,4 @@
-"""What the soak's program talks to: Pebble behind a proxy, BIND behind a forwarder, and a way to break each of them."""
+"""The servers of the soak: Pebble behind a proxy, BIND behind a forwarder, and their faults."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ KINDS: Final = ("directory", "newNonce", "newOrder", "authorization", "challenge
 CA_FAULTS: Final = ("garbage", "html", "truncated", "busy", "broken", "limited", "reset", "lost")
 DNS_FAULTS: Final = ("silent", "lame", "servfail", "refused", "lost", "bad-key")
 SILENT: Final = 5
-"""How many questions get no answer: a host that never answers costs a minute, and is looked at in test_network.py."""
+"""The number of queries without an answer; a host that never answers is tested in test_network.py."""
 LONGEST: Final = 30.0
-"""Seconds that the CA may take for an answer."""
+"""The most seconds of the CA for an answer."""
 COMPLETES: Final = 0.1
 """Seconds in which Pebble has long completed an order. One that is looked at while it does it, once in some thousand
 times, locks Pebble 2.6 up for good: it takes its read lock twice, and the writer comes between."""
@@ -46,12 +46,12 @@ times, locks Pebble 2.6 up for good: it takes its read lock twice, and the write
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong at a server.
+    """One fault of a server.
 
     :ivar what: a word of :data:`CA_FAULTS` or :data:`DNS_FAULTS`, or ``kill``.
     :ivar kind: of request, at the CA.
-    :ivar number: which of that kind in the run.
-    :ivar lasts: whether all after it are like it.
+    :ivar number: the number of the request of that kind.
+    :ivar lasts: whether all later requests of that kind fail too.
     """
 
     what: str
@@ -61,11 +61,11 @@ class Fault:
 
     @classmethod
     def drawn(cls, chance: Random, *whats: str) -> Fault:
-        """Draw one."""
+        """Draw a fault."""
         return cls(chance.choice(whats), chance.choice(KINDS), chance.choice((1, 1, 2)), chance.random() < 0.2)
 
     def hits(self, number: int) -> bool:
-        """Tell whether this request is meant."""
+        """Tell whether the fault hits this request."""
         return number == self.number or (self.lasts and number > self.number)
 
 
@@ -84,10 +84,10 @@ class Issued:
 class Servers:
     """The CA and DNS as the program sees them in one run.
 
-    :ivar at_ca: what goes wrong there; ``at_dns`` likewise.
-    :ivar pids: the processes of the run, which a fault may kill.
-    :ivar orders: the names of the orders that the CA took in this run.
-    :ivar issued: what it issued in this run.
+    :ivar at_ca: the fault of the CA; ``at_dns``: that of DNS.
+    :ivar pids: the processes of the run.
+    :ivar orders: the names of the orders that the CA accepted in this run.
+    :ivar issued: the certificates of this run.
     """
 
     lab: Lab
@@ -104,7 +104,7 @@ class Servers:
     @classmethod
     @contextlib.contextmanager
     def started(cls, lab: Lab, folder: Path) -> Iterator[Servers]:
-        """Start what stands in front of the lab's servers, and put a foreign value into the zone."""
+        """Start the proxies of the lab's servers, and add foreign values to the zone."""
         lab.add_zone(ZONE, ns=[ADDRESS])
         servers = cls(lab, Workspace(lab, folder))
         theirs = [(label, "TXT", f'"{FOREIGN}"') for label in ("_acme-challenge", "_acme-challenge.shop")]
@@ -136,16 +136,16 @@ class Servers:
         )
 
     def begin(self, at_ca: Fault | None, at_dns: Fault | None) -> None:
-        """Begin a run, with what goes wrong in it."""
+        """Begin a run with these faults."""
         self.at_ca, self.at_dns = at_ca, at_dns
         self.pids, self.orders, self.issued, self._counted = [], [], [], {}
         self.workspace.env["TSIG_SECRET"] = (
             self.lab.other_key.secret if at_dns and at_dns.what == "bad-key" else self.lab.key.secret
         )
-        self.lab.flush()  # else the CA's resolver would keep what an earlier run has published
+        self.lab.flush()  # or the CA's resolver would keep the values of an earlier run
 
     def end(self) -> None:
-        """End a run: what a dead process has asked the CA for is done, too, and counted for this run."""
+        """End a run: wait until the CA has finished the requests of killed processes."""
         end = time.monotonic() + LONGEST
         while self._under_way and time.monotonic() < end:
             time.sleep(0.01)
@@ -159,13 +159,13 @@ class Servers:
         }  # fmt: skip
 
     def foreign(self) -> set[str]:
-        """Where the foreign values stand."""
+        """The names with a foreign value."""
         return {name for name, values in self.lab.all_txt().items() if name.endswith(ZONE) and FOREIGN in values}
 
     # ── the CA ──────────────────────────────────────────────────────────────────────────
 
     def _fault(self, request: Request) -> str:
-        """Return what goes wrong with this request, if anything; counts it."""
+        """Return the fault of this request, or an empty text."""
         fault = self.at_ca
         if fault is None or request.kind != fault.kind:
             return ""
@@ -252,6 +252,6 @@ def _only(query: Query, code: dns.rcode.Rcode) -> dns.message.Message:
 
 
 def disk_point(chance: Random) -> str:
-    """Return where in a run the disk begins to fail, and with what."""
+    """Return the step from which the disk fails, and its error."""
     number = chance.choice((errno.ENOSPC, errno.ENOSPC, errno.EIO, errno.EROFS))
     return f"disk {number} from {chance.randint(1, 150)}"

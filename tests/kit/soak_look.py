@@ -19,7 +19,7 @@ from tests.kit.processes import End
 from tests.kit.soak_lab import ZONE, Issued, Servers
 
 STATUSES: Final = {0, 1, 143, -9, -15}
-"""With a signal that comes before the program can hear it."""
+"""Negative: a signal that arrives before the handlers are installed."""
 LOCKED: Final = 3
 GARBAGE: Final = (b"", b"{", b'{"schema": 1, "values": 7}', bytes(range(200)))
 
@@ -33,8 +33,8 @@ class RunSeen:
     ends: Sequence[End]
 
 
-class Look:
-    """Remembers from one renewal to the next what it must."""
+class Checks:
+    """Checks each renewal, and keeps what the next check needs."""
 
     def __init__(self, servers: Servers) -> None:
         self.servers = servers
@@ -44,19 +44,19 @@ class Look:
         self._resting: dict[str, datetime] = {}
         self._given_up: set[tuple[str, str]] = set()
 
-    # ── what changes ────────────────────────────────────────────────────────────────────
+    # ── changes ─────────────────────────────────────────────────────────────────────────
 
     def edited(self, name: str) -> None:
-        """Another certificate is wanted: it may be tried at once, and an order for the other one is of no use."""
+        """Another certificate is configured: it may be tried at once, and earlier orders are useless."""
         self._owed.pop(name, None)
         self.rested(name)
 
     def rested(self, name: str) -> None:
-        """An edit may have mended what was wrong: it may be tried at once."""
+        """The configuration was edited, so the next attempt may be at once."""
         self._resting.pop(name, None)
 
     def damage(self, chance: Random) -> str:
-        """Damage a file of ours, but none of what is in force; say which."""
+        """Damage a file of the store that is not in force; return a description."""
         found = sorted(
             path
             for path in self.store.rglob("*")
@@ -65,7 +65,7 @@ class Look:
         if not found:
             return ""
         path = chance.choice(found)
-        if path.parent.name == "journal":  # values that only this file knows of are lost, and the program says so
+        if path.parent.name == "journal":  # the values in this file are lost, which the program reports
             self._given_up |= values_in(path)
         path.write_bytes(chance.choice(GARBAGE))
         self._owed.clear()
@@ -75,7 +75,7 @@ class Look:
     # ── after a run ─────────────────────────────────────────────────────────────────────
 
     def after(self, seen: RunSeen, wanted: Mapping[str, Mapping[str, Any]]) -> None:
-        """Look at everything."""
+        """Check everything."""
         for end in seen.ends:
             assert end.status in STATUSES or (seen.at_once > 1 and end.status == LOCKED), end
             assert "Traceback" not in end.err, end.err
@@ -85,12 +85,12 @@ class Look:
         self._orders_are_few(seen, by_names)
         self._no_second_certificate(seen, by_names)
         for name in wanted:
-            self._look_at(name)
+            self._check_served(name)
         if seen.command != ("cleanup",):
             self._note_waits(seen, wanted)
 
     def _nothing_is_lost(self) -> None:
-        """TXT of ours is in the journal, and what is not ours stands."""
+        """Our values in DNS are in the journal, and foreign values are there."""
         self._given_up &= self.servers.texts()
         left = self.servers.texts() - self._written_down() - self._given_up
         assert left == set(), f"in DNS and not in the journal: {left}"
@@ -100,9 +100,9 @@ class Look:
         return {value for path in (self.store / "journal").glob("*.json") for value in values_in(path)}
 
     def _orders_are_few(self, seen: RunSeen, by_names: Mapping[frozenset[str], str]) -> None:
-        """One a run, and one more where the CA missed what all servers showed; none before its time.
+        """A run makes one order, and one more if the CA did not see what all servers showed; none before its time.
 
-        Each is asked for once more where the CA's answer to it was lost (contract, Deadlines).
+        A request whose answer was lost is sent once more.
         """
         fault = self.servers.at_ca
         most = seen.at_once * 2 * (2 if fault and fault.kind == "newOrder" else 1)
@@ -114,8 +114,8 @@ class Look:
                 assert datetime.now(UTC) >= until, f"{by_names[names]} rests until {until}"
 
     def _no_second_certificate(self, seen: RunSeen, by_names: Mapping[frozenset[str], str]) -> None:
-        """What the CA has issued, and nobody has heard of, is fetched by the next run."""
-        # Of two at once the second one may come after the first, and is asked to renew once more.
+        """A certificate that the CA has issued and no run has received is fetched by the next run."""
+        # Of two runs at once the second one may renew after the first one, because it is forced.
         if seen.at_once > 1:
             self._owed.update({by_names[issued.names]: issued for issued in self.servers.issued})
             return
@@ -125,8 +125,8 @@ class Look:
             assert owed is None or owed.order == issued.order, f"a second certificate for {name}: {issued}, and {owed}"
             self._owed[name] = issued
 
-    def _look_at(self, name: str) -> None:
-        """What a server would serve is whole; what was in force is not gone."""
+    def _check_served(self, name: str) -> None:
+        """The certificate that a server would serve is complete; one that was in force is not gone."""
         current = self.store / "certificates" / name / "current"
         if not current.is_symlink():
             assert name not in self._in_force, f"{name} was in force and is gone"
@@ -137,13 +137,13 @@ class Look:
         self._in_force[name] = leaf
 
     def _note_waits(self, seen: RunSeen, wanted: Mapping[str, Mapping[str, Any]]) -> None:
-        """Remember until when the program itself says that it will not try again."""
+        """Record the time before which the program will not try again."""
         for name in wanted:
             self._resting.pop(name, None)
         if seen.at_once > 1 or seen.ends[0].status not in {0, 1}:
             return
         for outcome in json.loads(seen.ends[0].out)["outcomes"]:
-            # A disk that fails keeps no wait.
+            # A disk that fails stores no pause.
             if (
                 outcome["status"] == "failed"
                 and outcome["next_attempt"]
@@ -154,14 +154,14 @@ class Look:
     # ── at the end ──────────────────────────────────────────────────────────────────────
 
     def is_clean(self, end: End, wanted: Mapping[str, Mapping[str, Any]]) -> None:
-        """Nothing of ours anywhere, what is in force is what is wanted, no secret has got out."""
+        """Nothing of ours is left, the certificates in force are those of the configuration, no secret was printed."""
         assert end.status == 0, end
         outcomes = json.loads(end.out)["outcomes"]
         assert {outcome["status"] for outcome in outcomes} <= {"renewed", "not-due"}, outcomes
         assert self.servers.texts() - self._given_up == set()
         marks = (self.store / "journal").glob("*.asked")
         pages = [page for mark in marks if (page := mark.with_suffix(".json")).exists()]
-        # What a host has not answered is removed, and once more after ten minutes.
+        # A value whose removal was not confirmed is removed once more after ten minutes.
         assert self._written_down() == {value for page in pages for value in values_in(page)}
         for name, settings in wanted.items():
             leaf = self._in_force[name]
@@ -175,7 +175,7 @@ class Look:
 
 
 def values_in(path: Path) -> set[tuple[str, str]]:
-    """Return the values in a file of the journal; none in one that is damaged."""
+    """Return the values in a file of the journal; none if it is damaged."""
     try:
         found = json.loads(path.read_bytes())["values"]
         return {(value["name"].removesuffix("."), value["value"]) for value in found}

@@ -1,4 +1,4 @@
-"""One renewal that is told to stop at a point, by SIGTERM or Ctrl-C, and what came of it; its page: see killed.py."""
+"""One renewal that is asked to stop at a point, by SIGTERM or Ctrl-C, and the result; for its page see killed.py."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ STATUSES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
 class Stopped(NamedTuple):
     """What the page says of one point.
 
-    :ivar ended: the status of the run's outcome: it is interrupted, or nothing was left to interrupt.
-    :ivar then: the status of the next run's outcome.
-    :ivar orders: orders that both have made.
+    :ivar ended: the outcome's status: interrupted, or renewed if nothing was left to interrupt.
+    :ivar then: the outcome's status of the next run.
+    :ivar orders: orders of both runs.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Stopped(NamedTuple):
 
 
 def stopped_at(workspace: Workspace, zygote: Zygote, kind: str, point: str, number: int) -> Stopped:
-    """Stop a run at a point, make the next one, and see that all is right each time."""
+    """Stop a run at a point, make the next one, and check each result."""
     with Stage.at(workspace, zygote, kind) as stage:
         ended = stop(stage, point, number)
         then, swept = stage.next_run(forked=True)
@@ -38,7 +38,7 @@ def stopped_at(workspace: Workspace, zygote: Zygote, kind: str, point: str, numb
 
 
 def stop(stage: Stage, point: str, number: int) -> str:
-    """Stop a run at a point, which tidies up itself; return the status of its outcome."""
+    """Stop a run at a point and check that it cleaned up; return its outcome's status."""
     store = stage.workspace.store
     before = Kept.of(store) if stage.kind == "renewal" else None
     end = stage.signalled(point, "renew", "--json", number=number)

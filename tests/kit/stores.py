@@ -1,4 +1,4 @@
-"""What the store's tests share: a certificate, a disk that fails or dies, a look at what stands."""
+"""For the tests of the store: a certificate, disks that fail, and checks."""
 
 import errno
 import functools
@@ -40,12 +40,12 @@ ORDER = PendingOrder(
     key_pem=b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
     csr_der=b"\x30\x82\x00\xff",
 )
-"""The order of a run that was killed."""
+"""The order of a killed run."""
 
 
 @functools.cache
 def issue(serial: int) -> tuple[str, bytes, x509.Facts]:
-    """A chain of two, its key, and what it says: self-signed, one day later for every number."""
+    """A chain of two, its key and its facts: self-signed, one day later for every number."""
     key = x509.new_key("ecdsa-p256")
     name = crypto.Name([crypto.NameAttribute(NameOID.COMMON_NAME, "Lab CA 1")])
     begin = START + timedelta(days=serial)
@@ -63,7 +63,7 @@ def keep(store: Store, serial: int) -> State:
 
 
 def first_issuance(store: Store, serial: int = 1) -> State:
-    """What the first run with a new account writes, in its order."""
+    """Write what the first run with a new account writes, in its order."""
     accounts = store.accounts(DIRECTORY, "lab", Context())
     with store.lock("home", context=Context()):
         store.prove_writable("home")
@@ -75,36 +75,36 @@ def first_issuance(store: Store, serial: int = 1) -> State:
 
 
 class Killed(BaseException):
-    """The process is dead: not an Exception, so that nothing of ours catches it."""
+    """The process is dead. This is not an Exception, so that no code catches it."""
 
 
 class Counting:
-    """Notes every disk operation."""
+    """Records every disk operation."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
 
     def __call__(self, operation: str, path: str) -> None:
-        """Note one."""
+        """Record one operation."""
         self.seen.append((operation, path))
 
 
 class Killing(Counting):
-    """Dies before operation number ``at`` (from 0), and stays dead: no clean-up runs in a dead process."""
+    """Raises before operation number ``at`` (from 0) and ever after: a dead process runs no cleanup."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
         self.at = at
 
     def __call__(self, operation: str, path: str) -> None:
-        """Die, when it is time."""
+        """Record one operation, or raise."""
         super().__call__(operation, path)
         if len(self.seen) > self.at:
             raise Killed
 
 
 class Failing(Counting):
-    """The operating system refuses operation number ``at``; and all after it, where ``for_good``."""
+    """The operating system refuses operation number ``at``, and all after it if ``for_good``."""
 
     def __init__(self, at: int, number: int, *, for_good: bool = False) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Failing(Counting):
         self.for_good = for_good
 
     def __call__(self, operation: str, path: str) -> None:
-        """Refuse, when it is time."""
+        """Record one operation, or refuse it."""
         super().__call__(operation, path)
         place = len(self.seen) - 1
         harmless = self.number == errno.ENOSPC and operation in {"read", "list", "stat", "unlink", "rmdir", "close"}
@@ -122,14 +122,14 @@ class Failing(Counting):
 
 
 def operations(work: Callable[[Store], object], root: Path, *, windows: bool) -> list[tuple[str, str]]:
-    """The disk operations that some work takes."""
+    """Return the disk operations of a function."""
     counting = Counting()
     work(FolderStore(root, disk=AtomicFiles(counting), windows=windows))
     return counting.seen
 
 
 def assert_whole(store: Store, serials: set[int]) -> State:
-    """The certificate in force is one of these, every file of it, and its key fits."""
+    """Check that the current certificate is one of these, with every file and the right key."""
     state = store.read_state("home")
     certificate = store.certificate("home", state)
     assert certificate is not None
@@ -147,7 +147,7 @@ def assert_whole(store: Store, serials: set[int]) -> State:
 
 
 def assert_current_whole(root: Path, serials: set[int]) -> int:
-    """What other programs read is one of these certificates, whole, with its own key."""
+    """Check that other programs read one of these certificates, complete, with its own key."""
     current = root / "certificates/home/current"
     number = int(x509.read_certificate((current / "cert.pem").read_bytes()).serial, 16)
     assert number in serials
@@ -158,12 +158,12 @@ def assert_current_whole(root: Path, serials: set[int]) -> int:
 
 
 def leftovers(root: Path) -> list[str]:
-    """Names of unfinished files and folders, wherever they are."""
+    """The names of incomplete files and folders."""
     return sorted(str(path.relative_to(root)) for path in root.rglob(".tmp-*"))
 
 
 def assert_recovers(root: Path, serials: set[int], *, windows: bool) -> None:
-    """The next run finds a whole certificate, mends `current`, renews, and leaves nothing unfinished."""
+    """Check that the next run finds a complete certificate, repairs `current`, renews, and leaves nothing behind."""
     store = FolderStore(root, windows=windows)
     state = assert_whole(store, serials)
     if not windows:

@@ -1,4 +1,4 @@
-"""Other users: what they own, and a test that goes on as one of them. Only root can do this."""
+"""Other users: their files, and tests that act as one of them. Only root can do this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ as_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reaso
 
 @contextlib.contextmanager
 def acting_as(uid: int) -> Iterator[None]:
-    """Act as another user without groups of root's, and come back."""
+    """Act as another user, without root's groups, during the block."""
     groups, gid, own = os.getgroups(), os.getegid(), os.geteuid()
     os.setgroups([])
     os.setegid(uid)
@@ -31,7 +31,7 @@ def acting_as(uid: int) -> Iterator[None]:
 
 
 def open_way(folder: Path) -> Path:
-    """Let every user pass through a folder and those above it that are ours; pytest's own are closed."""
+    """Give every user access to a folder through its parents that we own; pytest's own are closed."""
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
@@ -53,11 +53,11 @@ done
 rmdir "$aside"
 exec "$@"
 """
-"""Puts an empty folder over a closed one, and into it those of its folders that are needed; then runs a command."""
+"""Mounts an empty folder over a closed one and the needed folders into it; then runs a command."""
 
 
 def ordinary_user(command: Sequence[str], needed: Sequence[str] = (sys.base_prefix, sys.prefix)) -> list[str]:
-    """A command line that runs a command as an ordinary user: `nobody` where the tests run as root.
+    """Return a command line that runs a command as an ordinary user: `nobody` if the tests run as root.
 
     :param needed: folders that he must be able to read. One below a closed folder, such as a Python in /root, is shown
         to him in a mount namespace.

@@ -1,7 +1,7 @@
-"""A year of one certificate, in a second: the host, the CA and port 80 fail, and every run is kept.
+"""A year of one certificate, simulated in a second: the host, the CA and port 80 fail, and every run is recorded.
 
-The host is switched off for a week and the CA is down for three days, each at the worst moment: when the renewal has
-just become due. Half-way through the year port 80 closes for good.
+The host is off for a week and the CA is down for three days, each at the worst moment: when the renewal has just become
+due. In the middle of the year port 80 closes for good.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tests.kit.year_world import ROUTES, SECOND, START, World, certificate, worl
 DAYS: Final = 365
 HALF: Final = START + 182 * DAY
 SIX_DAYS: Final = 160 * HOUR
-"""What Let's Encrypt calls a certificate of six days."""
+"""The lifetime of Let's Encrypt's six-day certificates."""
 OFF: Final = 7 * DAY
 DOWN: Final = 3 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Which year.
+    """The parameters of a year.
 
     :ivar lifetime: of the certificates.
-    :ivar ari: whether the CAs have it.
-    :ivar second: whether there is a second CA to fall back on.
+    :ivar ari: whether the CAs offer ARI.
+    :ivar second: whether there is a second CA.
     """
 
     lifetime: timedelta
@@ -41,12 +41,12 @@ class Scene:
 
     @property
     def runs_a_day(self) -> int:
-        """How often the program runs: evenly, but each time up to an hour later by chance, as our schedule does it."""
+        """The number of runs a day, each up to an hour later at random, as in our schedule."""
         return 1 if self.lifetime > 10 * DAY else 4
 
     @property
     def spec(self) -> CertificateSpec:
-        """The certificate: by port 80, else by DNS, else at another CA."""
+        """The certificate: http-01, then dns-01, then another CA."""
         return certificate(routes=[*ROUTES, SECOND] if self.second else ROUTES)
 
 
@@ -54,8 +54,8 @@ class Scene:
 class Run:
     """One run of the program.
 
-    :ivar up: whether there was a CA that could be reached.
-    :ivar until: when the certificate that stood before it ends; None: there was none.
+    :ivar up: whether a CA was reachable.
+    :ivar until: the end of the previous certificate; None: there was none.
     """
 
     time: datetime
@@ -65,22 +65,22 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What came of it."""
+        """The status of the outcome."""
         return self.outcome.status
 
     @property
     def orders(self) -> int:
-        """How many orders it made."""
+        """The number of orders of the run."""
         return sum(attempt.orders for attempt in self.outcome.attempts)
 
     @property
     def codes(self) -> list[str]:
-        """What stopped the attempts that failed."""
+        """The error codes of the failed attempts."""
         return [attempt.error.code for attempt in self.outcome.attempts if attempt.error is not None]
 
     @property
     def left(self) -> timedelta | None:
-        """How long the certificate that stood before it was still valid; negative: it was not any more."""
+        """The remaining lifetime of the previous certificate; negative if it had expired."""
         return None if self.until is None else self.until - self.time
 
 
@@ -88,7 +88,7 @@ class Run:
 class Gap:
     """A time without a valid certificate.
 
-    :ivar missed: the runs before it that tried nothing although the CA was there, and the renewal was due.
+    :ivar missed: the runs before it that tried nothing although the CA was up and the renewal due.
     """
 
     start: datetime
@@ -98,11 +98,11 @@ class Gap:
 
 @dataclass(slots=True)
 class Year:
-    """What happened.
+    """The events of a year.
 
-    :ivar off: when the host was switched off, and on again.
-    :ivar down: when the first CA went down, and up again.
-    :ivar left_behind: how many proofs are still published at the end.
+    :ivar off: when the host was off.
+    :ivar down: when the first CA was down.
+    :ivar left_behind: the number of responses that are published at the end.
     """
 
     scene: Scene
@@ -114,30 +114,30 @@ class Year:
 
     @property
     def renewals(self) -> list[Run]:
-        """The runs that brought a certificate."""
+        """The runs that obtained a certificate."""
         return [run for run in self.runs if run.status == "renewed"]
 
     @property
     def gaps(self) -> list[Gap]:
-        """When there was no valid certificate, once there had been one."""
+        """The times without a valid certificate, after the first one."""
         ended = [(run.until, run.time) for run in self.renewals if run.until is not None and run.until < run.time]
         return [Gap(start, end, tuple(self._missed(start))) for start, end in ended]
 
     def _missed(self, end: datetime) -> Iterator[Run]:
-        """Yield the runs that could have replaced the certificate that ends then, and did not."""
+        """Yield the runs that could have replaced the certificate with this end, and did not."""
         for run in self.runs:
             if run.until == end and run.time < end and run.up and run.status not in {"not-due", "renewed"}:
                 yield run
 
     def until_renewed(self, start: datetime) -> list[Run]:
-        """Return the runs from then on, up to the first one that renewed."""
+        """Return the runs from then on, up to the first renewal."""
         last = next(run.time for run in self.renewals if run.time >= start)
         return [run for run in self.runs if start <= run.time <= last]
 
 
 @functools.cache
 def live(scene: Scene) -> Year:
-    """Live through a year; the same seed is the same year."""
+    """Simulate a year; the same seed gives the same year."""
     with world(scene.lifetime, ari=suggest if scene.ari else None, seed=scene.seed, port_closes=HALF) as here:
         year = Year(scene, here.limits)
         for moment in _moments(scene, here):

@@ -1,4 +1,4 @@
-"""The page docs/internals/renewal-year.md: what the simulated years came to."""
+"""The page docs/internals/renewal-year.md: the results of the simulated years."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _reasons(year: Year) -> str:
 
 
 def _count(year: Year, code: str) -> int:
-    """Count the runs in which an attempt failed so; a route that is skipped beside it is none of its own."""
+    """Count the runs in which an attempt failed with this code."""
     return sum(code in run.codes for run in year.runs)
 
 
@@ -110,7 +110,7 @@ def _least(year: Year) -> str:
 
 
 def _why(year: Year, gap: Gap) -> str:
-    """Say why there was no certificate, as far as it can be told from the runs."""
+    """Return the reason of a gap, as far as the runs show it."""
     length = _span(gap.end - gap.start)
     if year.off is not None and year.off[0] <= gap.start < year.off[1]:
         return f"{length}: switched off"
@@ -157,5 +157,5 @@ def _added(spans: list[timedelta]) -> str:
 
 
 def _span(span: timedelta) -> str:
-    """Return a span as people say it."""
+    """Return a span as text."""
     return f"{span / DAY:.1f} d" if span >= 2 * DAY else f"{span / HOUR:.1f} h"

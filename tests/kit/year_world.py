@@ -36,7 +36,7 @@ SECOND: Final = Route("dns-01", dns="home", ca="second")
 
 
 def certificate(name: str = "home", *, routes: Sequence[Route] = ROUTES) -> CertificateSpec:
-    """Return what is wanted: port 80 first, then DNS."""
+    """A certificate with these routes: by default http-01, then dns-01."""
     domains = (f"{name}.test",)
     return CertificateSpec(name=name, domains=domains, identifiers=domains, ca="letsencrypt", routes=tuple(routes))
 
@@ -45,7 +45,7 @@ class World:
     """One host, its DNS and two CAs, on one clock.
 
     :param path: the folder of the store.
-    :param port_closes: when the CAs cannot reach port 80 any more.
+    :param port_closes: from when on the CAs cannot reach port 80.
     """
 
     def __init__(
@@ -79,22 +79,22 @@ class World:
         return None if proof.expected.encode() == self.web.contents.get(proof.token) else UNAUTHORIZED
 
     def set_time(self, now: datetime) -> None:
-        """Let time pass until then; it never goes back."""
+        """Move the clock forward."""
         self.clock.elapsed = max(self.clock.elapsed, (now - START).total_seconds())
 
     @property
     def left_behind(self) -> int:
-        """How many proofs are still published."""
+        """The number of responses that are still published."""
         return len(self.web.contents) + len(self.driver.values)
 
     def renewer(self, specs: Sequence[CertificateSpec]) -> SeededRenewer:
-        """Return the renewer of a new process: it knows what is in the store, and no more."""
+        """Return a renewer as in a new process."""
         config = host_config(self.path, specs, {"home": self.driver}, CAS)
         return SeededRenewer(config, self)
 
 
 class SeededRenewer(Renewer):
-    """A renewer whose chance and services are the world's: one thread, so that every year of a seed is the same."""
+    """A renewer with the randomness and services of the world, in one thread, so that a seed gives one result."""
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__(config, clock=world.clock)
@@ -112,7 +112,7 @@ class SeededRenewer(Renewer):
 
 @contextmanager
 def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[World]:
-    """Give a world with an empty store; the disk is not what is looked at here: nothing is forced onto it."""
+    """Make a world with an empty store; fsync does nothing, because the disk is not tested here."""
     memory = Path("/dev/shm")
     in_memory = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=in_memory) as folder, mock.patch.object(os, "fsync"):

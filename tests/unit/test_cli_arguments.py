@@ -131,7 +131,7 @@ def test_every_command_that_reads_the_configuration_can_insist(command: str) -> 
         with pytest.raises(ConfigError):
             parsed(f"{command} --insist")
         return
-    name = " x" if command in ("revoke", "remove") else ""
+    name = " x" if any(argument.required for argument in COMMANDS[command].arguments) else ""
     assert parsed(f"{command} --insist{name}").options.insist
     assert parsed(f"--insist {command}{name}").options.insist
     assert not parsed(f"{command}{name}").options.insist

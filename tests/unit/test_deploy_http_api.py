@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Secret, x509
+from dnsrenew import Certificate, Secret, x509
 from dnsrenew.deploy import http_api
 from dnsrenew.deploy.catalogue import target
 from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.options import TargetKind
 from dnsrenew.errors import DeployError
 from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api
@@ -30,39 +31,47 @@ LOGIN: Mapping[str, Mapping[str, Any]] = {
 each_target = pytest.mark.parametrize("to", LOGIN)
 
 
-def failing(to: str, url: str, tmp_path: Path, **options: Any) -> DeployError:
+def put(kind: TargetKind, options: Mapping[str, Any], certificate: Certificate) -> None:
+    """Make the deployer, check and deploy."""
+    deployer = kind.make(deployer_context(options))
+    deployer.check(certificate)
+    deployer.deploy(certificate)
+
+
+def failing(to: str, url: str, tmp_path: Path) -> DeployError:
     """The error of a deployment to an address."""
     kind = target(to)
     assert kind is not None
     with pytest.raises(DeployError) as caught:
-        deployer = kind.make(deployer_context({"url": url, **LOGIN[to], **options}))
-        deployer.check(certificate := make_certificate(tmp_path))
-        deployer.deploy(certificate)
+        put(kind, {"url": url, **LOGIN[to]}, make_certificate(tmp_path))
     assert "of-a-test" not in f"{caught.value} {caught.value.to_dict()}"
     return caught.value
 
 
 @each_target
 @pytest.mark.parametrize(
-    ("status", "answer", "code", "words"),
+    ("status", "answer", "expected"),
     [
-        (401, {"message": "no"}, "deploy-refused", "(HTTP 401)"),
-        (403, "", "deploy-refused", "(HTTP 403)"),
-        (500, "<html><h1>Oops</h1></html>", "deploy-refused", "an HTML page"),
-        (500, {"message": "the disk is full"}, "deploy-refused", "the disk is full"),
-        (422, {"certificate": [{"message": "it is too old", "errno": 22}]}, "deploy-refused", "it is too old"),
-        (400, "-----BEGIN PRIVATE KEY-----\nabc", "deploy-refused", "not shown"),
-        (200, "<html>Please log in</html>", "deploy-unsupported", "an HTML page"),
-        (200, "[" * 100_000, "deploy-unsupported", "not the API"),
-        (200, [], "deploy-unsupported", "not the API"),
-        (200, "null", "deploy-unsupported", "not the API"),
-        (302, "", "deploy-unreachable", "redirects"),
+        (401, {"message": "no"}, ("deploy-refused", "(HTTP 401)")),
+        (403, "", ("deploy-refused", "(HTTP 403)")),
+        (500, "<html><h1>Oops</h1></html>", ("deploy-refused", "an HTML page")),
+        (500, {"message": "the disk is full"}, ("deploy-refused", "the disk is full")),
+        (422, {"certificate": [{"message": "it is too old", "errno": 22}]}, ("deploy-refused", "it is too old")),
+        (400, "-----BEGIN PRIVATE KEY-----\nabc", ("deploy-refused", "not shown")),
+        (200, "<html>Please log in</html>", ("deploy-unsupported", "an HTML page")),
+        (200, "[" * 100_000, ("deploy-unsupported", "not the API")),
+        (200, [], ("deploy-unsupported", "not the API")),
+        (200, "null", ("deploy-unsupported", "not the API")),
+        (302, "", ("deploy-unreachable", "redirects")),
     ],
 )
-def test_answers_that_are_no_success(to: str, status: int, answer: Any, code: str, words: str, tmp_path: Path) -> None:
+def test_answers_that_are_no_success(
+    to: str, status: int, answer: Any, expected: tuple[str, str], tmp_path: Path
+) -> None:
     """Each is one error with a code of its own."""
     with Api(lambda _: (status, answer), headers={"Location": "https://192.0.2.1/"} if status == 302 else {}) as api:
         error = failing(to, api.url, tmp_path)
+    code, words = expected
     assert error.code == code
     assert words in error.message
 
@@ -107,9 +116,9 @@ def with_tls(api: Api, folder: Path, ca: str, client_ca: str | None = None) -> I
     if client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=issuer(client_ca).pem)
+    api.tls = context
     with api:
-        api.wrap(context)
-        yield api.url.replace("http:", "https:")
+        yield api.url
 
 
 def test_the_roots_of_trust_count_too(tmp_path: Path) -> None:

@@ -171,7 +171,8 @@ def test_an_address_that_refuses(tmp_path: Path) -> None:
         with pytest.raises(DeployError) as refused:
             WebhookDeployer(deployer_context({"url": url})).deploy(certificate)
     with pytest.raises(DeployError) as silent:
-        WebhookDeployer(deployer_context({"url": url})).deploy(certificate)
+        WebhookDeployer(deployer_context({"url": url, "include": "key"})).deploy(certificate)
+    assert silent.value.__context__ is None  # its traceback would have the key
     assert (refused.value.code, silent.value.code) == ("deploy-refused", "deploy-unreachable")
     assert "token" not in f"{refused.value} {silent.value}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_an_edited_entry_is_pending_again(host: Host) -> None:
     outcome = host.run(host.files(key_mode="0400"))
     assert shown(outcome) == [(True, False)]  # the bytes are the same
     assert [event.kind for event in host.events].count("deploy-started") == 2
+
+
+def test_a_corrected_reload_is_run(host: Host) -> None:
+    """The files of the first try are there, and were never activated; nothing of the old entry is kept."""
+    out = host.folder / "reloaded"
+    first = host.run(host.files(reload=["/no/such/program"]))
+    assert shown(first) == [(False, True)]
+    second = host.run(host.files(reload=[sys.executable, "-c", f"open({str(out)!r}, 'w')"]))
+    assert (shown(second), out.exists()) == ([(True, True)], True)
+    assert list((host.store.path / "certificates" / SPEC.name / "deploy").iterdir()) == []
 
 
 def test_a_failed_one_is_tried_at_every_run(host: Host) -> None:

@@ -25,7 +25,12 @@ token = "file:not-there.txt"
 [[certificate]]
 domains = ["my-house.duckdns.org"]
 """
-RUN_ELSEWHERE = {"docs/guides/python-servers.md", "docs/guides/python-asyncio.md", "docs/guides/monitoring.md"}
+RUN_ELSEWHERE = {
+    "docs/guides/python-servers.md",
+    "docs/guides/serving.md",
+    "docs/guides/python-asyncio.md",
+    "docs/guides/monitoring.md",
+}
 
 
 def run(page: Path, number: int) -> dict[str, Any]:

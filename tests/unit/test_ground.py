@@ -11,6 +11,7 @@ import pytest
 
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.ground import Ground
+from tests.kit.access_lists import let
 from tests.kit.namespaces import run_python
 
 pwd = pytest.importorskip("pwd", reason="owners and modes of POSIX")
@@ -98,6 +99,42 @@ def test_a_file(tmp_path: Path, owner: int, group: int, mode: int, fault: str | 
     handle, weakness = Ground(USER.pw_uid).open(file)
     os.close(handle)
     assert (weakness and weakness.fault) == fault
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "rights", "fault"),
+    [
+        ("user", OTHER, 7, "list"),
+        ("group", OTHER, 7, "list"),
+        ("user", OTHER, 5, None),
+        ("user", USER.pw_uid, 7, None),
+        ("group", USER.pw_gid, 7, None),
+    ],
+)
+def test_an_access_list(tmp_path: Path, kind: str, number: int, rights: int, fault: str | None) -> None:
+    """Somebody whom an access list lets write is one of the others, although the group is the user's own."""
+    folder = put(tmp_path / "folder", USER.pw_uid, USER.pw_gid)
+    file = put(folder / "file.txt", USER.pw_uid, USER.pw_gid, 0o600)
+    let(folder, kind, number, rights)
+    assert found(file) == (fault and (fault, str(folder)))
+    if fault:
+        weakness = Ground(USER.pw_uid).weakness(folder)
+        assert weakness is not None
+        subprocess.run(["sh", "-c", weakness.command], check=True)
+        assert found(file) is None
+
+
+def test_an_access_list_of_a_secret(tmp_path: Path) -> None:
+    """Who may read a file by its access list is one of the others too."""
+    for part in tmp_path.parents:
+        if part.stat().st_uid == 0 and not part.stat().st_mode & stat.S_IXOTH:
+            part.chmod(part.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    file = put(tmp_path / "token.txt", mode=0o600)
+    let(file, "user", OTHER, 4)
+    assert Ground(0).can_others_read(file)
+    file.chmod(0o600)
+    assert not Ground(0).can_others_read(file)
 
 
 def test_links_are_judged_and_followed(tmp_path: Path) -> None:

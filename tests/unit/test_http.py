@@ -354,6 +354,20 @@ def test_the_environment_s_proxy_is_used_and_its_exceptions_too(
     assert "canary" not in repr(failure)
 
 
+def test_what_stays_on_this_machine_reaches_no_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request to a local API has no TLS, and may hold a private key or a password."""
+    proxy = Server()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    client = HttpClient()
+    for host in ("127.0.0.1", "localhost"):
+        server.will(server.answers(ok(b"direct")))
+        assert client.request("POST", server.url.replace("127.0.0.1", host), data=b"key").body == b"direct"
+    client.close()
+    proxy.close()
+    assert proxy.requests == []
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
-from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, Machine, detect
+from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
+from dnsrenew.schedule.machine import Machine
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,
@@ -122,6 +123,25 @@ def test_units_by_hand(machine: Machine) -> None:
     assert detect(CONFIG, replace(machine, root=machine.root / "etc")) == NONE  # no systemd runs there
 
 
+@pytest.mark.parametrize("answer", ["active\n", "inactive\n", ""])
+def test_what_was_started_by_hand_is_asked_for(machine: Machine, answer: str) -> None:
+    """Systemd answers slowly, so it is asked only about units of ours that are not enabled."""
+    asked: list[tuple[str, ...]] = []
+
+    def output(*words: str) -> str:
+        asked.append(words)
+        return answer if words[0] == "systemctl" else ""
+
+    put(machine, "/etc/systemd/system/ssh.service", "[Service]\nExecStart=/usr/sbin/sshd -D\n")
+    put(machine, "home/joe/.config/systemd/user/dnsrenew.service", "[Service]\nExecStart=dnsrenew renew -q\n")
+    put(machine, "home/joe/.config/systemd/user/dnsrenew.timer", "[Timer]\nOnCalendar=daily\n")
+    running = answer == "active\n"
+    found = detect(CONFIG, replace(machine, output=output))
+    assert found == (ActiveSchedule(True, "systemd") if running else NONE)
+    units = ["dnsrenew.service"] if running else ["dnsrenew.service", "dnsrenew.timer"]
+    assert asked[: len(units)] == [("systemctl", "--user", "is-active", unit) for unit in units]
+
+
 def test_a_service_that_stays(machine: Machine) -> None:
     """`dnsrenew run` as a service of the system."""
     put(machine, "/etc/systemd/system/dnsrenew.service", f"[Service]\nExecStart=dnsrenew run --config {CONFIG}\n")
@@ -135,6 +155,7 @@ def test_a_service_that_stays(machine: Machine) -> None:
         (["/usr/bin/python3.11", "/usr/local/bin/dnsrenew", "run", "--config", CONFIG], True),
         (["python", "-m", "dnsrenew", "-v", "run"], True),
         (["dnsrenew", "run", "--config", "/other.toml"], False),
+        (["dnsrenew", "run", "--config", "./dnsrenew.toml"], True),
         (["dnsrenew", "renew"], False),
         (["sh", "-c", "dnsrenew run; dnsrenew status"], False),
         (["vi", "how-dnsrenew", "run"], False),
@@ -186,3 +207,14 @@ def test_a_config_with_a_space(machine: Machine, tmp_path: Path) -> None:
     for written in (shlex.quote(str(config)), str(config).replace(" ", "\\ "), f'"{config}"'):
         put(machine, "/etc/crontab", f"0 4 * * * root dnsrenew renew --config {written} -q\n")
         assert detect(config, machine) == ActiveSchedule(True, "cron")
+
+
+def test_whether_a_schedule_can_be_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With systemd, with cron, or on a system that brings its own."""
+    monkeypatch.setenv("PATH", str(machine.root))
+    bare = replace(machine, root=machine.root / "etc")
+    assert has_scheduler(machine)
+    assert not has_scheduler(bare)
+    assert has_scheduler(replace(bare, platform="darwin"))
+    put(machine, "crontab", "#!/bin/sh").chmod(0o755)
+    assert has_scheduler(bare)

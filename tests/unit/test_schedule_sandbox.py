@@ -182,6 +182,18 @@ def test_files_that_are_read(tmp_path: Path) -> None:
     assert set(needs_of(Config.load(path)).reads) == {str(tmp_path / "roots.pem"), str(tmp_path / "tsig")}
 
 
+def test_files_of_another_machine(tmp_path: Path) -> None:
+    """They are not written here; what the connection needs is read."""
+    found = needs(
+        tmp_path,
+        deploy='{ to = "ssh", host = "web1", identity = "id", known_hosts = "hosts", certificate = "/etc/tls/a.pem" }, '
+        '{ to = "truenas", url = "https://nas.test", token = "env:X", trust = "nas.pem" }',
+    )
+    assert found.writes == ()
+    assert set(found.reads) == {str(tmp_path / name) for name in ("id", "hosts", "nas.pem")}
+    assert found.programs == ("certificate[0].deploy[0]",)
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

@@ -16,80 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import Certificate, Event, Outcome, RenewalFailed, Renewer
+from dnsrenew import Certificate, RenewalFailed
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.challenges.http01.app import AppResponses
 from dnsrenew.errors import StoreError
-from dnsrenew.model import CA, CertificateSpec
-from dnsrenew.runtime.context import Context
 from dnsrenew.serving import served as module
-from dnsrenew.serving.served import CertificateSource, Served
-from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
-from tests.kit.memory import host_config
-from tests.kit.stores import DIRECTORY
-
-SPEC = CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab")
-OTHER = CertificateSpec(name="other", domains=("y.test",), identifiers=("y.test",), ca="lab")
-
-
-class Host:
-    """A store that other processes may write to, and one server.
-
-    :ivar runs: how often the server has renewed.
-    :ivar due: what the next outcome says of the next renewal.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.store = FolderStore(folder / "state")
-        self.runs = 0
-        self.due = SystemClock().now() + timedelta(days=1)
-        self.on_run: Callable[[], object] = lambda: None
-        self.events: list[Event] = []
-        config = host_config(self.store.path, [SPEC, OTHER], {}, {"lab": CA(DIRECTORY)})
-        self.renewer = Renewer(config, on_event=self.events.append)
-        self.served = self.serve("home")
-
-    def serve(self, *names: str) -> Served:
-        """Return a server of some certificates."""
-        renewer = self.renewer
-        source = CertificateSource(
-            names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer.emit,
-            renewer.redact, AppResponses(self.store.responses),
-        )  # fmt: skip
-        return Served(source, SystemClock())
-
-    def keep(self, spec: CertificateSpec = SPEC, key: bytes | None = None) -> str:
-        """Store a new certificate, as another process does; return its serial number.
-
-        :param key: another key than its own.
-        """
-        pem, own_key, facts = issue(spec.identifiers, SystemClock().now() - timedelta(minutes=1))
-        with self.store.lock(spec.name, context=Context()):
-            self.store.prove_writable(spec.name)
-            self.store.keep(spec, "lab", pem, key or own_key, facts, state=self.store.read_state(spec.name))
-        return facts.serial
-
-    def warnings(self) -> list[str]:
-        """Return the codes of the warnings so far."""
-        return [str(event.data["code"]) for event in self.events if event.kind == "warning"]
-
-    def outcome(self) -> Outcome:
-        """Return the outcome of a run."""
-        return Outcome(name="home", status="not-due", reason=None, domains=SPEC.domains, next_renewal=self.due)
-
-    def renew(self, _cancel: threading.Event) -> list[Outcome]:
-        """Do what a run does in this test."""
-        self.runs += 1
-        self.on_run()
-        return [self.outcome()]
+from tests.kit.served_host import OTHER, SPEC, ServedHost
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedHost]:
     """A host whose server looks at the store all the time."""
     monkeypatch.setattr(module, "_LOOK", 0.01)
-    host = Host(tmp_path)
+    host = ServedHost(tmp_path)
     yield host
     host.served.close()
 
@@ -102,7 +41,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_a_certificate_of_another_process_is_taken_up(host: Host) -> None:
+def test_a_certificate_of_another_process_is_taken_up(host: ServedHost) -> None:
     """Without a renewal of our own."""
     first = host.keep()
     with host.served as served:
@@ -113,7 +52,7 @@ def test_a_certificate_of_another_process_is_taken_up(host: Host) -> None:
     assert host.runs == 0
 
 
-def test_what_is_due_is_renewed(host: Host) -> None:
+def test_what_is_due_is_renewed(host: ServedHost) -> None:
     """And served at once."""
     host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
@@ -132,7 +71,7 @@ def test_what_is_due_is_renewed(host: Host) -> None:
     assert host.runs == 1
 
 
-def test_a_failure_in_the_background_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_in_the_background_is_logged(host: ServedHost, caplog: pytest.LogCaptureFixture) -> None:
     """The server goes on with what it has, and tries again later."""
     serial = host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
@@ -151,7 +90,7 @@ def test_a_failure_in_the_background_is_logged(host: Host, caplog: pytest.LogCap
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_damaged_pair_in_the_store_is_not_served(host: Host) -> None:
+def test_a_damaged_pair_in_the_store_is_not_served(host: ServedHost) -> None:
     """The old one stays, others are taken up all the same, and so is a whole one afterwards. It is said once."""
     first = host.keep()
     host.keep(OTHER)
@@ -167,7 +106,7 @@ def test_a_damaged_pair_in_the_store_is_not_served(host: Host) -> None:
     assert host.warnings() == ["serve-kept"]
 
 
-def test_a_long_renewal_holds_nothing_up(host: Host) -> None:
+def test_a_long_renewal_holds_nothing_up(host: ServedHost) -> None:
     """What is stored while it runs is served at once: another certificate of the same run may take minutes."""
     host.keep()
     host.due = SystemClock().now() - timedelta(seconds=1)
@@ -186,7 +125,7 @@ def test_a_long_renewal_holds_nothing_up(host: Host) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_a_forked_process_follows(host: Host) -> None:
+def test_a_forked_process_follows(host: ServedHost) -> None:
     """As the workers of a prefork server do: the threads of their parent do not survive the fork."""
     host.keep()
     with host.served as served, warnings.catch_warnings():
@@ -208,13 +147,13 @@ def test_a_forked_process_follows(host: Host) -> None:
     assert host.runs == 0
 
 
-def test_without_a_certificate_entering_raises(host: Host) -> None:
+def test_without_a_certificate_entering_raises(host: ServedHost) -> None:
     """What stopped the renewal is the cause."""
     with pytest.raises((RenewalFailed, StoreError)):
         host.renewer.serve().__enter__()
 
 
-def test_close_ends_the_thread(host: Host) -> None:
+def test_close_ends_the_thread(host: ServedHost) -> None:
     """At once, although it sleeps."""
     host.keep()
     with pytest.MonkeyPatch.context() as patch:
@@ -224,7 +163,37 @@ def test_close_ends_the_thread(host: Host) -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name == "dnsrenew-serve"] == []
 
 
-def test_a_held_version_is_not_pruned(host: Host) -> None:
+def test_nothing_hangs_at_the_end_of_the_program(tmp_path: Path) -> None:
+    """Neither a server that is not closed, nor a renewal that is at work; ``with`` works inside asyncio too."""
+    code = """
+import asyncio, sys, threading
+from pathlib import Path
+from datetime import timedelta
+from dnsrenew.renewal import next_run
+from tests.kit.served_host import ServedHost
+host = ServedHost(Path(sys.argv[1]))
+host.keep()
+host.due -= timedelta(days=2)
+next_run._SHORTEST = timedelta(0)
+host.on_run = threading.Event().wait
+
+async def main():
+    with host.serve("home") as served:
+        served.close = lambda: None  # it ends without
+        while not host.runs:
+            await asyncio.sleep(0.01)
+
+asyncio.run(main())
+print("ended")
+"""
+    folder = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=folder, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("ended\n", "", 0)
+
+
+def test_a_held_version_is_not_pruned(host: ServedHost) -> None:
     """The paths of a certificate lead somewhere as long as the value is used."""
     host.keep()
     certificate: Certificate = host.renewer.certificate("home")
@@ -237,7 +206,7 @@ def test_a_held_version_is_not_pruned(host: Host) -> None:
     assert not folder.exists()
 
 
-def test_a_version_of_a_dead_process_is_pruned(host: Host) -> None:
+def test_a_version_of_a_dead_process_is_pruned(host: ServedHost) -> None:
     """The lock ends with the process, however it ends."""
     host.keep()
     folder = host.store.path / "certificates" / "home" / "versions" / "1"

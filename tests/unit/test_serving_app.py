@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 from dnsrenew import RenewalFailed, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.model import CA, CertificateSpec
+from dnsrenew.runtime.context import Context
 from dnsrenew.serving.challenge_app import wrapped
+from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Problem, Proof
+from tests.kit.certificates import issue
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import host_config, in_memory
 
@@ -49,8 +54,12 @@ class World:
 
     def renewer(self, *routes: Route) -> Renewer:
         """Return a program with a certificate."""
-        spec = CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=routes)
-        return Renewer(host_config(self.folder / "state", [spec], {"home": self.driver}, {"lab": CA(DIRECTORY)}))
+        specs, accounts = [self.spec(*routes)], {"home": self.driver}
+        return Renewer(host_config(self.folder / "state", specs, accounts, {"lab": CA(DIRECTORY)}))
+
+    def spec(self, *routes: Route) -> CertificateSpec:
+        """Return the certificate."""
+        return CertificateSpec(name="home", domains=("x.test",), identifiers=("x.test",), ca="lab", routes=routes)
 
     def _validate(self, proof: Proof) -> Problem | None:
         if proof.challenge == "dns-01":
@@ -109,6 +118,26 @@ def test_another_worker_has_the_response(world: World) -> None:
         assert served.certificate.domains == ("x.test",)
 
 
+def test_one_server_renews_and_the_other_follows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes with one store find at the same time that it is due: there is one order."""
+    monkeypatch.setattr("dnsrenew.serving.served._LOOK", 0.01)
+    first, second = (world.renewer(Route("dns-01", dns="home")).serve() for _ in range(2))
+    with first, second:
+        assert first.certificate.serial == second.certificate.serial
+        pem, key, facts = issue(["x.test"], SystemClock().now() - timedelta(days=85))
+        store = FolderStore(world.folder / "state")
+        with store.lock("home", context=Context(), wait=10):
+            spec = world.spec(Route("dns-01", dns="home"))
+            store.keep(spec, "lab", pem, key, facts, state=store.read_state("home"))
+        orders, end = len(world.ca.orders), time.monotonic() + 20
+        first._due = second._due = SystemClock().now()
+        while {one.certificate.serial for one in (first, second)} & {facts.serial} or len(world.ca.orders) == orders:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert first.certificate.serial == second.certificate.serial
+    assert len(world.ca.orders) == orders + 1
+
+
 def ask(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
     """Ask an ASGI app."""
     sent: list[dict[str, Any]] = []
@@ -144,4 +173,4 @@ def test_an_asgi_app_is_wrapped_too() -> None:
 def test_what_is_no_app_is_refused(app: object) -> None:
     """At once, and not at the first request."""
     with pytest.raises(TypeError):
-        wrapped(app, {}.get)
+        wrapped(app, {"a": b"a.key"}.get)

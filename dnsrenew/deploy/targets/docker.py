@@ -60,23 +60,24 @@ class DockerDeployer:
 
     def _run(self, path: str, command: list[str]) -> None:
         document = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
-        number = quote(str(self._json("POST", f"{path}/exec", document).get("Id") or ""), safe="")
+        number = quote(str(self._field("Id", "POST", f"{path}/exec", document)), safe="")
         output = self._ask("POST", f"/exec/{number}/start", {"Detach": False, "Tty": False})
-        status = self._json("GET", f"/exec/{number}/json").get("ExitCode")
+        status = self._field("ExitCode", "GET", f"/exec/{number}/json")
         if status != 0:
             fields = {"program": command[0], "container": self._container, "status": status}
             shown = self._shown(_demultiplexed(output)) or "it printed nothing"
             certificate = self._context.run.certificate or ""
             raise DeployError.of(texts.DOCKER_PROGRAM, output=shown, certificate=certificate, **fields)
 
-    def _json(self, method: str, path: str, document: object = None) -> Mapping[str, Any]:
+    def _field(self, name: str, method: str, path: str, document: object = None) -> Any:
+        """Return one field of an answer."""
         try:
             answer = json.loads(self._ask(method, path, document))
         except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict) or answer.get(name) is None:
             raise DeployError.of(texts.DOCKER_STRANGE, socket=self._socket)
-        return answer
+        return answer[name]
 
     def _ask(self, method: str, path: str, document: object = None) -> bytes:
         """Send a request over the socket, and return the body of its answer."""

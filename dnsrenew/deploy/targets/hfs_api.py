@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.http import Response
 
 _TIMEOUT: Final = (5.0, 15.0)
 _HEADERS: Final = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
@@ -69,19 +70,15 @@ class HfsApi:
 
         :raises DeployError: it does not answer, or refuses.
         """
-        from dnsrenew.http import HttpClient, HttpFailure  # slow to import
+        from dnsrenew.http import HttpFailure  # slow to import
 
-        client, body = HttpClient(), json.dumps(arguments or {}).encode()
-        url, headers = f"{self.url}/~/api/{name}", {**_HEADERS, **self._login()}
+        response, reason = None, ""
         try:
-            response = self._context.run.call(
-                lambda: client.request("POST", url, data=body, headers=headers, timeout=_TIMEOUT)
-            )
+            response = self._context.run.call(lambda: self._post(name, json.dumps(arguments or {}).encode()))
         except HttpFailure as failure:
             reason = self._context.run.redactor.redact(failure.detail)
-            raise DeployError.of(texts.HFS_SILENT, url=self.url, reason=reason) from None
-        finally:
-            client.close()
+        if response is None:  # raised here: the original error, whose traceback has the password, is not kept
+            raise DeployError.of(texts.HFS_SILENT, url=self.url, reason=reason)
         if response.status in {401, 403}:
             raise DeployError.of(texts.HFS_CLOSED, url=self.url, status=response.status)
         if response.status == 404:
@@ -96,6 +93,17 @@ class HfsApi:
         if not isinstance(answer, dict):
             raise DeployError.of(texts.HFS_TOO_OLD, url=self.url)
         return answer
+
+    def _post(self, name: str, body: bytes) -> Response:
+        """Post to the API; only this frame has the password."""
+        from dnsrenew.http import HttpClient
+
+        client = HttpClient()
+        try:
+            headers = {**_HEADERS, **self._login()}
+            return client.request("POST", f"{self.url}/~/api/{name}", data=body, headers=headers, timeout=_TIMEOUT)
+        finally:
+            client.close()
 
     def _login(self) -> dict[str, str]:
         options = self._context.options

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from dnsrenew.deploy import kubeconfig, texts
-from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.http_api import HttpApi, Payload
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -85,7 +85,7 @@ class KubernetesDeployer:
 
         metadata = {"name": self._secret, "namespace": self._namespace}
         document = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": _TYPE, "data": data}
-        self._api.ask("PATCH", f"{self._path}?{_MANAGER}", body=(_APPLY, json.dumps(document).encode()))
+        self._api.ask("PATCH", f"{self._path}?{_MANAGER}", Payload(_APPLY, json.dumps(document).encode()))
 
 
 def _api(context: DeployerContext, cluster: kubeconfig.Cluster) -> HttpApi:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
 from dnsrenew.deploy.options import TargetKind, TargetOption
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class ProxmoxDeployer:
         if not saved.kept():
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
-        pair = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem}
-        self._ask("POST", f"{self._path}/custom", {**pair, "force": "1", "restart": "1"})
+        self._ask("POST", f"{self._path}/custom", as_form({
+            "certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"
+        }))  # fmt: skip
 
     def restore(self) -> bool:
         """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
@@ -76,10 +77,10 @@ class ProxmoxDeployer:
         entries = [one for one in found if isinstance(one, dict) and one.get("filename") == _CUSTOM]
         return str(entries[0].get("pem") or "") if entries else None
 
-    def _ask(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Any:
+    def _ask(self, method: str, path: str, payload: Payload | None = None) -> Any:
         if not self._is_logged_in:
             self._log_in()
-        answer = self._api.ask(method, path, form=form)
+        answer = self._api.ask(method, path, payload)
         if not isinstance(answer, dict) or "data" not in answer:
             raise self._api.error(texts.API_STRANGE, reason="an answer without `data`")
         return answer["data"]
@@ -89,8 +90,8 @@ class ProxmoxDeployer:
         if "token" in options:
             self._api.headers["Authorization"] = f"PVEAPIToken={reveal(options['token'])}"
         elif "user" in options and "password" in options:
-            form = {"username": options["user"], "password": reveal(options["password"])}
-            answer = self._api.ask("POST", "/access/ticket", form=form)
+            answer = self._api.ask("POST", "/access/ticket", as_form({
+                "username": options["user"], "password": reveal(options["password"])}))  # fmt: skip
             data = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(data, dict) or not data.get("ticket"):
                 raise self._api.error(texts.API_STRANGE, reason="no ticket")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -54,31 +54,26 @@ class SynologyDeployer:
 
     def deploy(self, certificate: Certificate) -> None:
         """Log in, import the certificate, and log out."""
-        with self._session() as sid:
-            found = self._place(sid)
+        with self._session():
+            found = self._place()
             fields = {
                 "id": str(found.get("id") or ""),
                 "desc": str(found.get("desc") or self._context.options.get("description") or ""),
                 **({"as_default": "true"} if found.get("is_default") else {}),
             }
-            files = {
-                "key": certificate.private_key_pem,
-                "cert": certificate.certificate_path.read_text("ascii"),
-                "inter_cert": certificate.chain_path.read_text("ascii"),
-            }
-            query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1", "_sid": sid})
-            body = _multipart(fields, {name: pem for name, pem in files.items() if pem})
-            self._data(f"{_CERTIFICATE} import", self._api.ask("POST", f"/entry.cgi?{query}", body=body))
+            query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1"})
+            answer = self._api.ask("POST", f"/entry.cgi?{query}", _multipart(fields, certificate))
+            self._data(f"{_CERTIFICATE} import", answer)
 
     def restore(self) -> bool:
         """Return False: DSM does not give the key of the old certificate."""
         return False
 
-    def _place(self, sid: str) -> Mapping[str, Any]:
+    def _place(self) -> Mapping[str, Any]:
         """Return the certificate to replace: that of the description, which may not exist yet, or the default one."""
         call = f"{_CERTIFICATE}.CRT"
-        form = {"api": call, "method": "list", "version": "1", "_sid": sid}
-        found = self._data(f"{call} list", self._api.ask("POST", "/entry.cgi", form=form)).get("certificates")
+        answer = self._api.ask("POST", "/entry.cgi", as_form({"api": call, "method": "list", "version": "1"}))
+        found = self._data(f"{call} list", answer).get("certificates")
         entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
         wanted = self._context.options.get("description")
         if wanted is None:
@@ -86,32 +81,38 @@ class SynologyDeployer:
         return next((one for one in entries if one.get("desc") == wanted), {})
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[str]:
+    def _session(self) -> Iterator[None]:
         """Log in, and log out at the end, so that no session stays in the list of connected users."""
-        options, reveal = self._context.options, self._context.reveal
         path, version = self._login_api()
-        form = {
-            "api": _AUTH, "method": "login", "version": str(version), "format": "sid", "enable_syno_token": "yes",
-            "account": options["user"], "passwd": reveal(options["password"]),
-            **self._device(),
-        }  # fmt: skip
-        answer = self._api.ask("POST", path, form=form)
+        answer = self._api.ask("POST", path, self._login(version))
         number = _error_number(answer)
         if number is not None:
             reason = _REASONS.get(number, "DSM gives no reason")
             raise self._api.error(texts.SYNOLOGY_LOGIN, number=number, reason=reason)
-        data, add = self._data(_AUTH, answer), self._context.run.redactor.add
-        sid = add(str(data.get("sid") or ""))
-        if not sid:
-            raise self._api.error(texts.API_STRANGE, reason="no session")
-        if data.get("synotoken"):
-            self._api.headers["X-SYNO-TOKEN"] = add(str(data["synotoken"]))
+        self._keep(self._data(_AUTH, answer))
+        del answer  # it has the session
         try:
-            yield sid
+            yield
         finally:
             with contextlib.suppress(DeployError):
-                form = {"api": _AUTH, "method": "logout", "version": str(version), "_sid": sid}
-                self._api.ask("POST", path, form=form)
+                fields = {"api": _AUTH, "method": "logout", "version": str(version)}
+                self._api.ask("POST", path, as_form(fields))
+
+    def _login(self, version: int) -> Payload:
+        options, reveal = self._context.options, self._context.reveal
+        return as_form({
+            "api": _AUTH, "method": "login", "version": str(version), "format": "sid", "enable_syno_token": "yes",
+            "account": options["user"], "passwd": reveal(options["password"]), **self._device(),
+        })  # fmt: skip
+
+    def _keep(self, session: Mapping[str, Any]) -> None:
+        """Send the session and its token with every request from now on."""
+        add = self._context.run.redactor.add
+        if not session.get("sid"):
+            raise self._api.error(texts.API_STRANGE, reason="no session")
+        self._api.headers["Cookie"] = f"id={add(str(session['sid']))}"  # not in the address, which may be logged
+        if session.get("synotoken"):
+            self._api.headers["X-SYNO-TOKEN"] = add(str(session["synotoken"]))
 
     def _device(self) -> dict[str, str]:
         """Return what spares a login the second factor."""
@@ -150,15 +151,20 @@ def _error_number(answer: Any) -> int | None:
     return number if isinstance(number, int) else 0
 
 
-def _multipart(fields: Mapping[str, str], files: Mapping[str, str]) -> tuple[str, bytes]:
-    """Return the content type and the body of a form with files (RFC 7578)."""
+def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
+    """Return a form with the fields and the files of the certificate (RFC 7578)."""
     boundary = f"dnsrenew-{secrets.token_hex(16)}"
+    files = {
+        "key": certificate.private_key_pem,
+        "cert": certificate.certificate_path.read_text("ascii"),
+        "inter_cert": certificate.chain_path.read_text("ascii"),
+    }
     parts = [(f'name="{name}"', value) for name, value in fields.items()]
-    parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', value)
-              for name, value in files.items()]  # fmt: skip
+    parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', pem)
+              for name, pem in files.items() if pem]  # fmt: skip
     lines = [f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts]
     body = f"{''.join(lines)}--{boundary}--\r\n"
-    return f"multipart/form-data; boundary={boundary}", body.encode()
+    return Payload(f"multipart/form-data; boundary={boundary}", body.encode())
 
 
 def _describe(options: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi
+from dnsrenew.deploy.http_api import HttpApi, as_json
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -71,9 +71,9 @@ class TruenasDeployer:
         return True
 
     def _use(self, number: int) -> None:
-        self._api.ask("PUT", _GENERAL, document={"ui_certificate": number})
+        self._api.ask("PUT", _GENERAL, as_json({"ui_certificate": number}))
         try:
-            self._api.ask("POST", _RESTART, document={})
+            self._api.ask("POST", _RESTART, as_json({}))
         except DeployError as error:
             if error.evidence.get("status") != _NO_METHOD:
                 raise
@@ -101,9 +101,9 @@ class TruenasDeployer:
         return next((int(one["id"]) for one in self._all() if one.get("name") == name), None)
 
     def _import(self, name: str, certificate: Certificate) -> None:
-        job = self._api.ask("POST", "/certificate", document={
+        job = self._api.ask("POST", "/certificate", as_json({
             "create_type": "CERTIFICATE_CREATE_IMPORTED", "name": name,
-            "certificate": certificate.fullchain_pem, "privatekey": certificate.private_key_pem})  # fmt: skip
+            "certificate": certificate.fullchain_pem, "privatekey": certificate.private_key_pem}))  # fmt: skip
         if isinstance(job, int):  # otherwise it is the certificate, of older versions
             self._wait(job)
 

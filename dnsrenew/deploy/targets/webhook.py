@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.http_api import is_safe
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 from dnsrenew.model import rfc3339
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dnsrenew.deploy.protocol import DeployerContext
+    from dnsrenew.http import Response
     from dnsrenew.model import Certificate
 
 
@@ -30,31 +32,37 @@ class WebhookDeployer:
     def check(self, _certificate: Certificate) -> bool:
         """Return False: the entry is not pending any more if the address has accepted the certificate."""
         url = self._context.options["url"]
-        if not _is_safe(url):
+        if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._context.options))
         return False
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        from dnsrenew.http import HttpClient, HttpFailure  # slow to import
+        from dnsrenew.http import HttpFailure  # slow to import
 
-        options = self._context.options
-        url, shown, body = options["url"], _describe(options), self._body(certificate)
+        shown, response, reason = _describe(self._context.options), None, ""
+        try:
+            response = self._context.run.call(lambda: self._post(certificate))
+        except HttpFailure as failure:
+            reason = self._context.run.redactor.redact(failure.detail)
+        if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
+            raise DeployError.of(texts.NO_ANSWER, url=shown, reason=reason)
+        if not 200 <= response.status < 300:
+            raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
+
+    def _post(self, certificate: Certificate) -> Response:
+        """Post the certificate; only this frame has the private key."""
+        from dnsrenew.http import HttpClient
+
+        options, body, client = self._context.options, self._body(certificate), HttpClient()
         headers = {"Content-Type": "application/json"}
         if "secret" in options:
             key = self._context.reveal(options["secret"]).encode()
             headers["X-Dnsrenew-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
-        client = HttpClient()
         try:
-            response = self._context.run.call(lambda: client.request("POST", url, data=body, headers=headers))
-        except HttpFailure as failure:
-            raise DeployError.of(
-                texts.NO_ANSWER, url=shown, reason=self._context.run.redactor.redact(failure.detail)
-            ) from None
+            return client.request("POST", options["url"], data=body, headers=headers)
         finally:
             client.close()
-        if not 200 <= response.status < 300:
-            raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
 
     def restore(self) -> bool:
         """Return False: nothing can be put back."""
@@ -70,19 +78,6 @@ class WebhookDeployer:
             "key": certificate.private_key_pem if self._context.options.get("include") == "key" else None,
         }
         return json.dumps(document).encode()
-
-
-def _is_safe(url: str) -> bool:
-    """Tell whether nobody on the way can read what is sent."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme == "https" or host == "localhost" or (host_port.is_ip(host) and _is_loopback(host))
-
-
-def _is_loopback(address: str) -> bool:
-    import ipaddress
-
-    return ipaddress.ip_address(address).is_loopback
 
 
 def _describe(options: Mapping[str, Any]) -> str:

@@ -1,0 +1,87 @@
+"""A machine, as far as its schedules are concerned: its files, and what programs print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from dnsrenew.base.values import Frozen
+
+_SECONDS: Final = 1.0
+"""The time limit of a program; each takes a few milliseconds."""
+_LARGEST: Final = 1 << 18
+"""Bytes read of a file."""
+
+
+def program_output(*arguments: str) -> str:
+    """Return what a program prints, "" if it fails or does not exist.
+
+    :raises TimeoutError: it takes too long.
+    """
+    from dnsrenew.base import subprocesses
+
+    try:
+        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_LARGEST)
+    except OSError:
+        return ""
+    if done.status is None:
+        raise TimeoutError
+    return "" if done.status else done.output.decode(errors="replace")
+
+
+class Machine(Frozen):
+    """Where a machine keeps its schedules.
+
+    :ivar root: the folder that stands for ``/``, on Windows the system's drive.
+    :ivar home: the user's home folder.
+    :ivar platform: as ``sys.platform``.
+    :ivar output: runs a program and returns what it prints.
+    """
+
+    root: Path
+    home: Path
+    platform: str = sys.platform
+    output: Callable[..., str] = program_output
+
+
+def this_machine() -> Machine:
+    """Return the machine that this process runs on."""
+    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
+    return Machine(Path(root), Path(os.path.expanduser("~")))
+
+
+def runs_systemd(machine: Machine) -> bool:
+    """Return whether systemd is in charge of the machine; its files alone prove nothing."""
+    return (machine.root / "run/systemd/system").is_dir()
+
+
+def lines(text: str) -> Iterator[str]:
+    """Give the lines of a script or a crontab that are no comments."""
+    return (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if it cannot be listed."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file, without waiting for a writer if it is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read(file: Path, only: bytes = b"") -> str:
+    """Return the text of a file; "" if it cannot be read, or does not begin with ``only``."""
+    try:
+        with open(file, "rb", opener=_at_once) as stream:
+            data = stream.read(len(only))
+            data += stream.read(_LARGEST) if data == only else b""
+    except OSError:
+        return ""
+    return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8", errors="replace")

@@ -1,0 +1,133 @@
+"""The examples of docs/guides/serving.md, run as they are, under constant load across three renewals.
+
+Only host, port and the number of workers differ. The renewals are made by another process, the test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.model import CertificateSpec
+from dnsrenew.runtime.context import Context
+from dnsrenew.store import FolderStore
+from tests.kit.certificates import issue, issuer
+from tests.kit.recipes import DOMAIN, recipe_files
+from tests.kit.tls_load import TlsLoad
+from tests.lab.ports import reserve
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = recipe_files("serving.md")
+DJANGO = {
+    "mysite/__init__.py": "",
+    "mysite/settings.py": 'SECRET_KEY = "x"\nALLOWED_HOSTS = ["*"]\nROOT_URLCONF = "mysite.urls"\n',
+    "mysite/urls.py": (
+        "from django.http import HttpResponse\nfrom django.urls import path\n"
+        'urlpatterns = [path("", lambda request: HttpResponse("Hello from Django"))]\n'
+    ),
+    "mysite/wsgi.py": (
+        "import os\nfrom django.core.wsgi import get_wsgi_application\n"
+        'os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"\napplication = get_wsgi_application()\n'
+    ),
+}
+GUNICORN = (
+    "import sys\nfrom gunicorn.app.wsgiapp import run\n"
+    'sys.argv = ["gunicorn", "-c", "gunicorn_conf.py", "{app}"]\nrun()\n'
+)
+COMMANDS = {
+    "gunicorn_flask.py": GUNICORN.format(app="flask_app:app"),
+    "gunicorn_django.py": GUNICORN.format(app="mysite.wsgi:application"),
+}
+SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca="lab")
+SECONDS = 2.0
+"""How long after a new certificate is in the store the old one may be served."""
+STARTED = 20
+
+
+def keep(folder: Path) -> str:
+    """Store a new certificate, as another process does; return its serial number."""
+    pem, key, facts = issue(SPEC.identifiers, SystemClock().now() - timedelta(minutes=1))
+    store = FolderStore(folder / "state")
+    with store.lock(DOMAIN, context=Context(), wait=10):
+        store.prove_writable(DOMAIN)
+        store.keep(SPEC, "lab", pem, key, facts, state=store.read_state(DOMAIN))
+    return facts.serial.lower().lstrip("0")
+
+
+@contextmanager
+def running(folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an example as a process."""
+    for file, text in {**FILES, **DJANGO, **COMMANDS}.items():
+        (folder / file).parent.mkdir(exist_ok=True)
+        own = text.replace("443", str(port)).replace("0.0.0.0", "127.0.0.1").replace(", 80,", f", {port},")
+        (folder / file).write_text(own)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder))), "RECIPE_PORT": str(port)}
+    command = [sys.executable, "-m", "tests.kit.recipes", name]
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
+    try:
+        yield process
+    except BaseException as error:
+        error.add_note(log.read_text()[-5000:])
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the workers of gunicorn too
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "hello"),
+    [
+        ("flask_app.py", "Hello from Flask"),
+        ("gunicorn_flask.py", "Hello from Flask"),
+        ("gunicorn_django.py", "Hello from Django"),
+        ("uvicorn_app.py", "Hello from uvicorn"),
+        ("serve.py", "Hello from Django"),
+        ("hypercorn_app.py", "Hello from hypercorn"),
+        ("aiohttp_app.py", "Hello from aiohttp"),
+        ("asyncio_app.py", "Hello from asyncio"),
+        ("http_server_app.py", "Hello from http.server"),
+    ],
+)
+def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_path: Path) -> None:
+    """And the new certificate is served by every worker at once."""
+    keep(tmp_path)
+    with reserve("127.0.0.1") as port, running(tmp_path, name, port.number):
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, hello)
+        load.wait_until_open()
+        with load.running(clients=2):
+            serial, moment = "", 0.0
+            for _ in range(3):
+                serial, moment = keep(tmp_path), time.monotonic()
+                load.wait_for(serial, since=moment, count=STARTED)
+            load.wait_for(serial, since=moment + SECONDS, count=STARTED)  # by now no worker has the old one
+            assert load.others(serial, since=moment + SECONDS) == []
+    assert load.failures == []
+
+
+def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:
+    """The example obtains its certificate by http-01, and ends by itself: no thread of ours holds it up."""
+    with reserve("127.0.0.1") as port, running(tmp_path, "port_80_app.py", port.number) as process:
+        assert process.wait(30) == 0, (tmp_path / "log.txt").read_text()
+    printed = (tmp_path / "log.txt").read_text().splitlines()[-1]
+    assert Path(printed).name == "fullchain.pem"
+
+
+def test_every_example_is_run() -> None:
+    """A file that is added to the guide is added to the tests above."""
+    run = {"flask_app.py", "uvicorn_app.py", "serve.py", "hypercorn_app.py", "aiohttp_app.py", "asyncio_app.py",
+           "http_server_app.py", "port_80_app.py"}  # fmt: skip
+    assert set(FILES) == run | {"tls.py", "gunicorn_conf.py"}

@@ -1,0 +1,97 @@
+"""Clients that make TLS handshakes with a server all the time, and remember each of them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+PATIENCE = 60.0
+
+
+class Seen(NamedTuple):
+    """One handshake: when it began, and the serial number of the server's certificate."""
+
+    began: float
+    serial: str
+
+
+class TlsLoad:
+    """Clients of one server; each connection asks for its page.
+
+    :param trusted: the root of the server's certificate, PEM.
+    :param hello: what the page holds.
+    :ivar failures: every handshake or answer that was not as it should be.
+    """
+
+    def __init__(self, port: int, name: str, trusted: str, hello: str) -> None:
+        self.port = port
+        self.failures: list[str] = []
+        self._name = name
+        self._hello = hello
+        self._context = ssl.create_default_context(cadata=trusted)
+        self._seen: list[Seen] = []
+        self._stop = threading.Event()
+
+    @contextmanager
+    def running(self, clients: int) -> Iterator[None]:
+        """Make handshakes meanwhile, one after the other in each client."""
+        threads = [threading.Thread(target=self._load, daemon=True) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(PATIENCE)
+
+    def wait_until_open(self) -> None:
+        """Wait until the server has started."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.get()
+                return
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+
+    def get(self) -> str:
+        """Ask for the page; return the serial number of the certificate, which is checked."""
+        with (
+            socket.create_connection(("127.0.0.1", self.port), 20) as connection,
+            self._context.wrap_socket(connection, server_hostname=self._name) as tls,
+        ):
+            serial = str((tls.getpeercert() or {})["serialNumber"])
+            tls.sendall(f"GET / HTTP/1.1\r\nHost: {self._name}\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: tls.recv(65536), b"")).decode()
+        if self._hello not in answer:
+            raise OSError(f"the answer is {answer!r}")
+        return serial.lower().lstrip("0")
+
+    def wait_for(self, serial: str, *, since: float, count: int) -> None:
+        """Wait until so many handshakes that began after a moment got a certificate."""
+        end = time.monotonic() + PATIENCE
+        while sum(seen.serial == serial for seen in self._after(since)) < count:
+            assert time.monotonic() < end, self.failures
+            time.sleep(0.02)
+
+    def others(self, serial: str, *, since: float) -> list[Seen]:
+        """Return the handshakes that began after a moment and got another certificate."""
+        return [seen for seen in self._after(since) if seen.serial != serial]
+
+    def _after(self, moment: float) -> list[Seen]:
+        return [seen for seen in list(self._seen) if seen.began > moment]
+
+    def _load(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                self._seen.append(Seen(began, self.get()))
+            except Exception as error:  # noqa: BLE001  # the test reports every failure
+                self.failures.append(repr(error))

@@ -1,0 +1,234 @@
+"""The target ``kubernetes`` against a stand-in, which was written from the Kubernetes API reference (Secret v1).
+
+Server-side apply: https://kubernetes.io/docs/reference/using-api/server-side-apply/; errors are a Status v1.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsrenew import Certificate
+from dnsrenew.deploy import engine, kubeconfig
+from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.targets.kubernetes import KubernetesDeployer
+from dnsrenew.errors import DeployError
+from dnsrenew.model import Deployment, DeploymentResult
+from dnsrenew.runtime.context import Context
+from tests.kit.api_server import Api, Asked
+from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+
+TOKEN = "token-of-a-service-account"
+PATH = "/api/v1/namespaces/web/secrets/site-tls"
+
+
+class Cluster:
+    """A cluster with at most one secret.
+
+    :ivar verbs: what the user may do.
+    """
+
+    def __init__(self) -> None:
+        self.secret: dict[str, Any] | None = None
+        self.verbs = {"GET", "PATCH"}
+
+    def answer(self, asked: Asked) -> tuple[int, Any]:
+        """Answer a request as the API server does."""
+        path, _, query = asked.path.partition("?")
+        if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return _status(401, "Unauthorized")
+        if asked.method not in self.verbs:
+            return _status(403, f'secrets "site-tls" is forbidden: User "x" cannot {asked.method.lower()} resource')
+        if path != PATH:
+            return _status(404, "the server could not find the requested resource")
+        if asked.method == "GET":
+            return (200, self.secret) if self.secret else _status(404, 'secrets "site-tls" not found')
+        kind = asked.headers.get("Content-Type")
+        if kind != "application/apply-patch+yaml" or query != "fieldManager=dnsrenew&force=true":
+            return _status(415, "the body of the request was in an unknown format")
+        return self._apply(json.loads(asked.body))
+
+    def _apply(self, new: dict[str, Any]) -> tuple[int, Any]:
+        if (new["apiVersion"], new["kind"]) != ("v1", "Secret") or new["metadata"] != {
+            "name": "site-tls",
+            "namespace": "web",
+        }:
+            return _status(400, "the object provided does not fit the address")
+        if new["type"] == "kubernetes.io/tls" and not {"tls.crt", "tls.key"} <= new["data"].keys():
+            return _status(422, 'Secret "site-tls" is invalid: data[tls.key]: Required value')
+        old = self.secret or {"metadata": {}, "data": {}}
+        if old.get("immutable"):
+            return _status(422, 'Secret "site-tls" is invalid: data: Forbidden: field is immutable')
+        self.secret = {
+            **new,
+            "metadata": {**old["metadata"], **new["metadata"]},
+            "data": {**old["data"], **new["data"]},
+        }
+        return 201 if old["data"] == {} else 200, self.secret
+
+    def has(self, certificate: Certificate) -> bool:
+        """Whether the secret has this pair."""
+        data = (self.secret or {}).get("data", {})
+        pair = certificate.fullchain_pem, certificate.private_key_pem
+        return tuple(base64.b64decode(data.get(name, "")).decode() for name in ("tls.crt", "tls.key")) == pair
+
+
+def _status(code: int, message: str) -> tuple[int, Any]:
+    return code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """One without the secret."""
+    return Cluster()
+
+
+@pytest.fixture
+def options(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """The options of an entry for it."""
+    with Api(cluster.answer) as api:
+        yield {"secret": "site-tls", "kubeconfig": str(write(tmp_path, api.url))}
+
+
+def write(folder: Path, server: str, token: str = TOKEN, **user: str) -> Path:
+    """Write a kubeconfig as kubectl does with ``-o json``."""
+    path = folder / "kubeconfig.json.secret"
+    named = {"name": "main", "user": {**({"token": token} if token else {}), **user}}
+    path.write_text(json.dumps({
+        "kind": "Config", "apiVersion": "v1", "preferences": {}, "current-context": "here",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "other", "user": {}}, named],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "main", "namespace": "web"}}],
+    }))  # fmt: skip
+    return path
+
+
+def put(options: dict[str, Any], certificate: Certificate, **more: Any) -> DeploymentResult:
+    """Deploy by the engine."""
+    one, kept = entry(Deployment("kubernetes", **options, **more)), KeptFiles()
+    (result,) = engine.deploy(Context().for_certificate("home"), [one], certificate, lambda _: kept)
+    return result
+
+
+def test_a_secret_is_made_and_changed(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
+    """Both keys in one request; labels and other keys stay, and the same pair is not sent again."""
+    first, second = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
+    assert put(options, first).changed
+    assert cluster.has(first)
+    assert cluster.secret is not None
+    assert cluster.secret["type"] == "kubernetes.io/tls"
+    cluster.secret["metadata"]["labels"] = {"app": "web"}
+    cluster.secret["data"]["ca.crt"] = "eA=="
+    assert put(options, second).changed
+    assert cluster.has(second)
+    assert (cluster.secret["metadata"]["labels"], cluster.secret["data"]["ca.crt"]) == ({"app": "web"}, "eA==")
+    again = put(options, second)
+    assert (again.ok, again.changed) == (True, False)
+
+
+def test_the_old_pair_comes_back(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
+    """If a port does not serve the new one; where there was no secret, the new one stays."""
+    first, second = make_certificate(tmp_path / "a"), make_certificate(tmp_path / "b")
+    unserved = {"verify": ("127.0.0.1:1",), "verify_timeout": 0.0}
+    result = put(options, first, **unserved)
+    assert (result.ok, result.rolled_back, cluster.has(first)) == (False, False, True)
+    result = put(options, second, **unserved)
+    assert (result.ok, result.rolled_back, cluster.has(first)) == (False, True, True)
+
+
+def test_refusals(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:
+    """A secret of another type or one that cannot be changed, and rights that are missing."""
+    certificate = make_certificate(tmp_path)
+    cluster.secret = {"kind": "Secret", "type": "Opaque", "metadata": {}, "data": {}}
+    opaque = put(options, certificate)
+    cluster.secret = {
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "immutable": True,
+        "metadata": {},
+        "data": {"x": "eA=="},
+    }
+    immutable = put(options, certificate)
+    cluster.secret, cluster.verbs = None, {"GET"}
+    forbidden = put(options, certificate)
+    for result, words in ((opaque, "type Opaque"), (immutable, "field is immutable"), (forbidden, "(HTTP 403)")):
+        assert result.error is not None
+        assert result.error["code"] == "deploy-refused"
+        assert words in result.error["message"]
+        assert not result.rolled_back
+
+
+def test_an_answer_that_is_no_secret(tmp_path: Path) -> None:
+    """Another server, or a proxy."""
+    with Api(lambda _: (200, {"kind": "Ingress"})) as api:
+        options = {"secret": "site-tls", "kubeconfig": str(write(tmp_path, api.url))}
+        with pytest.raises(DeployError) as strange:
+            KubernetesDeployer(deployer_context(options)).check(make_certificate(tmp_path / "store"))
+    assert strange.value.code == "deploy-unsupported"
+
+
+# ── kubeconfig ──────────────────────────────────────────────────────────────────────────
+
+
+def test_certificates_of_a_kubeconfig(tmp_path: Path) -> None:
+    """Inline as base64, or in files beside it; so is a token."""
+    encoded = {name: base64.b64encode(name.encode()).decode() for name in ("cert", "key")}
+    data = {"client-certificate-data": encoded["cert"], "client-key-data": encoded["key"]}
+    found = kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **data)))
+    assert (found.pair, found.token, found.namespace) == (kubeconfig.Pair(b"cert", b"key"), "", "web")
+    (tmp_path / "token.secret").write_text("token-in-a-file\n")
+    found = kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", tokenFile="token.secret")))
+    assert (found.pair, found.token) == (None, "token-in-a-file")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("apiVersion: v1\nkind: Config\n", "not JSON"),
+        ("[]", "no context"),
+        ('{"current-context": "x", "contexts": [{"name": "x", "context": {}}]}', "no cluster"),
+        (None, "No such file"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, words: str) -> None:
+    """The error says how to write one that can."""
+    path = tmp_path / "config.secret"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DeployError) as unusable:
+        kubeconfig.read(str(path))
+    assert unusable.value.code == "deploy-unsupported"
+    assert words in unusable.value.message
+    assert "-o json" in unusable.value.fix
+
+
+@pytest.mark.parametrize(
+    "user", [{}, {"exec": "x"}, {"client-certificate-data": "%%%"}, {"client-certificate": "none.pem"}]
+)
+def test_a_user_without_what_is_needed(tmp_path: Path, user: dict[str, str]) -> None:
+    """A program that fetches a token, damaged base64, a missing file."""
+    with pytest.raises(DeployError) as unusable:
+        kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **user)))
+    assert unusable.value.code == "deploy-unsupported"
+
+
+def test_a_pod(tmp_path: Path) -> None:
+    """Its service account is found in its folder and its environment."""
+    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
+    for names in ({}, environ):
+        with pytest.raises(DeployError) as outside:
+            kubeconfig.in_pod(names, str(tmp_path))
+        assert outside.value.code == "deploy-unsupported"
+    for name, content in (("token", "pod-token-of-a-test\n"), ("ca.crt", "root"), ("namespace", "jobs")):
+        (tmp_path / name).write_text(content)
+    found = kubeconfig.in_pod(environ, str(tmp_path))
+    assert (found.url, found.token, found.root, found.namespace) == (
+        "https://[fd00::1]:6443", "pod-token-of-a-test", b"root", "jobs",
+    )  # fmt: skip
+    with pytest.raises(DeployError):
+        kubeconfig.in_pod({}, str(tmp_path))
